@@ -1,0 +1,58 @@
+//! Sequences laid end to end, without padding.
+
+/// What the output needs to know about a sequence of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Index among the embedded records of the run, in input order, from 0.
+    pub index: u64,
+    /// The record's id.
+    pub id: String,
+    /// The rest of the definition line.
+    pub description: String,
+    /// Residues before truncation.
+    pub length: u32,
+    /// Whether only the first residues are embedded.
+    pub truncated: bool,
+}
+
+/// A batch of sequences laid end to end, each framed by BOS and EOS. T is the number of tokens of
+/// the batch and n its number of sequences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedBatch {
+    /// Token ids, `[T]`.
+    pub input_ids: Vec<i32>,
+    /// Where each sequence begins, and the end of the last one, `[n + 1]`.
+    pub cu_seqlens: Vec<i32>,
+    /// Tokens of the longest sequence of this batch.
+    pub max_seqlen: usize,
+    /// One entry a sequence, in the order of the batch.
+    pub rows: Vec<Row>,
+    /// The budget that the batch was packed for, in tokens.
+    pub token_budget: usize,
+}
+
+impl PackedBatch {
+    /// Tokens in the batch, BOS and EOS included.
+    pub fn n_tokens(&self) -> usize {
+        self.input_ids.len()
+    }
+
+    /// Sequences in the batch.
+    pub fn n_sequences(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The half-open token ranges of the sequences, in the order of the batch.
+    pub fn ranges(&self) -> impl ExactSizeIterator<Item = std::ops::Range<usize>> + '_ {
+        self.cu_seqlens
+            .windows(2)
+            .map(|pair| pair[0] as usize..pair[1] as usize)
+    }
+
+    /// Positions that restart at 0 with each sequence, `[T]`.
+    pub fn position_ids(&self) -> Vec<i32> {
+        self.ranges()
+            .flat_map(|range| 0..range.len() as i32)
+            .collect()
+    }
+}

@@ -1,0 +1,52 @@
+//! The one flag by which a run is told to stop.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+
+/// Why a run was told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The user pressed Ctrl-C (SIGINT).
+    Interrupted,
+    /// A scheduler or an operator sent SIGTERM.
+    Terminated,
+}
+
+/// A flag that every station polls between two pieces of work. Clones share it.
+///
+/// # Examples
+/// ```
+/// use runner::cancel::{CancelToken, StopReason};
+///
+/// let token = CancelToken::default();
+/// assert_eq!(token.reason(), None);
+/// token.cancel(StopReason::Terminated);
+/// assert_eq!(token.reason(), Some(StopReason::Terminated));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct CancelToken(Arc<AtomicU8>);
+
+impl CancelToken {
+    /// Asks the run to stop. The first reason stays.
+    pub fn cancel(&self, reason: StopReason) {
+        let code = match reason {
+            StopReason::Interrupted => 1,
+            StopReason::Terminated => 2,
+        };
+        // A later call must not change the exit code that the first one decided.
+        let _ = self
+            .0
+            .compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// Why the run was told to stop, if it was.
+    pub fn reason(&self) -> Option<StopReason> {
+        match self.0.load(Ordering::SeqCst) {
+            1 => Some(StopReason::Interrupted),
+            2 => Some(StopReason::Terminated),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Devices.
+
+/// What can go wrong with a device.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {}

@@ -1,0 +1,93 @@
+//! Everything that can end a run, and the exit code that it ends with.
+
+use crate::{
+    cancel::StopReason, device::DeviceError, fasta::InputError, job::Problems, model::ModelError,
+    reader::ReaderError, sink::SinkError,
+};
+
+/// What can end a run. Each floor's own error is one variant.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The plan makes no sense.
+    #[error(transparent)]
+    Plan(#[from] Problems),
+    /// An input file or one of its records.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The reader subprocesses.
+    #[error(transparent)]
+    Reader(ReaderError),
+    /// The model or its weights.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The device that the model runs on.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The output files.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// Records went missing or came twice. It is always a bug of this program.
+    #[error("{0}; nothing was published. This is a bug: please report it with the script")]
+    Conservation(String),
+    /// A thread of the pipeline ended without a word. It is always a bug of this program.
+    #[error("the {0} thread panicked; nothing was published. This is a bug: please report it")]
+    Panicked(&'static str),
+    /// The user or a scheduler stopped the run.
+    #[error("stopped by {}; nothing was published", match .0 {
+        StopReason::Interrupted => "the user",
+        StopReason::Terminated => "SIGTERM",
+    })]
+    Stopped(StopReason),
+}
+
+/// The exit codes of the program.
+pub mod exit_code {
+    /// All went well.
+    pub const OK: u8 = 0;
+    /// Something unexpected: a bug, or an error of the machine.
+    pub const UNEXPECTED: u8 = 1;
+    /// The command line makes no sense.
+    pub const USAGE: u8 = 2;
+    /// The script is wrong, or it threw.
+    pub const SCRIPT: u8 = 3;
+    /// An input is missing, broken or refused by a policy.
+    pub const INPUT: u8 = 4;
+    /// The model or its weights are missing, broken or not supported.
+    pub const MODEL: u8 = 5;
+    /// The device is missing or failed.
+    pub const DEVICE: u8 = 6;
+    /// The job finished, and policies rejected some records; they are listed.
+    pub const REJECTED: u8 = 7;
+    /// Stopped by SIGTERM; the same command can be run again.
+    pub const TERMINATED: u8 = 75;
+    /// Stopped by Ctrl-C.
+    pub const INTERRUPTED: u8 = 130;
+}
+
+impl From<ReaderError> for Error {
+    fn from(error: ReaderError) -> Self {
+        match error {
+            // What is wrong with an input is the same error wherever it was found.
+            ReaderError::Input(error) => Self::Input(error),
+            ReaderError::Stopped(reason) => Self::Stopped(reason),
+            error => Self::Reader(error),
+        }
+    }
+}
+
+impl Error {
+    /// The exit code of a program that ends with this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Plan(_) => exit_code::SCRIPT,
+            Self::Input(_) => exit_code::INPUT,
+            Self::Model(_) => exit_code::MODEL,
+            Self::Device(_) => exit_code::DEVICE,
+            Self::Reader(_) | Self::Sink(_) | Self::Conservation(_) | Self::Panicked(_) => {
+                exit_code::UNEXPECTED
+            }
+            Self::Stopped(StopReason::Interrupted) => exit_code::INTERRUPTED,
+            Self::Stopped(StopReason::Terminated) => exit_code::TERMINATED,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What the stations tell the outside: one event type, one consumer.
+//!
+//! Stations never print. They send events; `progress` shows them as bars, as plain lines or as
+//! JSON lines.
+
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Something that happened during a run.
+///
+/// Counts are increments since the last event of the same kind, so that a consumer only adds.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A call of `embed` begins.
+    RunStarted {
+        /// What is embedded, for people: the sources as the script wrote them.
+        inputs: String,
+        /// The model, for people.
+        model: String,
+        /// Where the model runs, for people.
+        device: String,
+        /// Bytes of all input files as they are on disk, unknown for standard input.
+        input_bytes: Option<u64>,
+        /// Reader subprocesses in use.
+        readers: usize,
+        /// Tokens that a batch may hold.
+        token_budget: usize,
+    },
+    /// A reader subprocess passed its handshake.
+    ReaderStarted {
+        /// The reader's number, from 0.
+        reader: usize,
+        /// Its process id.
+        pid: u32,
+    },
+    /// A reader died, hung or sent garbage; it is replaced and its unit is read again.
+    ReaderFailed {
+        /// The reader's number, from 0.
+        reader: usize,
+        /// What went wrong, and with which unit.
+        reason: String,
+    },
+    /// Records came out of the readers, in input order.
+    RecordsRead {
+        /// Records, the rejected ones included.
+        records: u64,
+        /// Residues of the records that go on to be embedded.
+        residues: u64,
+        /// Records that a policy rejected.
+        rejected: u64,
+    },
+    /// A work unit was read to its end.
+    UnitRead {
+        /// Bytes of the input file on disk that the unit covered.
+        input_bytes: u64,
+    },
+    /// The packer closed a batch.
+    BatchPacked {
+        /// Sequences in the batch.
+        sequences: u64,
+        /// Tokens in the batch.
+        tokens: u64,
+        /// Batches waiting for the encoder, this one included.
+        queued: usize,
+    },
+    /// The encoder finished a batch.
+    BatchEncoded {
+        /// Sequences in the batch.
+        sequences: u64,
+        /// Tokens in the batch.
+        tokens: u64,
+        /// Seconds that the encoder worked on it.
+        seconds: f64,
+        /// Seconds that the encoder had waited for it.
+        waited_seconds: f64,
+    },
+    /// Embeddings were handed to the output file, or counted where there is none.
+    RowsWritten {
+        /// Rows.
+        rows: u64,
+    },
+    /// Something that the user should know and that does not stop the run.
+    Warning {
+        /// One sentence without a final dot.
+        message: String,
+    },
+    /// The call of `embed` ended, well or not.
+    RunFinished {
+        /// Records read.
+        sequences: u64,
+        /// Tokens embedded.
+        tokens: u64,
+        /// Wall-clock seconds.
+        seconds: f64,
+        /// The output file, if the run has one and published it.
+        output: Option<PathBuf>,
+        /// The error, for a run that failed.
+        error: Option<String>,
+    },
+}
+
+/// Where stations send their events. Clones share one consumer.
+#[derive(Clone)]
+pub struct EventSender(flume::Sender<Event>);
+
+impl EventSender {
+    /// A sender and the receiver that its consumer reads.
+    ///
+    /// The channel is unbounded: events are a few per batch, and a slow terminal must never hold
+    /// the pipeline up.
+    pub fn channel() -> (Self, flume::Receiver<Event>) {
+        let (sender, receiver) = flume::unbounded();
+        (Self(sender), receiver)
+    }
+
+    /// Sends an event. Without a consumer it is dropped.
+    pub fn send(&self, event: Event) {
+        // No consumer means that nobody wants to see events, as in most tests.
+        let _ = self.0.send(event);
+    }
+
+    /// Sends [`Event::Warning`].
+    pub fn warn(&self, message: impl Into<String>) {
+        self.send(Event::Warning {
+            message: message.into(),
+        });
+    }
+}

@@ -1,0 +1,41 @@
+//! A record on its way from a file to the packer.
+
+use serde::{Deserialize, Serialize};
+
+/// A protein that passed every policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The first word of the definition line. Bytes that are not UTF-8 are written as `\xNN`.
+    pub id: String,
+    /// The rest of the definition line, empty if there is none.
+    pub description: String,
+    /// The residues to embed: upper-case ASCII, after truncation.
+    pub sequence: Vec<u8>,
+    /// Residues before truncation.
+    pub length: u32,
+}
+
+/// What became of one record of the input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It will be embedded.
+    Kept(Record),
+    /// A policy rejected it.
+    Rejected(Rejection),
+}
+
+/// A record that will not be embedded, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// The record's id.
+    pub id: String,
+    /// The reason, for people: "empty sequence", "7 residues, fewer than min_length 10".
+    pub reason: String,
+}
+
+impl Record {
+    /// Whether only the first residues are embedded.
+    pub fn is_truncated(&self) -> bool {
+        self.sequence.len() < self.length as usize
+    }
+}

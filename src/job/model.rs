@@ -1,0 +1,91 @@
+//! Which model to load, and where.
+
+use std::fmt;
+
+/// A model as a script names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelSpec {
+    /// A folder with `config.json` and weights, or an id of the Hugging Face Hub.
+    pub source: String,
+    /// The number format of weights and activations; the device decides if it is not given.
+    pub dtype: Option<Dtype>,
+    /// Where the model runs.
+    pub device: DeviceChoice,
+}
+
+/// A number format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dtype {
+    /// IEEE single precision.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// bfloat16.
+    Bf16,
+}
+
+/// Where a model runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first usable GPU, else the CPU, with a word on why.
+    #[default]
+    Auto,
+    /// burn-flex.
+    Cpu,
+    /// The CUDA device with this ordinal.
+    Cuda(usize),
+    /// No model at all: embeddings are hashes of the tokens. For testing and for measuring
+    /// everything around the model.
+    Mock,
+}
+
+impl Dtype {
+    /// Every format's name in scripts.
+    pub const NAMES: [&str; 3] = ["f32", "f16", "bf16"];
+
+    /// The format with this name in scripts.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "f32" => Some(Self::F32),
+            "f16" => Some(Self::F16),
+            "bf16" => Some(Self::Bf16),
+            _ => None,
+        }
+    }
+
+    /// The format's name in scripts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
+
+impl DeviceChoice {
+    /// The device that a script names with `auto`, `cpu`, `cuda`, `cuda:1` or `mock`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "auto" => Some(Self::Auto),
+            "cpu" => Some(Self::Cpu),
+            "cuda" => Some(Self::Cuda(0)),
+            "mock" => Some(Self::Mock),
+            _ => {
+                let ordinal = name.strip_prefix("cuda:")?;
+                ordinal.parse().ok().map(Self::Cuda)
+            }
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+            Self::Mock => f.write_str("mock"),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What is wrong with a plan: every problem at once.
+
+use std::fmt;
+
+/// One thing that is wrong, and how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong, without a final dot.
+    pub message: String,
+    /// How to mend it, if there is something to say.
+    pub hint: Option<String>,
+}
+
+/// All that is wrong with a plan. Never empty when returned as an error.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+pub struct Problems(pub Vec<Problem>);
+
+impl Problems {
+    /// Adds a problem.
+    pub fn add(&mut self, message: impl Into<String>, hint: Option<String>) {
+        self.0.push(Problem {
+            message: message.into(),
+            hint,
+        });
+    }
+
+    /// `value` if there is no problem, else all problems.
+    pub fn none_or<T>(self, value: T) -> Result<T, Self> {
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, problem) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str("; ")?;
+            }
+            f.write_str(&problem.message)?;
+            if let Some(hint) = &problem.hint {
+                write!(f, " ({hint})")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,31 @@
+//! `runner` embeds protein sequences with ESM-2, driven by Rhai scripts.
+//!
+//! The modules stand in the order in which data flows; `src/README.md` is the map. A module names
+//! only modules of its own floor or of a lower one.
+
+// Ground floor: plain data.
+pub mod cancel;
+pub mod event;
+pub mod job;
+pub mod queue;
+
+// First floor: the stations, in flow order.
+pub mod fasta;
+pub mod reader;
+
+pub mod batch;
+pub mod device;
+pub mod ops;
+
+pub mod model;
+pub mod sink;
+
+// Second floor: the wiring, and what watches it.
+pub mod error;
+pub mod pipeline;
+pub mod progress;
+pub mod report;
+
+// Top floor: the two doors.
+pub mod cli;
+pub mod script;

@@ -1,0 +1,4 @@
+//! What a run leaves behind for people.
+
+mod summary;
+pub use summary::RunSummary;

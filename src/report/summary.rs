@@ -1,0 +1,78 @@
+//! The figures of one call of `embed`.
+
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// The figures of one call of `embed`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunSummary {
+    /// The model, for people.
+    pub model: String,
+    /// Where the model ran, for people.
+    pub device: String,
+    /// The number format of weights and activations.
+    pub dtype: String,
+    /// Components of an embedding.
+    pub hidden_size: usize,
+    /// Reader subprocesses.
+    pub readers: usize,
+    /// Batches that could wait for the encoder.
+    pub prefetch: usize,
+    /// Tokens that a batch could hold.
+    pub token_budget: usize,
+    /// Records read, which is embedded plus rejected.
+    pub records: u64,
+    /// Sequences embedded.
+    pub sequences: u64,
+    /// Records that a policy rejected.
+    pub rejected: u64,
+    /// Sequences of which only the first residues were embedded.
+    pub truncated: u64,
+    /// Residues embedded.
+    pub residues: u64,
+    /// Tokens embedded: residues, and BOS and EOS of each sequence.
+    pub tokens: u64,
+    /// Batches.
+    pub batches: u64,
+    /// Tokens over token budget, over all batches, from 0 to 1.
+    pub packing_fill: f64,
+    /// Wall-clock seconds from the call to the published output.
+    pub seconds: f64,
+    /// Seconds that the encoder computed.
+    pub encoder_seconds: f64,
+    /// Seconds that the encoder waited for a batch.
+    pub wait_seconds: f64,
+    /// Readers that had to be replaced.
+    pub reader_restarts: u64,
+    /// The largest resident memory of this process so far, in bytes.
+    pub peak_memory_bytes: u64,
+    /// The output file.
+    pub output: Option<PathBuf>,
+    /// The file that lists the rejected records, if there is one.
+    pub rejects: Option<PathBuf>,
+}
+
+impl RunSummary {
+    /// Sequences embedded per wall-clock second.
+    pub fn sequences_per_sec(&self) -> f64 {
+        per_second(self.sequences, self.seconds)
+    }
+
+    /// Tokens embedded per wall-clock second.
+    pub fn tokens_per_sec(&self) -> f64 {
+        per_second(self.tokens, self.seconds)
+    }
+
+    /// Residues embedded per wall-clock second.
+    pub fn residues_per_sec(&self) -> f64 {
+        per_second(self.residues, self.seconds)
+    }
+}
+
+fn per_second(n: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 {
+        n as f64 / seconds
+    } else {
+        0.0
+    }
+}
