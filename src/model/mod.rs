@@ -6,10 +6,23 @@ use crate::{error::Error, event::EventSender, job::ModelSpec};
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {}
 
+/// What a model's config says, without its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelShape {
+    /// Components of an embedding.
+    pub hidden_size: usize,
+    /// Transformer layers.
+    pub n_layers: usize,
+}
+
 /// A model on its device, ready to embed.
 pub struct Model {}
 
 impl Model {
+    /// Reads the config and looks for the weights; loads nothing and opens no device.
+    pub fn inspect(_spec: &ModelSpec) -> Result<ModelShape, Error> {
+        todo!()
+    }
     /// Loads the model.
     pub fn load(_spec: &ModelSpec, _events: &EventSender) -> Result<Self, Error> {
         todo!()

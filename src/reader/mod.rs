@@ -8,6 +8,14 @@ use crate::{
 };
 use std::{num::NonZeroUsize, time::Duration};
 
+/// The hidden subcommand that makes this program a reader.
+pub const SUBCOMMAND: &str = "__reader";
+
+/// The main function of a reader subprocess.
+pub fn run_child() -> std::process::ExitCode {
+    todo!()
+}
+
 /// What can go wrong with the reader subprocesses.
 #[derive(Debug, thiserror::Error)]
 pub enum ReaderError {
