@@ -6,6 +6,7 @@ use crate::{
     progress::Console,
     script::{self, Rehearsal, Script, ScriptError, Seen},
 };
+use serde_json::json;
 use std::path::Path;
 
 /// Rehearses a script and returns the exit code.
@@ -15,7 +16,18 @@ pub(super) fn check(global: &Global, console: &Console, path: &Path, args: &[Str
         .map_err(|diagnostic| ScriptError::Failed(Box::new(diagnostic)))
         .and_then(|script| script::run(&script, Box::new(host), None, CancelToken::default()));
     if result.is_ok() && !global.is_quiet() {
-        console.print(&summary(path, &seen.borrow()));
+        let seen = seen.borrow();
+        console.print(&if global.is_json() {
+            json!({
+                "script": path.to_string_lossy(),
+                "n_runs": seen.n_runs,
+                "n_inputs": seen.n_inputs,
+                "models": seen.models,
+            })
+            .to_string()
+        } else {
+            summary(path, &seen)
+        });
     }
     ending::report(global, console, result)
 }

@@ -128,14 +128,14 @@ impl EmbedOptions {
         problems.none_or(())
     }
 
-    /// Checks that the model has the layers whose output is kept. `n_layers` is its number of
-    /// transformer layers.
+    /// The layers as indices from 0 to `n_layers`, the model's number of transformer layers, in
+    /// output order.
     ///
     /// # Errors
     /// Every layer that the model does not have, and layers that are named twice.
-    pub fn check_layers(&self, n_layers: usize) -> Result<(), Problems> {
+    pub fn resolve_layers(&self, n_layers: usize) -> Result<Vec<usize>, Problems> {
         let mut problems = Problems::default();
-        let mut seen: Vec<usize> = Vec::with_capacity(self.layers.len());
+        let mut indices: Vec<usize> = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
             match layer.resolve(n_layers) {
                 None => problems.add_option(
@@ -143,18 +143,18 @@ impl EmbedOptions {
                     format!("the model has no layer {}", layer.0),
                     Some(format!(
                         "layers go from 0, the embedding output, to {n_layers}, the last; -1 is \
-                         the last as well"
+                         the last, too"
                     )),
                 ),
-                Some(index) if seen.contains(&index) => problems.add_option(
+                Some(index) if indices.contains(&index) => problems.add_option(
                     "layers",
                     format!("layer {} is layer {index}, which is named already", layer.0),
                     Some("name each layer once".to_owned()),
                 ),
-                Some(index) => seen.push(index),
+                Some(index) => indices.push(index),
             }
         }
-        problems.none_or(())
+        problems.none_or(indices)
     }
 }
 
@@ -310,16 +310,17 @@ mod tests {
 
     #[test]
     fn layers_must_exist_and_differ() {
-        let check = |layers: &[i64], ok: bool| {
+        let check = |layers: &[i64], expect: Option<&[usize]>| {
             let options = EmbedOptions {
                 layers: layers.iter().copied().map(Layer).collect(),
                 ..EmbedOptions::default()
             };
-            assert_eq!(options.check_layers(6).is_ok(), ok, "{layers:?}");
+            let indices = options.resolve_layers(6).ok();
+            assert_eq!(indices.as_deref(), expect, "{layers:?}");
         };
-        check(&[0, 3, -1], true);
-        check(&[7], false);
-        check(&[-8], false);
-        check(&[6, -1], false);
+        check(&[0, 3, -1], Some(&[0, 3, 6]));
+        check(&[7], None);
+        check(&[-8], None);
+        check(&[6, -1], None);
     }
 }

@@ -1,15 +1,15 @@
 //! ESM-2.
 
-use crate::{error::Error, event::EventSender, job::ModelSpec};
+use crate::{error::Error, job::ModelSpec};
 
 /// What can be wrong with a model or its weights.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {}
 
-/// What a model's config says, without its weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ModelShape {
-    /// Components of an embedding.
+/// The shape of an ESM-2, as its `config.json` gives it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Components of a hidden state.
     pub hidden_size: usize,
     /// Transformer layers.
     pub n_layers: usize,
@@ -19,12 +19,12 @@ pub struct ModelShape {
 pub struct Model {}
 
 impl Model {
-    /// Reads the config and looks for the weights; loads nothing and opens no device.
-    pub fn inspect(_spec: &ModelSpec) -> Result<ModelShape, Error> {
+    /// Checks what can be checked without reading weights or opening a device.
+    pub fn check(_spec: &ModelSpec) -> Result<Config, ModelError> {
         todo!()
     }
     /// Loads the model.
-    pub fn load(_spec: &ModelSpec, _events: &EventSender) -> Result<Self, Error> {
+    pub fn load(_spec: &ModelSpec) -> Result<Self, Error> {
         todo!()
     }
     /// The model, for people: its folder's name.

@@ -30,7 +30,7 @@ impl Host for LiveHost {
         let index = match self.models.iter().position(|(loaded, _)| loaded == spec) {
             Some(index) => index,
             None => {
-                let model = Model::load(spec, &self.context.events)?;
+                let model = Model::load(spec)?;
                 self.models.push((spec.clone(), model));
                 self.models.len() - 1
             }

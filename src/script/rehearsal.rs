@@ -4,11 +4,11 @@ use super::{Host, ModelInfo};
 use crate::{
     error::Error,
     fasta,
-    job::{Dataset, DeviceChoice, EmbedOptions, ModelSpec, Problems},
+    job::{Dataset, EmbedOptions, ModelSpec},
     model::Model,
     report::RunSummary,
 };
-use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
+use std::{cell::RefCell, collections::BTreeSet, num::NonZeroUsize, rc::Rc};
 
 /// Finds inputs, reads configs and checks options; opens no device and writes nothing. Its runs
 /// report zeros.
@@ -37,14 +37,14 @@ impl Rehearsal {
 
 impl Host for Rehearsal {
     fn load(&mut self, spec: &ModelSpec) -> Result<ModelInfo, Error> {
-        let shape = Model::inspect(spec)?;
+        let config = Model::check(spec)?;
         self.seen.borrow_mut().models.insert(spec.source.clone());
         Ok(ModelInfo {
             name: spec.source.clone(),
             device: spec.device.to_string(),
             dtype: spec.dtype.map_or("auto", |dtype| dtype.name()).to_owned(),
-            hidden_size: shape.hidden_size,
-            n_layers: shape.n_layers,
+            hidden_size: config.hidden_size,
+            n_layers: config.n_layers,
             n_parameters: None,
         })
     }
@@ -55,14 +55,8 @@ impl Host for Rehearsal {
         dataset: &Dataset,
         options: &EmbedOptions,
     ) -> Result<RunSummary, Error> {
-        let shape = Model::inspect(spec)?;
-        if spec.device != DeviceChoice::Mock {
-            options.check_layers(shape.n_layers)?;
-        }
+        let config = Model::check(spec)?;
         let inputs = fasta::resolve(&dataset.sources)?;
-        if let Some(output) = &options.output {
-            check_output(output, options.overwrite)?;
-        }
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += inputs.len();
         seen.n_runs += 1;
@@ -70,10 +64,10 @@ impl Host for Rehearsal {
             model: spec.source.clone(),
             device: spec.device.to_string(),
             dtype: spec.dtype.map_or("auto", |dtype| dtype.name()).to_owned(),
-            hidden_size: shape.hidden_size,
+            hidden_size: config.hidden_size,
             readers: options.readers.get(),
             prefetch: options.prefetch.get(),
-            token_budget: options.token_budget.map_or(0, std::num::NonZeroUsize::get),
+            token_budget: options.token_budget.map_or(0, NonZeroUsize::get),
             records: 0,
             sequences: 0,
             rejected: 0,
@@ -95,16 +89,4 @@ impl Host for Rehearsal {
     fn is_rehearsal(&self) -> bool {
         true
     }
-}
-
-fn check_output(output: &std::path::Path, overwrite: bool) -> Result<(), Problems> {
-    let mut problems = Problems::default();
-    if output.exists() && !overwrite {
-        problems.add_option(
-            "output",
-            format!("`output` {} exists", output.display()),
-            Some("choose another path, or add `overwrite: true`".to_owned()),
-        );
-    }
-    problems.none_or(())
 }

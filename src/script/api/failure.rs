@@ -1,6 +1,6 @@
 //! The error that a script catches when the program fails.
 
-use crate::error::Error;
+use crate::error::{Error, exit_code};
 use rhai::plugin::*;
 use std::rc::Rc;
 
@@ -20,14 +20,15 @@ impl Failure {
 
     fn kind(&self) -> &'static str {
         match *self.0 {
-            Error::Plan(_) => "plan",
-            Error::Input(_) => "input",
             Error::Reader(_) => "reader",
-            Error::Model(_) => "model",
-            Error::Device(_) => "device",
             Error::Sink(_) => "output",
-            Error::Conservation(_) | Error::Panicked(_) => "bug",
-            Error::Stopped(_) => "stopped",
+            ref other => match other.exit_code() {
+                exit_code::SCRIPT => "plan",
+                exit_code::INPUT => "input",
+                exit_code::MODEL => "model",
+                exit_code::DEVICE => "device",
+                _ => "bug",
+            },
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Dataset, EmbedOptions, OptionMap},
+    job::{Dataset, EmbedOptions, OptionMap, Problems},
     report::RunSummary,
     script::session::{Session, raise, raise_error},
 };
@@ -27,12 +27,28 @@ fn run_embed(
     let embed = || -> Result<RunSummary, Error> {
         let options = EmbedOptions::from_map(options)?;
         options.check_fits(dataset)?;
-        options.check_layers(model.info.n_layers)?;
+        options.resolve_layers(model.info.n_layers)?;
+        check_output(&options)?;
         session.host().embed(&model.spec, dataset, &options)
     };
     let summary = embed().map_err(raise_error)?;
     session.add_rejected(summary.rejected);
     Ok(ScriptRun(Rc::new(summary)))
+}
+
+/// Refuses an output that is there already, before any work and with the option named.
+fn check_output(options: &EmbedOptions) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    if let Some(output) = options.output.as_ref().filter(|path| path.exists())
+        && !options.overwrite
+    {
+        problems.add_option(
+            "output",
+            format!("`output` is {}, which exists", output.display()),
+            Some("choose another path, or add `overwrite: true`".to_owned()),
+        );
+    }
+    problems.none_or(())
 }
 
 /// A path as a string, or nothing.
