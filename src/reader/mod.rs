@@ -11,8 +11,8 @@ use std::{num::NonZeroUsize, time::Duration};
 /// The hidden subcommand that makes this program a reader.
 pub const SUBCOMMAND: &str = "__reader";
 
-/// The main function of a reader subprocess.
-pub fn run_child() -> std::process::ExitCode {
+/// The reader subprocess.
+pub fn run() -> std::process::ExitCode {
     todo!()
 }
 

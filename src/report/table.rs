@@ -19,7 +19,7 @@ impl fmt::Display for RunSummary {
             counted(self.sequences, "sequence", "sequences")
         )?;
         let mut table = Table::new();
-        table.load_style(NOTHING).force_no_tty();
+        table.load_style(NOTHING);
         for (subject, figures) in self.lines() {
             table.add_row([subject, &figures]);
         }
