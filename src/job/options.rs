@@ -145,14 +145,15 @@ impl OptionReader {
 
 /// The name among `names` that `name` was most likely meant to be.
 pub fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
-    const SIMILAR: f64 = 0.6;
+    const SIMILAR: f64 = 0.7;
     let lower = name.to_lowercase();
     names
         .iter()
         .map(|candidate| {
-            let similarity = strsim::normalized_damerau_levenshtein(&lower, candidate)
-                .max(strsim::jaro_winkler(&lower, candidate) - 0.25);
-            (similarity, *candidate)
+            // The first measure finds typing errors, the second abbreviations: `out` for `output`.
+            let typing = strsim::normalized_damerau_levenshtein(&lower, candidate);
+            let beginning = strsim::jaro_winkler(&lower, candidate) - 0.15;
+            (typing.max(beginning), *candidate)
         })
         .filter(|(similarity, _)| *similarity >= SIMILAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -204,6 +205,7 @@ mod tests {
         check("out", Some("output"));
         check("colour", None);
         check("x", None);
+        assert_eq!(nearest("gpu", &["cpu", "cuda"]), None);
     }
 
     #[test]

@@ -137,24 +137,26 @@ fn explain(error: &EvalAltResult, file: &str, origin: &Origin<'_>) -> Finding {
         EvalAltResult::ErrorPropertyNotFound(name, _) => {
             Finding::new(format!("the map has no property `{name}`"), None)
         }
-        EvalAltResult::ErrorModuleNotFound(name, _) => {
-            let shipped: Vec<_> = SHIPPED
-                .iter()
-                .map(|(name, _)| format!("`{name}`"))
-                .collect();
-            let hint = format!(
-                "modules are looked for beside the importing script; these come with the \
-                 program: {}",
-                shipped.join(", ")
-            );
-            Finding::new(format!("there is no module `{name}`"), Some(hint))
-        }
+        EvalAltResult::ErrorModuleNotFound(name, _) => explain_module(name),
         EvalAltResult::ErrorStackOverflow(_) => Finding::new(
             format!("functions call each other more than {MAX_CALL_LEVELS} levels deep"),
             Some("a function that calls itself needs a case in which it does not".to_owned()),
         ),
         other => Finding::new(lower_first(&other.to_string()), None),
     }
+}
+
+fn explain_module(name: &str) -> Finding {
+    let shipped = SHIPPED.map(|(name, _)| name);
+    let mut finding = Finding::new(
+        format!("there is no module `{name}`"),
+        did_you_mean(name, &shipped),
+    );
+    finding.hints.push(format!(
+        "modules are looked for beside the importing script; `{}` comes with the program",
+        shipped.join("`, `")
+    ));
+    finding
 }
 
 fn explain_thrown(thrown: &Dynamic) -> Finding {
