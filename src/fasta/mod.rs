@@ -4,15 +4,21 @@
 //! record of the input, in order. *Owns*: globs, compression, work units, what a record is, the
 //! policies on residues and lengths. *Never*: knows about processes, tokens or devices.
 
+mod beginning;
 mod compression;
-mod error;
+mod definition;
 mod input;
+mod length;
 mod plan;
-mod record;
 mod residues;
 mod section;
 mod unit;
 mod unit_reader;
+
+mod error;
+mod record;
+#[cfg(test)]
+mod tests;
 
 pub use compression::Compression;
 pub use error::{Fault, InputError, Place};

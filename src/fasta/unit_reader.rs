@@ -1,14 +1,17 @@
 //! Reading the records of one work unit.
 
 use super::{
+    beginning::find_beginning,
     compression::{self, Compression},
+    definition::{DefinitionLine, escape},
     error::{Fault, Place},
-    record::{Outcome, Record, Rejection, Tally},
+    length::{self, MOST_KEPT_RESIDUES},
+    record::{Outcome, Tally},
     residues::{ForeignCharacter, Residues},
     section::Section,
     unit::{Extent, Unit},
 };
-use crate::job::{LongSequences, RecordPolicy};
+use crate::job::RecordPolicy;
 use noodles_bgzf as bgzf;
 use noodles_fasta::{io::Reader, record::Definition};
 use std::{
@@ -31,8 +34,6 @@ pub struct UnitReader {
 
 /// A longer definition line is no definition line.
 const MOST_DEFINITION_BYTES: usize = 1 << 20;
-/// Far more than any protein has. It bounds what one record costs.
-const MOST_KEPT_RESIDUES: usize = 16 << 20;
 
 impl UnitReader {
     /// Opens the unit's file and goes to its first record.
@@ -81,7 +82,7 @@ impl UnitReader {
     /// record. Nothing can be read after it.
     pub fn next_outcome(&mut self) -> Result<Option<Outcome>, Fault> {
         let head = self.reader.get_mut().fill_buf();
-        match head.map(check_definition_line) {
+        match head.map(DefinitionLine::look_at) {
             Ok(Some(DefinitionLine::Named)) => {
                 let definition = &mut self.definition;
                 let read = self.reader.read_definition(definition);
@@ -120,11 +121,12 @@ impl UnitReader {
         last_id.clear();
         last_id.push_str(&id);
         let refused = (self.tally.n_records, id.clone());
-        let outcome = judge(id, description, residues, &self.policy).map_err(|mut fault| {
-            let (index, id) = refused;
-            fault.place = Place::Record { index, id };
-            fault
-        })?;
+        let outcome =
+            length::judge(id, description, residues, &self.policy).map_err(|mut fault| {
+                let (index, id) = refused;
+                fault.place = Place::Record { index, id };
+                fault
+            })?;
         self.tally.n_records += 1;
         self.tally.n_nameless_records += u64::from(outcome.id().is_empty());
         Ok(Some(outcome))
@@ -263,187 +265,4 @@ fn open_text(unit: &Unit) -> io::Result<(Text, u64, u64, Compression)> {
             (Box::new(text), start, end, Compression::Bgzip)
         }
     })
-}
-
-/// Skips a byte order mark and blank lines before the first record. The inner result tells what the
-/// text is, if it is not FASTA.
-fn find_beginning(section: &mut impl BufRead) -> io::Result<Result<(), Fault>> {
-    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-    if section.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
-        section.consume(BYTE_ORDER_MARK.len());
-    }
-    loop {
-        let text = section.fill_buf()?;
-        let n_blanks = text
-            .iter()
-            .take_while(|byte| byte.is_ascii_whitespace())
-            .count();
-        if n_blanks == 0 {
-            return Ok(match text {
-                [] | [b'>', ..] => Ok(()),
-                _ => Err(not_fasta(text)),
-            });
-        }
-        section.consume(n_blanks);
-    }
-}
-
-/// Says what a text looks like that is not FASTA.
-fn not_fasta(text: &[u8]) -> Fault {
-    const LOOKS: [(&[u8], &str, &str); 12] = [
-        (
-            b"@",
-            "FASTQ",
-            "convert it: `seqtk seq -A reads.fastq`; proteins are expected",
-        ),
-        (
-            b"<",
-            "HTML or XML",
-            "open it: a failed download often is a page that says why",
-        ),
-        (b"{", "JSON", "export FASTA instead"),
-        (b"[", "JSON", "export FASTA instead"),
-        (
-            b";",
-            "FASTA with `;` comments",
-            "remove the lines that begin with `;`",
-        ),
-        (b"LOCUS ", "GenBank", "convert it to FASTA"),
-        (
-            b"ID   ",
-            "a UniProt or EMBL flat file",
-            "download the FASTA format",
-        ),
-        (b"HEADER ", "PDB", "download the FASTA format"),
-        (b"PK\x03\x04", "a zip archive", "unpack it"),
-        (b"PAR1", "Parquet", "export FASTA instead"),
-        (
-            b"\x1f\x8b",
-            "gzip inside another compression",
-            "decompress it once",
-        ),
-        (
-            b"BZh",
-            "bzip2 inside another compression",
-            "decompress it once",
-        ),
-    ];
-    let looks = LOOKS
-        .iter()
-        .find(|(beginning, ..)| text.starts_with(beginning));
-    let (kind, hint) = if let Some((_, kind, hint)) = looks {
-        (*kind, *hint)
-    } else if text.get(257..262) == Some(b"ustar") {
-        ("a tar archive", "unpack it: `tar xf`")
-    } else if text.iter().take(1024).any(|&byte| byte == 0) {
-        (
-            "a binary file or UTF-16 text",
-            "give FASTA as UTF-8 text, compressed or not",
-        )
-    } else {
-        (
-            "other text",
-            "each record begins with a line like `>name description`",
-        )
-    };
-    Fault::of_file(
-        format!("is not FASTA: it does not begin with `>`, it looks like {kind}"),
-        hint,
-    )
-}
-
-/// What stands at the beginning of a record.
-enum DefinitionLine {
-    Named,
-    Nameless,
-    OldMac,
-}
-
-/// Looks at the definition line that `text` begins with. `None` if there is no text.
-fn check_definition_line(text: &[u8]) -> Option<DefinitionLine> {
-    let line_end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-    if let Some([b'\r', next, ..]) = line_end.map(|index| &text[index..])
-        && !matches!(next, b'\n' | b'\r')
-    {
-        return Some(DefinitionLine::OldMac);
-    }
-    match text {
-        [] => None,
-        [_] => Some(DefinitionLine::Nameless),
-        [_, first, ..] if first.is_ascii_whitespace() => Some(DefinitionLine::Nameless),
-        _ => Some(DefinitionLine::Named),
-    }
-}
-
-/// Text with the bytes that are not UTF-8 written as `\xNN`.
-fn escape(text: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = str::from_utf8(text) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for chunk in text.utf8_chunks() {
-        escaped.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            escaped.push_str(&format!("\\x{byte:02X}"));
-        }
-    }
-    Cow::Owned(escaped)
-}
-
-/// Applies the policies on lengths.
-fn judge(
-    id: String,
-    description: String,
-    residues: Residues,
-    policy: &RecordPolicy,
-) -> Result<Outcome, Fault> {
-    let n_residues = residues.n_residues;
-    let limit = policy.long_sequences.limit();
-    let reject = |id, reason| Ok(Outcome::Rejected(Rejection { id, reason }));
-    if n_residues == 0 {
-        return reject(id, "empty sequence".to_owned());
-    }
-    if let Some(min_length) = policy.min_length
-        && n_residues < min_length as u64
-    {
-        let reason = format!("{n_residues} residues, fewer than min_length {min_length}");
-        return reject(id, reason);
-    }
-    if let Some(max_length) = policy.max_length
-        && n_residues > max_length as u64
-    {
-        let reason = format!("{n_residues} residues, more than max_length {max_length}");
-        return reject(id, reason);
-    }
-    if n_residues > limit as u64 {
-        match policy.long_sequences {
-            LongSequences::Truncate(_) => {}
-            LongSequences::Skip(_) => {
-                return reject(id, format!("{n_residues} residues, more than {limit}"));
-            }
-            LongSequences::Error(_) => {
-                return Err(Fault::of_file(
-                    format!("{n_residues} residues, more than {limit}"),
-                    format!(
-                        "`.long_sequences(\"truncate\", {limit})` embeds the first {limit}, \
-                         `\"skip\"` rejects such records"
-                    ),
-                ));
-            }
-        }
-    }
-    let length = u32::try_from(n_residues).ok();
-    let (true, Some(length)) = (limit.min(n_residues as usize) <= MOST_KEPT_RESIDUES, length)
-    else {
-        return Err(Fault::of_file(
-            format!("{n_residues} residues, which no protein has"),
-            "`.max_length(100000)` rejects such records",
-        ));
-    };
-    Ok(Outcome::Kept(Record {
-        id,
-        description,
-        sequence: residues.sequence,
-        length,
-    }))
 }
