@@ -142,6 +142,11 @@ mod tests {
         bytes
     }
 
+    /// The message at the beginning of all that will ever come, if there is one.
+    fn decode_one(mut bytes: BytesMut) -> Option<Reply> {
+        MessageCodec::new().decode_eof(&mut bytes).unwrap_or(None)
+    }
+
     proptest! {
         #[test]
         fn messages_survive_in_pieces(
@@ -171,14 +176,12 @@ mod tests {
             let mut bytes = encode(&[reply]);
             let index = index.index(bytes.len());
             bytes[index] ^= change;
-            prop_assert!(MessageCodec::<Reply>::new().decode_eof(&mut bytes).is_err());
+            prop_assert!(decode_one(bytes).is_none());
         }
 
         #[test]
-        fn garbage_is_never_taken_for_a_message(mut garbage in any::<Vec<u8>>()) {
-            prop_assume!(!garbage.is_empty());
-            let mut bytes = BytesMut::from(&std::mem::take(&mut garbage)[..]);
-            prop_assert!(MessageCodec::<Reply>::new().decode_eof(&mut bytes).is_err());
+        fn garbage_is_never_taken_for_a_message(garbage in any::<Vec<u8>>()) {
+            prop_assert!(decode_one(BytesMut::from(&garbage[..])).is_none());
         }
     }
 }

@@ -8,6 +8,10 @@ use super::{
 };
 use crate::event::{Event, EventSender};
 use futures_util::{SinkExt, StreamExt};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use std::{
     collections::VecDeque,
     path::Path,
@@ -223,9 +227,12 @@ impl Process {
         format!("; its last words: {}", words.join(" / "))
     }
 
-    /// Kills the reader and waits for its end.
+    /// Kills the reader, and what a wrapper may have started beside it, and waits for its end.
     pub(super) async fn kill(mut self) {
-        // It fails only if the reader has ended already.
+        // Both fail only if the reader has ended already.
+        if let Some(group) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
         let _ = self.child.kill().await;
     }
 }
