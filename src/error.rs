@@ -74,6 +74,8 @@ pub mod exit_code {
     pub const TERMINATED: u8 = 75;
     /// Stopped by Ctrl-C.
     pub const INTERRUPTED: u8 = 130;
+    /// Nobody reads standard output any more. It is what a shell shows for SIGPIPE.
+    pub const OUTPUT_CLOSED: u8 = 141;
 }
 
 impl From<ReaderError> for Error {
