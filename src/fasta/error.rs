@@ -3,8 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 /// An input that cannot be read, or a record that a policy refuses: what, where, and the remedy.
-///
-/// It travels from the reader subprocess to the parent, so it is plain data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("`{file}`{}: {message}{}",
     .record.as_ref().map(|r| format!(", {r}")).unwrap_or_default(),
@@ -18,4 +16,88 @@ pub struct InputError {
     pub message: String,
     /// How to mend it.
     pub hint: Option<String>,
+}
+
+/// What ended the reading of a work unit.
+///
+/// It travels from the reader subprocess, which does not know how many records come before its
+/// unit, to the parent, which makes an [`InputError`] of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Where in the unit.
+    pub place: Place,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+}
+
+/// A place in a work unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// The file as a whole.
+    File,
+    /// One record.
+    Record {
+        /// Its index in the unit, from 0.
+        index: u64,
+        /// Its id.
+        id: String,
+    },
+    /// Behind the last good record.
+    After {
+        /// Good records in the unit.
+        n_records: u64,
+        /// The id of the last one.
+        id: Option<String>,
+    },
+}
+
+impl InputError {
+    /// An error that concerns a file as a whole.
+    pub fn new(
+        file: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            file: file.into(),
+            record: None,
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+    }
+}
+
+impl Fault {
+    /// A fault of the file as a whole.
+    pub fn of_file(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            place: Place::File,
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    /// The error for people, given the file's name and how many of its records come before the
+    /// unit.
+    pub fn locate(self, file: &str, n_records_before: u64) -> InputError {
+        let record = match self.place {
+            Place::File => None,
+            Place::Record { index, id } => {
+                Some(format!("record {} (`{id}`)", n_records_before + index + 1))
+            }
+            Place::After { n_records, id } => match (n_records_before + n_records, id) {
+                (0, _) => Some("before the end of the first record".to_owned()),
+                (n, Some(id)) => Some(format!("after record {n} (`{id}`)")),
+                (n, None) => Some(format!("after record {n}")),
+            },
+        };
+        InputError {
+            file: file.to_owned(),
+            record,
+            message: self.message,
+            hint: self.hint,
+        }
+    }
 }

@@ -5,11 +5,15 @@ use serde::{Deserialize, Serialize};
 /// A protein that passed every policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The first word of the definition line. Bytes that are not UTF-8 are written as `\xNN`.
+    /// The first word of the definition line, empty if there is none. Bytes that are not UTF-8 are
+    /// written as `\xNN`.
     pub id: String,
     /// The rest of the definition line, empty if there is none.
     pub description: String,
-    /// The residues to embed: upper-case ASCII, after truncation.
+    /// The residues to embed, upper-case, after truncation. Under the policy `unk` characters
+    /// outside the alphabet stand here as they are in the file, upper-cased.
+    // As bytes, because serde would write and read one number after the other.
+    #[serde(with = "serde_bytes")]
     pub sequence: Vec<u8>,
     /// Residues before truncation.
     pub length: u32,
@@ -33,9 +37,52 @@ pub struct Rejection {
     pub reason: String,
 }
 
+/// What was read, for checking that nothing was lost and for telling people what was changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Records, the rejected ones included.
+    pub n_records: u64,
+    /// Records whose definition line has no id.
+    pub n_nameless_records: u64,
+    /// Characters outside the alphabet that a policy let pass or removed.
+    pub n_foreign_characters: u64,
+    /// Records with such characters.
+    pub n_foreign_records: u64,
+}
+
 impl Record {
     /// Whether only the first residues are embedded.
     pub fn is_truncated(&self) -> bool {
         self.sequence.len() < self.length as usize
+    }
+}
+
+impl Outcome {
+    /// The record's id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Kept(record) => &record.id,
+            Self::Rejected(rejection) => &rejection.id,
+        }
+    }
+
+    /// Bytes that the outcome takes in memory and in a frame, about.
+    pub fn size_bytes(&self) -> usize {
+        let text = match self {
+            Self::Kept(record) => {
+                record.id.len() + record.description.len() + record.sequence.len()
+            }
+            Self::Rejected(rejection) => rejection.id.len() + rejection.reason.len(),
+        };
+        text + size_of::<Self>()
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.n_records += other.n_records;
+        self.n_nameless_records += other.n_nameless_records;
+        self.n_foreign_characters += other.n_foreign_characters;
+        self.n_foreign_records += other.n_foreign_records;
     }
 }

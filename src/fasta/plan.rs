@@ -1,0 +1,261 @@
+//! Dividing inputs into work units, one at a time, so that a huge input costs no memory.
+
+use super::{
+    compression::{Compression, bgzip_block_len},
+    error::{Fault, Place},
+    input::Input,
+    unit::{Extent, Unit},
+};
+use std::{fs::File, io, os::unix::fs::FileExt};
+
+/// The work units of some inputs, in input order. Each input has at least one.
+pub struct Units {
+    inputs: std::iter::Enumerate<std::vec::IntoIter<Input>>,
+    unit_bytes: u64,
+    current: Option<Division>,
+}
+
+/// An input that cannot be divided any further, because it is broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanFault {
+    /// Index of the input, from 0.
+    pub input: usize,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// An input that is being divided.
+enum Division {
+    Plain {
+        number: usize,
+        input: Input,
+        file_bytes: u64,
+        start: u64,
+    },
+    Bgzip {
+        number: usize,
+        input: Input,
+        blocks: Blocks,
+    },
+}
+
+impl Units {
+    /// Bytes of text in a unit: enough that asking for the next one costs nothing, few enough that
+    /// small files keep several readers busy.
+    pub const UNIT_BYTES: u64 = 2 << 20;
+
+    /// The units of `inputs`, each of about `unit_bytes` bytes of text.
+    pub fn new(inputs: Vec<Input>, unit_bytes: u64) -> Self {
+        Self {
+            inputs: inputs.into_iter().enumerate(),
+            unit_bytes: unit_bytes.max(1),
+            current: None,
+        }
+    }
+
+    /// Begins with an input: gives its only unit, or what divides it.
+    fn begin(&mut self, number: usize, input: Input) -> Result<Option<Unit>, Fault> {
+        match (input.compression, input.size_bytes) {
+            (Some(Compression::None), Some(file_bytes)) => {
+                self.current = Some(Division::Plain {
+                    number,
+                    input,
+                    file_bytes,
+                    start: 0,
+                });
+                Ok(None)
+            }
+            (Some(Compression::Bgzip), Some(_)) => {
+                let blocks = File::open(&input.path)
+                    .and_then(Blocks::new)
+                    .map_err(|error| unreadable(&error))?;
+                self.current = Some(Division::Bgzip {
+                    number,
+                    input,
+                    blocks,
+                });
+                Ok(None)
+            }
+            (_, size_bytes) => {
+                let disk_bytes = size_bytes.unwrap_or(0);
+                let mut unit = Unit::new(number, input.path, Extent::Whole, disk_bytes);
+                unit.is_stream = size_bytes.is_none();
+                Ok(Some(unit))
+            }
+        }
+    }
+
+    /// Ends the planning with a fault.
+    fn fail(&mut self, input: usize, fault: Fault) -> Option<Result<Unit, PlanFault>> {
+        self.current = None;
+        self.inputs = Vec::new().into_iter().enumerate();
+        Some(Err(PlanFault { input, fault }))
+    }
+}
+
+impl Iterator for Units {
+    type Item = Result<Unit, PlanFault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let Some(division) = &mut self.current else {
+                let (number, input) = self.inputs.next()?;
+                match self.begin(number, input) {
+                    Ok(Some(unit)) => return Some(Ok(unit)),
+                    Ok(None) => continue,
+                    Err(fault) => return self.fail(number, fault),
+                }
+            };
+            let (number, path, extent, disk_bytes) = match division {
+                Division::Plain {
+                    number,
+                    input,
+                    file_bytes,
+                    start,
+                } => {
+                    // An empty file has one unit too, so that it is counted and warned about.
+                    if *start >= *file_bytes && *start > 0 {
+                        self.current = None;
+                        continue;
+                    }
+                    let from = *start;
+                    let end = from.saturating_add(self.unit_bytes).min(*file_bytes);
+                    *start = end.max(1);
+                    let extent = Extent::Plain {
+                        start: from,
+                        end,
+                        file_bytes: *file_bytes,
+                    };
+                    (*number, &input.path, extent, end - from)
+                }
+                Division::Bgzip {
+                    number,
+                    input,
+                    blocks,
+                } => match blocks.advance(self.unit_bytes) {
+                    Ok(Some(
+                        extent @ Extent::Bgzip {
+                            block, next_block, ..
+                        },
+                    )) => (*number, &input.path, extent, next_block - block),
+                    Ok(_) => {
+                        self.current = None;
+                        continue;
+                    }
+                    Err(fault) => {
+                        let number = *number;
+                        return self.fail(number, fault);
+                    }
+                },
+            };
+            return Some(Ok(Unit::new(number, path.clone(), extent, disk_bytes)));
+        }
+    }
+}
+
+/// Walks over the blocks of a bgzip file by their headers, without inflating them.
+struct Blocks {
+    file: File,
+    file_bytes: u64,
+    /// Where the next block begins, in the file.
+    offset: u64,
+    /// Where the next block begins, in the text.
+    text_offset: u64,
+    /// Whether the last block was empty, as the one that marks the end of a file is.
+    ended_empty: bool,
+}
+
+impl Blocks {
+    fn new(file: File) -> io::Result<Self> {
+        Ok(Self {
+            file_bytes: file.metadata()?.len(),
+            file,
+            offset: 0,
+            text_offset: 0,
+            ended_empty: false,
+        })
+    }
+
+    /// The next blocks that hold at least `text_bytes` bytes of text, or `None` at the end.
+    fn advance(&mut self, text_bytes: u64) -> Result<Option<Extent>, Fault> {
+        let (block, start) = (self.offset, self.text_offset);
+        while self.offset < self.file_bytes && self.text_offset - start < text_bytes {
+            match self.skip_block() {
+                Ok(()) => {}
+                Err(fault) if self.offset == block => return Err(fault),
+                // The good blocks first: the fault comes again with the next call.
+                Err(_) => break,
+            }
+        }
+        if self.offset == block {
+            return if self.ended_empty {
+                Ok(None)
+            } else {
+                Err(cut_short(
+                    "it ends without the empty block that bgzip writes last",
+                ))
+            };
+        }
+        Ok(Some(Extent::Bgzip {
+            block,
+            next_block: self.offset,
+            start,
+            end: self.text_offset,
+        }))
+    }
+
+    fn skip_block(&mut self) -> Result<(), Fault> {
+        let remaining = self.file_bytes - self.offset;
+        let mut head = [0; Compression::HEAD_BYTES];
+        if remaining < head.len() as u64 {
+            return Err(cut_short("it ends inside a block"));
+        }
+        self.file
+            .read_exact_at(&mut head, self.offset)
+            .map_err(|error| unreadable(&error))?;
+        let block_len = bgzip_block_len(&head).ok_or_else(|| after_last_record(
+            format!("no bgzip block begins at byte {}: the file is damaged, or bgzip and gzip data are mixed", self.offset),
+            "test it with `gzip -t`; if it passes, `gunzip -c FILE | bgzip` makes one bgzip file of it",
+        ))?;
+        if block_len > remaining {
+            return Err(cut_short("it ends inside a block"));
+        }
+        // A block ends with the length of its text.
+        let mut text_len = [0; 4];
+        let end = self.offset + block_len;
+        self.file
+            .read_exact_at(&mut text_len, end - 4)
+            .map_err(|error| unreadable(&error))?;
+        let text_len = u32::from_le_bytes(text_len);
+        self.ended_empty = text_len == 0;
+        self.offset = end;
+        self.text_offset += u64::from(text_len);
+        Ok(())
+    }
+}
+
+/// A fault that shows when all records before it have been read.
+fn after_last_record(message: String, hint: &str) -> Fault {
+    Fault {
+        place: Place::After {
+            n_records: 0,
+            id: None,
+        },
+        message,
+        hint: Some(hint.to_owned()),
+    }
+}
+
+fn cut_short(how: &str) -> Fault {
+    after_last_record(
+        format!("the bgzip file is cut short: {how}"),
+        "copy or download it again, and test it with `bgzip --test` or `gzip -t`",
+    )
+}
+
+fn unreadable(error: &io::Error) -> Fault {
+    Fault::of_file(
+        format!("cannot be read: {error}"),
+        "check the file and the disk that it is on",
+    )
+}

@@ -1,0 +1,85 @@
+//! A work unit: the part of an input that one reader reads at a time.
+
+use serde::{Deserialize, Serialize};
+use std::{
+    ffi::{OsStr, OsString},
+    fmt,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Path, PathBuf},
+};
+
+/// The part of an input that one reader reads at a time.
+///
+/// A unit of a part of a file owns the records whose `>` follows a line feed of that part, and the
+/// unit at the beginning of the file owns the first record too. So a record belongs to exactly one
+/// unit wherever a file is divided, and no unit needs to look behind its beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// Index of the input among those of the read, from 0.
+    pub input: usize,
+    /// Which part of the file.
+    pub extent: Extent,
+    /// Bytes of the file on disk that the unit covers, 0 if that is not known.
+    pub disk_bytes: u64,
+    /// Whether the input is a pipe, which cannot be read a second time.
+    pub is_stream: bool,
+    // As bytes, because serde refuses paths that are not UTF-8.
+    #[serde(with = "serde_bytes")]
+    path: Vec<u8>,
+}
+
+/// Which part of a file, in bytes from its beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Extent {
+    /// All of it, compressed in whatever way.
+    Whole,
+    /// The bytes `start..end` of plain text.
+    Plain {
+        /// The first byte.
+        start: u64,
+        /// The byte behind the last one.
+        end: u64,
+        /// Bytes of the file when the run began.
+        file_bytes: u64,
+    },
+    /// The bytes `start..end` of the text of a bgzip file.
+    Bgzip {
+        /// Where in the file the first block of the text begins.
+        block: u64,
+        /// Where in the file the first block of the next unit begins.
+        next_block: u64,
+        /// The first byte of the text.
+        start: u64,
+        /// The byte behind the last one of the text.
+        end: u64,
+    },
+}
+
+impl Unit {
+    pub(super) fn new(input: usize, path: PathBuf, extent: Extent, disk_bytes: u64) -> Self {
+        Self {
+            input,
+            extent,
+            disk_bytes,
+            is_stream: false,
+            path: OsString::from(path).into_vec(),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        Path::new(OsStr::from_bytes(&self.path))
+    }
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => f.write_str("the whole file"),
+            Self::Plain { start, end, .. } => write!(f, "bytes {start} to {end}"),
+            Self::Bgzip {
+                block, next_block, ..
+            } => write!(f, "compressed bytes {block} to {next_block}"),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What can go wrong with the reader subprocesses.
+
+use crate::{cancel::StopReason, fasta::InputError};
+use std::{io, path::PathBuf};
+
+/// What can go wrong with the reader subprocesses.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderError {
+    /// The input is at fault, not the reader.
+    #[error(transparent)]
+    Input(InputError),
+    /// The run was told to stop.
+    #[error("stopped")]
+    Stopped(StopReason),
+    /// This program does not know where it is.
+    #[error("cannot find the program to start as a reader: {0} (name it in `RUNNER_READER`)")]
+    Program(io::Error),
+    /// No thread or no event loop for looking after the readers.
+    #[error("cannot look after readers: {0} (is a limit of the system reached? see `ulimit -a`)")]
+    Driver(io::Error),
+    /// A reader could not be started.
+    #[error("cannot start reader {reader}, `{}`: {source} (is `RUNNER_READER` right? is a limit of the system reached, see `ulimit -u`?)", .program.display())]
+    Spawn {
+        /// The reader's number, from 0.
+        reader: usize,
+        /// What was to be started.
+        program: PathBuf,
+        /// Why it was not.
+        source: io::Error,
+    },
+    /// A reader sees a GPU, where it would take memory and a context from the model.
+    #[error(
+        "reader {reader} (process {pid}) must not see a GPU, but {fault} (check `RUNNER_READER`, `LD_PRELOAD` and what wraps this program)"
+    )]
+    SeesGpu {
+        /// The reader's number, from 0.
+        reader: usize,
+        /// Its process id.
+        pid: u32,
+        /// What it sees.
+        fault: String,
+    },
+    /// A reader is another version of this program.
+    #[error(
+        "reader {reader} (process {pid}) speaks protocol version {theirs}, not {ours} (was the program replaced while it ran? run again)"
+    )]
+    Version {
+        /// The reader's number, from 0.
+        reader: usize,
+        /// Its process id.
+        pid: u32,
+        /// Its version.
+        theirs: u32,
+        /// The version that was expected.
+        ours: u32,
+    },
+    /// Every reader failed with the same part of an input.
+    #[error(
+        "`{file}`, {extent}: reading failed {n_tries} times, at last because {reason} ({hint})"
+    )]
+    Failed {
+        /// The file, `-` for standard input.
+        file: String,
+        /// Which part of it, for people: "bytes 0 to 2097152".
+        extent: String,
+        /// How often it was tried.
+        n_tries: u32,
+        /// What went wrong the last time, with the reader's last words.
+        reason: String,
+        /// How to mend it.
+        hint: &'static str,
+    },
+    /// The records that came are not those that the reader says it sent. It is always a bug.
+    #[error(
+        "the thread that looks after the readers ended without a word. This is a bug: please report it"
+    )]
+    Lost,
+}

@@ -1,0 +1,133 @@
+//! Reader subprocesses that stay alive between reads.
+
+use super::{
+    PROGRAM_VARIABLE,
+    driver::Driver,
+    error::ReaderError,
+    records::Records,
+    slot::{Shift, Slot},
+};
+use crate::{
+    cancel::CancelToken,
+    event::EventSender,
+    fasta::{Input, InputError},
+    job::RecordPolicy,
+};
+use std::{collections::HashSet, env, num::NonZeroUsize, path::PathBuf, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// What to read, and how.
+pub struct ReadRequest {
+    /// The files, in input order.
+    pub inputs: Vec<Input>,
+    /// What the readers do with each record.
+    pub policy: RecordPolicy,
+    /// Subprocesses to use.
+    pub readers: NonZeroUsize,
+    /// How long a reader may take over its next frame before it counts as hung. A reader of a pipe
+    /// may take as long as the pipe's writer.
+    pub timeout: Duration,
+    /// Where to tell what happens.
+    pub events: EventSender,
+    /// Told to stop?
+    pub cancel: CancelToken,
+}
+
+/// Reader subprocesses that stay alive between reads. Dropping it ends them.
+pub struct Pool {
+    /// What is started as a reader; this program if none is given.
+    program: Option<PathBuf>,
+    /// Where each slot gets its reads from. It stands before the driver because it must be dropped
+    /// first: the driver's drop waits for the slots, which wait for reads.
+    shifts: Vec<flume::Sender<Shift>>,
+    driver: Option<Driver>,
+    /// Pipes that have been read, which is possible only once.
+    read_streams: HashSet<PathBuf>,
+}
+
+impl Pool {
+    /// A pool without readers yet: each starts with its first work unit.
+    pub fn new() -> Self {
+        Self {
+            program: env::var_os(PROGRAM_VARIABLE).map(PathBuf::from),
+            shifts: Vec::new(),
+            driver: None,
+            read_streams: HashSet::new(),
+        }
+    }
+
+    /// A pool whose readers run `program`, which is given the subcommand
+    /// [`SUBCOMMAND`](super::SUBCOMMAND) and must act as [`run`](super::run) does.
+    pub fn with_program(program: PathBuf) -> Self {
+        Self {
+            program: Some(program),
+            ..Self::new()
+        }
+    }
+
+    /// Starts reading. The records come in input order whatever the number of readers.
+    ///
+    /// # Errors
+    /// An error is returned if a pipe was read before, or if the thread for the readers cannot be
+    /// started.
+    pub fn read(&mut self, request: ReadRequest) -> Result<Records<'_>, ReaderError> {
+        self.take_streams(&request.inputs)?;
+        let (assignments, receiver) = flume::unbounded();
+        let abandoned = CancellationToken::new();
+        let shift = Shift {
+            assignments: receiver,
+            policy: request.policy.clone(),
+            timeout: request.timeout,
+            events: request.events.clone(),
+            abandoned: abandoned.clone(),
+        };
+        self.grow(request.readers.get())?;
+        for slot in &self.shifts[..request.readers.get()] {
+            slot.send(shift.clone()).map_err(|_| ReaderError::Lost)?;
+        }
+        Ok(Records::new(self, request, assignments, abandoned))
+    }
+
+    /// Makes sure that there are at least `n_readers` slots.
+    fn grow(&mut self, n_readers: usize) -> Result<(), ReaderError> {
+        let driver = match &mut self.driver {
+            Some(driver) => driver,
+            none => none.insert(Driver::start().map_err(ReaderError::Driver)?),
+        };
+        for number in self.shifts.len()..n_readers {
+            let program = match &self.program {
+                Some(program) => program.clone(),
+                None => env::current_exe().map_err(ReaderError::Program)?,
+            };
+            let (sender, shifts) = flume::unbounded();
+            driver.add(Slot {
+                number,
+                program,
+                shifts,
+                process: None,
+            });
+            self.shifts.push(sender);
+        }
+        Ok(())
+    }
+
+    /// Refuses to read a pipe for a second time, when it would be empty.
+    fn take_streams(&mut self, inputs: &[Input]) -> Result<(), ReaderError> {
+        for input in inputs.iter().filter(|input| input.size_bytes.is_none()) {
+            if !self.read_streams.insert(input.path.clone()) {
+                return Err(ReaderError::Input(InputError::new(
+                    &input.name,
+                    "a pipe can be read only once, and it has been",
+                    "save its content to a file and name that",
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self::new()
+    }
+}

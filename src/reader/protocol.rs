@@ -1,0 +1,48 @@
+//! What this process and a reader say to each other.
+
+use super::gpu::GpuView;
+use crate::{
+    fasta::{Fault, Outcome, Tally, Unit},
+    job::RecordPolicy,
+};
+use serde::{Deserialize, Serialize};
+
+/// Changes whenever a message does. Both sides come from one program, unless it is replaced while
+/// it runs.
+pub(super) const VERSION: u32 = 1;
+
+/// What this process asks of a reader.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Request {
+    /// Read a work unit.
+    Read {
+        /// The unit's number in this read, from 0. All answers repeat it.
+        number: u64,
+        unit: Unit,
+        policy: RecordPolicy,
+    },
+}
+
+/// What a reader answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Reply {
+    /// The first message: who the reader is and what it sees.
+    Hello {
+        version: u32,
+        pid: u32,
+        gpu: GpuView,
+    },
+    /// The reader sees a GPU that it did not see when it said hello. It ends.
+    SeesGpu(GpuView),
+    /// Some outcomes of a unit, in order.
+    Records {
+        number: u64,
+        /// Index of the first of them in the unit, from 0.
+        first_index: u64,
+        outcomes: Vec<Outcome>,
+    },
+    /// The unit was read to its end.
+    End { number: u64, tally: Tally },
+    /// The unit cannot be read any further, and no reader could.
+    Fault { number: u64, fault: Fault },
+}

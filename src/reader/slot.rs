@@ -1,0 +1,204 @@
+//! A reader's place in the pool: keeps a reader alive and has it read one unit after the other.
+
+use super::{
+    error::ReaderError,
+    process::{Failure, Process},
+    protocol::{Reply, Request},
+};
+use crate::{
+    event::{Event, EventSender},
+    fasta::{Fault, Outcome, Tally, Unit},
+    job::RecordPolicy,
+};
+use std::{path::PathBuf, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// How often a unit is tried before the run fails.
+pub(super) const MOST_TRIES: u32 = 3;
+
+/// A reader's place in the pool.
+pub(super) struct Slot {
+    /// The reader's number, from 0.
+    pub(super) number: usize,
+    /// What is started as a reader.
+    pub(super) program: PathBuf,
+    /// The reads that this slot takes part in, one after the other.
+    pub(super) shifts: flume::Receiver<Shift>,
+    /// The living reader, if there is one. It starts with the first unit.
+    pub(super) process: Option<Process>,
+}
+
+/// What a slot needs to know for one read.
+#[derive(Clone)]
+pub(super) struct Shift {
+    /// The units, shared by all slots of the read.
+    pub(super) assignments: flume::Receiver<Assignment>,
+    pub(super) policy: RecordPolicy,
+    pub(super) timeout: Duration,
+    pub(super) events: EventSender,
+    /// Nobody wants the records any more.
+    pub(super) abandoned: CancellationToken,
+}
+
+/// A unit to read, and where its records go.
+pub(super) struct Assignment {
+    /// The unit's number in this read, from 0.
+    pub(super) number: u64,
+    pub(super) unit: Unit,
+    /// The input's name, for people.
+    pub(super) file: String,
+    pub(super) deliveries: flume::Sender<Delivery>,
+}
+
+/// What comes of a unit.
+pub(super) enum Delivery {
+    /// Its next outcomes.
+    Records(Vec<Outcome>),
+    /// The reader failed and is replaced.
+    Restarted,
+    /// All of it was delivered.
+    End(Tally),
+    /// It cannot be read any further.
+    Fault(Fault),
+    /// No reader managed to read it.
+    Failed(ReaderError),
+}
+
+impl Slot {
+    /// Works until the pool is dropped.
+    pub(super) async fn run(mut self) {
+        while let Ok(shift) = self.shifts.recv_async().await {
+            while let Ok(assignment) = shift.assignments.recv_async().await {
+                if shift.abandoned.is_cancelled() {
+                    continue;
+                }
+                let served = tokio::select! {
+                    // A unit that is done is done, even if nobody wants it any more.
+                    biased;
+                    () = self.serve(&shift, &assignment) => true,
+                    () = shift.abandoned.cancelled() => false,
+                };
+                if !served {
+                    // The reader is in the middle of a unit that nobody wants.
+                    self.dismiss().await;
+                }
+            }
+        }
+        self.dismiss().await;
+    }
+
+    async fn dismiss(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill().await;
+        }
+    }
+
+    /// Has a unit read, with a new reader after each failure.
+    async fn serve(&mut self, shift: &Shift, assignment: &Assignment) {
+        let mut n_delivered = 0;
+        let mut n_tries = 0;
+        let error = loop {
+            n_tries += 1;
+            let failure = match self.attempt(shift, assignment, &mut n_delivered).await {
+                Ok(()) => return,
+                Err(failure) => failure,
+            };
+            self.dismiss().await;
+            let reason = match failure {
+                Failure::Final(error) => break error,
+                Failure::Passing(reason) => reason,
+            };
+            shift.events.send(Event::ReaderFailed {
+                reader: self.number,
+                reason: format!(
+                    "`{}`, {}: {reason}",
+                    assignment.file, assignment.unit.extent
+                ),
+            });
+            if assignment.unit.is_stream || n_tries == MOST_TRIES {
+                break ReaderError::Failed {
+                    file: assignment.file.clone(),
+                    extent: assignment.unit.extent.to_string(),
+                    n_tries,
+                    reason,
+                    hint: if assignment.unit.is_stream {
+                        "a pipe cannot be read again: run again, or name a file"
+                    } else {
+                        "if the disk is slow, raise `reader_timeout`; else please report it with these bytes"
+                    },
+                };
+            }
+            assignment.deliver(Delivery::Restarted).await;
+        };
+        assignment.deliver(Delivery::Failed(error)).await;
+    }
+
+    /// Has a unit read once, from its beginning. What an earlier try delivered is dropped.
+    async fn attempt(
+        &mut self,
+        shift: &Shift,
+        assignment: &Assignment,
+        n_delivered: &mut u64,
+    ) -> Result<(), Failure> {
+        let process = match &mut self.process {
+            Some(process) => process,
+            none => none.insert(
+                Process::start(self.number, &self.program, shift.timeout, &shift.events).await?,
+            ),
+        };
+        process.report_to(&shift.events);
+        process
+            .send(&Request::Read {
+                number: assignment.number,
+                unit: assignment.unit.clone(),
+                policy: shift.policy.clone(),
+            })
+            .await?;
+        // Only the writer of a pipe knows when it will write again.
+        let patience = (!assignment.unit.is_stream).then_some(shift.timeout);
+        let mut n_received = 0;
+        loop {
+            // The clock runs only while this side waits for the reader, so a reader that waits for
+            // room in the queue is never taken for a hung one.
+            let reply = process.receive(patience).await?;
+            match reply {
+                Reply::Records {
+                    number,
+                    first_index,
+                    mut outcomes,
+                } if number == assignment.number && first_index == n_received => {
+                    n_received += outcomes.len() as u64;
+                    let n_old = n_delivered.saturating_sub(first_index);
+                    if n_old > 0 {
+                        outcomes.drain(..(n_old as usize).min(outcomes.len()));
+                    }
+                    *n_delivered = n_received.max(*n_delivered);
+                    if !outcomes.is_empty() {
+                        assignment.deliver(Delivery::Records(outcomes)).await;
+                    }
+                }
+                Reply::End { number, tally }
+                    if number == assignment.number
+                        && tally.n_records == n_received
+                        && n_received >= *n_delivered =>
+                {
+                    assignment.deliver(Delivery::End(tally)).await;
+                    return Ok(());
+                }
+                Reply::Fault { number, fault } if number == assignment.number => {
+                    assignment.deliver(Delivery::Fault(fault)).await;
+                    return Ok(());
+                }
+                _ => return Err(process.misbehaved("sent messages in the wrong order")),
+            }
+        }
+    }
+}
+
+impl Assignment {
+    /// Waits until the queue has room. If its other end is gone, the read is abandoned, which ends
+    /// this task's work elsewhere.
+    async fn deliver(&self, delivery: Delivery) {
+        let _ = self.deliveries.send_async(delivery).await;
+    }
+}
