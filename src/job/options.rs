@@ -24,7 +24,7 @@ impl OptionReader {
         for name in unknown {
             let all = quoted(valid);
             let hint = match nearest(&name, valid) {
-                Some(near) => format!("did you mean `{near}`? (valid: {all})"),
+                Some(near) => format!("did you mean `{near}`? valid: {all}"),
                 None => format!("valid: {all}"),
             };
             problems.add_option(&name, format!("unknown option `{name}`"), Some(hint));
@@ -224,8 +224,8 @@ mod tests {
         let problems = reader.finish(()).unwrap_err();
         assert_eq!(
             problems.to_string(),
-            "unknown option `reders` (did you mean `readers`? (valid: `readers`, `count`, \
-             `flag`, `fine`)); `count` is 0, but must be a whole number from 1 to 9; `flag` is \
+            "unknown option `reders` (did you mean `readers`? valid: `readers`, `count`, \
+             `flag`, `fine`); `count` is 0, but must be a whole number from 1 to 9; `flag` is \
              \"yes\", but must be true or false"
         );
     }

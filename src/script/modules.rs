@@ -64,7 +64,7 @@ impl Modules {
     fn evaluate(&self, engine: &Engine, name: &str, text: &str) -> RhaiResultOf<Shared<Module>> {
         let mut ast = engine.compile_with_scope(&self.constants, text)?;
         ast.set_source(name);
-        Module::eval_ast_as_new(Scope::new(), &ast, engine).map(Shared::new)
+        Module::eval_ast_as_new(Scope::new(), &ast, engine).map(Shared::from)
     }
 }
 

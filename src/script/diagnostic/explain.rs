@@ -76,10 +76,14 @@ pub(in crate::script) fn diagnose(error: Box<EvalAltResult>, origin: &Origin<'_>
         error = *inner;
     }
     let position = error.take_position();
-    let finding = explain(&error, &file, origin);
+    let mut finding = explain(&error, &file, origin);
     let mut places: Vec<_> = place(origin, &file, position, None).into_iter().collect();
-    if let Some(place) = places.first_mut() {
-        point_at_problems(place, position, &finding.problems);
+    if let Some(place) = places.first_mut()
+        && point_at_problems(place, position, &finding.problems)
+        && finding.problems.len() > 1
+    {
+        // The messages stand beside the carets; what is left to say is how to mend them.
+        finding.hints = finding.problems.iter().filter_map(named_hint).collect();
     }
     callers.reverse();
     places.append(&mut callers);
@@ -107,24 +111,36 @@ fn place(
     })
 }
 
-/// Points at each option that is at fault instead of at the call, where it can be found.
-fn point_at_problems(place: &mut Place, position: Position, problems: &[Problem]) {
-    let marks: Vec<_> = problems
+/// Points at each option that is at fault instead of at the call. Returns whether all were found.
+fn point_at_problems(place: &mut Place, position: Position, problems: &[Problem]) -> bool {
+    let marks: Option<Vec<_>> = problems
         .iter()
-        .filter_map(|problem| {
+        .map(|problem| {
             let range = locate::option(&place.text, position, problem.option.as_ref()?)?;
-            let label = if problems.len() > 1 {
-                problem.message.clone()
-            } else {
-                String::new()
+            let label = match problems {
+                [_] => String::new(),
+                _ => problem.message.clone(),
             };
             Some((range, label))
         })
         .collect();
     // All or none: a problem that cannot be pointed at must not look as if there were none.
-    if !marks.is_empty() && marks.len() == problems.len() {
-        place.marks = marks;
+    match marks {
+        Some(marks) if !marks.is_empty() => {
+            place.marks = marks;
+            true
+        }
+        _ => false,
     }
+}
+
+/// A problem's hint, with the option that it is about.
+fn named_hint(problem: &Problem) -> Option<String> {
+    let hint = problem.hint.as_ref()?;
+    Some(match &problem.option {
+        Some(option) => format!("`{option}`: {hint}"),
+        None => hint.clone(),
+    })
 }
 
 fn explain(error: &EvalAltResult, file: &str, origin: &Origin<'_>) -> Finding {
