@@ -27,7 +27,7 @@ pub fn run() -> ExitCode {
     };
     if matches!(cli.command, Command::Reader) {
         // A reader speaks with its parent alone and sets up nothing of what follows.
-        return reader::run_child();
+        return reader::run();
     }
     let console = Console::default();
     cli.global.colors().write_global();

@@ -34,15 +34,6 @@ trait Encoder {
     fn encode_tokens(&self, batch: &PackedBatch, layer: usize) -> Vec<f32>;
 }
 
-/// The shape of an ESM-2, as its `config.json` gives it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Config {
-    /// Components of a hidden state.
-    pub hidden_size: usize,
-    /// Transformer layers.
-    pub n_layers: usize,
-}
-
 /// A model on its device, ready to embed.
 pub struct Model {
     name: String,

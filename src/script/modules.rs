@@ -1,7 +1,7 @@
 //! `import`: modules beside the script, then the ones that ship with the program.
 
 use super::source::Sources;
-use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, SharedModule};
+use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 use std::{
     cell::RefCell,
     collections::HashMap,
@@ -23,7 +23,7 @@ pub(super) struct Modules {
     sources: Sources,
     /// Names that a module's text may use without defining them.
     constants: Scope<'static>,
-    loaded: RefCell<HashMap<String, SharedModule>>,
+    loaded: RefCell<HashMap<String, Shared<Module>>>,
     /// Names of the modules that are being evaluated, the innermost last.
     loading: RefCell<Vec<String>>,
 }
@@ -61,10 +61,10 @@ impl Modules {
         }
     }
 
-    fn evaluate(&self, engine: &Engine, name: &str, text: &str) -> RhaiResultOf<SharedModule> {
+    fn evaluate(&self, engine: &Engine, name: &str, text: &str) -> RhaiResultOf<Shared<Module>> {
         let mut ast = engine.compile_with_scope(&self.constants, text)?;
         ast.set_source(name);
-        Module::eval_ast_as_new(Scope::new(), &ast, engine).map(SharedModule::from)
+        Module::eval_ast_as_new(Scope::new(), &ast, engine).map(Shared::from)
     }
 }
 
@@ -75,7 +75,7 @@ impl ModuleResolver for Modules {
         importer: Option<&str>,
         path: &str,
         position: Position,
-    ) -> RhaiResultOf<SharedModule> {
+    ) -> RhaiResultOf<Shared<Module>> {
         let (name, text) = Self::find(importer, path, position)?;
         if let Some(module) = self.loaded.borrow().get(&name) {
             return Ok(module.clone());

@@ -1,0 +1,163 @@
+//! What can go wrong with an output.
+
+use ::parquet::errors::ParquetError;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// What can go wrong with an output file.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The file is there already.
+    #[error("`{}` exists (choose another output, or set `overwrite: true` to replace it)", .0.display())]
+    Exists(PathBuf),
+    /// A folder or a device has that name, or the path has no name at all.
+    #[error("`{}` cannot be an output file (end the path with the name of a file)", .0.display())]
+    NotAFile(PathBuf),
+    /// Two columns would have the same name.
+    #[error("layer {0} is asked for twice (name each layer once; -1 is the last layer)")]
+    DuplicateLayer(usize),
+    /// The file system refuses.
+    #[error("cannot {action} `{}`: {error}{}", path.display(), hint(error.kind()))]
+    Io {
+        /// What was to be done, as a verb.
+        action: &'static str,
+        /// The output file or its folder.
+        path: PathBuf,
+        /// What the file system says.
+        error: io::Error,
+    },
+    /// The Parquet writer refuses.
+    #[error("cannot write `{}` as Parquet: {error}", path.display())]
+    Parquet {
+        /// The output file.
+        path: PathBuf,
+        /// What the Parquet writer says.
+        error: ParquetError,
+    },
+    /// Records went missing or came twice. It is always a bug of this program.
+    #[error("{n_records} records were read, but {n_embedded} embedded and {n_rejected} rejected")]
+    Conservation {
+        /// Records read.
+        n_records: u64,
+        /// Rows written.
+        n_embedded: u64,
+        /// Records that a policy rejected.
+        n_rejected: u64,
+    },
+}
+
+/// Rows that cannot be put into input order. It is always a bug of this program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// A batch whose embeddings do not match its rows.
+    #[error("a batch of {n_rows} rows has {n_found} embedding values instead of {n_expected}")]
+    Shape {
+        /// Rows of the batch.
+        n_rows: usize,
+        /// Values found.
+        n_found: usize,
+        /// Values that the rows need.
+        n_expected: usize,
+    },
+    /// A row that came before.
+    #[error("sequence {index} (`{id}`) was embedded twice")]
+    Duplicate {
+        /// Index of the row.
+        index: u64,
+        /// Id of its record.
+        id: String,
+    },
+    /// Rows that never came, or more than were sent.
+    #[error(
+        "{n_expected} sequences were sent to the model, but {n_released} came back in order and \
+         {n_held} wait for a sequence that never came"
+    )]
+    Incomplete {
+        /// Rows that should have come.
+        n_expected: u64,
+        /// Rows that came in an unbroken order from the first one.
+        n_released: u64,
+        /// Rows that came after a gap.
+        n_held: usize,
+    },
+}
+
+impl SinkError {
+    /// The file system refuses to do something with `path`.
+    pub(super) fn io(action: &'static str, path: &Path, error: io::Error) -> Self {
+        Self::Io {
+            action,
+            path: path.to_owned(),
+            error,
+        }
+    }
+
+    /// The Parquet writer fails, very likely because the file system does.
+    pub(super) fn parquet(path: &Path, error: ParquetError) -> Self {
+        let other = |error| Self::Parquet {
+            path: path.to_owned(),
+            error,
+        };
+        match error {
+            ParquetError::External(external) => match external.downcast() {
+                Ok(error) => Self::io("write", path, *error),
+                Err(external) => other(ParquetError::External(external)),
+            },
+            error => other(error),
+        }
+    }
+}
+
+/// What to do about an error of the file system, ready to be appended to it.
+fn hint(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            " (free some space, or choose an output on another file system)"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            " (choose an output in a folder that you may write to)"
+        }
+        io::ErrorKind::NotADirectory => " (a folder of the path is a file)",
+        io::ErrorKind::InvalidFilename => " (choose a shorter name)",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_file_system_name_the_remedy() {
+        let check = |code: i32, expected: &str| {
+            let error = ParquetError::from(io::Error::from_raw_os_error(code));
+            let message = SinkError::parquet(Path::new("out/x.parquet"), error).to_string();
+            assert!(
+                message.starts_with("cannot write `out/x.parquet`: "),
+                "{message}"
+            );
+            assert!(message.ends_with(expected), "{message}");
+        };
+        check(
+            28,
+            "(free some space, or choose an output on another file system)",
+        );
+        check(
+            122,
+            "(free some space, or choose an output on another file system)",
+        );
+        check(13, "(choose an output in a folder that you may write to)");
+        check(5, "(os error 5)");
+    }
+
+    #[test]
+    fn errors_of_the_format_keep_their_text() {
+        let error = SinkError::parquet(Path::new("x"), ParquetError::General("odd".into()));
+        assert_eq!(
+            error.to_string(),
+            "cannot write `x` as Parquet: Parquet error: odd"
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! What an output says about how it came about.
+
+use super::SinkError;
+use crate::job::{Dtype, Pooling, RecordPolicy};
+
+/// How the embeddings of an output come about: all that can change a value or a row.
+///
+/// It becomes key-value metadata of the file. Numbers are decimal; a key is absent where the script
+/// set no limit.
+///
+/// | key | example |
+/// |---|---|
+/// | `runner.version` | `0.1.0` |
+/// | `runner.model` | `esm2_t33_650M_UR50D` |
+/// | `runner.weights_hash` | what the model loader computed |
+/// | `runner.layers` | `33`, or `0,33` |
+/// | `runner.pooling` | `mean` |
+/// | `runner.dtype` | `bf16` |
+/// | `runner.device` | `NVIDIA H200 (cuda:0)` |
+/// | `runner.token_budget` | `32768` |
+/// | `runner.long_sequences` | `truncate 1022` |
+/// | `runner.residues` | `unk` |
+/// | `runner.min_length`, `runner.max_length`, `runner.take` | `10` |
+/// | `runner.input_fingerprint` | a hash of the contents of the input |
+/// | `runner.records`, `runner.embedded`, `runner.rejected` | `20000`; the last two add up to the first |
+#[derive(Clone, Debug, PartialEq)]
+pub struct Provenance {
+    /// The model's name.
+    pub model: String,
+    /// A hash of the model's weights.
+    pub weights_hash: String,
+    /// The hidden states that are written, in output order: 0 is the embedding output.
+    pub layers: Vec<usize>,
+    /// How the vectors of a sequence became one.
+    pub pooling: Pooling,
+    /// The number format of weights and activations. The output is always `f32`.
+    pub dtype: Dtype,
+    /// Where the model ran, for people.
+    pub device: String,
+    /// Tokens that a batch could hold.
+    pub token_budget: usize,
+    /// What happened to each record before it was embedded.
+    pub policy: RecordPolicy,
+    /// How many records of the input were to be read, if not all.
+    pub take: Option<u64>,
+}
+
+/// What is known only at the end of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// A hash of the contents of the input, for comparing runs.
+    pub input_fingerprint: String,
+    /// Records read, whatever became of them.
+    pub n_records: u64,
+}
+
+impl Provenance {
+    /// The metadata known from the start.
+    pub(super) fn entries(&self) -> Vec<(&'static str, String)> {
+        let layers: Vec<_> = self.layers.iter().map(usize::to_string).collect();
+        let RecordPolicy {
+            min_length,
+            max_length,
+            long_sequences,
+            residues,
+        } = &self.policy;
+        let long_sequences = format!("{} {}", long_sequences.name(), long_sequences.limit());
+        let mut entries = vec![
+            ("runner.version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("runner.model", self.model.clone()),
+            ("runner.weights_hash", self.weights_hash.clone()),
+            ("runner.layers", layers.join(",")),
+            ("runner.pooling", self.pooling.name().to_owned()),
+            ("runner.dtype", self.dtype.name().to_owned()),
+            ("runner.device", self.device.clone()),
+            ("runner.token_budget", self.token_budget.to_string()),
+            ("runner.long_sequences", long_sequences),
+            ("runner.residues", residues.name().to_owned()),
+        ];
+        let limits = [
+            ("runner.min_length", min_length.map(|n| n.to_string())),
+            ("runner.max_length", max_length.map(|n| n.to_string())),
+            ("runner.take", self.take.map(|n| n.to_string())),
+        ];
+        entries.extend(limits.into_iter().filter_map(|(key, n)| Some((key, n?))));
+        entries
+    }
+}
+
+impl Closing {
+    /// The metadata known at the end, provided that no record went missing.
+    ///
+    /// # Errors
+    /// If records read ≠ embedded + rejected.
+    pub(super) fn entries(
+        &self,
+        n_embedded: u64,
+        n_rejected: u64,
+    ) -> Result<Vec<(&'static str, String)>, SinkError> {
+        if self.n_records != n_embedded + n_rejected {
+            return Err(SinkError::Conservation {
+                n_records: self.n_records,
+                n_embedded,
+                n_rejected,
+            });
+        }
+        Ok(vec![
+            ("runner.input_fingerprint", self.input_fingerprint.clone()),
+            ("runner.records", self.n_records.to_string()),
+            ("runner.embedded", n_embedded.to_string()),
+            ("runner.rejected", n_rejected.to_string()),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_conserved() {
+        let closing = Closing {
+            input_fingerprint: "f".into(),
+            n_records: 5,
+        };
+        assert!(closing.entries(3, 2).is_ok());
+        let error = closing.entries(3, 1).unwrap_err().to_string();
+        assert_eq!(error, "5 records were read, but 3 embedded and 1 rejected");
+    }
+}

@@ -1,0 +1,231 @@
+//! The list of the records that were not embedded.
+
+use super::{
+    SinkError,
+    staged::{StagedFile, check_target},
+};
+use crate::fasta::Rejection;
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+/// The columns of the list.
+const HEADER: &str = "ordinal\tid\treason\n";
+
+/// What `<output>` has behind it in the name of the list.
+const SUFFIX: &str = ".rejects.tsv";
+
+/// Writes the rejected records of a run to `<output>.rejects.tsv`, a line a record, in input order:
+/// the record's number in the input from 1, its id, the reason.
+///
+/// There is no file if nothing is rejected. Nothing is kept in memory.
+#[derive(Debug)]
+pub struct Rejects {
+    target: Option<Target>,
+    list: Option<List>,
+    n_rejected: u64,
+}
+
+#[derive(Debug)]
+struct Target {
+    path: PathBuf,
+    overwrite: bool,
+}
+
+/// A list that has at least one line.
+#[derive(Debug)]
+struct List {
+    writer: BufWriter<File>,
+    staged: StagedFile,
+}
+
+impl Rejects {
+    /// The list beside `output`, which may replace an older list if `overwrite`.
+    ///
+    /// # Errors
+    /// If there is a list already, and `overwrite` is off.
+    pub fn beside(output: &Path, overwrite: bool) -> Result<Self, SinkError> {
+        let mut name = OsString::from(output);
+        name.push(SUFFIX);
+        let path = PathBuf::from(name);
+        check_target(&path, overwrite)?;
+        Ok(Self {
+            target: Some(Target { path, overwrite }),
+            list: None,
+            n_rejected: 0,
+        })
+    }
+
+    /// Counts the rejections of a run without an output, and writes nothing.
+    pub fn uncollected() -> Self {
+        Self {
+            target: None,
+            list: None,
+            n_rejected: 0,
+        }
+    }
+
+    /// Adds a record: the one with number `ordinal` in the input, from 1.
+    ///
+    /// # Errors
+    /// If the list cannot be written.
+    pub fn add(&mut self, ordinal: u64, rejection: &Rejection) -> Result<(), SinkError> {
+        self.n_rejected += 1;
+        let Some(target) = &self.target else {
+            return Ok(());
+        };
+        let list = match &mut self.list {
+            Some(list) => list,
+            None => self.list.insert(List::create(target)?),
+        };
+        let id = escape(&rejection.id);
+        let reason = escape(&rejection.reason);
+        writeln!(list.writer, "{ordinal}\t{id}\t{reason}")
+            .map_err(|error| SinkError::io("write", &target.path, error))
+    }
+
+    /// Records rejected so far.
+    pub fn n_rejected(&self) -> u64 {
+        self.n_rejected
+    }
+
+    /// Publishes the list if there is one, and then the output by `publish_output`. If the output
+    /// fails, the list is taken back.
+    pub(super) fn publish_with<T>(
+        self,
+        publish_output: impl FnOnce() -> Result<T, SinkError>,
+    ) -> Result<(T, Option<PathBuf>), SinkError> {
+        // The list comes first: an output never stands there without what was left out of it.
+        let list = self.list.map(List::publish).transpose()?;
+        match publish_output() {
+            Ok(output) => {
+                if list.is_none()
+                    && let Some(target) = self.target
+                    && target.overwrite
+                {
+                    remove_if_there(&target.path)?;
+                }
+                Ok((output, list))
+            }
+            Err(error) => {
+                // The error at hand says more than a failure to clean up after it.
+                let _ = list.map(fs::remove_file);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl List {
+    fn create(target: &Target) -> Result<Self, SinkError> {
+        let staged = StagedFile::create(&target.path, target.overwrite)?;
+        let mut writer = BufWriter::new(staged.writer()?);
+        writer
+            .write_all(HEADER.as_bytes())
+            .map_err(|error| SinkError::io("write", &target.path, error))?;
+        Ok(Self { writer, staged })
+    }
+
+    fn publish(mut self) -> Result<PathBuf, SinkError> {
+        let flushed = self.writer.flush();
+        flushed.map_err(|error| SinkError::io("write", self.staged.target(), error))?;
+        self.staged.publish()
+    }
+}
+
+/// Removes the list of an earlier run whose output has been replaced.
+fn remove_if_there(path: &Path) -> Result<(), SinkError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(SinkError::io("remove", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `field` without the characters that end a field or a line.
+fn escape(field: &str) -> String {
+    let escaped = field.replace('\t', "\\t");
+    escaped.replace('\n', "\\n").replace('\r', "\\r")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejection(id: &str, reason: &str) -> Rejection {
+        Rejection {
+            id: id.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// A list of one line, and an output that ends in `outcome`.
+    fn publish(
+        output: &Path,
+        outcome: Result<(), SinkError>,
+    ) -> Result<Option<PathBuf>, SinkError> {
+        let mut rejects = Rejects::beside(output, false)?;
+        rejects.add(3, &rejection("p3", "too short"))?;
+        let published = rejects.publish_with(|| outcome);
+        published.map(|((), list)| list)
+    }
+
+    #[test]
+    fn lists_what_was_rejected() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rejects = Rejects::beside(&folder.path().join("o.parquet"), false).unwrap();
+        let rejected = [
+            (2, rejection("p2", "empty sequence")),
+            (1_000_000, rejection("odd\tid\r", "two\nlines")),
+        ];
+        for (ordinal, rejection) in &rejected {
+            rejects.add(*ordinal, rejection).unwrap();
+        }
+        assert_eq!(rejects.n_rejected(), 2);
+        let ((), list) = rejects.publish_with(|| Ok(())).unwrap();
+        let list = list.unwrap();
+        assert_eq!(list, folder.path().join("o.parquet.rejects.tsv"));
+        assert_eq!(
+            fs::read_to_string(list).unwrap(),
+            "ordinal\tid\treason\n2\tp2\tempty sequence\n1000000\todd\\tid\\r\ttwo\\nlines\n"
+        );
+    }
+
+    #[test]
+    fn without_rejections_there_is_no_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("o.parquet");
+        let rejects = Rejects::beside(&output, false).unwrap();
+        assert_eq!(rejects.publish_with(|| Ok(7)).unwrap(), (7, None));
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_list_follows_the_output() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("o.parquet");
+        let list = folder.path().join("o.parquet.rejects.tsv");
+        // It is taken back if the output fails.
+        publish(&output, Err(SinkError::Exists(output.clone()))).unwrap_err();
+        assert!(!list.exists());
+        // It is never replaced by accident.
+        publish(&output, Ok(())).unwrap();
+        assert!(matches!(publish(&output, Ok(())), Err(SinkError::Exists(path)) if path == list));
+        // It goes with the output that it belonged to.
+        let rejects = Rejects::beside(&output, true).unwrap();
+        rejects.publish_with(|| Ok(())).unwrap();
+        assert!(!list.exists());
+    }
+
+    #[test]
+    fn a_run_without_output_only_counts() {
+        let mut rejects = Rejects::uncollected();
+        rejects.add(1, &rejection("p1", "empty sequence")).unwrap();
+        assert_eq!(rejects.n_rejected(), 1);
+        assert_eq!(rejects.publish_with(|| Ok(())).unwrap(), ((), None));
+    }
+}
