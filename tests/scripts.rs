@@ -51,6 +51,7 @@ fn bad_scripts_are_explained() {
         let name = script.file_stem().expect("a name").to_string_lossy();
         let path = script.to_str().expect("UTF-8");
         let (exit_code, stdout, stderr) = run(&["check", path]);
+        let stderr = stderr.replace(env!("CARGO_MANIFEST_DIR"), "[project]");
         assert_eq!(stdout, "", "{name}");
         settings.bind(|| {
             insta::assert_snapshot!(&*name, format!("exit code {exit_code}\n\n{stderr}"));
@@ -212,7 +213,7 @@ fn the_quickstart_works_from_anywhere() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(
-        stdout.starts_with("embedded 85 sequences with esm2_t6_2M_demo"),
+        stdout.starts_with("embedded 85 sequences with esm2_t6_2M_demo, f32 on CPU"),
         "{stdout}"
     );
     assert!(stdout.contains("50S ribosomal protein") || stdout.contains("30S ribosomal protein"));

@@ -79,11 +79,8 @@ pub(super) struct Global {
 /// When to use colours.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Color {
-    /// On terminals.
     Auto,
-    /// Even in files.
     Always,
-    /// Not at all.
     Never,
 }
 

@@ -144,6 +144,7 @@ mod tests {
         check("device", "cuda:3", Ok((None, DeviceChoice::Cuda(3))));
         check("device", "mock", Ok((None, DeviceChoice::Mock)));
         check("dtype", "bf61", Err("did you mean \"bf16\"?"));
+        check("device", "gpu", Err("must be one of \"auto\", \"cpu\""));
         check("device", "cuda:x", Err("did you mean \"cuda:0\"?"));
         check("devise", "cpu", Err("did you mean `device`?"));
         assert!(ModelSpec::from_map(" ", OptionMap::new()).is_err());

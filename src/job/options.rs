@@ -24,7 +24,7 @@ impl OptionReader {
         for name in unknown {
             let all = quoted(valid);
             let hint = match nearest(&name, valid) {
-                Some(near) => format!("did you mean `{near}`? (valid: {all})"),
+                Some(near) => format!("did you mean `{near}`? valid: {all}"),
                 None => format!("valid: {all}"),
             };
             problems.add_option(&name, format!("unknown option `{name}`"), Some(hint));
@@ -145,14 +145,15 @@ impl OptionReader {
 
 /// The name among `names` that `name` was most likely meant to be.
 pub fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
-    const SIMILAR: f64 = 0.6;
+    const SIMILAR: f64 = 0.7;
     let lower = name.to_lowercase();
     names
         .iter()
         .map(|candidate| {
-            let similarity = strsim::normalized_damerau_levenshtein(&lower, candidate)
-                .max(strsim::jaro_winkler(&lower, candidate) - 0.25);
-            (similarity, *candidate)
+            // The first measure finds typing errors, the second abbreviations: `out` for `output`.
+            let typing = strsim::normalized_damerau_levenshtein(&lower, candidate);
+            let beginning = strsim::jaro_winkler(&lower, candidate) - 0.15;
+            (typing.max(beginning), *candidate)
         })
         .filter(|(similarity, _)| *similarity >= SIMILAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -204,6 +205,7 @@ mod tests {
         check("out", Some("output"));
         check("colour", None);
         check("x", None);
+        assert_eq!(nearest("gpu", &["cpu", "cuda"]), None);
     }
 
     #[test]
@@ -222,8 +224,8 @@ mod tests {
         let problems = reader.finish(()).unwrap_err();
         assert_eq!(
             problems.to_string(),
-            "unknown option `reders` (did you mean `readers`? (valid: `readers`, `count`, \
-             `flag`, `fine`)); `count` is 0, but must be a whole number from 1 to 9; `flag` is \
+            "unknown option `reders` (did you mean `readers`? valid: `readers`, `count`, \
+             `flag`, `fine`); `count` is 0, but must be a whole number from 1 to 9; `flag` is \
              \"yes\", but must be true or false"
         );
     }

@@ -15,11 +15,11 @@ impl fmt::Display for RunSummary {
         } = self;
         writeln!(
             f,
-            "embedded {} with {model} on {device} ({dtype})",
+            "embedded {} with {model}, {dtype} on {device}",
             counted(self.sequences, "sequence", "sequences")
         )?;
         let mut table = Table::new();
-        table.load_style(NOTHING).force_no_tty();
+        table.load_style(NOTHING);
         for (subject, figures) in self.lines() {
             table.add_row([subject, &figures]);
         }
@@ -123,7 +123,7 @@ mod tests {
     fn summary() -> RunSummary {
         RunSummary {
             model: "esm2_t6".to_owned(),
-            device: "CPU".to_owned(),
+            device: "CPU (2 threads)".to_owned(),
             dtype: "f32".to_owned(),
             hidden_size: 160,
             readers: 2,
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_run_as_a_table() {
         let expect = "\
-embedded 1,234,560 sequences with esm2_t6 on CPU (f32)
+embedded 1,234,560 sequences with esm2_t6, f32 on CPU (2 threads)
  records  1,234,567 read, 7 rejected
  tokens   402,000 in 1 batch, 98.7% of 32,768 filled
  speed    61,728 sequences/s, 20,100 tokens/s, 20,000 residues/s

@@ -11,15 +11,17 @@ use rhai::{Engine, Scope};
 
 /// The text of `scripts/runner.d.rhai`: every function, property and constant, with documentation.
 pub fn definitions() -> String {
-    let (engine, constants) = bare_engine();
+    let (engine, _) = bare_engine();
     let text = engine
-        .definitions_with_scope(&constants)
+        .definitions()
         .include_standard_packages(false)
         .single_file();
-    // Blank lines at the end depend on which sections are empty.
-    let mut text = text.trim_end().to_owned();
-    text.push('\n');
-    text
+    // The generator keeps the Rust names of returned types, and leaves gaps for empty sections.
+    let text = text
+        .replace("-> String;", "-> string;")
+        .replace("-> Array;", "-> array;")
+        .replace("\n\n\n\n", "\n\n");
+    format!("{}\n", text.trim_end())
 }
 
 /// An engine that no script runs on.

@@ -49,8 +49,8 @@ pub(super) mod dataset_api {
 
     pub type Dataset = crate::job::Dataset;
 
-    /// Returns the records of a FASTA file. `source` is a path, a glob pattern, a folder's path
-    /// with a pattern, or `"-"` for standard input; gzip, bgzip, zstd, bzip2 and xz are recognised
+    /// Returns the records of FASTA files. `source` is a path, a glob pattern such as `data/*.fa.gz`,
+    /// or `"-"` for standard input; gzip, bgzip, zstd, bzip2 and xz are recognised
     /// by their content. Relative paths start at the working directory; `script_dir` is the
     /// script's own folder. Nothing is read before `embed`.
     ///
@@ -75,9 +75,8 @@ pub(super) mod dataset_api {
     pub fn fasta_list(sources: Array) -> RhaiResultOf<Dataset> {
         let mut paths = Vec::with_capacity(sources.len());
         for (n, source) in sources.into_iter().enumerate() {
-            let type_name = source.type_name();
             let path = source.into_string().map_err(|_| {
-                let message = format!("source {} of the dataset is a {type_name}", n + 1);
+                let message = format!("source {} of the dataset is no string", n + 1);
                 let problems = Problems::one(message, Some("give paths as strings".to_owned()));
                 raise_error(problems.into())
             })?;

@@ -1,4 +1,4 @@
-//! What scripts can say: one file a station, registered in flow order.
+//! What scripts can say: one file a station.
 
 mod dataset;
 mod embeddings;
@@ -18,13 +18,14 @@ type RhaiResultOf<T> = Result<T, Box<EvalAltResult>>;
 /// The names of the types that scripts handle.
 pub(super) const TYPES: [&str; 5] = ["Dataset", "Model", "Run", "Embeddings", "Error"];
 
-/// Registers everything.
+/// Registers everything. What is registered last comes first in the definitions, which are read in
+/// flow order.
 pub(super) fn register(engine: &mut Engine) {
     engine
-        .register_global_module(exported_module!(dataset::dataset_api).into())
-        .register_global_module(exported_module!(model::model_api).into())
-        .register_global_module(exported_module!(run::run_api).into())
-        .register_global_module(exported_module!(embeddings::embeddings_api).into())
+        .register_global_module(exported_module!(failure::failure_api).into())
         .register_global_module(exported_module!(place::place_api).into())
-        .register_global_module(exported_module!(failure::failure_api).into());
+        .register_global_module(exported_module!(embeddings::embeddings_api).into())
+        .register_global_module(exported_module!(run::run_api).into())
+        .register_global_module(exported_module!(model::model_api).into())
+        .register_global_module(exported_module!(dataset::dataset_api).into());
 }

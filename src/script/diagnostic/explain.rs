@@ -76,10 +76,14 @@ pub(in crate::script) fn diagnose(error: Box<EvalAltResult>, origin: &Origin<'_>
         error = *inner;
     }
     let position = error.take_position();
-    let finding = explain(&error, &file, origin);
+    let mut finding = explain(&error, &file, origin);
     let mut places: Vec<_> = place(origin, &file, position, None).into_iter().collect();
-    if let Some(place) = places.first_mut() {
-        point_at_problems(place, position, &finding.problems);
+    if let Some(place) = places.first_mut()
+        && point_at_problems(place, position, &finding.problems)
+        && finding.problems.len() > 1
+    {
+        // The messages stand beside the carets; what is left to say is how to mend them.
+        finding.hints = finding.problems.iter().filter_map(named_hint).collect();
     }
     callers.reverse();
     places.append(&mut callers);
@@ -107,24 +111,36 @@ fn place(
     })
 }
 
-/// Points at each option that is at fault instead of at the call, where it can be found.
-fn point_at_problems(place: &mut Place, position: Position, problems: &[Problem]) {
-    let marks: Vec<_> = problems
+/// Points at each option that is at fault instead of at the call. Returns whether all were found.
+fn point_at_problems(place: &mut Place, position: Position, problems: &[Problem]) -> bool {
+    let marks: Option<Vec<_>> = problems
         .iter()
-        .filter_map(|problem| {
+        .map(|problem| {
             let range = locate::option(&place.text, position, problem.option.as_ref()?)?;
-            let label = if problems.len() > 1 {
-                problem.message.clone()
-            } else {
-                String::new()
+            let label = match problems {
+                [_] => String::new(),
+                _ => problem.message.clone(),
             };
             Some((range, label))
         })
         .collect();
     // All or none: a problem that cannot be pointed at must not look as if there were none.
-    if !marks.is_empty() && marks.len() == problems.len() {
-        place.marks = marks;
+    match marks {
+        Some(marks) if !marks.is_empty() => {
+            place.marks = marks;
+            true
+        }
+        _ => false,
     }
+}
+
+/// A problem's hint, with the option that it is about.
+fn named_hint(problem: &Problem) -> Option<String> {
+    let hint = problem.hint.as_ref()?;
+    Some(match &problem.option {
+        Some(option) => format!("`{option}`: {hint}"),
+        None => hint.clone(),
+    })
 }
 
 fn explain(error: &EvalAltResult, file: &str, origin: &Origin<'_>) -> Finding {
@@ -137,24 +153,26 @@ fn explain(error: &EvalAltResult, file: &str, origin: &Origin<'_>) -> Finding {
         EvalAltResult::ErrorPropertyNotFound(name, _) => {
             Finding::new(format!("the map has no property `{name}`"), None)
         }
-        EvalAltResult::ErrorModuleNotFound(name, _) => {
-            let shipped: Vec<_> = SHIPPED
-                .iter()
-                .map(|(name, _)| format!("`{name}`"))
-                .collect();
-            let hint = format!(
-                "modules are looked for beside the importing script; these come with the \
-                 program: {}",
-                shipped.join(", ")
-            );
-            Finding::new(format!("there is no module `{name}`"), Some(hint))
-        }
+        EvalAltResult::ErrorModuleNotFound(name, _) => explain_module(name),
         EvalAltResult::ErrorStackOverflow(_) => Finding::new(
             format!("functions call each other more than {MAX_CALL_LEVELS} levels deep"),
             Some("a function that calls itself needs a case in which it does not".to_owned()),
         ),
         other => Finding::new(lower_first(&other.to_string()), None),
     }
+}
+
+fn explain_module(name: &str) -> Finding {
+    let shipped = SHIPPED.map(|(name, _)| name);
+    let mut finding = Finding::new(
+        format!("there is no module `{name}`"),
+        did_you_mean(name, &shipped),
+    );
+    finding.hints.push(format!(
+        "modules are looked for beside the importing script; `{}` comes with the program",
+        shipped.join("`, `")
+    ));
+    finding
 }
 
 fn explain_thrown(thrown: &Dynamic) -> Finding {

@@ -3,14 +3,15 @@
 use rhai::Position;
 use std::ops::Range;
 
-/// The bytes of what stands at `position`: a word, or a single character.
+/// The bytes of what stands at `position`: a word, a string, or a single character.
 pub(super) fn at(text: &str, position: Position) -> Option<Range<usize>> {
     let start = offset(text, position)?;
-    let rest = &text[start..];
+    let rest = text[start..].lines().next().unwrap_or_default();
     let word = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-    let length = match word {
-        0 => rest.chars().next().map_or(0, char::len_utf8),
-        length => length,
+    let length = match rest.strip_prefix('"').map(|inside| inside.find('"')) {
+        Some(Some(end_quote)) => end_quote + 2,
+        _ if word > 0 => word,
+        _ => rest.chars().next().map_or(0, char::len_utf8),
     };
     Some(start..start + length)
 }
@@ -99,6 +100,7 @@ mod tests {
         check(1, 11, "=");
         check(2, 11, "embed");
         check(3, 5, "readers");
+        check(4, 5, "\"pooling\"");
         assert_eq!(at(TEXT, Position::NONE), None);
         assert_eq!(at(TEXT, Position::new(99, 1)), None);
     }

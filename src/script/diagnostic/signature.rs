@@ -83,7 +83,8 @@ pub(super) fn plain_type(rust_name: &str) -> String {
     let name = name
         .strip_prefix("RhaiResultOf<")
         .and_then(|name| name.strip_suffix('>'))
-        .unwrap_or(name);
+        .unwrap_or(name)
+        .trim();
     match name {
         "i64" | "INT" => "int",
         "f64" | "FLOAT" => "float",

@@ -1,0 +1,358 @@
+//! The Parquet output, read back by the library that others read it with.
+
+use arrow_array::{
+    BooleanArray, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt32Array,
+    cast::AsArray,
+};
+use arrow_schema::DataType;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use runner::{
+    batch::Row,
+    fasta::Rejection,
+    job::{Dtype, LongSequences, Pooling, RecordPolicy, ResiduePolicy},
+    sink::{
+        Closing, EmbeddedBatch, NullSink, OutputPlan, ParquetSink, Provenance, Published, Rejects,
+        Sink, SinkError,
+    },
+};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::Path,
+};
+use tempfile::TempDir;
+
+fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
+    OutputPlan {
+        path: path.to_owned(),
+        overwrite: false,
+        hidden_size,
+        provenance: Provenance {
+            model: "esm2_t6_8M_UR50D".into(),
+            weights_hash: "abc".into(),
+            layers: layers.to_vec(),
+            pooling: Pooling::Mean,
+            dtype: Dtype::Bf16,
+            device: "cpu".into(),
+            token_budget: 4096,
+            policy: RecordPolicy {
+                min_length: Some(10),
+                max_length: None,
+                long_sequences: LongSequences::Truncate(1022),
+                residues: ResiduePolicy::Unk,
+            },
+            take: None,
+        },
+    }
+}
+
+/// Rows with `n_values` values each, among them floats that only a bit-exact copy keeps.
+fn batch(indices: std::ops::Range<u64>, n_values: usize) -> EmbeddedBatch {
+    let odd = [
+        f32::NAN,
+        -0.0,
+        f32::MIN_POSITIVE / 2.0,
+        f32::INFINITY,
+        1.0 / 3.0,
+    ];
+    let value = |index: u64, position: usize| match position {
+        0 => odd[index as usize % odd.len()],
+        _ => {
+            let noise = (index << 32 | position as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            (noise >> 40) as f32 / (1 << 20) as f32
+        }
+    };
+    EmbeddedBatch {
+        embeddings: indices
+            .clone()
+            .flat_map(|index| (0..n_values).map(move |position| value(index, position)))
+            .collect(),
+        rows: indices
+            .map(|index| Row {
+                index,
+                id: format!("sp|P{index}|\u{3b1}"),
+                description: if index % 2 == 0 {
+                    String::new()
+                } else {
+                    format!("number {index}")
+                },
+                length: 30 + index as u32,
+                truncated: index % 3 == 0,
+            })
+            .collect(),
+    }
+}
+
+fn closing(n_records: u64) -> Closing {
+    Closing {
+        input_fingerprint: "fingerprint".into(),
+        n_records,
+    }
+}
+
+fn write(plan: &OutputPlan, batches: &[EmbeddedBatch]) -> Result<Published, SinkError> {
+    let rejects = Rejects::beside(&plan.path, plan.overwrite)?;
+    let mut sink = ParquetSink::create(plan)?;
+    for batch in batches {
+        sink.write(batch.clone())?;
+    }
+    let n_rows: usize = batches.iter().map(|batch| batch.rows.len()).sum();
+    Box::new(sink).finish(closing(n_rows as u64), rejects)
+}
+
+fn read(path: &Path) -> Vec<RecordBatch> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    builder.build().unwrap().map(Result::unwrap).collect()
+}
+
+/// The rows of a file, with each layer's column back in its place.
+fn read_rows(path: &Path, columns: &[&str]) -> EmbeddedBatch {
+    let mut rows = EmbeddedBatch::default();
+    for batch in read(path) {
+        let column = |name: &str| batch.column_by_name(name).unwrap();
+        let ids: &StringArray = column("id").as_string();
+        let descriptions: &StringArray = column("description").as_string();
+        let lengths: &UInt32Array = column("length").as_primitive();
+        let truncated: &BooleanArray = column("truncated").as_boolean();
+        for position in 0..batch.num_rows() {
+            rows.rows.push(Row {
+                index: rows.rows.len() as u64,
+                id: ids.value(position).into(),
+                description: descriptions.value(position).into(),
+                length: lengths.value(position),
+                truncated: truncated.value(position),
+            });
+            for name in columns {
+                let vectors: &FixedSizeListArray = column(name).as_fixed_size_list();
+                let vector = vectors.value(position);
+                let vector: &Float32Array = vector.as_primitive();
+                rows.embeddings.extend_from_slice(vector.values());
+            }
+        }
+    }
+    rows
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+fn metadata(path: &Path) -> BTreeMap<String, String> {
+    let file = File::open(path).unwrap();
+    let metadata = ArrowReaderMetadata::load(&file, Default::default()).unwrap();
+    let entries = metadata
+        .metadata()
+        .file_metadata()
+        .key_value_metadata()
+        .unwrap()
+        .iter();
+    let entries = entries.map(|entry| (entry.key.clone(), entry.value.clone().unwrap()));
+    entries
+        .filter(|(key, _)| key.starts_with("runner."))
+        .collect()
+}
+
+fn n_files(folder: &TempDir) -> usize {
+    folder.path().read_dir().unwrap().count()
+}
+
+#[test]
+fn every_bit_comes_back() {
+    let check = |layers: &[usize], columns: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/out.parquet");
+        let n_values = layers.len() * 24;
+        let batches = [
+            batch(0..5, n_values),
+            batch(5..6, n_values),
+            batch(6..40, n_values),
+        ];
+        let published = write(&plan(&path, layers, 24), &batches).unwrap();
+        let expected = Published {
+            output: Some(path.clone()),
+            rejects: None,
+        };
+        assert_eq!(published, expected);
+        let found = read_rows(&path, columns);
+        let written = batch(0..40, n_values);
+        assert_eq!(found.rows, written.rows);
+        assert_eq!(bits(&found.embeddings), bits(&written.embeddings));
+    };
+    check(&[6], &["embedding"]);
+    check(
+        &[0, 33, 12],
+        &["embedding_0", "embedding_33", "embedding_12"],
+    );
+}
+
+#[test]
+fn a_file_without_rows_is_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.parquet");
+    write(&plan(&path, &[6], 8), &[]).unwrap();
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap();
+    let schema = builder.schema();
+    let names: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
+    assert_eq!(
+        names,
+        ["id", "description", "length", "truncated", "embedding"]
+    );
+    let embedding = schema.field_with_name("embedding").unwrap().data_type();
+    assert!(
+        matches!(embedding, DataType::FixedSizeList(_, 8)),
+        "{embedding}"
+    );
+    assert_eq!(read_rows(&path, &["embedding"]), EmbeddedBatch::default());
+    assert_eq!(metadata(&path)["runner.embedded"], "0");
+}
+
+#[test]
+fn the_file_tells_where_it_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.parquet");
+    let plan = plan(&path, &[0, 6], 8);
+    let mut rejects = Rejects::beside(&path, false).unwrap();
+    let rejection = Rejection {
+        id: "p4".into(),
+        reason: "empty sequence".into(),
+    };
+    rejects.add(4, &rejection).unwrap();
+    let mut sink = ParquetSink::create(&plan).unwrap();
+    sink.write(batch(0..3, 16)).unwrap();
+    let published = Box::new(sink).finish(closing(4), rejects).unwrap();
+
+    let list = folder.path().join("out.parquet.rejects.tsv");
+    assert_eq!(
+        fs::read_to_string(&list).unwrap(),
+        "ordinal\tid\treason\n4\tp4\tempty sequence\n"
+    );
+    assert_eq!(published.rejects, Some(list));
+    let expected = [
+        ("runner.version", env!("CARGO_PKG_VERSION")),
+        ("runner.model", "esm2_t6_8M_UR50D"),
+        ("runner.weights_hash", "abc"),
+        ("runner.layers", "0,6"),
+        ("runner.pooling", "mean"),
+        ("runner.dtype", "bf16"),
+        ("runner.device", "cpu"),
+        ("runner.token_budget", "4096"),
+        ("runner.long_sequences", "truncate 1022"),
+        ("runner.residues", "unk"),
+        ("runner.min_length", "10"),
+        ("runner.input_fingerprint", "fingerprint"),
+        ("runner.records", "4"),
+        ("runner.embedded", "3"),
+        ("runner.rejected", "1"),
+    ];
+    let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(metadata(&path), BTreeMap::from(expected));
+}
+
+#[test]
+fn memory_is_bounded_by_row_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.parquet");
+    // 100 MiB of values.
+    let batches: Vec<_> = (0..5)
+        .map(|n| batch(n * 4_000..(n + 1) * 4_000, 1_280))
+        .collect();
+    write(&plan(&path, &[33], 1_280), &batches).unwrap();
+    let file = File::open(&path).unwrap();
+    let metadata = ArrowReaderMetadata::load(&file, Default::default()).unwrap();
+    let row_groups = metadata.metadata().row_groups();
+    assert!(row_groups.len() >= 3);
+    for row_group in row_groups {
+        let n_bytes = row_group.total_byte_size();
+        assert!(n_bytes < 50 << 20, "{n_bytes}");
+    }
+    let found = read_rows(&path, &["embedding"]);
+    assert_eq!(
+        bits(&found.embeddings),
+        bits(&batch(0..20_000, 1_280).embeddings)
+    );
+}
+
+#[test]
+fn an_abandoned_output_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.parquet");
+    let mut rejects = Rejects::beside(&path, false).unwrap();
+    let rejection = Rejection {
+        id: "p1".into(),
+        reason: "empty sequence".into(),
+    };
+    rejects.add(1, &rejection).unwrap();
+    let mut sink = ParquetSink::create(&plan(&path, &[6], 8)).unwrap();
+    sink.write(batch(0..100, 8)).unwrap();
+    assert_eq!(n_files(&folder), 2, "one temporary file each");
+    drop((sink, rejects));
+    assert_eq!(n_files(&folder), 0);
+}
+
+#[test]
+fn an_output_that_lost_records_is_not_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.parquet");
+    let sinks: [Box<dyn Sink>; 2] = [
+        Box::new(ParquetSink::create(&plan(&path, &[6], 8)).unwrap()),
+        Box::new(NullSink::new()),
+    ];
+    for mut sink in sinks {
+        sink.write(batch(0..3, 8)).unwrap();
+        let error = sink.finish(closing(4), Rejects::uncollected()).unwrap_err();
+        let expected = "4 records were read, but 3 embedded and 0 rejected";
+        assert_eq!(error.to_string(), expected);
+    }
+    assert_eq!(n_files(&folder), 0);
+}
+
+#[test]
+fn a_run_without_output_leaves_nothing() {
+    let mut sink = Box::new(NullSink::new());
+    sink.write(batch(0..3, 8)).unwrap();
+    let published = sink.finish(closing(3), Rejects::uncollected()).unwrap();
+    assert_eq!(published, Published::default());
+}
+
+#[test]
+fn nothing_is_replaced_unless_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.parquet");
+    let mut plan = plan(&path, &[6], 8);
+    let sink = ParquetSink::create(&plan).unwrap();
+    write(&plan, &[batch(0..2, 8)]).unwrap();
+    // An output that came into being during the run, and one that was there before it.
+    let late = Box::new(sink)
+        .finish(closing(0), Rejects::uncollected())
+        .unwrap_err();
+    for error in [late, write(&plan, &[batch(0..3, 8)]).unwrap_err()] {
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "`{}` exists (choose another output, or set `overwrite: true` to replace it)",
+                path.display()
+            )
+        );
+    }
+    assert_eq!(read_rows(&path, &["embedding"]).rows.len(), 2);
+    plan.overwrite = true;
+    write(&plan, &[batch(0..3, 8)]).unwrap();
+    assert_eq!(read_rows(&path, &["embedding"]).rows.len(), 3);
+    assert_eq!(n_files(&folder), 1);
+}
+
+#[test]
+fn a_layer_is_written_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.parquet");
+    let error = write(&plan(&path, &[6, 0, 6], 8), &[]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "layer 6 is asked for twice (name each layer once; -1 is the last layer)"
+    );
+    assert_eq!(n_files(&folder), 0);
+}
