@@ -1,8 +1,14 @@
 //! Everything that can end a run, and the exit code that it ends with.
 
 use crate::{
-    cancel::StopReason, device::DeviceError, fasta::InputError, job::Problems, model::ModelError,
-    reader::ReaderError, sink::SinkError,
+    batch::PackError,
+    cancel::StopReason,
+    device::DeviceError,
+    fasta::InputError,
+    job::Problems,
+    model::{LoadError, ModelError},
+    reader::ReaderError,
+    sink::{OrderError, SinkError},
 };
 
 /// What can end a run. Each floor's own error is one variant.
@@ -17,6 +23,9 @@ pub enum Error {
     /// The reader subprocesses.
     #[error(transparent)]
     Reader(ReaderError),
+    /// A record that no batch can hold.
+    #[error(transparent)]
+    Pack(#[from] PackError),
     /// The model or its weights.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -26,7 +35,10 @@ pub enum Error {
     /// The output files.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// Records went missing or came twice. It is always a bug of this program.
+    /// Rows came out of the model twice or not at all. It is always a bug of this program.
+    #[error("{0}; nothing was published. This is a bug: please report it with the script")]
+    Order(#[from] OrderError),
+    /// Records went missing between two stations. It is always a bug of this program.
     #[error("{0}; nothing was published. This is a bug: please report it with the script")]
     Conservation(String),
     /// A thread of the pipeline ended without a word. It is always a bug of this program.
@@ -62,6 +74,8 @@ pub mod exit_code {
     pub const TERMINATED: u8 = 75;
     /// Stopped by Ctrl-C.
     pub const INTERRUPTED: u8 = 130;
+    /// Nobody reads standard output any more. It is what a shell shows for SIGPIPE.
+    pub const OUTPUT_CLOSED: u8 = 141;
 }
 
 impl From<ReaderError> for Error {
@@ -75,17 +89,28 @@ impl From<ReaderError> for Error {
     }
 }
 
+impl From<LoadError> for Error {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Model(error) => Self::Model(error),
+            LoadError::Device(error) => Self::Device(error),
+        }
+    }
+}
+
 impl Error {
     /// The exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Plan(_) => exit_code::SCRIPT,
-            Self::Input(_) => exit_code::INPUT,
+            Self::Input(_) | Self::Pack(_) => exit_code::INPUT,
             Self::Model(_) => exit_code::MODEL,
             Self::Device(_) => exit_code::DEVICE,
-            Self::Reader(_) | Self::Sink(_) | Self::Conservation(_) | Self::Panicked(_) => {
-                exit_code::UNEXPECTED
-            }
+            Self::Reader(_)
+            | Self::Sink(_)
+            | Self::Order(_)
+            | Self::Conservation(_)
+            | Self::Panicked(_) => exit_code::UNEXPECTED,
             Self::Stopped(StopReason::Interrupted) => exit_code::INTERRUPTED,
             Self::Stopped(StopReason::Terminated) => exit_code::TERMINATED,
         }

@@ -26,6 +26,7 @@ pub mod pipeline;
 pub mod progress;
 pub mod report;
 
-// Top floor: the two doors.
+// Top floor: the two doors, and the bell.
 pub mod cli;
 pub mod script;
+pub mod signal;

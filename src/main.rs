@@ -1,1 +1,7 @@
-fn main() {}
+//! The `runner` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runner::cli::run()
+}

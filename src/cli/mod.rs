@@ -1,1 +1,56 @@
-//! cli
+//! The command line: one door to the program, scripts are the other.
+//!
+//! *Input*: arguments. *Output*: an exit code. *Owns*: flags, and how an end is reported.
+//! *Never*: anything that a script cannot also do.
+
+mod args;
+mod check;
+mod definitions;
+mod ending;
+mod exec;
+
+use crate::{progress::Console, reader};
+use args::{Cli, Command, ScriptCommand};
+use clap::Parser;
+use std::{io, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+/// Does what the command line says.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too; where they cannot be written, nothing can.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    if matches!(cli.command, Command::Reader) {
+        // A reader speaks with its parent alone and sets up nothing of what follows.
+        return reader::run_child();
+    }
+    let console = Console::default();
+    cli.global.colors().write_global();
+    start_log(&console, cli.global.log_filter());
+    let exit_code = match &cli.command {
+        Command::Exec { script, args } => exec::exec(&cli.global, &console, script, args),
+        Command::Check { script, args } => check::check(&cli.global, &console, script, args),
+        Command::Script(ScriptCommand::Definitions { output }) => {
+            definitions::write(&console, output.as_deref())
+        }
+        Command::Reader => unreachable!("readers have returned above"),
+    };
+    ExitCode::from(exit_code)
+}
+
+/// Sends log lines through the console, so that they do not tear its bars.
+fn start_log(console: &Console, default_filter: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| default_filter.into());
+    let has_colors = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    let console = console.clone();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(has_colors)
+        .with_writer(move || console.log_writer())
+        .init();
+}

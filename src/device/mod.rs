@@ -1,5 +1,8 @@
-//! Devices.
+//! Choosing a device.
+//!
+//! *Input*: the device that a script names. *Output*: a burn device that works. *Never*: knows
+//! ESM-2.
 
-/// What can go wrong with a device.
-#[derive(Debug, thiserror::Error)]
-pub enum DeviceError {}
+mod choose;
+
+pub use choose::{Chosen, DeviceError, choose};

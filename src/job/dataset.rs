@@ -1,6 +1,11 @@
 //! Which records to embed.
 
+use super::{
+    Problems,
+    options::{nearest, one_of, whole_in},
+};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// FASTA sources and the rules that their records go through.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,11 +69,108 @@ impl Dataset {
             take: None,
         }
     }
+
+    /// Rejects sequences with fewer than `residues` residues.
+    ///
+    /// # Errors
+    /// `residues` is negative, or above the greatest length.
+    pub fn min_length(mut self, residues: i64) -> Result<Self, Problems> {
+        self.policy.min_length = Some(whole("min_length", residues, 0..=LONGEST)?);
+        self.lengths_agree()
+    }
+
+    /// Rejects sequences with more than `residues` residues.
+    ///
+    /// # Errors
+    /// `residues` is below 1, or below the least length.
+    pub fn max_length(mut self, residues: i64) -> Result<Self, Problems> {
+        self.policy.max_length = Some(whole("max_length", residues, 1..=LONGEST)?);
+        self.lengths_agree()
+    }
+
+    /// Stops after `records` records of the input, the rejected ones included.
+    ///
+    /// # Errors
+    /// `records` is negative.
+    pub fn take(mut self, records: i64) -> Result<Self, Problems> {
+        self.take = Some(whole("take", records, 0..=i64::MAX)? as u64);
+        Ok(self)
+    }
+
+    /// Says by a policy's name what happens to sequences of more than `residues` residues.
+    ///
+    /// # Errors
+    /// There is no such policy, or `residues` is below 1.
+    pub fn long_sequences(mut self, policy: &str, residues: i64) -> Result<Self, Problems> {
+        let residues = whole("long_sequences", residues, 1..=LONGEST)?;
+        self.policy.long_sequences = match policy {
+            "truncate" => LongSequences::Truncate(residues),
+            "skip" => LongSequences::Skip(residues),
+            "error" => LongSequences::Error(residues),
+            _ => {
+                return Err(no_such_policy(
+                    "long_sequences",
+                    policy,
+                    &LongSequences::NAMES,
+                ));
+            }
+        };
+        Ok(self)
+    }
+
+    /// Says by a policy's name what happens to characters outside the model's alphabet.
+    ///
+    /// # Errors
+    /// There is no such policy.
+    pub fn residues(mut self, policy: &str) -> Result<Self, Problems> {
+        self.policy.residues = match policy {
+            "unk" => ResiduePolicy::Unk,
+            "strip" => ResiduePolicy::Strip,
+            "error" => ResiduePolicy::Error,
+            _ => return Err(no_such_policy("residues", policy, &ResiduePolicy::NAMES)),
+        };
+        Ok(self)
+    }
+
+    fn lengths_agree(self) -> Result<Self, Problems> {
+        match (self.policy.min_length, self.policy.max_length) {
+            (Some(least), Some(most)) if least > most => Err(Problems::one(
+                format!("`min_length` {least} is above `max_length` {most}"),
+                Some("no sequence could pass".to_owned()),
+            )),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Lengths travel as 32-bit numbers.
+const LONGEST: i64 = u32::MAX as i64;
+
+fn whole(name: &str, number: i64, range: RangeInclusive<i64>) -> Result<usize, Problems> {
+    usize::try_from(number)
+        .ok()
+        .filter(|_| range.contains(&number))
+        .ok_or_else(|| {
+            let expected = whole_in(&range);
+            Problems::one(
+                format!("`{name}` is {number}, but must be {expected}"),
+                None,
+            )
+        })
+}
+
+fn no_such_policy(name: &str, policy: &str, policies: &[&str]) -> Problems {
+    Problems::one(
+        format!("`{name}` is \"{policy}\", but must be {}", one_of(policies)),
+        nearest(policy, policies).map(|near| format!("did you mean \"{near}\"?")),
+    )
 }
 
 impl LongSequences {
     /// Residues in the longest crop that ESM-2 was trained on.
     pub const TRAINED_RESIDUES: usize = 1022;
+    /// Every policy's name in scripts.
+    pub const NAMES: [&str; 3] = ["truncate", "skip", "error"];
 
     /// The longest sequence that passes unchanged, in residues.
     pub fn limit(self) -> usize {
@@ -88,12 +190,72 @@ impl LongSequences {
 }
 
 impl ResiduePolicy {
+    /// Every policy's name in scripts.
+    pub const NAMES: [&str; 3] = ["unk", "strip", "error"];
+
     /// The policy's name in scripts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unk => "unk",
             Self::Strip => "strip",
             Self::Error => "error",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dataset() -> Dataset {
+        Dataset::new(vec!["a.fa".to_owned()])
+    }
+
+    #[test]
+    fn rules_add_up() {
+        let dataset = dataset()
+            .min_length(10)
+            .and_then(|d| d.max_length(500))
+            .and_then(|d| d.long_sequences("skip", 400))
+            .and_then(|d| d.residues("strip"))
+            .and_then(|d| d.take(7))
+            .expect("every rule is valid");
+        assert_eq!(dataset.policy.min_length, Some(10));
+        assert_eq!(dataset.policy.max_length, Some(500));
+        assert_eq!(dataset.policy.long_sequences, LongSequences::Skip(400));
+        assert_eq!(dataset.policy.residues, ResiduePolicy::Strip);
+        assert_eq!(dataset.take, Some(7));
+    }
+
+    #[test]
+    fn rules_that_make_no_sense_are_refused() {
+        let check = |result: Result<Dataset, Problems>, expect: &str| {
+            let message = result.expect_err(expect).to_string();
+            assert!(message.contains(expect), "{message}");
+        };
+        check(dataset().take(-1), "`take` is -1");
+        check(dataset().min_length(-5), "a whole number from 0");
+        check(dataset().max_length(0), "a whole number from 1");
+        check(
+            dataset().min_length(9).and_then(|d| d.max_length(8)),
+            "`min_length` 9 is above `max_length` 8",
+        );
+        check(
+            dataset().long_sequences("truncat", 9),
+            "did you mean \"truncate\"?",
+        );
+        check(dataset().residues("drop"), "one of \"unk\", \"strip\"");
+    }
+
+    #[test]
+    fn names_and_policies_agree() {
+        for name in LongSequences::NAMES {
+            let dataset = dataset().long_sequences(name, 5).expect("a valid name");
+            assert_eq!(dataset.policy.long_sequences.name(), name);
+        }
+        for name in ResiduePolicy::NAMES {
+            let dataset = dataset().residues(name).expect("a valid name");
+            assert_eq!(dataset.policy.residues.name(), name);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How to embed a dataset.
 
+use super::{Dataset, LongSequences, OptionMap, Problems, options::OptionReader};
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 /// The options of one call of `embed`.
@@ -49,14 +50,133 @@ impl EmbedOptions {
     pub const MOST_READERS: usize = 256;
     /// Seconds a reader may take over its next frame when the script names no number.
     pub const READER_TIMEOUT_SECONDS: u64 = 60;
+    /// More batches than this would hold gigabytes and hide nothing more.
+    pub const MOST_PREFETCH: usize = 1024;
+    /// Every option's name in scripts.
+    pub const NAMES: [&str; 8] = [
+        "readers",
+        "prefetch",
+        "token_budget",
+        "pooling",
+        "layers",
+        "output",
+        "overwrite",
+        "reader_timeout",
+    ];
+
+    /// Reads the options that a script gave; the others keep their defaults.
+    ///
+    /// # Errors
+    /// Every option that is unknown, of the wrong type or out of range.
+    pub fn from_map(map: OptionMap) -> Result<Self, Problems> {
+        let mut read = OptionReader::new(map, &Self::NAMES);
+        let mut options = Self::default();
+        if let Some(readers) = read.whole("readers", 1..=Self::MOST_READERS as i64) {
+            options.readers = non_zero(readers);
+        }
+        if let Some(prefetch) = read.whole("prefetch", 1..=Self::MOST_PREFETCH as i64) {
+            options.prefetch = non_zero(prefetch);
+        }
+        options.token_budget = read
+            .whole("token_budget", SMALLEST_BUDGET..=LARGEST_BUDGET)
+            .map(non_zero);
+        if let Some(pooling) = read.choice("pooling", &Pooling::NAMES, Pooling::from_name) {
+            options.pooling = pooling;
+        }
+        if let Some(layers) = read.whole_list("layers") {
+            options.layers = layers.into_iter().map(Layer).collect();
+        }
+        options.output = read
+            .text("output", "a path, such as \"embeddings.parquet\"")
+            .map(PathBuf::from);
+        if let Some(overwrite) = read.flag("overwrite") {
+            options.overwrite = overwrite;
+        }
+        if let Some(seconds) = read.seconds("reader_timeout", 0.1..=86_400.0) {
+            options.reader_timeout = Duration::from_secs_f64(seconds);
+        }
+        read.finish(options)
+    }
+
+    /// Checks that every sequence that `dataset` lets through fits into a batch.
+    ///
+    /// # Errors
+    /// The token budget is given and too small for the longest sequence.
+    pub fn check_fits(&self, dataset: &Dataset) -> Result<(), Problems> {
+        let Some(budget) = self.token_budget else {
+            return Ok(());
+        };
+        let limit = dataset.policy.long_sequences.limit();
+        let longest = dataset.policy.max_length.map_or(limit, |n| n.min(limit));
+        let room = budget.get().saturating_sub(SPECIAL_TOKENS);
+        let mut problems = Problems::default();
+        if longest > room {
+            problems.add_option(
+                "token_budget",
+                format!(
+                    "`token_budget` is {budget}, but the dataset lets sequences of {longest} \
+                     residues through, which are {} tokens with BOS and EOS",
+                    longest + SPECIAL_TOKENS
+                ),
+                Some(format!(
+                    "raise `token_budget`, or shorten sequences with `.long_sequences(\"{}\", \
+                     {room})`",
+                    LongSequences::Truncate(room).name()
+                )),
+            );
+        }
+        problems.none_or(())
+    }
+
+    /// The layers as indices from 0 to `n_layers`, the model's number of transformer layers, in
+    /// output order.
+    ///
+    /// # Errors
+    /// Every layer that the model does not have, and layers that are named twice.
+    pub fn resolve_layers(&self, n_layers: usize) -> Result<Vec<usize>, Problems> {
+        let mut problems = Problems::default();
+        let mut indices: Vec<usize> = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            match layer.resolve(n_layers) {
+                None => problems.add_option(
+                    "layers",
+                    format!("the model has no layer {}", layer.0),
+                    Some(format!(
+                        "layers go from 0, the embedding output, to {n_layers}, the last; -1 is \
+                         the last, too"
+                    )),
+                ),
+                Some(index) if indices.contains(&index) => problems.add_option(
+                    "layers",
+                    format!("layer {} is layer {index}, which is named already", layer.0),
+                    Some("name each layer once".to_owned()),
+                ),
+                Some(index) => indices.push(index),
+            }
+        }
+        problems.none_or(indices)
+    }
+}
+
+/// BOS and EOS.
+const SPECIAL_TOKENS: usize = 2;
+/// One residue between BOS and EOS.
+const SMALLEST_BUDGET: i64 = 3;
+/// Offsets into a batch are 32-bit.
+const LARGEST_BUDGET: i64 = 1 << 30;
+
+fn non_zero(number: i64) -> NonZeroUsize {
+    usize::try_from(number)
+        .ok()
+        .and_then(NonZeroUsize::new)
+        .expect("the range that the number was read with begins above zero")
 }
 
 impl Default for EmbedOptions {
     fn default() -> Self {
-        let at_least_one = |n| NonZeroUsize::new(n).expect("the constants are not zero");
         Self {
-            readers: at_least_one(Self::READERS),
-            prefetch: at_least_one(Self::PREFETCH),
+            readers: non_zero(Self::READERS as i64),
+            prefetch: non_zero(Self::PREFETCH as i64),
             token_budget: None,
             pooling: Pooling::Mean,
             layers: vec![Layer(-1)],
@@ -108,5 +228,99 @@ impl Pooling {
             Self::Max => "max",
             Self::Cls => "cls",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::OptionValue::{self, *};
+
+    fn read(options: &[(&str, OptionValue)]) -> Result<EmbedOptions, String> {
+        let map = options
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        EmbedOptions::from_map(map).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn options_that_are_not_given_keep_their_defaults() {
+        assert_eq!(read(&[]), Ok(EmbedOptions::default()));
+        assert_eq!(read(&[("output", Nothing)]), Ok(EmbedOptions::default()));
+    }
+
+    #[test]
+    fn every_name_is_read() {
+        let options = read(&[
+            ("readers", Whole(3)),
+            ("prefetch", Whole(5)),
+            ("token_budget", Whole(4096)),
+            ("pooling", Text("cls".to_owned())),
+            ("layers", List(vec![Whole(0), Whole(-1)])),
+            ("output", Text("a.parquet".to_owned())),
+            ("overwrite", Flag(true)),
+            ("reader_timeout", Decimal(1.5)),
+        ]);
+        let expect = EmbedOptions {
+            readers: non_zero(3),
+            prefetch: non_zero(5),
+            token_budget: Some(non_zero(4096)),
+            pooling: Pooling::Cls,
+            layers: vec![Layer(0), Layer(-1)],
+            output: Some(PathBuf::from("a.parquet")),
+            overwrite: true,
+            reader_timeout: Duration::from_millis(1500),
+        };
+        assert_eq!(options, Ok(expect));
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let check = |name: &str, value: OptionValue, expect: &str| {
+            let message = read(&[(name, value)]).unwrap_err();
+            assert!(message.contains(expect), "{message}");
+        };
+        check("readers", Whole(0), "a whole number from 1 to 256");
+        check("readers", Decimal(2.0), "`readers` is 2.0, but must be");
+        check("token_budget", Whole(2), "from 3 to");
+        check(
+            "pooling",
+            Text("means".to_owned()),
+            "did you mean \"mean\"?",
+        );
+        check("layers", List(vec![]), "`layers` is [], but must be");
+        check("output", Text(String::new()), "must be a path");
+        check("reader_timeout", Decimal(f64::NAN), "seconds from 0.1");
+    }
+
+    #[test]
+    fn a_budget_holds_the_longest_sequence() {
+        let dataset = Dataset::new(vec!["-".to_owned()]);
+        let check = |budget: i64, dataset: &Dataset, fits: bool| {
+            let options = read(&[("token_budget", Whole(budget))]).expect("a valid budget");
+            assert_eq!(options.check_fits(dataset).is_ok(), fits, "{budget}");
+        };
+        check(1024, &dataset, true);
+        check(1023, &dataset, false);
+        let short = dataset.clone().max_length(100).expect("a valid length");
+        check(102, &short, true);
+        check(101, &short, false);
+    }
+
+    #[test]
+    fn layers_must_exist_and_differ() {
+        let check = |layers: &[i64], expect: Option<&[usize]>| {
+            let options = EmbedOptions {
+                layers: layers.iter().copied().map(Layer).collect(),
+                ..EmbedOptions::default()
+            };
+            let indices = options.resolve_layers(6).ok();
+            assert_eq!(indices.as_deref(), expect, "{layers:?}");
+        };
+        check(&[0, 3, -1], Some(&[0, 3, 6]));
+        check(&[7], None);
+        check(&[-8], None);
+        check(&[6, -1], None);
     }
 }

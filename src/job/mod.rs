@@ -6,9 +6,13 @@
 mod dataset;
 mod embed;
 mod model;
+mod options;
 mod problem;
+mod value;
 
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
 pub use embed::{EmbedOptions, Layer, Pooling};
 pub use model::{DeviceChoice, Dtype, ModelSpec};
+pub use options::nearest;
 pub use problem::{Problem, Problems};
+pub use value::{OptionMap, OptionValue};

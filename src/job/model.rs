@@ -1,5 +1,6 @@
 //! Which model to load, and where.
 
+use super::{OptionMap, Problems, options::OptionReader};
 use std::fmt;
 
 /// A model as a script names it.
@@ -39,6 +40,33 @@ pub enum DeviceChoice {
     Mock,
 }
 
+impl ModelSpec {
+    /// Every option's name in scripts.
+    pub const NAMES: [&str; 2] = ["dtype", "device"];
+
+    /// The model `source` with the options that a script gave.
+    ///
+    /// # Errors
+    /// An empty source, and every option that is unknown, of the wrong type or out of range.
+    pub fn from_map(source: &str, map: OptionMap) -> Result<Self, Problems> {
+        if source.trim().is_empty() {
+            return Err(Problems::one(
+                "the model has no name",
+                Some("give a folder with `config.json` and weights".to_owned()),
+            ));
+        }
+        let mut read = OptionReader::new(map, &Self::NAMES);
+        let spec = Self {
+            source: source.to_owned(),
+            dtype: read.choice("dtype", &Dtype::NAMES, Dtype::from_name),
+            device: read
+                .choice("device", &DeviceChoice::NAMES, DeviceChoice::from_name)
+                .unwrap_or_default(),
+        };
+        read.finish(spec)
+    }
+}
+
 impl Dtype {
     /// Every format's name in scripts.
     pub const NAMES: [&str; 3] = ["f32", "f16", "bf16"];
@@ -64,6 +92,9 @@ impl Dtype {
 }
 
 impl DeviceChoice {
+    /// What a script may write; `cuda:0` stands for every ordinal.
+    pub const NAMES: [&str; 5] = ["auto", "cpu", "cuda", "cuda:0", "mock"];
+
     /// The device that a script names with `auto`, `cpu`, `cuda`, `cuda:1` or `mock`.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
@@ -87,5 +118,34 @@ impl fmt::Display for DeviceChoice {
             Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
             Self::Mock => f.write_str("mock"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::OptionValue;
+
+    #[test]
+    fn options_of_models() {
+        let check =
+            |name: &str, value: &str, expect: Result<(Option<Dtype>, DeviceChoice), &str>| {
+                let map = [(name.to_owned(), OptionValue::Text(value.to_owned()))].into();
+                match (ModelSpec::from_map("a/model", map), expect) {
+                    (Ok(spec), Ok(expect)) => assert_eq!((spec.dtype, spec.device), expect),
+                    (Err(problems), Err(expect)) => {
+                        let text = problems.to_string();
+                        assert!(text.contains(expect), "{text}");
+                    }
+                    (result, _) => panic!("{name} {value}: {result:?}"),
+                }
+            };
+        check("dtype", "bf16", Ok((Some(Dtype::Bf16), DeviceChoice::Auto)));
+        check("device", "cuda:3", Ok((None, DeviceChoice::Cuda(3))));
+        check("device", "mock", Ok((None, DeviceChoice::Mock)));
+        check("dtype", "bf61", Err("did you mean \"bf16\"?"));
+        check("device", "cuda:x", Err("did you mean \"cuda:0\"?"));
+        check("devise", "cpu", Err("did you mean `device`?"));
+        assert!(ModelSpec::from_map(" ", OptionMap::new()).is_err());
     }
 }

@@ -9,6 +9,8 @@ pub struct Problem {
     pub message: String,
     /// How to mend it, if there is something to say.
     pub hint: Option<String>,
+    /// The option that is at fault, if it is one; a script's diagnostic points at it.
+    pub option: Option<String>,
 }
 
 /// All that is wrong with a plan. Never empty when returned as an error.
@@ -21,7 +23,24 @@ impl Problems {
         self.0.push(Problem {
             message: message.into(),
             hint,
+            option: None,
         });
+    }
+
+    /// Adds a problem with the option `option`.
+    pub fn add_option(&mut self, option: &str, message: impl Into<String>, hint: Option<String>) {
+        self.0.push(Problem {
+            message: message.into(),
+            hint,
+            option: Some(option.to_owned()),
+        });
+    }
+
+    /// A single problem.
+    pub fn one(message: impl Into<String>, hint: Option<String>) -> Self {
+        let mut problems = Self::default();
+        problems.add(message, hint);
+        problems
     }
 
     /// `value` if there is no problem, else all problems.

@@ -1,14 +1,42 @@
-//! The wiring.
+//! The wiring: threads and queues that join the stations.
+//!
+//! *Input*: a model, a dataset, options. *Output*: the published files and a [`RunSummary`].
+//! *Owns*: threads, queues, cancellation, and the check that nothing was lost. *Never*: does
+//! arithmetic.
+//!
+//! ```text
+//! readers ─▶ packing ═batches═▶ encoding ═rows═▶ writing
+//!            (thread)           (caller)         (thread)
+//! ```
+
+mod conservation;
+mod encode;
+mod pack;
+mod plan;
+mod write;
 
 use crate::{
+    batch::Packer,
     cancel::CancelToken,
     error::Error,
-    event::EventSender,
+    event::{Event, EventSender},
+    fasta::{self, Input},
     job::{Dataset, EmbedOptions},
     model::Model,
-    reader::Pool,
-    report::RunSummary,
+    queue::bounded,
+    reader::{Pool, ReadRequest},
+    report::{RunSummary, peak_memory_bytes},
+    sink::{Closing, NullSink, OutputPlan, ParquetSink, Provenance, Rejects, ReorderBuffer, Sink},
 };
+use conservation::Counts;
+use encode::Encoding;
+use pack::Packing;
+use plan::Plan;
+use std::{
+    thread::{self, ScopedJoinHandle},
+    time::Instant,
+};
+use write::Writing;
 
 /// What the calls of `embed` of one script share.
 pub struct Context {
@@ -20,12 +48,212 @@ pub struct Context {
     pub cancel: CancelToken,
 }
 
+/// Why a stage ended before its input did.
+#[derive(Debug)]
+enum Halt {
+    /// Its own failure.
+    Failed(Error),
+    /// The next stage is gone, and knows why.
+    Abandoned,
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// Embeds `dataset` with `model`. Blocks until the output is published.
+///
+/// # Errors
+/// If the plan makes no sense, an input or a reader fails, the model or the output file fails, the
+/// run is told to stop, or the counts of records do not agree. Nothing is published then.
 pub fn embed(
-    _context: &mut Context,
-    _model: &Model,
-    _dataset: &Dataset,
-    _options: &EmbedOptions,
+    context: &mut Context,
+    model: &Model,
+    dataset: &Dataset,
+    options: &EmbedOptions,
 ) -> Result<RunSummary, Error> {
-    todo!()
+    let start = Instant::now();
+    let events = context.events.clone();
+    let result = run(context, model, dataset, options, start);
+    let summary = result.as_ref().ok();
+    events.send(Event::RunFinished {
+        sequences: summary.map_or(0, |summary| summary.sequences),
+        tokens: summary.map_or(0, |summary| summary.tokens),
+        seconds: start.elapsed().as_secs_f64(),
+        output: summary.and_then(|summary| summary.output.clone()),
+        error: result.as_ref().err().map(ToString::to_string),
+    });
+    result
+}
+
+fn run(
+    context: &mut Context,
+    model: &Model,
+    dataset: &Dataset,
+    options: &EmbedOptions,
+    start: Instant,
+) -> Result<RunSummary, Error> {
+    let plan = Plan::new(model, dataset, options)?;
+    let inputs = fasta::resolve(&dataset.sources)?;
+    let input_bytes = inputs.iter().map(Input::bytes).sum();
+    let (sink, mut rejects) = files(&plan, model, dataset, options)?;
+    context.events.send(Event::RunStarted {
+        inputs: dataset.sources.join(", "),
+        model: model.name().to_owned(),
+        device: model.device().to_owned(),
+        input_bytes,
+        readers: options.readers.get(),
+        token_budget: plan.token_budget.get(),
+    });
+
+    let (batch_sender, batch_receiver, batch_meter) = bounded(options.prefetch.get());
+    // The writer is far faster than the encoder; two batches bridge its pauses.
+    let (row_sender, row_receiver, row_meter) = bounded(2);
+    let packing = Packing::new(
+        Packer::new(plan.token_budget),
+        batch_sender,
+        &mut rejects,
+        context.events.clone(),
+    );
+    let encoding = Encoding {
+        model,
+        layers: &plan.layers,
+        pooling: options.pooling,
+        batches: batch_receiver,
+        rows: row_sender,
+        events: context.events.clone(),
+        cancel: context.cancel.clone(),
+    };
+    let writing = Writing {
+        rows: row_receiver,
+        order: ReorderBuffer::new(plan.layers.len() * model.hidden_size()),
+        sink,
+        events: context.events.clone(),
+    };
+    let mut records = context.readers.read(ReadRequest {
+        inputs,
+        policy: dataset.policy.clone(),
+        readers: options.readers,
+        timeout: options.reader_timeout,
+        events: context.events.clone(),
+        cancel: context.cancel.clone(),
+    })?;
+    let take = dataset.take;
+    let (packed, encoded, written, reader_restarts) = thread::scope(|scope| {
+        let packing = scope.spawn(move || {
+            let packed = packing.run(&mut records, take);
+            (packed, records.restarts())
+        });
+        let writing = scope.spawn(move || writing.run());
+        let encoded = encoding.run();
+        let (packed, restarts) = match joined(packing, "packing") {
+            Ok((packed, restarts)) => (packed, restarts),
+            Err(error) => (Err(Halt::Failed(error)), 0),
+        };
+        let written = joined(writing, "writing").unwrap_or_else(|error| Err(error.into()));
+        (packed, encoded, written, restarts)
+    });
+    let (packed, encoded, written) = all_ended(packed, encoded, written)?;
+
+    conservation::check(&Counts {
+        records: packed.records,
+        rejected: packed.rejected,
+        packed: packed.kept,
+        batches: batch_meter.flow(),
+        encoded: encoded.sequences,
+        rows: row_meter.flow(),
+        written: written.rows,
+    })?;
+    written.order.finish(packed.kept)?;
+    let closing = Closing {
+        input_fingerprint: packed.input_fingerprint,
+        n_records: packed.records,
+    };
+    let published = written.sink.finish(closing, rejects)?;
+    Ok(RunSummary {
+        model: model.name().to_owned(),
+        device: model.device().to_owned(),
+        dtype: model.dtype().name().to_owned(),
+        hidden_size: model.hidden_size(),
+        readers: options.readers.get(),
+        prefetch: options.prefetch.get(),
+        token_budget: plan.token_budget.get(),
+        records: packed.records,
+        sequences: encoded.sequences,
+        rejected: packed.rejected,
+        truncated: packed.truncated,
+        residues: packed.residues,
+        tokens: encoded.tokens,
+        batches: encoded.batches,
+        packing_fill: packing_fill(encoded.tokens, encoded.batches, plan.token_budget.get()),
+        seconds: start.elapsed().as_secs_f64(),
+        encoder_seconds: encoded.busy.as_secs_f64(),
+        wait_seconds: encoded.waited.as_secs_f64(),
+        reader_restarts,
+        peak_memory_bytes: peak_memory_bytes(),
+        output: published.output,
+        rejects: published.rejects,
+    })
+}
+
+/// Where the rows and the rejections of a run go.
+fn files(
+    plan: &Plan,
+    model: &Model,
+    dataset: &Dataset,
+    options: &EmbedOptions,
+) -> Result<(Box<dyn Sink>, Rejects), Error> {
+    let Some(path) = &options.output else {
+        return Ok((Box::new(NullSink::new()), Rejects::uncollected()));
+    };
+    let output = OutputPlan {
+        path: path.clone(),
+        overwrite: options.overwrite,
+        hidden_size: model.hidden_size(),
+        provenance: Provenance {
+            model: model.name().to_owned(),
+            weights_hash: model.weights_hash()?.to_owned(),
+            layers: plan.layers.clone(),
+            pooling: options.pooling,
+            dtype: model.dtype(),
+            device: model.device().to_owned(),
+            token_budget: plan.token_budget.get(),
+            policy: dataset.policy.clone(),
+            take: dataset.take,
+        },
+    };
+    let sink = ParquetSink::create(&output)?;
+    Ok((Box::new(sink), Rejects::beside(path, options.overwrite)?))
+}
+
+/// What a thread returned, or an error in place of its panic.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>, name: &'static str) -> Result<T, Error> {
+    thread.join().map_err(|_| Error::Panicked(name))
+}
+
+/// The results of all stages, or the failure that made the others end.
+fn all_ended<A, B, C>(
+    packed: Result<A, Halt>,
+    encoded: Result<B, Halt>,
+    written: Result<C, Halt>,
+) -> Result<(A, B, C), Error> {
+    match (packed, encoded, written) {
+        (Ok(packed), Ok(encoded), Ok(written)) => Ok((packed, encoded, written)),
+        (Err(Halt::Failed(error)), ..)
+        | (_, Err(Halt::Failed(error)), _)
+        | (.., Err(Halt::Failed(error))) => Err(error),
+        _ => Err(Error::Conservation(
+            "a stage ended early and none says why".into(),
+        )),
+    }
+}
+
+/// Tokens over the room that batches had, from 0 to 1; 0 without a batch.
+fn packing_fill(tokens: u64, batches: u64, token_budget: usize) -> f64 {
+    if batches == 0 {
+        return 0.0;
+    }
+    tokens as f64 / (batches as f64 * token_budget as f64)
 }

@@ -1,1 +1,138 @@
-//! script
+//! The script engine and what scripts can say.
+//!
+//! *Input*: a script file and its arguments. *Output*: what a [`Host`] did for it, or a
+//! [`Diagnostic`]. *Owns*: the script API, modules, limits, the wording of script errors.
+//! *Never*: does the work itself, or prints anything but what the script prints.
+
+mod api;
+mod definitions;
+mod diagnostic;
+mod engine;
+mod host;
+mod live;
+mod modules;
+mod rehearsal;
+mod session;
+mod source;
+
+use crate::{
+    cancel::{CancelToken, StopReason},
+    progress::Console,
+};
+use diagnostic::{Origin, diagnose};
+use engine::Setup;
+use rhai::{Array, Dynamic, EvalAltResult, Scope};
+use session::Session;
+use source::Sources;
+use std::path::Path;
+
+pub use definitions::definitions;
+pub use diagnostic::Diagnostic;
+pub use host::{Host, ModelInfo};
+pub use live::LiveHost;
+pub use rehearsal::{Rehearsal, Seen};
+
+/// A script and what it is run with.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// The file's name, as the user gave it.
+    pub name: String,
+    /// The file's text.
+    pub text: String,
+    /// The arguments after `--`.
+    pub args: Vec<String>,
+}
+
+/// What a script that ended well leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Records that rules rejected, over all runs.
+    pub n_rejected: u64,
+}
+
+/// Why a script did not end well.
+#[derive(Clone, Debug)]
+pub enum ScriptError {
+    /// It is wrong, or what it asked for failed.
+    Failed(Box<Diagnostic>),
+    /// The user or a scheduler stopped it.
+    Stopped(StopReason),
+    /// Nobody reads what it prints any more.
+    OutputClosed,
+}
+
+impl Script {
+    /// Reads a script file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not UTF-8 text.
+    pub fn read(path: &Path, args: Vec<String>) -> Result<Self, Diagnostic> {
+        let name = path.to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Diagnostic::without_place(format!("the script `{name}` cannot be read: {error}"), None)
+        })?;
+        Ok(Self { name, text, args })
+    }
+}
+
+/// Runs `script`. What it prints goes to `console`, if there is one.
+///
+/// # Errors
+/// See [`ScriptError`].
+pub fn run(
+    script: &Script,
+    host: Box<dyn Host>,
+    console: Option<Console>,
+    cancel: CancelToken,
+) -> Result<Finished, ScriptError> {
+    let session = Session::new(host);
+    let sources = Sources::default();
+    sources.add(&script.name, &script.text);
+    let constants = constants(&script.name, &script.args);
+    let engine = engine::build(Setup {
+        session: session.clone(),
+        sources: sources.clone(),
+        constants: constants.clone(),
+        console,
+        cancel,
+    });
+    let evaluate = || -> Result<(), Box<EvalAltResult>> {
+        let mut ast = engine.compile_with_scope(&constants, &script.text)?;
+        ast.set_source(script.name.as_str());
+        engine.run_ast(&ast)
+    };
+    match evaluate() {
+        Ok(()) => Ok(Finished {
+            n_rejected: session.n_rejected(),
+        }),
+        Err(error) => Err(match error.unwrap_inner() {
+            EvalAltResult::ErrorTerminated(token, _) => match token.clone().try_cast() {
+                Some(reason) => ScriptError::Stopped(reason),
+                None => ScriptError::OutputClosed,
+            },
+            _ => {
+                let names: Vec<_> = constants.iter().map(|(name, _, _)| name).collect();
+                let origin = Origin {
+                    engine: &engine,
+                    sources: &sources,
+                    script: &script.name,
+                    constants: &names,
+                };
+                ScriptError::Failed(Box::new(diagnose(error, &origin)))
+            }
+        }),
+    }
+}
+
+/// The constants that every script and module can use.
+fn constants(script: &str, args: &[String]) -> Scope<'static> {
+    let args: Array = args.iter().map(|arg| arg.clone().into()).collect();
+    let folder = match Path::new(script).parent() {
+        Some(folder) if folder != Path::new("") => folder.to_string_lossy().into_owned(),
+        _ => ".".to_owned(),
+    };
+    let mut constants = Scope::new();
+    constants.push_constant("args", Dynamic::from(args));
+    constants.push_constant("script_dir", folder);
+    constants
+}

@@ -1,0 +1,154 @@
+//! The command line.
+
+use crate::{progress::Style, reader};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::{io::IsTerminal, path::PathBuf};
+
+/// Embed proteins at scale: a script says what, this program does it.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a script
+    Exec {
+        /// The script, a `.rhai` file
+        script: PathBuf,
+        /// What the script finds in `args`
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// Check a script without doing its work: no model is loaded, nothing is written
+    ///
+    /// The script is run, but `esm2` only reads the model's config, and `embed` only looks for the
+    /// inputs and checks the options. Runs report zeros, `print` is silent.
+    Check {
+        /// The script, a `.rhai` file
+        script: PathBuf,
+        /// What the script finds in `args`
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// What scripts can say
+    #[command(subcommand)]
+    Script(ScriptCommand),
+    /// Read FASTA for another process of this program
+    #[command(name = reader::SUBCOMMAND, hide = true)]
+    Reader,
+}
+
+/// What to do about the script language.
+#[derive(Debug, Subcommand)]
+pub(super) enum ScriptCommand {
+    /// Write every function and property with its documentation, for editors and readers
+    Definitions {
+        /// The file to write instead of standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Report progress and errors on standard error as lines of JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Report only warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Log what happens inside, and what scripts write with `debug`; twice for more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// Do not show progress
+    #[arg(long, global = true)]
+    no_progress: bool,
+    /// Use colours; `auto` is for terminals, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Color {
+    /// On terminals.
+    Auto,
+    /// Even in files.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl Global {
+    /// How progress is shown.
+    pub(super) fn style(&self) -> Style {
+        if self.json {
+            Style::Json
+        } else if self.quiet || self.no_progress {
+            Style::Quiet
+        } else if std::io::stderr().is_terminal() {
+            Style::Bars
+        } else {
+            Style::Lines
+        }
+    }
+
+    /// Whether errors are lines of JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether remarks on how a job ended are left out.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// When colours are used.
+    pub(super) fn colors(&self) -> anstream::ColorChoice {
+        match self.color {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        }
+    }
+
+    /// What is logged if the environment variable RUST_LOG does not say it.
+    pub(super) fn log_filter(&self) -> &'static str {
+        match self.verbose {
+            0 => "warn",
+            1 => "warn,runner=debug,script=debug",
+            _ => "info,runner=trace,script=debug",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_of_scripts_stand_after_two_dashes() {
+        let cli = Cli::try_parse_from(["runner", "exec", "a.rhai", "--json", "--", "-q", "b"]);
+        let cli = cli.expect("a valid command line");
+        assert!(cli.global.is_json());
+        let Command::Exec { args, .. } = cli.command else {
+            panic!("{:?}", cli.command);
+        };
+        assert_eq!(args, ["-q", "b"]);
+        assert!(Cli::try_parse_from(["runner", "exec", "a.rhai", "b"]).is_err());
+    }
+}

@@ -1,0 +1,52 @@
+//! `runner check`.
+
+use super::{args::Global, ending};
+use crate::{
+    cancel::CancelToken,
+    progress::Console,
+    script::{self, Rehearsal, Script, ScriptError, Seen},
+};
+use serde_json::json;
+use std::path::Path;
+
+/// Rehearses a script and returns the exit code.
+pub(super) fn check(global: &Global, console: &Console, path: &Path, args: &[String]) -> u8 {
+    let (host, seen) = Rehearsal::new();
+    let result = Script::read(path, args.to_vec())
+        .map_err(|diagnostic| ScriptError::Failed(Box::new(diagnostic)))
+        .and_then(|script| script::run(&script, Box::new(host), None, CancelToken::default()));
+    if result.is_ok() && !global.is_quiet() {
+        let seen = seen.borrow();
+        console.print(&if global.is_json() {
+            json!({
+                "script": path.to_string_lossy(),
+                "n_runs": seen.n_runs,
+                "n_inputs": seen.n_inputs,
+                "models": seen.models,
+            })
+            .to_string()
+        } else {
+            summary(path, &seen)
+        });
+    }
+    ending::report(global, console, result)
+}
+
+fn summary(path: &Path, seen: &Seen) -> String {
+    let models: Vec<_> = seen.models.iter().map(String::as_str).collect();
+    let models = match models.as_slice() {
+        [] => "none".to_owned(),
+        models => models.join(", "),
+    };
+    format!(
+        "{} is fine: {} of `embed`, {} found; models: {models}",
+        path.display(),
+        counted(seen.n_runs, "call"),
+        counted(seen.n_inputs, "input file"),
+    )
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}

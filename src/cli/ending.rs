@@ -1,0 +1,71 @@
+//! How a script's end is reported.
+
+use super::args::Global;
+use crate::{
+    cancel::StopReason,
+    error::{Error, exit_code},
+    progress::Console,
+    script::{Finished, ScriptError},
+};
+use serde_json::json;
+
+/// Reports how a script ended, and returns the exit code for it.
+pub(super) fn report(
+    global: &Global,
+    console: &Console,
+    result: Result<Finished, ScriptError>,
+) -> u8 {
+    match result {
+        Ok(Finished { n_rejected: 0 }) => exit_code::OK,
+        Ok(Finished { n_rejected }) => {
+            if !global.is_quiet() && !global.is_json() {
+                let records = if n_rejected == 1 {
+                    "record was"
+                } else {
+                    "records were"
+                };
+                console.note(&format!(
+                    "warning: {n_rejected} {records} rejected; runs with an output list them \
+                     beside it"
+                ));
+            }
+            exit_code::REJECTED
+        }
+        Err(ScriptError::Failed(diagnostic)) => {
+            if global.is_json() {
+                console.note(&failed_line(
+                    diagnostic.exit_code,
+                    &diagnostic.message,
+                    &diagnostic.render(false),
+                ));
+            } else {
+                console.note(&diagnostic.render(true));
+            }
+            diagnostic.exit_code
+        }
+        Err(ScriptError::Stopped(reason)) => stopped(global, console, reason),
+        Err(ScriptError::OutputClosed) => exit_code::OUTPUT_CLOSED,
+    }
+}
+
+fn stopped(global: &Global, console: &Console, reason: StopReason) -> u8 {
+    let error = Error::Stopped(reason);
+    let message = error.to_string();
+    if global.is_json() {
+        console.note(&failed_line(error.exit_code(), &message, &message));
+    } else {
+        console.note(&message);
+    }
+    error.exit_code()
+}
+
+/// The last line of a job that did not end well, for programs.
+fn failed_line(exit_code: u8, message: &str, rendered: &str) -> String {
+    json!({
+        "event": "failed",
+        "exit_code": exit_code,
+        "message": message,
+        "rendered": rendered,
+    })
+    .to_string()
+}

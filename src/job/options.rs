@@ -1,0 +1,247 @@
+//! Reads option maps and reports everything that is wrong with them at once.
+
+use super::{OptionMap, OptionValue, Problems};
+use std::ops::RangeInclusive;
+
+/// Takes known options out of a map, one by one, and collects the problems.
+///
+/// An option with a problem reads as `None`, like an absent one; [`OptionReader::finish`] then
+/// refuses the whole map, so a default never stands in for a mistake.
+pub(super) struct OptionReader {
+    options: OptionMap,
+    problems: Problems,
+}
+
+impl OptionReader {
+    /// A reader for `options`, of which only the `valid` ones may be there.
+    pub(super) fn new(mut options: OptionMap, valid: &[&str]) -> Self {
+        let mut problems = Problems::default();
+        let unknown: Vec<String> = options
+            .keys()
+            .filter(|name| !valid.contains(&name.as_str()))
+            .cloned()
+            .collect();
+        for name in unknown {
+            let all = quoted(valid);
+            let hint = match nearest(&name, valid) {
+                Some(near) => format!("did you mean `{near}`? (valid: {all})"),
+                None => format!("valid: {all}"),
+            };
+            problems.add_option(&name, format!("unknown option `{name}`"), Some(hint));
+            options.remove(&name);
+        }
+        Self { options, problems }
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn whole(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
+        match self.take(name)? {
+            OptionValue::Whole(number) if range.contains(&number) => Some(number),
+            other => self.refuse(name, &whole_in(&range), &other),
+        }
+    }
+
+    /// A length of time in seconds, whole or decimal, within `range`.
+    pub(super) fn seconds(&mut self, name: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        let value = self.take(name)?;
+        let number = match value {
+            OptionValue::Whole(number) => Some(number as f64),
+            OptionValue::Decimal(number) => Some(number),
+            _ => None,
+        };
+        match number {
+            Some(number) if range.contains(&number) => Some(number),
+            _ => {
+                let expected = format!("seconds from {} to {}", range.start(), range.end());
+                self.refuse(name, &expected, &value)
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.take(name)? {
+            OptionValue::Flag(flag) => Some(flag),
+            other => self.refuse(name, "true or false", &other),
+        }
+    }
+
+    /// A string that is not empty, for instance "a path".
+    pub(super) fn text(&mut self, name: &str, expected: &str) -> Option<String> {
+        match self.take(name)? {
+            OptionValue::Text(text) if !text.is_empty() => Some(text),
+            other => self.refuse(name, expected, &other),
+        }
+    }
+
+    /// One of the strings `names`, as `parse` understands it.
+    pub(super) fn choice<T>(
+        &mut self,
+        name: &str,
+        names: &[&str],
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.take(name)?;
+        let OptionValue::Text(text) = &value else {
+            return self.refuse(name, &one_of(names), &value);
+        };
+        if let Some(choice) = parse(text) {
+            return Some(choice);
+        }
+        let message = format!("`{name}` is \"{text}\", but must be {}", one_of(names));
+        let hint = nearest(text, names).map(|near| format!("did you mean \"{near}\"?"));
+        self.problems.add_option(name, message, hint);
+        None
+    }
+
+    /// A whole number, or an array of different whole numbers that is not empty.
+    pub(super) fn whole_list(&mut self, name: &str) -> Option<Vec<i64>> {
+        let value = self.take(name)?;
+        let numbers: Option<Vec<i64>> = match &value {
+            OptionValue::Whole(number) => Some(vec![*number]),
+            OptionValue::List(items) if !items.is_empty() => items
+                .iter()
+                .map(|item| match item {
+                    OptionValue::Whole(number) => Some(*number),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        };
+        match numbers {
+            Some(numbers) if (1..numbers.len()).all(|n| !numbers[..n].contains(&numbers[n])) => {
+                Some(numbers)
+            }
+            _ => {
+                let expected = "an array of different whole numbers, such as [6] or [0, -1]";
+                self.refuse(name, expected, &value)
+            }
+        }
+    }
+
+    /// `value` if there was no problem, else all problems.
+    pub(super) fn finish<T>(self, value: T) -> Result<T, Problems> {
+        debug_assert!(
+            !self.problems.0.is_empty() || self.options.is_empty(),
+            "an option is called valid and never read: {:?}",
+            self.options
+        );
+        self.problems.none_or(value)
+    }
+
+    fn take(&mut self, name: &str) -> Option<OptionValue> {
+        // `()` is how a script says "no value", for instance from a map that it made itself.
+        self.options
+            .remove(name)
+            .filter(|value| *value != OptionValue::Nothing)
+    }
+
+    fn refuse<T>(&mut self, name: &str, expected: &str, value: &OptionValue) -> Option<T> {
+        let message = format!("`{name}` is {}, but must be {expected}", value.describe());
+        self.problems.add_option(name, message, None);
+        None
+    }
+}
+
+/// The name among `names` that `name` was most likely meant to be.
+pub fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    const SIMILAR: f64 = 0.6;
+    let lower = name.to_lowercase();
+    names
+        .iter()
+        .map(|candidate| {
+            let similarity = strsim::normalized_damerau_levenshtein(&lower, candidate)
+                .max(strsim::jaro_winkler(&lower, candidate) - 0.25);
+            (similarity, *candidate)
+        })
+        .filter(|(similarity, _)| *similarity >= SIMILAR)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// "one of \"mean\", \"max\", \"cls\"".
+pub(super) fn one_of(names: &[&str]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    format!("one of {}", names.join(", "))
+}
+
+/// "a whole number from 1 to 256", or "a whole number of at least 1".
+pub(super) fn whole_in(range: &RangeInclusive<i64>) -> String {
+    if *range.end() == i64::MAX {
+        format!("a whole number of at least {}", range.start())
+    } else {
+        format!("a whole number from {} to {}", range.start(), range.end())
+    }
+}
+
+fn quoted(names: &[&str]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_names() {
+        let names = [
+            "readers",
+            "prefetch",
+            "token_budget",
+            "pooling",
+            "layers",
+            "output",
+        ];
+        let check = |name: &str, expect: Option<&str>| {
+            assert_eq!(nearest(name, &names), expect, "{name}");
+        };
+        check("prefech", Some("prefetch"));
+        check("Readers", Some("readers"));
+        check("reader", Some("readers"));
+        check("tokenbudget", Some("token_budget"));
+        check("layer", Some("layers"));
+        check("out", Some("output"));
+        check("colour", None);
+        check("x", None);
+    }
+
+    #[test]
+    fn every_problem_is_reported() {
+        let options = OptionMap::from([
+            ("reders".to_owned(), OptionValue::Whole(3)),
+            ("count".to_owned(), OptionValue::Whole(0)),
+            ("flag".to_owned(), OptionValue::Text("yes".to_owned())),
+            ("fine".to_owned(), OptionValue::Nothing),
+        ]);
+        let mut reader = OptionReader::new(options, &["readers", "count", "flag", "fine"]);
+        assert_eq!(reader.whole("readers", 1..=9), None);
+        assert_eq!(reader.whole("count", 1..=9), None);
+        assert_eq!(reader.flag("flag"), None);
+        assert_eq!(reader.flag("fine"), None);
+        let problems = reader.finish(()).unwrap_err();
+        assert_eq!(
+            problems.to_string(),
+            "unknown option `reders` (did you mean `readers`? (valid: `readers`, `count`, \
+             `flag`, `fine`)); `count` is 0, but must be a whole number from 1 to 9; `flag` is \
+             \"yes\", but must be true or false"
+        );
+    }
+
+    #[test]
+    fn lists_hold_different_whole_numbers() {
+        let check = |value: OptionValue, expect: Option<Vec<i64>>| {
+            let options = OptionMap::from([("layers".to_owned(), value)]);
+            let numbers = OptionReader::new(options, &["layers"]).whole_list("layers");
+            assert_eq!(numbers, expect);
+        };
+        let list = |items: &[i64]| {
+            OptionValue::List(items.iter().map(|n| OptionValue::Whole(*n)).collect())
+        };
+        check(OptionValue::Whole(6), Some(vec![6]));
+        check(list(&[0, -1]), Some(vec![0, -1]));
+        check(list(&[]), None);
+        check(list(&[3, 3]), None);
+        check(OptionValue::Text("last".to_owned()), None);
+    }
+}

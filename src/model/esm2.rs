@@ -1,0 +1,218 @@
+//! ESM-2: embedding, transformer layers, final layer norm.
+//!
+//! Follows `modeling_esm.py` of HF transformers, which follows Meta's fair-esm: token embeddings
+//! scaled for token dropout, pre-layer-norm blocks, rotary positions, the erf form of GELU.
+
+use super::{Config, Encoder, ModelError, weights::Weights};
+use crate::{
+    batch::PackedBatch,
+    job::Pooling,
+    ops::{self, Epilogue, LayerNorm, Linear, RotaryTable, Segments},
+};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use std::cell::RefCell;
+
+/// ESM-2 on a device.
+pub(super) struct Esm2 {
+    device: Device,
+    /// `[33, hidden]`, token-dropout scale included.
+    embeddings: Tensor<2>,
+    layers: Vec<Layer>,
+    final_norm: LayerNorm,
+    /// Grows to the longest sequence seen.
+    rotary: RefCell<RotaryTable>,
+}
+
+/// One transformer layer.
+struct Layer {
+    attention_norm: LayerNorm,
+    /// Queries, keys and values in one product: `[3 * hidden, hidden]`.
+    qkv: Linear,
+    attention_output: Linear,
+    feed_forward_norm: LayerNorm,
+    expand: Linear,
+    contract: Linear,
+}
+
+/// The share of tokens that were chosen for masking in training, times the share of those that
+/// became `<mask>`.
+const MASKED_IN_TRAINING: f32 = 0.15 * 0.8;
+
+impl Esm2 {
+    /// Reads the weights of `config` and puts them on `device`.
+    ///
+    /// # Errors
+    /// If a tensor is missing or has another shape.
+    pub(super) fn load(
+        config: &Config,
+        weights: &Weights,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let reader = Reader { weights, device };
+        let hidden = config.hidden_size;
+        let mut embeddings = weights.read("embeddings.word_embeddings.weight", &[33, hidden])?;
+        if config.token_dropout {
+            // No token of a FASTA file is `<mask>`, so the factor is the same for every sequence.
+            for value in &mut embeddings {
+                *value *= 1.0 - MASKED_IN_TRAINING;
+            }
+        }
+        let layers = (0..config.n_layers)
+            .map(|n| Layer::load(config, &reader, &format!("encoder.layer.{n}")))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            device: device.clone(),
+            embeddings: reader.tensor(embeddings, [33, hidden]),
+            layers,
+            final_norm: reader.layer_norm(config, "encoder.emb_layer_norm_after")?,
+            rotary: RefCell::new(RotaryTable::new(config.head_dim(), 0)),
+        })
+    }
+
+    /// Calls `visit` with the index and value, `[T, hidden]`, of every hidden state that `wanted`
+    /// names, in rising order. States beyond the last one wanted are not computed.
+    fn hidden_states(
+        &self,
+        batch: &PackedBatch,
+        segments: &Segments,
+        wanted: &[usize],
+        mut visit: impl FnMut(usize, &Tensor<2>),
+    ) {
+        let last = wanted.iter().copied().max().unwrap_or(0);
+        let mut rotary = self.rotary.borrow_mut();
+        rotary.grow(segments.max_seqlen());
+
+        let input_ids = TensorData::new(batch.input_ids.clone(), [batch.n_tokens()]);
+        let input_ids = Tensor::<1, Int>::from_data(input_ids, (&self.device, DType::I32));
+        let mut x = ops::embedding(&self.embeddings, input_ids);
+        if wanted.contains(&0) {
+            visit(0, &x);
+        }
+        for (n, layer) in self.layers.iter().enumerate().take(last) {
+            x = layer.forward(x, segments, &rotary);
+            let state = n + 1;
+            if wanted.contains(&state) {
+                // As in HF's `hidden_states`, only the last layer's output is normalised.
+                if state == self.layers.len() {
+                    visit(state, &self.final_norm.forward(&x));
+                } else {
+                    visit(state, &x);
+                }
+            }
+        }
+    }
+}
+
+impl Encoder for Esm2 {
+    fn encode(&self, batch: &PackedBatch, layers: &[usize], pooling: Pooling) -> Vec<f32> {
+        let segments = Segments::new(&batch.cu_seqlens);
+        let mut pooled: Vec<(usize, Tensor<2>)> = Vec::new();
+        self.hidden_states(batch, &segments, layers, |state, x| {
+            pooled.push((state, ops::pool(x, &segments, pooling)));
+        });
+        let in_output_order = layers.iter().map(|layer| {
+            let (_, vectors) = pooled
+                .iter()
+                .find(|(state, _)| state == layer)
+                .expect("every wanted state was visited");
+            vectors.clone()
+        });
+        values(Tensor::cat(in_output_order.collect(), 1))
+    }
+
+    fn encode_tokens(&self, batch: &PackedBatch, layer: usize) -> Vec<f32> {
+        let segments = Segments::new(&batch.cu_seqlens);
+        let mut tokens = Vec::new();
+        self.hidden_states(batch, &segments, &[layer], |_, x| {
+            tokens = values(x.clone().cast(DType::F32));
+        });
+        tokens
+    }
+}
+
+/// The numbers of a tensor of f32, row by row.
+fn values(tensor: Tensor<2>) -> Vec<f32> {
+    tensor
+        .into_data()
+        .into_vec()
+        .expect("the caller's tensor is f32")
+}
+
+impl Layer {
+    fn load(config: &Config, reader: &Reader, name: &str) -> Result<Self, ModelError> {
+        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+        let mut weight = Vec::with_capacity(3 * hidden * hidden);
+        let mut bias = Vec::with_capacity(3 * hidden);
+        for part in ["query", "key", "value"] {
+            let part = format!("{name}.attention.self.{part}");
+            weight.extend(
+                reader
+                    .weights
+                    .read(&format!("{part}.weight"), &[hidden, hidden])?,
+            );
+            bias.extend(reader.weights.read(&format!("{part}.bias"), &[hidden])?);
+        }
+        let qkv = Linear::new(
+            reader.tensor(weight, [3 * hidden, hidden]),
+            reader.tensor(bias, [3 * hidden]),
+        );
+        Ok(Self {
+            attention_norm: reader.layer_norm(config, &format!("{name}.attention.LayerNorm"))?,
+            qkv,
+            attention_output: reader.linear(
+                &format!("{name}.attention.output.dense"),
+                hidden,
+                hidden,
+            )?,
+            feed_forward_norm: reader.layer_norm(config, &format!("{name}.LayerNorm"))?,
+            expand: reader.linear(&format!("{name}.intermediate.dense"), intermediate, hidden)?,
+            contract: reader.linear(&format!("{name}.output.dense"), hidden, intermediate)?,
+        })
+    }
+
+    fn forward(&self, x: Tensor<2>, segments: &Segments, rotary: &RotaryTable) -> Tensor<2> {
+        let normal = self.attention_norm.forward(&x);
+        let qkv = self.qkv.forward(normal, Epilogue::None);
+        let context = ops::attention(&qkv, segments, rotary);
+        let x = self
+            .attention_output
+            .forward(context, Epilogue::Residual(x));
+        let normal = self.feed_forward_norm.forward(&x);
+        let expanded = self.expand.forward(normal, Epilogue::Gelu);
+        self.contract.forward(expanded, Epilogue::Residual(x))
+    }
+}
+
+/// Reads weights onto a device.
+struct Reader<'a> {
+    weights: &'a Weights,
+    device: &'a Device,
+}
+
+impl Reader<'_> {
+    fn tensor<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(values, shape), (self.device, DType::F32))
+    }
+
+    fn linear(&self, name: &str, n_out: usize, n_in: usize) -> Result<Linear, ModelError> {
+        let weight = self
+            .weights
+            .read(&format!("{name}.weight"), &[n_out, n_in])?;
+        let bias = self.weights.read(&format!("{name}.bias"), &[n_out])?;
+        Ok(Linear::new(
+            self.tensor(weight, [n_out, n_in]),
+            self.tensor(bias, [n_out]),
+        ))
+    }
+
+    fn layer_norm(&self, config: &Config, name: &str) -> Result<LayerNorm, ModelError> {
+        let hidden = config.hidden_size;
+        let weight = self.weights.read(&format!("{name}.weight"), &[hidden])?;
+        let bias = self.weights.read(&format!("{name}.bias"), &[hidden])?;
+        Ok(LayerNorm::new(
+            self.tensor(weight, [hidden]),
+            self.tensor(bias, [hidden]),
+            config.layer_norm_epsilon,
+        ))
+    }
+}

@@ -1,0 +1,65 @@
+//! Layer normalisation, rows over threads.
+
+use super::{contiguous, tensor};
+use burn::tensor::Tensor;
+use pulp::Arch;
+use rayon::prelude::*;
+
+/// Rows that one task works on.
+const ROWS_PER_TASK: usize = 16;
+/// Partial sums of a reduction: without them its order would forbid vectors.
+const LANES: usize = 16;
+
+/// Layer normalisation of `x`, `[T, hidden]`, with f32 statistics in two passes.
+pub(in super::super) fn layer_norm(
+    x: &Tensor<2>,
+    weight: &Tensor<1>,
+    bias: &Tensor<1>,
+    epsilon: f32,
+) -> Tensor<2> {
+    let shape @ [n_rows, width] = x.dims();
+    let x = contiguous(x.clone());
+    let weight = contiguous(weight.clone());
+    let bias = contiguous(bias.clone());
+    let (weight, bias) = (weight.storage::<f32>(), bias.storage::<f32>());
+
+    let mut output = vec![0f32; n_rows * width];
+    let arch = Arch::new();
+    output
+        .par_chunks_mut(ROWS_PER_TASK * width)
+        .zip(x.storage::<f32>().par_chunks(ROWS_PER_TASK * width))
+        .for_each(|(output, x)| {
+            arch.dispatch(|| {
+                for (output, x) in output.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+                    normalise(x, weight, bias, epsilon, output);
+                }
+            });
+        });
+    tensor(output, shape)
+}
+
+#[inline(always)]
+fn normalise(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, output: &mut [f32]) {
+    let n = x.len() as f32;
+    let mean = sum(x, |x| x) / n;
+    let variance = sum(x, |x| (x - mean) * (x - mean)) / n;
+    let scale = 1.0 / (variance + epsilon).sqrt();
+    for (((y, &x), &w), &b) in output.iter_mut().zip(x).zip(weight).zip(bias) {
+        *y = ((x - mean) * scale).mul_add(w, b);
+    }
+}
+
+#[inline(always)]
+fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut lanes = [0f32; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane += f(x);
+        }
+    }
+    for (lane, &x) in lanes.iter_mut().zip(rest) {
+        *lane += f(x);
+    }
+    lanes.iter().sum()
+}

@@ -1,0 +1,42 @@
+//! The operations on burn-flex, over its memory: threads over rows, vectors over columns.
+//!
+//! GEMMs stay with flex. Everything here walks the activations once and in place where it can.
+
+mod attention;
+mod epilogue;
+mod layer_norm;
+mod pool;
+mod simd;
+
+pub(super) use attention::attention;
+pub(super) use epilogue::epilogue;
+pub(super) use layer_norm::layer_norm;
+pub(super) use pool::pool;
+
+use burn::{
+    backend::Flex,
+    tensor::{DType, Tensor, TensorData},
+};
+use burn_flex::FlexTensor;
+
+/// Whether `tensor` lies in main memory, in f32.
+pub(super) fn is_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
+    tensor.dtype() == DType::F32 && tensor.clone().try_into_primitive::<Flex>().is_ok()
+}
+
+/// The values of a tensor that [`is_cpu`], row by row.
+fn contiguous<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    let primitive = tensor
+        .try_into_primitive::<Flex>()
+        .expect("the caller asked `is_cpu`");
+    if primitive.is_contiguous() && primitive.layout().start_offset() == 0 {
+        primitive
+    } else {
+        primitive.to_contiguous()
+    }
+}
+
+/// A tensor on the CPU from its values, row by row.
+fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_primitive::<Flex>(FlexTensor::from_data(TensorData::new(values, shape)))
+}

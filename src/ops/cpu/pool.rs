@@ -1,0 +1,70 @@
+//! Pooling, sequences over threads.
+
+use super::{super::Segments, contiguous, tensor};
+use crate::job::Pooling;
+use burn::tensor::Tensor;
+use pulp::Arch;
+use rayon::prelude::*;
+
+/// One vector a sequence: `[T, hidden]` to `[n, hidden]`.
+pub(in super::super) fn pool(
+    hidden_states: &Tensor<2>,
+    segments: &Segments,
+    pooling: Pooling,
+) -> Tensor<2> {
+    let [_, width] = hidden_states.dims();
+    let hidden_states = contiguous(hidden_states.clone());
+    let values = hidden_states.storage::<f32>();
+
+    let mut output = vec![0f32; segments.len() * width];
+    let ranges: Vec<_> = segments.ranges().collect();
+    let arch = Arch::new();
+    output
+        .par_chunks_mut(width)
+        .zip(ranges)
+        .for_each(|(output, range)| {
+            let tokens = &values[range.start * width..range.end * width];
+            let (bos, rest) = tokens.split_at(width);
+            let residues = &rest[..rest.len() - width];
+            arch.dispatch(|| match pooling {
+                Pooling::Cls => output.copy_from_slice(bos),
+                Pooling::Mean => mean(residues, output),
+                Pooling::Max => max(residues, output),
+            });
+        });
+    tensor(output, [segments.len(), width])
+}
+
+/// Sums over blocks of rows before it sums over blocks, so that rounding errors grow with the
+/// logarithm of the length rather than with the length.
+#[inline(always)]
+fn mean(residues: &[f32], output: &mut [f32]) {
+    const ROWS_PER_BLOCK: usize = 32;
+    let width = output.len();
+    let mut block_sum = vec![0f32; width];
+    for block in residues.chunks(ROWS_PER_BLOCK * width) {
+        block_sum.fill(0.0);
+        for row in block.chunks_exact(width) {
+            for (sum, &x) in block_sum.iter_mut().zip(row) {
+                *sum += x;
+            }
+        }
+        for (y, &sum) in output.iter_mut().zip(&block_sum) {
+            *y += sum;
+        }
+    }
+    let n = (residues.len() / width) as f32;
+    for y in output {
+        *y /= n;
+    }
+}
+
+#[inline(always)]
+fn max(residues: &[f32], output: &mut [f32]) {
+    output.fill(f32::NEG_INFINITY);
+    for row in residues.chunks_exact(output.len()) {
+        for (y, &x) in output.iter_mut().zip(row) {
+            *y = y.max(x);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Linear layers, with what follows them fused in.
+
+use super::cpu;
+use burn::tensor::{Tensor, activation};
+
+/// A linear layer. Weights lie as PyTorch stores them.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    /// `[out, in]`.
+    weight: Tensor<2>,
+    /// `[out]`.
+    bias: Tensor<1>,
+}
+
+/// What a linear layer does with its result before it writes it.
+#[derive(Clone, Debug)]
+pub enum Epilogue {
+    /// Nothing more.
+    None,
+    /// The erf form of GELU.
+    Gelu,
+    /// Adds this, `[T, out]`.
+    Residual(Tensor<2>),
+}
+
+impl Linear {
+    /// From weights, `[out, in]`, and bias, `[out]`.
+    pub fn new(weight: Tensor<2>, bias: Tensor<1>) -> Self {
+        Self { weight, bias }
+    }
+
+    /// `x W^T + b`, then the epilogue: `[T, in]` to `[T, out]`.
+    pub fn forward(&self, x: Tensor<2>, epilogue: Epilogue) -> Tensor<2> {
+        if cpu::is_cpu(&x) {
+            let product = x.matmul(self.weight.clone().transpose());
+            cpu::epilogue(product, &self.bias, epilogue)
+        } else {
+            self.forward_plain(x, epilogue)
+        }
+    }
+
+    /// [`forward`](Self::forward) in burn operations.
+    pub fn forward_plain(&self, x: Tensor<2>, epilogue: Epilogue) -> Tensor<2> {
+        let product = x.matmul(self.weight.clone().transpose());
+        let y = product + self.bias.clone().unsqueeze();
+        match epilogue {
+            Epilogue::None => y,
+            Epilogue::Gelu => activation::gelu(y),
+            Epilogue::Residual(residual) => y + residual,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The law of the pipeline: what goes in comes out.
+
+use crate::{error::Error, queue::Flow};
+
+/// How many records each station and each queue saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Records read.
+    pub(super) records: u64,
+    /// Records that a policy rejected.
+    pub(super) rejected: u64,
+    /// Records that went into the packer.
+    pub(super) packed: u64,
+    /// Sequences through the queue of batches.
+    pub(super) batches: Flow,
+    /// Sequences that the encoder embedded.
+    pub(super) encoded: u64,
+    /// Sequences through the queue of rows.
+    pub(super) rows: Flow,
+    /// Rows written, in input order without a gap.
+    pub(super) written: u64,
+}
+
+/// Checks that read = embedded + rejected, and that no queue lost anything.
+///
+/// # Errors
+/// [`Error::Conservation`] names the first station that does not agree.
+pub(super) fn check(counts: &Counts) -> Result<(), Error> {
+    let agree = |what: &str, came: u64, went: u64| {
+        if came == went {
+            Ok(())
+        } else {
+            Err(Error::Conservation(format!(
+                "{what}: {came} in, {went} out"
+            )))
+        }
+    };
+    agree(
+        "records read, and embedded or rejected",
+        counts.records,
+        counts.packed + counts.rejected,
+    )?;
+    agree("packer", counts.packed, counts.batches.sent)?;
+    agree(
+        "queue of batches",
+        counts.batches.sent,
+        counts.batches.received,
+    )?;
+    agree("encoder", counts.batches.received, counts.encoded)?;
+    agree("encoder to writer", counts.encoded, counts.rows.sent)?;
+    agree("queue of rows", counts.rows.sent, counts.rows.received)?;
+    agree("writer", counts.rows.received, counts.written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Counts {
+        let flow = Flow {
+            sent: 7,
+            received: 7,
+        };
+        Counts {
+            records: 10,
+            rejected: 3,
+            packed: 7,
+            batches: flow,
+            encoded: 7,
+            rows: flow,
+            written: 7,
+        }
+    }
+
+    #[test]
+    fn counts_that_agree_pass() {
+        assert!(check(&good()).is_ok());
+    }
+
+    #[test]
+    fn each_loss_is_named() {
+        let check_lost = |lose: fn(&mut Counts), station: &str| {
+            let mut counts = good();
+            lose(&mut counts);
+            let error = check(&counts).expect_err(station).to_string();
+            assert!(error.contains(station), "{error} does not name {station}");
+        };
+        check_lost(|c| c.records += 1, "records read");
+        check_lost(|c| c.rejected -= 1, "records read");
+        check_lost(|c| c.batches.sent -= 1, "packer");
+        check_lost(|c| c.batches.received -= 1, "queue of batches");
+        check_lost(|c| c.encoded += 1, "encoder");
+        check_lost(|c| c.rows.sent -= 1, "encoder to writer");
+        check_lost(|c| c.rows.received -= 1, "queue of rows");
+        check_lost(|c| c.written -= 1, "writer");
+    }
+}

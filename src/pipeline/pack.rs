@@ -1,0 +1,139 @@
+//! The packing stage: records in input order become batches.
+
+use super::Halt;
+use crate::{
+    batch::{PackedBatch, Packer},
+    error::Error,
+    event::{Event, EventSender},
+    fasta::{Outcome, Record, Rejection},
+    queue::QueueSender,
+    reader::ReaderError,
+    sink::Rejects,
+};
+
+/// What the packing stage counted.
+#[derive(Debug, Default)]
+pub(super) struct PackTotals {
+    /// Records that came out of the readers and were wanted.
+    pub(super) records: u64,
+    /// Records that a policy rejected.
+    pub(super) rejected: u64,
+    /// Records that went into the packer.
+    pub(super) kept: u64,
+    /// Of these, records of which only the first residues are embedded.
+    pub(super) truncated: u64,
+    /// Residues of the records that went into the packer.
+    pub(super) residues: u64,
+    /// BLAKE3 of the ids and residues that went into the packer, in order, in hexadecimal.
+    pub(super) input_fingerprint: String,
+}
+
+/// The packing stage.
+pub(super) struct Packing<'a> {
+    packer: Packer,
+    batches: QueueSender<PackedBatch>,
+    rejects: &'a mut Rejects,
+    events: EventSender,
+    totals: PackTotals,
+    fingerprint: blake3::Hasher,
+}
+
+impl<'a> Packing<'a> {
+    pub(super) fn new(
+        packer: Packer,
+        batches: QueueSender<PackedBatch>,
+        rejects: &'a mut Rejects,
+        events: EventSender,
+    ) -> Self {
+        Self {
+            packer,
+            batches,
+            rejects,
+            events,
+            totals: PackTotals::default(),
+            fingerprint: blake3::Hasher::new(),
+        }
+    }
+
+    /// Packs the first `take` of `records`, or all of them.
+    ///
+    /// # Errors
+    /// If an input or a reader fails, or a record is longer than a batch.
+    pub(super) fn run(
+        mut self,
+        records: impl Iterator<Item = Result<Vec<Outcome>, ReaderError>>,
+        take: Option<u64>,
+    ) -> Result<PackTotals, Halt> {
+        let mut wanted = take.unwrap_or(u64::MAX);
+        if wanted > 0 {
+            for outcomes in records {
+                let mut outcomes = outcomes.map_err(Error::from)?;
+                outcomes.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+                wanted -= outcomes.len() as u64;
+                self.take_in(outcomes)?;
+                if wanted == 0 {
+                    break;
+                }
+            }
+        }
+        let rest = self.packer.finish();
+        self.send(rest)?;
+        self.totals.input_fingerprint = self.fingerprint.finalize().to_hex().to_string();
+        Ok(self.totals)
+    }
+
+    fn take_in(&mut self, outcomes: Vec<Outcome>) -> Result<(), Halt> {
+        let before = (
+            self.totals.records,
+            self.totals.residues,
+            self.totals.rejected,
+        );
+        for outcome in outcomes {
+            self.totals.records += 1;
+            match outcome {
+                Outcome::Kept(record) => self.keep(record)?,
+                Outcome::Rejected(rejection) => self.reject(&rejection)?,
+            }
+        }
+        self.events.send(Event::RecordsRead {
+            records: self.totals.records - before.0,
+            residues: self.totals.residues - before.1,
+            rejected: self.totals.rejected - before.2,
+        });
+        Ok(())
+    }
+
+    fn keep(&mut self, record: Record) -> Result<(), Halt> {
+        self.totals.kept += 1;
+        self.totals.residues += record.sequence.len() as u64;
+        self.totals.truncated += u64::from(record.is_truncated());
+        // A zero byte ends each part, so that no two inputs give the same bytes.
+        for part in [record.id.as_bytes(), &record.sequence] {
+            self.fingerprint.update(part).update(&[0]);
+        }
+        let batches = self.packer.push(record).map_err(Error::from)?;
+        self.send(batches)
+    }
+
+    fn reject(&mut self, rejection: &Rejection) -> Result<(), Halt> {
+        self.totals.rejected += 1;
+        let added = self.rejects.add(self.totals.records, rejection);
+        Ok(added.map_err(Error::from)?)
+    }
+
+    fn send(&mut self, batches: Vec<PackedBatch>) -> Result<(), Halt> {
+        for batch in batches {
+            let (sequences, tokens) = (batch.n_sequences() as u64, batch.n_tokens() as u64);
+            // The encoder is gone if it failed; its own error says why.
+            self.batches
+                .send(sequences, batch)
+                .map_err(|_| Halt::Abandoned)?;
+            self.events.send(Event::BatchPacked {
+                sequences,
+                tokens,
+                queued: self.batches.len(),
+            });
+        }
+        Ok(())
+    }
+}

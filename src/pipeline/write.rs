@@ -1,0 +1,49 @@
+//! The writing stage: embeddings leave in input order.
+
+use super::Halt;
+use crate::{
+    error::Error,
+    event::{Event, EventSender},
+    queue::QueueReceiver,
+    sink::{EmbeddedBatch, ReorderBuffer, Sink},
+};
+
+/// The writing stage.
+pub(super) struct Writing {
+    pub(super) rows: QueueReceiver<EmbeddedBatch>,
+    pub(super) order: ReorderBuffer,
+    pub(super) sink: Box<dyn Sink>,
+    pub(super) events: EventSender,
+}
+
+/// What the writing stage leaves to be published.
+pub(super) struct Written {
+    pub(super) order: ReorderBuffer,
+    pub(super) sink: Box<dyn Sink>,
+    /// Rows that the sink took.
+    pub(super) rows: u64,
+}
+
+impl Writing {
+    /// Writes rows until there are no more.
+    ///
+    /// # Errors
+    /// If the output cannot be written, or a row comes twice.
+    pub(super) fn run(mut self) -> Result<Written, Halt> {
+        let mut written = 0;
+        while let (Some(batch), _) = self.rows.receive() {
+            self.order.push(batch).map_err(Error::from)?;
+            while let Some(ready) = self.order.next_ready() {
+                let rows = ready.rows.len() as u64;
+                self.sink.write(ready).map_err(Error::from)?;
+                written += rows;
+                self.events.send(Event::RowsWritten { rows });
+            }
+        }
+        Ok(Written {
+            order: self.order,
+            sink: self.sink,
+            rows: written,
+        })
+    }
+}

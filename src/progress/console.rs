@@ -1,0 +1,76 @@
+//! The terminal: the one place that writes to it.
+
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use std::{
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// Standard output and standard error, with bars that step aside while anything else is written.
+/// Clones share them.
+#[derive(Clone, Debug)]
+pub struct Console {
+    bars: MultiProgress,
+    is_closed: Arc<AtomicBool>,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self {
+            // Bars hide themselves where standard error is no terminal.
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            is_closed: Arc::default(),
+        }
+    }
+}
+
+impl Console {
+    /// Writes what a script prints to standard output.
+    pub fn print(&self, text: &str) {
+        let result = self.bars.suspend(|| {
+            let mut output = io::stdout().lock();
+            writeln!(output, "{text}").and_then(|()| output.flush())
+        });
+        if result.is_err() {
+            self.is_closed.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether standard output is gone, for instance because `head` has seen enough.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    /// Writes lines to standard error, without colours where they are not wanted.
+    pub fn note(&self, text: &str) {
+        // Nobody can be told that standard error is gone.
+        let _ = self
+            .bars
+            .suspend(|| writeln!(anstream::stderr().lock(), "{text}"));
+    }
+
+    /// A writer for log lines.
+    pub fn log_writer(&self) -> LogWriter {
+        LogWriter(self.clone())
+    }
+
+    pub(super) fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+}
+
+/// Writes whole log lines to standard error.
+pub struct LogWriter(Console);
+
+impl Write for LogWriter {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        self.0.bars.suspend(|| anstream::stderr().write(lines))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        anstream::stderr().flush()
+    }
+}

@@ -1,0 +1,79 @@
+//! Progress for log files.
+
+use super::{Console, Listener, Tally, warning};
+use crate::event::Event;
+use std::time::{Duration, Instant};
+
+/// How often a run that goes on says so.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// A line when a call of `embed` begins, one every 30 seconds, and one when it ends; or warnings
+/// only.
+pub(super) struct Lines {
+    console: Console,
+    only_warnings: bool,
+    /// When the run in progress last said something.
+    last_line: Option<Instant>,
+}
+
+impl Lines {
+    pub(super) fn new(console: Console) -> Self {
+        Self {
+            console,
+            only_warnings: false,
+            last_line: None,
+        }
+    }
+
+    pub(super) fn only_warnings(console: Console) -> Self {
+        Self {
+            only_warnings: true,
+            ..Self::new(console)
+        }
+    }
+}
+
+impl Listener for Lines {
+    fn hear(&mut self, event: &Event, tally: &Tally) {
+        if let Some(warning) = warning(event) {
+            self.console.note(&warning);
+        }
+        if self.only_warnings {
+            return;
+        }
+        match event {
+            Event::RunStarted {
+                inputs,
+                model,
+                device,
+                ..
+            } => {
+                self.last_line = Some(Instant::now());
+                self.console
+                    .note(&format!("embedding {inputs} with {model} on {device}"));
+            }
+            Event::RunFinished { error, seconds, .. } => {
+                self.last_line = None;
+                let figures = tally.line(Duration::from_secs_f64(seconds.max(0.0)));
+                let end = if error.is_some() {
+                    "failed"
+                } else {
+                    "finished"
+                };
+                self.console
+                    .note(&format!("{end} after {seconds:.1} s: {figures}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn tick(&mut self, tally: &Tally) {
+        if self
+            .last_line
+            .is_some_and(|last| last.elapsed() >= INTERVAL)
+        {
+            self.last_line = Some(Instant::now());
+            self.console.note(&tally.line(tally.elapsed()));
+        }
+    }
+}

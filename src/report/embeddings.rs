@@ -1,0 +1,250 @@
+//! Embeddings read back from a Parquet file.
+
+use crate::fasta::InputError;
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, cast::AsArray, types::Float32Type};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::{collections::HashMap, fs::File, path::Path};
+
+/// The embeddings of one file, all in memory: n vectors of h components.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embeddings {
+    ids: Vec<String>,
+    descriptions: Vec<String>,
+    /// `[n, h]`, row by row.
+    vectors: Vec<f32>,
+    hidden_size: usize,
+    /// The first row of each id.
+    rows: HashMap<String, usize>,
+}
+
+impl Embeddings {
+    /// Reads the columns `id`, `description` and `embedding` of a file that `embed` wrote. If the
+    /// file has several layers, the last one is read.
+    ///
+    /// # Errors
+    /// - The file cannot be opened or is no Parquet file.
+    /// - A column is missing or has another type.
+    pub fn read(path: &Path) -> Result<Self, InputError> {
+        let fail = |message: String| InputError {
+            file: path.display().to_string(),
+            record: None,
+            message,
+            hint: Some("give a Parquet file that `embed` wrote".to_owned()),
+        };
+        let file = File::open(path).map_err(|error| fail(format!("cannot be opened: {error}")))?;
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+            .and_then(ParquetRecordBatchReaderBuilder::build)
+            .map_err(|error| fail(format!("cannot be read as Parquet: {error}")))?;
+        let mut embeddings = Self::default();
+        for batch in reader {
+            let batch = batch.map_err(|error| fail(format!("is broken: {error}")))?;
+            embeddings.append(&batch).map_err(fail)?;
+        }
+        for (row, id) in embeddings.ids.iter().enumerate() {
+            embeddings.rows.entry(id.clone()).or_insert(row);
+        }
+        Ok(embeddings)
+    }
+
+    fn append(&mut self, batch: &RecordBatch) -> Result<(), String> {
+        let ids = strings(batch, "id")?;
+        let descriptions = strings(batch, "description")?;
+        let (vectors, hidden_size) = vectors(batch)?;
+        self.hidden_size = hidden_size;
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        self.ids.extend(ids.iter().map(text));
+        self.descriptions.extend(descriptions.iter().map(text));
+        self.vectors.extend_from_slice(&vectors);
+        Ok(())
+    }
+
+    /// Sequences.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is no sequence.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Components of a vector, 0 if the file has no rows.
+    pub fn hidden_size(&self) -> usize {
+        self.hidden_size
+    }
+
+    /// The sequences' ids, in the order of the file.
+    pub fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// The first row with this id.
+    pub fn row(&self, id: &str) -> Option<usize> {
+        self.rows.get(id).copied()
+    }
+
+    /// The definition line of a row, without its id.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn description(&self, row: usize) -> &str {
+        &self.descriptions[row]
+    }
+
+    /// The vector of a row, `[h]`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn vector(&self, row: usize) -> &[f32] {
+        &self.vectors[row * self.hidden_size..][..self.hidden_size]
+    }
+
+    /// The cosine of the angle between the vectors of two rows, 0 if one of them is zero.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn cosine(&self, a: usize, b: usize) -> f64 {
+        let (a, b) = (self.vector(a), self.vector(b));
+        let norms = dot(a, a).sqrt() * dot(b, b).sqrt();
+        if norms > 0.0 { dot(a, b) / norms } else { 0.0 }
+    }
+
+    /// The `n` other rows whose vectors have the smallest angle to that of `row`, with the cosine,
+    /// the nearest first. Rows that are equally near keep the order of the file.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn nearest(&self, row: usize, n: usize) -> Vec<(usize, f64)> {
+        let mut others: Vec<_> = (0..self.len())
+            .filter(|other| *other != row)
+            .map(|other| (other, self.cosine(row, other)))
+            .collect();
+        others.sort_by(|a, b| b.1.total_cmp(&a.1));
+        others.truncate(n);
+        others
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| f64::from(*a) * f64::from(*b))
+        .sum()
+}
+
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String> {
+    batch
+        .column_by_name(name)
+        .ok_or_else(|| format!("has no column `{name}`"))
+}
+
+fn strings<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, String> {
+    column(batch, name)?
+        .as_string_opt::<i32>()
+        .ok_or_else(|| format!("column `{name}` does not hold strings"))
+}
+
+/// The vectors of a batch, row by row, and their number of components.
+fn vectors(batch: &RecordBatch) -> Result<(Vec<f32>, usize), String> {
+    let schema = batch.schema();
+    let name = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .rfind(|name| *name == "embedding" || name.starts_with("embedding_"))
+        .ok_or("has no column `embedding`")?;
+    let wrong_type = || format!("column `{name}` does not hold vectors of 32-bit numbers");
+    let lists = column(batch, name)?
+        .as_fixed_size_list_opt()
+        .ok_or_else(wrong_type)?;
+    let hidden_size = usize::try_from(lists.value_length()).map_err(|_| wrong_type())?;
+    let values = lists
+        .values()
+        .as_primitive_opt::<Float32Type>()
+        .ok_or_else(wrong_type)?;
+    // A sliced list array keeps all values; the rows of this batch are a part of them.
+    let start = lists.value_offset(0) as usize;
+    let values = &values.values()[start..start + lists.len() * hidden_size];
+    Ok((values.to_vec(), hidden_size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::FixedSizeListArray;
+    use parquet::arrow::ArrowWriter;
+    use std::sync::Arc;
+
+    /// A file with three vectors in a plane, the third nearer to the first.
+    fn file(columns: &[&str]) -> tempfile::NamedTempFile {
+        let planes = [[1.0, 0.0], [0.0, 2.0], [3.0, 1.0]];
+        let vectors = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(
+            planes.map(|vector| Some(vector.map(Some))),
+            2,
+        );
+        let ids: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
+        let descriptions: ArrayRef = Arc::new(StringArray::from(vec!["first", "", "third"]));
+        let vectors: ArrayRef = Arc::new(vectors);
+        let batch = RecordBatch::try_from_iter(columns.iter().map(|name| {
+            let array = match *name {
+                "id" => ids.clone(),
+                "description" => descriptions.clone(),
+                _ => vectors.clone(),
+            };
+            (*name, array)
+        }))
+        .expect("columns of one length");
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let mut writer =
+            ArrowWriter::try_new(file.reopen().unwrap(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        file
+    }
+
+    #[test]
+    fn neighbours_of_a_file() {
+        let file = file(&["id", "description", "embedding"]);
+        let embeddings = Embeddings::read(file.path()).unwrap();
+        assert_eq!(embeddings.ids(), ["a", "b", "c"]);
+        assert_eq!(embeddings.hidden_size(), 2);
+        assert_eq!(embeddings.vector(2), [3.0, 1.0]);
+        let row = embeddings.row("a").unwrap();
+        let nearest = embeddings.nearest(row, 5);
+        assert_eq!(nearest.iter().map(|n| n.0).collect::<Vec<_>>(), [2, 1]);
+        assert!((nearest[0].1 - 3.0 / 10_f64.sqrt()).abs() < 1e-12);
+        assert_eq!(embeddings.description(nearest[0].0), "third");
+        assert_eq!(embeddings.nearest(row, 1).len(), 1);
+        assert_eq!(embeddings.row("d"), None);
+    }
+
+    #[test]
+    fn several_layers_and_files_of_others() {
+        let check = |columns: &[&str], expect: Result<usize, &str>| {
+            let file = file(columns);
+            match (Embeddings::read(file.path()), expect) {
+                (Ok(embeddings), Ok(n)) => assert_eq!(embeddings.len(), n),
+                (Err(error), Err(expect)) => {
+                    assert!(error.to_string().contains(expect), "{error}");
+                }
+                (result, _) => panic!("{columns:?}: {result:?}"),
+            }
+        };
+        check(&["id", "description", "embedding_0", "embedding_6"], Ok(3));
+        check(&["id", "description"], Err("has no column `embedding`"));
+        check(&["description", "embedding"], Err("has no column `id`"));
+    }
+
+    #[test]
+    fn what_is_no_parquet_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "id\tembedding\n").unwrap();
+        let error = Embeddings::read(file.path()).unwrap_err();
+        assert!(
+            error.message.contains("cannot be read as Parquet"),
+            "{error}"
+        );
+        let error = Embeddings::read(Path::new("no/such.parquet")).unwrap_err();
+        assert!(error.message.contains("cannot be opened"), "{error}");
+    }
+}

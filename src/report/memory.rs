@@ -1,0 +1,35 @@
+//! Memory of this process, as the kernel counts it.
+
+/// The largest resident memory of this process so far, in bytes; 0 where the system does not tell.
+pub fn peak_memory_bytes() -> u64 {
+    std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| parse_peak_memory(&status))
+        .unwrap_or(0)
+}
+
+/// `VmHWM` of a `/proc/<pid>/status`, which is in KiB.
+fn parse_peak_memory(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_form_is_understood() {
+        let status = "VmPeak:\t  9000 kB\nVmHWM:\t    1234 kB\nVmRSS:\t 1000 kB\n";
+        assert_eq!(parse_peak_memory(status), Some(1234 * 1024));
+        assert_eq!(parse_peak_memory("VmRSS:\t 1000 kB\n"), None);
+    }
+
+    #[test]
+    fn this_process_uses_memory() {
+        assert!(peak_memory_bytes() > 1 << 20);
+    }
+}

@@ -1,0 +1,172 @@
+//! A run's figures as text for people.
+
+use super::RunSummary;
+use comfy_table::{Table, presets::NOTHING};
+use std::fmt;
+
+impl fmt::Display for RunSummary {
+    /// A headline and one line a subject, aligned, readable without colour.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            model,
+            device,
+            dtype,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "embedded {} with {model} on {device} ({dtype})",
+            counted(self.sequences, "sequence", "sequences")
+        )?;
+        let mut table = Table::new();
+        table.load_style(NOTHING).force_no_tty();
+        for (subject, figures) in self.lines() {
+            table.add_row([subject, &figures]);
+        }
+        write!(f, "{}", table.trim_fmt())
+    }
+}
+
+impl RunSummary {
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut records = format!("{} read", grouped(self.records));
+        if self.rejected > 0 {
+            records += &format!(", {} rejected", grouped(self.rejected));
+        }
+        if self.truncated > 0 {
+            records += &format!(", {} truncated", grouped(self.truncated));
+        }
+        let mut lines = vec![
+            ("records", records),
+            (
+                "tokens",
+                format!(
+                    "{} in {}, {:.1}% of {} filled",
+                    grouped(self.tokens),
+                    counted(self.batches, "batch", "batches"),
+                    self.packing_fill * 100.0,
+                    grouped(self.token_budget as u64)
+                ),
+            ),
+            (
+                "speed",
+                format!(
+                    "{} sequences/s, {} tokens/s, {} residues/s",
+                    rate(self.sequences_per_sec()),
+                    rate(self.tokens_per_sec()),
+                    rate(self.residues_per_sec())
+                ),
+            ),
+            (
+                "time",
+                format!(
+                    "{:.2} s; the encoder computed {:.2} s and waited {:.2} s",
+                    self.seconds, self.encoder_seconds, self.wait_seconds
+                ),
+            ),
+            (
+                "readers",
+                format!(
+                    "{}, {} restarted; prefetch {}",
+                    self.readers, self.reader_restarts, self.prefetch
+                ),
+            ),
+            (
+                "memory",
+                format!("{:.0} MB at most", self.peak_memory_bytes as f64 / 1e6),
+            ),
+        ];
+        if let Some(output) = &self.output {
+            let text = format!("{} (vectors of {})", output.display(), self.hidden_size);
+            lines.push(("output", text));
+        }
+        if let Some(rejects) = &self.rejects {
+            lines.push(("rejects", rejects.display().to_string()));
+        }
+        lines
+    }
+}
+
+/// "1 batch", "1,234 batches".
+fn counted(number: u64, singular: &str, plural: &str) -> String {
+    let noun = if number == 1 { singular } else { plural };
+    format!("{} {noun}", grouped(number))
+}
+
+/// A rate with as many digits as mean something.
+fn rate(per_second: f64) -> String {
+    if per_second < 100.0 {
+        format!("{per_second:.1}")
+    } else {
+        grouped(per_second.round() as u64)
+    }
+}
+
+/// A whole number with its thousands set apart: 1,234,567.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn summary() -> RunSummary {
+        RunSummary {
+            model: "esm2_t6".to_owned(),
+            device: "CPU".to_owned(),
+            dtype: "f32".to_owned(),
+            hidden_size: 160,
+            readers: 2,
+            prefetch: 4,
+            token_budget: 32_768,
+            records: 1_234_567,
+            sequences: 1_234_560,
+            rejected: 7,
+            truncated: 0,
+            residues: 400_000,
+            tokens: 402_000,
+            batches: 1,
+            packing_fill: 0.987,
+            seconds: 20.0,
+            encoder_seconds: 18.5,
+            wait_seconds: 0.5,
+            reader_restarts: 0,
+            peak_memory_bytes: 123_400_000,
+            output: Some(PathBuf::from("out/a.parquet")),
+            rejects: None,
+        }
+    }
+
+    #[test]
+    fn a_run_as_a_table() {
+        let expect = "\
+embedded 1,234,560 sequences with esm2_t6 on CPU (f32)
+ records  1,234,567 read, 7 rejected
+ tokens   402,000 in 1 batch, 98.7% of 32,768 filled
+ speed    61,728 sequences/s, 20,100 tokens/s, 20,000 residues/s
+ time     20.00 s; the encoder computed 18.50 s and waited 0.50 s
+ readers  2, 0 restarted; prefetch 4
+ memory   123 MB at most
+ output   out/a.parquet (vectors of 160)";
+        assert_eq!(summary().to_string(), expect);
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        let check = |number: u64, expect: &str| assert_eq!(grouped(number), expect);
+        check(0, "0");
+        check(999, "999");
+        check(1000, "1,000");
+        check(u64::MAX, "18,446,744,073,709,551,615");
+    }
+}

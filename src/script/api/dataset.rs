@@ -1,0 +1,198 @@
+//! `fasta(...)` and the rules that records go through.
+
+use super::RhaiResultOf;
+use crate::{
+    job::{Dataset, LongSequences, Problems},
+    script::session::raise_error,
+};
+use rhai::{Array, INT, plugin::*};
+
+fn checked(dataset: Result<Dataset, Problems>) -> RhaiResultOf<Dataset> {
+    dataset.map_err(|problems| raise_error(problems.into()))
+}
+
+fn from_sources(sources: Vec<String>) -> RhaiResultOf<Dataset> {
+    if sources.is_empty() || sources.iter().any(|source| source.trim().is_empty()) {
+        let hint = "give a path, a glob pattern such as \"data/*.fa.gz\", or \"-\"";
+        let problems = Problems::one("the dataset names no file", Some(hint.to_owned()));
+        return Err(raise_error(problems.into()));
+    }
+    Ok(Dataset::new(sources))
+}
+
+/// The rules of a dataset, as the calls that make it.
+fn as_script(dataset: &Dataset) -> String {
+    let sources: Vec<_> = dataset.sources.iter().map(|s| format!("{s:?}")).collect();
+    let mut text = match sources.as_slice() {
+        [source] => format!("fasta({source})"),
+        sources => format!("fasta([{}])", sources.join(", ")),
+    };
+    let policy = &dataset.policy;
+    if let Some(residues) = policy.min_length {
+        text += &format!(".min_length({residues})");
+    }
+    if let Some(residues) = policy.max_length {
+        text += &format!(".max_length({residues})");
+    }
+    let long = policy.long_sequences;
+    text += &format!(".long_sequences({:?}, {})", long.name(), long.limit());
+    text += &format!(".residues({:?})", policy.residues.name());
+    if let Some(records) = dataset.take {
+        text += &format!(".take({records})");
+    }
+    text
+}
+
+#[export_module]
+pub(super) mod dataset_api {
+    use super::*;
+
+    pub type Dataset = crate::job::Dataset;
+
+    /// Returns the records of a FASTA file. `source` is a path, a glob pattern, a folder's path
+    /// with a pattern, or `"-"` for standard input; gzip, bgzip, zstd, bzip2 and xz are recognised
+    /// by their content. Relative paths start at the working directory; `script_dir` is the
+    /// script's own folder. Nothing is read before `embed`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let proteins = fasta("uniref/*.fa.gz").min_length(10);
+    /// ```
+    #[rhai_fn(name = "fasta", return_raw)]
+    pub fn fasta(source: &str) -> RhaiResultOf<Dataset> {
+        from_sources(vec![source.to_owned()])
+    }
+
+    /// Returns the records of several FASTA files, one after the other.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let proteins = fasta(["human.fa", "mouse.fa.gz"]);
+    /// ```
+    #[rhai_fn(name = "fasta", return_raw)]
+    pub fn fasta_list(sources: Array) -> RhaiResultOf<Dataset> {
+        let mut paths = Vec::with_capacity(sources.len());
+        for (n, source) in sources.into_iter().enumerate() {
+            let type_name = source.type_name();
+            let path = source.into_string().map_err(|_| {
+                let message = format!("source {} of the dataset is a {type_name}", n + 1);
+                let problems = Problems::one(message, Some("give paths as strings".to_owned()));
+                raise_error(problems.into())
+            })?;
+            paths.push(path);
+        }
+        from_sources(paths)
+    }
+
+    /// Returns the dataset without sequences of fewer than `residues` residues. They count as
+    /// rejected.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let proteins = fasta("proteins.fa").min_length(10);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn min_length(dataset: Dataset, residues: INT) -> RhaiResultOf<Dataset> {
+        checked(dataset.min_length(residues))
+    }
+
+    /// Returns the dataset without sequences of more than `residues` residues. They count as
+    /// rejected. To keep their beginning instead, see `long_sequences`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let proteins = fasta("proteins.fa").max_length(2000);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn max_length(dataset: Dataset, residues: INT) -> RhaiResultOf<Dataset> {
+        checked(dataset.max_length(residues))
+    }
+
+    /// Returns the first `records` records of the dataset, the rejected ones included.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let sample = fasta("proteins.fa").take(1000);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn take(dataset: Dataset, records: INT) -> RhaiResultOf<Dataset> {
+        checked(dataset.take(records))
+    }
+
+    /// Returns the dataset with a rule for sequences of more than `residues` residues:
+    /// `"truncate"` embeds their first `residues` residues, `"skip"` rejects them, `"error"` stops
+    /// the run. Without a rule, sequences are truncated to the 1,022 residues that ESM-2 was
+    /// trained on.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let proteins = fasta("proteins.fa").long_sequences("skip", 2000);
+    /// ```
+    #[rhai_fn(name = "long_sequences", return_raw)]
+    pub fn long_sequences(dataset: Dataset, policy: &str, residues: INT) -> RhaiResultOf<Dataset> {
+        checked(dataset.long_sequences(policy, residues))
+    }
+
+    /// Returns the dataset with a rule for sequences of more than 1,022 residues: `"truncate"`,
+    /// `"skip"` or `"error"`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let proteins = fasta("proteins.fa").long_sequences("error");
+    /// ```
+    #[rhai_fn(name = "long_sequences", return_raw)]
+    pub fn long_sequences_trained(dataset: Dataset, policy: &str) -> RhaiResultOf<Dataset> {
+        checked(dataset.long_sequences(policy, LongSequences::TRAINED_RESIDUES as INT))
+    }
+
+    /// Returns the dataset with a rule for characters outside the model's alphabet: `"unk"` embeds
+    /// them as unknown residues, `"strip"` removes them, `"error"` stops the run. Without a rule,
+    /// they are unknown residues.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let proteins = fasta("proteins.fa").residues("error");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn residues(dataset: Dataset, policy: &str) -> RhaiResultOf<Dataset> {
+        checked(dataset.residues(policy))
+    }
+
+    /// Returns the sources as the script wrote them.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// print(fasta("proteins.fa").sources);
+    /// ```
+    #[rhai_fn(get = "sources", pure)]
+    pub fn sources(dataset: &mut Dataset) -> Array {
+        dataset.sources.iter().map(|s| s.clone().into()).collect()
+    }
+
+    /// Returns the dataset as the calls that make it.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(dataset: &mut Dataset) -> String {
+        as_script(dataset)
+    }
+
+    /// Returns whether two datasets have the same sources and rules.
+    #[rhai_fn(name = "==", pure)]
+    pub fn equals(a: &mut Dataset, b: Dataset) -> bool {
+        *a == b
+    }
+
+    /// Returns whether two datasets differ in a source or a rule.
+    #[rhai_fn(name = "!=", pure)]
+    pub fn differs(a: &mut Dataset, b: Dataset) -> bool {
+        *a != b
+    }
+}

@@ -1,0 +1,184 @@
+//! `embeddings(...)`: Parquet files read back.
+
+use super::RhaiResultOf;
+use crate::{
+    report::Embeddings as Table,
+    script::session::{Session, raise, raise_error},
+};
+use rhai::{Array, FLOAT, INT, Map, plugin::*};
+use std::{path::Path, rc::Rc};
+
+/// Embeddings in a script.
+#[derive(Clone)]
+pub(super) struct ScriptEmbeddings {
+    table: Rc<Table>,
+    /// Under `runner check` there are no rows, and every id is taken for one.
+    is_rehearsal: bool,
+}
+
+impl ScriptEmbeddings {
+    pub(super) fn read(context: &NativeCallContext, path: &Path) -> RhaiResultOf<Self> {
+        let is_rehearsal = Session::of(context).host().is_rehearsal();
+        let table = if is_rehearsal {
+            Table::default()
+        } else {
+            Table::read(path).map_err(|error| raise_error(error.into()))?
+        };
+        Ok(Self {
+            table: Rc::new(table),
+            is_rehearsal,
+        })
+    }
+
+    /// The row of the sequence `id`, or `None` in a rehearsal.
+    fn row(&self, id: &str) -> RhaiResultOf<Option<usize>> {
+        match self.table.row(id) {
+            Some(row) => Ok(Some(row)),
+            None if self.is_rehearsal => Ok(None),
+            None => Err(raise(format!("the embeddings have no sequence `{id}`"))),
+        }
+    }
+}
+
+#[export_module]
+pub(super) mod embeddings_api {
+    use super::*;
+
+    pub type Embeddings = ScriptEmbeddings;
+
+    /// Reads the embeddings of a Parquet file that `embed` wrote, all of them into memory. Of
+    /// several layers, the last one is read.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vectors = embeddings("embeddings.parquet");
+    /// print(`${vectors.len} vectors of ${vectors.hidden_size} components`);
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn embeddings(context: NativeCallContext, path: &str) -> RhaiResultOf<Embeddings> {
+        ScriptEmbeddings::read(&context, Path::new(path))
+    }
+
+    /// Returns the number of sequences.
+    #[rhai_fn(get = "len", pure)]
+    pub fn len(embeddings: &mut Embeddings) -> INT {
+        embeddings.table.len() as INT
+    }
+
+    /// Returns the number of components of an embedding.
+    #[rhai_fn(get = "hidden_size", pure)]
+    pub fn hidden_size(embeddings: &mut Embeddings) -> INT {
+        embeddings.table.hidden_size() as INT
+    }
+
+    /// Returns the ids of the sequences, in input order.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// for id in embeddings("embeddings.parquet").ids { print(id); }
+    /// ```
+    #[rhai_fn(get = "ids", pure)]
+    pub fn ids(embeddings: &mut Embeddings) -> Array {
+        let ids = embeddings.table.ids();
+        ids.iter().map(|id| id.clone().into()).collect()
+    }
+
+    /// Returns the description of the sequence `id`: its definition line without the id.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// print(embeddings("embeddings.parquet").description("sp|P69905|HBA_HUMAN"));
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn description(embeddings: &mut Embeddings, id: &str) -> RhaiResultOf<String> {
+        let row = embeddings.row(id)?;
+        Ok(row.map_or_else(String::new, |row| {
+            embeddings.table.description(row).to_owned()
+        }))
+    }
+
+    /// Returns the cosine of the angle between the embeddings of two sequences.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vectors = embeddings("embeddings.parquet");
+    /// print(vectors.cosine("sp|P69905|HBA_HUMAN", "sp|P68871|HBB_HUMAN"));
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn cosine(embeddings: &mut Embeddings, a: &str, b: &str) -> RhaiResultOf<FLOAT> {
+        let rows = embeddings.row(a)?.zip(embeddings.row(b)?);
+        Ok(rows.map_or(0.0, |(a, b)| embeddings.table.cosine(a, b)))
+    }
+
+    /// Returns the `n_neighbours` sequences that are most like the sequence `id`, the most similar
+    /// one first, each as a map with `id`, `description` and `cosine`. The sequence itself is not
+    /// among them.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vectors = embeddings("embeddings.parquet");
+    /// for near in vectors.nearest("sp|P69905|HBA_HUMAN", 3) {
+    ///     print(`${near.cosine} ${near.id} ${near.description}`);
+    /// }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn nearest(
+        embeddings: &mut Embeddings,
+        id: &str,
+        n_neighbours: INT,
+    ) -> RhaiResultOf<Array> {
+        let n_neighbours = usize::try_from(n_neighbours)
+            .ok()
+            .filter(|n| *n > 0)
+            .ok_or_else(|| {
+                let expected = "`nearest` takes a number of neighbours of at least 1";
+                raise(format!("{expected}, not {n_neighbours}"))
+            })?;
+        let Some(row) = embeddings.row(id)? else {
+            return Ok(Array::new());
+        };
+        let table = &embeddings.table;
+        let neighbours = table.nearest(row, n_neighbours);
+        Ok(neighbours
+            .into_iter()
+            .map(|(row, cosine)| {
+                let mut neighbour = Map::new();
+                neighbour.insert("id".into(), table.ids()[row].clone().into());
+                neighbour.insert(
+                    "description".into(),
+                    table.description(row).to_owned().into(),
+                );
+                neighbour.insert("cosine".into(), cosine.into());
+                neighbour.into()
+            })
+            .collect())
+    }
+
+    /// Returns the number of vectors and of their components.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(embeddings: &mut Embeddings) -> String {
+        let table = &embeddings.table;
+        format!(
+            "{} embeddings of {} components",
+            table.len(),
+            table.hidden_size()
+        )
+    }
+
+    /// Returns whether two values hold the same ids and vectors.
+    #[rhai_fn(name = "==", pure)]
+    pub fn equals(a: &mut Embeddings, b: Embeddings) -> bool {
+        a.table == b.table
+    }
+
+    /// Returns whether two values differ in an id or a vector.
+    #[rhai_fn(name = "!=", pure)]
+    pub fn differs(a: &mut Embeddings, b: Embeddings) -> bool {
+        a.table != b.table
+    }
+}

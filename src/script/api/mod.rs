@@ -1,0 +1,30 @@
+//! What scripts can say: one file a station, registered in flow order.
+
+mod dataset;
+mod embeddings;
+mod failure;
+mod model;
+mod place;
+mod run;
+mod value;
+
+use rhai::{Engine, EvalAltResult, exported_module};
+
+pub(super) use failure::Failure;
+
+/// The result of a function that a script can call. The name is one that Rhai's definitions know.
+type RhaiResultOf<T> = Result<T, Box<EvalAltResult>>;
+
+/// The names of the types that scripts handle.
+pub(super) const TYPES: [&str; 5] = ["Dataset", "Model", "Run", "Embeddings", "Error"];
+
+/// Registers everything.
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_global_module(exported_module!(dataset::dataset_api).into())
+        .register_global_module(exported_module!(model::model_api).into())
+        .register_global_module(exported_module!(run::run_api).into())
+        .register_global_module(exported_module!(embeddings::embeddings_api).into())
+        .register_global_module(exported_module!(place::place_api).into())
+        .register_global_module(exported_module!(failure::failure_api).into());
+}

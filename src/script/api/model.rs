@@ -1,0 +1,146 @@
+//! `esm2(...)`.
+
+use super::{RhaiResultOf, value::option_map};
+use crate::{
+    job::{ModelSpec, OptionMap},
+    script::{
+        host::ModelInfo,
+        session::{Session, raise_error},
+    },
+};
+use rhai::{INT, Map, plugin::*};
+use std::rc::Rc;
+
+/// A model in a script.
+#[derive(Clone, PartialEq)]
+pub(super) struct ScriptModel {
+    pub(super) spec: Rc<ModelSpec>,
+    pub(super) info: Rc<ModelInfo>,
+}
+
+fn load(
+    context: &NativeCallContext,
+    source: &str,
+    options: OptionMap,
+) -> RhaiResultOf<ScriptModel> {
+    let spec =
+        ModelSpec::from_map(source, options).map_err(|problems| raise_error(problems.into()))?;
+    let info = Session::of(context)
+        .host()
+        .load(&spec)
+        .map_err(raise_error)?;
+    Ok(ScriptModel {
+        spec: Rc::new(spec),
+        info: Rc::new(info),
+    })
+}
+
+#[export_module]
+pub(super) mod model_api {
+    use super::*;
+
+    pub type Model = ScriptModel;
+
+    /// Loads an ESM-2 model. `source` is a folder with `config.json` and `model.safetensors`.
+    /// The number format and the device are chosen by what the machine has. Loading the same model
+    /// again returns the loaded one.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let model = esm2("models/esm2_t33_650M_UR50D");
+    /// ```
+    #[rhai_fn(name = "esm2", volatile, return_raw)]
+    pub fn esm2(context: NativeCallContext, source: &str) -> RhaiResultOf<Model> {
+        load(&context, source, OptionMap::new())
+    }
+
+    /// Loads an ESM-2 model. Options:
+    ///
+    /// * `dtype`: `"f32"`, `"f16"` or `"bf16"`
+    /// * `device`: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"`, or `"mock"`, which embeds nothing and
+    ///   serves to measure everything around the model
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let model = esm2("models/esm2_t33_650M_UR50D", #{ dtype: "bf16", device: "cuda" });
+    /// ```
+    #[rhai_fn(name = "esm2", volatile, return_raw)]
+    pub fn esm2_with(
+        context: NativeCallContext,
+        source: &str,
+        options: Map,
+    ) -> RhaiResultOf<Model> {
+        let options = option_map(&context, options);
+        load(&context, source, options)
+    }
+
+    /// Returns the model's name: that of its folder.
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(model: &mut Model) -> String {
+        model.info.name.clone()
+    }
+
+    /// Returns where the model runs.
+    #[rhai_fn(get = "device", pure)]
+    pub fn device(model: &mut Model) -> String {
+        model.info.device.clone()
+    }
+
+    /// Returns the number format of weights and activations.
+    #[rhai_fn(get = "dtype", pure)]
+    pub fn dtype(model: &mut Model) -> String {
+        model.info.dtype.clone()
+    }
+
+    /// Returns the number of components of an embedding.
+    #[rhai_fn(get = "hidden_size", pure)]
+    pub fn hidden_size(model: &mut Model) -> INT {
+        model.info.hidden_size as INT
+    }
+
+    /// Returns the number of transformer layers.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let model = esm2("models/esm2_t33_650M_UR50D");
+    /// let run = embed(model, fasta("proteins.fa"), #{ layers: [model.layers - 1] });
+    /// ```
+    #[rhai_fn(get = "layers", pure)]
+    pub fn layers(model: &mut Model) -> INT {
+        model.info.n_layers as INT
+    }
+
+    /// Returns the number of weights, 0 under `runner check`.
+    #[rhai_fn(get = "parameters", pure)]
+    pub fn parameters(model: &mut Model) -> INT {
+        model.info.n_parameters.unwrap_or(0) as INT
+    }
+
+    /// Returns the model's name, device and number format.
+    #[rhai_fn(name = "to_string", pure)]
+    pub fn to_text(model: &mut Model) -> String {
+        let info = &model.info;
+        format!("{} on {} ({})", info.name, info.device, info.dtype)
+    }
+
+    /// Returns everything that is known about the model.
+    #[rhai_fn(name = "to_debug", pure)]
+    pub fn to_debug(model: &mut Model) -> String {
+        format!("{:?}", model.info)
+    }
+
+    /// Returns whether two values are the same loaded model.
+    #[rhai_fn(name = "==", pure)]
+    pub fn equals(a: &mut Model, b: Model) -> bool {
+        *a == b
+    }
+
+    /// Returns whether two values are different models.
+    #[rhai_fn(name = "!=", pure)]
+    pub fn differs(a: &mut Model, b: Model) -> bool {
+        *a != b
+    }
+}

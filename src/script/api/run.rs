@@ -1,0 +1,310 @@
+//! `embed(...)` and the figures of a run.
+
+use super::{
+    RhaiResultOf, embeddings::ScriptEmbeddings as Embeddings, model::ScriptModel as Model,
+    value::option_map,
+};
+use crate::{
+    error::Error,
+    job::{Dataset, EmbedOptions, OptionMap, Problems},
+    report::RunSummary,
+    script::session::{Session, raise, raise_error},
+};
+use rhai::{FLOAT, INT, Map, plugin::*};
+use std::{path::PathBuf, rc::Rc};
+
+/// A run in a script.
+#[derive(Clone, PartialEq)]
+pub(super) struct ScriptRun(Rc<RunSummary>);
+
+fn run_embed(
+    context: &NativeCallContext,
+    model: &Model,
+    dataset: &Dataset,
+    options: OptionMap,
+) -> RhaiResultOf<ScriptRun> {
+    let session = Session::of(context);
+    let embed = || -> Result<RunSummary, Error> {
+        let options = EmbedOptions::from_map(options)?;
+        options.check_fits(dataset)?;
+        options.resolve_layers(model.info.n_layers)?;
+        check_output(&options)?;
+        session.host().embed(&model.spec, dataset, &options)
+    };
+    let summary = embed().map_err(raise_error)?;
+    session.add_rejected(summary.rejected);
+    Ok(ScriptRun(Rc::new(summary)))
+}
+
+/// Refuses an output that is there already, before any work and with the option named.
+fn check_output(options: &EmbedOptions) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    if let Some(output) = options.output.as_ref().filter(|path| path.exists())
+        && !options.overwrite
+    {
+        problems.add_option(
+            "output",
+            format!("`output` is {}, which exists", output.display()),
+            Some("choose another path, or add `overwrite: true`".to_owned()),
+        );
+    }
+    problems.none_or(())
+}
+
+/// A path as a string, or nothing.
+fn path_or_nothing(path: Option<&PathBuf>) -> Dynamic {
+    path.map_or(Dynamic::UNIT, |path| {
+        path.to_string_lossy().into_owned().into()
+    })
+}
+
+#[export_module]
+pub(super) mod run_api {
+    use super::*;
+
+    pub type Run = ScriptRun;
+
+    /// Embeds a dataset: one vector a sequence, the mean over its residues in the model's last
+    /// layer. Nothing is written; the run has only figures.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let run = embed(esm2("models/esm2"), fasta("proteins.fa"));
+    /// print(run.tokens_per_sec);
+    /// ```
+    #[rhai_fn(name = "embed", volatile, return_raw)]
+    pub fn embed(context: NativeCallContext, model: Model, dataset: Dataset) -> RhaiResultOf<Run> {
+        run_embed(&context, &model, &dataset, OptionMap::new())
+    }
+
+    /// Embeds a dataset. Options:
+    ///
+    /// * `output`: the Parquet file to write, one row a sequence, in input order
+    /// * `overwrite`: replace an output file that exists (`false`)
+    /// * `pooling`: `"mean"` over residues, `"max"` over residues, or `"cls"` (`"mean"`)
+    /// * `layers`: whose output is kept, from 0, the embedding output; -1 is the last (`[-1]`)
+    /// * `token_budget`: tokens in a batch (the device decides)
+    /// * `readers`: reader subprocesses (2)
+    /// * `prefetch`: packed batches that may wait for the encoder (4)
+    /// * `reader_timeout`: seconds a reader may be silent before it is replaced (60)
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let run = embed(esm2("models/esm2"), fasta("proteins.fa"), #{
+    ///     readers: 4,
+    ///     token_budget: 32768,
+    ///     output: "embeddings.parquet",
+    /// });
+    /// print(run);
+    /// ```
+    #[rhai_fn(name = "embed", volatile, return_raw)]
+    pub fn embed_with(
+        context: NativeCallContext,
+        model: Model,
+        dataset: Dataset,
+        options: Map,
+    ) -> RhaiResultOf<Run> {
+        let options = option_map(&context, options);
+        run_embed(&context, &model, &dataset, options)
+    }
+
+    /// Returns the embeddings that the run wrote, read back from its output file.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let run = embed(esm2("models/esm2"), fasta("proteins.fa"), #{ output: "run.parquet" });
+    /// print(run.embeddings().ids[0]);
+    /// ```
+    #[rhai_fn(name = "embeddings", volatile, pure, return_raw)]
+    pub fn run_embeddings(context: NativeCallContext, run: &mut Run) -> RhaiResultOf<Embeddings> {
+        match &run.0.output {
+            Some(path) => Embeddings::read(&context, path),
+            None => Err(raise(
+                "the run has no output to read back; give `embed` an `output`".to_owned(),
+            )),
+        }
+    }
+
+    /// Returns the number of records read: embedded plus rejected.
+    #[rhai_fn(get = "records", pure)]
+    pub fn records(run: &mut Run) -> INT {
+        run.0.records as INT
+    }
+
+    /// Returns the number of sequences embedded.
+    #[rhai_fn(get = "sequences", pure)]
+    pub fn sequences(run: &mut Run) -> INT {
+        run.0.sequences as INT
+    }
+
+    /// Returns the number of records that a rule rejected.
+    #[rhai_fn(get = "rejected", pure)]
+    pub fn rejected(run: &mut Run) -> INT {
+        run.0.rejected as INT
+    }
+
+    /// Returns the number of sequences of which only the beginning was embedded.
+    #[rhai_fn(get = "truncated", pure)]
+    pub fn truncated(run: &mut Run) -> INT {
+        run.0.truncated as INT
+    }
+
+    /// Returns the number of residues embedded.
+    #[rhai_fn(get = "residues", pure)]
+    pub fn residues(run: &mut Run) -> INT {
+        run.0.residues as INT
+    }
+
+    /// Returns the number of tokens embedded: residues, and BOS and EOS of each sequence.
+    #[rhai_fn(get = "tokens", pure)]
+    pub fn tokens(run: &mut Run) -> INT {
+        run.0.tokens as INT
+    }
+
+    /// Returns the number of batches.
+    #[rhai_fn(get = "batches", pure)]
+    pub fn batches(run: &mut Run) -> INT {
+        run.0.batches as INT
+    }
+
+    /// Returns the seconds from the call to the published output.
+    #[rhai_fn(get = "seconds", pure)]
+    pub fn seconds(run: &mut Run) -> FLOAT {
+        run.0.seconds
+    }
+
+    /// Returns the sequences embedded per second.
+    #[rhai_fn(get = "sequences_per_sec", pure)]
+    pub fn sequences_per_sec(run: &mut Run) -> FLOAT {
+        run.0.sequences_per_sec()
+    }
+
+    /// Returns the tokens embedded per second.
+    #[rhai_fn(get = "tokens_per_sec", pure)]
+    pub fn tokens_per_sec(run: &mut Run) -> FLOAT {
+        run.0.tokens_per_sec()
+    }
+
+    /// Returns the residues embedded per second.
+    #[rhai_fn(get = "residues_per_sec", pure)]
+    pub fn residues_per_sec(run: &mut Run) -> FLOAT {
+        run.0.residues_per_sec()
+    }
+
+    /// Returns how full the batches were, from 0 to 1: tokens over token budget.
+    #[rhai_fn(get = "packing_fill", pure)]
+    pub fn packing_fill(run: &mut Run) -> FLOAT {
+        run.0.packing_fill
+    }
+
+    /// Returns the seconds that the encoder computed.
+    #[rhai_fn(get = "encoder_seconds", pure)]
+    pub fn encoder_seconds(run: &mut Run) -> FLOAT {
+        run.0.encoder_seconds
+    }
+
+    /// Returns the seconds that the encoder waited for a batch.
+    #[rhai_fn(get = "wait_seconds", pure)]
+    pub fn wait_seconds(run: &mut Run) -> FLOAT {
+        run.0.wait_seconds
+    }
+
+    /// Returns the number of readers that had to be replaced.
+    #[rhai_fn(get = "reader_restarts", pure)]
+    pub fn reader_restarts(run: &mut Run) -> INT {
+        run.0.reader_restarts as INT
+    }
+
+    /// Returns the largest resident memory of the program so far, in bytes.
+    #[rhai_fn(get = "peak_memory_bytes", pure)]
+    pub fn peak_memory_bytes(run: &mut Run) -> INT {
+        run.0.peak_memory_bytes as INT
+    }
+
+    /// Returns the path of the output file, or `()` if there is none.
+    #[rhai_fn(get = "output", pure)]
+    pub fn output(run: &mut Run) -> Dynamic {
+        path_or_nothing(run.0.output.as_ref())
+    }
+
+    /// Returns the path of the file that lists the rejected records, or `()` if there is none.
+    #[rhai_fn(get = "rejects", pure)]
+    pub fn rejects(run: &mut Run) -> Dynamic {
+        path_or_nothing(run.0.rejects.as_ref())
+    }
+
+    /// Returns the model's name.
+    #[rhai_fn(get = "model", pure)]
+    pub fn model(run: &mut Run) -> String {
+        run.0.model.clone()
+    }
+
+    /// Returns where the model ran.
+    #[rhai_fn(get = "device", pure)]
+    pub fn device(run: &mut Run) -> String {
+        run.0.device.clone()
+    }
+
+    /// Returns the number format of weights and activations.
+    #[rhai_fn(get = "dtype", pure)]
+    pub fn dtype(run: &mut Run) -> String {
+        run.0.dtype.clone()
+    }
+
+    /// Returns the number of components of an embedding.
+    #[rhai_fn(get = "hidden_size", pure)]
+    pub fn hidden_size(run: &mut Run) -> INT {
+        run.0.hidden_size as INT
+    }
+
+    /// Returns the number of reader subprocesses.
+    #[rhai_fn(get = "readers", pure)]
+    pub fn readers(run: &mut Run) -> INT {
+        run.0.readers as INT
+    }
+
+    /// Returns the number of packed batches that could wait for the encoder.
+    #[rhai_fn(get = "prefetch", pure)]
+    pub fn prefetch(run: &mut Run) -> INT {
+        run.0.prefetch as INT
+    }
+
+    /// Returns the number of tokens that a batch could hold.
+    #[rhai_fn(get = "token_budget", pure)]
+    pub fn token_budget(run: &mut Run) -> INT {
+        run.0.token_budget as INT
+    }
+
+    /// Returns the figures as a table.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// print(embed(esm2("models/esm2"), fasta("proteins.fa")));
+    /// ```
+    #[rhai_fn(name = "to_string", pure)]
+    pub fn to_text(run: &mut Run) -> String {
+        run.0.to_string()
+    }
+
+    /// Returns all figures by name.
+    #[rhai_fn(name = "to_debug", pure)]
+    pub fn to_debug(run: &mut Run) -> String {
+        format!("{:?}", run.0)
+    }
+
+    /// Returns whether two values are the same run.
+    #[rhai_fn(name = "==", pure)]
+    pub fn equals(a: &mut Run, b: Run) -> bool {
+        *a == b
+    }
+
+    /// Returns whether two values are different runs.
+    #[rhai_fn(name = "!=", pure)]
+    pub fn differs(a: &mut Run, b: Run) -> bool {
+        *a != b
+    }
+}

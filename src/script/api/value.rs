@@ -1,0 +1,40 @@
+//! Rhai values as option values.
+
+use crate::job::{OptionMap, OptionValue};
+use rhai::{Dynamic, Map, NativeCallContext};
+
+/// The options of a map literal.
+pub(super) fn option_map(context: &NativeCallContext, map: Map) -> OptionMap {
+    map.into_iter()
+        .map(|(name, value)| (name.to_string(), option_value(context, value)))
+        .collect()
+}
+
+fn option_value(context: &NativeCallContext, value: Dynamic) -> OptionValue {
+    if value.is_unit() {
+        return OptionValue::Nothing;
+    }
+    if let Ok(flag) = value.as_bool() {
+        return OptionValue::Flag(flag);
+    }
+    if let Ok(number) = value.as_int() {
+        return OptionValue::Whole(number);
+    }
+    if let Ok(number) = value.as_float() {
+        return OptionValue::Decimal(number);
+    }
+    if value.is_string() {
+        return OptionValue::Text(value.to_string());
+    }
+    if value.is_array() {
+        let items = value.into_array().expect("it was just seen to be an array");
+        return OptionValue::List(
+            items
+                .into_iter()
+                .map(|item| option_value(context, item))
+                .collect(),
+        );
+    }
+    let type_name = context.engine().map_type_name(value.type_name()).to_owned();
+    OptionValue::Other(type_name)
+}

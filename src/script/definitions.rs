@@ -1,0 +1,64 @@
+//! The script API as a definitions file, for editors and for readers.
+
+use super::{
+    Rehearsal, constants,
+    engine::{self, Setup},
+    session::Session,
+    source::Sources,
+};
+use crate::cancel::CancelToken;
+use rhai::{Engine, Scope};
+
+/// The text of `scripts/runner.d.rhai`: every function, property and constant, with documentation.
+pub fn definitions() -> String {
+    let (engine, constants) = bare_engine();
+    let text = engine
+        .definitions_with_scope(&constants)
+        .include_standard_packages(false)
+        .single_file();
+    // Blank lines at the end depend on which sections are empty.
+    let mut text = text.trim_end().to_owned();
+    text.push('\n');
+    text
+}
+
+/// An engine that no script runs on.
+fn bare_engine() -> (Engine, Scope<'static>) {
+    let (host, _) = Rehearsal::new();
+    let constants = constants("", &[]);
+    let engine = engine::build(Setup {
+        session: Session::new(Box::new(host)),
+        sources: Sources::default(),
+        constants: constants.clone(),
+        console: None,
+        cancel: CancelToken::default(),
+    });
+    (engine, constants)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_compile() {
+        let (engine, constants) = bare_engine();
+        let text = definitions();
+        let lines: Vec<_> = text
+            .lines()
+            .map(|line| line.trim_start_matches("///").trim())
+            .collect();
+        let examples: Vec<_> = lines
+            .split(|line| line.starts_with("```"))
+            .skip(1)
+            .step_by(2)
+            .map(|lines| lines.join("\n"))
+            .collect();
+        assert!(examples.len() > 15, "{} examples", examples.len());
+        for example in examples {
+            if let Err(error) = engine.compile_with_scope(&constants, &example) {
+                panic!("{error}\n{example}");
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What is wrong with a script, where, and how to mend it.
+//!
+//! *Input*: an error of the script engine and the texts of script and modules. *Output*: a report
+//! with the lines at fault, a caret and a hint. *Owns*: the wording of script errors. *Never*:
+//! prints.
+
+mod explain;
+mod locate;
+mod render;
+mod signature;
+
+use crate::error::exit_code;
+use std::{ops::Range, rc::Rc};
+
+pub(super) use explain::{Origin, diagnose};
+
+/// An error of a script.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    /// What is wrong, a fragment without a final dot.
+    pub message: String,
+    /// The exit code of a program that ends with it.
+    pub exit_code: u8,
+    /// Where it is, the place at fault first, then the calls that led there.
+    places: Vec<Place>,
+    /// How to mend it.
+    hints: Vec<String>,
+}
+
+/// A place in a script or module.
+#[derive(Clone, Debug)]
+struct Place {
+    /// The file's name.
+    name: String,
+    /// The file's text.
+    text: Rc<str>,
+    /// How the place took part, for calls that led to the place at fault.
+    role: Option<String>,
+    /// Byte ranges of the text, each with what to say about it.
+    marks: Vec<(Range<usize>, String)>,
+}
+
+impl Diagnostic {
+    /// An error without a place, for instance a script that cannot be read.
+    pub fn without_place(message: String, hint: Option<String>) -> Self {
+        Self {
+            message,
+            exit_code: exit_code::SCRIPT,
+            places: Vec::new(),
+            hints: hint.into_iter().collect(),
+        }
+    }
+}

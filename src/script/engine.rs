@@ -1,0 +1,69 @@
+//! The script engine, set up.
+
+use super::{api, modules::Modules, session::Session, source::Sources};
+use crate::{cancel::CancelToken, progress::Console};
+use rhai::{Dynamic, Engine, Module, Scope};
+
+/// Script functions may call each other this deep.
+pub(super) const MAX_CALL_LEVELS: usize = 64;
+/// Expressions may be nested this deep, outside and inside of functions.
+const MAX_EXPRESSION_DEPTHS: (usize, usize) = (128, 64);
+
+/// What an engine is built from.
+pub(super) struct Setup {
+    pub(super) session: Session,
+    pub(super) sources: Sources,
+    /// Names that scripts and modules may use without defining them.
+    pub(super) constants: Scope<'static>,
+    /// Where `print` goes, if anywhere.
+    pub(super) console: Option<Console>,
+    pub(super) cancel: CancelToken,
+}
+
+/// An engine that knows the script API and stops when it is told to.
+pub(super) fn build(setup: Setup) -> Engine {
+    let Setup {
+        session,
+        sources,
+        constants,
+        console,
+        cancel,
+    } = setup;
+    let mut engine = Engine::new();
+    engine
+        .set_strict_variables(true)
+        .set_fail_on_invalid_map_property(true)
+        .set_max_call_levels(MAX_CALL_LEVELS)
+        .set_max_expr_depths(MAX_EXPRESSION_DEPTHS.0, MAX_EXPRESSION_DEPTHS.1)
+        .set_default_tag(Dynamic::from(session));
+    api::register(&mut engine);
+
+    // Functions and modules do not see the script's scope; they do see global constants.
+    let mut globals = Module::new();
+    for (name, _, value) in constants.iter() {
+        globals.set_var(name, value);
+    }
+    engine.register_global_module(globals.into());
+    engine.set_module_resolver(Modules::new(sources, constants));
+
+    let output = console.clone();
+    engine.on_print(move |text| {
+        if let Some(console) = &output {
+            console.print(text);
+        }
+    });
+    engine.on_debug(|text, source, position| {
+        let source = source.unwrap_or("script");
+        let line = position.line().unwrap_or(0);
+        tracing::debug!(target: "script", "{source}:{line}: {text}");
+    });
+    engine.on_progress(move |_| {
+        if let Some(reason) = cancel.reason() {
+            return Some(Dynamic::from(reason));
+        }
+        // Nobody reads what the script prints any more, as in `runner exec a.rhai | head`.
+        let is_closed = console.as_ref().is_some_and(Console::is_closed);
+        is_closed.then_some(Dynamic::UNIT)
+    });
+    engine
+}

@@ -1,0 +1,48 @@
+//! What a script asks of the rest of the program.
+
+use crate::{
+    error::Error,
+    job::{Dataset, EmbedOptions, ModelSpec},
+    report::RunSummary,
+};
+
+/// Does what the script says: really ([`super::LiveHost`]), or as a rehearsal
+/// ([`super::Rehearsal`]).
+pub trait Host {
+    /// Makes the model ready. The same spec twice is one model.
+    ///
+    /// # Errors
+    /// The model or its device cannot be used.
+    fn load(&mut self, spec: &ModelSpec) -> Result<ModelInfo, Error>;
+
+    /// Embeds `dataset` with the model of `spec`, which [`Host::load`] has made ready.
+    ///
+    /// # Errors
+    /// Whatever ends a run.
+    fn embed(
+        &mut self,
+        spec: &ModelSpec,
+        dataset: &Dataset,
+        options: &EmbedOptions,
+    ) -> Result<RunSummary, Error>;
+
+    /// Whether this is a rehearsal: outputs are not written and cannot be read back.
+    fn is_rehearsal(&self) -> bool;
+}
+
+/// A model, as scripts see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// The model, for people: its folder's name.
+    pub name: String,
+    /// Where it runs, for people.
+    pub device: String,
+    /// The number format of weights and activations.
+    pub dtype: String,
+    /// Components of an embedding.
+    pub hidden_size: usize,
+    /// Transformer layers.
+    pub n_layers: usize,
+    /// Weights in the model, unknown in a rehearsal.
+    pub n_parameters: Option<u64>,
+}

@@ -1,0 +1,93 @@
+//! What the calls of one script share.
+
+use super::{Host, api::Failure};
+use crate::{error::Error, job::Problems};
+use rhai::{Dynamic, EvalAltResult, NativeCallContext};
+use std::{
+    cell::{Cell, OnceCell, RefCell, RefMut},
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+/// The state of a running script. Clones share it. It travels as the engine's tag, so that
+/// registered functions need not be closures, which have no documentation.
+#[derive(Clone)]
+pub(super) struct Session(Rc<State>);
+
+struct State {
+    host: RefCell<Box<dyn Host>>,
+    /// Made when the script first asks for a temporary path, removed when the script ends.
+    temporary: OnceCell<tempfile::TempDir>,
+    n_rejected: Cell<u64>,
+}
+
+impl Session {
+    pub(super) fn new(host: Box<dyn Host>) -> Self {
+        Self(Rc::new(State {
+            host: RefCell::new(host),
+            temporary: OnceCell::new(),
+            n_rejected: Cell::new(0),
+        }))
+    }
+
+    /// The session of the script that a registered function was called from.
+    pub(super) fn of(context: &NativeCallContext) -> Self {
+        context
+            .tag()
+            .and_then(|tag| tag.clone().try_cast::<Self>())
+            .expect("the engine is built with a session as its tag")
+    }
+
+    pub(super) fn host(&self) -> RefMut<'_, Box<dyn Host>> {
+        self.0.host.borrow_mut()
+    }
+
+    pub(super) fn add_rejected(&self, records: u64) {
+        self.0.n_rejected.set(self.0.n_rejected.get() + records);
+    }
+
+    /// Records that policies rejected, over all runs so far.
+    pub(super) fn n_rejected(&self) -> u64 {
+        self.0.n_rejected.get()
+    }
+
+    /// `name` in a folder that is removed when the script ends.
+    pub(super) fn temporary_path(&self, name: &str) -> Result<PathBuf, Box<EvalAltResult>> {
+        let is_plain = Path::new(name).file_name().is_some_and(|file| file == name);
+        if !is_plain {
+            return Err(raise(format!(
+                "`temp_path` takes a file name without a folder, such as \"run.parquet\", not \
+                 \"{name}\""
+            )));
+        }
+        if self.0.temporary.get().is_none() {
+            let folder = tempfile::Builder::new()
+                .prefix("runner-")
+                .tempdir()
+                .map_err(|error| raise(format!("no temporary folder: {error}")))?;
+            self.0.temporary.get_or_init(|| folder);
+        }
+        let folder = self.0.temporary.get().expect("it was made just above");
+        Ok(folder.path().join(name))
+    }
+}
+
+/// An error of the script itself, which it can catch.
+pub(super) fn raise(message: String) -> Box<EvalAltResult> {
+    raise_error(Problems::one(message, None).into())
+}
+
+/// An error of the program, which the script can catch unless it is a request to stop.
+pub(super) fn raise_error(error: Error) -> Box<EvalAltResult> {
+    let position = rhai::Position::NONE;
+    match error {
+        // A script that catches errors in a loop must still end when it is told to.
+        Error::Stopped(reason) => {
+            EvalAltResult::ErrorTerminated(Dynamic::from(reason), position).into()
+        }
+        error => {
+            let failure = Dynamic::from(Failure::new(error));
+            EvalAltResult::ErrorRuntime(failure, position).into()
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Embeddings against HF transformers in f32, on the CPU.
+
+mod common;
+
+use common::{GOLDEN_MODELS, golden_sequences, load, one_batch, project};
+use runner::job::Pooling;
+use safetensors::SafeTensors;
+use std::collections::BTreeMap;
+
+/// Reference outputs by name: `3.mean`, `3.cls`, …
+fn references(folder: &str) -> BTreeMap<String, Vec<f32>> {
+    let bytes = std::fs::read(project(folder).join("golden.safetensors")).expect("golden file");
+    let tensors = SafeTensors::deserialize(&bytes).expect("a safetensors file");
+    tensors
+        .iter()
+        .map(|(name, view)| {
+            let words = view.data().as_chunks::<4>().0.iter();
+            let values = words.map(|&word| f32::from_le_bytes(word)).collect();
+            (name.to_owned(), values)
+        })
+        .collect()
+}
+
+/// f32 against f32 after a few layers: rounding alone explains some 1e-6.
+const TOLERANCE: f32 = 1e-4;
+const LEAST_COSINE: f64 = 0.999_999;
+
+fn assert_close(got: &[f32], want: &[f32], name: &str) {
+    assert_eq!(got.len(), want.len(), "{name}: shape");
+    let mut worst = 0f32;
+    let (mut dot, mut got_square, mut want_square) = (0f64, 0f64, 0f64);
+    for (&got, &want) in got.iter().zip(want) {
+        worst = worst.max((got - want).abs());
+        dot += f64::from(got) * f64::from(want);
+        got_square += f64::from(got).powi(2);
+        want_square += f64::from(want).powi(2);
+    }
+    let cosine = dot / (got_square * want_square).sqrt();
+    assert!(
+        worst <= TOLERANCE && cosine >= LEAST_COSINE,
+        "{name}: largest difference {worst:e}, cosine {cosine}"
+    );
+}
+
+/// Every reference output of one model, its sequences in one batch.
+fn check(folder: &str) {
+    let model = load(folder);
+    let references = references(folder);
+    let sequences = golden_sequences(folder);
+    let batch = one_batch(&sequences);
+    let hidden = model.hidden_size();
+    let last = model.n_layers();
+    let all_layers: Vec<_> = (0..=last).collect();
+
+    let encode = |layers: &[usize], pooling| {
+        model
+            .encode(&batch, layers, pooling)
+            .expect("finite embeddings")
+    };
+    let mean = encode(&[last], Pooling::Mean);
+    let cls = encode(&[last], Pooling::Cls);
+    let mean_all_layers = encode(&all_layers, Pooling::Mean);
+    let tokens = model.encode_tokens(&batch, last);
+
+    let mut n_checked = 0;
+    for (row, range) in batch.rows.iter().zip(batch.ranges()) {
+        let index = row.index as usize;
+        let slot = batch
+            .rows
+            .iter()
+            .position(|other| other.index == row.index)
+            .expect("the row is in its own batch");
+        let width = all_layers.len() * hidden;
+        let outputs = [
+            ("mean", &mean[slot * hidden..][..hidden]),
+            ("cls", &cls[slot * hidden..][..hidden]),
+            ("mean_all_layers", &mean_all_layers[slot * width..][..width]),
+            ("tokens", &tokens[range.start * hidden..range.end * hidden]),
+        ];
+        for (output, got) in outputs {
+            let name = format!("{index}.{output}");
+            // Token outputs are kept for some sequences only.
+            if let Some(want) = references.get(&name) {
+                assert_close(got, want, &format!("{folder} {name}"));
+                n_checked += 1;
+            }
+        }
+    }
+    let n_wanted = references
+        .keys()
+        .filter(|name| !name.ends_with(".logits"))
+        .count();
+    assert_eq!(n_checked, n_wanted, "every reference output was compared");
+}
+
+#[test]
+fn embeddings_agree_with_hf_transformers() {
+    for folder in GOLDEN_MODELS {
+        check(folder);
+    }
+}
+
+#[test]
+fn max_pooling_is_the_largest_value_over_residues() {
+    let folder = GOLDEN_MODELS[4];
+    let model = load(folder);
+    let batch = one_batch(&golden_sequences(folder));
+    let hidden = model.hidden_size();
+    let tokens = model.encode_tokens(&batch, model.n_layers());
+    let pooled = model
+        .encode(&batch, &[model.n_layers()], Pooling::Max)
+        .expect("finite embeddings");
+    for (range, pooled) in batch.ranges().zip(pooled.chunks(hidden)) {
+        // BOS and EOS are not residues.
+        for (i, &got) in pooled.iter().enumerate() {
+            let want = (range.start + 1..range.end - 1)
+                .map(|token| tokens[token * hidden + i])
+                .fold(f32::NEG_INFINITY, f32::max);
+            assert_eq!(got, want);
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Scripts through the real program: diagnostics, exit codes, what goes where.
+//!
+//! - `scripts/*.rhai` are wrong, each in its own way; the snapshot beside each shows how
+//!   `runner check` explains it. `INSTA_UPDATE=always cargo test --test scripts` accepts changes.
+//! - `scripts/good/*.rhai` are right.
+
+use assert_cmd::Command;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{self, Stdio},
+    time::Duration,
+};
+
+/// The program, run from the root of the project, as a user would.
+fn runner(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+    command
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("RUST_LOG")
+        .timeout(Duration::from_secs(60));
+    command
+}
+
+/// The exit code, standard output and standard error of a run.
+fn run(args: &[&str]) -> (i32, String, String) {
+    let output = runner(args).output().expect("the program starts");
+    (
+        output.status.code().expect("no signal ends the program"),
+        String::from_utf8(output.stdout).expect("UTF-8"),
+        String::from_utf8(output.stderr).expect("UTF-8"),
+    )
+}
+
+#[test]
+fn bad_scripts_are_explained() {
+    let mut scripts: Vec<PathBuf> = fs::read_dir("tests/scripts")
+        .expect("the folder of bad scripts")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "rhai"))
+        .collect();
+    scripts.sort();
+    assert!(scripts.len() >= 25, "{} scripts", scripts.len());
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("scripts");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    for script in scripts {
+        let name = script.file_stem().expect("a name").to_string_lossy();
+        let path = script.to_str().expect("UTF-8");
+        let (exit_code, stdout, stderr) = run(&["check", path]);
+        assert_eq!(stdout, "", "{name}");
+        settings.bind(|| {
+            insta::assert_snapshot!(&*name, format!("exit code {exit_code}\n\n{stderr}"));
+        });
+    }
+}
+
+#[test]
+fn definitions_are_fresh() {
+    let (_, definitions, _) = run(&["script", "definitions"]);
+    let shipped = fs::read_to_string("scripts/runner.d.rhai").expect("the shipped definitions");
+    assert!(
+        definitions == shipped,
+        "run: cargo run --release -- script definitions -o scripts/runner.d.rhai"
+    );
+}
+
+#[test]
+fn everything_is_documented() {
+    let definitions = fs::read_to_string("scripts/runner.d.rhai").expect("the definitions");
+    let lines: Vec<_> = definitions.lines().collect();
+    let undocumented: Vec<_> = lines
+        .windows(2)
+        .filter(|pair| pair[1].starts_with("fn ") || pair[1].starts_with("op "))
+        .filter(|pair| !pair[0].starts_with("///"))
+        .map(|pair| pair[1])
+        .collect();
+    assert_eq!(undocumented, Vec::<&str>::new());
+}
+
+#[test]
+fn exit_codes() {
+    let check = |args: &[&str], expect: i32| {
+        let (exit_code, _, stderr) = run(args);
+        assert_eq!(exit_code, expect, "{args:?}\n{stderr}");
+    };
+    check(&["--version"], 0);
+    check(&["exec", "tests/scripts/good/printing.rhai"], 0);
+    check(&["exec"], 2);
+    check(&["exec", "a.rhai", "--colour"], 2);
+    check(&["exec", "no/such.rhai"], 3);
+    check(&["exec", "tests/scripts/throw_text.rhai"], 3);
+    check(&["exec", "tests/scripts/throw_again.rhai"], 3);
+    check(&["exec", "tests/scripts/variable_typo.rhai"], 3);
+    check(&["exec", "tests/scripts/input_missing.rhai"], 4);
+    check(&["exec", "tests/scripts/model_missing.rhai"], 5);
+    check(&["exec", "tests/scripts/good/mock_job.rhai"], 7);
+}
+
+#[test]
+fn standard_output_is_the_scripts() {
+    let script = "tests/scripts/good/printing.rhai";
+    let expect = "args: [\"-q\", \"b c\"]\n\
+                  folder: tests/scripts/good\n\
+                  fasta(\"a.fa\").min_length(10).long_sequences(\"truncate\", 1022)\
+                  .residues(\"unk\").take(5)\n";
+    for flags in [&[][..], &["--json"], &["-q"], &["-v"], &["--no-progress"]] {
+        let mut args = vec!["exec", script];
+        args.extend(flags);
+        args.extend(["--", "-q", "b c"]);
+        let (exit_code, stdout, stderr) = run(&args);
+        assert_eq!((exit_code, stdout.as_str()), (0, expect), "{flags:?}");
+        // `debug` is for the log.
+        assert_eq!(stderr.contains("not for standard output"), flags == ["-v"]);
+    }
+}
+
+#[test]
+fn events_and_errors_as_json() {
+    let check = |script: &str, expect: &[&str]| {
+        let (_, _, stderr) = run(&["exec", "--json", script]);
+        let events: Vec<serde_json::Value> = stderr
+            .lines()
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect();
+        for name in expect {
+            assert!(
+                events.iter().any(|event| event["event"] == *name),
+                "no {name} in {stderr}"
+            );
+        }
+        events
+    };
+    check(
+        "tests/scripts/good/mock_job.rhai",
+        &[
+            "run_started",
+            "records_read",
+            "batch_encoded",
+            "run_finished",
+        ],
+    );
+    let events = check("tests/scripts/take_negative.rhai", &["failed"]);
+    assert_eq!(events[0]["exit_code"], 3);
+    assert!(
+        events[0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("`take` is -1")
+    );
+}
+
+#[test]
+fn scripts_catch_errors() {
+    let (exit_code, stdout, stderr) = run(&["exec", "tests/scripts/good/catching.rhai"]);
+    assert_eq!(exit_code, 0, "{stderr}");
+    let lines: Vec<_> = stdout.lines().collect();
+    assert!(
+        lines[0].starts_with("plan: unknown option `reders`"),
+        "{stdout}"
+    );
+    assert!(lines[1].starts_with("input: `no/such.fa`"), "{stdout}");
+    assert_eq!(lines[2], "by hand");
+}
+
+#[test]
+fn values_of_scripts() {
+    for command in ["exec", "check"] {
+        let script = "tests/scripts/good/values.rhai";
+        let (exit_code, _, stderr) = run(&[command, script, "--", "a", "b"]);
+        assert_eq!(exit_code, 0, "{stderr}");
+    }
+}
+
+#[test]
+fn a_mock_job_from_end_to_end() {
+    let (exit_code, stdout, stderr) = run(&["exec", "tests/scripts/good/mock_job.rhai"]);
+    assert_eq!(stdout, "2 1 1 10 12\n[\"a\"]\nRun\n", "{stderr}");
+    assert_eq!(exit_code, 7, "{stderr}");
+    assert!(stderr.contains("1 record was rejected"), "{stderr}");
+}
+
+#[test]
+fn check_does_no_work() {
+    let (exit_code, stdout, stderr) = run(&["check", "tests/scripts/good/mock_job.rhai"]);
+    assert_eq!(exit_code, 0, "{stderr}");
+    assert_eq!(
+        stdout,
+        "tests/scripts/good/mock_job.rhai is fine: 1 call of `embed`, 1 input file found; models: \
+         tests/golden/hd16\n"
+    );
+    let (_, stdout, _) = run(&["check", "--json", "tests/scripts/good/mock_job.rhai"]);
+    let seen: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(seen["n_runs"], 1);
+}
+
+#[test]
+fn the_quickstart_works_from_anywhere() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart.rhai");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = runner(&["exec", script])
+        .current_dir(folder.path())
+        .output()
+        .expect("the program starts");
+    let stdout = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        stdout.starts_with("embedded 85 sequences with esm2_t6_2M_demo"),
+        "{stdout}"
+    );
+    assert!(stdout.contains("50S ribosomal protein") || stdout.contains("30S ribosomal protein"));
+    let left = fs::read_dir(folder.path()).expect("the folder").count();
+    assert_eq!(left, 0, "the quickstart left files behind");
+}
+
+#[test]
+fn colours_are_for_those_who_want_them() {
+    let script = "tests/scripts/take_negative.rhai";
+    let check = |args: &[&str], no_color: bool, expect: bool| {
+        let mut command = runner(args);
+        if no_color {
+            command.env("NO_COLOR", "1");
+        }
+        let stderr = command.output().expect("the program starts").stderr;
+        assert_eq!(stderr.contains(&0x1b), expect, "{args:?}");
+    };
+    check(&["exec", script], false, false);
+    check(&["exec", script, "--color", "always"], false, true);
+    check(&["exec", script, "--color", "never"], false, false);
+    check(&["exec", script], true, false);
+}
+
+/// A running program whose script has printed its first line.
+fn started(script: &str) -> (process::Child, BufReader<process::ChildStdout>) {
+    let mut child = process::Command::new(env!("CARGO_BIN_EXE_runner"))
+        .args(["exec", script])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    stdout.read_line(&mut line).expect("a line");
+    (child, stdout)
+}
+
+#[test]
+fn signals_end_a_script() {
+    use nix::{
+        sys::signal::{Signal, kill},
+        unistd::Pid,
+    };
+    let check = |signal: Signal, expect: i32| {
+        let (mut child, _stdout) = started("tests/scripts/good/forever.rhai");
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+        kill(pid, signal).expect("the program runs");
+        let status = child.wait().expect("the program ends");
+        assert_eq!(status.code(), Some(expect), "{signal}");
+    };
+    check(Signal::SIGINT, 130);
+    check(Signal::SIGTERM, 75);
+}
+
+#[test]
+fn a_closed_pipe_ends_a_script() {
+    let (mut child, stdout) = started("tests/scripts/good/chatter.rhai");
+    drop(stdout);
+    let status = child.wait().expect("the program ends");
+    assert_eq!(status.code(), Some(141));
+}
