@@ -36,6 +36,7 @@ pub fn watch(
                 on_first(reason);
             } else if reason == StopReason::Interrupted {
                 // The user does not want to wait. The kernel ends the readers with this process.
+                #[expect(clippy::exit, reason = "a second Ctrl-C means now")]
                 process::exit(exit_code::INTERRUPTED.into());
             }
         }

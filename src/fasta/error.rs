@@ -79,19 +79,21 @@ impl Fault {
         }
     }
 
-    /// The error for people, given the file's name and how many of its records come before the
-    /// unit.
-    pub fn locate(self, file: &str, n_records_before: u64) -> InputError {
+    /// The error for people, given the file's name, how many of its records come before the unit,
+    /// and the id of the last of them.
+    pub fn locate(self, file: &str, n_records_before: u64, last_id: Option<&str>) -> InputError {
         let record = match self.place {
             Place::File => None,
             Place::Record { index, id } => {
                 Some(format!("record {} (`{id}`)", n_records_before + index + 1))
             }
-            Place::After { n_records, id } => match (n_records_before + n_records, id) {
-                (0, _) => Some("before the end of the first record".to_owned()),
-                (n, Some(id)) => Some(format!("after record {n} (`{id}`)")),
-                (n, None) => Some(format!("after record {n}")),
-            },
+            Place::After { n_records, id } => Some(
+                match (n_records_before + n_records, id.as_deref().or(last_id)) {
+                    (0, _) => "before the end of the first record".to_owned(),
+                    (n, Some(id)) => format!("after record {n} (`{id}`)"),
+                    (n, None) => format!("after record {n}"),
+                },
+            ),
         };
         InputError {
             file: file.to_owned(),

@@ -24,7 +24,10 @@ fn read_file(
     let mut outcomes = Vec::new();
     let mut n_records = 0;
     for unit in Units::new(inputs, unit_bytes) {
-        let located = |fault: Fault| fault.locate("x.fa", n_records);
+        let last_id = outcomes
+            .last()
+            .map(|outcome: &Outcome| outcome.id().to_owned());
+        let located = |fault: Fault| fault.locate("x.fa", n_records, last_id.as_deref());
         let unit = unit.map_err(|plan_fault| located(plan_fault.fault))?;
         let mut reader = UnitReader::open(&unit, policy.clone()).map_err(located)?;
         let n_before = outcomes.len();

@@ -134,7 +134,7 @@ impl Encoder for Esm2 {
 fn values(tensor: Tensor<2>) -> Vec<f32> {
     tensor
         .into_data()
-        .into_vec()
+        .try_into_vec()
         .expect("the caller's tensor is f32")
 }
 

@@ -25,7 +25,8 @@ impl Numbers {
 
 fn assert_close<const D: usize>(got: Tensor<D>, want: Tensor<D>, tolerance: f32, what: &str) {
     assert_eq!(got.dims(), want.dims(), "{what}: shape");
-    let values = |tensor: Tensor<D>| -> Vec<f32> { tensor.into_data().into_vec().expect("f32") };
+    let values =
+        |tensor: Tensor<D>| -> Vec<f32> { tensor.into_data().try_into_vec().expect("f32") };
     for (n, (got, want)) in values(got).into_iter().zip(values(want)).enumerate() {
         assert!(
             (got - want).abs() <= tolerance,
@@ -85,7 +86,7 @@ fn attention_stays_inside_its_sequence() {
         .slice_assign([7..97], numbers.tensor([90, 96], 1.0));
     let rows = |tensor: &Tensor<2>, range: std::ops::Range<usize>| -> Vec<f32> {
         let data = tensor.clone().slice([range]).into_data();
-        data.into_vec().expect("f32")
+        data.try_into_vec().expect("f32")
     };
     let before = attention(&qkv, &segments, &rotary);
     let after = attention(&changed, &segments, &rotary);
@@ -155,7 +156,7 @@ fn pooling_looks_at_residues_only() {
     let check = |pooling, want: f32| {
         let got: Vec<f32> = pool(&x, &segments, pooling)
             .into_data()
-            .into_vec()
+            .try_into_vec()
             .expect("f32");
         assert_eq!(got, [want], "{pooling:?}");
     };

@@ -20,7 +20,7 @@ use crate::{
     cancel::CancelToken,
     error::Error,
     event::{Event, EventSender},
-    fasta::{self, Input},
+    fasta,
     job::{Dataset, EmbedOptions},
     model::Model,
     queue::bounded,
@@ -97,7 +97,7 @@ fn run(
 ) -> Result<RunSummary, Error> {
     let plan = Plan::new(model, dataset, options)?;
     let inputs = fasta::resolve(&dataset.sources)?;
-    let input_bytes = inputs.iter().map(Input::bytes).sum();
+    let input_bytes = inputs.iter().map(|input| input.size_bytes).sum();
     let (sink, mut rejects) = files(&plan, model, dataset, options)?;
     context.events.send(Event::RunStarted {
         inputs: dataset.sources.join(", "),

@@ -73,6 +73,15 @@ impl<In: DeserializeOwned> Decoder for MessageCodec<In> {
             Err(FrameError::Surplus)
         }
     }
+
+    /// A frame that never ends is the end of the messages: its sender died, which is not garbage.
+    fn decode_eof(&mut self, received: &mut BytesMut) -> Result<Option<In>, FrameError> {
+        let message = self.decode(received)?;
+        if message.is_none() {
+            received.clear();
+        }
+        Ok(message)
+    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ struct InputProgress {
     tally: Tally,
     /// Records of the current unit that have come out.
     n_unit_records: u64,
+    /// The id of the last record that came out.
+    last_id: Option<String>,
 }
 
 impl<'a> Records<'a> {
@@ -159,6 +161,7 @@ impl<'a> Records<'a> {
             match delivery {
                 Delivery::Records(outcomes) => {
                     self.input.n_unit_records += outcomes.len() as u64;
+                    self.input.last_id = outcomes.last().map(|last| last.id().to_owned());
                     return Ok(Some(outcomes));
                 }
                 Delivery::Restarted => self.n_restarts += 1,
@@ -197,7 +200,9 @@ impl<'a> Records<'a> {
 
     fn locate(&self, fault: Fault) -> ReaderError {
         let file = &self.files[self.input.number];
-        ReaderError::Input(fault.locate(file, self.input.tally.n_records))
+        let n_records = self.input.tally.n_records;
+        let last_id = self.input.last_id.as_deref();
+        ReaderError::Input(fault.locate(file, n_records, last_id))
     }
 }
 
