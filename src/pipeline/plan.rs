@@ -15,6 +15,10 @@ pub(super) struct Plan {
     pub(super) layers: Vec<usize>,
 }
 
+/// The most tokens that a batch holds unless the script asks for more. Only one protein in millions
+/// is longer.
+const LARGEST_DEFAULT_BUDGET: usize = 65_536;
+
 impl Plan {
     /// Joins what the script asked for with what the model has.
     ///
@@ -25,34 +29,15 @@ impl Plan {
         dataset: &Dataset,
         options: &EmbedOptions,
     ) -> Result<Self, Problems> {
-        let mut problems = Problems::default();
-        let mut layers = Vec::with_capacity(options.layers.len());
-        for layer in &options.layers {
-            match layer.resolve(model.n_layers()) {
-                Some(index) if layers.contains(&index) => {
-                    problems.add(format!("`layers` names layer {index} twice"), None);
-                }
-                Some(index) => layers.push(index),
-                None => problems.add(
-                    format!("{} has no layer {}", model.name(), layer.0),
-                    Some(format!(
-                        "layers go from 0, the embedding output, to {}, the last; -1 is the last, too",
-                        model.n_layers()
-                    )),
-                ),
-            }
-        }
-        // The default must hold the longest sequence that the dataset lets through.
-        let longest = dataset
-            .policy
-            .long_sequences
-            .limit()
-            .saturating_add(N_FRAME_TOKENS);
+        // The default holds the longest sequence that the dataset lets through, within reason: a
+        // limit of a billion residues must not make the packer collect billions of tokens.
+        let longest = dataset.policy.long_sequences.limit();
+        let longest = longest.min(LARGEST_DEFAULT_BUDGET - N_FRAME_TOKENS) + N_FRAME_TOKENS;
         let default = model.default_token_budget().max(longest);
         let default = NonZeroUsize::new(default).expect("a model's default is not zero");
-        problems.none_or(Self {
+        Ok(Self {
             token_budget: options.token_budget.unwrap_or(default),
-            layers,
+            layers: options.resolve_layers(model.n_layers())?,
         })
     }
 }

@@ -11,7 +11,7 @@ use super::{
     contiguous, simd, tensor,
 };
 use burn::tensor::Tensor;
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -61,7 +61,12 @@ pub(in super::super) fn attention(
     preparations
         .into_par_iter()
         .for_each(|(range, head, memory)| {
-            arch.dispatch(|| heads.prepare(range, head, memory));
+            arch.dispatch(Prepare {
+                heads: &heads,
+                range,
+                head,
+                memory,
+            });
         });
 
     let mut output = vec![0f32; n_tokens * hidden];
@@ -82,7 +87,14 @@ pub(in super::super) fn attention(
     tasks.into_par_iter().for_each_init(
         || Scratch::new(heads.head_dim),
         |scratch, (range, queries, prepared, rows)| {
-            arch.dispatch(|| heads.attend(range, queries, prepared, scratch, rows));
+            arch.dispatch(Attend {
+                heads: &heads,
+                range,
+                queries,
+                prepared,
+                scratch,
+                rows,
+            });
         },
     );
     tensor(output, [n_tokens, hidden])
@@ -98,6 +110,50 @@ struct Heads<'a> {
     /// Of the scores; it is applied to the queries before they are rotated.
     scale: f32,
     rotary: &'a RotaryTable,
+}
+
+/// Prepares one head of one sequence.
+struct Prepare<'a> {
+    heads: &'a Heads<'a>,
+    range: Range<usize>,
+    head: usize,
+    memory: &'a mut [f32],
+}
+
+impl WithSimd for Prepare<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        self.heads.prepare(self.range, self.head, self.memory);
+    }
+}
+
+/// Takes a block of queries of one sequence through all heads.
+struct Attend<'a> {
+    heads: &'a Heads<'a>,
+    range: Range<usize>,
+    queries: Range<usize>,
+    prepared: &'a [f32],
+    scratch: &'a mut Scratch,
+    rows: &'a mut [f32],
+}
+
+impl WithSimd for Attend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self {
+            heads,
+            range,
+            queries,
+            prepared,
+            scratch,
+            rows,
+        } = self;
+        heads.attend(range, queries, prepared, scratch, rows);
+    }
 }
 
 /// Memory that a task writes before it reads it.

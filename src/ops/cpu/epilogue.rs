@@ -2,7 +2,7 @@
 
 use super::{super::Epilogue, contiguous, simd};
 use burn::{backend::Flex, tensor::Tensor};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Rows that one task works on.
@@ -17,43 +17,78 @@ pub(in super::super) fn epilogue(x: Tensor<2>, bias: &Tensor<1>, epilogue: Epilo
     let chunks = x.storage_mut::<f32>().par_chunks_mut(ROWS_PER_TASK * width);
     let arch = Arch::new();
     match epilogue {
-        Epilogue::None => chunks.for_each(|rows| {
-            arch.dispatch(|| for_each_row(rows, bias, |y, b| y + b));
-        }),
-        Epilogue::Gelu => chunks.for_each(|rows| {
-            arch.dispatch(|| for_each_row(rows, bias, |y, b| simd::gelu(y + b)));
-        }),
+        Epilogue::None => chunks.for_each(|rows| arch.dispatch(AddBias { rows, bias })),
+        Epilogue::Gelu => chunks.for_each(|rows| arch.dispatch(AddBiasGelu { rows, bias })),
         Epilogue::Residual(residual) => {
             let residual = contiguous(residual);
             let residual = residual.storage::<f32>();
             chunks
                 .zip(residual.par_chunks(ROWS_PER_TASK * width))
                 .for_each(|(rows, residual)| {
-                    arch.dispatch(|| add_residual(rows, bias, residual));
+                    arch.dispatch(AddBiasResidual {
+                        rows,
+                        bias,
+                        residual,
+                    });
                 });
         }
     }
     Tensor::from_primitive::<Flex>(x)
 }
 
-#[inline(always)]
-fn for_each_row(rows: &mut [f32], bias: &[f32], f: impl Fn(f32, f32) -> f32) {
-    for row in rows.chunks_exact_mut(bias.len()) {
-        for (y, &b) in row.iter_mut().zip(bias) {
-            *y = f(*y, b);
+struct AddBias<'a> {
+    rows: &'a mut [f32],
+    bias: &'a [f32],
+}
+
+impl WithSimd for AddBias<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for row in self.rows.chunks_exact_mut(self.bias.len()) {
+            for (y, &b) in row.iter_mut().zip(self.bias) {
+                *y += b;
+            }
         }
     }
 }
 
-#[inline(always)]
-fn add_residual(rows: &mut [f32], bias: &[f32], residual: &[f32]) {
-    let width = bias.len();
-    for (row, residual) in rows
-        .chunks_exact_mut(width)
-        .zip(residual.chunks_exact(width))
-    {
-        for ((y, &b), &r) in row.iter_mut().zip(bias).zip(residual) {
-            *y = (*y + b) + r;
+struct AddBiasGelu<'a> {
+    rows: &'a mut [f32],
+    bias: &'a [f32],
+}
+
+impl WithSimd for AddBiasGelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for row in self.rows.chunks_exact_mut(self.bias.len()) {
+            for (y, &b) in row.iter_mut().zip(self.bias) {
+                *y = simd::gelu(*y + b);
+            }
+        }
+    }
+}
+
+struct AddBiasResidual<'a> {
+    rows: &'a mut [f32],
+    bias: &'a [f32],
+    residual: &'a [f32],
+}
+
+impl WithSimd for AddBiasResidual<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let width = self.bias.len();
+        let residual = self.residual.chunks_exact(width);
+        for (row, residual) in self.rows.chunks_exact_mut(width).zip(residual) {
+            for ((y, &b), &r) in row.iter_mut().zip(self.bias).zip(residual) {
+                *y = (*y + b) + r;
+            }
         }
     }
 }

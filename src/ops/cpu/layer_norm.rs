@@ -2,7 +2,7 @@
 
 use super::{contiguous, tensor};
 use burn::tensor::Tensor;
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Rows that one task works on.
@@ -29,13 +29,37 @@ pub(in super::super) fn layer_norm(
         .par_chunks_mut(ROWS_PER_TASK * width)
         .zip(x.storage::<f32>().par_chunks(ROWS_PER_TASK * width))
         .for_each(|(output, x)| {
-            arch.dispatch(|| {
-                for (output, x) in output.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-                    normalise(x, weight, bias, epsilon, output);
-                }
+            arch.dispatch(Normalise {
+                x,
+                weight,
+                bias,
+                epsilon,
+                output,
             });
         });
     tensor(output, shape)
+}
+
+/// Some rows of a layer normalisation.
+struct Normalise<'a> {
+    x: &'a [f32],
+    weight: &'a [f32],
+    bias: &'a [f32],
+    epsilon: f32,
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Normalise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let width = self.weight.len();
+        let rows = self.x.chunks_exact(width);
+        for (output, x) in self.output.chunks_exact_mut(width).zip(rows) {
+            normalise(x, self.weight, self.bias, self.epsilon, output);
+        }
+    }
 }
 
 #[inline(always)]

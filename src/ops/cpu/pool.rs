@@ -3,7 +3,7 @@
 use super::{super::Segments, contiguous, tensor};
 use crate::job::Pooling;
 use burn::tensor::Tensor;
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// One vector a sequence: `[T, hidden]` to `[n, hidden]`.
@@ -23,16 +23,38 @@ pub(in super::super) fn pool(
         .par_chunks_mut(width)
         .zip(ranges)
         .for_each(|(output, range)| {
-            let tokens = &values[range.start * width..range.end * width];
-            let (bos, rest) = tokens.split_at(width);
-            let residues = &rest[..rest.len() - width];
-            arch.dispatch(|| match pooling {
-                Pooling::Cls => output.copy_from_slice(bos),
-                Pooling::Mean => mean(residues, output),
-                Pooling::Max => max(residues, output),
+            arch.dispatch(PoolOne {
+                tokens: &values[range.start * width..range.end * width],
+                pooling,
+                output,
             });
         });
     tensor(output, [segments.len(), width])
+}
+
+/// The pooling of one sequence.
+struct PoolOne<'a> {
+    /// BOS, residues, EOS: `[L, hidden]`.
+    tokens: &'a [f32],
+    pooling: Pooling,
+    /// `[hidden]`.
+    output: &'a mut [f32],
+}
+
+impl WithSimd for PoolOne<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let width = self.output.len();
+        let (bos, rest) = self.tokens.split_at(width);
+        let residues = &rest[..rest.len() - width];
+        match self.pooling {
+            Pooling::Cls => self.output.copy_from_slice(bos),
+            Pooling::Mean => mean(residues, self.output),
+            Pooling::Max => max(residues, self.output),
+        }
+    }
 }
 
 /// Sums over blocks of rows before it sums over blocks, so that rounding errors grow with the

@@ -1,7 +1,9 @@
 //! Functions of f32 that the compiler turns into vector code.
 //!
 //! They have no branches and are inlined into loops that run inside `pulp::Arch::dispatch`, which
-//! compiles each loop once per instruction set and picks one at run time.
+//! compiles each loop once per instruction set and picks one at run time. It takes structs rather
+//! than closures: only a function can be made to inline always, and what is not inlined is compiled
+//! for the oldest processors.
 
 /// `exp(x)` for `x <= 0`, to 2 ulp; values under −87 give `exp(-87)`, which is 1.6e-38.
 ///
