@@ -1,8 +1,8 @@
 //! Varlen attention: sequences and blocks of queries over threads, keys and components over
 //! vectors.
 //!
-//! First every head's keys are rotated and laid out in panels of [`PANEL`] keys, and its values row
-//! by row. Then each task takes a block of queries of one sequence through all heads, a few
+//! First every head's keys are rotated and laid out in panels of two registers of keys, and its
+//! values row by row. Then each task takes a block of queries of one sequence through all heads, a few
 //! queries at a time: all their scores, softmax, and the weighted sum of values. The scores of a
 //! few queries fit in the first-level cache, so that nothing has to be rescaled on the way.
 
@@ -15,15 +15,12 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Keys whose scores are computed together: two AVX2 registers.
-const PANEL: usize = 16;
-/// Queries that go through a head together, which reuses each loaded key and value this often.
+/// Queries that go through a head together, which reuses each loaded key and value this often. With
+/// two registers a query, their sums fill half of the sixteen registers of AVX2.
 const QUERIES: usize = 4;
 /// Queries of one task. Smaller tasks would fetch keys and values more often, larger ones would
 /// leave cores without work at the end of a batch.
 const QUERIES_PER_TASK: usize = 64;
-/// The width of rows of values is a multiple of this.
-const COMPONENTS: usize = 8;
 
 /// See [`attention`](super::super::attention()).
 pub(in super::super) fn attention(
@@ -34,7 +31,9 @@ pub(in super::super) fn attention(
     let [n_tokens, width] = qkv.dims();
     let hidden = width / 3;
     let qkv = contiguous(qkv.clone());
+    let arch = Arch::new();
     let heads = Heads {
+        lanes: arch.dispatch(Lanes),
         qkv: qkv.storage(),
         hidden,
         head_dim: rotary.head_dim(),
@@ -42,7 +41,6 @@ pub(in super::super) fn attention(
         scale: 1.0 / (rotary.head_dim() as f32).sqrt(),
         rotary,
     };
-    let arch = Arch::new();
 
     let prepared_len = segments
         .ranges()
@@ -102,6 +100,8 @@ pub(in super::super) fn attention(
 
 /// What all tasks of a call share.
 struct Heads<'a> {
+    /// Numbers in a register.
+    lanes: usize,
     /// `[T, 3 * hidden]`.
     qkv: &'a [f32],
     hidden: usize,
@@ -143,7 +143,7 @@ impl WithSimd for Attend<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self {
             heads,
             range,
@@ -152,18 +152,28 @@ impl WithSimd for Attend<'_> {
             scratch,
             rows,
         } = self;
-        heads.attend(range, queries, prepared, scratch, rows);
+        heads.attend(simd, range, queries, prepared, scratch, rows);
+    }
+}
+
+/// Asks for the numbers in a register.
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
     }
 }
 
 /// Memory that a task writes before it reads it.
 struct Scratch {
-    /// `[QUERIES, head_dim]`.
+    /// `[head_dim, QUERIES]`.
     queries: Vec<f32>,
     /// `[QUERIES, keys padded to panels]`.
     scores: Vec<f32>,
-    /// `[head_dim]`.
-    rotated: Vec<f32>,
 }
 
 impl Scratch {
@@ -171,24 +181,32 @@ impl Scratch {
         Self {
             queries: vec![0.0; QUERIES * head_dim],
             scores: Vec::new(),
-            rotated: vec![0.0; head_dim],
         }
     }
 }
 
 impl Heads<'_> {
+    /// Keys in a panel.
+    #[inline(always)]
+    fn panel(&self) -> usize {
+        2 * self.lanes
+    }
+
     /// Floats that one head of a sequence of `length` tokens is prepared into: its keys, then its
     /// values.
+    #[inline(always)]
     fn prepared_len(&self, length: usize) -> usize {
         self.keys_len(length) + length * self.value_width()
     }
 
+    #[inline(always)]
     fn keys_len(&self, length: usize) -> usize {
-        length.next_multiple_of(PANEL) * self.head_dim
+        length.next_multiple_of(self.panel()) * self.head_dim
     }
 
+    #[inline(always)]
     fn value_width(&self) -> usize {
-        self.head_dim.next_multiple_of(COMPONENTS)
+        self.head_dim.next_multiple_of(self.lanes)
     }
 
     /// Part `part` (0 queries, 1 keys, 2 values) of one head of one token, `[head_dim]`.
@@ -198,32 +216,29 @@ impl Heads<'_> {
         &self.qkv[start..][..self.head_dim]
     }
 
-    /// `x * scale`, rotated by `position`.
+    /// Writes `x * scale`, rotated by `position`, with its components `stride` apart.
     #[inline(always)]
-    fn rotate(&self, x: &[f32], scale: f32, position: usize, output: &mut [f32]) {
+    fn rotate(&self, x: &[f32], scale: f32, position: usize, output: &mut [f32], stride: usize) {
         let (cos, sin) = (self.rotary.cos(position), self.rotary.sin(position));
         let half = self.head_dim / 2;
         let (low, high) = x.split_at(half);
-        let (output_low, output_high) = output.split_at_mut(half);
         for i in 0..half {
             let (a, b) = (low[i] * scale, high[i] * scale);
-            output_low[i] = a * cos[i] - b * sin[i];
-            output_high[i] = b * cos[i] + a * sin[i];
+            output[i * stride] = a * cos[i] - b * sin[i];
+            output[(i + half) * stride] = b * cos[i] + a * sin[i];
         }
     }
 
-    /// Writes one head's keys as `[panels, head_dim, PANEL]`, zero where the last panel has no key,
+    /// Writes one head's keys as `[panels, head_dim, panel]`, zero where the last panel has no key,
     /// and its values as `[L, value_width]`, zero beyond `head_dim`.
     #[inline(always)]
     fn prepare(&self, range: Range<usize>, head: usize, memory: &mut [f32]) {
         let (keys, values) = memory.split_at_mut(self.keys_len(range.len()));
-        let mut rotated = vec![0f32; self.head_dim];
+        let panel = self.panel();
         for (position, token) in range.enumerate() {
-            self.rotate(self.part(token, 1, head), 1.0, position, &mut rotated);
-            let panel = &mut keys[position / PANEL * PANEL * self.head_dim..];
-            for (d, &x) in rotated.iter().enumerate() {
-                panel[d * PANEL + position % PANEL] = x;
-            }
+            let start = position / panel * panel * self.head_dim + position % panel;
+            let key = self.part(token, 1, head);
+            self.rotate(key, 1.0, position, &mut keys[start..], panel);
             let row = &mut values[position * self.value_width()..];
             row[..self.head_dim].copy_from_slice(self.part(token, 2, head));
         }
@@ -232,8 +247,9 @@ impl Heads<'_> {
     /// Attention of `queries`, which are tokens of the sequence `range`, to that sequence, through
     /// all heads: `rows` is `[queries, hidden]`.
     #[inline(always)]
-    fn attend(
+    fn attend<S: Simd>(
         &self,
+        simd: S,
         range: Range<usize>,
         queries: Range<usize>,
         prepared: &[f32],
@@ -241,169 +257,142 @@ impl Heads<'_> {
         rows: &mut [f32],
     ) {
         let length = range.len();
-        let padded = length.next_multiple_of(PANEL);
+        let padded = length.next_multiple_of(self.panel());
         scratch.scores.resize(QUERIES * padded, 0.0);
+        let scores = &mut scratch.scores[..QUERIES * padded];
         for (head, memory) in prepared.chunks_exact(self.prepared_len(length)).enumerate() {
             let (keys, values) = memory.split_at(self.keys_len(length));
             for block in queries.clone().step_by(QUERIES) {
                 let n_queries = QUERIES.min(queries.end - block);
                 // Queries beyond the last one keep old values; their results are not written.
-                for (i, query) in scratch
-                    .queries
-                    .chunks_exact_mut(self.head_dim)
-                    .take(n_queries)
-                    .enumerate()
-                {
-                    let part = self.part(block + i, 0, head);
-                    self.rotate(
-                        part,
-                        self.scale,
-                        block + i - range.start,
-                        &mut scratch.rotated,
-                    );
-                    query.copy_from_slice(&scratch.rotated);
+                for i in 0..n_queries {
+                    let query = self.part(block + i, 0, head);
+                    let position = block + i - range.start;
+                    let output = &mut scratch.queries[i..];
+                    self.rotate(query, self.scale, position, output, QUERIES);
                 }
-                let largest = self.scores(&scratch.queries, keys, length, &mut scratch.scores);
-                let normalisers = exponentials(&mut scratch.scores, padded, length, largest);
-                let first_row = (block - queries.start) * self.hidden + head * self.head_dim;
+                products(simd, &scratch.queries, keys, scores);
+                let mut normalisers = [0f32; QUERIES];
+                for (normaliser, row) in normalisers.iter_mut().zip(scores.chunks_exact_mut(padded))
+                {
+                    *normaliser = softmax(simd, row, length);
+                }
+                let first = (block - queries.start) * self.hidden + head * self.head_dim;
                 self.weighted_values(
-                    &scratch.scores,
-                    padded,
+                    simd,
+                    scores,
                     values,
                     normalisers,
                     n_queries,
-                    &mut rows[first_row..],
+                    &mut rows[first..],
                 );
             }
         }
     }
 
-    /// The scores of [`QUERIES`] queries, `[QUERIES, padded]`, and the largest of each query.
+    /// The sums of the values, weighted by the rows of `weights` and by `normalisers`, into the
+    /// first `n_queries` rows of `rows`, which lie `hidden` apart.
     #[inline(always)]
-    fn scores(
+    fn weighted_values<S: Simd>(
         &self,
-        queries: &[f32],
-        keys: &[f32],
-        length: usize,
-        scores: &mut [f32],
-    ) -> [f32; QUERIES] {
-        let padded = length.next_multiple_of(PANEL);
-        let mut largest = [[f32::NEG_INFINITY; PANEL]; QUERIES];
-        for (panel, keys) in keys.chunks_exact(PANEL * self.head_dim).enumerate() {
-            let (keys, _) = keys.as_chunks::<PANEL>();
-            let mut sums = [[0f32; PANEL]; QUERIES];
-            for (d, keys) in keys.iter().enumerate() {
-                for (i, sums) in sums.iter_mut().enumerate() {
-                    let query = queries[i * self.head_dim + d];
-                    for (sum, &key) in sums.iter_mut().zip(keys) {
-                        *sum = key.mul_add(query, *sum);
-                    }
-                }
-            }
-            if (panel + 1) * PANEL > length {
-                // Keys beyond the last one must not be seen by the softmax.
-                for sums in &mut sums {
-                    sums[length % PANEL..].fill(f32::NEG_INFINITY);
-                }
-            }
-            for (i, sums) in sums.iter().enumerate() {
-                scores[i * padded + panel * PANEL..][..PANEL].copy_from_slice(sums);
-                for (largest, &score) in largest[i].iter_mut().zip(sums) {
-                    *largest = if score > *largest { score } else { *largest };
-                }
-            }
-        }
-        largest.map(|lanes| lanes.into_iter().fold(f32::NEG_INFINITY, f32::max))
-    }
-
-    /// The sums of the values, weighted by `weights` and divided by `normalisers`, into the first
-    /// `n_queries` rows of `rows`, which lie `hidden` apart.
-    #[inline(always)]
-    fn weighted_values(
-        &self,
+        simd: S,
         weights: &[f32],
-        padded: usize,
         values: &[f32],
         normalisers: [f32; QUERIES],
         n_queries: usize,
         rows: &mut [f32],
     ) {
-        let width = self.value_width();
-        let mut start = 0;
-        while start < width {
-            // Two registers at a time while there are two: a head of 24 is 16 and 8.
-            let chunk = if width - start >= PANEL {
-                PANEL
+        let registers = self.value_width() / S::F32_LANES;
+        let (values, _) = S::as_simd_f32s(values);
+        let mut register = 0;
+        while register < registers {
+            // Two registers at a time while there are two: more sums would not fit.
+            let sums = if registers - register >= 2 {
+                weighted_sums::<S, 2>(simd, weights, &values[register..], registers)
             } else {
-                COMPONENTS
+                let sums = weighted_sums::<S, 1>(simd, weights, &values[register..], registers);
+                sums.map(|[sum]| [sum, simd.splat_f32s(0.0)])
             };
-            let mut sums = [[0f32; PANEL]; QUERIES];
-            if chunk == PANEL {
-                weighted_sum::<PANEL>(weights, padded, values, width, start, &mut sums);
-            } else {
-                weighted_sum::<COMPONENTS>(weights, padded, values, width, start, &mut sums);
-            }
-            let n_components = chunk.min(self.head_dim - start);
+            let start = register * S::F32_LANES;
+            let n_components = (self.head_dim - start).min(self.panel());
             for i in 0..n_queries {
-                let row = &mut rows[i * self.hidden + start..][..n_components];
-                for (y, &sum) in row.iter_mut().zip(&sums[i]) {
-                    *y = sum * normalisers[i];
-                }
+                let normaliser = simd.splat_f32s(normalisers[i]);
+                let scaled = sums[i].map(|sum| simd.mul_f32s(sum, normaliser));
+                let scaled: &[f32] = pulp::bytemuck::cast_slice(&scaled);
+                rows[i * self.hidden + start..][..n_components]
+                    .copy_from_slice(&scaled[..n_components]);
             }
-            start += chunk;
+            register += 2;
         }
     }
 }
 
-/// Turns scores into `exp(score − largest)`; returns one over the sum of each query.
+/// The products of [`QUERIES`] queries, `[head_dim, QUERIES]`, and all keys, `[panels, head_dim,
+/// panel]`: `[QUERIES, padded keys]`.
 #[inline(always)]
-fn exponentials(
-    scores: &mut [f32],
-    padded: usize,
-    length: usize,
-    largest: [f32; QUERIES],
-) -> [f32; QUERIES] {
-    let mut normalisers = [0f32; QUERIES];
-    for (i, row) in scores.chunks_exact_mut(padded).enumerate() {
-        let mut sums = [0f32; PANEL];
-        let (chunks, _) = row.as_chunks_mut::<PANEL>();
-        for chunk in chunks {
-            for (sum, score) in sums.iter_mut().zip(chunk) {
-                *score = simd::exp_of_negative(*score - largest[i]);
-                *sum += *score;
+fn products<S: Simd>(simd: S, queries: &[f32], keys: &[f32], products: &mut [f32]) {
+    let (queries, _) = queries.as_chunks::<QUERIES>();
+    let (keys, _) = S::as_simd_f32s(keys);
+    let (products, _) = S::as_mut_simd_f32s(products);
+    let n_panels = products.len() / (2 * QUERIES);
+    for (panel, keys) in keys.chunks_exact(2 * queries.len()).enumerate() {
+        let mut sums = [[simd.splat_f32s(0.0); 2]; QUERIES];
+        for (keys, queries) in keys.as_chunks::<2>().0.iter().zip(queries) {
+            for (sums, &query) in sums.iter_mut().zip(queries) {
+                let query = simd.splat_f32s(query);
+                sums[0] = simd.mul_add_e_f32s(keys[0], query, sums[0]);
+                sums[1] = simd.mul_add_e_f32s(keys[1], query, sums[1]);
             }
         }
-        // Where the last panel has no key, the scores of −∞ have become 1.6e-38, which adding to a
-        // sum of at least 1 does not change.
-        row[length..].fill(0.0);
-        normalisers[i] = 1.0 / sums.iter().sum::<f32>();
+        for (i, sums) in sums.iter().enumerate() {
+            products[2 * (i * n_panels + panel)..][..2].copy_from_slice(sums);
+        }
     }
-    normalisers
 }
 
-/// Adds up `WIDTH` components of the values from `start` on, weighted, into `sums`.
+/// Turns the first `length` scores of a row into `exp(score − largest)` and the rest into 0;
+/// returns one over their sum.
 #[inline(always)]
-fn weighted_sum<const WIDTH: usize>(
+fn softmax<S: Simd>(simd: S, row: &mut [f32], length: usize) -> f32 {
+    // Keys beyond the last one are not there.
+    row[length..].fill(f32::NEG_INFINITY);
+    let largest = {
+        let (row, _) = S::as_simd_f32s(row);
+        let start = simd.splat_f32s(f32::NEG_INFINITY);
+        let largest = row.iter().fold(start, |a, &b| simd.max_f32s(a, b));
+        simd.reduce_max_f32s(largest)
+    };
+    for score in row.iter_mut() {
+        *score = simd::exp_of_negative(*score - largest);
+    }
+    row[length..].fill(0.0);
+    let (row, _) = S::as_simd_f32s(row);
+    let mut sums = [simd.splat_f32s(0.0); 2];
+    for pair in row.as_chunks::<2>().0 {
+        sums[0] = simd.add_f32s(sums[0], pair[0]);
+        sums[1] = simd.add_f32s(sums[1], pair[1]);
+    }
+    1.0 / simd.reduce_sum_f32s(simd.add_f32s(sums[0], sums[1]))
+}
+
+/// The sums of `WIDTH` registers of each row of `values`, whose rows are `registers` apart, weighted
+/// by the rows of `weights`.
+#[inline(always)]
+fn weighted_sums<S: Simd, const WIDTH: usize>(
+    simd: S,
     weights: &[f32],
-    padded: usize,
-    values: &[f32],
-    value_width: usize,
-    start: usize,
-    sums: &mut [[f32; PANEL]; QUERIES],
-) {
-    let mut lanes = [[0f32; WIDTH]; QUERIES];
-    for (j, row) in values.chunks_exact(value_width).enumerate() {
-        let row: &[f32; WIDTH] = row[start..][..WIDTH]
-            .try_into()
-            .expect("the slice has this length");
-        for (i, lanes) in lanes.iter_mut().enumerate() {
-            let weight = weights[i * padded + j];
-            for (lane, &value) in lanes.iter_mut().zip(row) {
-                *lane = value.mul_add(weight, *lane);
+    values: &[S::f32s],
+    registers: usize,
+) -> [[S::f32s; WIDTH]; QUERIES] {
+    let padded = weights.len() / QUERIES;
+    let mut sums = [[simd.splat_f32s(0.0); WIDTH]; QUERIES];
+    for (j, row) in values.chunks(registers).enumerate() {
+        for (i, sums) in sums.iter_mut().enumerate() {
+            let weight = simd.splat_f32s(weights[i * padded + j]);
+            for (sum, &value) in sums.iter_mut().zip(&row[..WIDTH]) {
+                *sum = simd.mul_add_e_f32s(value, weight, *sum);
             }
         }
     }
-    for (sums, lanes) in sums.iter_mut().zip(&lanes) {
-        sums[..WIDTH].copy_from_slice(lanes);
-    }
+    sums
 }
