@@ -14,7 +14,7 @@ use runner::{
 };
 use std::{
     fmt::Write,
-    fs,
+    fs, io,
     num::NonZeroUsize,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -163,6 +163,13 @@ fn pids(events: &[Event]) -> Vec<u32> {
     events.iter().filter_map(pid).collect()
 }
 
+fn bytes_read(events: &[Event]) -> impl Iterator<Item = u64> {
+    events.iter().filter_map(|event| match event {
+        Event::UnitRead { input_bytes } => Some(*input_bytes),
+        _ => None,
+    })
+}
+
 /// Whether a process runs. One that ended and was not waited for does not.
 fn is_running(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -195,16 +202,28 @@ fn any_number_of_readers_gives_the_same_records() {
     for readers in [2, 4, 8] {
         let reading = fixture.read(&mut real_pool(), readers, LONG);
         assert!(reading.result.unwrap() == expect, "{readers} readers");
-        let n_bytes: u64 = reading
-            .events
-            .iter()
-            .map(|event| match event {
-                Event::UnitRead { input_bytes } => *input_bytes,
-                _ => 0,
-            })
-            .sum();
+        let n_bytes: u64 = bytes_read(&reading.events).sum();
         assert_eq!(n_bytes, fs::metadata(&fixture.fasta).unwrap().len());
     }
+}
+
+#[test]
+fn a_long_compressed_file_tells_how_far_it_is_read() {
+    let mut fixture = Fixture::new();
+    let expect = fixture.undisturbed();
+    let compressed = fixture.folder.path().join("proteins.fa.gz");
+    let file = fs::File::create(&compressed).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    let mut text = fs::File::open(&fixture.fasta).unwrap();
+    io::copy(&mut text, &mut encoder).unwrap();
+    encoder.finish().unwrap();
+    fixture.fasta = compressed;
+
+    let reading = fixture.read(&mut real_pool(), 2, LONG);
+    assert!(reading.result.unwrap() == expect);
+    assert!(bytes_read(&reading.events).count() > 10);
+    let n_bytes: u64 = bytes_read(&reading.events).sum();
+    assert_eq!(n_bytes, fs::metadata(&fixture.fasta).unwrap().len());
 }
 
 #[test]
