@@ -163,7 +163,7 @@ fn vectors(batch: &RecordBatch) -> Result<(Vec<f32>, usize), String> {
         .as_primitive_opt::<Float32Type>()
         .ok_or_else(wrong_type)?;
     // A sliced list array keeps all values; the rows of this batch are a part of them.
-    let start = lists.value_offset_at(0) as usize;
+    let start = lists.value_offset_at(0);
     let values = &values.values()[start..start + lists.len() * hidden_size];
     Ok((values.to_vec(), hidden_size))
 }

@@ -118,7 +118,7 @@ pub fn run(
                     script: &script.name,
                     constants: &names,
                 };
-                ScriptError::Failed(Box::new(diagnose(error, &origin)))
+                ScriptError::Failed(Box::new(diagnose(*error, &origin)))
             }
         }),
     }

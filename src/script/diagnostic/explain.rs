@@ -49,10 +49,9 @@ impl Finding {
 }
 
 /// Explains an error that ended a script.
-pub(in crate::script) fn diagnose(error: Box<EvalAltResult>, origin: &Origin<'_>) -> Diagnostic {
+pub(in crate::script) fn diagnose(mut error: EvalAltResult, origin: &Origin<'_>) -> Diagnostic {
     let mut file = origin.script.to_owned();
     let mut callers = Vec::new();
-    let mut error = *error;
     // The innermost error is the one to explain; each layer around it is a call that led there.
     loop {
         let (role, next_file, inner, position) = match error {

@@ -61,7 +61,8 @@ impl Signature {
             .collect();
         let returns = &self.returns;
         match typed.split_first() {
-            // What belongs to a type of this program is written as a method.
+            // What belongs to a type of this program is written as a method, but for the function
+            // that joins two of them.
             Some((_, rest))
                 if TYPES.iter().any(|known| self.is_of(known)) && self.name != "embed" =>
             {
