@@ -438,6 +438,32 @@ fn a_waiting_read_stops_when_told_to() {
 }
 
 #[test]
+fn what_a_wrapper_started_ends_with_it() {
+    let fixture = Fixture::new();
+    let pid_file = fixture.folder.path().join("pid");
+    let script = format!("sleep 100 &\necho $! > '{}'\nwait", pid_file.display());
+    let (events, _received) = EventSender::channel();
+    let mut pool = Pool::with_program(fixture.wrapper(&script));
+    let records = pool.read(fixture.request(1, LONG, events)).unwrap();
+    let start = Instant::now();
+    let pid = loop {
+        if let Ok(pid) = fs::read_to_string(&pid_file)
+            .unwrap_or_default()
+            .trim()
+            .parse()
+        {
+            break pid;
+        }
+        assert!(start.elapsed() < LONG);
+        thread::sleep(Duration::from_millis(10));
+    };
+    assert!(is_running(pid));
+    drop(records);
+    drop(pool);
+    await_end(pid);
+}
+
+#[test]
 fn a_refused_record_is_named_by_its_number_in_the_file() {
     let fixture = Fixture::new();
     let text = fs::read_to_string(&fixture.fasta).unwrap();
