@@ -50,9 +50,9 @@ pub enum Event {
         /// Records that a policy rejected.
         rejected: u64,
     },
-    /// A work unit was read to its end.
+    /// A part of a work unit was read, in input order.
     UnitRead {
-        /// Bytes of the input file on disk that the unit covered.
+        /// Bytes of the input file on disk that the part took.
         input_bytes: u64,
     },
     /// The packer closed a batch.

@@ -14,7 +14,7 @@ use runner::{
 };
 use std::{
     fmt::Write,
-    fs,
+    fs, io,
     num::NonZeroUsize,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -163,6 +163,13 @@ fn pids(events: &[Event]) -> Vec<u32> {
     events.iter().filter_map(pid).collect()
 }
 
+fn bytes_read(events: &[Event]) -> impl Iterator<Item = u64> {
+    events.iter().filter_map(|event| match event {
+        Event::UnitRead { input_bytes } => Some(*input_bytes),
+        _ => None,
+    })
+}
+
 /// Whether a process runs. One that ended and was not waited for does not.
 fn is_running(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -195,16 +202,28 @@ fn any_number_of_readers_gives_the_same_records() {
     for readers in [2, 4, 8] {
         let reading = fixture.read(&mut real_pool(), readers, LONG);
         assert!(reading.result.unwrap() == expect, "{readers} readers");
-        let n_bytes: u64 = reading
-            .events
-            .iter()
-            .map(|event| match event {
-                Event::UnitRead { input_bytes } => *input_bytes,
-                _ => 0,
-            })
-            .sum();
+        let n_bytes: u64 = bytes_read(&reading.events).sum();
         assert_eq!(n_bytes, fs::metadata(&fixture.fasta).unwrap().len());
     }
+}
+
+#[test]
+fn a_long_compressed_file_tells_how_far_it_is_read() {
+    let mut fixture = Fixture::new();
+    let expect = fixture.undisturbed();
+    let compressed = fixture.folder.path().join("proteins.fa.gz");
+    let file = fs::File::create(&compressed).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    let mut text = fs::File::open(&fixture.fasta).unwrap();
+    io::copy(&mut text, &mut encoder).unwrap();
+    encoder.finish().unwrap();
+    fixture.fasta = compressed;
+
+    let reading = fixture.read(&mut real_pool(), 2, LONG);
+    assert!(reading.result.unwrap() == expect);
+    assert!(bytes_read(&reading.events).count() > 10);
+    let n_bytes: u64 = bytes_read(&reading.events).sum();
+    assert_eq!(n_bytes, fs::metadata(&fixture.fasta).unwrap().len());
 }
 
 #[test]
@@ -358,7 +377,7 @@ fn readers_live_on_between_reads() {
     let started = pids(&first.events);
     assert_eq!(started.len(), 2);
     let fewer = fixture.read(&mut pool, 1, LONG);
-    assert_eq!(pids(&fewer.events), []);
+    assert!(pids(&fewer.events).is_empty());
     let more = fixture.read(&mut pool, 3, LONG);
     assert_eq!(pids(&more.events).len(), 1);
     assert!(first.result.unwrap() == more.result.unwrap());
@@ -416,6 +435,32 @@ fn a_waiting_read_stops_when_told_to() {
         start.elapsed()
     );
     drop(received);
+}
+
+#[test]
+fn what_a_wrapper_started_ends_with_it() {
+    let fixture = Fixture::new();
+    let pid_file = fixture.folder.path().join("pid");
+    let script = format!("sleep 100 &\necho $! > '{}'\nwait", pid_file.display());
+    let (events, _received) = EventSender::channel();
+    let mut pool = Pool::with_program(fixture.wrapper(&script));
+    let records = pool.read(fixture.request(1, LONG, events)).unwrap();
+    let start = Instant::now();
+    let pid = loop {
+        if let Ok(pid) = fs::read_to_string(&pid_file)
+            .unwrap_or_default()
+            .trim()
+            .parse()
+        {
+            break pid;
+        }
+        assert!(start.elapsed() < LONG);
+        thread::sleep(Duration::from_millis(10));
+    };
+    assert!(is_running(pid));
+    drop(records);
+    drop(pool);
+    await_end(pid);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod length;
 mod plan;
 mod residues;
 mod section;
+mod text;
 mod unit;
 mod unit_reader;
 

@@ -254,7 +254,9 @@ fn long_text(n_records: u64) -> Vec<u8> {
     text
 }
 
-const COMPRESSORS: [(&str, fn(&[u8]) -> Vec<u8>); 5] = [
+type Compress = fn(&[u8]) -> Vec<u8>;
+
+const COMPRESSORS: [(&str, Compress); 5] = [
     ("gzip", gzip),
     ("bgzip", |text| bgzip(text, 1000)),
     ("zstd", zstd),

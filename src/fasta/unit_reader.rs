@@ -2,22 +2,25 @@
 
 use super::{
     beginning::find_beginning,
-    compression::{self, Compression},
+    compression::Compression,
     definition::{DefinitionLine, escape},
     error::{Fault, Place},
     length::{self, MOST_KEPT_RESIDUES},
     record::{Outcome, Tally},
     residues::{ForeignCharacter, Residues},
     section::Section,
+    text::Text,
     unit::{Extent, Unit},
 };
 use crate::job::RecordPolicy;
-use noodles_bgzf as bgzf;
 use noodles_fasta::{io::Reader, record::Definition};
 use std::{
     borrow::Cow,
-    fs::File,
-    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    io::{self, BufRead, Read},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Reads the records of one work unit and applies the policies to them.
@@ -26,6 +29,7 @@ pub struct UnitReader {
     definition: Definition,
     policy: RecordPolicy,
     compression: Compression,
+    disk_bytes: Arc<AtomicU64>,
     /// Bytes that the text must have; it had them when the run began.
     text_bytes: Option<u64>,
     tally: Tally,
@@ -41,17 +45,18 @@ impl UnitReader {
     /// # Errors
     /// A fault is returned if the file cannot be read, or if its text does not begin as FASTA does.
     pub fn open(unit: &Unit, policy: RecordPolicy) -> Result<Self, Fault> {
-        let (text, start, end, compression) = open_text(unit).map_err(|error| {
+        let text = Text::open(unit).map_err(|error| {
             Fault::of_file(
                 format!("cannot be opened: {error}"),
                 "check the file and the disk that it is on",
             )
         })?;
         let mut reader = Self {
-            reader: Reader::new(Section::new(text, start, end)),
+            reader: Reader::new(Section::new(text.content, text.range.start, text.range.end)),
             definition: Definition::default(),
             policy,
-            compression,
+            compression: text.compression,
+            disk_bytes: text.disk_bytes,
             text_bytes: match unit.extent {
                 Extent::Plain { file_bytes, .. } => Some(file_bytes),
                 _ => None,
@@ -60,7 +65,7 @@ impl UnitReader {
             last_id: None,
         };
         let section = reader.reader.get_mut();
-        if start > 0 {
+        if text.range.start > 0 {
             let found = section.skip_to_first_record();
             found.map_err(|error| reader.broken(&error))?;
         } else {
@@ -73,6 +78,11 @@ impl UnitReader {
     /// What has been read so far.
     pub fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// Bytes of the file that have been read so far. A unit of a part of a file reads beyond its end.
+    pub fn disk_bytes(&self) -> u64 {
+        self.disk_bytes.load(Ordering::Relaxed)
     }
 
     /// What became of the next record, or `None` at the end of the unit.
@@ -241,28 +251,4 @@ impl UnitReader {
 /// zstd's decoder reports the end of its input in the middle of a frame by this text.
 fn is_incomplete_zstd(error: &io::Error) -> bool {
     error.to_string() == "incomplete frame"
-}
-
-type Text = Box<dyn Read + Send>;
-
-/// The text of a unit from its beginning on, and where it begins and ends.
-fn open_text(unit: &Unit) -> io::Result<(Text, u64, u64, Compression)> {
-    let mut file = File::open(unit.path())?;
-    Ok(match unit.extent {
-        Extent::Whole => {
-            let (text, compression) = compression::decode(file)?;
-            (text, 0, u64::MAX, compression)
-        }
-        Extent::Plain { start, end, .. } => {
-            file.seek(SeekFrom::Start(start))?;
-            (Box::new(file), start, end, Compression::None)
-        }
-        Extent::Bgzip {
-            block, start, end, ..
-        } => {
-            file.seek(SeekFrom::Start(block))?;
-            let text = bgzf::io::Reader::new(BufReader::with_capacity(128 << 10, file));
-            (Box::new(text), start, end, Compression::Bgzip)
-        }
-    })
 }

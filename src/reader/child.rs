@@ -128,7 +128,7 @@ fn read_unit(
             // The good records first: the error names the one behind them.
             Err(fault) => Some(Reply::Fault { number, fault }),
         };
-        link.send_records(number, &mut first_index, &mut frame)?;
+        link.send_records(number, &mut first_index, reader.disk_bytes(), &mut frame)?;
         frame_bytes = 0;
         if let Some(last) = last {
             return Ok(last);
@@ -190,6 +190,7 @@ impl Link {
         &mut self,
         number: u64,
         first_index: &mut u64,
+        disk_bytes: u64,
         frame: &mut Vec<Outcome>,
     ) -> Result<(), ChildError> {
         if frame.is_empty() {
@@ -200,6 +201,7 @@ impl Link {
         self.send(&Reply::Records {
             number,
             first_index: *first_index,
+            disk_bytes,
             outcomes,
         })?;
         *first_index += n_outcomes;

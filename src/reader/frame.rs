@@ -119,6 +119,7 @@ mod tests {
                 Reply::Records {
                     number,
                     first_index,
+                    disk_bytes: first_index / 2,
                     outcomes,
                 }
             });

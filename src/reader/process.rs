@@ -34,7 +34,7 @@ const MOST_LAST_WORDS: usize = 5;
 /// Room for a whole frame, in bytes.
 const RECEIVE_BUFFER_BYTES: usize = 512 << 10;
 
-/// A reader subprocess. It is killed when this is dropped.
+/// A reader subprocess. It is killed when this is dropped, with all that belongs to its group.
 pub(super) struct Process {
     reader: usize,
     pid: u32,
@@ -227,13 +227,26 @@ impl Process {
         format!("; its last words: {}", words.join(" / "))
     }
 
-    /// Kills the reader, and what a wrapper may have started beside it, and waits for its end.
+    /// Kills the reader and waits for its end.
     pub(super) async fn kill(mut self) {
-        // Both fail only if the reader has ended already.
+        self.kill_group();
+        // It fails only if the reader has ended and was waited for.
+        let _ = self.child.wait().await;
+    }
+
+    /// Kills the reader, and what a wrapper may have started beside it.
+    fn kill_group(&self) {
+        // A process that was waited for has no id any more, so the id is never that of another.
         if let Some(group) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
+            // It fails only if the whole group has ended.
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
-        let _ = self.child.kill().await;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill_group();
     }
 }
 

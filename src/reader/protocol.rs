@@ -39,6 +39,8 @@ pub(super) enum Reply {
         number: u64,
         /// Index of the first of them in the unit, from 0.
         first_index: u64,
+        /// Bytes of the file that have been read for the unit so far.
+        disk_bytes: u64,
         outcomes: Vec<Outcome>,
     },
     /// The unit was read to its end.

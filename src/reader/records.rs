@@ -38,6 +38,8 @@ pub struct Records<'a> {
     assignments: Option<flume::Sender<Assignment>>,
     abandon: Option<DropGuard>,
     input: InputProgress,
+    /// Bytes of the current unit that have been reported as read.
+    n_reported_bytes: u64,
     n_restarts: u64,
     residues: ResiduePolicy,
     events: EventSender,
@@ -84,6 +86,7 @@ impl<'a> Records<'a> {
             assignments: Some(assignments),
             abandon: Some(abandoned.drop_guard()),
             input: InputProgress::default(),
+            n_reported_bytes: 0,
             n_restarts: 0,
             residues: request.policy.residues,
             events: request.events,
@@ -159,7 +162,11 @@ impl<'a> Records<'a> {
             };
             self.finish_inputs(input);
             match delivery {
-                Delivery::Records(outcomes) => {
+                Delivery::Records {
+                    outcomes,
+                    disk_bytes: so_far,
+                } => {
+                    self.report_bytes(so_far.min(disk_bytes));
                     self.input.n_unit_records += outcomes.len() as u64;
                     self.input.last_id = outcomes.last().map(|last| last.id().to_owned());
                     return Ok(Some(outcomes));
@@ -174,13 +181,23 @@ impl<'a> Records<'a> {
                     self.input.tally += tally;
                     self.input.n_unit_records = 0;
                     self.pending.pop_front();
-                    self.events.send(Event::UnitRead {
-                        input_bytes: disk_bytes,
-                    });
+                    self.report_bytes(disk_bytes);
+                    self.n_reported_bytes = 0;
                 }
                 Delivery::Fault(fault) => return Err(self.locate(fault)),
                 Delivery::Failed(error) => return Err(error),
             }
+        }
+    }
+
+    /// Tells how much of the current unit has been read.
+    fn report_bytes(&mut self, n_bytes: u64) {
+        // A unit that is read again comes by the same places.
+        if n_bytes > self.n_reported_bytes {
+            self.events.send(Event::UnitRead {
+                input_bytes: n_bytes - self.n_reported_bytes,
+            });
+            self.n_reported_bytes = n_bytes;
         }
     }
 

@@ -53,7 +53,11 @@ pub(super) struct Assignment {
 /// What comes of a unit.
 pub(super) enum Delivery {
     /// Its next outcomes.
-    Records(Vec<Outcome>),
+    Records {
+        outcomes: Vec<Outcome>,
+        /// Bytes of the file that have been read for the unit so far.
+        disk_bytes: u64,
+    },
     /// The reader failed and is replaced.
     Restarted,
     /// All of it was delivered.
@@ -165,6 +169,7 @@ impl Slot {
                 Reply::Records {
                     number,
                     first_index,
+                    disk_bytes,
                     mut outcomes,
                 } if number == assignment.number && first_index == n_received => {
                     n_received += outcomes.len() as u64;
@@ -174,7 +179,11 @@ impl Slot {
                     }
                     *n_delivered = n_received.max(*n_delivered);
                     if !outcomes.is_empty() {
-                        assignment.deliver(Delivery::Records(outcomes)).await;
+                        let delivery = Delivery::Records {
+                            outcomes,
+                            disk_bytes,
+                        };
+                        assignment.deliver(delivery).await;
                     }
                 }
                 Reply::End { number, tally }
