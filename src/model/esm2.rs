@@ -57,6 +57,14 @@ impl Esm2 {
                 *value *= 1.0 - MASKED_IN_TRAINING;
             }
         }
+        // transformers saves the frequencies with the weights and uses what it saved, which a file in
+        // f16 has rounded.
+        let frequencies = "rotary_embeddings.inv_freq";
+        let frequencies = if weights.has(frequencies) {
+            weights.read(frequencies, &[config.head_dim() / 2])?
+        } else {
+            RotaryTable::frequencies(config.head_dim())
+        };
         let layers = (0..config.n_layers)
             .map(|n| Layer::load(config, &reader, &format!("encoder.layer.{n}")))
             .collect::<Result<_, _>>()?;
@@ -65,7 +73,7 @@ impl Esm2 {
             embeddings: reader.tensor(embeddings, [33, hidden]),
             layers,
             final_norm: reader.layer_norm(config, "encoder.emb_layer_norm_after")?,
-            rotary: RefCell::new(RotaryTable::new(config.head_dim(), 0)),
+            rotary: RefCell::new(RotaryTable::new(frequencies, 0)),
         })
     }
 

@@ -2,7 +2,10 @@
 
 use super::ModelError;
 use half::{bf16, f16};
-use safetensors::{Dtype, tensor::Metadata};
+use safetensors::{
+    Dtype,
+    tensor::{Metadata, TensorInfo},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
@@ -67,22 +70,32 @@ impl Weights {
         self.shards.iter().map(|shard| shard.path.as_path())
     }
 
+    /// Whether there is a tensor `name` (without the prefix).
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.find(&format!("{}{name}", self.prefix)).is_some()
+    }
+
+    /// The tensor of this full name and the shard that holds it.
+    fn find(&self, name: &str) -> Option<(&Shard, &TensorInfo)> {
+        self.shards
+            .iter()
+            .find_map(|shard| Some((shard, shard.metadata.info(name)?)))
+    }
+
     /// The tensor `name` (without the prefix), row by row, in f32.
     ///
     /// # Errors
     /// If it is missing, has another shape than `shape`, or is not made of f32, f16 or bf16.
     pub(super) fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
         let name = format!("{}{name}", self.prefix);
-        let found = self
-            .shards
-            .iter()
-            .find_map(|shard| Some((shard, shard.metadata.info(&name)?)));
         let bad = |reason| ModelError::BadTensor {
             name: name.clone(),
             folder: self.folder.clone(),
             reason,
         };
-        let (shard, info) = found.ok_or_else(|| bad("it is missing".into()))?;
+        let (shard, info) = self
+            .find(&name)
+            .ok_or_else(|| bad("it is missing".into()))?;
         if info.shape != shape {
             return Err(bad(format!(
                 "its shape is {:?}, but config.json makes it {shape:?}",

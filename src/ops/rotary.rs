@@ -4,10 +4,11 @@
 ///
 /// Computed as HF transformers computes them (`RotaryEmbedding` in `modeling_esm.py`): frequencies,
 /// angles and their cosines all in f32, whatever format the model runs in. Component `i` of a head
-/// of dimension D turns with component `i + D/2`, by the angle `position / 10000^(2i/D)`.
+/// of dimension D turns with component `i + D/2`, by the angle `position * frequency[i]`.
 #[derive(Clone, Debug)]
 pub struct RotaryTable {
-    half_dim: usize,
+    /// In radians a position, `[D/2]`.
+    frequencies: Vec<f32>,
     /// `[positions, D/2]`.
     cos: Vec<f32>,
     /// `[positions, D/2]`.
@@ -15,10 +16,18 @@ pub struct RotaryTable {
 }
 
 impl RotaryTable {
-    /// A table for `n_positions` positions of heads of dimension `head_dim`, which is even.
-    pub fn new(head_dim: usize, n_positions: usize) -> Self {
+    /// The frequencies that ESM-2 was trained with, `10000^(-2i/D)`, for heads of dimension
+    /// `head_dim`, which is even.
+    pub fn frequencies(head_dim: usize) -> Vec<f32> {
+        (0..head_dim / 2)
+            .map(|i| 1.0 / 10000f32.powf((2 * i) as f32 / head_dim as f32))
+            .collect()
+    }
+
+    /// A table for `n_positions` positions of heads that turn with `frequencies`, `[D/2]`.
+    pub fn new(frequencies: Vec<f32>, n_positions: usize) -> Self {
         let mut table = Self {
-            half_dim: head_dim / 2,
+            frequencies,
             cos: Vec::new(),
             sin: Vec::new(),
         };
@@ -30,10 +39,8 @@ impl RotaryTable {
     pub fn grow(&mut self, n_positions: usize) {
         let covered = self.n_positions();
         for position in covered..n_positions {
-            for i in 0..self.half_dim {
-                let exponent = (2 * i) as f32 / (2 * self.half_dim) as f32;
-                let inverse_frequency = 1.0 / 10000f32.powf(exponent);
-                let (sin, cos) = (position as f32 * inverse_frequency).sin_cos();
+            for frequency in &self.frequencies {
+                let (sin, cos) = (position as f32 * frequency).sin_cos();
                 self.cos.push(cos);
                 self.sin.push(sin);
             }
@@ -42,22 +49,24 @@ impl RotaryTable {
 
     /// Positions that the table covers.
     pub fn n_positions(&self) -> usize {
-        self.cos.len() / self.half_dim
+        self.cos.len() / self.frequencies.len()
     }
 
     /// Dimension of a head, D.
     pub fn head_dim(&self) -> usize {
-        2 * self.half_dim
+        2 * self.frequencies.len()
     }
 
     /// The cosines of one position, `[D/2]`.
     pub fn cos(&self, position: usize) -> &[f32] {
-        &self.cos[position * self.half_dim..][..self.half_dim]
+        let half_dim = self.frequencies.len();
+        &self.cos[position * half_dim..][..half_dim]
     }
 
     /// The sines of one position, `[D/2]`.
     pub fn sin(&self, position: usize) -> &[f32] {
-        &self.sin[position * self.half_dim..][..self.half_dim]
+        let half_dim = self.frequencies.len();
+        &self.sin[position * half_dim..][..half_dim]
     }
 }
 
@@ -67,14 +76,14 @@ mod tests {
 
     #[test]
     fn position_zero_does_not_turn() {
-        let table = RotaryTable::new(16, 1);
+        let table = RotaryTable::new(RotaryTable::frequencies(16), 1);
         assert_eq!(table.cos(0), [1.0; 8]);
         assert_eq!(table.sin(0), [0.0; 8]);
     }
 
     #[test]
     fn angles_follow_the_definition() {
-        let table = RotaryTable::new(64, 1024);
+        let table = RotaryTable::new(RotaryTable::frequencies(64), 1024);
         for (position, i) in [(1usize, 0usize), (49, 3), (1023, 0), (1023, 31)] {
             let angle = position as f64 / 10000f64.powf(2.0 * i as f64 / 64.0);
             // Half an ulp of the angle in f32, once for the frequency and once for the product.
@@ -86,9 +95,9 @@ mod tests {
 
     #[test]
     fn a_grown_table_equals_a_large_one() {
-        let mut grown = RotaryTable::new(24, 3);
+        let mut grown = RotaryTable::new(RotaryTable::frequencies(24), 3);
         grown.grow(50);
-        let large = RotaryTable::new(24, 50);
+        let large = RotaryTable::new(RotaryTable::frequencies(24), 50);
         assert_eq!(grown.cos, large.cos);
         assert_eq!(grown.sin, large.sin);
         assert_eq!(grown.n_positions(), 50);

@@ -1,6 +1,4 @@
-//! What several test files share.
-
-#![expect(dead_code, reason = "each test file uses a part")]
+//! Models, sequences and batches for the tests of embeddings.
 
 use runner::{
     batch::{PackedBatch, Packer},

@@ -1,8 +1,6 @@
 //! Embeddings against HF transformers in f32, on the CPU.
 
-mod common;
-
-use common::{GOLDEN_MODELS, golden_sequences, load, one_batch, project};
+use crate::common::{GOLDEN_MODELS, golden_sequences, load, one_batch, project};
 use runner::job::Pooling;
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
