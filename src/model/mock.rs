@@ -13,6 +13,7 @@ impl Encoder for Mock {
     fn encode(&self, batch: &PackedBatch, layers: &[usize], pooling: Pooling) -> Vec<f32> {
         let mut values = Vec::with_capacity(batch.n_sequences() * layers.len() * self.hidden_size);
         let mut bytes = Vec::new();
+        let mut stream = vec![0; 4 * self.hidden_size];
         for range in batch.ranges() {
             bytes.clear();
             bytes.extend(batch.input_ids[range].iter().map(|&id| id as u8));
@@ -21,13 +22,12 @@ impl Encoder for Mock {
                 hasher.update(&layer.to_le_bytes());
                 hasher.update(pooling.name().as_bytes());
                 hasher.update(&bytes);
-                let mut stream = hasher.finalize_xof();
-                let mut word = [0; 4];
-                for _ in 0..self.hidden_size {
-                    stream.fill(&mut word);
-                    // From −1 to 1.
-                    values.push(u32::from_le_bytes(word) as f32 / (u32::MAX / 2) as f32 - 1.0);
-                }
+                hasher.finalize_xof().fill(&mut stream);
+                // From −1 to 1.
+                let words = stream.as_chunks::<4>().0.iter();
+                values.extend(
+                    words.map(|&word| u32::from_le_bytes(word) as f32 / (1u32 << 31) as f32 - 1.0),
+                );
             }
         }
         values
