@@ -101,7 +101,7 @@ fn embeddings_do_not_depend_on_the_number_of_readers() {
 fn readers_killed_during_a_job_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     proteins(&folder);
-    // A reader that is killed with its first unit half read, once.
+    // A reader that goes silent with its first unit half read, once.
     let wrapper = folder.path().join("reader.sh");
     let flag = folder.path().join("killed");
     let text = format!(
@@ -118,7 +118,8 @@ fn readers_killed_during_a_job_change_nothing() {
     let script = format!(
         r#"
         let model = esm2("{DEMO}", #{{ device: "mock" }});
-        let run = embed(model, fasta("proteins.fa"), #{{ output: args[0] }});
+        let options = #{{ output: args[0], reader_timeout: 2 }};
+        let run = embed(model, fasta("proteins.fa"), options);
         print(run.reader_restarts);
         "#
     );

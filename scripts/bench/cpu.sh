@@ -20,7 +20,7 @@ cat > "$job" <<'RHAI'
 let model = esm2(args[0], #{ device: "cpu" });
 let proteins = fasta(args[1]).take(parse_int(args[2])).long_sequences("truncate", 1022);
 let run = embed(model, proteins);
-print(`runner: ${run.tokens} tokens, ${(run.tokens / run.encoder_seconds).round()} tok/s`);
+print(`runner: ${run.tokens} tokens, ${(run.tokens / run.encoder_seconds).to_int()} tok/s`);
 RHAI
 
 for _ in 1 2 3; do

@@ -57,14 +57,14 @@ pub(super) mod model_api {
 
     /// Loads an ESM-2 model. Options:
     ///
-    /// * `dtype`: `"f32"`, `"f16"` or `"bf16"`
-    /// * `device`: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"`, or `"mock"`, which embeds nothing and
+    /// * `dtype`: `"f32"`, the one format that the CPU computes in
+    /// * `device`: `"auto"`, `"cpu"`, or `"mock"`, which hashes sequences instead of embedding them and
     ///   serves to measure everything around the model
     ///
     /// # Example
     ///
     /// ```rhai
-    /// let model = esm2("models/esm2_t33_650M_UR50D", #{ dtype: "bf16", device: "cuda" });
+    /// let model = esm2("models/esm2_t33_650M_UR50D", #{ device: "cpu" });
     /// ```
     #[rhai_fn(name = "esm2", volatile, return_raw)]
     pub fn esm2_with(
