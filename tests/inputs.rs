@@ -212,7 +212,9 @@ fn zstd(text: &[u8]) -> Vec<u8> {
     zstd::encode_all(text, 1).unwrap()
 }
 
-const COMPRESSORS: [fn(&[u8]) -> Vec<u8>; 5] = [gzip, bgzip, zstd, bzip2, xz];
+type Compressor = fn(&[u8]) -> Vec<u8>;
+
+const COMPRESSORS: [Compressor; 5] = [gzip, bgzip, zstd, bzip2, xz];
 
 #[test]
 fn compressed_text_whatever_its_name() {

@@ -184,10 +184,10 @@ impl Layer {
         let context = ops::attention(&qkv, segments, rotary);
         let x = self
             .attention_output
-            .forward(context, Epilogue::Residual(x));
+            .forward(context, Epilogue::Residual(&x));
         let normal = self.feed_forward_norm.forward(&x);
         let expanded = self.expand.forward(normal, Epilogue::Gelu);
-        self.contract.forward(expanded, Epilogue::Residual(x))
+        self.contract.forward(expanded, Epilogue::Residual(&x))
     }
 }
 

@@ -13,14 +13,14 @@ pub struct Linear {
 }
 
 /// What a linear layer does with its result before it writes it.
-#[derive(Clone, Debug)]
-pub enum Epilogue {
+#[derive(Clone, Copy, Debug)]
+pub enum Epilogue<'a> {
     /// Nothing more.
     None,
     /// The erf form of GELU.
     Gelu,
     /// Adds this, `[T, out]`.
-    Residual(Tensor<2>),
+    Residual(&'a Tensor<2>),
 }
 
 impl Linear {
@@ -30,7 +30,7 @@ impl Linear {
     }
 
     /// `x W^T + b`, then the epilogue: `[T, in]` to `[T, out]`.
-    pub fn forward(&self, x: Tensor<2>, epilogue: Epilogue) -> Tensor<2> {
+    pub fn forward(&self, x: Tensor<2>, epilogue: Epilogue<'_>) -> Tensor<2> {
         if cpu::is_cpu(&x) {
             let product = x.matmul(self.weight.clone().transpose());
             cpu::epilogue(product, &self.bias, epilogue)
@@ -40,13 +40,13 @@ impl Linear {
     }
 
     /// [`forward`](Self::forward) in burn operations.
-    pub fn forward_plain(&self, x: Tensor<2>, epilogue: Epilogue) -> Tensor<2> {
+    pub fn forward_plain(&self, x: Tensor<2>, epilogue: Epilogue<'_>) -> Tensor<2> {
         let product = x.matmul(self.weight.clone().transpose());
         let y = product + self.bias.clone().unsqueeze();
         match epilogue {
             Epilogue::None => y,
             Epilogue::Gelu => activation::gelu(y),
-            Epilogue::Residual(residual) => y + residual,
+            Epilogue::Residual(residual) => y + residual.clone(),
         }
     }
 }

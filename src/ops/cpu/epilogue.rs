@@ -9,7 +9,11 @@ use rayon::prelude::*;
 const ROWS_PER_TASK: usize = 16;
 
 /// `x + bias`, then the epilogue, in the memory of `x`, `[T, out]`.
-pub(in super::super) fn epilogue(x: Tensor<2>, bias: &Tensor<1>, epilogue: Epilogue) -> Tensor<2> {
+pub(in super::super) fn epilogue(
+    x: Tensor<2>,
+    bias: &Tensor<1>,
+    epilogue: Epilogue<'_>,
+) -> Tensor<2> {
     let [_, width] = x.dims();
     let mut x = contiguous(x);
     let bias = contiguous(bias.clone());
@@ -20,7 +24,7 @@ pub(in super::super) fn epilogue(x: Tensor<2>, bias: &Tensor<1>, epilogue: Epilo
         Epilogue::None => chunks.for_each(|rows| arch.dispatch(AddBias { rows, bias })),
         Epilogue::Gelu => chunks.for_each(|rows| arch.dispatch(AddBiasGelu { rows, bias })),
         Epilogue::Residual(residual) => {
-            let residual = contiguous(residual);
+            let residual = contiguous(residual.clone());
             let residual = residual.storage::<f32>();
             chunks
                 .zip(residual.par_chunks(ROWS_PER_TASK * width))

@@ -25,7 +25,7 @@ pub(super) fn exp_of_negative(x: f32) -> f32 {
     let p = p.mul_add(r, 8.333_452e-3);
     let p = p.mul_add(r, 4.166_579_6e-2);
     let p = p.mul_add(r, 1.666_666_5e-1);
-    let p = p.mul_add(r, 5.000_000_1e-1);
+    let p = p.mul_add(r, 0.5);
     let exp_r = p.mul_add(r * r, r) + 1.0;
 
     let power_of_two = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
@@ -40,11 +40,11 @@ pub(super) fn erf(x: f32) -> f32 {
     let x = x.clamp(-4.0, 4.0);
     let square = x * x;
 
-    let p = square.mul_add(-2.726_142_2e-10, 2.770_681_4e-8);
+    let p = square.mul_add(-2.726_142_4e-10, 2.770_681_4e-8);
     let p = p.mul_add(square, -2.101_024e-6);
     let p = p.mul_add(square, -5.692_506_4e-5);
     let p = p.mul_add(square, -7.349_906_3e-4);
-    let p = p.mul_add(square, -2.954_599_8e-3);
+    let p = p.mul_add(square, -2.954_6e-3);
     let p = p.mul_add(square, -1.609_603_3e-2);
 
     let q = square.mul_add(-1.456_607_2e-5, -2.133_740_6e-4);
