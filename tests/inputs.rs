@@ -387,6 +387,22 @@ fn very_long_lines() {
 }
 
 #[test]
+fn more_residues_than_any_protein_has() {
+    let mut content = b">a\n".to_vec();
+    content.resize(content.len() + (16 << 20) + 1, b'A');
+    check(&content, "a:16777217+");
+    Job::new(&[("in.fa", &content)])
+        .dataset("fasta(\"in.fa\").long_sequences(\"truncate\", 20000000)")
+        .check_stop(&["16777217 residues, which no protein has", "max_length"]);
+}
+
+#[test]
+fn nucleotides() {
+    // A, C, G, T and N are residues, too, and a short peptide may have no others.
+    check(b">dna\nACGTNACGT\n", "dna:9");
+}
+
+#[test]
 fn an_empty_file() {
     check(b"", "");
     for content in [&b""[..], b"\n \n", &gzip(b"")] {
