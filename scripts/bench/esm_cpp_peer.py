@@ -2,7 +2,8 @@
 
 Usage: esm_cpp_peer.py MODEL_DIR FASTA[.gz] N_SEQUENCES
 
-MODEL_DIR holds the model.safetensors of a standard ESM-2 size. Needs: pip install "numpy<2" esm-cpp
+MODEL_DIR holds the model.safetensors of a standard ESM-2 size, with the rotary frequencies of each
+layer (`...attention.self.rotary_embeddings.inv_freq`), as in Meta's files on the Hub. Needs: pip install "numpy<2" esm-cpp
 """
 
 import gzip
