@@ -270,6 +270,25 @@ fn standard_input() {
 }
 
 #[test]
+fn a_named_pipe() {
+    let job = Job::new(&[]).dataset("fasta(\"pipe\")");
+    let pipe = job.folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    // Opening a pipe waits for its other end.
+    let writer = std::thread::spawn(move || fs::write(pipe, TWO).unwrap());
+    job.check(TWO_ROWS);
+    writer.join().unwrap();
+}
+
+#[test]
+fn standard_input_that_was_read_before() {
+    Job::new(&[])
+        .dataset("{ embed(model, fasta(\"-\")); fasta(\"-\") }")
+        .stdin(TWO)
+        .check_stop(&["`-`"]);
+}
+
+#[test]
 fn a_file_that_is_named_twice() {
     Job::new(&[("in.fa", TWO)])
         .dataset("fasta([\"in.fa\", \"./in.fa\"])")

@@ -28,7 +28,7 @@ pub enum Dtype {
 /// Where a model runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first usable GPU, else the CPU, with a word on why.
+    /// The fastest device that models run on, which is the CPU.
     #[default]
     Auto,
     /// burn-flex.
