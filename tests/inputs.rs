@@ -289,6 +289,25 @@ fn standard_input_that_was_read_before() {
 }
 
 #[test]
+fn standard_input_that_is_a_socket() {
+    let job = Job::new(&[]);
+    let script = format!("embed(esm2(\"{MODEL}\", #{{ device: \"mock\" }}), fasta(\"-\"));");
+    let path = job.folder.path().join("job.rhai");
+    fs::write(&path, script).unwrap();
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_runner"))
+        .arg("exec")
+        .arg(path)
+        .stdin(std::os::fd::OwnedFd::from(theirs))
+        .output()
+        .unwrap();
+    drop(ours);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(INPUT), "{message}");
+    assert!(message.contains("is a socket"), "{message}");
+}
+
+#[test]
 fn a_file_that_is_named_twice() {
     Job::new(&[("in.fa", TWO)])
         .dataset("fasta([\"in.fa\", \"./in.fa\"])")
