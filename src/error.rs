@@ -6,7 +6,7 @@ use crate::{
     device::DeviceError,
     fasta::InputError,
     job::Problems,
-    model::{LoadError, ModelError},
+    model::ModelError,
     reader::ReaderError,
     sink::{OrderError, SinkError},
 };
@@ -28,7 +28,7 @@ pub enum Error {
     Pack(#[from] PackError),
     /// The model or its weights.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(ModelError),
     /// The device that the model runs on.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -89,11 +89,11 @@ impl From<ReaderError> for Error {
     }
 }
 
-impl From<LoadError> for Error {
-    fn from(error: LoadError) -> Self {
+impl From<ModelError> for Error {
+    fn from(error: ModelError) -> Self {
         match error {
-            LoadError::Model(error) => Self::Model(error),
-            LoadError::Device(error) => Self::Device(error),
+            ModelError::Device(error) => Self::Device(error),
+            error => Self::Model(error),
         }
     }
 }

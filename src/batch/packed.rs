@@ -32,6 +32,32 @@ pub struct PackedBatch {
 }
 
 impl PackedBatch {
+    /// `n_tokens` tokens of made-up sequences, to try a device with.
+    pub fn synthetic(n_tokens: usize) -> Self {
+        /// Residues of a long protein, BOS and EOS included.
+        const LENGTH: usize = 1024;
+        /// Leucine, the commonest residue.
+        const RESIDUE: i32 = 4;
+        let n = (n_tokens / LENGTH).max(1);
+        // The last sequence takes the rest, which may be too short for one of its own.
+        let ends = (1..=n).map(|end| if end == n { n_tokens } else { end * LENGTH });
+        let cu_seqlens: Vec<i32> = std::iter::once(0).chain(ends).map(|end| end as i32).collect();
+        let row = |index| Row {
+            index,
+            id: "synthetic".to_owned(),
+            description: String::new(),
+            length: LENGTH as u32,
+            truncated: false,
+        };
+        Self {
+            input_ids: vec![RESIDUE; n_tokens],
+            max_seqlen: n_tokens - (n - 1) * LENGTH,
+            rows: (0..n as u64).map(row).collect(),
+            token_budget: n_tokens,
+            cu_seqlens,
+        }
+    }
+
     /// Tokens in the batch, BOS and EOS included.
     pub fn n_tokens(&self) -> usize {
         self.input_ids.len()

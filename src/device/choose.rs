@@ -1,5 +1,6 @@
 //! From the device that a script names to one that works.
 
+use super::DeviceError;
 use crate::job::DeviceChoice;
 use burn::tensor::Device;
 
@@ -10,29 +11,60 @@ pub struct Chosen {
     pub device: Device,
     /// Its name, for people.
     pub label: String,
+    /// The ordinal of the GPU that it is, if it is one.
+    pub gpu: Option<usize>,
+    /// Why it is not a GPU, where the choice was left to the program.
+    pub instead_of_gpu: Option<DeviceError>,
 }
 
-/// Why a device cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DeviceError {
-    /// The program does not run models on this kind of device.
-    #[error(
-        "device \"{0}\" is not supported yet: models run on the CPU; leave `device` out or set it \
-         to \"cpu\""
-    )]
-    NotSupported(DeviceChoice),
-}
-
-/// The device that `choice` names.
+/// The device that `choice` names. [`DeviceChoice::Auto`] is the first GPU that works, else the
+/// CPU.
 ///
 /// # Errors
 /// If it cannot be used.
 pub fn choose(choice: &DeviceChoice) -> Result<Chosen, DeviceError> {
     match choice {
-        DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Chosen {
-            device: Device::flex(),
-            label: format!("CPU ({} threads)", rayon::current_num_threads()),
-        }),
-        other => Err(DeviceError::NotSupported(other.clone())),
+        DeviceChoice::Auto => Ok(gpu(choice).unwrap_or_else(|error| cpu(Some(error)))),
+        DeviceChoice::Cpu => Ok(cpu(None)),
+        other => gpu(other),
     }
+}
+
+/// Bytes of the memory of `chosen` that nobody uses, if it is a GPU.
+#[cfg_attr(not(feature = "cuda"), expect(clippy::unnecessary_wraps))]
+pub fn free_bytes(chosen: &Chosen) -> Option<u64> {
+    #[cfg(feature = "cuda")]
+    {
+        let gpu = super::cuda::Gpu::opened(chosen.gpu?);
+        gpu.free_bytes().ok().map(|bytes| bytes as u64)
+    }
+    #[cfg(not(feature = "cuda"))]
+    {
+        chosen.gpu.map(|_| 0)
+    }
+}
+
+fn cpu(instead_of_gpu: Option<DeviceError>) -> Chosen {
+    Chosen {
+        device: Device::flex(),
+        label: format!("CPU ({} threads)", rayon::current_num_threads()),
+        gpu: None,
+        instead_of_gpu,
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn gpu(choice: &DeviceChoice) -> Result<Chosen, DeviceError> {
+    let gpu = super::cuda::find(choice)?;
+    Ok(Chosen {
+        device: Device::cuda(gpu.ordinal()),
+        label: gpu.label(),
+        gpu: Some(gpu.ordinal()),
+        instead_of_gpu: None,
+    })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn gpu(choice: &DeviceChoice) -> Result<Chosen, DeviceError> {
+    Err(DeviceError::NotBuilt(choice.clone()))
 }

@@ -1,8 +1,15 @@
-//! Choosing a device.
+//! Choosing a device, and what the GPU needs beside computing: memory, streams, copies.
 //!
-//! *Input*: the device that a script names. *Output*: a burn device that works. *Never*: knows
-//! ESM-2.
+//! *Input*: the device that a script names. *Output*: a burn device that works. *Owns*: the probe,
+//! pinned uploads and downloads on streams of their own, and the in-order enqueue on the stream
+//! that burn computes on. *Never*: knows ESM-2.
 
 mod choose;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
+mod error;
+mod timing;
 
-pub use choose::{Chosen, DeviceError, choose};
+pub use choose::{Chosen, choose, free_bytes};
+pub use error::DeviceError;
+pub use timing::{BatchMarks, BatchTiming, GpuTiming, Timeline};

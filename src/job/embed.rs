@@ -20,6 +20,11 @@ pub struct EmbedOptions {
     pub output: Option<PathBuf>,
     /// Replace an output file that exists.
     pub overwrite: bool,
+    /// Bring batches to the device and fetch results while it computes others.
+    pub overlap: bool,
+    /// A mode for tests, which scripts cannot ask for: memory of batches on the device is
+    /// overwritten as soon as it may be.
+    pub poison: bool,
     /// How long a reader may take over its next frame before it counts as hung.
     pub reader_timeout: Duration,
 }
@@ -53,7 +58,7 @@ impl EmbedOptions {
     /// More batches than this would hold gigabytes and hide nothing more.
     pub const MOST_PREFETCH: usize = 1024;
     /// Every option's name in scripts.
-    pub const NAMES: [&str; 8] = [
+    pub const NAMES: [&str; 9] = [
         "readers",
         "prefetch",
         "token_budget",
@@ -61,6 +66,7 @@ impl EmbedOptions {
         "layers",
         "output",
         "overwrite",
+        "overlap",
         "reader_timeout",
     ];
 
@@ -91,6 +97,9 @@ impl EmbedOptions {
             .map(PathBuf::from);
         if let Some(overwrite) = read.flag("overwrite") {
             options.overwrite = overwrite;
+        }
+        if let Some(overlap) = read.flag("overlap") {
+            options.overlap = overlap;
         }
         if let Some(seconds) = read.seconds("reader_timeout", 0.1..=86_400.0) {
             options.reader_timeout = Duration::from_secs_f64(seconds);
@@ -182,6 +191,8 @@ impl Default for EmbedOptions {
             layers: vec![Layer(-1)],
             output: None,
             overwrite: false,
+            overlap: true,
+            poison: false,
             reader_timeout: Duration::from_secs(Self::READER_TIMEOUT_SECONDS),
         }
     }
@@ -260,6 +271,7 @@ mod tests {
             ("layers", List(vec![Whole(0), Whole(-1)])),
             ("output", Text("a.parquet".to_owned())),
             ("overwrite", Flag(true)),
+            ("overlap", Flag(false)),
             ("reader_timeout", Decimal(1.5)),
         ]);
         let expect = EmbedOptions {
@@ -270,6 +282,8 @@ mod tests {
             layers: vec![Layer(0), Layer(-1)],
             output: Some(PathBuf::from("a.parquet")),
             overwrite: true,
+            overlap: false,
+            poison: false,
             reader_timeout: Duration::from_millis(1500),
         };
         assert_eq!(options, Ok(expect));

@@ -12,7 +12,7 @@ mod value;
 
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
 pub use embed::{EmbedOptions, Layer, Pooling};
-pub use model::{DeviceChoice, Dtype, ModelSpec};
+pub use model::{DeviceChoice, Dtype, Gelu, ModelSpec};
 pub use options::nearest;
 pub use problem::{Problem, Problems};
 pub use value::{OptionMap, OptionValue};

@@ -12,6 +12,19 @@ pub struct ModelSpec {
     pub dtype: Option<Dtype>,
     /// Where the model runs.
     pub device: DeviceChoice,
+    /// How GELU is computed.
+    pub gelu: Gelu,
+}
+
+/// How GELU is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gelu {
+    /// The erf form that ESM-2 was trained with in f32; in half precision on a GPU the tanh form,
+    /// which is fused into the product before it and moves embeddings less than rounding does.
+    #[default]
+    Auto,
+    /// The erf form.
+    Exact,
 }
 
 /// A number format.
@@ -28,13 +41,15 @@ pub enum Dtype {
 /// Where a model runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The fastest device that models run on, which is the CPU.
+    /// The first GPU that works, else the CPU.
     #[default]
     Auto,
     /// burn-flex.
     Cpu,
     /// The CUDA device with this ordinal.
     Cuda(usize),
+    /// The CUDA device with this UUID, as `nvidia-smi -L` writes it.
+    Uuid(String),
     /// No model at all: embeddings are hashes of the tokens. For testing and for measuring
     /// everything around the model.
     Mock,
@@ -42,7 +57,17 @@ pub enum DeviceChoice {
 
 impl ModelSpec {
     /// Every option's name in scripts.
-    pub const NAMES: [&str; 2] = ["dtype", "device"];
+    pub const NAMES: [&str; 3] = ["dtype", "device", "gelu"];
+
+    /// The model `source` with every option at its default.
+    pub fn new(source: &str) -> Self {
+        Self {
+            source: source.to_owned(),
+            dtype: None,
+            device: DeviceChoice::default(),
+            gelu: Gelu::default(),
+        }
+    }
 
     /// The model `source` with the options that a script gave.
     ///
@@ -57,11 +82,14 @@ impl ModelSpec {
         }
         let mut read = OptionReader::new(map, &Self::NAMES);
         let spec = Self {
-            source: source.to_owned(),
             dtype: read.choice("dtype", &Dtype::NAMES, Dtype::from_name),
             device: read
                 .choice("device", &DeviceChoice::NAMES, DeviceChoice::from_name)
                 .unwrap_or_default(),
+            gelu: read
+                .choice("gelu", &Gelu::NAMES, Gelu::from_name)
+                .unwrap_or_default(),
+            ..Self::new(source)
         };
         read.finish(spec)
     }
@@ -91,17 +119,32 @@ impl Dtype {
     }
 }
 
-impl DeviceChoice {
-    /// What a script may write; `cuda:0` stands for every ordinal.
-    pub const NAMES: [&str; 5] = ["auto", "cpu", "cuda", "cuda:0", "mock"];
+impl Gelu {
+    /// Every form's name in scripts.
+    pub const NAMES: [&str; 2] = ["auto", "exact"];
 
-    /// The device that a script names with `auto`, `cpu`, `cuda`, `cuda:1` or `mock`.
+    /// The form with this name in scripts.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "auto" => Some(Self::Auto),
+            "exact" => Some(Self::Exact),
+            _ => None,
+        }
+    }
+}
+
+impl DeviceChoice {
+    /// What a script may write; `cuda:0` stands for every ordinal, and a UUID begins with `GPU-`.
+    pub const NAMES: [&str; 6] = ["auto", "cpu", "cuda", "cuda:0", "GPU-<uuid>", "mock"];
+
+    /// The device that a script names with `auto`, `cpu`, `cuda`, `cuda:1`, a UUID or `mock`.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "auto" => Some(Self::Auto),
             "cpu" => Some(Self::Cpu),
             "cuda" => Some(Self::Cuda(0)),
             "mock" => Some(Self::Mock),
+            _ if name.starts_with("GPU-") => Some(Self::Uuid(name.to_owned())),
             _ => {
                 let ordinal = name.strip_prefix("cuda:")?;
                 ordinal.parse().ok().map(Self::Cuda)
@@ -116,6 +159,7 @@ impl fmt::Display for DeviceChoice {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+            Self::Uuid(uuid) => f.write_str(uuid),
             Self::Mock => f.write_str("mock"),
         }
     }
@@ -143,6 +187,10 @@ mod tests {
         check("dtype", "bf16", Ok((Some(Dtype::Bf16), DeviceChoice::Auto)));
         check("device", "cuda:3", Ok((None, DeviceChoice::Cuda(3))));
         check("device", "mock", Ok((None, DeviceChoice::Mock)));
+        let uuid = "GPU-8f6d1e5c-0000-1111-2222-333344445555";
+        check("device", uuid, Ok((None, DeviceChoice::Uuid(uuid.to_owned()))));
+        check("gelu", "exact", Ok((None, DeviceChoice::Auto)));
+        check("gelu", "exakt", Err("did you mean \"exact\"?"));
         check("dtype", "bf61", Err("did you mean \"bf16\"?"));
         check("device", "gpu", Err("must be one of \"auto\", \"cpu\""));
         check("device", "cuda:x", Err("did you mean \"cuda:0\"?"));

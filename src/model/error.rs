@@ -1,11 +1,14 @@
 //! What can be wrong with a model or its weights.
 
-use crate::batch::VocabError;
+use crate::{batch::VocabError, device::DeviceError};
 use std::path::PathBuf;
 
 /// What can be wrong with a model or its weights.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
+    /// The device that the model runs on.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// No folder of this name, and it does not look like an id of the Hub.
     #[error(
         "no model at `{0}`: expected a folder with `config.json` and `model.safetensors`, or an id \
@@ -83,7 +86,8 @@ pub enum ModelError {
     },
     /// The device does not compute in this number format.
     #[error(
-        "{device} computes in {supported}, not in {asked}: leave `dtype` out or set it to \"{supported}\""
+        "{device} computes in {supported}, not in {asked}: leave `dtype` out, set it to \"{supported}\", \
+         or use a GPU"
     )]
     Dtype {
         /// The device.

@@ -5,16 +5,19 @@
 
 use super::{Config, Encoder, ModelError, weights::Weights};
 use crate::{
-    batch::PackedBatch,
-    job::Pooling,
-    ops::{self, Epilogue, LayerNorm, Linear, RotaryTable, Segments},
+    device::{Chosen, DeviceError},
+    job::{Gelu, Pooling},
+    ops::{self, Epilogue, LayerNorm, Linear, Results, RotaryTable, Segments, Tokens},
 };
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use std::cell::RefCell;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use half::{bf16, f16};
+use rayon::prelude::*;
+use std::{cell::RefCell, time::Instant};
 
 /// ESM-2 on a device.
 pub(super) struct Esm2 {
-    device: Device,
+    dtype: DType,
+    gelu: Gelu,
     /// `[33, hidden]`, token-dropout scale included.
     embeddings: Tensor<2>,
     layers: Vec<Layer>,
@@ -34,21 +37,37 @@ struct Layer {
     contract: Linear,
 }
 
+/// What a model computes in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    /// The number format of weights and activations.
+    pub(super) dtype: DType,
+    pub(super) gelu: Gelu,
+}
+
+/// Rotary tables grow in steps of at least this many positions.
+const LEAST_POSITIONS: usize = 1024 + 2;
+
 /// The share of tokens that were chosen for masking in training, times the share of those that
 /// became `<mask>`.
 const MASKED_IN_TRAINING: f32 = 0.15 * 0.8;
 
 impl Esm2 {
-    /// Reads the weights of `config` and puts them on `device`.
+    /// Reads the weights of `config` and puts them on `chosen`.
     ///
     /// # Errors
     /// If a tensor is missing or has another shape.
     pub(super) fn load(
         config: &Config,
         weights: &Weights,
-        device: &Device,
+        chosen: &Chosen,
+        form: Form,
     ) -> Result<Self, ModelError> {
-        let reader = Reader { weights, device };
+        let reader = Reader {
+            weights,
+            device: &chosen.device,
+            dtype: form.dtype,
+        };
         let hidden = config.hidden_size;
         let mut embeddings = weights.read("embeddings.word_embeddings.weight", &[33, hidden])?;
         if config.token_dropout {
@@ -69,7 +88,8 @@ impl Esm2 {
             .map(|n| Layer::load(config, &reader, &format!("encoder.layer.{n}")))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            device: device.clone(),
+            dtype: form.dtype,
+            gelu: form.gelu,
             embeddings: reader.tensor(embeddings, [33, hidden]),
             layers,
             final_norm: reader.layer_norm(config, "encoder.emb_layer_norm_after")?,
@@ -77,27 +97,36 @@ impl Esm2 {
         })
     }
 
+    /// The form of GELU to compute: the tanh form is fused into the product before it, and only where
+    /// rounding hides the difference.
+    fn gelu(&self) -> Epilogue<'static> {
+        match (self.gelu, self.dtype) {
+            (Gelu::Exact, _) | (_, DType::F32) => Epilogue::Gelu,
+            (Gelu::Auto, _) => Epilogue::GeluTanh,
+        }
+    }
+
     /// Calls `visit` with the index and value, `[T, hidden]`, of every hidden state that `wanted`
     /// names, in rising order. States beyond the last one wanted are not computed.
     fn hidden_states(
         &self,
-        batch: &PackedBatch,
-        segments: &Segments,
+        tokens: &Tokens,
         wanted: &[usize],
         mut visit: impl FnMut(usize, &Tensor<2>),
     ) {
+        let segments = tokens.segments();
         let last = wanted.iter().copied().max().unwrap_or(0);
         let mut rotary = self.rotary.borrow_mut();
-        rotary.grow(segments.max_seqlen());
+        if rotary.n_positions() < segments.max_seqlen() {
+            rotary.grow(segments.max_seqlen().next_power_of_two().max(LEAST_POSITIONS));
+        }
 
-        let input_ids = TensorData::new(batch.input_ids.clone(), [batch.n_tokens()]);
-        let input_ids = Tensor::<1, Int>::from_data(input_ids, (&self.device, DType::I32));
-        let mut x = ops::embedding(&self.embeddings, input_ids);
+        let mut x = ops::embedding(&self.embeddings, tokens);
         if wanted.contains(&0) {
             visit(0, &x);
         }
         for (n, layer) in self.layers.iter().enumerate().take(last) {
-            x = layer.forward(x, segments, &rotary);
+            x = layer.forward(x, segments, &rotary, self.gelu());
             let state = n + 1;
             if wanted.contains(&state) {
                 // As in HF's `hidden_states`, only the last layer's output is normalised.
@@ -112,11 +141,16 @@ impl Esm2 {
 }
 
 impl Encoder for Esm2 {
-    fn encode(&self, batch: &PackedBatch, layers: &[usize], pooling: Pooling) -> Vec<f32> {
-        let segments = Segments::new(&batch.cu_seqlens);
+    fn submit(
+        &self,
+        tokens: &Tokens,
+        layers: &[usize],
+        pooling: Pooling,
+    ) -> Result<Results, DeviceError> {
+        let start = Instant::now();
         let mut pooled: Vec<(usize, Tensor<2>)> = Vec::new();
-        self.hidden_states(batch, &segments, layers, |state, x| {
-            pooled.push((state, ops::pool(x, &segments, pooling)));
+        self.hidden_states(tokens, layers, |state, x| {
+            pooled.push((state, ops::pool(x, tokens.segments(), pooling)));
         });
         let in_output_order = layers.iter().map(|layer| {
             let (_, vectors) = pooled
@@ -125,25 +159,14 @@ impl Encoder for Esm2 {
                 .expect("every wanted state was visited");
             vectors.clone()
         });
-        values(Tensor::cat(in_output_order.collect(), 1))
+        Results::start(in_output_order.collect(), tokens, start)
     }
 
-    fn encode_tokens(&self, batch: &PackedBatch, layer: usize) -> Vec<f32> {
-        let segments = Segments::new(&batch.cu_seqlens);
-        let mut tokens = Vec::new();
-        self.hidden_states(batch, &segments, &[layer], |_, x| {
-            tokens = values(x.clone().cast(DType::F32));
-        });
-        tokens
+    fn encode_tokens(&self, tokens: &Tokens, layer: usize) -> Result<Vec<f32>, DeviceError> {
+        let mut values = Vec::new();
+        self.hidden_states(tokens, &[layer], |_, x| values.push(x.clone()));
+        ops::values(values.remove(0))
     }
-}
-
-/// The numbers of a tensor of f32, row by row.
-fn values(tensor: Tensor<2>) -> Vec<f32> {
-    tensor
-        .into_data()
-        .try_into_vec()
-        .expect("the caller's tensor is f32")
 }
 
 impl Layer {
@@ -178,7 +201,13 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: Tensor<2>, segments: &Segments, rotary: &RotaryTable) -> Tensor<2> {
+    fn forward(
+        &self,
+        x: Tensor<2>,
+        segments: &Segments,
+        rotary: &RotaryTable,
+        gelu: Epilogue<'_>,
+    ) -> Tensor<2> {
         let normal = self.attention_norm.forward(&x);
         let qkv = self.qkv.forward(normal, Epilogue::None);
         let context = ops::attention(&qkv, segments, rotary);
@@ -186,7 +215,7 @@ impl Layer {
             .attention_output
             .forward(context, Epilogue::Residual(&x));
         let normal = self.feed_forward_norm.forward(&x);
-        let expanded = self.expand.forward(normal, Epilogue::Gelu);
+        let expanded = self.expand.forward(normal, gelu);
         self.contract.forward(expanded, Epilogue::Residual(&x))
     }
 }
@@ -195,11 +224,30 @@ impl Layer {
 struct Reader<'a> {
     weights: &'a Weights,
     device: &'a Device,
+    dtype: DType,
 }
 
 impl Reader<'_> {
+    /// A tensor in the model's number format.
     fn tensor<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
-        Tensor::from_data(TensorData::new(values, shape), (self.device, DType::F32))
+        self.tensor_in(self.dtype, values, shape)
+    }
+
+    /// A tensor in `dtype`.
+    fn tensor_in<const D: usize>(
+        &self,
+        dtype: DType,
+        values: Vec<f32>,
+        shape: [usize; D],
+    ) -> Tensor<D> {
+        let n = values.len();
+        let data = match dtype {
+            DType::BF16 => TensorData::new(rounded(&values, bf16::from_f32), [n]),
+            DType::F16 => TensorData::new(rounded(&values, f16::from_f32), [n]),
+            _ => TensorData::new(values, [n]),
+        };
+        // A GPU's rows would be padded if the data had them; reshaping keeps memory as it is.
+        Tensor::<1>::from_data(data, (self.device, dtype)).reshape(shape)
     }
 
     fn linear(&self, name: &str, n_out: usize, n_in: usize) -> Result<Linear, ModelError> {
@@ -213,14 +261,20 @@ impl Reader<'_> {
         ))
     }
 
+    /// Scale and shift stay in f32: they are small, and rounding them would gain nothing.
     fn layer_norm(&self, config: &Config, name: &str) -> Result<LayerNorm, ModelError> {
         let hidden = config.hidden_size;
         let weight = self.weights.read(&format!("{name}.weight"), &[hidden])?;
         let bias = self.weights.read(&format!("{name}.bias"), &[hidden])?;
         Ok(LayerNorm::new(
-            self.tensor(weight, [hidden]),
-            self.tensor(bias, [hidden]),
+            self.tensor_in(DType::F32, weight, [hidden]),
+            self.tensor_in(DType::F32, bias, [hidden]),
             config.layer_norm_epsilon,
         ))
     }
+}
+
+/// Numbers in another format.
+fn rounded<T: Send>(values: &[f32], round: fn(f32) -> T) -> Vec<T> {
+    values.par_iter().map(|&value| round(value)).collect()
 }

@@ -1,59 +1,52 @@
-//! ESM-2.
+//! ESM-2, written once over `ops`.
 //!
-//! *Input*: a model's folder, then packed batches. *Output*: one vector a sequence and layer, in
-//! f32. *Owns*: the configuration, the weights, the forward pass, written once over `ops`.
-//! *Never*: asks which device it runs on.
+//! *Input*: a folder in the format of HF transformers and packed batches. *Output*: one vector a
+//! sequence and layer. *Owns*: configuration, weights, the forward pass, pooling. *Never*: branches
+//! on the kind of device.
 
 mod config;
+mod encoder;
 mod error;
 mod esm2;
 mod fingerprint;
+mod flight;
 mod mock;
 mod source;
 mod weights;
 
 pub use config::Config;
 pub use error::ModelError;
+pub use flight::{Encoded, InFlight, StagedBatch, Stager};
 
 use crate::{
     batch::{self, PackedBatch},
-    device::{self, DeviceError},
+    device::{self, Chosen},
     job::{DeviceChoice, Dtype, ModelSpec, Pooling},
+    ops,
 };
+use burn::tensor::DType;
+use encoder::Encoder;
 use fingerprint::Fingerprint;
-use std::path::Path;
+use std::{cell::Cell, path::Path};
 use weights::Weights;
 
-/// Turns batches into embeddings.
-trait Encoder {
-    /// One vector a sequence and layer, `[n, layers, hidden]`, row by row. `layers` are indices of
-    /// hidden states, from 0 to the number of transformer layers.
-    fn encode(&self, batch: &PackedBatch, layers: &[usize], pooling: Pooling) -> Vec<f32>;
-
-    /// The vector of every token of the batch at one hidden state, `[T, hidden]`, row by row.
-    fn encode_tokens(&self, batch: &PackedBatch, layer: usize) -> Vec<f32>;
-}
+pub use crate::ops::StagerOptions;
 
 /// A model on its device, ready to embed.
 pub struct Model {
     name: String,
-    device: String,
+    /// `None` for the mock device.
+    chosen: Option<Chosen>,
+    dtype: Dtype,
     config: Config,
     n_parameters: u64,
     default_token_budget: usize,
+    /// The largest token budget that the device's memory was tried with.
+    warm: Cell<usize>,
+    /// Free bytes of the GPU's memory before the model was loaded.
+    free_before: Option<u64>,
     fingerprint: Fingerprint,
     encoder: Box<dyn Encoder>,
-}
-
-/// Why a model could not be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The model or its weights.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// The device.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
 }
 
 /// Tokens in a batch on the CPU: enough rows for good GEMMs, few enough that activations stay near
@@ -68,33 +61,29 @@ impl Model {
     /// # Errors
     /// If the device cannot be used, or the folder, its configuration or its weights are not those
     /// of an ESM-2.
-    pub fn load(spec: &ModelSpec) -> Result<Self, LoadError> {
+    pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
         let is_mock = spec.device == DeviceChoice::Mock;
-        let chosen = if is_mock {
-            None
-        } else {
-            Some(device::choose(&spec.device)?)
-        };
-        let label = chosen
-            .as_ref()
-            .map_or_else(|| "mock".to_owned(), |chosen| chosen.label.clone());
-        if let Some(dtype) = spec.dtype.filter(|&dtype| dtype != Dtype::F32) {
-            return Err(LoadError::Model(ModelError::Dtype {
-                device: label,
-                supported: Dtype::F32.name(),
-                asked: dtype.name(),
-            }));
-        }
+        let chosen = (!is_mock)
+            .then(|| device::choose(&spec.device))
+            .transpose()?;
+        let dtype = dtype(spec, chosen.as_ref())?;
         let folder = source::locate(&spec.source)?;
         let config = Config::read(&folder)?;
         check_vocabulary(&folder)?;
         let n_parameters = n_parameters(&config);
-        let (encoder, fingerprint, default_token_budget): (Box<dyn Encoder>, _, _) = match chosen {
+        let free_before = chosen.as_ref().and_then(device::free_bytes);
+        let (encoder, fingerprint, default_token_budget): (Box<dyn Encoder>, _, _) = match &chosen {
             Some(chosen) => {
+                ops::prepare(chosen, burn_dtype(dtype), config.hidden_size, config.head_dim())?;
                 let weights = Weights::open(&folder)?;
                 let fingerprint = Fingerprint::start(&folder, &weights);
-                let esm2 = esm2::Esm2::load(&config, &weights, &chosen.device)?;
-                (Box::new(esm2), fingerprint, CPU_TOKEN_BUDGET)
+                let form = esm2::Form {
+                    dtype: burn_dtype(dtype),
+                    gelu: spec.gelu,
+                };
+                let esm2 = esm2::Esm2::load(&config, &weights, chosen, form)?;
+                let budget = default_token_budget(chosen, &config, dtype, n_parameters);
+                (Box::new(esm2), fingerprint, budget)
             }
             None => {
                 let hidden_size = config.hidden_size;
@@ -104,10 +93,13 @@ impl Model {
         };
         Ok(Self {
             name: source::display_name(&spec.source, &folder),
-            device: label,
+            chosen,
+            dtype,
             config,
             n_parameters,
             default_token_budget,
+            warm: Cell::new(0),
+            free_before,
             fingerprint,
             encoder,
         })
@@ -128,36 +120,80 @@ impl Model {
         Ok(config)
     }
 
-    /// One vector a sequence and layer, `[n, layers, hidden]`, row by row, in f32.
+    /// What brings batches to the model's device. It may go to another thread.
+    ///
+    /// # Errors
+    /// If the device has no memory for them.
+    pub fn stager(&self, options: StagerOptions) -> Result<Stager, ModelError> {
+        let inner = match &self.chosen {
+            Some(chosen) => {
+                let dtype = burn_dtype(self.dtype);
+                ops::Stager::new(chosen, dtype, self.config.head_dim(), options)?
+            }
+            None => ops::Stager::host(),
+        };
+        Ok(Stager::new(inner))
+    }
+
+    /// Starts to embed a batch: one vector a sequence and layer. On a GPU it only enqueues the work;
+    /// batches are computed in the order of the calls.
     ///
     /// `layers` are indices of hidden states, from 0 to [`n_layers`](Self::n_layers).
     ///
     /// # Errors
-    /// If a vector is not finite; the sequence is named.
+    /// If the device has no memory left.
+    pub fn submit(
+        &self,
+        batch: StagedBatch,
+        layers: &[usize],
+        pooling: Pooling,
+    ) -> Result<InFlight, ModelError> {
+        let results = self.encoder.submit(&batch.tokens, layers, pooling)?;
+        Ok(InFlight::new(batch, results, self))
+    }
+
+    /// One vector a sequence and layer, `[n, layers, hidden]`, row by row, in f32.
+    ///
+    /// # Errors
+    /// If the device fails, or a vector is not finite; the sequence is named.
     pub fn encode(
         &self,
         batch: &PackedBatch,
         layers: &[usize],
         pooling: Pooling,
     ) -> Result<Vec<f32>, ModelError> {
-        let values = self.encoder.encode(batch, layers, pooling);
-        let width = layers.len() * self.config.hidden_size;
-        for (row, vector) in batch.rows.iter().zip(values.chunks_exact(width)) {
-            if !vector.iter().all(|x| x.is_finite()) {
-                return Err(ModelError::NotFinite {
-                    id: row.id.clone(),
-                    length: row.length,
-                    dtype: self.dtype().name(),
-                });
-            }
-        }
-        Ok(values)
+        let staged = self.stager(alone(batch))?.stage(batch.clone())?;
+        let encoded = self.submit(staged, layers, pooling)?.wait()?;
+        Ok(encoded.embeddings)
     }
 
     /// The vector of every token of the batch, BOS and EOS included, at one hidden state:
     /// `[T, hidden]`, row by row, in f32. Sequences lie as in `batch.cu_seqlens`.
-    pub fn encode_tokens(&self, batch: &PackedBatch, layer: usize) -> Vec<f32> {
-        self.encoder.encode_tokens(batch, layer)
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn encode_tokens(&self, batch: &PackedBatch, layer: usize) -> Result<Vec<f32>, ModelError> {
+        let staged = self.stager(alone(batch))?.stage(batch.clone())?;
+        let mut values = self.encoder.encode_tokens(&staged.tokens, layer)?;
+        values.truncate(batch.n_tokens() * self.config.hidden_size);
+        Ok(values)
+    }
+
+    /// Embeds a batch of `token_budget` tokens for nothing, so that memory is taken and kernels are
+    /// chosen before the first real batch. Later calls with no larger budget do nothing.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`](crate::device::DeviceError::OutOfMemory) if a batch of that size
+    /// does not fit; a smaller one may.
+    pub fn warm_up(&self, token_budget: usize) -> Result<(), ModelError> {
+        let is_gpu = self.chosen.as_ref().is_some_and(|chosen| chosen.gpu.is_some());
+        if !is_gpu || self.warm.get() >= token_budget {
+            return Ok(());
+        }
+        let batch = PackedBatch::synthetic(token_budget);
+        self.encode(&batch, &[self.n_layers()], Pooling::Mean)?;
+        self.warm.set(token_budget);
+        Ok(())
     }
 
     /// The model, for people: its folder's name or its id.
@@ -167,12 +203,17 @@ impl Model {
 
     /// Where it runs, for people.
     pub fn device(&self) -> &str {
-        &self.device
+        self.chosen.as_ref().map_or("mock", |chosen| &chosen.label)
+    }
+
+    /// Why it does not run on a GPU, where the choice was left to the program.
+    pub fn instead_of_gpu(&self) -> Option<&device::DeviceError> {
+        self.chosen.as_ref()?.instead_of_gpu.as_ref()
     }
 
     /// The number format of weights and activations.
     pub fn dtype(&self) -> Dtype {
-        Dtype::F32
+        self.dtype
     }
 
     /// Components of an embedding.
@@ -195,6 +236,13 @@ impl Model {
         self.default_token_budget
     }
 
+    /// Bytes of the GPU's memory that were taken since the model began to load. Memory that a batch
+    /// needed stays taken, so after a run it is the run's peak.
+    pub fn gpu_memory_bytes(&self) -> Option<u64> {
+        let free = device::free_bytes(self.chosen.as_ref()?)?;
+        Some(self.free_before?.saturating_sub(free))
+    }
+
     /// BLAKE3 of `config.json` and the weights files, in hexadecimal. It is computed beside the
     /// loading; the first call waits for it.
     ///
@@ -202,6 +250,63 @@ impl Model {
     /// If a file could not be read.
     pub fn weights_hash(&self) -> Result<&str, ModelError> {
         self.fingerprint.get()
+    }
+}
+
+/// The number format to compute in: the one asked for, else bf16 on a GPU and f32 on the CPU.
+fn dtype(spec: &ModelSpec, chosen: Option<&Chosen>) -> Result<Dtype, ModelError> {
+    let is_gpu = chosen.is_some_and(|chosen| chosen.gpu.is_some());
+    match spec.dtype {
+        None if is_gpu => Ok(Dtype::Bf16),
+        None => Ok(Dtype::F32),
+        Some(dtype) if is_gpu || dtype == Dtype::F32 => Ok(dtype),
+        Some(dtype) => Err(ModelError::Dtype {
+            device: chosen.map_or_else(|| "mock".to_owned(), |chosen| chosen.label.clone()),
+            supported: Dtype::F32.name(),
+            asked: dtype.name(),
+        }),
+    }
+}
+
+fn burn_dtype(dtype: Dtype) -> DType {
+    match dtype {
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::Bf16 => DType::BF16,
+    }
+}
+
+/// Tokens in a batch that suit the device: on a GPU, as many as keep it busy for long enough to
+/// hide everything else, as far as the memory that the weights leave allows.
+fn default_token_budget(
+    chosen: &Chosen,
+    config: &Config,
+    dtype: Dtype,
+    n_parameters: u64,
+) -> usize {
+    /// The widest moment of a layer: input, normalised input, the four-fold intermediate state and
+    /// the output, and one more in reserve.
+    const WIDTHS: usize = 8;
+    let Some(free) = device::free_bytes(chosen) else {
+        return CPU_TOKEN_BUDGET;
+    };
+    let bytes = burn_dtype(dtype).size();
+    // Weights may still be on their way, so their size is taken from what was free in any case.
+    let room = free.saturating_sub(n_parameters * bytes as u64) / 2;
+    let per_token = (WIDTHS * config.hidden_size * bytes) as u64;
+    let fitting = usize::try_from(room / per_token).unwrap_or(usize::MAX);
+    let wanted = if config.hidden_size < 1000 { 65_536 } else { 32_768 };
+    // Powers of two need no rows of padding.
+    let fitting = (fitting + 1).next_power_of_two() / 2;
+    wanted.min(fitting).max(CPU_TOKEN_BUDGET)
+}
+
+/// The options for staging one batch.
+fn alone(batch: &PackedBatch) -> StagerOptions {
+    StagerOptions {
+        token_budget: batch.n_tokens(),
+        n_slots: 1,
+        poisoned: false,
     }
 }
 

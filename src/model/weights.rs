@@ -2,6 +2,7 @@
 
 use super::ModelError;
 use half::{bf16, f16};
+use rayon::prelude::*;
 use safetensors::{
     Dtype,
     tensor::{Metadata, TensorInfo},
@@ -39,6 +40,9 @@ struct Shard {
 struct Index {
     weight_map: BTreeMap<String, String>,
 }
+
+/// Numbers that one thread reads and converts at a time.
+const NUMBERS_PER_READ: usize = 1 << 20;
 
 /// safetensors' own limit on the size of a header, in bytes.
 const MOST_HEADER_BYTES: u64 = 100_000_000;
@@ -102,18 +106,27 @@ impl Weights {
                 info.shape
             )));
         }
-        let (start, end) = info.data_offsets;
-        let mut bytes = vec![0; end - start];
-        shard
-            .file
-            .read_exact_at(&mut bytes, shard.data_start + start as u64)
-            .map_err(|source| shard.io_error(source))?;
-        to_f32(info.dtype, &bytes).ok_or_else(|| {
+        let size = number_bytes(info.dtype).ok_or_else(|| {
             bad(format!(
                 "its format is {:?}, not F32, F16 or BF16",
                 info.dtype
             ))
-        })
+        })?;
+        let (start, end) = info.data_offsets;
+        let start = shard.data_start + start as u64;
+        let mut values = vec![0f32; (end as u64 + shard.data_start - start) as usize / size];
+        values
+            .par_chunks_mut(NUMBERS_PER_READ)
+            .enumerate()
+            .try_for_each(|(n, values)| {
+                let mut bytes = vec![0; values.len() * size];
+                let offset = (n * NUMBERS_PER_READ * size) as u64;
+                shard.file.read_exact_at(&mut bytes, start + offset)?;
+                to_f32(info.dtype, &bytes, values);
+                Ok(())
+            })
+            .map_err(|source| shard.io_error(source))?;
+        Ok(values)
     }
 }
 
@@ -194,16 +207,28 @@ fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
-/// Little-endian numbers of a file as f32, or `None` for a format that no ESM-2 is stored in.
-fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
-    let words = || bytes.as_chunks::<2>().0.iter();
+/// Bytes of a number in a file, or `None` for a format that no ESM-2 is stored in.
+fn number_bytes(dtype: Dtype) -> Option<usize> {
     match dtype {
-        Dtype::F32 => {
-            let words = bytes.as_chunks::<4>().0.iter();
-            Some(words.map(|&word| f32::from_le_bytes(word)).collect())
-        }
-        Dtype::F16 => Some(words().map(|&w| f16::from_le_bytes(w).to_f32()).collect()),
-        Dtype::BF16 => Some(words().map(|&w| bf16::from_le_bytes(w).to_f32()).collect()),
+        Dtype::F32 => Some(4),
+        Dtype::F16 | Dtype::BF16 => Some(2),
         _ => None,
+    }
+}
+
+/// Little-endian numbers of a file as f32.
+fn to_f32(dtype: Dtype, bytes: &[u8], values: &mut [f32]) {
+    if dtype == Dtype::F32 {
+        for (value, &word) in values.iter_mut().zip(bytes.as_chunks::<4>().0) {
+            *value = f32::from_le_bytes(word);
+        }
+        return;
+    }
+    for (value, &word) in values.iter_mut().zip(bytes.as_chunks::<2>().0) {
+        *value = if dtype == Dtype::F16 {
+            f16::from_le_bytes(word).to_f32()
+        } else {
+            bf16::from_le_bytes(word).to_f32()
+        };
     }
 }

@@ -18,6 +18,10 @@ pub fn attention(qkv: &Tensor<2>, segments: &Segments, rotary: &RotaryTable) -> 
         rotary.n_positions(),
         segments.max_seqlen()
     );
+    #[cfg(feature = "cuda")]
+    if let Some(batch) = segments.gpu_batch() {
+        return super::cuda::attention(qkv, batch, rotary);
+    }
     if cpu::is_cpu(qkv) {
         cpu::attention(qkv, segments, rotary)
     } else {

@@ -23,6 +23,10 @@ impl LayerNorm {
 
     /// `(x − mean) / sqrt(variance + epsilon) * weight + bias`, row by row of `x`, `[T, hidden]`.
     pub fn forward(&self, x: &Tensor<2>) -> Tensor<2> {
+        #[cfg(feature = "cuda")]
+        if super::cuda::is_cuda(x) {
+            return super::cuda::layer_norm(x, &self.weight, &self.bias, self.epsilon as f32);
+        }
         if cpu::is_cpu(x) {
             cpu::layer_norm(x, &self.weight, &self.bias, self.epsilon as f32)
         } else {

@@ -16,6 +16,10 @@ pub fn pool(hidden_states: &Tensor<2>, segments: &Segments, pooling: Pooling) ->
         segments.ranges().all(|range| range.len() > 2),
         "every sequence has a residue between BOS and EOS"
     );
+    #[cfg(feature = "cuda")]
+    if let Some(batch) = segments.gpu_batch() {
+        return super::cuda::pool(hidden_states, batch, pooling);
+    }
     if cpu::is_cpu(hidden_states) {
         cpu::pool(hidden_states, segments, pooling)
     } else {

@@ -13,6 +13,9 @@ pub struct RotaryTable {
     cos: Vec<f32>,
     /// `[positions, D/2]`.
     sin: Vec<f32>,
+    /// The table on the GPU, once it was asked for.
+    #[cfg(feature = "cuda")]
+    gpu_copy: std::sync::OnceLock<burn::tensor::Tensor<1>>,
 }
 
 impl RotaryTable {
@@ -30,6 +33,8 @@ impl RotaryTable {
             frequencies,
             cos: Vec::new(),
             sin: Vec::new(),
+            #[cfg(feature = "cuda")]
+            gpu_copy: std::sync::OnceLock::new(),
         };
         table.grow(n_positions);
         table
@@ -38,6 +43,10 @@ impl RotaryTable {
     /// Makes sure that the table covers `n_positions` positions.
     pub fn grow(&mut self, n_positions: usize) {
         let covered = self.n_positions();
+        #[cfg(feature = "cuda")]
+        if covered < n_positions {
+            self.gpu_copy.take();
+        }
         for position in covered..n_positions {
             for frequency in &self.frequencies {
                 let (sin, cos) = (position as f32 * frequency).sin_cos();
@@ -45,6 +54,19 @@ impl RotaryTable {
                 self.sin.push(sin);
             }
         }
+    }
+
+    /// The table on `device`: cosine and sine side by side, `[positions, D/2, 2]`, flat.
+    #[cfg(feature = "cuda")]
+    pub(super) fn on_gpu(&self, device: &burn::tensor::Device) -> burn::tensor::Tensor<1> {
+        let copy = self.gpu_copy.get_or_init(|| {
+            let pairs = self.cos.iter().zip(&self.sin);
+            let values: Vec<f32> = pairs.flat_map(|(&cos, &sin)| [cos, sin]).collect();
+            let n = values.len();
+            let data = burn::tensor::TensorData::new(values, [n]);
+            burn::tensor::Tensor::from_data(data, (device, burn::tensor::DType::F32))
+        });
+        copy.clone()
     }
 
     /// Positions that the table covers.

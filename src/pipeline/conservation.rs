@@ -13,7 +13,9 @@ pub(super) struct Counts {
     pub(super) packed: u64,
     /// Sequences through the queue of batches.
     pub(super) batches: Flow,
-    /// Sequences that the encoder embedded.
+    /// Sequences through the queue of batches in flight.
+    pub(super) in_flight: Flow,
+    /// Sequences that came back from the encoder.
     pub(super) encoded: u64,
     /// Sequences through the queue of rows.
     pub(super) rows: Flow,
@@ -46,8 +48,14 @@ pub(super) fn check(counts: &Counts) -> Result<(), Error> {
         counts.batches.sent,
         counts.batches.received,
     )?;
-    agree("encoder", counts.batches.received, counts.encoded)?;
-    agree("encoder to writer", counts.encoded, counts.rows.sent)?;
+    agree("encoder", counts.batches.received, counts.in_flight.sent)?;
+    agree(
+        "queue of batches in flight",
+        counts.in_flight.sent,
+        counts.in_flight.received,
+    )?;
+    agree("collector", counts.in_flight.received, counts.encoded)?;
+    agree("collector to writer", counts.encoded, counts.rows.sent)?;
     agree("queue of rows", counts.rows.sent, counts.rows.received)?;
     agree("writer", counts.rows.received, counts.written)
 }
@@ -66,6 +74,7 @@ mod tests {
             rejected: 3,
             packed: 7,
             batches: flow,
+            in_flight: flow,
             encoded: 7,
             rows: flow,
             written: 7,
@@ -89,8 +98,10 @@ mod tests {
         check_lost(|c| c.rejected -= 1, "records read");
         check_lost(|c| c.batches.sent -= 1, "packer");
         check_lost(|c| c.batches.received -= 1, "queue of batches");
-        check_lost(|c| c.encoded += 1, "encoder");
-        check_lost(|c| c.rows.sent -= 1, "encoder to writer");
+        check_lost(|c| c.in_flight.sent -= 1, "encoder");
+        check_lost(|c| c.in_flight.received -= 1, "queue of batches in flight");
+        check_lost(|c| c.encoded += 1, "collector");
+        check_lost(|c| c.rows.sent -= 1, "collector to writer");
         check_lost(|c| c.rows.received -= 1, "queue of rows");
         check_lost(|c| c.written -= 1, "writer");
     }

@@ -1,87 +1,90 @@
-//! The encoding stage: batches become embeddings.
+//! The encoding stage: batches are given to the model.
 
 use super::Halt;
 use crate::{
     batch::PackedBatch,
     cancel::CancelToken,
     error::Error,
-    event::{Event, EventSender},
     job::Pooling,
-    model::Model,
+    model::{Encoded, InFlight, Model, ModelError, StagedBatch, Stager},
     queue::{QueueReceiver, QueueSender},
-    sink::EmbeddedBatch,
 };
-use std::time::{Duration, Instant};
+use std::{sync::Arc, time::Duration};
 
-/// What the encoding stage counted.
-#[derive(Debug, Default)]
-pub(super) struct EncodeTotals {
-    /// Sequences embedded.
-    pub(super) sequences: u64,
-    /// Tokens embedded, BOS and EOS included.
-    pub(super) tokens: u64,
-    /// Batches.
-    pub(super) batches: u64,
-    /// How long the model computed.
-    pub(super) busy: Duration,
-    /// How long the stage waited for a batch.
+/// A batch as the packing stage hands it on.
+pub(super) enum Feed {
+    /// On its way to the device.
+    Staged(StagedBatch),
+    /// Still to be brought there, in a run without overlap.
+    Packed(PackedBatch, Arc<Stager>),
+}
+
+/// A batch that was given to the model.
+pub(super) struct Submitted {
+    pub(super) state: State,
+    /// How long the stage had waited for it.
     pub(super) waited: Duration,
 }
 
-/// The encoding stage. It runs on the thread of the script, as the model lives there.
+/// How far a batch is.
+pub(super) enum State {
+    /// Being computed.
+    Computing(InFlight),
+    /// Embedded, in a run without overlap.
+    Done(Encoded),
+}
+
+/// The encoding stage. It runs on the thread of the script, as the model lives there. On a GPU it
+/// only enqueues work, so that the GPU finds the next batch when it is done with one.
 pub(super) struct Encoding<'a> {
     pub(super) model: &'a Model,
     /// Indices of hidden states, in output order.
     pub(super) layers: &'a [usize],
     pub(super) pooling: Pooling,
-    pub(super) batches: QueueReceiver<PackedBatch>,
-    pub(super) rows: QueueSender<EmbeddedBatch>,
-    pub(super) events: EventSender,
+    pub(super) batches: QueueReceiver<Feed>,
+    pub(super) in_flight: QueueSender<Submitted>,
     pub(super) cancel: CancelToken,
 }
 
 impl Encoding<'_> {
-    /// Embeds batches until there are no more.
+    /// Gives batches to the model until there are no more, and returns how long it waited for them.
     ///
     /// # Errors
     /// If the model fails or the run is told to stop.
-    pub(super) fn run(self) -> Result<EncodeTotals, Halt> {
-        let mut totals = EncodeTotals::default();
+    pub(super) fn run(self) -> Result<Duration, Halt> {
+        let mut all_waited = Duration::ZERO;
         loop {
-            let (batch, waited) = self.batches.receive();
-            totals.waited += waited;
+            let (feed, waited) = self.batches.receive();
+            all_waited += waited;
             if let Some(reason) = self.cancel.reason() {
                 return Err(Error::Stopped(reason).into());
             }
-            let Some(batch) = batch else {
-                return Ok(totals);
+            let Some(feed) = feed else {
+                return Ok(all_waited);
             };
-            let start = Instant::now();
-            let values = self
-                .model
-                .encode(&batch, self.layers, self.pooling)
-                .map_err(Error::from)?;
-            let busy = start.elapsed();
-
-            let (sequences, tokens) = (batch.n_sequences() as u64, batch.n_tokens() as u64);
-            totals.busy += busy;
-            totals.sequences += sequences;
-            totals.tokens += tokens;
-            totals.batches += 1;
-            self.events.send(Event::BatchEncoded {
-                sequences,
-                tokens,
-                seconds: busy.as_secs_f64(),
-                waited_seconds: waited.as_secs_f64(),
-            });
-            let rows = EmbeddedBatch {
-                rows: batch.rows,
-                embeddings: values,
-            };
-            // The writer is gone if it failed; its own error says why.
-            self.rows
-                .send(sequences, rows)
+            let (sequences, state) = self.submit(feed).map_err(Error::from)?;
+            // The next stage is gone if it failed; its own error says why.
+            self.in_flight
+                .send(sequences, Submitted { state, waited })
                 .map_err(|_| Halt::Abandoned)?;
+        }
+    }
+
+    fn submit(&self, feed: Feed) -> Result<(u64, State), ModelError> {
+        let submit = |batch: StagedBatch| {
+            let sequences = batch.n_sequences() as u64;
+            let batch = self.model.submit(batch, self.layers, self.pooling)?;
+            Ok::<_, ModelError>((sequences, batch))
+        };
+        match feed {
+            Feed::Staged(batch) => {
+                let (sequences, batch) = submit(batch)?;
+                Ok((sequences, State::Computing(batch)))
+            }
+            Feed::Packed(batch, stager) => {
+                let (sequences, batch) = submit(stager.stage(batch)?)?;
+                Ok((sequences, State::Done(batch.wait()?)))
+            }
         }
     }
 }

@@ -5,10 +5,11 @@
 //! arithmetic.
 //!
 //! ```text
-//! readers ─▶ packing ═batches═▶ encoding ═rows═▶ writing
-//!            (thread)           (caller)         (thread)
+//! readers ─▶ packing ═batches═▶ encoding ═in flight═▶ collecting ═rows═▶ writing
+//!            (thread)           (caller)             (thread)           (thread)
 //! ```
 
+mod collect;
 mod conservation;
 mod encode;
 mod pack;
@@ -16,23 +17,24 @@ mod plan;
 mod write;
 
 use crate::{
-    batch::Packer,
     cancel::CancelToken,
     error::Error,
     event::{Event, EventSender},
     fasta,
     job::{Dataset, EmbedOptions},
-    model::Model,
+    model::{Model, StagerOptions},
     queue::bounded,
     reader::{Pool, ReadRequest},
-    report::{RunSummary, peak_memory_bytes},
+    report::{GpuSummary, RunSummary, peak_memory_bytes},
     sink::{Closing, NullSink, OutputPlan, ParquetSink, Provenance, Rejects, ReorderBuffer, Sink},
 };
+use collect::Collecting;
 use conservation::Counts;
 use encode::Encoding;
-use pack::Packing;
+use pack::{Feeder, Packing};
 use plan::Plan;
 use std::{
+    sync::Arc,
     thread::{self, ScopedJoinHandle},
     time::Instant,
 };
@@ -47,6 +49,10 @@ pub struct Context {
     /// Told to stop?
     pub cancel: CancelToken,
 }
+
+/// Batches that may be enqueued on a GPU beside the one that it computes: it never waits for this
+/// process then.
+const IN_FLIGHT: usize = 2;
 
 /// Why a stage ended before its input did.
 #[derive(Debug)]
@@ -95,7 +101,7 @@ fn run(
     options: &EmbedOptions,
     start: Instant,
 ) -> Result<RunSummary, Error> {
-    let plan = Plan::new(model, dataset, options)?;
+    let plan = Plan::new(model, dataset, options, &context.events)?;
     let inputs = fasta::resolve(&dataset.sources)?;
     let input_bytes = inputs.iter().map(|input| input.size_bytes).sum();
     let (sink, mut rejects) = files(&plan, model, dataset, options)?;
@@ -109,22 +115,33 @@ fn run(
     });
 
     let (batch_sender, batch_receiver, batch_meter) = bounded(options.prefetch.get());
+    let (flight_sender, flight_receiver, flight_meter) = bounded(IN_FLIGHT);
     // The writer is far faster than the encoder; two batches bridge its pauses.
     let (row_sender, row_receiver, row_meter) = bounded(2);
-    let packing = Packing::new(
-        Packer::new(plan.token_budget),
-        batch_sender,
-        &mut rejects,
-        context.events.clone(),
-    );
+    let stager = model.stager(StagerOptions {
+        token_budget: plan.token_budget.get(),
+        // Beside those that wait: one being filled, one being handed over, and those in flight.
+        n_slots: options.prefetch.get() + IN_FLIGHT + 4,
+        poisoned: options.poison,
+    })?;
+    let feeder = Feeder {
+        batches: batch_sender,
+        stager: Arc::new(stager),
+        overlap: options.overlap,
+    };
+    let packing = Packing::new(&plan, feeder, &mut rejects, context.events.clone());
     let encoding = Encoding {
         model,
         layers: &plan.layers,
         pooling: options.pooling,
         batches: batch_receiver,
+        in_flight: flight_sender,
+        cancel: context.cancel.clone(),
+    };
+    let collecting = Collecting {
+        in_flight: flight_receiver,
         rows: row_sender,
         events: context.events.clone(),
-        cancel: context.cancel.clone(),
     };
     let writing = Writing {
         rows: row_receiver,
@@ -141,28 +158,31 @@ fn run(
         cancel: context.cancel.clone(),
     })?;
     let take = dataset.take;
-    let (packed, encoded, written, reader_restarts) = thread::scope(|scope| {
+    let (packed, waited, collected, written, reader_restarts) = thread::scope(|scope| {
         let packing = scope.spawn(move || {
             let packed = packing.run(&mut records, take);
             (packed, records.restarts())
         });
+        let collecting = scope.spawn(move || collecting.run());
         let writing = scope.spawn(move || writing.run());
-        let encoded = encoding.run();
+        let waited = encoding.run();
         let (packed, restarts) = match joined(packing, "packing") {
             Ok((packed, restarts)) => (packed, restarts),
             Err(error) => (Err(Halt::Failed(error)), 0),
         };
+        let collected = joined(collecting, "collecting").unwrap_or_else(|error| Err(error.into()));
         let written = joined(writing, "writing").unwrap_or_else(|error| Err(error.into()));
-        (packed, encoded, written, restarts)
+        (packed, waited, collected, written, restarts)
     });
-    let (packed, encoded, written) = all_ended(packed, encoded, written)?;
+    let (packed, waited, collected, written) = all_ended(packed, waited, collected, written)?;
 
     conservation::check(&Counts {
         records: packed.records,
         rejected: packed.rejected,
         packed: packed.kept,
         batches: batch_meter.flow(),
-        encoded: encoded.sequences,
+        in_flight: flight_meter.flow(),
+        encoded: collected.sequences,
         rows: row_meter.flow(),
         written: written.rows,
     })?;
@@ -181,16 +201,22 @@ fn run(
         prefetch: options.prefetch.get(),
         token_budget: plan.token_budget.get(),
         records: packed.records,
-        sequences: encoded.sequences,
+        sequences: collected.sequences,
         rejected: packed.rejected,
         truncated: packed.truncated,
         residues: packed.residues,
-        tokens: encoded.tokens,
-        batches: encoded.batches,
-        packing_fill: packing_fill(encoded.tokens, encoded.batches, plan.token_budget.get()),
+        tokens: collected.tokens,
+        batches: collected.batches,
+        packing_fill: packing_fill(collected.tokens, collected.batches, plan.token_budget.get()),
         seconds: start.elapsed().as_secs_f64(),
-        encoder_seconds: encoded.busy.as_secs_f64(),
-        wait_seconds: encoded.waited.as_secs_f64(),
+        encoder_seconds: collected.compute,
+        wait_seconds: waited.as_secs_f64(),
+        gpu: collected.gpu.map(|gpu| GpuSummary {
+            idle_seconds: gpu.idle,
+            upload_seconds: gpu.upload,
+            exposed_upload_seconds: gpu.exposed_upload,
+            memory_bytes: model.gpu_memory_bytes().unwrap_or(0),
+        }),
         reader_restarts,
         peak_memory_bytes: peak_memory_bytes(),
         output: published.output,
@@ -234,15 +260,19 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>, name: &'static str) -> Result<T, E
 }
 
 /// The results of all stages, or the failure that made the others end.
-fn all_ended<A, B, C>(
+fn all_ended<A, B, C, D>(
     packed: Result<A, Halt>,
     encoded: Result<B, Halt>,
-    written: Result<C, Halt>,
-) -> Result<(A, B, C), Error> {
-    match (packed, encoded, written) {
-        (Ok(packed), Ok(encoded), Ok(written)) => Ok((packed, encoded, written)),
+    collected: Result<C, Halt>,
+    written: Result<D, Halt>,
+) -> Result<(A, B, C, D), Error> {
+    match (packed, encoded, collected, written) {
+        (Ok(packed), Ok(encoded), Ok(collected), Ok(written)) => {
+            Ok((packed, encoded, collected, written))
+        }
         (Err(Halt::Failed(error)), ..)
-        | (_, Err(Halt::Failed(error)), _)
+        | (_, Err(Halt::Failed(error)), ..)
+        | (_, _, Err(Halt::Failed(error)), _)
         | (.., Err(Halt::Failed(error))) => Err(error),
         _ => Err(Error::Conservation(
             "a stage ended early and none says why".into(),

@@ -1,15 +1,17 @@
 //! The packing stage: records in input order become batches.
 
-use super::Halt;
+use super::{Halt, encode::Feed, plan::Plan};
 use crate::{
     batch::{PackedBatch, Packer},
     error::Error,
     event::{Event, EventSender},
     fasta::{Outcome, Record, Rejection},
+    model::Stager,
     queue::QueueSender,
     reader::ReaderError,
     sink::Rejects,
 };
+use std::sync::Arc;
 
 /// What the packing stage counted.
 #[derive(Debug, Default)]
@@ -28,10 +30,36 @@ pub(super) struct PackTotals {
     pub(super) input_fingerprint: String,
 }
 
+/// Hands batches to the encoding stage.
+pub(super) struct Feeder {
+    pub(super) batches: QueueSender<Feed>,
+    pub(super) stager: Arc<Stager>,
+    /// Whether batches are brought to the device at once, while it computes others.
+    pub(super) overlap: bool,
+}
+
+impl Feeder {
+    fn send(&self, batch: PackedBatch) -> Result<(), Halt> {
+        let sequences = batch.n_sequences() as u64;
+        let feed = if self.overlap {
+            Feed::Staged(self.stager.stage(batch).map_err(Error::from)?)
+        } else {
+            Feed::Packed(batch, self.stager.clone())
+        };
+        // The encoder is gone if it failed; its own error says why.
+        self.batches
+            .send(sequences, feed)
+            .map_err(|_| Halt::Abandoned)
+    }
+}
+
 /// The packing stage.
 pub(super) struct Packing<'a> {
     packer: Packer,
-    batches: QueueSender<PackedBatch>,
+    feeder: Feeder,
+    /// The most residues of a record that fits into the device's memory, where that is less than
+    /// the dataset lets through.
+    longest: Option<usize>,
     rejects: &'a mut Rejects,
     events: EventSender,
     totals: PackTotals,
@@ -40,14 +68,15 @@ pub(super) struct Packing<'a> {
 
 impl<'a> Packing<'a> {
     pub(super) fn new(
-        packer: Packer,
-        batches: QueueSender<PackedBatch>,
+        plan: &Plan,
+        feeder: Feeder,
         rejects: &'a mut Rejects,
         events: EventSender,
     ) -> Self {
         Self {
-            packer,
-            batches,
+            packer: Packer::new(plan.token_budget),
+            feeder,
+            longest: plan.longest_that_fits,
             rejects,
             events,
             totals: PackTotals::default(),
@@ -91,7 +120,10 @@ impl<'a> Packing<'a> {
         for outcome in outcomes {
             self.totals.records += 1;
             match outcome {
-                Outcome::Kept(record) => self.keep(record)?,
+                Outcome::Kept(record) => match self.too_long(&record) {
+                    Some(rejection) => self.reject(&rejection)?,
+                    None => self.keep(record)?,
+                },
                 Outcome::Rejected(rejection) => self.reject(&rejection)?,
             }
         }
@@ -101,6 +133,18 @@ impl<'a> Packing<'a> {
             rejected: self.totals.rejected - before.2,
         });
         Ok(())
+    }
+
+    /// The rejection of a record that does not fit into the device's memory.
+    fn too_long(&self, record: &Record) -> Option<Rejection> {
+        let longest = self.longest?;
+        let n = record.sequence.len();
+        (n > longest).then(|| Rejection {
+            id: record.id.clone(),
+            reason: format!(
+                "{n} residues, more than the {longest} that the device has memory for"
+            ),
+        })
     }
 
     fn keep(&mut self, record: Record) -> Result<(), Halt> {
@@ -124,14 +168,11 @@ impl<'a> Packing<'a> {
     fn send(&mut self, batches: Vec<PackedBatch>) -> Result<(), Halt> {
         for batch in batches {
             let (sequences, tokens) = (batch.n_sequences() as u64, batch.n_tokens() as u64);
-            // The encoder is gone if it failed; its own error says why.
-            self.batches
-                .send(sequences, batch)
-                .map_err(|_| Halt::Abandoned)?;
+            self.feeder.send(batch)?;
             self.events.send(Event::BatchPacked {
                 sequences,
                 tokens,
-                queued: self.batches.len(),
+                queued: self.feeder.batches.len(),
             });
         }
         Ok(())

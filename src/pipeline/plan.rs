@@ -2,8 +2,11 @@
 
 use crate::{
     batch::N_FRAME_TOKENS,
-    job::{Dataset, EmbedOptions, Problems},
-    model::Model,
+    device::DeviceError,
+    error::Error,
+    event::EventSender,
+    job::{Dataset, EmbedOptions},
+    model::{Model, ModelError},
 };
 use std::num::NonZeroUsize;
 
@@ -13,31 +16,61 @@ pub(super) struct Plan {
     pub(super) token_budget: NonZeroUsize,
     /// Indices of hidden states, in output order.
     pub(super) layers: Vec<usize>,
+    /// The most residues of a record that fits into the device's memory, where that is less than
+    /// the dataset lets through.
+    pub(super) longest_that_fits: Option<usize>,
 }
 
 /// The most tokens that a batch holds unless the script asks for more. Only one protein in millions
 /// is longer.
 const LARGEST_DEFAULT_BUDGET: usize = 65_536;
+/// A device that has no memory for a batch of so few tokens has none for the model.
+const SMALLEST_BUDGET: usize = 256;
 
 impl Plan {
-    /// Joins what the script asked for with what the model has.
+    /// Joins what the script asked for with what the model has, and tries the device's memory: the
+    /// token budget is halved until a batch fits.
     ///
     /// # Errors
-    /// If the model has no such layer, or a layer is named twice.
+    /// If the model has no such layer, a layer is named twice, or the device fails.
     pub(super) fn new(
         model: &Model,
         dataset: &Dataset,
         options: &EmbedOptions,
-    ) -> Result<Self, Problems> {
+        events: &EventSender,
+    ) -> Result<Self, Error> {
+        let layers = options.resolve_layers(model.n_layers())?;
         // The default holds the longest sequence that the dataset lets through, within reason: a
         // limit of a billion residues must not make the packer collect billions of tokens.
         let longest = dataset.policy.long_sequences.limit();
         let longest = longest.min(LARGEST_DEFAULT_BUDGET - N_FRAME_TOKENS) + N_FRAME_TOKENS;
         let default = model.default_token_budget().max(longest);
-        let default = NonZeroUsize::new(default).expect("a model's default is not zero");
+        let wanted = options.token_budget.map_or(default, NonZeroUsize::get);
+        let fitting = fitting_budget(model, wanted, events)?;
         Ok(Self {
-            token_budget: options.token_budget.unwrap_or(default),
-            layers: options.resolve_layers(model.n_layers())?,
+            token_budget: NonZeroUsize::new(fitting).expect("budgets are not zero"),
+            layers,
+            longest_that_fits: (fitting < wanted).then(|| fitting - N_FRAME_TOKENS),
         })
+    }
+}
+
+/// `wanted`, halved until the device has memory for a batch of that size.
+fn fitting_budget(model: &Model, wanted: usize, events: &EventSender) -> Result<usize, Error> {
+    let mut budget = wanted;
+    loop {
+        match model.warm_up(budget) {
+            Err(ModelError::Device(DeviceError::OutOfMemory { .. }))
+                if budget / 2 >= SMALLEST_BUDGET =>
+            {
+                budget /= 2;
+                events.warn(format!(
+                    "the GPU has no memory for batches of {} tokens; trying {budget}",
+                    2 * budget
+                ));
+            }
+            Err(error) => return Err(error.into()),
+            Ok(()) => return Ok(budget),
+        }
     }
 }

@@ -10,4 +10,4 @@ mod table;
 
 pub use embeddings::Embeddings;
 pub use memory::peak_memory_bytes;
-pub use summary::RunSummary;
+pub use summary::{GpuSummary, RunSummary};

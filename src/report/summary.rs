@@ -38,10 +38,13 @@ pub struct RunSummary {
     pub packing_fill: f64,
     /// Wall-clock seconds from the call to the published output.
     pub seconds: f64,
-    /// Seconds that the encoder computed.
+    /// Seconds that the encoder computed, by the device's own clock where it has one.
     pub encoder_seconds: f64,
-    /// Seconds that the encoder waited for a batch.
+    /// Seconds that the encoding stage waited for a batch. On a GPU it runs ahead of the computing,
+    /// so waiting does no harm as long as the GPU is not idle.
     pub wait_seconds: f64,
+    /// What a GPU measured.
+    pub gpu: Option<GpuSummary>,
     /// Readers that had to be replaced.
     pub reader_restarts: u64,
     /// The largest resident memory of this process so far, in bytes.
@@ -52,7 +55,41 @@ pub struct RunSummary {
     pub rejects: Option<PathBuf>,
 }
 
+/// What a GPU measured during a run, by its own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct GpuSummary {
+    /// Seconds between the first batch and the last without anything to compute.
+    pub idle_seconds: f64,
+    /// Seconds that copies of batches to the GPU took.
+    pub upload_seconds: f64,
+    /// The part of them during which the GPU did not compute.
+    pub exposed_upload_seconds: f64,
+    /// Bytes of the GPU's memory that the model and its batches took.
+    pub memory_bytes: u64,
+}
+
 impl RunSummary {
+    /// The share of the time from the first batch to the last during which a GPU had nothing to
+    /// compute, from 0 to 1. `None` on the CPU.
+    pub fn gpu_idle(&self) -> Option<f64> {
+        let gpu = self.gpu?;
+        Some(share(
+            gpu.idle_seconds,
+            gpu.idle_seconds + self.encoder_seconds,
+        ))
+    }
+
+    /// The share of the copies to a GPU that ran while it computed, from 0 to 1. `None` on the CPU.
+    pub fn upload_hidden(&self) -> Option<f64> {
+        let gpu = self.gpu?;
+        Some(1.0 - share(gpu.exposed_upload_seconds, gpu.upload_seconds))
+    }
+
+    /// Tokens embedded per second of computing.
+    pub fn encoder_tokens_per_sec(&self) -> f64 {
+        per_second(self.tokens, self.encoder_seconds)
+    }
+
     /// Sequences embedded per wall-clock second.
     pub fn sequences_per_sec(&self) -> f64 {
         per_second(self.sequences, self.seconds)
@@ -67,6 +104,10 @@ impl RunSummary {
     pub fn residues_per_sec(&self) -> f64 {
         per_second(self.residues, self.seconds)
     }
+}
+
+fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
 }
 
 fn per_second(n: u64, seconds: f64) -> f64 {

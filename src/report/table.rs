@@ -1,6 +1,6 @@
 //! A run's figures as text for people.
 
-use super::RunSummary;
+use super::{GpuSummary, RunSummary};
 use comfy_table::{Table, presets::NOTHING};
 use std::fmt;
 
@@ -28,6 +28,10 @@ impl fmt::Display for RunSummary {
 }
 
 impl RunSummary {
+    fn gpu_figures(&self) -> Option<(GpuSummary, f64, f64)> {
+        Some((self.gpu?, self.gpu_idle()?, self.upload_hidden()?))
+    }
+
     fn lines(&self) -> Vec<(&'static str, String)> {
         let mut records = format!("{} read", grouped(self.records));
         if self.rejected > 0 {
@@ -76,6 +80,17 @@ impl RunSummary {
                 format!("{:.0} MB at most", self.peak_memory_bytes as f64 / 1e6),
             ),
         ];
+        if let Some((gpu, idle, hidden)) = self.gpu_figures() {
+            lines.push((
+                "GPU",
+                format!(
+                    "idle {:.1}%, uploads {:.1}% hidden, {:.2} GB taken",
+                    idle * 100.0,
+                    hidden * 100.0,
+                    gpu.memory_bytes as f64 / 1e9
+                ),
+            ));
+        }
         if let Some(output) = &self.output {
             let text = format!("{} (vectors of {})", output.display(), self.hidden_size);
             lines.push(("output", text));
@@ -140,6 +155,7 @@ mod tests {
             seconds: 20.0,
             encoder_seconds: 18.5,
             wait_seconds: 0.5,
+            gpu: None,
             reader_restarts: 0,
             peak_memory_bytes: 123_400_000,
             output: Some(PathBuf::from("out/a.parquet")),

@@ -2,6 +2,7 @@
 
 use super::{Host, ModelInfo};
 use crate::{
+    device::DeviceError,
     error::Error,
     job::{Dataset, EmbedOptions, ModelSpec},
     model::Model,
@@ -23,6 +24,18 @@ impl LiveHost {
             models: Vec::new(),
         }
     }
+
+    /// Says why a model runs on the CPU. A machine without a driver or a GPU is not worth a warning.
+    fn explain_cpu(&self, reason: &DeviceError) {
+        match reason {
+            DeviceError::NotBuilt(_) | DeviceError::NoDriver | DeviceError::NoGpu => {
+                tracing::info!("models run on the CPU: {reason}");
+            }
+            _ => self.context.events.warn(format!(
+                "the GPU cannot be used, so the model runs on the CPU: {reason}"
+            )),
+        }
+    }
 }
 
 impl Host for LiveHost {
@@ -31,6 +44,9 @@ impl Host for LiveHost {
             Some(index) => index,
             None => {
                 let model = Model::load(spec)?;
+                if let Some(reason) = model.instead_of_gpu() {
+                    self.explain_cpu(reason);
+                }
                 self.models.push((spec.clone(), model));
                 self.models.len() - 1
             }

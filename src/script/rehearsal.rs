@@ -79,6 +79,7 @@ impl Host for Rehearsal {
             seconds: 0.0,
             encoder_seconds: 0.0,
             wait_seconds: 0.0,
+            gpu: None,
             reader_restarts: 0,
             peak_memory_bytes: 0,
             output: options.output.clone(),

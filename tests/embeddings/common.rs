@@ -3,7 +3,7 @@
 use runner::{
     batch::{PackedBatch, Packer},
     fasta::Record,
-    job::{DeviceChoice, ModelSpec},
+    job::{DeviceChoice, Dtype, ModelSpec},
     model::Model,
 };
 use std::{num::NonZeroUsize, path::PathBuf};
@@ -25,10 +25,15 @@ pub const GOLDEN_MODELS: [&str; 5] = [
 
 /// A model of the project, on the CPU.
 pub fn load(folder: &str) -> Model {
+    load_on(folder, DeviceChoice::Cpu, Dtype::F32)
+}
+
+/// A model of the project.
+pub fn load_on(folder: &str, device: DeviceChoice, dtype: Dtype) -> Model {
     let spec = ModelSpec {
-        source: project(folder).to_string_lossy().into_owned(),
-        dtype: None,
-        device: DeviceChoice::Cpu,
+        device,
+        dtype: Some(dtype),
+        ..ModelSpec::new(&project(folder).to_string_lossy())
     };
     Model::load(&spec).expect("the model loads")
 }

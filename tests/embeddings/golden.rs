@@ -1,7 +1,7 @@
-//! Embeddings against HF transformers in f32, on the CPU.
+//! Embeddings against HF transformers in f32.
 
 use crate::common::{GOLDEN_MODELS, golden_sequences, load, one_batch, project};
-use runner::job::Pooling;
+use runner::{job::Pooling, model::Model};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 
@@ -19,11 +19,25 @@ fn references(folder: &str) -> BTreeMap<String, Vec<f32>> {
         .collect()
 }
 
-/// f32 against f32 after a few layers: rounding alone explains some 1e-6.
-const TOLERANCE: f32 = 1e-4;
-const LEAST_COSINE: f64 = 0.999_999;
+/// All outputs but the logits, which are not computed.
+pub const OUTPUTS: [&str; 4] = ["mean", "cls", "mean_all_layers", "tokens"];
 
-fn assert_close(got: &[f32], want: &[f32], name: &str) {
+/// How close results have to be.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// The largest difference of a component.
+    pub tolerance: f32,
+    /// The least cosine between the vectors.
+    pub least_cosine: f64,
+}
+
+/// f32 against f32 after a few layers: rounding alone explains some 1e-6.
+const ON_CPU: Bounds = Bounds {
+    tolerance: 1e-4,
+    least_cosine: 0.999_999,
+};
+
+fn assert_close(got: &[f32], want: &[f32], bounds: Bounds, name: &str) {
     assert_eq!(got.len(), want.len(), "{name}: shape");
     let mut worst = 0f32;
     let (mut dot, mut got_square, mut want_square) = (0f64, 0f64, 0f64);
@@ -35,14 +49,14 @@ fn assert_close(got: &[f32], want: &[f32], name: &str) {
     }
     let cosine = dot / (got_square * want_square).sqrt();
     assert!(
-        worst <= TOLERANCE && cosine >= LEAST_COSINE,
+        worst <= bounds.tolerance && cosine >= bounds.least_cosine,
         "{name}: largest difference {worst:e}, cosine {cosine}"
     );
 }
 
-/// Every reference output of one model, its sequences in one batch.
-fn check(folder: &str) {
-    let model = load(folder);
+/// The reference outputs of one model whose names have one of these endings, its sequences in one
+/// batch.
+pub fn check(folder: &str, model: &Model, endings: &[&str], bounds: Bounds) {
     let references = references(folder);
     let sequences = golden_sequences(folder);
     let batch = one_batch(&sequences);
@@ -58,7 +72,7 @@ fn check(folder: &str) {
     let mean = encode(&[last], Pooling::Mean);
     let cls = encode(&[last], Pooling::Cls);
     let mean_all_layers = encode(&all_layers, Pooling::Mean);
-    let tokens = model.encode_tokens(&batch, last);
+    let tokens = model.encode_tokens(&batch, last).expect("token vectors");
 
     let mut n_checked = 0;
     for (row, range) in batch.rows.iter().zip(batch.ranges()) {
@@ -78,15 +92,17 @@ fn check(folder: &str) {
         for (output, got) in outputs {
             let name = format!("{index}.{output}");
             // Token outputs are kept for some sequences only.
-            if let Some(want) = references.get(&name) {
-                assert_close(got, want, &format!("{folder} {name}"));
+            if endings.contains(&output)
+                && let Some(want) = references.get(&name)
+            {
+                assert_close(got, want, bounds, &format!("{folder} {name}"));
                 n_checked += 1;
             }
         }
     }
     let n_wanted = references
         .keys()
-        .filter(|name| !name.ends_with(".logits"))
+        .filter(|name| endings.iter().any(|ending| name.ends_with(&format!(".{ending}"))))
         .count();
     assert_eq!(n_checked, n_wanted, "every reference output was compared");
 }
@@ -94,7 +110,7 @@ fn check(folder: &str) {
 #[test]
 fn embeddings_agree_with_hf_transformers() {
     for folder in GOLDEN_MODELS {
-        check(folder);
+        check(folder, &load(folder), &OUTPUTS, ON_CPU);
     }
 }
 
@@ -104,7 +120,9 @@ fn max_pooling_is_the_largest_value_over_residues() {
     let model = load(folder);
     let batch = one_batch(&golden_sequences(folder));
     let hidden = model.hidden_size();
-    let tokens = model.encode_tokens(&batch, model.n_layers());
+    let tokens = model
+        .encode_tokens(&batch, model.n_layers())
+        .expect("token vectors");
     let pooled = model
         .encode(&batch, &[model.n_layers()], Pooling::Max)
         .expect("finite embeddings");

@@ -6,7 +6,7 @@ use runner::{job::Pooling, model::Model};
 const DEMO: &str = GOLDEN_MODELS[4];
 
 /// The embeddings of `sequences`, in input order, from one batch.
-fn embed(model: &Model, sequences: &[String]) -> Vec<Vec<f32>> {
+pub fn embed(model: &Model, sequences: &[String]) -> Vec<Vec<f32>> {
     let batch = one_batch(sequences);
     let values = model
         .encode(&batch, &[model.n_layers()], Pooling::Mean)

@@ -4,7 +4,7 @@ use crate::common::{golden_sequences, one_batch, project};
 use half::{bf16, f16};
 use runner::{
     job::{DeviceChoice, ModelSpec, Pooling},
-    model::{LoadError, Model},
+    model::{Model, ModelError},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{collections::BTreeMap, fs, path::Path};
@@ -60,11 +60,10 @@ fn folder_without_weights() -> TempDir {
     folder
 }
 
-fn load(folder: &Path) -> Result<Model, LoadError> {
+fn load(folder: &Path) -> Result<Model, ModelError> {
     Model::load(&ModelSpec {
-        source: folder.to_string_lossy().into_owned(),
-        dtype: None,
         device: DeviceChoice::Cpu,
+        ..ModelSpec::new(&folder.to_string_lossy())
     })
 }
 

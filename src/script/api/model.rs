@@ -57,14 +57,18 @@ pub(super) mod model_api {
 
     /// Loads an ESM-2 model. Options:
     ///
-    /// * `dtype`: `"f32"`, the one format that the CPU computes in
-    /// * `device`: `"auto"`, `"cpu"`, or `"mock"`, which hashes sequences instead of embedding them and
-    ///   serves to measure everything around the model
+    /// * `dtype`: `"bf16"`, `"f16"` or `"f32"`; a GPU computes in `"bf16"` unless told otherwise, the
+    ///   CPU in `"f32"` only
+    /// * `device`: `"auto"`, the first GPU that works, else the CPU; `"cpu"`; `"cuda"`, `"cuda:1"` or a
+    ///   UUID as `nvidia-smi -L` writes it; or `"mock"`, which hashes sequences instead of embedding
+    ///   them and serves to measure everything around the model
+    /// * `gelu`: `"auto"`, or `"exact"` for the erf form of GELU in half precision too; there the tanh
+    ///   form is faster, and differs from it by less than rounding does
     ///
     /// # Example
     ///
     /// ```rhai
-    /// let model = esm2("models/esm2_t33_650M_UR50D", #{ device: "cpu" });
+    /// let model = esm2("models/esm2_t33_650M_UR50D", #{ device: "cuda", dtype: "f16" });
     /// ```
     #[rhai_fn(name = "esm2", volatile, return_raw)]
     pub fn esm2_with(

@@ -82,6 +82,8 @@ pub(super) mod run_api {
     ///
     /// * `output`: the Parquet file to write, one row a sequence, in input order
     /// * `overwrite`: replace an output file that exists (`false`)
+    /// * `overlap`: bring batches to the GPU and fetch embeddings while it computes others (`true`);
+    ///   `false` is for measuring what that gains
     /// * `pooling`: `"mean"` over residues, `"max"` over residues, or `"cls"` (`"mean"`)
     /// * `layers`: whose output is kept, from 0, the embedding output; -1 is the last (`[-1]`)
     /// * `token_budget`: tokens in a batch (the device decides)
@@ -200,7 +202,7 @@ pub(super) mod run_api {
         run.0.packing_fill
     }
 
-    /// Returns the seconds that the encoder computed.
+    /// Returns the seconds that the encoder computed, by the device's own clock where it has one.
     #[rhai_fn(get = "encoder_seconds", pure)]
     pub fn encoder_seconds(run: &mut Run) -> FLOAT {
         run.0.encoder_seconds
@@ -210,6 +212,35 @@ pub(super) mod run_api {
     #[rhai_fn(get = "wait_seconds", pure)]
     pub fn wait_seconds(run: &mut Run) -> FLOAT {
         run.0.wait_seconds
+    }
+
+    /// Returns the tokens embedded per second of computing.
+    #[rhai_fn(get = "encoder_tokens_per_sec", pure)]
+    pub fn encoder_tokens_per_sec(run: &mut Run) -> FLOAT {
+        run.0.encoder_tokens_per_sec()
+    }
+
+    /// Returns the share of the time from the first batch to the last during which the GPU had
+    /// nothing to compute, from 0 to 1, as the GPU measured it. On the CPU it is `()`.
+    #[rhai_fn(get = "gpu_idle", pure)]
+    pub fn gpu_idle(run: &mut Run) -> Dynamic {
+        run.0.gpu_idle().map_or(Dynamic::UNIT, Dynamic::from_float)
+    }
+
+    /// Returns the share of the copies to the GPU that ran while it computed, from 0 to 1, as the
+    /// GPU measured it. On the CPU it is `()`.
+    #[rhai_fn(get = "upload_hidden", pure)]
+    pub fn upload_hidden(run: &mut Run) -> Dynamic {
+        let hidden = run.0.upload_hidden();
+        hidden.map_or(Dynamic::UNIT, Dynamic::from_float)
+    }
+
+    /// Returns the bytes of the GPU's memory that the model and its batches took. On the CPU it is
+    /// `()`.
+    #[rhai_fn(get = "gpu_memory_bytes", pure)]
+    pub fn gpu_memory_bytes(run: &mut Run) -> Dynamic {
+        let gpu = run.0.gpu;
+        gpu.map_or(Dynamic::UNIT, |gpu| Dynamic::from_int(gpu.memory_bytes as INT))
     }
 
     /// Returns the number of readers that had to be replaced.

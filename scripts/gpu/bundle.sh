@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Builds the program and its tests and packs them into a folder, for a GPU machine without Rust:
+#   scripts/gpu/bundle.sh build/bundle     # here; then copy the checkout and the folder
+#   scripts/gpu/check.sh build/bundle      # there
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+bundle=${1:?the folder to pack into}
+mkdir -p "$bundle"
+
+cargo build --release --locked
+cp target/release/runner "$bundle/runner"
+# Cargo names each test binary; the library's unit tests and the tests of embeddings run on a GPU.
+cargo test --release --locked --no-run --lib --test embeddings 2>&1 |
+    sed -n 's/.*Executable.*(\(.*\))/\1/p' |
+    while read -r binary; do
+        name=$(basename "$binary")
+        cp "$binary" "$bundle/${name%-*}_tests"
+    done
+for binary in "$bundle"/*; do
+    case $binary in *.gz) continue ;; esac
+    strip "$binary"
+    gzip -9 --force "$binary"
+done
+ls -l "$bundle"

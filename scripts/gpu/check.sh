@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Runs the tests that need a GPU: parity with HF transformers, invariance, kernels against f64,
+# slots under poison, and the kernels under compute-sanitizer where it is installed.
+#   scripts/gpu/check.sh              # builds with cargo
+#   scripts/gpu/check.sh BUNDLE       # runs what scripts/gpu/bundle.sh packed
+# SANITIZER=0 leaves compute-sanitizer out, which takes minutes.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+if [ $# -gt 0 ]; then
+    for packed in "$1"/*_tests.gz; do
+        gzip -dc "$packed" >"$work/$(basename "${packed%.gz}")"
+    done
+else
+    cargo test --release --locked --no-run --lib --test embeddings 2>&1 |
+        sed -n 's/.*Executable.*(\(.*\))/\1/p' |
+        while read -r binary; do cp "$binary" "$work/$(basename "${binary%-*}")_tests"; done
+fi
+chmod +x "$work"/*_tests
+
+failed=0
+# One thread: tests that share a GPU would wait for each other, and for its memory.
+"$work/runner_tests" --ignored --test-threads 1 || failed=1
+"$work/embeddings_tests" --ignored --test-threads 1 || failed=1
+if [ "${SANITIZER:-1}" = 1 ] && command -v compute-sanitizer >/dev/null; then
+    for tool in memcheck racecheck initcheck; do
+        compute-sanitizer --tool "$tool" --error-exitcode 1 --print-limit 10 \
+            "$work/runner_tests" --ignored --test-threads 1 ops::cuda || failed=1
+    done
+fi
+[ "$failed" = 0 ] && echo "all GPU tests passed" || echo "GPU tests FAILED"
+exit "$failed"

@@ -1,0 +1,184 @@
+//! Results on their way from the GPU, through pinned memory, on a stream of their own.
+
+use super::{Doing, Event, Gpu, Marks, conclude, Upload, memory::Pinned};
+use crate::device::DeviceError;
+use cubecl::server::Handle;
+use cudarc::driver::{result, sys::CUstream};
+use std::sync::{
+    Arc,
+    Mutex,
+    mpsc::{Receiver, sync_channel},
+};
+
+/// The results of a batch on their way from the GPU.
+pub(crate) struct Download {
+    gpu: &'static Gpu,
+    /// Tells that the copies are enqueued, or why not.
+    enqueued: Option<Receiver<Result<(), DeviceError>>>,
+    /// The copies are done.
+    landed: Arc<Event>,
+    buffer: Option<Arc<Mutex<Pinned>>>,
+    /// Bytes of each result, one after the other in `buffer`.
+    sizes: Vec<usize>,
+    marks: Arc<Marks>,
+    /// The results' memory on the GPU must not be used again before the copies are done.
+    _sources: Vec<Handle>,
+}
+
+/// Pinned memory of earlier downloads: pinning is slow.
+static SPARE: Mutex<Vec<Pinned>> = Mutex::new(Vec::new());
+
+impl Download {
+    /// Ends a batch: starts copying `sources`, each with its size in bytes, to main memory once
+    /// they are computed, and releases the slot that the batch came in.
+    ///
+    /// # Errors
+    /// If main memory cannot be pinned.
+    pub(crate) fn start(
+        gpu: &'static Gpu,
+        sources: Vec<(Handle, usize)>,
+        upload: Arc<Upload>,
+    ) -> Result<Self, DeviceError> {
+        let (sources, sizes): (Vec<Handle>, Vec<usize>) = sources.into_iter().unzip();
+        let buffer = Arc::new(Mutex::new(take_spare(gpu, sizes.iter().sum())?));
+        let landed = Arc::new(Event::new(gpu)?);
+        let (report, enqueued) = sync_channel(1);
+        let marks = upload.marks();
+
+        let copies = Copies {
+            buffer: buffer.clone(),
+            sizes: sizes.clone(),
+            landed: landed.clone(),
+            downloads: StreamOf(gpu),
+            upload,
+        };
+        conclude(gpu, &sources.iter().collect::<Vec<_>>(), move |computed| {
+            let result = computed.and_then(|(compute, addresses)| copies.enqueue(compute, addresses));
+            // The slot returns to its ring before anyone learns that the batch is on its way.
+            drop(copies);
+            // Without a receiver nobody waits for the result.
+            let _ = report.send(result);
+        });
+        gpu.flush();
+        Ok(Self {
+            gpu,
+            enqueued: Some(enqueued),
+            landed,
+            buffer: Some(buffer),
+            sizes,
+            marks,
+            _sources: sources,
+        })
+    }
+
+    /// Waits for the results: the bytes of each source.
+    ///
+    /// # Errors
+    /// If computing or copying them failed.
+    pub(crate) fn wait(mut self) -> Result<(Vec<Vec<u8>>, Arc<Marks>), DeviceError> {
+        self.settle()?;
+        let buffer = self.buffer.take().expect("it is taken out here or by `drop`");
+        let results = {
+            let pinned = buffer.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut rest = pinned.bytes();
+            let split = |&size: &usize| {
+                let (result, after) = rest.split_at(size);
+                rest = after;
+                result.to_vec()
+            };
+            self.sizes.iter().map(split).collect()
+        };
+        give_back(buffer);
+        Ok((results, self.marks.clone()))
+    }
+
+    /// Waits until nothing writes to the buffer any more.
+    fn settle(&mut self) -> Result<(), DeviceError> {
+        let Some(enqueued) = self.enqueued.take() else {
+            return Ok(());
+        };
+        enqueued.recv().unwrap_or_else(|_| {
+            Err(DeviceError::Cuda {
+                doing: "compute a batch",
+                reason: "the device thread failed; its message is in the log".to_owned(),
+            })
+        })?;
+        self.gpu.bind()?;
+        self.landed.wait()
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        // A copy that still runs must not find its target freed. Where even waiting fails, the
+        // context is lost and nothing runs.
+        let _ = self.settle();
+        if let Some(buffer) = self.buffer.take() {
+            give_back(buffer);
+        }
+    }
+}
+
+/// The copies at the end of a batch.
+struct Copies {
+    buffer: Arc<Mutex<Pinned>>,
+    sizes: Vec<usize>,
+    landed: Arc<Event>,
+    downloads: StreamOf,
+    upload: Arc<Upload>,
+}
+
+/// The stream of downloads of a GPU, for another thread.
+struct StreamOf(&'static Gpu);
+
+impl StreamOf {
+    fn get(&self) -> CUstream {
+        self.0.downloads
+    }
+}
+
+impl Copies {
+    /// Enqueues everything. It runs on the device thread, where the context is current.
+    fn enqueue(&self, compute: CUstream, addresses: &[u64]) -> Result<(), DeviceError> {
+        let downloads = self.downloads.get();
+        let mut pinned = self.buffer.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut rest = pinned.bytes_mut();
+        // SAFETY: both streams are alive; the download keeps `buffer` and the sources until
+        // `landed` is reached.
+        unsafe {
+            self.upload.end(compute)?;
+            self.upload.marks().compute_end.hold_back(downloads)?;
+            for (&size, &address) in self.sizes.iter().zip(addresses) {
+                let (target, after) = rest.split_at_mut(size);
+                rest = after;
+                result::memcpy_dtoh_async(target, address, downloads).doing("copy results")?;
+            }
+            self.landed.record(downloads)
+        }
+    }
+}
+
+/// Pinned memory of at least `n_bytes`.
+fn take_spare(gpu: &Gpu, n_bytes: usize) -> Result<Pinned, DeviceError> {
+    let spare = {
+        let mut spares = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let fitting = spares.iter().position(|spare| spare.n_bytes() >= n_bytes);
+        fitting.map(|n| spares.swap_remove(n))
+    };
+    // Rounded up, so that the next, slightly larger batch finds it large enough.
+    spare.map_or_else(|| Pinned::new(gpu, n_bytes.next_power_of_two()), Ok)
+}
+
+/// Keeps pinned memory for the next download.
+fn give_back(buffer: Arc<Mutex<Pinned>>) {
+    /// More than a run has in flight.
+    const MOST_SPARE: usize = 16;
+    // The device thread has dropped its share when it reported.
+    if let Some(pinned) = Arc::into_inner(buffer) {
+        let pinned = pinned.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut spares = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if spares.len() < MOST_SPARE {
+            spares.push(pinned);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Work of our own on the CUDA stream that burn computes on, in order with burn's.
+//!
+//! CubeCL runs everything of a GPU on one thread, in the order in which it was submitted. So a task
+//! submitted here comes after all burn operations issued before it and before all issued after it,
+//! and nobody waits. The rules for such a task are those of [`enqueue`].
+
+use super::{Gpu, gpu::Server};
+use crate::device::DeviceError;
+use cubecl::server::{Handle, ServerError, ServerStorage};
+use cubecl_environment::{backtrace::BackTrace, stream::StreamId};
+use cubecl_server::stream::{ExecuteScope, WriteScoped, failed_writing};
+use cudarc::driver::sys::CUstream;
+
+/// Enqueues `work` on the CUDA stream of this thread and returns at once.
+///
+/// `work` gets the stream and one device address a handle, `reads` first, then `writes`. It runs on
+/// the device thread, and must only enqueue: no waiting for the GPU, no call of burn or CubeCL, no
+/// panic, and it must not keep the addresses. `writes` must be freshly allocated: if `work` fails,
+/// each later use of them fails with its message, up to whoever reads the last result.
+pub(crate) fn enqueue(
+    gpu: &Gpu,
+    reads: &[&Handle],
+    writes: &[&Handle],
+    work: impl FnOnce(CUstream, &[u64]) -> Result<(), DeviceError> + Send + 'static,
+) {
+    // A binding keeps its allocation alive and in place. They move into the task, so the caller may
+    // drop its handles as soon as this function returns.
+    let reads: Vec<_> = reads.iter().map(|&handle| handle.clone().binding()).collect();
+    let writes: Vec<_> = writes.iter().map(|&handle| handle.clone().binding()).collect();
+    let stream_id = StreamId::current();
+
+    gpu.server.submit(move |server: &mut Server| {
+        // Addresses first: this fails for a buffer that carries an earlier failure, and the scope
+        // below marks `writes` as failed until its work is enqueued.
+        let held: Result<Vec<_>, ServerError> = reads
+            .iter()
+            .chain(&writes)
+            .map(|binding| server.get_resource(binding.clone(), stream_id))
+            .collect();
+        let held = match held {
+            Ok(held) => held,
+            Err(error) => return failed_writing(server, stream_id, writes, error),
+        };
+        let addresses: Vec<u64> = held.iter().map(|held| held.resource().ptr).collect();
+
+        ExecuteScope::over(server, stream_id, writes.clone()).execute(|server| {
+            // Makes the stream wait for buffers that other streams wrote. The guard has to outlive
+            // `work`: when it drops, it records the event that releases those buffers.
+            let mut streams = server
+                .write_streams()
+                .resolve(stream_id, reads.iter().chain(&writes))?;
+            work(streams.current().sys, &addresses).map_err(|error| ServerError::Generic {
+                reason: error.to_string(),
+                backtrace: BackTrace::capture(),
+            })
+        });
+        drop(held);
+    });
+}
+
+/// As [`enqueue`], for work that ends a chain: it writes no buffer of CubeCL that could carry a
+/// failure on, so it is told of an earlier failure of `reads` itself.
+pub(crate) fn conclude(
+    gpu: &Gpu,
+    reads: &[&Handle],
+    work: impl FnOnce(Result<(CUstream, &[u64]), DeviceError>) + Send + 'static,
+) {
+    let reads: Vec<_> = reads.iter().map(|&handle| handle.clone().binding()).collect();
+    let stream_id = StreamId::current();
+
+    gpu.server.submit(move |server: &mut Server| {
+        let held: Result<Vec<_>, ServerError> = reads
+            .iter()
+            .map(|binding| server.get_resource(binding.clone(), stream_id))
+            .collect();
+        let held = match held {
+            Ok(held) => held,
+            Err(error) => return work(Err(failure(&error))),
+        };
+        let addresses: Vec<u64> = held.iter().map(|held| held.resource().ptr).collect();
+        match server.write_streams().resolve(stream_id, reads.iter()) {
+            Ok(mut streams) => work(Ok((streams.current().sys, &addresses))),
+            Err(error) => work(Err(failure(&error))),
+        }
+        drop(held);
+    });
+}
+
+/// What CubeCL reports, as an error of ours.
+fn failure(error: &ServerError) -> DeviceError {
+    let reason = error.to_string();
+    // CubeCL keeps the kind of an error in a chain of its own types, whose text always names it.
+    let lower = reason.to_lowercase();
+    if lower.contains("out of memory") || lower.contains("outofmemory") {
+        DeviceError::OutOfMemory { reason }
+    } else {
+        DeviceError::Cuda {
+            doing: "compute a batch",
+            reason,
+        }
+    }
+}

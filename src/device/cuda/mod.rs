@@ -1,0 +1,48 @@
+//! One GPU, opened: its streams, memory and events, and the in-order enqueue on burn's stream.
+
+mod cache;
+mod download;
+mod enqueue;
+mod event;
+mod gpu;
+mod memory;
+mod probe;
+mod upload;
+
+pub(crate) use cache::Cache;
+pub(crate) use download::Download;
+pub(crate) use enqueue::{conclude, enqueue};
+pub(crate) use event::{Event, Marks};
+pub(crate) use gpu::Gpu;
+pub(crate) use memory::DeviceMemory;
+pub(crate) use probe::find;
+pub(crate) use upload::{Upload, UploadRing};
+
+use super::DeviceError;
+use cudarc::driver::DriverError;
+
+/// What was being done when CUDA said no.
+trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, DeviceError>;
+}
+
+impl<T> Doing<T> for Result<T, DriverError> {
+    fn doing(self, doing: &'static str) -> Result<T, DeviceError> {
+        self.map_err(|error| {
+            let reason = describe(error);
+            if error.0 == cudarc::driver::sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+                DeviceError::OutOfMemory { reason }
+            } else {
+                DeviceError::Cuda { doing, reason }
+            }
+        })
+    }
+}
+
+/// The driver's own words for an error.
+pub(crate) fn describe(error: DriverError) -> String {
+    error.error_string().map_or_else(
+        |_| format!("error {}", error.0 as u32),
+        |text| text.to_string_lossy().into_owned(),
+    )
+}

@@ -1,0 +1,96 @@
+//! What can be wrong with a device.
+
+use crate::job::DeviceChoice;
+
+/// What can be wrong with a device.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The program was built without CUDA.
+    #[error(
+        "device \"{0}\" needs a program that was built with CUDA: build it without \
+         `--no-default-features`, or set `device` to \"cpu\""
+    )]
+    NotBuilt(DeviceChoice),
+    /// There is no NVIDIA driver.
+    #[error(
+        "no NVIDIA driver on this machine (libcuda.so.1 is not found): install the driver, start a \
+         container with `--gpus all`, or set `device` to \"cpu\""
+    )]
+    NoDriver,
+    /// The driver does not start.
+    #[error("the NVIDIA driver does not start: {0}; does `nvidia-smi` work here?")]
+    Driver(String),
+    /// The driver shows no GPU.
+    #[error(
+        "the NVIDIA driver shows no GPU: check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or set \
+         `device` to \"cpu\""
+    )]
+    NoGpu,
+    /// There are GPUs, but not the one that was asked for.
+    #[error("there is no device \"{asked}\" here; there are {}", .present.join(", "))]
+    NoSuchGpu {
+        /// What was asked for.
+        asked: DeviceChoice,
+        /// What there is, for people.
+        present: Vec<String>,
+    },
+    /// The GPU is too old for the kernels.
+    #[error(
+        "{name} has compute capability {}.{}, and 8.0 (Ampere) is the oldest that the kernels are \
+         written for: choose another GPU, or set `device` to \"cpu\"", .capability.0, .capability.1
+    )]
+    TooOld {
+        /// The GPU.
+        name: String,
+        /// Its compute capability.
+        capability: (u32, u32),
+    },
+    /// A library of the CUDA toolkit is missing.
+    #[error(
+        "{0} is not found, which comes with the CUDA toolkit: install CUDA 12 or 13, or add the folder \
+         of its libraries to LD_LIBRARY_PATH, or set `device` to \"cpu\""
+    )]
+    NoLibrary(&'static str),
+    /// The headers of the CUDA toolkit are missing.
+    #[error(
+        "the headers of the CUDA toolkit are not found (include/cuda_fp16.h): install CUDA 12 or 13 \
+         and set CUDA_PATH to its folder, or set `device` to \"cpu\""
+    )]
+    NoHeaders,
+    /// A call of CUDA failed.
+    #[error("cannot {doing} on the GPU: {reason}")]
+    Cuda {
+        /// What was tried.
+        doing: &'static str,
+        /// What CUDA said.
+        reason: String,
+    },
+    /// The memory of the device is too small.
+    #[error(
+        "the GPU is out of memory ({reason}): lower `token_budget`, take a smaller model or a \
+         smaller `dtype`, or free memory that other programs hold"
+    )]
+    OutOfMemory {
+        /// What CUDA said.
+        reason: String,
+    },
+    /// A kernel does not compile on this machine.
+    #[error("the kernels in `{file}` do not compile for {architecture}: {log}")]
+    Kernel {
+        /// The source.
+        file: &'static str,
+        /// What they are compiled for.
+        architecture: String,
+        /// What the compiler said.
+        log: String,
+    },
+    /// The model's shape is not one that the kernels take.
+    #[error("{0}; set `device` to \"cpu\"")]
+    Shape(String),
+    /// The driver gave ordinary memory where pinned memory was asked for.
+    #[error(
+        "the driver gave memory that is not pinned, so uploads would not overlap with computing: \
+         raise the limit of locked memory (`ulimit -l unlimited`)"
+    )]
+    NotPinned,
+}

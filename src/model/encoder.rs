@@ -1,0 +1,24 @@
+//! What a model does with a batch, whatever it computes on.
+
+use crate::{
+    device::DeviceError,
+    job::Pooling,
+    ops::{Results, Tokens},
+};
+
+/// Turns batches into embeddings.
+pub(super) trait Encoder {
+    /// Starts to compute one matrix a layer, in the order of `layers`: a vector a sequence,
+    /// `[n, hidden]`, row by row. `layers` are indices of hidden states, from 0 to the number of
+    /// transformer layers.
+    fn submit(
+        &self,
+        tokens: &Tokens,
+        layers: &[usize],
+        pooling: Pooling,
+    ) -> Result<Results, DeviceError>;
+
+    /// The vector of every token of the batch at one hidden state, `[T, hidden]`, row by row. Rows
+    /// of padding may follow.
+    fn encode_tokens(&self, tokens: &Tokens, layer: usize) -> Result<Vec<f32>, DeviceError>;
+}

@@ -1,0 +1,117 @@
+//! A batch on its way: staged on the device, being computed, and back.
+
+use super::{Model, ModelError};
+use crate::{
+    batch::{PackedBatch, Row},
+    device::BatchMarks,
+    ops::{self, Results, Tokens},
+};
+
+/// Brings batches to a model's device. It may live on another thread than the model.
+pub struct Stager(ops::Stager);
+
+/// A batch on its way to the device, or there.
+pub struct StagedBatch {
+    pub(super) tokens: Tokens,
+    rows: Vec<Row>,
+}
+
+/// A batch that is being computed.
+pub struct InFlight {
+    rows: Vec<Row>,
+    n_tokens: usize,
+    results: Results,
+    hidden_size: usize,
+    dtype: &'static str,
+}
+
+/// A batch that was embedded. n is its number of sequences.
+pub struct Encoded {
+    /// The sequences, `[n]`.
+    pub rows: Vec<Row>,
+    /// Their embeddings, `[n, layers, hidden]`, row by row, in f32.
+    pub embeddings: Vec<f32>,
+    /// Tokens of the batch, BOS and EOS included.
+    pub n_tokens: usize,
+    /// When the device computed it.
+    pub marks: BatchMarks,
+}
+
+impl Stager {
+    pub(super) fn new(inner: ops::Stager) -> Self {
+        Self(inner)
+    }
+
+    /// Brings a batch on its way. Waits while as many batches as there are slots are on their way.
+    ///
+    /// # Errors
+    /// If the copy to the device cannot be started.
+    pub fn stage(&self, batch: PackedBatch) -> Result<StagedBatch, ModelError> {
+        Ok(StagedBatch {
+            tokens: self.0.stage(batch.input_ids, &batch.cu_seqlens)?,
+            rows: batch.rows,
+        })
+    }
+}
+
+impl StagedBatch {
+    /// Sequences in the batch.
+    pub fn n_sequences(&self) -> usize {
+        self.rows.len()
+    }
+}
+
+impl InFlight {
+    pub(super) fn new(batch: StagedBatch, results: Results, model: &Model) -> Self {
+        Self {
+            rows: batch.rows,
+            n_tokens: batch.tokens.input_ids().len(),
+            results,
+            hidden_size: model.hidden_size(),
+            dtype: model.dtype().name(),
+        }
+    }
+
+    /// Sequences in the batch.
+    pub fn n_sequences(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Waits until the embeddings are in main memory.
+    ///
+    /// # Errors
+    /// If the device failed, or a vector is not finite; the sequence is named.
+    pub fn wait(self) -> Result<Encoded, ModelError> {
+        let (mut layers, marks) = self.results.wait()?;
+        let embeddings = match layers.len() {
+            1 => layers.remove(0),
+            _ => side_by_side(&layers, self.hidden_size),
+        };
+        let width = embeddings.len() / self.rows.len().max(1);
+        for (row, vector) in self.rows.iter().zip(embeddings.chunks_exact(width.max(1))) {
+            if !vector.iter().all(|x| x.is_finite()) {
+                return Err(ModelError::NotFinite {
+                    id: row.id.clone(),
+                    length: row.length,
+                    dtype: self.dtype,
+                });
+            }
+        }
+        Ok(Encoded {
+            rows: self.rows,
+            embeddings,
+            n_tokens: self.n_tokens,
+            marks,
+        })
+    }
+}
+
+/// From one `[n, hidden]` a layer to `[n, layers, hidden]`.
+fn side_by_side(layers: &[Vec<f32>], hidden_size: usize) -> Vec<f32> {
+    let n = layers.first().map_or(0, |layer| layer.len() / hidden_size);
+    let rows = (0..n).flat_map(|row| {
+        let vectors = layers.iter();
+        vectors.flat_map(move |layer| &layer[row * hidden_size..][..hidden_size])
+    });
+    rows.copied().collect()
+}

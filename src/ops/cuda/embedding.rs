@@ -1,0 +1,55 @@
+//! Token embedding: one kernel, a warp a row.
+
+use super::{
+    Batch, Operand,
+    compile::source,
+    format_name, int,
+    kernel::{Grid, Kernel},
+    packs,
+};
+use crate::device::{
+    DeviceError,
+    cuda::{Gpu, enqueue},
+};
+use burn::tensor::{DType, Tensor};
+use std::sync::Arc;
+
+const WARPS: usize = 8;
+
+/// The rows of `table`, `[vocabulary, hidden]`, that the batch's ids name, in the table's format:
+/// `[rows, hidden]`. It is the first operation on a batch: the stream waits for its copy here.
+pub(in super::super) fn embedding(table: &Tensor<2>, batch: &Arc<Batch>) -> Tensor<2> {
+    let [_, hidden] = table.dims();
+    let table = Operand::new(table);
+    let n_rows = batch.n_rows();
+    let y = table.allocate([n_rows, hidden], table.dtype());
+    let kernel = kernel(table.gpu, table.dtype());
+    let n_packs = packs(hidden, table.dtype());
+    let batch = batch.clone();
+    enqueue(table.gpu, &[table.handle()], &[y.handle()], move |stream, at| {
+        let grid = Grid {
+            blocks: (n_rows.div_ceil(WARPS) as u32, 1),
+            threads: 32 * WARPS as u32,
+        };
+        let (table, y) = (at[0], at[1]);
+        let arguments = [
+            table.into(),
+            batch.input_ids().into(),
+            y.into(),
+            int(n_rows).into(),
+            int(n_packs).into(),
+        ];
+        // SAFETY: the arguments are those of `embedding`; `enqueue` and the batch keep the
+        // addresses valid, and the stream is of the current context.
+        unsafe {
+            batch.upload().begin(stream)?;
+            kernel?.launch(stream, grid, 0, &arguments)
+        }
+    });
+    y.tensor()
+}
+
+pub(super) fn kernel(gpu: &Gpu, dtype: DType) -> Result<Kernel, DeviceError> {
+    let name = format!("embedding_{}", format_name(dtype));
+    Kernel::get(gpu, source!("embedding.cu"), &name, 0)
+}

@@ -1,0 +1,358 @@
+//! Kernels against references in f64, and work lists against the batches that they are made of.
+
+use super::{super::*, attention::Variant, compile::compile};
+use crate::{device, job::DeviceChoice};
+use burn::tensor::{DType, Tensor, TensorData};
+use half::{bf16, f16};
+
+/// Numbers between −1 and 1 that look random and are the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> f32 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    }
+
+    /// As the format holds them.
+    fn vector(&mut self, n: usize, scale: f32, dtype: DType) -> Vec<f32> {
+        (0..n).map(|_| round(scale * self.next(), dtype)).collect()
+    }
+}
+
+fn round(x: f32, dtype: DType) -> f32 {
+    match dtype {
+        DType::BF16 => bf16::from_f32(x).to_f32(),
+        DType::F16 => f16::from_f32(x).to_f32(),
+        _ => x,
+    }
+}
+
+/// Half the distance between neighbouring numbers, relative to them.
+fn unit(dtype: DType) -> f64 {
+    match dtype {
+        DType::BF16 => 1.0 / 256.0,
+        DType::F16 => 1.0 / 2048.0,
+        _ => 1.0 / f64::from(1 << 24),
+    }
+}
+
+fn gpu() -> Chosen {
+    device::choose(&DeviceChoice::Cuda(0)).expect("a GPU")
+}
+
+fn on_gpu<const D: usize>(values: &[f32], shape: [usize; D], dtype: DType) -> Tensor<D> {
+    let n = values.len();
+    let data = match dtype {
+        DType::BF16 => {
+            let values: Vec<bf16> = values.iter().map(|&x| bf16::from_f32(x)).collect();
+            TensorData::new(values, [n])
+        }
+        DType::F16 => {
+            let values: Vec<f16> = values.iter().map(|&x| f16::from_f32(x)).collect();
+            TensorData::new(values, [n])
+        }
+        _ => TensorData::new(values.to_vec(), [n]),
+    };
+    Tensor::<1>::from_data(data, (&gpu().device, dtype)).reshape(shape)
+}
+
+/// The error of `got` relative to `want`, by norm.
+fn relative_error(got: &[f32], want: &[f64]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let (mut error, mut norm) = (0.0, 0.0);
+    for (&got, &want) in got.iter().zip(want) {
+        error += (f64::from(got) - want).powi(2);
+        norm += want.powi(2);
+    }
+    (error / norm).sqrt()
+}
+
+/// A batch of sequences of these lengths, on the GPU.
+fn tokens(lengths: &[usize], dtype: DType, head_dim: usize) -> Tokens {
+    let mut cu_seqlens = vec![0];
+    for &length in lengths {
+        cu_seqlens.push(cu_seqlens[cu_seqlens.len() - 1] + length as i32);
+    }
+    let n_tokens: usize = lengths.iter().sum();
+    let options = StagerOptions {
+        // The slots hold as many sequences as residues allow, and some of these have none.
+        token_budget: n_tokens + 3 * lengths.len(),
+        n_slots: 1,
+        poisoned: false,
+    };
+    let stager = Stager::new(&gpu(), dtype, head_dim, options).expect("slots");
+    let input_ids = (0..n_tokens as i32).map(|n| n % 33).collect();
+    stager.stage(input_ids, &cu_seqlens).expect("staged")
+}
+
+/// Rows of activations of the batch.
+fn n_rows(tokens: &Tokens) -> usize {
+    super::batch::padded(tokens.input_ids().len())
+}
+
+/// One head of one sequence in f64, with queries and keys rounded after their rotation as the
+/// kernels round them: `[L, head_dim]`.
+fn attend(parts: [&[f32]; 3], head_dim: usize, rotary: &RotaryTable, dtype: DType) -> Vec<f64> {
+    let [queries, keys, values] = parts;
+    let rotate = |rows: &[f32]| -> Vec<f64> {
+        let half = head_dim / 2;
+        let mut rotated = vec![0.0; rows.len()];
+        for (position, row) in rows.chunks(head_dim).enumerate() {
+            let (cos, sin) = (rotary.cos(position), rotary.sin(position));
+            for i in 0..half {
+                let (x, y) = (row[i], row[i + half]);
+                let (cos, sin) = (cos[i], sin[i]);
+                let at = position * head_dim + i;
+                rotated[at] = f64::from(round(x * cos - y * sin, dtype));
+                rotated[at + half] = f64::from(round(y * cos + x * sin, dtype));
+            }
+        }
+        rotated
+    };
+    let (queries, keys) = (rotate(queries), rotate(keys));
+    let scale = 1.0 / (head_dim as f64).sqrt();
+    let mut output = Vec::with_capacity(values.len());
+    for query in queries.chunks(head_dim) {
+        let scores: Vec<f64> = keys
+            .chunks(head_dim)
+            .map(|key| scale * query.iter().zip(key).map(|(q, k)| q * k).sum::<f64>())
+            .collect();
+        let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        let mut mixed = vec![0.0; head_dim];
+        for (weight, value) in weights.iter().zip(values.chunks(head_dim)) {
+            for (mixed, &value) in mixed.iter_mut().zip(value) {
+                *mixed += weight / sum * f64::from(value);
+            }
+        }
+        output.extend(mixed);
+    }
+    output
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn attention_agrees_with_f64() {
+    let lengths = [
+        4096, 1022, 1, 2, 3, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 257, 700,
+    ];
+    let mut numbers = Numbers(1);
+    for dtype in [DType::BF16, DType::F16, DType::F32] {
+        for head_dim in [16, 24, 32, 64, 128, 10] {
+            const HEADS: usize = 2;
+            let hidden = HEADS * head_dim;
+            let tokens = tokens(&lengths, dtype, head_dim);
+            let rows = n_rows(&tokens);
+            let rotary = RotaryTable::new(RotaryTable::frequencies(head_dim), 4096);
+            let qkv = numbers.vector(rows * 3 * hidden, 2.0, dtype);
+            let got = attention(
+                &on_gpu(&qkv, [rows, 3 * hidden], dtype),
+                tokens.segments(),
+                &rotary,
+            );
+            let got = values(got).expect("attention");
+            for range in tokens.segments().ranges() {
+                // The longest sequence is checked in one head only, as its reference is slow.
+                for head in 0..if range.len() > 1000 { 1 } else { HEADS } {
+                    let part = |n: usize| -> Vec<f32> {
+                        let column = n * hidden + head * head_dim;
+                        let rows = range.clone().map(|row| row * 3 * hidden + column);
+                        rows.flat_map(|at| qkv[at..at + head_dim].to_vec()).collect()
+                    };
+                    let (queries, keys, values) = (part(0), part(1), part(2));
+                    let want = attend([&queries, &keys, &values], head_dim, &rotary, dtype);
+                    let rows = range.clone().map(|row| row * hidden + head * head_dim);
+                    let got: Vec<f32> = rows.flat_map(|at| got[at..at + head_dim].to_vec()).collect();
+                    let error = relative_error(&got, &want);
+                    // Weights and results are rounded once each, which gives about a unit by norm;
+                    // sums in f32 add some units of f32.
+                    let bound = 1.5 * unit(dtype) + 40.0 * unit(DType::F32);
+                    assert!(
+                        error <= bound,
+                        "{dtype:?}, heads of {head_dim}, {} tokens: {error:e}",
+                        range.len()
+                    );
+                }
+            }
+            assert!(
+                got[tokens.input_ids().len() * hidden..].iter().all(|&x| x == 0.0),
+                "rows of padding are zero"
+            );
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn linear_agrees_with_f64() {
+    let mut numbers = Numbers(2);
+    for dtype in [DType::BF16, DType::F16, DType::F32] {
+        for (rows, n_in, n_out) in [(256, 64, 192), (512, 320, 1280), (256, 1280, 320)] {
+            let x = numbers.vector(rows * n_in, 1.0, dtype);
+            let weight = numbers.vector(n_out * n_in, 0.2, dtype);
+            let bias = numbers.vector(n_out, 1.0, dtype);
+            let residual = numbers.vector(rows * n_out, 1.0, dtype);
+            let linear = Linear::new(
+                on_gpu(&weight, [n_out, n_in], dtype),
+                on_gpu(&bias, [n_out], dtype),
+            );
+            let added = on_gpu(&residual, [rows, n_out], dtype);
+            let mut plain = Vec::with_capacity(rows * n_out);
+            for row in x.chunks(n_in) {
+                for (weights, &bias) in weight.chunks(n_in).zip(&bias) {
+                    let products = row.iter().zip(weights);
+                    let sum: f64 = products.map(|(&x, &w)| f64::from(x) * f64::from(w)).sum();
+                    plain.push(sum + f64::from(bias));
+                }
+            }
+            let tanh_form = |y: f64| {
+                let inner = (2.0 / std::f64::consts::PI).sqrt() * (y + 0.044_715 * y.powi(3));
+                0.5 * y * (1.0 + inner.tanh())
+            };
+            let with_residual: Vec<f64> =
+                plain.iter().zip(&residual).map(|(y, &r)| y + f64::from(r)).collect();
+            for (epilogue, want) in [
+                (Epilogue::None, plain.clone()),
+                (Epilogue::GeluTanh, plain.iter().copied().map(tanh_form).collect()),
+                // The forms differ by at most 4.7e-4, where the values are about 3.
+                (Epilogue::Gelu, plain.iter().copied().map(tanh_form).collect()),
+                (Epilogue::Residual(&added), with_residual),
+            ] {
+                if dtype == DType::F32 && matches!(epilogue, Epilogue::GeluTanh) {
+                    // Models in f32 compute the erf form.
+                    continue;
+                }
+                let got = linear.forward(on_gpu(&x, [rows, n_in], dtype), epilogue);
+                let error = relative_error(&values(got).expect("linear"), &want);
+                let forms = if matches!(epilogue, Epilogue::Gelu) { 4e-4 } else { 0.0 };
+                assert!(
+                    error <= unit(dtype) + forms + 1e-6,
+                    "{dtype:?}, {rows} x {n_in} x {n_out}, {epilogue:?}: {error:e}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn layer_norm_agrees_with_f64() {
+    let mut numbers = Numbers(3);
+    for dtype in [DType::BF16, DType::F16, DType::F32] {
+        for width in [64, 160, 320, 480, 640, 1280, 2560, 5120] {
+            const ROWS: usize = 37;
+            let x = numbers.vector(ROWS * width, 3.0, dtype);
+            let weight = numbers.vector(width, 1.0, DType::F32);
+            let bias = numbers.vector(width, 1.0, DType::F32);
+            let norm = LayerNorm::new(
+                on_gpu(&weight, [width], DType::F32),
+                on_gpu(&bias, [width], DType::F32),
+                1e-5,
+            );
+            let got = norm.forward(&on_gpu(&x, [ROWS, width], dtype));
+            let mut want = Vec::with_capacity(ROWS * width);
+            for row in x.chunks(width) {
+                let n = width as f64;
+                let mean = row.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
+                let variance = row.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n;
+                let columns = row.iter().zip(&weight).zip(&bias);
+                want.extend(columns.map(|((&x, &w), &b)| {
+                    (f64::from(x) - mean) / (variance + 1e-5).sqrt() * f64::from(w) + f64::from(b)
+                }));
+            }
+            let error = relative_error(&values(got).expect("layer norm"), &want);
+            assert!(error <= unit(dtype) + 1e-6, "{dtype:?}, {width}: {error:e}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn pooling_and_embedding_agree_with_f64() {
+    use crate::job::Pooling;
+    let mut numbers = Numbers(4);
+    for dtype in [DType::BF16, DType::F16, DType::F32] {
+        for width in [64, 160, 1280] {
+            let tokens = tokens(&[3, 4, 35, 200, 1000, 5], dtype, 32);
+            let table = numbers.vector(33 * width, 1.0, dtype);
+            let x = embedding(&on_gpu(&table, [33, width], dtype), &tokens);
+            let row = |token: usize, i: usize| {
+                f64::from(table[tokens.input_ids()[token] as usize * width + i])
+            };
+            for pooling in [Pooling::Mean, Pooling::Max, Pooling::Cls] {
+                let mut want = Vec::new();
+                for range in tokens.segments().ranges() {
+                    let residues = range.start + 1..range.end - 1;
+                    want.extend((0..width).map(|i| match pooling {
+                        Pooling::Cls => row(range.start, i),
+                        Pooling::Mean => {
+                            residues.clone().map(|token| row(token, i)).sum::<f64>()
+                                / residues.len() as f64
+                        }
+                        Pooling::Max => residues
+                            .clone()
+                            .map(|token| row(token, i))
+                            .fold(f64::NEG_INFINITY, f64::max),
+                    }));
+                }
+                let got = values(pool(&x, tokens.segments(), pooling)).expect("pooling");
+                let error = relative_error(&got, &want);
+                assert!(error <= 1e-6, "{dtype:?}, {width}, {pooling:?}: {error:e}");
+            }
+        }
+    }
+}
+
+/// Every kernel, for the oldest GPU and for Hopper.
+#[test]
+fn every_kernel_compiles() {
+    // SAFETY: it only tries to open the library.
+    if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
+        eprintln!("NVRTC is not on this machine: kernels are not compiled");
+        return;
+    }
+    for source in super::sources() {
+        for architecture in ["sm_80", "sm_90a"] {
+            if source.file.contains("sm90") && architecture == "sm_80" {
+                continue;
+            }
+            let code = compile(source, architecture).unwrap_or_else(|error| panic!("{error}"));
+            assert!(code.starts_with(b"\x7fELF"), "{} is machine code", source.file);
+        }
+    }
+}
+
+#[test]
+fn work_lists_hold_each_row_once() {
+    let lengths = [1usize, 2, 63, 64, 65, 127, 128, 129, 191, 192, 193, 4096, 3, 3, 1000];
+    let mut cu_seqlens = vec![0i32];
+    for length in lengths {
+        cu_seqlens.push(cu_seqlens[cu_seqlens.len() - 1] + length as i32);
+    }
+    for capability in [(8, 0), (8, 9), (9, 0), (10, 0)] {
+        for dtype in [DType::BF16, DType::F16, DType::F32] {
+            for head_dim in [4, 16, 24, 32, 64, 128, 256] {
+                let variant = Variant::for_capability(capability, dtype, head_dim).expect("a variant");
+                let (tiles, counts) = variant.tiles(&cu_seqlens);
+                assert_eq!(tiles.len(), counts.iter().sum::<usize>());
+                let mut covered = vec![0; *cu_seqlens.last().expect("ends") as usize];
+                let mut tiles = tiles.iter();
+                for (rows, n) in variant.rows().zip(counts) {
+                    for &[start, length, row, _] in tiles.by_ref().take(n) {
+                        for row in row..length.min(row + rows as i32) {
+                            covered[(start + row) as usize] += 1;
+                        }
+                    }
+                }
+                assert!(covered.iter().all(|&n| n == 1), "{capability:?} {dtype:?} {head_dim}");
+            }
+        }
+    }
+    assert!(Variant::for_capability((9, 0), DType::BF16, 7).is_err());
+    assert!(Variant::for_capability((9, 0), DType::BF16, 300).is_err());
+}

@@ -1,0 +1,137 @@
+//! Embeddings on a GPU.
+
+use crate::{
+    common::{GOLDEN_MODELS, golden_sequences, load_on, one_batch},
+    golden::{Bounds, OUTPUTS, check},
+    invariance::embed,
+};
+use runner::{
+    job::{DeviceChoice, Dtype, Pooling},
+    model::{Model, StagerOptions},
+};
+
+fn load(folder: &str, dtype: Dtype) -> Model {
+    load_on(folder, DeviceChoice::Cuda(0), dtype)
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn f32_agrees_with_hf_transformers() {
+    let bounds = Bounds {
+        tolerance: 2e-4,
+        least_cosine: 0.999_999,
+    };
+    for folder in GOLDEN_MODELS {
+        check(folder, &load(folder, Dtype::F32), &OUTPUTS, bounds);
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn f16_agrees_with_hf_transformers() {
+    let bounds = Bounds {
+        tolerance: f32::INFINITY,
+        least_cosine: 0.9999,
+    };
+    for folder in GOLDEN_MODELS {
+        check(folder, &load(folder, Dtype::F16), &["mean"], bounds);
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn bf16_agrees_with_hf_transformers() {
+    let bounds = Bounds {
+        tolerance: f32::INFINITY,
+        least_cosine: 0.9995,
+    };
+    for folder in GOLDEN_MODELS {
+        check(folder, &load(folder, Dtype::Bf16), &["mean"], bounds);
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn a_sequence_has_the_same_bits_alone_and_anywhere_in_a_batch() {
+    for folder in GOLDEN_MODELS {
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+            let model = load(folder, dtype);
+            let sequences = golden_sequences(folder);
+            let together = embed(&model, &sequences);
+            assert_eq!(together, embed(&model, &sequences), "{folder}: two runs");
+            // A batch of another size and order, with each sequence at another place.
+            let mut longer: Vec<String> = sequences.iter().rev().cloned().collect();
+            longer.extend((3..700).map(|n| "ACDEFGHIKLMNPQRSTVWY".repeat(40)[..n].to_owned()));
+            let elsewhere = embed(&model, &longer);
+            for (n, sequence) in sequences.iter().enumerate() {
+                let what = format!("{folder} {dtype:?}, {} residues", sequence.len());
+                let alone = embed(&model, std::slice::from_ref(sequence));
+                assert_eq!(alone[0], together[n], "{what}: alone");
+                assert_eq!(elsewhere[sequences.len() - 1 - n], together[n], "{what}: elsewhere");
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn no_batch_reads_a_slot_too_early_or_late() {
+    let folder = GOLDEN_MODELS[4];
+    let model = load(folder, Dtype::Bf16);
+    // Batches of very different sizes, so that a short one follows closely on a long one.
+    let batches: Vec<_> = (0..60)
+        .map(|n: usize| {
+            let sequences: Vec<String> = (0..1 + n * 7 % 40)
+                .map(|i| "MKVLAAGICDEFHNPQRSTWY".repeat(50)[..20 + (n * 131 + i * 97) % 1000].to_owned())
+                .collect();
+            one_batch(&sequences)
+        })
+        .collect();
+    let layers = [model.n_layers()];
+    let token_budget = batches.iter().map(|batch| batch.n_tokens()).max().expect("batches");
+    let run = |n_slots, poisoned| -> Vec<Vec<f32>> {
+        let options = StagerOptions {
+            token_budget,
+            n_slots,
+            poisoned,
+        };
+        let stager = model.stager(options).expect("slots");
+        let in_flight: Vec<_> = batches
+            .iter()
+            .map(|batch| {
+                let staged = stager.stage(batch.clone()).expect("staged");
+                model.submit(staged, &layers, Pooling::Mean).expect("submitted")
+            })
+            .collect();
+        in_flight
+            .into_iter()
+            .map(|batch| batch.wait().expect("finite embeddings").embeddings)
+            .collect()
+    };
+    let one_by_one: Vec<Vec<f32>> = batches
+        .iter()
+        .map(|batch| model.encode(batch, &layers, Pooling::Mean).expect("finite"))
+        .collect();
+    for n_slots in [1, 2, 3] {
+        assert_eq!(run(n_slots, true), one_by_one, "{n_slots} slots");
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn the_exact_gelu_is_no_further_away() {
+    use runner::job::{Gelu, ModelSpec};
+    let folder = GOLDEN_MODELS[4];
+    let spec = ModelSpec {
+        device: DeviceChoice::Cuda(0),
+        dtype: Some(Dtype::F16),
+        gelu: Gelu::Exact,
+        ..ModelSpec::new(&crate::common::project(folder).to_string_lossy())
+    };
+    let bounds = Bounds {
+        tolerance: f32::INFINITY,
+        least_cosine: 0.9999,
+    };
+    let model = Model::load(&spec).expect("the model loads");
+    check(folder, &model, &["mean"], bounds);
+}
