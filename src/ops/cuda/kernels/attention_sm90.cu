@@ -328,15 +328,15 @@ template <typename T, int D> struct Consumer {
         products_finish();
     }
 
-    // Scores of a whole tile for this warp's rows, without the warpgroup's other warps.
-    DEVICE void multiply_keys_alone(float* s, u32 keys) {
-        int row = lane_id() % 16, key = lane_id() % 8 + lane_id() / 16 * 8;
+    // The same for this warp's rows only, without the warpgroup's other warps.
+    template <int N> DEVICE void multiply_keys_alone(float* s, u32 keys) {
+        int row = warp_id() * 16 + lane_id() % 16, key = lane_id() % 8 + lane_id() / 16 * 8;
         u32 query_tile = Tile<D>::address(queries), key_tile = Tile<D>::address(keys);
-        UNROLL for (int i = 0; i < KEYS / 2; i++) s[i] = 0;
+        UNROLL for (int i = 0; i < N / 2; i++) s[i] = 0;
         _Pragma("unroll 1") for (int k = 0; k < D / 16; k++) {
             u32 a[4], b[4];
-            load_matrices(a, query_tile + Tile<D>::offset(warp_id() * 16 + row, 2 * k + lane_id() / 16));
-            UNROLL for (int i = 0; i < KEYS / 2; i += 8) {
+            load_matrices(a, query_tile + Tile<D>::offset(row, 2 * k + lane_id() / 16));
+            UNROLL for (int i = 0; i < N / 2; i += 8) {
                 load_matrices(b, key_tile + Tile<D>::offset(i * 2 + key, 2 * k + lane_id() / 8 % 2));
                 multiply_warp<T>(s + i, a, b[0], b[1]);
                 multiply_warp<T>(s + i + 4, a, b[2], b[3]);
@@ -383,32 +383,29 @@ template <typename T, int D> struct Consumer {
         }
     }
 
-    // A tile of 64 keys. After the first one `top` does nearly always, so no maximum is looked for: a third of the
-    // softmax's work. Where it does not, the scores are overwritten by the time that shows, and computed again.
-    DEVICE void whole_tile(u32 keys, bool first) {
-        float s[KEYS / 2], added[2] = {0, 0};
-        u32 p[KEYS / 16][4];
-        multiply_keys<KEYS>(s, keys);
-        if (!first) exponentials<KEYS>(s, p, added);
-        if (first || __any_sync(~0u, fmaxf(added[0], added[1]) > Format<T>::LARGE)) {
-            if (!first) multiply_keys_alone(s, keys);
-            raise_top<KEYS>(s);
-            added[0] = added[1] = 0;
-            exponentials<KEYS>(s, p, added);
-        }
-        sum[0] += added[0], sum[1] += added[1];
-        multiply_values<KEYS>(p, keys + (Tile<D>::BYTES >> 4));
-    }
-
-    // The last tile: `valid` of its keys exist, and N >= valid > N - 16.
-    template <int N> DEVICE void last_tile(u32 keys, int valid) {
-        float s[N / 2];
-        u32 p[N / 16][4];
-        multiply_keys<N>(s, keys);
+    // Where N > valid > N - 16 keys exist, makes the scores of the others count for nothing.
+    template <int N> DEVICE void mask(float* s, int valid) {
         UNROLL for (int i = N / 2 - 8; i < N / 2; i++)
             if (i / 4 * 8 + lane_id() % 4 * 2 + i % 2 >= valid) s[i] = -1e30f;
-        raise_top<N>(s);
-        exponentials<N>(s, p, sum);
+    }
+
+    // A tile of N keys, of which `valid` exist; fewer than N only in the LAST one. After the first tile `top` does
+    // nearly always, so no maximum is looked for: a third of the softmax's work. Where it does not, the scores are
+    // overwritten by the time that shows, and computed again.
+    template <int N, bool LAST> DEVICE void add_tile(u32 keys, int valid, bool first) {
+        float s[N / 2], added[2] = {0, 0};
+        u32 p[N / 16][4];
+        multiply_keys<N>(s, keys);
+        if (LAST) mask<N>(s, valid);
+        if (!first) exponentials<N>(s, p, added);
+        if (first || __any_sync(~0u, fmaxf(added[0], added[1]) > Format<T>::LARGE)) {
+            if (!first) multiply_keys_alone<N>(s, keys);
+            if (!first && LAST) mask<N>(s, valid);
+            raise_top<N>(s);
+            added[0] = added[1] = 0;
+            exponentials<N>(s, p, added);
+        }
+        sum[0] += added[0], sum[1] += added[1];
         multiply_values<N>(p, keys + (Tile<D>::BYTES >> 4));
     }
 
@@ -416,15 +413,16 @@ template <typename T, int D> struct Consumer {
         int n_whole = (length - 1) / KEYS, valid = length - n_whole * KEYS;
         for (int tile = 0; tile < n_whole; tile++) {
             barrier_wait(ring.full(tile), ring.full_parity(tile));
-            whole_tile(Tile<D>::descriptor_low(ring.keys(tile)), tile == 0);
+            add_tile<KEYS, false>(Tile<D>::descriptor_low(ring.keys(tile)), KEYS, tile == 0);
+            __syncwarp();
             if (lane_id() == 0) barrier_arrive(ring.empty(tile));
         }
         barrier_wait(ring.full(n_whole), ring.full_parity(n_whole));
         u32 keys = Tile<D>::descriptor_low(ring.keys(n_whole));
-        if (valid > 48) last_tile<64>(keys, valid);
-        else if (valid > 32) last_tile<48>(keys, valid);
-        else if (valid > 16) last_tile<32>(keys, valid);
-        else last_tile<16>(keys, valid);
+        if (valid > 48) add_tile<64, true>(keys, valid, n_whole == 0);
+        else if (valid > 32) add_tile<48, true>(keys, valid, n_whole == 0);
+        else if (valid > 16) add_tile<32, true>(keys, valid, n_whole == 0);
+        else add_tile<16, true>(keys, valid, n_whole == 0);
     }
 
     // Divides by the sums and writes the warp's rows, 16 bytes at a time. `to` is the first one; `valid` of them lie
@@ -517,7 +515,7 @@ DEVICE void attention(const T* qkv, T* out, const int4* tiles, const float2* rop
     ATTENTION(attention_sm90_##DTYPE##_32, T, 32, 2, 2, 4, 2, 48)                                          \
     ATTENTION(attention_sm90_##DTYPE##_64, T, 64, 2, 2, 4, 2, 48)                                          \
     ATTENTION(attention_sm90_##DTYPE##_64_short, T, 64, 1, 3, 2, 1, 40)                                    \
-    ATTENTION(attention_sm90_##DTYPE##_128, T, 128, 2, 1, 4, 2, 56)
+    ATTENTION(attention_sm90_##DTYPE##_128, T, 128, 3, 1, 4, 2, 56)
 
 ATTENTION_OF(bf16, __nv_bfloat16)
 ATTENTION_OF(f16, __half)

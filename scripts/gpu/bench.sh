@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Tokens per second on this machine's GPU, one block of lines a model:
+#   scripts/gpu/bench.sh FASTA MODEL...
+# RUNNER names the program, SEQUENCES how many sequences to embed (6000), DTYPE the number format.
+set -euo pipefail
+here=$(dirname "$(realpath "$0")")
+fasta=$1
+shift
+runner=${RUNNER:-$here/../../target/release/runner}
+nvidia-smi --query-gpu=name,driver_version,clocks.max.sm,power.limit --format=csv,noheader
+for model in "$@"; do
+    "$runner" --quiet exec "$here/bench.rhai" -- "$model" "$fasta" "${SEQUENCES:-6000}" "${DTYPE:-bf16}"
+done
