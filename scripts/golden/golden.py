@@ -2,7 +2,7 @@
 
 Usage: python3 scripts/golden/golden.py MODEL_DIR [MODEL_DIR ...]
 
-Runs HF transformers in f32 on the CPU, one sequence of MODEL_DIR/golden.fasta at a time, so that
+Runs HF transformers in f32 on the CPU (or on a GPU, with DEVICE=cuda, for large models), one sequence of MODEL_DIR/golden.fasta at a time, so that
 neither padding nor a GPU's number formats play a part. For sequence i (from 0) it writes
   i.mean             [hidden]              mean of the last hidden state over residues
   i.cls              [hidden]              its BOS vector
@@ -16,6 +16,7 @@ sequence of 1,022 residues by 4e-4. The reference does as transformers does.
 Needs: torch, transformers (5.17 was used), safetensors
 """
 
+import os
 import sys
 
 import torch
@@ -23,6 +24,9 @@ from safetensors.torch import load_file, save_file
 from transformers import EsmConfig, EsmForMaskedLM
 
 MOST_TOKENS_KEPT = 40
+DEVICE = os.environ.get("DEVICE", "cpu")
+# f32 means f32: tensor cores would round the inputs to 10 bits.
+torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def sequences(path):
@@ -44,6 +48,7 @@ def reference(folder):
     harmless = ("lm_head.decoder", "contact_head", "position_ids", "inv_freq", "position_embeddings")
     assert all(any(part in name for part in harmless) for name in missing), missing
 
+    model.to(DEVICE)
     tokens = open(f"{folder}/vocab.txt").read().split()
     ids_by_token = {token: n for n, token in enumerate(tokens)}
     unknown = ids_by_token["<unk>"]
@@ -51,18 +56,18 @@ def reference(folder):
     for i, sequence in enumerate(sequences(f"{folder}/golden.fasta")):
         residues = [ids_by_token.get(residue, unknown) for residue in sequence]
         ids = [ids_by_token["<cls>"], *residues, ids_by_token["<eos>"]]
-        ids = torch.tensor([ids])
+        ids = torch.tensor([ids], device=DEVICE)
         with torch.no_grad():
             result = model(
                 input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True
             )
-        states = torch.stack([state[0] for state in result.hidden_states])
+        states = torch.stack([state[0] for state in result.hidden_states]).cpu()
         outputs[f"{i}.mean"] = states[-1, 1:-1].mean(0)
         outputs[f"{i}.cls"] = states[-1, 0].clone()
         outputs[f"{i}.mean_all_layers"] = states[:, 1:-1].mean(1)
         if ids.shape[1] <= MOST_TOKENS_KEPT:
             outputs[f"{i}.tokens"] = states[-1].clone()
-            outputs[f"{i}.logits"] = result.logits[0].clone()
+            outputs[f"{i}.logits"] = result.logits[0].cpu()
     return outputs
 
 

@@ -41,7 +41,10 @@ impl PackedBatch {
         let n = (n_tokens / LENGTH).max(1);
         // The last sequence takes the rest, which may be too short for one of its own.
         let ends = (1..=n).map(|end| if end == n { n_tokens } else { end * LENGTH });
-        let cu_seqlens: Vec<i32> = std::iter::once(0).chain(ends).map(|end| end as i32).collect();
+        let cu_seqlens: Vec<i32> = std::iter::once(0)
+            .chain(ends)
+            .map(|end| end as i32)
+            .collect();
         let row = |index| Row {
             index,
             id: "synthetic".to_owned(),

@@ -188,7 +188,11 @@ mod tests {
         check("device", "cuda:3", Ok((None, DeviceChoice::Cuda(3))));
         check("device", "mock", Ok((None, DeviceChoice::Mock)));
         let uuid = "GPU-8f6d1e5c-0000-1111-2222-333344445555";
-        check("device", uuid, Ok((None, DeviceChoice::Uuid(uuid.to_owned()))));
+        check(
+            "device",
+            uuid,
+            Ok((None, DeviceChoice::Uuid(uuid.to_owned()))),
+        );
         check("gelu", "exact", Ok((None, DeviceChoice::Auto)));
         check("gelu", "exakt", Err("did you mean \"exact\"?"));
         check("dtype", "bf61", Err("did you mean \"bf16\"?"));

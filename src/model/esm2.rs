@@ -118,7 +118,12 @@ impl Esm2 {
         let last = wanted.iter().copied().max().unwrap_or(0);
         let mut rotary = self.rotary.borrow_mut();
         if rotary.n_positions() < segments.max_seqlen() {
-            rotary.grow(segments.max_seqlen().next_power_of_two().max(LEAST_POSITIONS));
+            rotary.grow(
+                segments
+                    .max_seqlen()
+                    .next_power_of_two()
+                    .max(LEAST_POSITIONS),
+            );
         }
 
         let mut x = ops::embedding(&self.embeddings, tokens);

@@ -22,7 +22,9 @@ impl Encoder for Mock {
         pooling: Pooling,
     ) -> Result<Results, DeviceError> {
         let start = Instant::now();
-        let values = layers.iter().map(|&layer| self.hash(tokens, layer, pooling));
+        let values = layers
+            .iter()
+            .map(|&layer| self.hash(tokens, layer, pooling));
         let values = values.collect();
         Ok(Results::here(values, start.elapsed().as_secs_f64()))
     }
@@ -41,7 +43,10 @@ impl Mock {
         let mut values = Vec::with_capacity(tokens.segments().len() * self.hidden_size);
         let mut stream = vec![0; 4 * self.hidden_size];
         for range in tokens.segments().ranges() {
-            let bytes: Vec<u8> = tokens.input_ids()[range].iter().map(|&id| id as u8).collect();
+            let bytes: Vec<u8> = tokens.input_ids()[range]
+                .iter()
+                .map(|&id| id as u8)
+                .collect();
             let mut hasher = blake3::Hasher::new();
             hasher.update(&layer.to_le_bytes());
             hasher.update(pooling.name().as_bytes());

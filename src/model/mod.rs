@@ -74,7 +74,12 @@ impl Model {
         let free_before = chosen.as_ref().and_then(device::free_bytes);
         let (encoder, fingerprint, default_token_budget): (Box<dyn Encoder>, _, _) = match &chosen {
             Some(chosen) => {
-                ops::prepare(chosen, burn_dtype(dtype), config.hidden_size, config.head_dim())?;
+                ops::prepare(
+                    chosen,
+                    burn_dtype(dtype),
+                    config.hidden_size,
+                    config.head_dim(),
+                )?;
                 let weights = Weights::open(&folder)?;
                 let fingerprint = Fingerprint::start(&folder, &weights);
                 let form = esm2::Form {
@@ -186,7 +191,10 @@ impl Model {
     /// [`DeviceError::OutOfMemory`](crate::device::DeviceError::OutOfMemory) if a batch of that size
     /// does not fit; a smaller one may.
     pub fn warm_up(&self, token_budget: usize) -> Result<(), ModelError> {
-        let is_gpu = self.chosen.as_ref().is_some_and(|chosen| chosen.gpu.is_some());
+        let is_gpu = self
+            .chosen
+            .as_ref()
+            .is_some_and(|chosen| chosen.gpu.is_some());
         if !is_gpu || self.warm.get() >= token_budget {
             return Ok(());
         }
@@ -295,7 +303,11 @@ fn default_token_budget(
     let room = free.saturating_sub(n_parameters * bytes as u64) / 2;
     let per_token = (WIDTHS * config.hidden_size * bytes) as u64;
     let fitting = usize::try_from(room / per_token).unwrap_or(usize::MAX);
-    let wanted = if config.hidden_size < 1000 { 65_536 } else { 32_768 };
+    let wanted = if config.hidden_size < 1000 {
+        65_536
+    } else {
+        32_768
+    };
     // Powers of two need no rows of padding.
     let fitting = (fitting + 1).next_power_of_two() / 2;
     wanted.min(fitting).max(CPU_TOKEN_BUDGET)

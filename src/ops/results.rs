@@ -77,5 +77,6 @@ pub fn values(tensor: Tensor<2>) -> Result<Vec<f32>, DeviceError> {
         .try_into_data()
         .map_err(|error| failed(format!("{error:?}")))?;
     let data = data.convert::<f32>();
-    data.try_into_vec().map_err(|error| failed(format!("{error:?}")))
+    data.try_into_vec()
+        .map_err(|error| failed(format!("{error:?}")))
 }

@@ -172,7 +172,9 @@ fn pooling_looks_at_residues_only() {
 #[test]
 fn embedding_picks_rows() {
     let table = Numbers(6).tensor([5, 3], 1.0);
-    let tokens = Stager::host().stage(vec![4, 0, 4], &[0, 3]).expect("tokens");
+    let tokens = Stager::host()
+        .stage(vec![4, 0, 4], &[0, 3])
+        .expect("tokens");
     let rows = embedding(&table, &tokens);
     let want = Tensor::cat(
         [4, 0, 4]

@@ -141,9 +141,7 @@ impl<'a> Packing<'a> {
         let n = record.sequence.len();
         (n > longest).then(|| Rejection {
             id: record.id.clone(),
-            reason: format!(
-                "{n} residues, more than the {longest} that the device has memory for"
-            ),
+            reason: format!("{n} residues, more than the {longest} that the device has memory for"),
         })
     }
 

@@ -6,7 +6,7 @@ use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 
 /// Reference outputs by name: `3.mean`, `3.cls`, …
-fn references(folder: &str) -> BTreeMap<String, Vec<f32>> {
+pub fn references(folder: &str) -> BTreeMap<String, Vec<f32>> {
     let bytes = std::fs::read(project(folder).join("golden.safetensors")).expect("golden file");
     let tensors = SafeTensors::deserialize(&bytes).expect("a safetensors file");
     tensors
@@ -37,20 +37,37 @@ const ON_CPU: Bounds = Bounds {
     least_cosine: 0.999_999,
 };
 
+/// How close two vectors are.
+pub struct Closeness {
+    /// The largest difference of a component.
+    pub difference: f32,
+    /// The cosine of the angle between them.
+    pub cosine: f64,
+}
+
+impl Closeness {
+    pub fn of(got: &[f32], want: &[f32]) -> Self {
+        let mut difference = 0f32;
+        let (mut dot, mut got_square, mut want_square) = (0f64, 0f64, 0f64);
+        for (&got, &want) in got.iter().zip(want) {
+            difference = difference.max((got - want).abs());
+            dot += f64::from(got) * f64::from(want);
+            got_square += f64::from(got).powi(2);
+            want_square += f64::from(want).powi(2);
+        }
+        Self {
+            difference,
+            cosine: dot / (got_square * want_square).sqrt(),
+        }
+    }
+}
+
 fn assert_close(got: &[f32], want: &[f32], bounds: Bounds, name: &str) {
     assert_eq!(got.len(), want.len(), "{name}: shape");
-    let mut worst = 0f32;
-    let (mut dot, mut got_square, mut want_square) = (0f64, 0f64, 0f64);
-    for (&got, &want) in got.iter().zip(want) {
-        worst = worst.max((got - want).abs());
-        dot += f64::from(got) * f64::from(want);
-        got_square += f64::from(got).powi(2);
-        want_square += f64::from(want).powi(2);
-    }
-    let cosine = dot / (got_square * want_square).sqrt();
+    let Closeness { difference, cosine } = Closeness::of(got, want);
     assert!(
-        worst <= bounds.tolerance && cosine >= bounds.least_cosine,
-        "{name}: largest difference {worst:e}, cosine {cosine}"
+        difference <= bounds.tolerance && cosine >= bounds.least_cosine,
+        "{name}: largest difference {difference:e}, cosine {cosine}"
     );
 }
 
@@ -102,7 +119,11 @@ pub fn check(folder: &str, model: &Model, endings: &[&str], bounds: Bounds) {
     }
     let n_wanted = references
         .keys()
-        .filter(|name| endings.iter().any(|ending| name.ends_with(&format!(".{ending}"))))
+        .filter(|name| {
+            endings
+                .iter()
+                .any(|ending| name.ends_with(&format!(".{ending}")))
+        })
         .count();
     assert_eq!(n_checked, n_wanted, "every reference output was compared");
 }

@@ -2,11 +2,11 @@
 
 use crate::{
     common::{GOLDEN_MODELS, golden_sequences, load_on, one_batch},
-    golden::{Bounds, OUTPUTS, check},
+    golden::{Bounds, Closeness, OUTPUTS, check, references},
     invariance::embed,
 };
 use runner::{
-    job::{DeviceChoice, Dtype, Pooling},
+    job::{DeviceChoice, Dtype, Gelu, ModelSpec, Pooling},
     model::{Model, StagerOptions},
 };
 
@@ -67,7 +67,11 @@ fn a_sequence_has_the_same_bits_alone_and_anywhere_in_a_batch() {
                 let what = format!("{folder} {dtype:?}, {} residues", sequence.len());
                 let alone = embed(&model, std::slice::from_ref(sequence));
                 assert_eq!(alone[0], together[n], "{what}: alone");
-                assert_eq!(elsewhere[sequences.len() - 1 - n], together[n], "{what}: elsewhere");
+                assert_eq!(
+                    elsewhere[sequences.len() - 1 - n],
+                    together[n],
+                    "{what}: elsewhere"
+                );
             }
         }
     }
@@ -82,13 +86,19 @@ fn no_batch_reads_a_slot_too_early_or_late() {
     let batches: Vec<_> = (0..60)
         .map(|n: usize| {
             let sequences: Vec<String> = (0..1 + n * 7 % 40)
-                .map(|i| "MKVLAAGICDEFHNPQRSTWY".repeat(50)[..20 + (n * 131 + i * 97) % 1000].to_owned())
+                .map(|i| {
+                    "MKVLAAGICDEFHNPQRSTWY".repeat(50)[..20 + (n * 131 + i * 97) % 1000].to_owned()
+                })
                 .collect();
             one_batch(&sequences)
         })
         .collect();
     let layers = [model.n_layers()];
-    let token_budget = batches.iter().map(|batch| batch.n_tokens()).max().expect("batches");
+    let token_budget = batches
+        .iter()
+        .map(|batch| batch.n_tokens())
+        .max()
+        .expect("batches");
     let run = |n_slots, poisoned| -> Vec<Vec<f32>> {
         let options = StagerOptions {
             token_budget,
@@ -100,7 +110,9 @@ fn no_batch_reads_a_slot_too_early_or_late() {
             .iter()
             .map(|batch| {
                 let staged = stager.stage(batch.clone()).expect("staged");
-                model.submit(staged, &layers, Pooling::Mean).expect("submitted")
+                model
+                    .submit(staged, &layers, Pooling::Mean)
+                    .expect("submitted")
             })
             .collect();
         in_flight
@@ -117,10 +129,46 @@ fn no_batch_reads_a_slot_too_early_or_late() {
     }
 }
 
+/// The model that scripts/gpu/parity.sh prepares; without it there is nothing to compare.
+#[test]
+#[ignore = "needs a GPU"]
+fn a_large_model_agrees_with_hf_transformers() {
+    let Ok(folder) = std::env::var("RUNNER_GOLDEN") else {
+        return;
+    };
+    let want = references(&folder);
+    let sequences = golden_sequences(&folder);
+    for (dtype, gelu, least_cosine) in [
+        (Dtype::Bf16, Gelu::Auto, 0.9995),
+        (Dtype::Bf16, Gelu::Exact, 0.9995),
+        (Dtype::F16, Gelu::Auto, 0.9999),
+        (Dtype::F16, Gelu::Exact, 0.9999),
+        (Dtype::F32, Gelu::Auto, 0.999_999),
+    ] {
+        let spec = ModelSpec {
+            device: DeviceChoice::Cuda(0),
+            dtype: Some(dtype),
+            gelu,
+            ..ModelSpec::new(&folder)
+        };
+        let model = Model::load(&spec).expect("the model loads");
+        let embeddings = embed(&model, &sequences);
+        let (mut cosine, mut difference) = (1f64, 0f32);
+        for (n, got) in embeddings.iter().enumerate() {
+            let closeness = Closeness::of(got, &want[&format!("{n}.mean")]);
+            cosine = cosine.min(closeness.cosine);
+            difference = difference.max(closeness.difference);
+        }
+        println!(
+            "{dtype:?}, gelu {gelu:?}: least cosine {cosine:.7}, largest difference {difference:.1e}"
+        );
+        assert!(cosine >= least_cosine, "{dtype:?}, gelu {gelu:?}: {cosine}");
+    }
+}
+
 #[test]
 #[ignore = "needs a GPU"]
 fn the_exact_gelu_is_no_further_away() {
-    use runner::job::{Gelu, ModelSpec};
     let folder = GOLDEN_MODELS[4];
     let spec = ModelSpec {
         device: DeviceChoice::Cuda(0),

@@ -18,7 +18,11 @@ pub(crate) struct Cache {
 impl Cache {
     /// The folder of this user: `$RUNNER_CACHE_DIR`, else `runner` in the user's cache folder.
     pub(crate) fn of_user() -> Self {
-        let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let variable = |name| {
+            env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         let folder = variable("RUNNER_CACHE_DIR")
             .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("runner")))
             .or_else(|| Some(variable("HOME")?.join(".cache/runner")));
@@ -34,7 +38,10 @@ impl Cache {
         origin: &[&[u8]],
         make: impl FnOnce() -> Result<Vec<u8>, E>,
     ) -> Result<Vec<u8>, E> {
-        let path = self.folder.as_ref().map(|folder| folder.join(file_name(origin)));
+        let path = self
+            .folder
+            .as_ref()
+            .map(|folder| folder.join(file_name(origin)));
         if let Some(content) = path.as_ref().and_then(read) {
             return Ok(content);
         }
@@ -53,7 +60,9 @@ fn file_name(origin: &[&[u8]]) -> String {
     let mut hasher = blake3::Hasher::new();
     for part in origin {
         // The length separates the parts.
-        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+        hasher
+            .update(&(part.len() as u64).to_le_bytes())
+            .update(part);
     }
     hasher.finalize().to_hex()[..32].to_owned()
 }

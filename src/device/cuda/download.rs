@@ -1,12 +1,11 @@
 //! Results on their way from the GPU, through pinned memory, on a stream of their own.
 
-use super::{Doing, Event, Gpu, Marks, conclude, Upload, memory::Pinned};
+use super::{Doing, Event, Gpu, Marks, Upload, conclude, memory::Pinned};
 use crate::device::DeviceError;
 use cubecl::server::Handle;
 use cudarc::driver::{result, sys::CUstream};
 use std::sync::{
-    Arc,
-    Mutex,
+    Arc, Mutex,
     mpsc::{Receiver, sync_channel},
 };
 
@@ -53,7 +52,8 @@ impl Download {
             upload,
         };
         conclude(gpu, &sources.iter().collect::<Vec<_>>(), move |computed| {
-            let result = computed.and_then(|(compute, addresses)| copies.enqueue(compute, addresses));
+            let result =
+                computed.and_then(|(compute, addresses)| copies.enqueue(compute, addresses));
             // The slot returns to its ring before anyone learns that the batch is on its way.
             drop(copies);
             // Without a receiver nobody waits for the result.
@@ -77,9 +77,14 @@ impl Download {
     /// If computing or copying them failed.
     pub(crate) fn wait(mut self) -> Result<(Vec<Vec<u8>>, Arc<Marks>), DeviceError> {
         self.settle()?;
-        let buffer = self.buffer.take().expect("it is taken out here or by `drop`");
+        let buffer = self
+            .buffer
+            .take()
+            .expect("it is taken out here or by `drop`");
         let results = {
-            let pinned = buffer.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let pinned = buffer
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
             let mut rest = pinned.bytes();
             let split = |&size: &usize| {
                 let (result, after) = rest.split_at(size);
@@ -141,7 +146,10 @@ impl Copies {
     /// Enqueues everything. It runs on the device thread, where the context is current.
     fn enqueue(&self, compute: CUstream, addresses: &[u64]) -> Result<(), DeviceError> {
         let downloads = self.downloads.get();
-        let mut pinned = self.buffer.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut pinned = self
+            .buffer
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         let mut rest = pinned.bytes_mut();
         // SAFETY: both streams are alive; the download keeps `buffer` and the sources until
         // `landed` is reached.
@@ -161,7 +169,9 @@ impl Copies {
 /// Pinned memory of at least `n_bytes`.
 fn take_spare(gpu: &Gpu, n_bytes: usize) -> Result<Pinned, DeviceError> {
     let spare = {
-        let mut spares = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut spares = SPARE
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         let fitting = spares.iter().position(|spare| spare.n_bytes() >= n_bytes);
         fitting.map(|n| spares.swap_remove(n))
     };
@@ -175,8 +185,12 @@ fn give_back(buffer: Arc<Mutex<Pinned>>) {
     const MOST_SPARE: usize = 16;
     // The device thread has dropped its share when it reported.
     if let Some(pinned) = Arc::into_inner(buffer) {
-        let pinned = pinned.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut spares = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let pinned = pinned
+            .into_inner()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut spares = SPARE
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if spares.len() < MOST_SPARE {
             spares.push(pinned);
         }

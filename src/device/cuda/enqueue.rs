@@ -25,8 +25,14 @@ pub(crate) fn enqueue(
 ) {
     // A binding keeps its allocation alive and in place. They move into the task, so the caller may
     // drop its handles as soon as this function returns.
-    let reads: Vec<_> = reads.iter().map(|&handle| handle.clone().binding()).collect();
-    let writes: Vec<_> = writes.iter().map(|&handle| handle.clone().binding()).collect();
+    let reads: Vec<_> = reads
+        .iter()
+        .map(|&handle| handle.clone().binding())
+        .collect();
+    let writes: Vec<_> = writes
+        .iter()
+        .map(|&handle| handle.clone().binding())
+        .collect();
     let stream_id = StreamId::current();
 
     gpu.server.submit(move |server: &mut Server| {
@@ -65,7 +71,10 @@ pub(crate) fn conclude(
     reads: &[&Handle],
     work: impl FnOnce(Result<(CUstream, &[u64]), DeviceError>) + Send + 'static,
 ) {
-    let reads: Vec<_> = reads.iter().map(|&handle| handle.clone().binding()).collect();
+    let reads: Vec<_> = reads
+        .iter()
+        .map(|&handle| handle.clone().binding())
+        .collect();
     let stream_id = StreamId::current();
 
     gpu.server.submit(move |server: &mut Server| {

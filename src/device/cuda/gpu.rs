@@ -47,7 +47,9 @@ impl Gpu {
     /// Opens a GPU, or returns it if it is open already.
     pub(super) fn open(found: &Found) -> Result<&'static Self, DeviceError> {
         let slot = GPUS.get(found.ordinal).ok_or(DeviceError::NoGpu)?;
-        let _guard = OPENING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _guard = OPENING
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(gpu) = slot.get() {
             return Ok(gpu);
         }

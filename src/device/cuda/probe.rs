@@ -107,8 +107,14 @@ fn list() -> Result<Vec<Found>, DeviceError> {
                 name,
                 uuid: uuid_text(&uuid.bytes.map(|byte| byte as u8)),
                 capability: (
-                    attribute(handle, CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
-                    attribute(handle, CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
+                    attribute(
+                        handle,
+                        CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
+                    )?,
+                    attribute(
+                        handle,
+                        CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+                    )?,
                 ),
             })
         })

@@ -173,7 +173,8 @@ impl Drop for Upload {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
             let free = self.shared.free.lock();
-            free.unwrap_or_else(|poisoned| poisoned.into_inner()).push(slot);
+            free.unwrap_or_else(|poisoned| poisoned.into_inner())
+                .push(slot);
             self.shared.returned.notify_one();
         }
     }

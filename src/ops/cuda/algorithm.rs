@@ -5,10 +5,10 @@
 //! that give the same bits as the first. The measured times then decide on speed alone.
 
 use super::{
+    compile::source,
     format_name,
     gemm::{self, Algorithm, Fused, Gemm, Operands, Problem, WORKSPACE_BYTES},
     kernel::{Grid, Kernel},
-    compile::source,
 };
 use crate::device::{
     DeviceError,
@@ -36,13 +36,19 @@ static CHOSEN: LazyLock<Mutex<HashMap<(usize, Gemm), Algorithm>>> = LazyLock::ne
 /// # Errors
 /// If cuBLASLt has none.
 pub(super) fn choose(gpu: &'static Gpu, gemm: Gemm) -> Result<Algorithm, DeviceError> {
-    let mut chosen = CHOSEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut chosen = CHOSEN
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     if let Some(algorithm) = chosen.get(&(gpu.ordinal(), gemm)) {
         return Ok(*algorithm);
     }
     gpu.bind()?;
     let problem = gemm.problem(MEASURED_ROWS)?;
-    let origin = format!("{gemm:?} {} {} {MEASURED_ROWS}", gpu.name(), gemm::version());
+    let origin = format!(
+        "{gemm:?} {} {} {MEASURED_ROWS}",
+        gpu.name(),
+        gemm::version()
+    );
     let bytes = Cache::of_user().get_or_make(&[origin.as_bytes()], || {
         let fastest = measure(gpu, gemm, &problem)?;
         Ok::<_, DeviceError>(fastest.data.map(u64::to_le_bytes).concat())
@@ -100,7 +106,11 @@ struct Bench {
 impl Bench {
     fn new(gpu: &'static Gpu, gemm: Gemm) -> Result<Self, DeviceError> {
         let Gemm { n, k, dtype, fused } = gemm;
-        let residual = if fused == Fused::BiasResidual { MEASURED_ROWS * n } else { 1 };
+        let residual = if fused == Fused::BiasResidual {
+            MEASURED_ROWS * n
+        } else {
+            1
+        };
         let name = format!("random_{}", format_name(dtype));
         let random = Kernel::get(gpu, source!("random.cu"), &name, 0)?;
         // The default stream: measuring has the GPU for itself.
@@ -134,7 +144,8 @@ impl Bench {
     }
 
     fn run(&self, problem: &Problem, algorithm: &Algorithm) -> Result<(), DeviceError> {
-        let [x, weight, bias, residual, workspace, y] = self.memory.each_ref().map(DeviceMemory::address);
+        let [x, weight, bias, residual, workspace, y] =
+            self.memory.each_ref().map(DeviceMemory::address);
         let residual = match problem.fused() {
             Fused::BiasResidual => residual,
             Fused::Bias | Fused::BiasGelu => y,
@@ -157,12 +168,12 @@ impl Bench {
         self.run(problem, algorithm)?;
         let mut bits = vec![0u8; self.compared_bytes];
         // SAFETY: y is longer than `bits`; the copy waits for the stream, which is the default one.
-        unsafe { result::memcpy_dtoh_sync(&mut bits, self.memory[5].address()) }.map_err(|error| {
-            DeviceError::Cuda {
+        unsafe { result::memcpy_dtoh_sync(&mut bits, self.memory[5].address()) }.map_err(
+            |error| DeviceError::Cuda {
                 doing: "measure a product",
                 reason: crate::device::cuda::describe(error),
-            }
-        })?;
+            },
+        )?;
         Ok(bits)
     }
 

@@ -27,6 +27,9 @@ pub(super) struct Variant {
     /// In rising order of length.
     parts: Vec<Part>,
     head_dim: usize,
+    /// Whether blocks of one sequence and different heads are neighbours in the grid, so that they
+    /// share rows of memory; else blocks of one head are.
+    heads_first: bool,
     /// The exact kernels take the head dimension as an argument.
     takes_head_dim: bool,
 }
@@ -49,7 +52,10 @@ const SM80: Source = Source {
 };
 const SM90: Source = Source {
     file: "attention_sm90.cu",
-    text: include_str!("kernels/attention_sm90.cu"),
+    text: concat!(
+        include_str!("kernels/hopper.cuh"),
+        include_str!("kernels/attention_sm90.cu")
+    ),
 };
 const EXACT: Source = Source {
     file: "attention_exact.cu",
@@ -59,6 +65,32 @@ const EXACT: Source = Source {
 /// All of them.
 #[cfg(test)]
 pub(super) const SOURCES: [Source; 3] = [SM80, SM90, EXACT];
+
+/// The kernels for Hopper's tensor cores.
+fn sm90(format: &str, head_dim: usize) -> Vec<Part> {
+    /// Rows that a group of warps computes.
+    const GROUP_ROWS: usize = 64;
+    const GROUP_THREADS: u32 = 128;
+    /// Keys of a tile.
+    const KEYS: usize = 64;
+    /// Bytes of a tile's two barriers.
+    const BARRIER_BYTES: usize = 16;
+    let part = |suffix: &str, longest, groups: usize, stages: usize| Part {
+        name: format!("attention_sm90_{format}_{head_dim}{suffix}"),
+        longest,
+        rows: groups * GROUP_ROWS,
+        // One group more brings the keys and values.
+        threads: (groups as u32 + 1) * GROUP_THREADS,
+        // Stages of keys and values, and the queries.
+        shared_bytes: (stages * (2 * KEYS * 2 * head_dim + BARRIER_BYTES)
+            + groups * GROUP_ROWS * 2 * head_dim) as u32,
+    };
+    match head_dim {
+        64 => vec![part("_short", GROUP_ROWS, 1, 2), part("", usize::MAX, 2, 4)],
+        128 => vec![part("", usize::MAX, 3, 4)],
+        _ => vec![part("", usize::MAX, 2, 4)],
+    }
+}
 
 /// The kernels for tensor cores of compute capability 8.0 and newer.
 fn sm80(format: &str, head_dim: usize) -> Vec<Part> {
@@ -94,6 +126,9 @@ fn exact(format: &str, head_dim: usize) -> Vec<Part> {
     }]
 }
 
+/// Places in the second dimension of a grid.
+const MOST_BLOCKS: usize = 65_535;
+
 /// Bidirectional attention of every token to the tokens of its own sequence, with rotary positions:
 /// `[rows, 3 * hidden]` to `[rows, hidden]`. Rows of padding become zero.
 pub(in super::super) fn attention(
@@ -126,24 +161,29 @@ pub(in super::super) fn attention(
             let unused = (n_rows * row_bytes).saturating_sub(used);
             if unused > 0 {
                 // SAFETY: the rows behind the last token belong to `y`.
-                unsafe { result::memset_d8_async(y + used as u64, 0, unused, stream) }
-                    .map_err(|error| DeviceError::Cuda {
+                unsafe { result::memset_d8_async(y + used as u64, 0, unused, stream) }.map_err(
+                    |error| DeviceError::Cuda {
                         doing: "clear rows of padding",
                         reason: crate::device::cuda::describe(error),
-                    })?;
+                    },
+                )?;
             }
             let mut tiles = batch.tiles();
-            for ((part, kernel), &n_tiles) in variant.parts.iter().zip(kernels).zip(batch.n_tiles()) {
-                if n_tiles > 0 {
+            for ((part, kernel), &n_tiles) in variant.parts.iter().zip(kernels).zip(batch.n_tiles())
+            {
+                let mut rest = n_tiles;
+                while rest > 0 {
+                    let n_tiles = rest.min(MOST_BLOCKS);
                     let arguments = variant.arguments(qkv, y, tiles, angles, hidden);
                     let grid = Grid {
-                        blocks: (n_tiles as u32, (hidden / variant.head_dim) as u32),
+                        blocks: variant.blocks(n_tiles, hidden),
                         threads: part.threads,
                     };
                     // SAFETY: the arguments are those of the kernels; `enqueue` and the batch keep
                     // the addresses valid.
                     unsafe { kernel.launch(stream, grid, part.shared_bytes, &arguments) }?;
                     tiles += (n_tiles * size_of::<Tile>()) as u64;
+                    rest -= n_tiles;
                 }
             }
             Ok(())
@@ -176,9 +216,15 @@ impl Variant {
             source,
             parts,
             head_dim,
+            heads_first: false,
             takes_head_dim: false,
         };
         match head_dim {
+            // The instructions are Hopper's alone: newer GPUs have others.
+            32 | 64 | 128 if is_half && capability == (9, 0) => Ok(Self {
+                heads_first: true,
+                ..variant(SM90, sm90(format, head_dim))
+            }),
             16 | 24 | 32 | 64 | 128 if is_half => Ok(variant(SM80, sm80(format, head_dim))),
             2..=256 if head_dim.is_multiple_of(2) => Ok(Self {
                 takes_head_dim: true,
@@ -230,14 +276,17 @@ impl Variant {
         (tiles, counts)
     }
 
-    fn arguments(
-        &self,
-        qkv: u64,
-        y: u64,
-        tiles: u64,
-        angles: u64,
-        hidden: usize,
-    ) -> Vec<Argument> {
+    /// The grid of `n_tiles` blocks of work for each head.
+    fn blocks(&self, n_tiles: usize, hidden: usize) -> (u32, u32) {
+        let (tiles, heads) = (n_tiles as u32, (hidden / self.head_dim) as u32);
+        if self.heads_first {
+            (heads, tiles)
+        } else {
+            (tiles, heads)
+        }
+    }
+
+    fn arguments(&self, qkv: u64, y: u64, tiles: u64, angles: u64, hidden: usize) -> Vec<Argument> {
         // The kernels compute powers of two.
         let scale = (LOG2_E / (self.head_dim as f64).sqrt()) as f32;
         let mut arguments = vec![

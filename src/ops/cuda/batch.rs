@@ -77,8 +77,7 @@ impl Stager {
         let n_rows = padded(input_ids.len());
         let (tiles, n_tiles) = self.variant.tiles(cu_seqlens);
         let cu_seqlens_offset = 4 * n_rows;
-        let tiles_offset =
-            (cu_seqlens_offset + 4 * cu_seqlens.len()).next_multiple_of(ALIGNMENT);
+        let tiles_offset = (cu_seqlens_offset + 4 * cu_seqlens.len()).next_multiple_of(ALIGNMENT);
         let upload = self.ring.upload(|slot| {
             let padding = std::iter::repeat_n(&PADDING, n_rows - input_ids.len());
             write(slot, 0, input_ids.iter().chain(padding));

@@ -56,7 +56,10 @@ fn options(architecture: &str) -> Vec<String> {
         "--std=c++17".to_owned(),
     ];
     if let Some(toolkit) = cubecl::cuda::install::cuda_path() {
-        options.push(format!("--include-path={}", toolkit.join("include").display()));
+        options.push(format!(
+            "--include-path={}",
+            toolkit.join("include").display()
+        ));
     }
     options
 }

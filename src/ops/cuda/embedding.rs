@@ -26,26 +26,31 @@ pub(in super::super) fn embedding(table: &Tensor<2>, batch: &Arc<Batch>) -> Tens
     let kernel = kernel(table.gpu, table.dtype());
     let n_packs = packs(hidden, table.dtype());
     let batch = batch.clone();
-    enqueue(table.gpu, &[table.handle()], &[y.handle()], move |stream, at| {
-        let grid = Grid {
-            blocks: (n_rows.div_ceil(WARPS) as u32, 1),
-            threads: 32 * WARPS as u32,
-        };
-        let (table, y) = (at[0], at[1]);
-        let arguments = [
-            table.into(),
-            batch.input_ids().into(),
-            y.into(),
-            int(n_rows).into(),
-            int(n_packs).into(),
-        ];
-        // SAFETY: the arguments are those of `embedding`; `enqueue` and the batch keep the
-        // addresses valid, and the stream is of the current context.
-        unsafe {
-            batch.upload().begin(stream)?;
-            kernel?.launch(stream, grid, 0, &arguments)
-        }
-    });
+    enqueue(
+        table.gpu,
+        &[table.handle()],
+        &[y.handle()],
+        move |stream, at| {
+            let grid = Grid {
+                blocks: (n_rows.div_ceil(WARPS) as u32, 1),
+                threads: 32 * WARPS as u32,
+            };
+            let (table, y) = (at[0], at[1]);
+            let arguments = [
+                table.into(),
+                batch.input_ids().into(),
+                y.into(),
+                int(n_rows).into(),
+                int(n_packs).into(),
+            ];
+            // SAFETY: the arguments are those of `embedding`; `enqueue` and the batch keep the
+            // addresses valid, and the stream is of the current context.
+            unsafe {
+                batch.upload().begin(stream)?;
+                kernel?.launch(stream, grid, 0, &arguments)
+            }
+        },
+    );
     y.tensor()
 }
 

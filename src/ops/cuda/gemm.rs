@@ -76,6 +76,7 @@ unsafe impl Send for Library {}
 unsafe impl Sync for Library {}
 
 /// Owns a descriptor until the end of its scope.
+// SAFETY: the destructor is that of the descriptor's kind, and only `drop` calls it.
 struct Owned<T: Copy>(T, unsafe fn(T) -> Result<(), CublasError>);
 
 impl<T: Copy> Drop for Owned<T> {
@@ -91,9 +92,14 @@ fn library() -> Result<sys::cublasLtHandle_t, DeviceError> {
     static LIBRARY: OnceLock<Result<Library, DeviceError>> = OnceLock::new();
     let library = LIBRARY.get_or_init(|| {
         let handle = lt::create_handle();
-        handle.map(Library).map_err(|error| failed("open cuBLASLt", error))
+        handle
+            .map(Library)
+            .map_err(|error| failed("open cuBLASLt", error))
     });
-    library.as_ref().map(|library| library.0).map_err(Clone::clone)
+    library
+        .as_ref()
+        .map(|library| library.0)
+        .map_err(Clone::clone)
 }
 
 impl Gemm {
@@ -102,7 +108,8 @@ impl Gemm {
     /// # Errors
     /// If cuBLASLt refuses it.
     pub(super) fn problem(self, m: usize) -> Result<Problem, DeviceError> {
-        self.describe(m).map_err(|error| failed("describe a product", error))
+        self.describe(m)
+            .map_err(|error| failed("describe a product", error))
     }
 
     fn describe(self, m: usize) -> Result<Problem, CublasError> {
@@ -148,7 +155,8 @@ impl Problem {
     /// # Errors
     /// If there is none.
     pub(super) fn candidates(&self, most: usize) -> Result<Vec<Algorithm>, DeviceError> {
-        self.ask(most).map_err(|error| failed("choose an algorithm", error))
+        self.ask(most)
+            .map_err(|error| failed("choose an algorithm", error))
     }
 
     fn ask(&self, most: usize) -> Result<Vec<Algorithm>, CublasError> {

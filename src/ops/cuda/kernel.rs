@@ -76,7 +76,9 @@ impl Kernel {
         name: &str,
         shared_bytes: u32,
     ) -> Result<Self, DeviceError> {
-        let mut loaded = LOADED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut loaded = LOADED
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         let Loaded { modules, kernels } = &mut *loaded;
         let key = (gpu.ordinal(), name.to_owned());
         if let Some(&kernel) = kernels.get(&key) {

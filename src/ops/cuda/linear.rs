@@ -53,7 +53,11 @@ pub(in super::super) fn linear(
                 x,
                 weight,
                 bias,
-                residual: if gemm.fused == Fused::BiasResidual { at[3] } else { y },
+                residual: if gemm.fused == Fused::BiasResidual {
+                    at[3]
+                } else {
+                    y
+                },
                 workspace,
                 y,
             };

@@ -162,12 +162,15 @@ fn attention_agrees_with_f64() {
                     let part = |n: usize| -> Vec<f32> {
                         let column = n * hidden + head * head_dim;
                         let rows = range.clone().map(|row| row * 3 * hidden + column);
-                        rows.flat_map(|at| qkv[at..at + head_dim].to_vec()).collect()
+                        rows.flat_map(|at| qkv[at..at + head_dim].to_vec())
+                            .collect()
                     };
                     let (queries, keys, values) = (part(0), part(1), part(2));
                     let want = attend([&queries, &keys, &values], head_dim, &rotary, dtype);
                     let rows = range.clone().map(|row| row * hidden + head * head_dim);
-                    let got: Vec<f32> = rows.flat_map(|at| got[at..at + head_dim].to_vec()).collect();
+                    let got: Vec<f32> = rows
+                        .flat_map(|at| got[at..at + head_dim].to_vec())
+                        .collect();
                     let error = relative_error(&got, &want);
                     // Weights and results are rounded once each, which gives about a unit by norm;
                     // sums in f32 add some units of f32.
@@ -180,7 +183,9 @@ fn attention_agrees_with_f64() {
                 }
             }
             assert!(
-                got[tokens.input_ids().len() * hidden..].iter().all(|&x| x == 0.0),
+                got[tokens.input_ids().len() * hidden..]
+                    .iter()
+                    .all(|&x| x == 0.0),
                 "rows of padding are zero"
             );
         }
@@ -214,13 +219,22 @@ fn linear_agrees_with_f64() {
                 let inner = (2.0 / std::f64::consts::PI).sqrt() * (y + 0.044_715 * y.powi(3));
                 0.5 * y * (1.0 + inner.tanh())
             };
-            let with_residual: Vec<f64> =
-                plain.iter().zip(&residual).map(|(y, &r)| y + f64::from(r)).collect();
+            let with_residual: Vec<f64> = plain
+                .iter()
+                .zip(&residual)
+                .map(|(y, &r)| y + f64::from(r))
+                .collect();
             for (epilogue, want) in [
                 (Epilogue::None, plain.clone()),
-                (Epilogue::GeluTanh, plain.iter().copied().map(tanh_form).collect()),
+                (
+                    Epilogue::GeluTanh,
+                    plain.iter().copied().map(tanh_form).collect(),
+                ),
                 // The forms differ by at most 4.7e-4, where the values are about 3.
-                (Epilogue::Gelu, plain.iter().copied().map(tanh_form).collect()),
+                (
+                    Epilogue::Gelu,
+                    plain.iter().copied().map(tanh_form).collect(),
+                ),
                 (Epilogue::Residual(&added), with_residual),
             ] {
                 if dtype == DType::F32 && matches!(epilogue, Epilogue::GeluTanh) {
@@ -229,7 +243,11 @@ fn linear_agrees_with_f64() {
                 }
                 let got = linear.forward(on_gpu(&x, [rows, n_in], dtype), epilogue);
                 let error = relative_error(&values(got).expect("linear"), &want);
-                let forms = if matches!(epilogue, Epilogue::Gelu) { 4e-4 } else { 0.0 };
+                let forms = if matches!(epilogue, Epilogue::Gelu) {
+                    4e-4
+                } else {
+                    0.0
+                };
                 assert!(
                     error <= unit(dtype) + forms + 1e-6,
                     "{dtype:?}, {rows} x {n_in} x {n_out}, {epilogue:?}: {error:e}"
@@ -259,7 +277,11 @@ fn layer_norm_agrees_with_f64() {
             for row in x.chunks(width) {
                 let n = width as f64;
                 let mean = row.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
-                let variance = row.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n;
+                let variance = row
+                    .iter()
+                    .map(|&x| (f64::from(x) - mean).powi(2))
+                    .sum::<f64>()
+                    / n;
                 let columns = row.iter().zip(&weight).zip(&bias);
                 want.extend(columns.map(|((&x, &w), &b)| {
                     (f64::from(x) - mean) / (variance + 1e-5).sqrt() * f64::from(w) + f64::from(b)
@@ -288,16 +310,18 @@ fn pooling_and_embedding_agree_with_f64() {
                 let mut want = Vec::new();
                 for range in tokens.segments().ranges() {
                     let residues = range.start + 1..range.end - 1;
-                    want.extend((0..width).map(|i| match pooling {
-                        Pooling::Cls => row(range.start, i),
-                        Pooling::Mean => {
-                            residues.clone().map(|token| row(token, i)).sum::<f64>()
-                                / residues.len() as f64
+                    want.extend((0..width).map(|i| {
+                        match pooling {
+                            Pooling::Cls => row(range.start, i),
+                            Pooling::Mean => {
+                                residues.clone().map(|token| row(token, i)).sum::<f64>()
+                                    / residues.len() as f64
+                            }
+                            Pooling::Max => residues
+                                .clone()
+                                .map(|token| row(token, i))
+                                .fold(f64::NEG_INFINITY, f64::max),
                         }
-                        Pooling::Max => residues
-                            .clone()
-                            .map(|token| row(token, i))
-                            .fold(f64::NEG_INFINITY, f64::max),
                     }));
                 }
                 let got = values(pool(&x, tokens.segments(), pooling)).expect("pooling");
@@ -322,14 +346,20 @@ fn every_kernel_compiles() {
                 continue;
             }
             let code = compile(source, architecture).unwrap_or_else(|error| panic!("{error}"));
-            assert!(code.starts_with(b"\x7fELF"), "{} is machine code", source.file);
+            assert!(
+                code.starts_with(b"\x7fELF"),
+                "{} is machine code",
+                source.file
+            );
         }
     }
 }
 
 #[test]
 fn work_lists_hold_each_row_once() {
-    let lengths = [1usize, 2, 63, 64, 65, 127, 128, 129, 191, 192, 193, 4096, 3, 3, 1000];
+    let lengths = [
+        1usize, 2, 63, 64, 65, 127, 128, 129, 191, 192, 193, 4096, 3, 3, 1000,
+    ];
     let mut cu_seqlens = vec![0i32];
     for length in lengths {
         cu_seqlens.push(cu_seqlens[cu_seqlens.len() - 1] + length as i32);
@@ -337,7 +367,8 @@ fn work_lists_hold_each_row_once() {
     for capability in [(8, 0), (8, 9), (9, 0), (10, 0)] {
         for dtype in [DType::BF16, DType::F16, DType::F32] {
             for head_dim in [4, 16, 24, 32, 64, 128, 256] {
-                let variant = Variant::for_capability(capability, dtype, head_dim).expect("a variant");
+                let variant =
+                    Variant::for_capability(capability, dtype, head_dim).expect("a variant");
                 let (tiles, counts) = variant.tiles(&cu_seqlens);
                 assert_eq!(tiles.len(), counts.iter().sum::<usize>());
                 let mut covered = vec![0; *cu_seqlens.last().expect("ends") as usize];
@@ -349,10 +380,75 @@ fn work_lists_hold_each_row_once() {
                         }
                     }
                 }
-                assert!(covered.iter().all(|&n| n == 1), "{capability:?} {dtype:?} {head_dim}");
+                assert!(
+                    covered.iter().all(|&n| n == 1),
+                    "{capability:?} {dtype:?} {head_dim}"
+                );
             }
         }
     }
     assert!(Variant::for_capability((9, 0), DType::BF16, 7).is_err());
     assert!(Variant::for_capability((9, 0), DType::BF16, 300).is_err());
+}
+
+/// Prints how fast attention is; scripts/gpu/attention.sh runs it beside other programs.
+/// `RUNNER_LENGTHS` names a file with the lengths of a real batch, one a line.
+#[test]
+#[ignore = "a measurement, on a GPU"]
+fn speed_of_attention() {
+    const TOKENS: usize = 32_768;
+    const HIDDEN: usize = 1280;
+    const RUNS: usize = 40;
+    let mut batches: Vec<(String, Vec<usize>)> = [64, 100, 128, 256, 512, 1024, 2048]
+        .map(|length| (length.to_string(), vec![length; TOKENS / length]))
+        .to_vec();
+    if let Ok(path) = std::env::var("RUNNER_LENGTHS") {
+        let text = std::fs::read_to_string(path).expect("lengths");
+        let lengths = text.lines().map(|line| line.parse().expect("a length"));
+        let mut room = TOKENS;
+        let fitting = lengths.take_while(|&length: &usize| {
+            let fits = length <= room;
+            room = room.saturating_sub(length);
+            fits
+        });
+        batches.push(("sample".to_owned(), fitting.collect()));
+    }
+    for (head_dim, dtype) in [
+        (64, DType::BF16),
+        (64, DType::F16),
+        (32, DType::BF16),
+        (128, DType::BF16),
+    ] {
+        println!("heads of {head_dim}, {dtype:?}, rotary included:");
+        for (name, lengths) in &batches {
+            let rows = super::batch::padded(lengths.iter().sum());
+            let qkv = Numbers(5).vector(rows * 3 * HIDDEN, 1.7, dtype);
+            let qkv = on_gpu(&qkv, [rows, 3 * HIDDEN], dtype);
+            let table = on_gpu(&vec![0.0; 33 * 8], [33, 8], dtype);
+            let rotary = RotaryTable::new(RotaryTable::frequencies(head_dim), 2048);
+            let seconds = |runs: usize| {
+                let tokens = tokens(lengths, dtype, head_dim);
+                // The clock runs from the embedding to the download.
+                embedding(&table, &tokens);
+                for _ in 0..runs {
+                    attention(&qkv, tokens.segments(), &rotary);
+                }
+                let results = Results::start(Vec::new(), &tokens, std::time::Instant::now());
+                let (_, marks) = results.and_then(Results::wait).expect("attention");
+                device::Timeline::default()
+                    .add(marks)
+                    .expect("marks")
+                    .compute
+            };
+            seconds(RUNS);
+            let each = (seconds(2 * RUNS) - seconds(RUNS)) / RUNS as f64;
+            let squares: usize = lengths.iter().map(|length| length * length).sum();
+            let flops = (4 * squares * HIDDEN) as f64;
+            println!(
+                "{name:>8} {:8.4} ms {:6.0} TFLOP/s",
+                each * 1e3,
+                flops / each / 1e12
+            );
+        }
+    }
 }

@@ -240,7 +240,9 @@ pub(super) mod run_api {
     #[rhai_fn(get = "gpu_memory_bytes", pure)]
     pub fn gpu_memory_bytes(run: &mut Run) -> Dynamic {
         let gpu = run.0.gpu;
-        gpu.map_or(Dynamic::UNIT, |gpu| Dynamic::from_int(gpu.memory_bytes as INT))
+        gpu.map_or(Dynamic::UNIT, |gpu| {
+            Dynamic::from_int(gpu.memory_bytes as INT)
+        })
     }
 
     /// Returns the number of readers that had to be replaced.
