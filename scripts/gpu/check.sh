@@ -21,12 +21,12 @@ chmod +x "$work"/*_tests
 
 failed=0
 # One thread: tests that share a GPU would wait for each other, and for its memory.
-"$work/runner_tests" --ignored --test-threads 1 || failed=1
+"$work/runner_tests" --ignored --test-threads 1 --skip speed_of || failed=1
 "$work/embeddings_tests" --ignored --test-threads 1 || failed=1
 if [ "${SANITIZER:-1}" = 1 ] && command -v compute-sanitizer >/dev/null; then
     for tool in memcheck racecheck initcheck; do
         compute-sanitizer --tool "$tool" --error-exitcode 1 --print-limit 10 \
-            "$work/runner_tests" --ignored --test-threads 1 ops::cuda || failed=1
+            "$work/runner_tests" --ignored --test-threads 1 every_kernel_runs || failed=1
     done
 fi
 [ "$failed" = 0 ] && echo "all GPU tests passed" || echo "GPU tests FAILED"

@@ -1,5 +1,7 @@
 //! What can go wrong between a record and its batch.
 
+use crate::fasta::Record;
+
 /// A record that no batch can hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -17,6 +19,22 @@ pub struct PackError {
     pub n_tokens: usize,
     /// Tokens that a batch may hold.
     pub token_budget: usize,
+}
+
+impl PackError {
+    /// Checks that the record with this index, from 0, fits into a batch.
+    pub(super) fn check(record: &Record, index: u64, token_budget: usize) -> Result<(), PackError> {
+        let n_tokens = record.sequence.len() + super::N_FRAME_TOKENS;
+        if n_tokens <= token_budget {
+            return Ok(());
+        }
+        Err(Self {
+            ordinal: index + 1,
+            id: record.id.clone(),
+            n_tokens,
+            token_budget,
+        })
+    }
 }
 
 /// A `vocab.txt` that is not the alphabet of ESM-2.

@@ -8,8 +8,10 @@ mod alphabet;
 mod error;
 mod packed;
 mod packer;
+mod padder;
 
 pub use alphabet::{CLS, EOS, MASK, N_FRAME_TOKENS, PAD, TOKENS, UNK, check_vocab, encode};
 pub use error::{PackError, VocabError};
 pub use packed::{PackedBatch, Row};
 pub use packer::{MAX_CARRIES, MAX_REORDER_BUDGETS, Packer};
+pub use padder::Padder;

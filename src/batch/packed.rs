@@ -1,5 +1,8 @@
 //! Sequences laid end to end, without padding.
 
+use super::{N_FRAME_TOKENS, encode};
+use crate::fasta::Record;
+
 /// What the output needs to know about a sequence of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -29,6 +32,9 @@ pub struct PackedBatch {
     pub rows: Vec<Row>,
     /// The budget that the batch was packed for, in tokens.
     pub token_budget: usize,
+    /// Rows of padding that are computed behind the sequences. None, unless batches were padded to
+    /// compare packing with that.
+    pub n_padding: usize,
 }
 
 impl PackedBatch {
@@ -57,8 +63,38 @@ impl PackedBatch {
             max_seqlen: n_tokens - (n - 1) * LENGTH,
             rows: (0..n as u64).map(row).collect(),
             token_budget: n_tokens,
+            n_padding: 0,
             cu_seqlens,
         }
+    }
+
+    /// A batch without records, with memory for so many.
+    pub(super) fn empty(n_tokens: usize, n_records: usize, token_budget: usize) -> Self {
+        let mut cu_seqlens = Vec::with_capacity(n_records + 1);
+        cu_seqlens.push(0);
+        Self {
+            input_ids: Vec::with_capacity(n_tokens),
+            cu_seqlens,
+            max_seqlen: 0,
+            rows: Vec::with_capacity(n_records),
+            token_budget,
+            n_padding: 0,
+        }
+    }
+
+    /// Tokenises a record at the end of the batch. `index` is its place among all records.
+    pub(super) fn append(&mut self, record: Record, index: u64) {
+        self.max_seqlen = self.max_seqlen.max(record.sequence.len() + N_FRAME_TOKENS);
+        encode(&record.sequence, &mut self.input_ids);
+        let end = i32::try_from(self.input_ids.len()).expect("a budget is at most i32::MAX tokens");
+        self.cu_seqlens.push(end);
+        self.rows.push(Row {
+            index,
+            truncated: record.is_truncated(),
+            id: record.id,
+            description: record.description,
+            length: record.length,
+        });
     }
 
     /// Tokens in the batch, BOS and EOS included.

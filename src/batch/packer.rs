@@ -6,7 +6,7 @@
 //! record never waits for more than [`MAX_CARRIES`] windows: what has waited that long is placed
 //! before anything else and its bin is closed.
 
-use super::{N_FRAME_TOKENS, PackError, PackedBatch, Row, encode};
+use super::{N_FRAME_TOKENS, PackError, PackedBatch};
 use crate::fasta::Record;
 use std::{collections::BTreeSet, mem, num::NonZeroUsize};
 
@@ -96,14 +96,7 @@ impl Packer {
     /// If the record alone overflows the budget. It is not taken in then.
     pub fn push(&mut self, record: Record) -> Result<Vec<PackedBatch>, PackError> {
         let n_tokens = n_tokens(&record);
-        if n_tokens > self.token_budget {
-            return Err(PackError {
-                ordinal: self.next_index + 1,
-                id: record.id,
-                n_tokens,
-                token_budget: self.token_budget,
-            });
-        }
+        PackError::check(&record, self.next_index, self.token_budget)?;
         self.waiting.push(Waiting {
             record,
             index: self.next_index,
@@ -143,7 +136,7 @@ impl Packer {
 
         let mut batches: Vec<_> = bins
             .iter()
-            .map(|bin| empty_batch(bin, self.token_budget))
+            .map(|bin| PackedBatch::empty(bin.n_tokens, bin.n_records, self.token_budget))
             .collect();
         self.n_waiting_tokens = 0;
         // In input order, so the rows of each batch are in input order too.
@@ -153,7 +146,7 @@ impl Packer {
                 self.n_waiting_tokens += n_tokens(&waiting.record);
                 self.waiting.push(waiting);
             } else {
-                append(&mut batches[bin], waiting);
+                batches[bin].append(waiting.record, waiting.index);
             }
         }
         if let Some(bin) = carried {
@@ -164,7 +157,7 @@ impl Packer {
 }
 
 /// Tokens that a record costs.
-fn n_tokens(record: &Record) -> usize {
+pub(super) fn n_tokens(record: &Record) -> usize {
     record.sequence.len() + N_FRAME_TOKENS
 }
 
@@ -212,34 +205,6 @@ fn emptiest(bins: &[Bin]) -> Option<usize> {
     (0..bins.len())
         .filter(|&bin| !bins[bin].is_due)
         .min_by_key(|&bin| bins[bin].n_tokens)
-}
-
-/// A batch with the memory that its records will need.
-fn empty_batch(bin: &Bin, token_budget: usize) -> PackedBatch {
-    let mut cu_seqlens = Vec::with_capacity(bin.n_records + 1);
-    cu_seqlens.push(0);
-    PackedBatch {
-        input_ids: Vec::with_capacity(bin.n_tokens),
-        cu_seqlens,
-        max_seqlen: 0,
-        rows: Vec::with_capacity(bin.n_records),
-        token_budget,
-    }
-}
-
-/// Tokenises a record at the end of a batch.
-fn append(batch: &mut PackedBatch, Waiting { record, index, .. }: Waiting) {
-    encode(&record.sequence, &mut batch.input_ids);
-    let end = i32::try_from(batch.input_ids.len()).expect("a budget is at most i32::MAX tokens");
-    batch.cu_seqlens.push(end);
-    batch.max_seqlen = batch.max_seqlen.max(n_tokens(&record));
-    batch.rows.push(Row {
-        index,
-        truncated: record.is_truncated(),
-        id: record.id,
-        description: record.description,
-        length: record.length,
-    });
 }
 
 #[cfg(test)]

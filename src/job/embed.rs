@@ -22,6 +22,8 @@ pub struct EmbedOptions {
     pub overwrite: bool,
     /// Bring batches to the device and fetch results while it computes others.
     pub overlap: bool,
+    /// Lay sequences end to end; else pad them to the longest of their batch.
+    pub packing: bool,
     /// A mode for tests, which scripts cannot ask for: memory of batches on the device is
     /// overwritten as soon as it may be.
     pub poison: bool,
@@ -58,7 +60,7 @@ impl EmbedOptions {
     /// More batches than this would hold gigabytes and hide nothing more.
     pub const MOST_PREFETCH: usize = 1024;
     /// Every option's name in scripts.
-    pub const NAMES: [&str; 9] = [
+    pub const NAMES: [&str; 10] = [
         "readers",
         "prefetch",
         "token_budget",
@@ -67,6 +69,7 @@ impl EmbedOptions {
         "output",
         "overwrite",
         "overlap",
+        "packing",
         "reader_timeout",
     ];
 
@@ -100,6 +103,9 @@ impl EmbedOptions {
         }
         if let Some(overlap) = read.flag("overlap") {
             options.overlap = overlap;
+        }
+        if let Some(packing) = read.flag("packing") {
+            options.packing = packing;
         }
         if let Some(seconds) = read.seconds("reader_timeout", 0.1..=86_400.0) {
             options.reader_timeout = Duration::from_secs_f64(seconds);
@@ -192,6 +198,7 @@ impl Default for EmbedOptions {
             output: None,
             overwrite: false,
             overlap: true,
+            packing: true,
             poison: false,
             reader_timeout: Duration::from_secs(Self::READER_TIMEOUT_SECONDS),
         }
@@ -272,6 +279,7 @@ mod tests {
             ("output", Text("a.parquet".to_owned())),
             ("overwrite", Flag(true)),
             ("overlap", Flag(false)),
+            ("packing", Flag(false)),
             ("reader_timeout", Decimal(1.5)),
         ]);
         let expect = EmbedOptions {
@@ -283,6 +291,7 @@ mod tests {
             output: Some(PathBuf::from("a.parquet")),
             overwrite: true,
             overlap: false,
+            packing: false,
             poison: false,
             reader_timeout: Duration::from_millis(1500),
         };

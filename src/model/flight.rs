@@ -2,7 +2,7 @@
 
 use super::{Model, ModelError};
 use crate::{
-    batch::{PackedBatch, Row},
+    batch::{PAD, PackedBatch, Row},
     device::BatchMarks,
     ops::{self, Results, Tokens},
 };
@@ -14,6 +14,7 @@ pub struct Stager(ops::Stager);
 pub struct StagedBatch {
     pub(super) tokens: Tokens,
     rows: Vec<Row>,
+    n_tokens: usize,
 }
 
 /// A batch that is being computed.
@@ -47,9 +48,13 @@ impl Stager {
     /// # Errors
     /// If the copy to the device cannot be started.
     pub fn stage(&self, batch: PackedBatch) -> Result<StagedBatch, ModelError> {
+        let n_tokens = batch.n_tokens();
+        let mut input_ids = batch.input_ids;
+        input_ids.resize(n_tokens + batch.n_padding, PAD);
         Ok(StagedBatch {
-            tokens: self.0.stage(batch.input_ids, &batch.cu_seqlens)?,
+            tokens: self.0.stage(input_ids, &batch.cu_seqlens)?,
             rows: batch.rows,
+            n_tokens,
         })
     }
 }
@@ -65,7 +70,7 @@ impl InFlight {
     pub(super) fn new(batch: StagedBatch, results: Results, model: &Model) -> Self {
         Self {
             rows: batch.rows,
-            n_tokens: batch.tokens.input_ids().len(),
+            n_tokens: batch.n_tokens,
             results,
             hidden_size: model.hidden_size(),
             dtype: model.dtype().name(),

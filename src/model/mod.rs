@@ -199,7 +199,14 @@ impl Model {
             return Ok(());
         }
         let batch = PackedBatch::synthetic(token_budget);
-        self.encode(&batch, &[self.n_layers()], Pooling::Mean)?;
+        let result = self.encode(&batch, &[self.n_layers()], Pooling::Mean);
+        if result.is_err()
+            && let Some(chosen) = &self.chosen
+        {
+            // A smaller batch needs the memory that this one has taken.
+            chosen.device.memory_cleanup();
+        }
+        result?;
         self.warm.set(token_budget);
         Ok(())
     }

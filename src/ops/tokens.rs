@@ -6,7 +6,7 @@ use burn::tensor::DType;
 
 /// The tokens of a packed batch, where the device can read them.
 pub struct Tokens {
-    /// `[T]`.
+    /// `[T]`, and rows of padding behind them.
     input_ids: Vec<i32>,
     segments: Segments,
 }
@@ -58,7 +58,8 @@ impl Stager {
         }
     }
 
-    /// Brings a batch on its way: token ids, `[T]`, and where sequences begin and end, `[n + 1]`.
+    /// Brings a batch on its way: token ids, `[T]`, and where sequences begin and end, `[n + 1]`. Ids
+    /// behind the last sequence are rows of padding: they are computed and looked at by nobody.
     /// Waits while all slots are in use.
     ///
     /// # Errors
@@ -83,7 +84,7 @@ impl Tokens {
         &self.segments
     }
 
-    /// The token ids, `[T]`.
+    /// The token ids, `[T]`, and those of rows of padding behind them.
     pub fn input_ids(&self) -> &[i32] {
         &self.input_ids
     }

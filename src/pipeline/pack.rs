@@ -2,7 +2,7 @@
 
 use super::{Halt, encode::Feed, plan::Plan};
 use crate::{
-    batch::{PackedBatch, Packer},
+    batch::{PackedBatch, Packer, Padder},
     error::Error,
     event::{Event, EventSender},
     fasta::{Outcome, Record, Rejection},
@@ -53,9 +53,15 @@ impl Feeder {
     }
 }
 
+/// How records become batches.
+enum Batcher {
+    Packing(Packer),
+    Padding(Padder),
+}
+
 /// The packing stage.
 pub(super) struct Packing<'a> {
-    packer: Packer,
+    batcher: Batcher,
     feeder: Feeder,
     /// The most residues of a record that fits into the device's memory, where that is less than
     /// the dataset lets through.
@@ -74,7 +80,11 @@ impl<'a> Packing<'a> {
         events: EventSender,
     ) -> Self {
         Self {
-            packer: Packer::new(plan.token_budget),
+            batcher: if plan.packing {
+                Batcher::Packing(Packer::new(plan.token_budget))
+            } else {
+                Batcher::Padding(Padder::new(plan.token_budget))
+            },
             feeder,
             longest: plan.longest_that_fits,
             rejects,
@@ -105,7 +115,10 @@ impl<'a> Packing<'a> {
                 }
             }
         }
-        let rest = self.packer.finish();
+        let rest = match &mut self.batcher {
+            Batcher::Packing(packer) => packer.finish(),
+            Batcher::Padding(padder) => padder.finish().into_iter().collect(),
+        };
         self.send(rest)?;
         self.totals.input_fingerprint = self.fingerprint.finalize().to_hex().to_string();
         Ok(self.totals)
@@ -153,7 +166,13 @@ impl<'a> Packing<'a> {
         for part in [record.id.as_bytes(), &record.sequence] {
             self.fingerprint.update(part).update(&[0]);
         }
-        let batches = self.packer.push(record).map_err(Error::from)?;
+        let batches = match &mut self.batcher {
+            Batcher::Packing(packer) => packer.push(record),
+            Batcher::Padding(padder) => {
+                padder.push(record).map(|batch| batch.into_iter().collect())
+            }
+        };
+        let batches = batches.map_err(Error::from)?;
         self.send(batches)
     }
 

@@ -14,6 +14,8 @@ use std::num::NonZeroUsize;
 pub(super) struct Plan {
     /// Tokens that a batch may hold.
     pub(super) token_budget: NonZeroUsize,
+    /// Whether batches are packed, or padded.
+    pub(super) packing: bool,
     /// Indices of hidden states, in output order.
     pub(super) layers: Vec<usize>,
     /// The most residues of a record that fits into the device's memory, where that is less than
@@ -49,6 +51,7 @@ impl Plan {
         let fitting = fitting_budget(model, wanted, events)?;
         Ok(Self {
             token_budget: NonZeroUsize::new(fitting).expect("budgets are not zero"),
+            packing: options.packing,
             layers,
             longest_that_fits: (fitting < wanted).then(|| fitting - N_FRAME_TOKENS),
         })

@@ -1,6 +1,7 @@
 //! What holds for every input: nothing lost, nothing over budget, nothing too far from its place.
 
 use super::*;
+use crate::batch::{Row, encode};
 use proptest::prelude::*;
 
 /// Residues of every kind, so that tokens of different records differ.

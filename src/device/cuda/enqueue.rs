@@ -97,15 +97,21 @@ pub(crate) fn conclude(
 
 /// What CubeCL reports, as an error of ours.
 fn failure(error: &ServerError) -> DeviceError {
+    /// CubeCL keeps the kind of an error in a chain of its own types, whose text always names it.
+    const OUT_OF_MEMORY: [&str; 3] = [
+        "can't allocate buffer",
+        "out of device memory",
+        "out of memory",
+    ];
     let reason = error.to_string();
-    // CubeCL keeps the kind of an error in a chain of its own types, whose text always names it.
-    let lower = reason.to_lowercase();
-    if lower.contains("out of memory") || lower.contains("outofmemory") {
-        DeviceError::OutOfMemory { reason }
-    } else {
-        DeviceError::Cuda {
+    let is_about_memory = |line: &&str| OUT_OF_MEMORY.iter().any(|text| line.contains(text));
+    match reason.lines().find(is_about_memory) {
+        Some(line) => DeviceError::OutOfMemory {
+            reason: line.trim().to_owned(),
+        },
+        None => DeviceError::Cuda {
             doing: "compute a batch",
             reason,
-        }
+        },
     }
 }

@@ -88,7 +88,7 @@ impl Stager {
             gpu: self.gpu,
             upload: std::sync::Arc::new(upload),
             n_rows,
-            n_tokens: input_ids.len(),
+            n_tokens: cu_seqlens.last().map_or(0, |&end| end as usize),
             n_sequences: cu_seqlens.len() - 1,
             n_tiles,
             cu_seqlens_offset: cu_seqlens_offset as u64,

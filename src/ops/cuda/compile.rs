@@ -37,7 +37,7 @@ pub(super) use source;
 /// If it does not compile; the compiler's messages are in the error.
 pub(super) fn compile(source: Source, architecture: &str) -> Result<Vec<u8>, DeviceError> {
     let options = options(architecture);
-    let version = version();
+    let version = versions();
     let mut origin: Vec<&[u8]> = vec![source.text.as_bytes(), version.as_bytes()];
     origin.extend(options.iter().map(String::as_bytes));
     Cache::of_user().get_or_make(&origin, || {
@@ -64,11 +64,17 @@ fn options(architecture: &str) -> Vec<String> {
     options
 }
 
-fn version() -> String {
-    let (mut major, mut minor) = (0, 0);
-    // SAFETY: it writes two numbers. Whether the library is there was asked when the GPU was found.
+/// The versions of the compiler and of the driver, where there is one.
+fn versions() -> String {
+    let (mut major, mut minor, mut driver) = (0, 0, 0);
+    // SAFETY: it writes two numbers. The callers have asked whether the library is there.
     let status = unsafe { sys::nvrtcVersion(&raw mut major, &raw mut minor) };
-    format!("{status:?} {major}.{minor}")
+    // SAFETY: the first only tries to open the library, the second writes a number.
+    if unsafe { cudarc::driver::sys::is_culib_present() } {
+        // A driver that does not tell its version is as good as none here.
+        let _ = unsafe { cudarc::driver::sys::cuDriverGetVersion(&raw mut driver) };
+    }
+    format!("{status:?} {major}.{minor} {driver}")
 }
 
 /// Destroys the program at the end of its scope.

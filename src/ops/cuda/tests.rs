@@ -332,6 +332,52 @@ fn pooling_and_embedding_agree_with_f64() {
     }
 }
 
+/// Every kernel on small inputs, for compute-sanitizer, under which the other tests take hours.
+#[test]
+#[ignore = "needs a GPU"]
+fn every_kernel_runs() {
+    use crate::job::Pooling;
+    let mut numbers = Numbers(6);
+    for dtype in [DType::BF16, DType::F16, DType::F32] {
+        for head_dim in [16, 24, 32, 64, 128, 10] {
+            let hidden = 8 * head_dim;
+            let tokens = tokens(&[3, 200, 64, 65, 16, 130], dtype, head_dim);
+            let rows = n_rows(&tokens);
+            let rotary = RotaryTable::new(RotaryTable::frequencies(head_dim), 200);
+            let table = on_gpu(
+                &numbers.vector(33 * hidden, 1.0, dtype),
+                [33, hidden],
+                dtype,
+            );
+            let x = embedding(&table, &tokens);
+            let qkv = numbers.vector(rows * 3 * hidden, 1.0, dtype);
+            let context = attention(
+                &on_gpu(&qkv, [rows, 3 * hidden], dtype),
+                tokens.segments(),
+                &rotary,
+            );
+            let weight = numbers.vector(hidden * hidden, 0.1, dtype);
+            let bias = numbers.vector(hidden, 1.0, dtype);
+            let linear = Linear::new(
+                on_gpu(&weight, [hidden, hidden], dtype),
+                on_gpu(&bias, [hidden], dtype),
+            );
+            let x = linear.forward(context, Epilogue::Residual(&x));
+            let x = linear.forward(x, Epilogue::Gelu);
+            let ones = on_gpu(&vec![1.0; hidden], [hidden], DType::F32);
+            let x = LayerNorm::new(ones.clone(), ones, 1e-5).forward(&x);
+            let vectors = [Pooling::Mean, Pooling::Max, Pooling::Cls]
+                .map(|pooling| pool(&x, tokens.segments(), pooling));
+            let results = Results::start(vectors.to_vec(), &tokens, std::time::Instant::now());
+            let (vectors, _) = results.and_then(Results::wait).expect("results");
+            assert!(
+                vectors.iter().flatten().all(|x| x.is_finite()),
+                "{dtype:?} {head_dim}"
+            );
+        }
+    }
+}
+
 /// Every kernel, for the oldest GPU and for Hopper.
 #[test]
 fn every_kernel_compiles() {
@@ -420,10 +466,9 @@ fn speed_of_attention() {
         (128, DType::BF16),
     ] {
         println!("heads of {head_dim}, {dtype:?}, rotary included:");
+        let qkv = Numbers(5).vector(TOKENS * 3 * HIDDEN, 1.7, dtype);
+        let qkv = on_gpu(&qkv, [TOKENS, 3 * HIDDEN], dtype);
         for (name, lengths) in &batches {
-            let rows = super::batch::padded(lengths.iter().sum());
-            let qkv = Numbers(5).vector(rows * 3 * HIDDEN, 1.7, dtype);
-            let qkv = on_gpu(&qkv, [rows, 3 * HIDDEN], dtype);
             let table = on_gpu(&vec![0.0; 33 * 8], [33, 8], dtype);
             let rotary = RotaryTable::new(RotaryTable::frequencies(head_dim), 2048);
             let seconds = |runs: usize| {

@@ -84,6 +84,8 @@ pub(super) mod run_api {
     /// * `overwrite`: replace an output file that exists (`false`)
     /// * `overlap`: bring batches to the GPU and fetch embeddings while it computes others (`true`);
     ///   `false` is for measuring what that gains
+    /// * `packing`: lay sequences end to end (`true`); `false` pads them to the longest of their
+    ///   batch, for measuring what packing gains
     /// * `pooling`: `"mean"` over residues, `"max"` over residues, or `"cls"` (`"mean"`)
     /// * `layers`: whose output is kept, from 0, the embedding output; -1 is the last (`[-1]`)
     /// * `token_budget`: tokens in a batch (the device decides)
