@@ -31,7 +31,6 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, DeviceError> {
 }
 
 /// Bytes of the memory of `chosen` that nobody uses, if it is a GPU.
-#[cfg_attr(not(feature = "cuda"), expect(clippy::unnecessary_wraps))]
 pub fn free_bytes(chosen: &Chosen) -> Option<u64> {
     #[cfg(feature = "cuda")]
     {

@@ -1,4 +1,5 @@
 //! Embeddings on a GPU.
+#![expect(clippy::print_stdout, reason = "figures are for people")]
 
 use crate::{
     common::{GOLDEN_MODELS, golden_sequences, load_on, one_batch},
@@ -6,8 +7,9 @@ use crate::{
     invariance::embed,
 };
 use runner::{
+    device::DeviceError,
     job::{DeviceChoice, Dtype, Gelu, ModelSpec, Pooling},
-    model::{Model, StagerOptions},
+    model::{Model, ModelError, StagerOptions},
 };
 
 fn load(folder: &str, dtype: Dtype) -> Model {
@@ -164,6 +166,21 @@ fn a_large_model_agrees_with_hf_transformers() {
         );
         assert!(cosine >= least_cosine, "{dtype:?}, gelu {gelu:?}: {cosine}");
     }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn a_batch_without_room_is_an_error_and_not_the_end() {
+    let model = load(GOLDEN_MODELS[4], Dtype::F32);
+    // Queries, keys and values alone would take 128 GB.
+    let error = model.warm_up(1 << 26).expect_err("there is no room");
+    assert!(
+        matches!(error, ModelError::Device(DeviceError::OutOfMemory { .. })),
+        "{error}"
+    );
+    model.warm_up(1 << 12).expect("there is room for this");
+    let sequences = golden_sequences(GOLDEN_MODELS[4]);
+    assert_eq!(embed(&model, &sequences), embed(&model, &sequences));
 }
 
 #[test]

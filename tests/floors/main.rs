@@ -31,8 +31,8 @@ const HOUSE: &[Room] = &[
     ("error", 4, &["batch", "device", "fasta", "model", "reader", "sink"]),
     ("progress", 4, &[]),
     ("report", 4, &["fasta"]),
-    ("pipeline", 4, &["batch", "error", "fasta", "model", "reader", "report", "sink"]),
-    ("script", 5, &["error", "fasta", "model", "pipeline", "progress", "report"]),
+    ("pipeline", 4, &["batch", "device", "error", "fasta", "model", "reader", "report", "sink"]),
+    ("script", 5, &["device", "error", "fasta", "model", "pipeline", "progress", "report"]),
     ("signal", 5, &["error"]),
     ("cli", 5, &["error", "pipeline", "progress", "reader", "script", "signal"]),
 ];
@@ -47,8 +47,12 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio::process", &["reader"]),
     ("flume", &["event", "queue", "reader"]),
     ("burn", &["device", "model", "ops"]),
+    ("burn_cubecl", &["ops/cuda"]),
     ("burn_cuda", &["device", "ops/cuda"]),
     ("cubecl", &["device", "ops/cuda"]),
+    ("cubecl_common", &["device"]),
+    ("cubecl_environment", &["device"]),
+    ("cubecl_server", &["device"]),
     ("cudarc", &["device", "ops/cuda"]),
     ("safetensors", &["model"]),
     ("arrow_array", &["report", "sink"]),
@@ -102,9 +106,14 @@ impl Source {
         places.iter().any(|place| path.starts_with(place))
     }
 
+    /// Whether the whole file is for tests.
+    fn is_test(&self) -> bool {
+        self.path.ends_with("tests.rs") || self.path.iter().any(|part| part == "tests")
+    }
+
     /// The code that is part of the program.
     fn program_code(&self) -> String {
-        if self.path.ends_with("tests.rs") {
+        if self.is_test() {
             return String::new();
         }
         let mut code = self.code.clone();
@@ -198,7 +207,7 @@ fn the_map_shows_every_file() {
     let map = fs::read_to_string(root().join("README.md")).unwrap();
     let lost: Vec<_> = sources()
         .iter()
-        .filter(|source| !source.path.ends_with("mod.rs") && !source.path.ends_with("tests.rs"))
+        .filter(|source| !source.path.ends_with("mod.rs") && !source.is_test())
         .map(|source| source.path.display().to_string())
         .filter(|path| !map.contains(&format!("| `{path}` |")))
         .collect();

@@ -24,7 +24,7 @@ pub(in super::super) fn epilogue(
         Epilogue::None => chunks.for_each(|rows| arch.dispatch(AddBias { rows, bias })),
         // The tanh form is no faster here, and less exact.
         Epilogue::Gelu | Epilogue::GeluTanh => {
-            chunks.for_each(|rows| arch.dispatch(AddBiasGelu { rows, bias }))
+            chunks.for_each(|rows| arch.dispatch(AddBiasGelu { rows, bias }));
         }
         Epilogue::Residual(residual) => {
             let residual = contiguous(residual.clone());

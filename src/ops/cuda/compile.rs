@@ -69,9 +69,10 @@ fn versions() -> String {
     let (mut major, mut minor, mut driver) = (0, 0, 0);
     // SAFETY: it writes two numbers. The callers have asked whether the library is there.
     let status = unsafe { sys::nvrtcVersion(&raw mut major, &raw mut minor) };
-    // SAFETY: the first only tries to open the library, the second writes a number.
+    // SAFETY: it only tries to open the library.
     if unsafe { cudarc::driver::sys::is_culib_present() } {
         // A driver that does not tell its version is as good as none here.
+        // SAFETY: it writes a number.
         let _ = unsafe { cudarc::driver::sys::cuDriverGetVersion(&raw mut driver) };
     }
     format!("{status:?} {major}.{minor} {driver}")

@@ -8,7 +8,7 @@ use cudarc::driver::{
     sys::{CUfunction, CUfunction_attribute, CUmodule, CUstream},
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     ffi::{CString, c_void},
     sync::{LazyLock, Mutex},
 };
@@ -86,10 +86,11 @@ impl Kernel {
         }
         gpu.bind()?;
         let module_key = (gpu.ordinal(), source.file);
-        if !modules.contains_key(&module_key) {
-            modules.insert(module_key, Module::load(gpu, source)?);
-        }
-        let kernel = modules[&module_key].kernel(name, shared_bytes)?;
+        let module = match modules.entry(module_key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Module::load(gpu, source)?),
+        };
+        let kernel = module.kernel(name, shared_bytes)?;
         kernels.insert(key, kernel);
         Ok(kernel)
     }

@@ -8,6 +8,7 @@ use super::{
     gemm::{Fused, Gemm, Operands, WORKSPACE_BYTES},
     int,
     kernel::{Grid, Kernel},
+    packs,
 };
 use crate::device::cuda::enqueue;
 use burn::tensor::{DType, Tensor};
@@ -67,22 +68,22 @@ pub(in super::super) fn linear(
         },
     );
     if matches!(epilogue, Epilogue::Gelu) {
-        gelu(&y, n_rows * n);
+        gelu(&y, n_rows, n);
     }
     y.tensor()
 }
 
-/// The erf form of GELU, in place, on `n` numbers that nobody else has seen yet.
-fn gelu(x: &Operand, n: usize) {
-    const THREADS: usize = 256;
+/// The erf form of GELU, in place, on `[n_rows, n]` numbers that nobody else has seen yet.
+fn gelu(x: &Operand, n_rows: usize, n: usize) {
+    const THREADS: u32 = 256;
     let dtype = x.dtype();
     let name = format!("gelu_{}", format_name(dtype));
     let kernel = Kernel::get(x.gpu, source!("gelu.cu"), &name, 0);
-    let n_packs = n * dtype.size() / 16;
+    let n_packs = packs(n, dtype);
     enqueue(x.gpu, &[], &[x.handle()], move |stream, at| {
         let grid = Grid {
-            blocks: (n_packs.div_ceil(THREADS) as u32, 1),
-            threads: THREADS as u32,
+            blocks: (n_rows as u32, 1),
+            threads: THREADS,
         };
         // SAFETY: the arguments are those of `gelu`, and `enqueue` keeps the address valid.
         unsafe { kernel?.launch(stream, grid, 0, &[at[0].into(), int(n_packs).into()]) }

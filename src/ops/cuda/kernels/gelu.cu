@@ -1,14 +1,16 @@
-// The erf form of GELU, in place. The tanh form is an epilogue of cuBLASLt and needs no kernel.
+// The erf form of GELU, in place on `x`, [n_rows, columns]; a block a row. The tanh form is an epilogue of
+// cuBLASLt and needs no kernel.
 template <typename T> __device__ void gelu(T* x, int n_packs) {
-  int i = blockIdx.x * blockDim.x + threadIdx.x;
-  if (i >= n_packs) return;
-  Pack<T> pack = reinterpret_cast<Pack<T>*>(x)[i];
+  Pack<T>* row = reinterpret_cast<Pack<T>*>(x) + (long long)blockIdx.x * n_packs;
+  for (int i = threadIdx.x; i < n_packs; i += blockDim.x) {
+    Pack<T> pack = row[i];
 #pragma unroll
-  for (int k = 0; k < Pack<T>::SIZE; k++) {
-    float value = to_float(pack.at[k]);
-    pack.at[k] = from_float<T>(0.5f * value * (1.0f + erff(value * 0.70710678118654752f)));
+    for (int k = 0; k < Pack<T>::SIZE; k++) {
+      float value = to_float(pack.at[k]);
+      pack.at[k] = from_float<T>(0.5f * value * (1.0f + erff(value * 0.70710678118654752f)));
+    }
+    row[i] = pack;
   }
-  reinterpret_cast<Pack<T>*>(x)[i] = pack;
 }
 
 #define GELU(NAME, T)                                                                                    \

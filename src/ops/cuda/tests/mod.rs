@@ -1,0 +1,99 @@
+//! Kernels against references in f64, and work lists against the batches that they are made of.
+
+mod host;
+mod kernels;
+mod speed;
+
+use super::super::*;
+use crate::{device, job::DeviceChoice};
+use burn::tensor::{DType, Tensor, TensorData};
+use half::{bf16, f16};
+
+/// Numbers between −1 and 1 that look random and are the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> f32 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    }
+
+    /// As the format holds them.
+    fn vector(&mut self, n: usize, scale: f32, dtype: DType) -> Vec<f32> {
+        (0..n).map(|_| round(scale * self.next(), dtype)).collect()
+    }
+}
+
+fn round(x: f32, dtype: DType) -> f32 {
+    match dtype {
+        DType::BF16 => bf16::from_f32(x).to_f32(),
+        DType::F16 => f16::from_f32(x).to_f32(),
+        _ => x,
+    }
+}
+
+/// Half the distance between neighbouring numbers, relative to them.
+fn unit(dtype: DType) -> f64 {
+    match dtype {
+        DType::BF16 => 1.0 / 256.0,
+        DType::F16 => 1.0 / 2048.0,
+        _ => 1.0 / f64::from(1 << 24),
+    }
+}
+
+fn gpu() -> Chosen {
+    device::choose(&DeviceChoice::Cuda(0)).expect("a GPU")
+}
+
+fn on_gpu<const D: usize>(values: &[f32], shape: [usize; D], dtype: DType) -> Tensor<D> {
+    let n = values.len();
+    let data = match dtype {
+        DType::BF16 => {
+            let values: Vec<bf16> = values.iter().map(|&x| bf16::from_f32(x)).collect();
+            TensorData::new(values, [n])
+        }
+        DType::F16 => {
+            let values: Vec<f16> = values.iter().map(|&x| f16::from_f32(x)).collect();
+            TensorData::new(values, [n])
+        }
+        _ => TensorData::new(values.to_vec(), [n]),
+    };
+    Tensor::<1>::from_data(data, (&gpu().device, dtype)).reshape(shape)
+}
+
+/// The error of `got` relative to `want`, by norm.
+fn relative_error(got: &[f32], want: &[f64]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let (mut error, mut norm) = (0.0, 0.0);
+    for (&got, &want) in got.iter().zip(want) {
+        error += (f64::from(got) - want).powi(2);
+        norm += want.powi(2);
+    }
+    (error / norm).sqrt()
+}
+
+/// A batch of sequences of these lengths, on the GPU.
+fn tokens(lengths: &[usize], dtype: DType, head_dim: usize) -> Tokens {
+    let mut cu_seqlens = vec![0];
+    for &length in lengths {
+        cu_seqlens.push(cu_seqlens[cu_seqlens.len() - 1] + length as i32);
+    }
+    let n_tokens: usize = lengths.iter().sum();
+    let options = StagerOptions {
+        // The slots hold as many sequences as residues allow, and some of these have none.
+        token_budget: n_tokens + 3 * lengths.len(),
+        n_slots: 1,
+        poisoned: false,
+    };
+    let stager = Stager::new(&gpu(), dtype, head_dim, options).expect("slots");
+    let input_ids = (0..n_tokens as i32).map(|n| n % 33).collect();
+    stager.stage(input_ids, &cu_seqlens).expect("staged")
+}
+
+/// Rows of activations of the batch.
+fn n_rows(tokens: &Tokens) -> usize {
+    super::batch::padded(tokens.input_ids().len())
+}
