@@ -39,7 +39,8 @@ pub fn free_bytes(chosen: &Chosen) -> Option<u64> {
     }
     #[cfg(not(feature = "cuda"))]
     {
-        chosen.gpu.map(|_| 0)
+        // Nothing is a GPU in such a build.
+        chosen.gpu.and(None)
     }
 }
 

@@ -11,15 +11,16 @@ pub struct BatchTiming {
     pub gpu: Option<GpuTiming>,
 }
 
-/// How a GPU spent the time around a batch, in seconds by its own clock.
+/// How a GPU spent the time around a batch, in seconds by its own clock. All are zero for the first
+/// batch of a run, which has nothing to hide behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct GpuTiming {
     /// From the end of the batch before to this batch's first kernel: the GPU had nothing to
-    /// compute. Zero for the first batch of a run.
+    /// compute. Gaps between the kernels of a batch are not seen.
     pub idle: f64,
     /// The copy of the batch to the GPU.
     pub upload: f64,
-    /// The part of that copy during which the GPU did not compute.
+    /// The part of that copy for which the GPU had to wait.
     pub exposed_upload: f64,
 }
 
@@ -64,22 +65,18 @@ impl Timeline {
             Place::Host(compute) => Ok(BatchTiming { compute, gpu: None }),
             #[cfg(feature = "cuda")]
             Place::Cuda(marks) => {
-                let upload = marks.upload_start.seconds_to(&marks.upload_end)?;
-                let (mut idle, mut exposed_upload) = (0.0, upload);
+                let mut gpu = GpuTiming::default();
                 if let Some(previous) = &self.previous {
                     let free = &previous.compute_end;
-                    idle = free.seconds_to(&marks.compute_start)?.max(0.0);
-                    exposed_upload = free.seconds_to(&marks.upload_end)?.clamp(0.0, upload);
+                    gpu.upload = marks.upload_start.seconds_to(&marks.upload_end)?.max(0.0);
+                    gpu.idle = free.seconds_to(&marks.compute_start)?.max(0.0);
+                    gpu.exposed_upload = free.seconds_to(&marks.upload_end)?.clamp(0.0, gpu.upload);
                 }
                 let compute = marks.compute_start.seconds_to(&marks.compute_end)?;
                 self.previous = Some(marks);
                 Ok(BatchTiming {
                     compute,
-                    gpu: Some(GpuTiming {
-                        idle,
-                        upload,
-                        exposed_upload,
-                    }),
+                    gpu: Some(gpu),
                 })
             }
         }

@@ -41,8 +41,9 @@ pub struct Model {
     config: Config,
     n_parameters: u64,
     default_token_budget: usize,
-    /// The largest token budget that the device's memory was tried with.
-    warm: Cell<usize>,
+    /// The largest token budget that the device's memory was tried with and holds, and for how many
+    /// layers at once.
+    warm: Cell<(usize, usize)>,
     /// Free bytes of the GPU's memory before the model was loaded.
     free_before: Option<u64>,
     fingerprint: Fingerprint,
@@ -103,7 +104,7 @@ impl Model {
             config,
             n_parameters,
             default_token_budget,
-            warm: Cell::new(0),
+            warm: Cell::new((0, 0)),
             free_before,
             fingerprint,
             encoder,
@@ -185,21 +186,22 @@ impl Model {
     }
 
     /// Embeds a batch of `token_budget` tokens for nothing, so that memory is taken and kernels are
-    /// chosen before the first real batch. Later calls with no larger budget do nothing.
+    /// chosen before the first real batch. Later calls that ask for no more do nothing.
     ///
     /// # Errors
     /// [`DeviceError::OutOfMemory`](crate::device::DeviceError::OutOfMemory) if a batch of that size
     /// does not fit; a smaller one may.
-    pub fn warm_up(&self, token_budget: usize) -> Result<(), ModelError> {
+    pub fn warm_up(&self, token_budget: usize, layers: &[usize]) -> Result<(), ModelError> {
         let is_gpu = self
             .chosen
             .as_ref()
             .is_some_and(|chosen| chosen.gpu.is_some());
-        if !is_gpu || self.warm.get() >= token_budget {
+        let (warm_budget, warm_layers) = self.warm.get();
+        if !is_gpu || (warm_budget >= token_budget && warm_layers >= layers.len()) {
             return Ok(());
         }
         let batch = PackedBatch::synthetic(token_budget);
-        let result = self.encode(&batch, &[self.n_layers()], Pooling::Mean);
+        let result = self.encode(&batch, layers, Pooling::Mean);
         if result.is_err()
             && let Some(chosen) = &self.chosen
         {
@@ -207,7 +209,7 @@ impl Model {
             chosen.device.memory_cleanup();
         }
         result?;
-        self.warm.set(token_budget);
+        self.warm.set((token_budget, layers.len()));
         Ok(())
     }
 
@@ -323,7 +325,7 @@ fn default_token_budget(
 /// The options for staging one batch.
 fn alone(batch: &PackedBatch) -> StagerOptions {
     StagerOptions {
-        token_budget: batch.n_tokens(),
+        token_budget: batch.n_tokens() + batch.n_padding,
         n_slots: 1,
         poisoned: false,
     }

@@ -16,7 +16,8 @@ pub struct Tokens {
 pub struct StagerOptions {
     /// Tokens of the largest batch.
     pub token_budget: usize,
-    /// Batches that may be on their way, or be computed, at the same time.
+    /// Batches that may be on their way at the same time: from packing to when the last operation on
+    /// them is enqueued.
     pub n_slots: usize,
     /// The test mode in which memory of batches is overwritten as soon as it may be: a batch that
     /// is read too early or too late then fails or gives other embeddings.

@@ -50,8 +50,8 @@ pub struct Context {
     pub cancel: CancelToken,
 }
 
-/// Batches that may be enqueued on a GPU beside the one that it computes: it never waits for this
-/// process then.
+/// Batches that may wait on a GPU in this queue. One more is being waited for and one handed over, so
+/// the GPU never waits for this process.
 const IN_FLIGHT: usize = 2;
 
 /// Why a stage ended before its input did.
@@ -120,7 +120,8 @@ fn run(
     let (row_sender, row_receiver, row_meter) = bounded(2);
     let stager = model.stager(StagerOptions {
         token_budget: plan.token_budget.get(),
-        // Beside those that wait: one being filled, one being handed over, and those in flight.
+        // Beside those that wait for the encoder: one being packed, one being enqueued, and some
+        // whose operations the device thread has yet to enqueue.
         n_slots: options.prefetch.get() + IN_FLIGHT + 4,
         poisoned: options.poison,
     })?;

@@ -48,7 +48,7 @@ impl Plan {
         let longest = longest.min(LARGEST_DEFAULT_BUDGET - N_FRAME_TOKENS) + N_FRAME_TOKENS;
         let default = model.default_token_budget().max(longest);
         let wanted = options.token_budget.map_or(default, NonZeroUsize::get);
-        let fitting = fitting_budget(model, wanted, events)?;
+        let fitting = fitting_budget(model, wanted, &layers, events)?;
         Ok(Self {
             token_budget: NonZeroUsize::new(fitting).expect("budgets are not zero"),
             packing: options.packing,
@@ -59,10 +59,15 @@ impl Plan {
 }
 
 /// `wanted`, halved until the device has memory for a batch of that size.
-fn fitting_budget(model: &Model, wanted: usize, events: &EventSender) -> Result<usize, Error> {
+fn fitting_budget(
+    model: &Model,
+    wanted: usize,
+    layers: &[usize],
+    events: &EventSender,
+) -> Result<usize, Error> {
     let mut budget = wanted;
     loop {
-        match model.warm_up(budget) {
+        match model.warm_up(budget, layers) {
             Err(ModelError::Device(DeviceError::OutOfMemory { .. }))
                 if budget / 2 >= SMALLEST_BUDGET =>
             {

@@ -60,9 +60,9 @@ pub struct RunSummary {
 pub struct GpuSummary {
     /// Seconds between the first batch and the last without anything to compute.
     pub idle_seconds: f64,
-    /// Seconds that copies of batches to the GPU took.
+    /// Seconds that copies of batches to the GPU took, all but the first batch's.
     pub upload_seconds: f64,
-    /// The part of them during which the GPU did not compute.
+    /// The part of them for which the GPU had to wait.
     pub exposed_upload_seconds: f64,
     /// Bytes of the GPU's memory that the model and its batches took.
     pub memory_bytes: u64,
@@ -79,9 +79,10 @@ impl RunSummary {
         ))
     }
 
-    /// The share of the copies to a GPU that ran while it computed, from 0 to 1. `None` on the CPU.
+    /// The share of the copies to a GPU, all but the first batch's, that it did not have to wait
+    /// for, from 0 to 1. `None` on the CPU and where there is no second batch.
     pub fn upload_hidden(&self) -> Option<f64> {
-        let gpu = self.gpu?;
+        let gpu = self.gpu.filter(|gpu| gpu.upload_seconds > 0.0)?;
         Some(1.0 - share(gpu.exposed_upload_seconds, gpu.upload_seconds))
     }
 

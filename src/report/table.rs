@@ -1,6 +1,6 @@
 //! A run's figures as text for people.
 
-use super::{GpuSummary, RunSummary};
+use super::RunSummary;
 use comfy_table::{Table, presets::NOTHING};
 use std::fmt;
 
@@ -28,10 +28,6 @@ impl fmt::Display for RunSummary {
 }
 
 impl RunSummary {
-    fn gpu_figures(&self) -> Option<(GpuSummary, f64, f64)> {
-        Some((self.gpu?, self.gpu_idle()?, self.upload_hidden()?))
-    }
-
     fn lines(&self) -> Vec<(&'static str, String)> {
         let mut records = format!("{} read", grouped(self.records));
         if self.rejected > 0 {
@@ -80,16 +76,13 @@ impl RunSummary {
                 format!("{:.0} MB at most", self.peak_memory_bytes as f64 / 1e6),
             ),
         ];
-        if let Some((gpu, idle, hidden)) = self.gpu_figures() {
-            lines.push((
-                "GPU",
-                format!(
-                    "idle {:.1}%, uploads {:.1}% hidden, {:.2} GB taken",
-                    idle * 100.0,
-                    hidden * 100.0,
-                    gpu.memory_bytes as f64 / 1e9
-                ),
-            ));
+        if let (Some(gpu), Some(idle)) = (self.gpu, self.gpu_idle()) {
+            let mut figures = format!("idle {:.1}%", idle * 100.0);
+            if let Some(hidden) = self.upload_hidden() {
+                figures += &format!(", uploads {:.1}% hidden", hidden * 100.0);
+            }
+            figures += &format!(", {:.2} GB taken", gpu.memory_bytes as f64 / 1e9);
+            lines.push(("GPU", figures));
         }
         if let Some(output) = &self.output {
             let text = format!("{} (vectors of {})", output.display(), self.hidden_size);
@@ -103,13 +96,13 @@ impl RunSummary {
 }
 
 /// "1 batch", "1,234 batches".
-fn counted(number: u64, singular: &str, plural: &str) -> String {
+pub(super) fn counted(number: u64, singular: &str, plural: &str) -> String {
     let noun = if number == 1 { singular } else { plural };
     format!("{} {noun}", grouped(number))
 }
 
 /// A rate with as many digits as mean something.
-fn rate(per_second: f64) -> String {
+pub(super) fn rate(per_second: f64) -> String {
     if per_second < 100.0 {
         format!("{per_second:.1}")
     } else {
@@ -118,7 +111,7 @@ fn rate(per_second: f64) -> String {
 }
 
 /// A whole number with its thousands set apart: 1,234,567.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (n, digit) in digits.chars().enumerate() {

@@ -173,12 +173,14 @@ fn a_large_model_agrees_with_hf_transformers() {
 fn a_batch_without_room_is_an_error_and_not_the_end() {
     let model = load(GOLDEN_MODELS[4], Dtype::F32);
     // Queries, keys and values alone would take 128 GB.
-    let error = model.warm_up(1 << 26).expect_err("there is no room");
+    let error = model.warm_up(1 << 26, &[1]).expect_err("there is no room");
     assert!(
         matches!(error, ModelError::Device(DeviceError::OutOfMemory { .. })),
         "{error}"
     );
-    model.warm_up(1 << 12).expect("there is room for this");
+    model
+        .warm_up(1 << 12, &[1])
+        .expect("there is room for this");
     let sequences = golden_sequences(GOLDEN_MODELS[4]);
     assert_eq!(embed(&model, &sequences), embed(&model, &sequences));
 }

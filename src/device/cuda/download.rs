@@ -2,7 +2,7 @@
 
 use super::{Doing, Event, Gpu, Marks, Upload, conclude, memory::Pinned};
 use crate::device::DeviceError;
-use cubecl::server::Handle;
+use cubecl::server::{BufferBinding, Handle};
 use cudarc::driver::{result, sys::CUstream};
 use std::sync::{
     Arc, Mutex,
@@ -21,7 +21,7 @@ pub(crate) struct Download {
     sizes: Vec<usize>,
     marks: Arc<Marks>,
     /// The results' memory on the GPU must not be used again before the copies are done.
-    _sources: Vec<Handle>,
+    _sources: Vec<BufferBinding>,
 }
 
 /// Pinned memory of earlier downloads: pinning is slow.
@@ -29,7 +29,7 @@ static SPARE: Mutex<Vec<Pinned>> = Mutex::new(Vec::new());
 
 impl Download {
     /// Ends a batch: starts copying `sources`, each with its size in bytes, to main memory once
-    /// they are computed, and releases the slot that the batch came in.
+    /// they are computed.
     ///
     /// # Errors
     /// If main memory cannot be pinned.
@@ -48,7 +48,7 @@ impl Download {
             buffer: buffer.clone(),
             sizes: sizes.clone(),
             landed: landed.clone(),
-            downloads: StreamOf(gpu),
+            gpu,
             upload,
         };
         conclude(gpu, &sources.iter().collect::<Vec<_>>(), move |computed| {
@@ -67,7 +67,7 @@ impl Download {
             buffer: Some(buffer),
             sizes,
             marks,
-            _sources: sources,
+            _sources: sources.into_iter().map(Handle::binding).collect(),
         })
     }
 
@@ -76,7 +76,11 @@ impl Download {
     /// # Errors
     /// If computing or copying them failed.
     pub(crate) fn wait(mut self) -> Result<(Vec<Vec<u8>>, Arc<Marks>), DeviceError> {
-        self.settle()?;
+        if let Err(error) = self.settle() {
+            // One of several copies may run.
+            std::mem::forget(self.buffer.take());
+            return Err(error);
+        }
         let buffer = self
             .buffer
             .take()
@@ -115,11 +119,14 @@ impl Download {
 
 impl Drop for Download {
     fn drop(&mut self) {
-        // A copy that still runs must not find its target freed. Where even waiting fails, the
-        // context is lost and nothing runs.
-        let _ = self.settle();
+        // A copy that still runs must not find its target freed.
+        let settled = self.settle();
         if let Some(buffer) = self.buffer.take() {
-            give_back(buffer);
+            match settled {
+                Ok(()) => give_back(buffer),
+                // One of several copies may run.
+                Err(_) => std::mem::forget(buffer),
+            }
         }
     }
 }
@@ -129,23 +136,14 @@ struct Copies {
     buffer: Arc<Mutex<Pinned>>,
     sizes: Vec<usize>,
     landed: Arc<Event>,
-    downloads: StreamOf,
+    gpu: &'static Gpu,
     upload: Arc<Upload>,
-}
-
-/// The stream of downloads of a GPU, for another thread.
-struct StreamOf(&'static Gpu);
-
-impl StreamOf {
-    fn get(&self) -> CUstream {
-        self.0.downloads
-    }
 }
 
 impl Copies {
     /// Enqueues everything. It runs on the device thread, where the context is current.
     fn enqueue(&self, compute: CUstream, addresses: &[u64]) -> Result<(), DeviceError> {
-        let downloads = self.downloads.get();
+        let downloads = self.gpu.downloads;
         let mut pinned = self
             .buffer
             .lock()
@@ -167,13 +165,15 @@ impl Copies {
 }
 
 /// Pinned memory of at least `n_bytes`.
-fn take_spare(gpu: &Gpu, n_bytes: usize) -> Result<Pinned, DeviceError> {
+fn take_spare(gpu: &'static Gpu, n_bytes: usize) -> Result<Pinned, DeviceError> {
     let spare = {
         let mut spares = SPARE
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let fitting = spares.iter().position(|spare| spare.n_bytes() >= n_bytes);
-        fitting.map(|n| spares.swap_remove(n))
+        let fitting = spares.iter().enumerate();
+        let fitting = fitting.filter(|(_, spare)| spare.n_bytes() >= n_bytes);
+        let smallest = fitting.min_by_key(|(_, spare)| spare.n_bytes());
+        smallest.map(|(n, _)| n).map(|n| spares.swap_remove(n))
     };
     // Rounded up, so that the next, slightly larger batch finds it large enough.
     spare.map_or_else(|| Pinned::new(gpu, n_bytes.next_power_of_two()), Ok)
@@ -191,8 +191,18 @@ fn give_back(buffer: Arc<Mutex<Pinned>>) {
         let mut spares = SPARE
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        if spares.len() < MOST_SPARE {
-            spares.push(pinned);
-        }
+        spares.push(pinned);
+        let smallest = spares
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, spare)| spare.n_bytes());
+        // The larger ones serve smaller batches too.
+        let surplus = smallest
+            .filter(|_| spares.len() > MOST_SPARE)
+            .map(|(n, _)| n);
+        let surplus = surplus.map(|n| spares.swap_remove(n));
+        drop(spares);
+        // Freeing may wait for the GPU.
+        drop(surplus);
     }
 }

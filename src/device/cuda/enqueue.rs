@@ -111,7 +111,30 @@ fn failure(error: &ServerError) -> DeviceError {
         },
         None => DeviceError::Cuda {
             doing: "compute a batch",
-            reason,
+            reason: innermost(&reason),
         },
+    }
+}
+
+/// What a chain of errors began with: its text without what CubeCL says about itself.
+fn innermost(reason: &str) -> String {
+    const ABOUT_ITSELF: [&str; 7] = [
+        "An error happened",
+        "Asked at",
+        "Backtrace",
+        "Caused by",
+        "No backtrace",
+        "Several failures",
+        "The bytes were never written",
+    ];
+    let said = reason
+        .lines()
+        .map(str::trim)
+        .filter(|line| !ABOUT_ITSELF.iter().any(|start| line.starts_with(start)));
+    let said: Vec<_> = said.filter(|line| !line.is_empty()).collect();
+    if said.is_empty() {
+        reason.to_owned()
+    } else {
+        said.join("; ")
     }
 }

@@ -8,7 +8,10 @@ use cudarc::driver::{
 };
 
 /// A point in the work of a stream, with the time at which the device reached it.
-pub(crate) struct Event(CUevent);
+pub(crate) struct Event {
+    gpu: &'static Gpu,
+    event: CUevent,
+}
 
 // SAFETY: an event is a handle that the driver lets any thread use.
 unsafe impl Send for Event {}
@@ -20,11 +23,12 @@ impl Event {
     ///
     /// # Errors
     /// If the context is lost.
-    pub(crate) fn new(gpu: &Gpu) -> Result<Self, DeviceError> {
+    pub(crate) fn new(gpu: &'static Gpu) -> Result<Self, DeviceError> {
         gpu.bind()?;
         // A thread that waits for it sleeps rather than spins.
         let flags = CUevent_flags::CU_EVENT_BLOCKING_SYNC;
-        event::create(flags).doing("make an event").map(Self)
+        let event = event::create(flags).doing("make an event")?;
+        Ok(Self { gpu, event })
     }
 
     /// Puts the event after everything that `stream` has been given.
@@ -33,7 +37,7 @@ impl Event {
     /// `stream` must be a live stream of the GPU whose context is current.
     pub(crate) unsafe fn record(&self, stream: CUstream) -> Result<(), DeviceError> {
         // SAFETY: the event lives as long as `self`; the caller answers for the stream.
-        unsafe { event::record(self.0, stream) }.doing("record an event")
+        unsafe { event::record(self.event, stream) }.doing("record an event")
     }
 
     /// Makes what `stream` is given next wait until the event is reached.
@@ -42,7 +46,7 @@ impl Event {
     /// As for [`record`](Self::record).
     pub(crate) unsafe fn hold_back(&self, stream: CUstream) -> Result<(), DeviceError> {
         // SAFETY: as in `record`.
-        let status = unsafe { cuStreamWaitEvent(stream, self.0, 0) };
+        let status = unsafe { cuStreamWaitEvent(stream, self.event, 0) };
         status.result().doing("wait for an event")
     }
 
@@ -51,8 +55,9 @@ impl Event {
     /// # Errors
     /// If work before it failed.
     pub(crate) fn wait(&self) -> Result<(), DeviceError> {
-        // SAFETY: the event lives as long as `self`.
-        unsafe { event::synchronize(self.0) }.doing("finish its work")
+        self.gpu.bind()?;
+        // SAFETY: the event lives as long as `self`, and its context is current.
+        unsafe { event::synchronize(self.event) }.doing("finish its work")
     }
 
     /// Seconds from this event to `later`, both of which the device has reached. Negative if
@@ -61,17 +66,21 @@ impl Event {
     /// # Errors
     /// If one of them was not reached.
     pub(crate) fn seconds_to(&self, later: &Self) -> Result<f64, DeviceError> {
-        // SAFETY: both events live as long as their owners.
-        let milliseconds = unsafe { event::elapsed(self.0, later.0) }.doing("read its clock")?;
+        self.gpu.bind()?;
+        // SAFETY: both events live as long as their owners, and their context is current.
+        let milliseconds =
+            unsafe { event::elapsed(self.event, later.event) }.doing("read its clock")?;
         Ok(f64::from(milliseconds) / 1e3)
     }
 }
 
 impl Drop for Event {
     fn drop(&mut self) {
-        // SAFETY: created in `new` and destroyed once. The driver keeps what work still needs. A
-        // failure means that the context is lost, and the event with it.
-        let _ = unsafe { event::destroy(self.0) };
+        if self.gpu.bind().is_ok() {
+            // SAFETY: created in `new` and destroyed once, in its context. The driver keeps what
+            // work still needs. A failure means that the context is lost, and the event with it.
+            let _ = unsafe { event::destroy(self.event) };
+        }
     }
 }
 
@@ -89,7 +98,7 @@ pub(crate) struct Marks {
 
 impl Marks {
     /// Marks of a batch to come.
-    pub(super) fn new(gpu: &Gpu) -> Result<Self, DeviceError> {
+    pub(super) fn new(gpu: &'static Gpu) -> Result<Self, DeviceError> {
         Ok(Self {
             upload_start: Event::new(gpu)?,
             upload_end: Event::new(gpu)?,

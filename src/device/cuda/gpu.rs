@@ -120,6 +120,20 @@ impl Gpu {
         Ok(free)
     }
 
+    /// Waits until the GPU has done everything that it was given.
+    ///
+    /// # Errors
+    /// If the context is lost.
+    pub(crate) fn finish(&self) -> Result<(), DeviceError> {
+        // The device thread has passed on all that was submitted when it answers.
+        let answered = self.server.submit_blocking(|_: &mut Server| ());
+        if answered.is_err() {
+            tracing::warn!("the device thread does not answer");
+        }
+        self.bind()?;
+        ctx::synchronize().doing("finish its work")
+    }
+
     /// Makes the device thread begin with everything enqueued so far. It keeps up to 31 tasks back
     /// otherwise.
     pub(crate) fn flush(&self) {

@@ -1,6 +1,6 @@
 //! Memory that the driver gives directly, outside of CubeCL's pools.
 
-use super::{Doing, Gpu};
+use super::{Doing, Gpu, describe};
 use crate::device::DeviceError;
 use cudarc::driver::{
     result,
@@ -10,6 +10,7 @@ use std::{ffi::c_void, ptr::NonNull, slice};
 
 /// Main memory that the GPU copies from and to while the CPU does something else.
 pub(super) struct Pinned {
+    gpu: &'static Gpu,
     start: NonNull<u8>,
     n_bytes: usize,
 }
@@ -24,15 +25,24 @@ impl Pinned {
     ///
     /// # Errors
     /// If there is no such memory left, or what the driver gives is not pinned.
-    pub(super) fn new(gpu: &Gpu, n_bytes: usize) -> Result<Self, DeviceError> {
+    pub(super) fn new(gpu: &'static Gpu, n_bytes: usize) -> Result<Self, DeviceError> {
         gpu.bind()?;
         let n_bytes = n_bytes.max(1);
         // SAFETY: a context is current.
-        let start = unsafe { result::malloc_host(n_bytes, 0) }.doing("pin main memory")?;
+        let start = unsafe { result::malloc_host(n_bytes, 0) };
+        // It is main memory that ran out here, so a smaller batch on the GPU is no remedy.
+        let start = start.map_err(|error| DeviceError::Cuda {
+            doing: "pin main memory",
+            reason: describe(error),
+        })?;
         let start = NonNull::new(start.cast::<u8>()).ok_or(DeviceError::NotPinned)?;
         // SAFETY: the driver gave `n_bytes` at `start`.
         unsafe { start.write_bytes(0, n_bytes) };
-        let pinned = Self { start, n_bytes };
+        let pinned = Self {
+            gpu,
+            start,
+            n_bytes,
+        };
         pinned.check()?;
         Ok(pinned)
     }
@@ -77,9 +87,11 @@ impl Pinned {
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        // SAFETY: it came from `malloc_host` and is freed once. A failure means that the context is
-        // lost.
-        let _ = unsafe { result::free_host(self.start.as_ptr().cast()) };
+        if self.gpu.bind().is_ok() {
+            // SAFETY: it came from `malloc_host` and is freed once; whoever started a copy waited
+            // for it. A failure means that the context is lost.
+            let _ = unsafe { result::free_host(self.start.as_ptr().cast()) };
+        }
     }
 }
 

@@ -22,7 +22,8 @@ use super::DeviceError;
 use cudarc::driver::DriverError;
 
 /// What was being done when CUDA said no.
-trait Doing<T> {
+pub(crate) trait Doing<T> {
+    /// The result, with what was being done in its error.
     fn doing(self, doing: &'static str) -> Result<T, DeviceError>;
 }
 

@@ -31,7 +31,10 @@ pub(crate) fn find(choice: &DeviceChoice) -> Result<&'static Gpu, DeviceError> {
         _ => DeviceError::Driver(super::describe(error)),
     })?;
     let present = list()?;
-    let Some(found) = present.iter().find(|found| found.matches(choice)) else {
+    // One that is too old is named only where there is no better one.
+    let new_enough = |found: &&Found| found.capability >= LEAST_CAPABILITY;
+    let fitting = || present.iter().filter(|found| found.matches(choice));
+    let Some(found) = fitting().find(new_enough).or_else(|| fitting().next()) else {
         if present.is_empty() {
             return Err(DeviceError::NoGpu);
         }
@@ -81,7 +84,7 @@ pub(super) struct Found {
 impl Found {
     fn matches(&self, choice: &DeviceChoice) -> bool {
         match choice {
-            DeviceChoice::Auto => self.ordinal == 0,
+            DeviceChoice::Auto => true,
             DeviceChoice::Cuda(ordinal) => self.ordinal == *ordinal,
             DeviceChoice::Uuid(uuid) => self.uuid.eq_ignore_ascii_case(uuid),
             DeviceChoice::Cpu | DeviceChoice::Mock => false,

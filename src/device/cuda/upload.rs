@@ -3,12 +3,17 @@
 //! A slot is pinned main memory and memory of the GPU. Whoever packs batches fills it and starts
 //! the copy, on a stream of its own; the compute stream waits for the copy, on the device. The slot
 //! is free again when the last task that reads it is enqueued, and the next copy into it waits, on
-//! the device too, until these tasks are done.
+//! the device too, until these tasks are done. Slots are taken in the order in which they became
+//! free, so that this wait is over soonest.
 
 use super::{DeviceMemory, Doing, Event, Gpu, Marks, memory::Pinned};
 use crate::device::DeviceError;
 use cudarc::driver::{result, sys::CUstream};
-use std::sync::{Arc, Condvar, Mutex};
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Arc, Condvar, Mutex, OnceLock},
+};
 
 /// Slots for batches on their way to the GPU.
 pub(crate) struct UploadRing {
@@ -19,7 +24,7 @@ pub(crate) struct UploadRing {
 
 /// What slots are taken from and return to.
 struct Shared {
-    free: Mutex<Vec<Slot>>,
+    free: Mutex<VecDeque<Slot>>,
     returned: Condvar,
 }
 
@@ -33,9 +38,29 @@ struct Slot {
     released: Event,
 }
 
+impl Drop for Slot {
+    fn drop(&mut self) {
+        // Memory must not go while a copy or a kernel uses it. Where waiting fails, the context is
+        // lost and nothing runs.
+        let _ = self.copied.wait();
+        let _ = self.released.wait();
+    }
+}
+
+/// A stream, for other threads.
+struct Stream(CUstream);
+
+// SAFETY: a stream is a handle that the driver lets any thread use.
+unsafe impl Send for Stream {}
+// SAFETY: as above.
+unsafe impl Sync for Stream {}
+
 /// A batch on its way to the GPU, or there. Its slot is free for another when it is dropped.
 pub(crate) struct Upload {
+    gpu: &'static Gpu,
     slot: Option<Slot>,
+    /// Where the batch is computed, once that has begun.
+    compute: OnceLock<Stream>,
     shared: Arc<Shared>,
     marks: Arc<Marks>,
 }
@@ -55,7 +80,7 @@ impl UploadRing {
         n_bytes: usize,
         poisoned: bool,
     ) -> Result<Self, DeviceError> {
-        let slots: Result<Vec<_>, DeviceError> = (0..n_slots)
+        let slots: Result<VecDeque<_>, DeviceError> = (0..n_slots)
             .map(|_| {
                 Ok(Slot {
                     pinned: Pinned::new(gpu, n_bytes)?,
@@ -88,7 +113,7 @@ impl UploadRing {
         let mut slot = self.take();
         let marks = Marks::new(self.gpu)?;
         let stream = self.gpu.uploads;
-        // The copy before has long been done: a batch was computed since.
+        // Nearly always done long ago: another batch was computed since.
         slot.copied.wait()?;
         if self.poisoned {
             slot.pinned.bytes_mut().fill(POISON);
@@ -109,6 +134,8 @@ impl UploadRing {
             slot.copied.record(stream)?;
         }
         Ok(Upload {
+            gpu: self.gpu,
+            compute: OnceLock::new(),
             slot: Some(slot),
             shared: self.shared.clone(),
             marks: Arc::new(marks),
@@ -119,7 +146,7 @@ impl UploadRing {
         let free = self.shared.free.lock();
         let mut free = free.unwrap_or_else(|poisoned| poisoned.into_inner());
         loop {
-            if let Some(slot) = free.pop() {
+            if let Some(slot) = free.pop_front() {
                 return slot;
             }
             let woken = self.shared.returned.wait(free);
@@ -139,12 +166,16 @@ impl Upload {
         self.marks.clone()
     }
 
-    /// Makes `compute` wait for the copy, and notes when it goes on. Called once, before the first
-    /// kernel that reads the batch.
+    /// Makes `compute` wait for the copy, and notes when it goes on. Called before every kernel that
+    /// reads the batch; the first call counts.
     ///
     /// # Safety
-    /// `compute` must be a live stream of the GPU whose context is current.
+    /// `compute` must be a live stream of the GPU whose context is current, and the same in all
+    /// calls.
     pub(crate) unsafe fn begin(&self, compute: CUstream) -> Result<(), DeviceError> {
+        if self.compute.set(Stream(compute)).is_err() {
+            return Ok(());
+        }
         // SAFETY: the caller answers for the stream.
         unsafe {
             self.slot().copied.hold_back(compute)?;
@@ -152,16 +183,23 @@ impl Upload {
         }
     }
 
-    /// Notes that everything that reads the batch is enqueued on `compute`.
+    /// Notes when everything that was enqueued on `compute` is done.
     ///
     /// # Safety
     /// As for [`begin`](Self::begin).
     pub(crate) unsafe fn end(&self, compute: CUstream) -> Result<(), DeviceError> {
         // SAFETY: the caller answers for the stream.
-        unsafe {
-            self.marks.compute_end.record(compute)?;
-            self.slot().released.record(compute)
-        }
+        unsafe { self.marks.compute_end.record(compute) }
+    }
+
+    /// Notes on the compute stream that nothing enqueued later reads `slot`. Returns whether the
+    /// slot may be used again.
+    fn release(&self, slot: &Slot) -> bool {
+        let Some(compute) = self.compute.get() else {
+            return true;
+        };
+        // SAFETY: streams of CubeCL live as long as the process, and the context is made current.
+        self.gpu.bind().is_ok() && unsafe { slot.released.record(compute.0) }.is_ok()
     }
 
     fn slot(&self) -> &Slot {
@@ -170,12 +208,18 @@ impl Upload {
 }
 
 impl Drop for Upload {
+    // The last owner is the last task that reads the batch, or a later one, also where a batch fails
+    // half-way.
     fn drop(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            let free = self.shared.free.lock();
-            free.unwrap_or_else(|poisoned| poisoned.into_inner())
-                .push(slot);
-            self.shared.returned.notify_one();
+        let Some(slot) = self.slot.take() else { return };
+        if !self.release(&slot) {
+            // The context is lost, and with it all that could be freed.
+            mem::forget(slot);
+            return;
         }
+        let free = self.shared.free.lock();
+        free.unwrap_or_else(|poisoned| poisoned.into_inner())
+            .push_back(slot);
+        self.shared.returned.notify_one();
     }
 }

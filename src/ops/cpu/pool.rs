@@ -86,7 +86,8 @@ fn max(residues: &[f32], output: &mut [f32]) {
     output.fill(f32::NEG_INFINITY);
     for row in residues.chunks_exact(output.len()) {
         for (y, &x) in output.iter_mut().zip(row) {
-            *y = y.max(x);
+            // `max` would hide that a model's numbers have overflowed.
+            *y = if x > *y || x.is_nan() { x } else { *y };
         }
     }
 }

@@ -8,11 +8,12 @@ use super::{
     compile::source,
     format_name,
     gemm::{self, Algorithm, Fused, Gemm, Operands, Problem, WORKSPACE_BYTES},
+    int,
     kernel::{Grid, Kernel},
 };
 use crate::device::{
     DeviceError,
-    cuda::{Cache, DeviceMemory, Event, Gpu},
+    cuda::{Cache, DeviceMemory, Doing, Event, Gpu},
 };
 use cudarc::driver::{result, sys::CUstream};
 use std::{
@@ -43,16 +44,21 @@ pub(super) fn choose(gpu: &'static Gpu, gemm: Gemm) -> Result<Algorithm, DeviceE
         return Ok(*algorithm);
     }
     gpu.bind()?;
-    let problem = gemm.problem(MEASURED_ROWS)?;
+    let problem = gemm.problem(gpu, MEASURED_ROWS)?;
     let origin = format!(
         "{gemm:?} {} {} {MEASURED_ROWS}",
         gpu.name(),
         gemm::version()
     );
-    let bytes = Cache::of_user().get_or_make(&[origin.as_bytes()], || {
+    let measured = Cache::of_user().get_or_make(&[origin.as_bytes()], || {
         let fastest = measure(gpu, gemm, &problem)?;
         Ok::<_, DeviceError>(fastest.data.map(u64::to_le_bytes).concat())
-    })?;
+    });
+    let bytes = match measured {
+        // Without memory to measure in, the most promising one is taken, and not kept.
+        Err(DeviceError::OutOfMemory { .. }) => Vec::new(),
+        other => other?,
+    };
     let algorithm = from_bytes(&bytes).filter(|algorithm| problem.accepts(algorithm));
     let algorithm = match algorithm {
         Some(algorithm) => algorithm,
@@ -70,22 +76,23 @@ fn from_bytes(bytes: &[u8]) -> Option<Algorithm> {
     rest.is_empty().then_some(Algorithm { data })
 }
 
-/// The fastest candidate, or the most promising where there is no memory to measure in.
+/// The fastest candidate.
 fn measure(gpu: &'static Gpu, gemm: Gemm, problem: &Problem) -> Result<Algorithm, DeviceError> {
     let candidates = problem.candidates(CANDIDATES)?;
-    let bench = match Bench::new(gpu, gemm) {
-        Ok(bench) => bench,
-        Err(DeviceError::OutOfMemory { .. }) => return Ok(candidates[0]),
-        Err(error) => return Err(error),
-    };
+    let bench = Bench::new(gpu, gemm)?;
+    // Other work would slow some candidates down.
+    gpu.finish()?;
     let reference = bench.bits(problem, &candidates[0])?;
     let mut fastest = (bench.seconds(problem, &candidates[0])?, candidates[0]);
     for candidate in &candidates[1..] {
-        if bench.bits(problem, candidate)? == reference {
-            let seconds = bench.seconds(problem, candidate)?;
-            if seconds < fastest.0 {
-                fastest = (seconds, *candidate);
-            }
+        let same_bits = bench
+            .bits(problem, candidate)
+            .is_ok_and(|bits| bits == reference);
+        if same_bits
+            && let Ok(seconds) = bench.seconds(problem, candidate)
+            && seconds < fastest.0
+        {
+            fastest = (seconds, *candidate);
         }
     }
     let flops = 2.0 * (MEASURED_ROWS * gemm.n * gemm.k) as f64;
@@ -113,7 +120,7 @@ impl Bench {
         };
         let name = format!("random_{}", format_name(dtype));
         let random = Kernel::get(gpu, source!("random.cu"), &name, 0)?;
-        // The default stream: measuring has the GPU for itself.
+        // The default stream, as nothing else runs.
         let stream = result::stream::null();
         let filled = |n: usize, scale: f32| {
             let memory = DeviceMemory::new(gpu, n * dtype.size())?;
@@ -121,7 +128,7 @@ impl Bench {
                 blocks: (1024, 1),
                 threads: 256,
             };
-            let arguments = [memory.address().into(), (n as i32).into(), scale.into()];
+            let arguments = [memory.address().into(), int(n).into(), scale.into()];
             // SAFETY: `random` takes an address, a count and a scale; the memory holds n numbers.
             unsafe { random.launch(stream, grid, 0, &arguments) }?;
             Ok::<_, DeviceError>(memory)
@@ -168,12 +175,8 @@ impl Bench {
         self.run(problem, algorithm)?;
         let mut bits = vec![0u8; self.compared_bytes];
         // SAFETY: y is longer than `bits`; the copy waits for the stream, which is the default one.
-        unsafe { result::memcpy_dtoh_sync(&mut bits, self.memory[5].address()) }.map_err(
-            |error| DeviceError::Cuda {
-                doing: "measure a product",
-                reason: crate::device::cuda::describe(error),
-            },
-        )?;
+        unsafe { result::memcpy_dtoh_sync(&mut bits, self.memory[5].address()) }
+            .doing("measure a product")?;
         Ok(bits)
     }
 

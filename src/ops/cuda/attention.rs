@@ -9,7 +9,7 @@ use super::{
 };
 use crate::device::{
     DeviceError,
-    cuda::{Gpu, enqueue},
+    cuda::{Doing, Gpu, enqueue},
 };
 use burn::tensor::{DType, Tensor};
 use cudarc::driver::result;
@@ -141,11 +141,7 @@ pub(in super::super) fn attention(
     let angles = Operand::new(&rotary.on_gpu(&qkv.device()));
     let qkv = Operand::new(qkv);
     let y = qkv.allocate([n_rows, hidden], qkv.dtype());
-    let variant = Variant::choose(qkv.gpu, qkv.dtype(), rotary.head_dim());
-    let kernels = variant.and_then(|variant| {
-        let kernels = variant.kernels(qkv.gpu)?;
-        Ok((variant, kernels))
-    });
+    let kernels = batch.variant().kernels(qkv.gpu);
     let batch = batch.clone();
     let row_bytes = hidden * qkv.dtype().size();
     enqueue(
@@ -153,7 +149,9 @@ pub(in super::super) fn attention(
         &[qkv.handle(), angles.handle()],
         &[y.handle()],
         move |stream, at| {
-            let (variant, kernels) = kernels?;
+            let (variant, kernels) = (batch.variant(), kernels?);
+            // SAFETY: the stream is of the current context.
+            unsafe { batch.upload().begin(stream) }?;
             let [qkv, angles, y] = *at else {
                 unreachable!("there is an address for each handle");
             };
@@ -161,12 +159,8 @@ pub(in super::super) fn attention(
             let unused = (n_rows * row_bytes).saturating_sub(used);
             if unused > 0 {
                 // SAFETY: the rows behind the last token belong to `y`.
-                unsafe { result::memset_d8_async(y + used as u64, 0, unused, stream) }.map_err(
-                    |error| DeviceError::Cuda {
-                        doing: "clear rows of padding",
-                        reason: crate::device::cuda::describe(error),
-                    },
-                )?;
+                unsafe { result::memset_d8_async(y + used as u64, 0, unused, stream) }
+                    .doing("clear rows of padding")?;
             }
             let mut tiles = batch.tiles();
             for ((part, kernel), &n_tiles) in variant.parts.iter().zip(kernels).zip(batch.n_tiles())

@@ -9,12 +9,15 @@ use crate::device::{
     cuda::{Gpu, Upload, UploadRing},
 };
 use burn::tensor::DType;
+use std::sync::Arc;
 
 /// A packed batch on its way to the GPU, or there: token ids, `cu_seqlens`, and the work list of
 /// attention.
 pub(in super::super) struct Batch {
     gpu: &'static Gpu,
-    upload: std::sync::Arc<Upload>,
+    /// The kernels that the work lists are for.
+    variant: Arc<Variant>,
+    upload: Arc<Upload>,
     n_rows: usize,
     n_tokens: usize,
     n_sequences: usize,
@@ -27,7 +30,7 @@ pub(in super::super) struct Batch {
 pub(in super::super) struct Stager {
     gpu: &'static Gpu,
     ring: UploadRing,
-    variant: Variant,
+    variant: Arc<Variant>,
 }
 
 /// `<pad>`, which fills the rows behind the last sequence.
@@ -61,7 +64,7 @@ impl Stager {
         Ok(Self {
             gpu,
             ring: UploadRing::new(gpu, options.n_slots, n_bytes, options.poisoned)?,
-            variant,
+            variant: Arc::new(variant),
         })
     }
 
@@ -86,7 +89,8 @@ impl Stager {
         })?;
         Ok(Batch {
             gpu: self.gpu,
-            upload: std::sync::Arc::new(upload),
+            variant: self.variant.clone(),
+            upload: Arc::new(upload),
             n_rows,
             n_tokens: cu_seqlens.last().map_or(0, |&end| end as usize),
             n_sequences: cu_seqlens.len() - 1,
@@ -126,6 +130,11 @@ impl Batch {
         self.gpu
     }
 
+    /// The kernels of attention that the work lists are for.
+    pub(super) fn variant(&self) -> &Variant {
+        &self.variant
+    }
+
     /// Tokens.
     pub(super) fn n_tokens(&self) -> usize {
         self.n_tokens
@@ -157,7 +166,7 @@ impl Batch {
     }
 
     /// The slot that it lies in.
-    pub(in super::super) fn upload(&self) -> &std::sync::Arc<Upload> {
+    pub(in super::super) fn upload(&self) -> &Arc<Upload> {
         &self.upload
     }
 }

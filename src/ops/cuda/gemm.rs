@@ -1,6 +1,6 @@
 //! Matrix products with cuBLASLt.
 
-use crate::device::DeviceError;
+use crate::device::{DeviceError, cuda::Gpu};
 use burn::tensor::DType;
 use cudarc::{
     cublaslt::{
@@ -13,7 +13,7 @@ use cudarc::{
     },
     driver::sys::CUstream,
 };
-use std::sync::OnceLock;
+use std::{collections::BTreeMap, sync::Mutex};
 
 /// Scratch memory that cuBLASLt may use: NVIDIA recommends 32 MiB on Hopper.
 pub(super) const WORKSPACE_BYTES: usize = 32 << 20;
@@ -60,6 +60,7 @@ pub(super) struct Operands {
 
 /// Everything that cuBLASLt wants to know about a product of m rows.
 pub(super) struct Problem {
+    handle: sys::cublasLtHandle_t,
     gemm: Gemm,
     desc: Owned<sys::cublasLtMatmulDesc_t>,
     weight: Owned<sys::cublasLtMatrixLayout_t>,
@@ -67,14 +68,11 @@ pub(super) struct Problem {
     y: Owned<sys::cublasLtMatrixLayout_t>,
 }
 
-/// The library, opened. It is safe to use from several threads.
+/// The library, opened for a GPU. It is safe to use from several threads.
 struct Library(sys::cublasLtHandle_t);
 
 // SAFETY: NVIDIA documents the handle as usable from several threads.
 unsafe impl Send for Library {}
-// SAFETY: as above.
-unsafe impl Sync for Library {}
-
 /// Owns a descriptor until the end of its scope.
 // SAFETY: the destructor is that of the descriptor's kind, and only `drop` calls it.
 struct Owned<T: Copy>(T, unsafe fn(T) -> Result<(), CublasError>);
@@ -87,19 +85,20 @@ impl<T: Copy> Drop for Owned<T> {
     }
 }
 
-/// The handle of the library, which is the same for every GPU whose context is current.
-fn library() -> Result<sys::cublasLtHandle_t, DeviceError> {
-    static LIBRARY: OnceLock<Result<Library, DeviceError>> = OnceLock::new();
-    let library = LIBRARY.get_or_init(|| {
-        let handle = lt::create_handle();
-        handle
-            .map(Library)
-            .map_err(|error| failed("open cuBLASLt", error))
-    });
-    library
-        .as_ref()
-        .map(|library| library.0)
-        .map_err(Clone::clone)
+/// The library's handle for `gpu`.
+fn library(gpu: &Gpu) -> Result<sys::cublasLtHandle_t, DeviceError> {
+    static LIBRARIES: Mutex<BTreeMap<usize, Library>> = Mutex::new(BTreeMap::new());
+    let mut libraries = LIBRARIES
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(library) = libraries.get(&gpu.ordinal()) {
+        return Ok(library.0);
+    }
+    // A handle belongs to the context that is current when it is made.
+    gpu.bind()?;
+    let handle = lt::create_handle().map_err(|error| failed("open cuBLASLt", error))?;
+    libraries.insert(gpu.ordinal(), Library(handle));
+    Ok(handle)
 }
 
 impl Gemm {
@@ -107,12 +106,13 @@ impl Gemm {
     ///
     /// # Errors
     /// If cuBLASLt refuses it.
-    pub(super) fn problem(self, m: usize) -> Result<Problem, DeviceError> {
-        self.describe(m)
+    pub(super) fn problem(self, gpu: &Gpu, m: usize) -> Result<Problem, DeviceError> {
+        let handle = library(gpu)?;
+        self.describe(handle, m)
             .map_err(|error| failed("describe a product", error))
     }
 
-    fn describe(self, m: usize) -> Result<Problem, CublasError> {
+    fn describe(self, handle: sys::cublasLtHandle_t, m: usize) -> Result<Problem, CublasError> {
         let (m, n, k) = (m as u64, self.n as u64, self.k as u64);
         let format = match self.dtype {
             DType::BF16 => cudaDataType_t::CUDA_R_16BF,
@@ -128,6 +128,7 @@ impl Gemm {
             Ok::<_, CublasError>(Owned(layout, lt::destroy_matrix_layout))
         };
         let problem = Problem {
+            handle,
             gemm: self,
             desc: Owned(
                 lt::create_matmul_desc(CUBLAS_COMPUTE_32F, cudaDataType_t::CUDA_R_32F)?,
@@ -160,7 +161,6 @@ impl Problem {
     }
 
     fn ask(&self, most: usize) -> Result<Vec<Algorithm>, CublasError> {
-        let handle = library().map_err(|_| NOT_SUPPORTED)?;
         let preference = Owned(lt::create_matmul_pref()?, lt::destroy_matmul_pref);
         let workspace = WORKSPACE_BYTES;
         // CUBLASLT_REDUCTION_SCHEME_NONE.
@@ -185,7 +185,7 @@ impl Problem {
                 lt::set_matmul_pref_attribute(preference.0, attribute, value, size)?;
             }
             sys::cublasLtMatmulAlgoGetHeuristic(
-                handle,
+                self.handle,
                 self.desc.0,
                 self.weight.0,
                 self.x.0,
@@ -214,14 +214,11 @@ impl Problem {
 
     /// Whether `algorithm` can compute this product.
     pub(super) fn accepts(&self, algorithm: &Algorithm) -> bool {
-        let Ok(handle) = library() else {
-            return false;
-        };
         let mut result = no_result();
         // SAFETY: the descriptors are alive and the result is written.
         let status = unsafe {
             sys::cublasLtMatmulAlgoCheck(
-                handle,
+                self.handle,
                 self.desc.0,
                 self.weight.0,
                 self.x.0,
@@ -248,7 +245,6 @@ impl Problem {
         at: &Operands,
         stream: CUstream,
     ) -> Result<(), DeviceError> {
-        let handle = library()?;
         let one = 1f32;
         let beta = match self.gemm.fused {
             Fused::BiasResidual => 1f32,
@@ -259,7 +255,7 @@ impl Problem {
             self.set(Attribute::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &at.bias)
                 .and_then(|()| {
                     lt::matmul(
-                        handle,
+                        self.handle,
                         self.desc.0,
                         (&raw const one).cast(),
                         (&raw const beta).cast(),

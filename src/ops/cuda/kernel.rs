@@ -1,9 +1,11 @@
 //! Kernels, loaded and launched.
 
 use super::compile::{Source, compile};
-use crate::device::{DeviceError, cuda::Gpu};
+use crate::device::{
+    DeviceError,
+    cuda::{Doing, Gpu},
+};
 use cudarc::driver::{
-    DriverError,
     result::{self, function, module},
     sys::{CUfunction, CUfunction_attribute, CUmodule, CUstream},
 };
@@ -124,7 +126,7 @@ impl Kernel {
                 &mut addresses,
             )
         }
-        .map_err(|error| failed("launch a kernel", error))
+        .doing("launch a kernel")
     }
 }
 
@@ -134,21 +136,20 @@ impl Module {
         // SAFETY: `code` is a whole cubin, and the context of `gpu` is current.
         unsafe { module::load_data(code.as_ptr().cast()) }
             .map(Self)
-            .map_err(|error| failed("load a kernel", error))
+            .doing("load a kernel")
     }
 
     fn kernel(&self, name: &str, shared_bytes: u32) -> Result<Kernel, DeviceError> {
         /// More than this needs permission.
         const FREE_SHARED_BYTES: u32 = 48 << 10;
-        let failed = |error| failed("load a kernel", error);
         let symbol = CString::new(name).expect("names of kernels have no zero byte");
         // SAFETY: modules are never unloaded.
-        let function = unsafe { module::get_function(self.0, symbol) }.map_err(failed)?;
+        let function = unsafe { module::get_function(self.0, symbol) }.doing("load a kernel")?;
         if shared_bytes > FREE_SHARED_BYTES {
             let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             // SAFETY: the function was just found.
             unsafe { function::set_function_attribute(function, attribute, shared_bytes as i32) }
-                .map_err(failed)?;
+                .doing("load a kernel")?;
         }
         Ok(Kernel(function))
     }
@@ -159,12 +160,5 @@ fn architecture(gpu: &Gpu) -> String {
     match gpu.capability() {
         (9, 0) => "sm_90a".to_owned(),
         (major, minor) => format!("sm_{major}{minor}"),
-    }
-}
-
-fn failed(doing: &'static str, error: DriverError) -> DeviceError {
-    DeviceError::Cuda {
-        doing,
-        reason: crate::device::cuda::describe(error),
     }
 }

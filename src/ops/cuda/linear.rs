@@ -39,6 +39,7 @@ pub(in super::super) fn linear(
             Epilogue::None | Epilogue::Gelu => Fused::Bias,
         },
     };
+    let gpu = x.gpu;
     let algorithm = algorithm::choose(x.gpu, gemm);
     let mut reads = vec![x.handle(), weight.handle(), bias.handle()];
     reads.extend(residual.as_ref().map(Operand::handle));
@@ -64,7 +65,10 @@ pub(in super::super) fn linear(
             };
             // SAFETY: the shapes are those of the operands, and `enqueue` keeps the addresses
             // valid.
-            unsafe { gemm.problem(n_rows)?.launch(&algorithm?, &operands, stream) }
+            unsafe {
+                gemm.problem(gpu, n_rows)?
+                    .launch(&algorithm?, &operands, stream)
+            }
         },
     );
     if matches!(epilogue, Epilogue::Gelu) {

@@ -41,7 +41,10 @@ pub(in super::super) fn pool(
         ];
         // SAFETY: the arguments are those of `pool`; `enqueue` and the batch keep the addresses
         // valid.
-        unsafe { kernel?.launch(stream, grid, 0, &arguments) }
+        unsafe {
+            batch.upload().begin(stream)?;
+            kernel?.launch(stream, grid, 0, &arguments)
+        }
     });
     y.tensor()
 }

@@ -7,6 +7,9 @@
 constexpr int WARPS = 8, BLOCK_ROWS = 16;
 enum Pooling { MEAN, MAX, CLS };
 
+// The larger number, or NaN if one is NaN: fmaxf would hide that a model's numbers have overflowed.
+__device__ __forceinline__ float larger(float a, float b) { return b > a || b != b ? b : a; }
+
 template <typename T, Pooling POOLING>
 __device__ void pool(const T* x, const int* cu_seqlens, float* y, int n_packs) {
   constexpr int SIZE = Pack<T>::SIZE;
@@ -31,7 +34,7 @@ __device__ void pool(const T* x, const int* cu_seqlens, float* y, int n_packs) {
 #pragma unroll
         for (int i = 0; i < SIZE; i++) {
           float value = to_float(values.at[i]);
-          if (POOLING == MAX) total[i] = fmaxf(total[i], value);
+          if (POOLING == MAX) total[i] = larger(total[i], value);
           else block[i] += value;
         }
       }
@@ -48,7 +51,7 @@ __device__ void pool(const T* x, const int* cu_seqlens, float* y, int n_packs) {
 #pragma unroll
     for (int i = 0; i < SIZE; i++) {
       float value = partial[w][lane][i];
-      total[i] = POOLING == MAX ? fmaxf(total[i], value) : total[i] + value;
+      total[i] = POOLING == MAX ? larger(total[i], value) : total[i] + value;
     }
   }
   float* target = y + ((long long)sequence * n_packs + pack) * SIZE;
