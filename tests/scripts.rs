@@ -213,13 +213,30 @@ fn the_quickstart_works_from_anywhere() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(
-        stdout.starts_with("embedded 85 sequences with esm2_t6_2M_demo, f32 on CPU"),
+        stdout.starts_with("embedded 85 sequences with esm2_t6_2M_demo, "),
         "{stdout}"
     );
     // Neighbours of a maturase are maturases.
     assert!(stdout.matches("Maturase K").count() == 4, "{stdout}");
     let left = fs::read_dir(folder.path()).expect("the folder").count();
     assert_eq!(left, 0, "the quickstart left files behind");
+}
+
+#[test]
+fn the_ablation_shows_a_line_a_setting() {
+    let (exit_code, stdout, stderr) = run(&[
+        "exec",
+        "examples/ablation.rhai",
+        "--",
+        "examples/models/esm2_t6_2M_demo",
+        "examples/data/proteins.fasta",
+        "5",
+    ]);
+    assert_eq!(exit_code, 0, "{stderr}");
+    // A headline, the names of the columns, and eight settings.
+    assert_eq!(stdout.lines().count(), 10, "{stdout}");
+    let overlap_off = stdout.lines().filter(|line| line.starts_with("false"));
+    assert_eq!(overlap_off.count(), 1, "{stdout}");
 }
 
 #[test]

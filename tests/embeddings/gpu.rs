@@ -170,6 +170,36 @@ fn a_large_model_agrees_with_hf_transformers() {
 
 #[test]
 #[ignore = "needs a GPU"]
+fn rows_of_padding_change_no_bit() {
+    for dtype in [Dtype::F32, Dtype::Bf16] {
+        let model = load(GOLDEN_MODELS[4], dtype);
+        let batch = one_batch(&golden_sequences(GOLDEN_MODELS[4]));
+        let mut padded = batch.clone();
+        padded.n_padding = 3000;
+        let layers: Vec<_> = (0..=model.n_layers()).collect();
+        let encode = |batch| model.encode(batch, &layers, Pooling::Mean).expect("finite");
+        assert_eq!(encode(&batch), encode(&padded), "{dtype:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn a_gpu_is_found_by_its_uuid_and_a_missing_one_is_explained() {
+    let choose = |name: &str| {
+        let choice = DeviceChoice::from_name(name).expect("a device's name");
+        runner::device::choose(&choice)
+    };
+    let error = choose("cuda:99").expect_err("no machine has so many").to_string();
+    let uuid = error
+        .split(['(', ')', ',', ' '])
+        .find(|word| word.starts_with("GPU-"));
+    let uuid = uuid.unwrap_or_else(|| panic!("{error}: it lists the GPUs that there are"));
+    assert!(choose(uuid).expect("it was listed").gpu.is_some());
+    assert!(choose("GPU-00000000").is_err());
+}
+
+#[test]
+#[ignore = "needs a GPU"]
 fn a_batch_without_room_is_an_error_and_not_the_end() {
     let model = load(GOLDEN_MODELS[4], Dtype::F32);
     // Queries, keys and values alone would take 128 GB.
