@@ -8,6 +8,7 @@ use crate::{
     job::Problems,
     model::ModelError,
     reader::ReaderError,
+    report::ReportError,
     sink::{OrderError, SinkError},
 };
 
@@ -35,6 +36,9 @@ pub enum Error {
     /// The output files.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// The files of a report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// Rows came out of the model twice or not at all. It is always a bug of this program.
     #[error("{0}; nothing was published. This is a bug: please report it with the script")]
     Order(#[from] OrderError),
@@ -108,6 +112,7 @@ impl Error {
             Self::Device(_) => exit_code::DEVICE,
             Self::Reader(_)
             | Self::Sink(_)
+            | Self::Report(_)
             | Self::Order(_)
             | Self::Conservation(_)
             | Self::Panicked(_) => exit_code::UNEXPECTED,

@@ -8,6 +8,7 @@ mod embed;
 mod model;
 mod options;
 mod problem;
+mod sweep;
 mod value;
 
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
@@ -15,4 +16,5 @@ pub use embed::{EmbedOptions, Layer, Pooling};
 pub use model::{DeviceChoice, Dtype, Gelu, ModelSpec};
 pub use options::nearest;
 pub use problem::{Problem, Problems};
+pub use sweep::SweepPlan;
 pub use value::{OptionMap, OptionValue};

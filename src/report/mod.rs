@@ -1,13 +1,18 @@
-//! What a run leaves behind for people.
+//! What runs leave behind for people.
 //!
-//! *Input*: the figures of a run, the file that it wrote. *Output*: text, and embeddings to look
-//! into. *Owns*: how figures are worded. *Never*: prints.
+//! *Input*: the figures of runs, the files that they wrote. *Output*: text, tables, pages, and
+//! embeddings to look into. *Owns*: how figures are worded and compared. *Never*: prints.
 
 mod embeddings;
+mod error;
+mod file;
 mod memory;
 mod summary;
+mod sweep;
 mod table;
 
 pub use embeddings::Embeddings;
+pub use error::ReportError;
 pub use memory::peak_memory_bytes;
 pub use summary::{GpuSummary, RunSummary};
+pub use sweep::{Better, Row, Sweep};

@@ -111,7 +111,7 @@ pub(super) fn rate(per_second: f64) -> String {
 }
 
 /// A whole number with its thousands set apart: 1,234,567.
-pub(super) fn grouped(number: u64) -> String {
+fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (n, digit) in digits.chars().enumerate() {

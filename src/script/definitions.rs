@@ -20,6 +20,7 @@ pub fn definitions() -> String {
     let text = text
         .replace("-> String;", "-> string;")
         .replace("-> Array;", "-> array;")
+        .replace("-> Map;", "-> map;")
         .replace("\n\n\n\n", "\n\n");
     format!("{}\n", text.trim_end())
 }

@@ -99,7 +99,8 @@ pub fn run(
     let evaluate = || -> Result<(), Box<EvalAltResult>> {
         let mut ast = engine.compile_with_scope(&constants, &script.text)?;
         ast.set_source(script.name.as_str());
-        engine.run_ast(&ast)
+        // The constants are global, but what a closure captures must be in the scope.
+        engine.run_ast_with_scope(&mut constants.clone(), &ast)
     };
     match evaluate() {
         Ok(()) => Ok(Finished {

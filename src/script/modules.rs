@@ -12,10 +12,13 @@ type RhaiResultOf<T> = Result<T, Box<EvalAltResult>>;
 
 /// The modules that ship with the program, by the name to import. They are part of the binary, so
 /// that it can be copied anywhere.
-pub(super) const SHIPPED: [(&str, &str); 1] = [(
-    "neighbours",
-    include_str!("../../scripts/lib/neighbours.rhai"),
-)];
+pub(super) const SHIPPED: [(&str, &str); 2] = [
+    (
+        "neighbours",
+        include_str!("../../scripts/lib/neighbours.rhai"),
+    ),
+    ("grid", include_str!("../../scripts/lib/grid.rhai")),
+];
 
 /// Finds modules. Unlike Rhai's own file resolver it keeps every text for diagnostics, names
 /// modules by their whole path, and falls back to [`SHIPPED`].

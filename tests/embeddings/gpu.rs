@@ -189,7 +189,9 @@ fn a_gpu_is_found_by_its_uuid_and_a_missing_one_is_explained() {
         let choice = DeviceChoice::from_name(name).expect("a device's name");
         runner::device::choose(&choice)
     };
-    let error = choose("cuda:99").expect_err("no machine has so many").to_string();
+    let error = choose("cuda:99")
+        .expect_err("no machine has so many")
+        .to_string();
     let uuid = error
         .split(['(', ')', ',', ' '])
         .find(|word| word.starts_with("GPU-"));

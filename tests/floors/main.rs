@@ -28,7 +28,7 @@ const HOUSE: &[Room] = &[
     ("ops", 2, &["device"]),
     ("model", 3, &["batch", "device", "ops"]),
     ("sink", 3, &["batch", "fasta"]),
-    ("error", 4, &["batch", "device", "fasta", "model", "reader", "sink"]),
+    ("error", 4, &["batch", "device", "fasta", "model", "reader", "report", "sink"]),
     ("progress", 4, &[]),
     ("report", 4, &["fasta"]),
     ("pipeline", 4, &["batch", "device", "error", "fasta", "model", "reader", "report", "sink"]),

@@ -68,9 +68,8 @@ impl Event {
     pub(crate) fn seconds_to(&self, later: &Self) -> Result<f64, DeviceError> {
         self.gpu.bind()?;
         // SAFETY: both events live as long as their owners, and their context is current.
-        let milliseconds =
-            unsafe { event::elapsed(self.event, later.event) }.doing("read its clock")?;
-        Ok(f64::from(milliseconds) / 1e3)
+        let milliseconds = unsafe { event::elapsed(self.event, later.event) };
+        Ok(f64::from(milliseconds.doing("read its clock")?) / 1e3)
     }
 }
 

@@ -6,6 +6,7 @@ mod failure;
 mod model;
 mod place;
 mod run;
+mod sweep;
 mod value;
 
 use rhai::{Engine, EvalAltResult, exported_module};
@@ -16,7 +17,7 @@ pub(super) use failure::Failure;
 type RhaiResultOf<T> = Result<T, Box<EvalAltResult>>;
 
 /// The names of the types that scripts handle.
-pub(super) const TYPES: [&str; 5] = ["Dataset", "Model", "Run", "Embeddings", "Error"];
+pub(super) const TYPES: [&str; 6] = ["Dataset", "Model", "Run", "Embeddings", "Sweep", "Error"];
 
 /// Registers everything. What is registered last comes first in the definitions, which are read in
 /// flow order.
@@ -24,6 +25,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine
         .register_global_module(exported_module!(failure::failure_api).into())
         .register_global_module(exported_module!(place::place_api).into())
+        .register_global_module(exported_module!(sweep::sweep_api).into())
         .register_global_module(exported_module!(embeddings::embeddings_api).into())
         .register_global_module(exported_module!(run::run_api).into())
         .register_global_module(exported_module!(model::model_api).into())

@@ -17,6 +17,13 @@ use std::{path::PathBuf, rc::Rc};
 #[derive(Clone, PartialEq)]
 pub(super) struct ScriptRun(Rc<RunSummary>);
 
+impl ScriptRun {
+    /// The run's figures.
+    pub(super) fn summary(&self) -> &RunSummary {
+        &self.0
+    }
+}
+
 fn run_embed(
     context: &NativeCallContext,
     model: &Model,
@@ -229,8 +236,8 @@ pub(super) mod run_api {
         run.0.gpu_idle().map_or(Dynamic::UNIT, Dynamic::from_float)
     }
 
-    /// Returns the share of the copies to the GPU that ran while it computed, from 0 to 1, as the
-    /// GPU measured it. On the CPU it is `()`.
+    /// Returns the share of the copies to the GPU that it did not have to wait for, from 0 to 1, as
+    /// the GPU measured it. On the CPU, and for a single batch, it is `()`.
     #[rhai_fn(get = "upload_hidden", pure)]
     pub fn upload_hidden(run: &mut Run) -> Dynamic {
         let hidden = run.0.upload_hidden();

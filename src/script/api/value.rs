@@ -38,3 +38,17 @@ fn option_value(context: &NativeCallContext, value: Dynamic) -> OptionValue {
     let type_name = context.engine().map_type_name(value.type_name()).to_owned();
     OptionValue::Other(type_name)
 }
+
+/// An option value as a Rhai value.
+pub(super) fn script_value(value: &OptionValue) -> Dynamic {
+    match value {
+        OptionValue::Flag(flag) => Dynamic::from_bool(*flag),
+        OptionValue::Whole(number) => Dynamic::from_int(*number),
+        OptionValue::Decimal(number) => Dynamic::from_float(*number),
+        OptionValue::Text(text) => text.clone().into(),
+        OptionValue::List(items) => Dynamic::from_array(items.iter().map(script_value).collect()),
+        OptionValue::Nothing => Dynamic::UNIT,
+        // Its value is gone; what is known of it is the name of its type.
+        OptionValue::Other(type_name) => type_name.clone().into(),
+    }
+}

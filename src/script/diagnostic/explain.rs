@@ -56,7 +56,11 @@ pub(in crate::script) fn diagnose(mut error: EvalAltResult, origin: &Origin<'_>)
     loop {
         let (role, next_file, inner, position) = match error {
             EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => {
-                let role = format!("`{name}` is called here");
+                // The engine's own name of a closure says nothing to anyone.
+                let role = match name.starts_with("anon$") {
+                    true => "a closure is called here".to_owned(),
+                    false => format!("`{name}` is called here"),
+                };
                 (role, source, inner, position)
             }
             EvalAltResult::ErrorInModule(name, inner, position) => {
@@ -168,8 +172,8 @@ fn explain_module(name: &str) -> Finding {
         did_you_mean(name, &shipped),
     );
     finding.hints.push(format!(
-        "modules are looked for beside the importing script; `{}` comes with the program",
-        shipped.join("`, `")
+        "modules are looked for beside the importing script; `{}` come with the program",
+        shipped.join("` and `")
     ));
     finding
 }

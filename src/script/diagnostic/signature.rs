@@ -93,6 +93,7 @@ pub(super) fn plain_type(rust_name: &str) -> String {
         "Array" => "array",
         "Map" => "map",
         "Dynamic" => "?",
+        "FnPtr" => "Fn",
         "" => "()",
         other => other,
     }

@@ -1,0 +1,171 @@
+//! What a parameter sweep is called, and how its points are measured.
+
+use super::{OptionMap, OptionValue, Problems, options::OptionReader};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+
+/// A parameter sweep as a script asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SweepPlan {
+    /// The sweep's name, which is that of its files, too.
+    pub name: String,
+    /// How often a point is measured.
+    pub repeat: NonZeroUsize,
+    /// Runs of a point before the ones that count.
+    pub warmup: usize,
+    /// Where rows are saved as their points end; without one nothing is saved by itself.
+    pub folder: Option<PathBuf>,
+    /// Skip the points that `folder` has already.
+    pub resume: bool,
+}
+
+impl SweepPlan {
+    /// More measurements of a point than this are a typing error, not a wish.
+    pub const MOST_RUNS: i64 = 1_000;
+    /// Every option's name in scripts.
+    pub const NAMES: [&str; 4] = ["repeat", "warmup", "folder", "resume"];
+
+    /// The sweep `name` with every option at its default.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            repeat: NonZeroUsize::MIN,
+            warmup: 0,
+            folder: None,
+            resume: true,
+        }
+    }
+
+    /// The sweep `name` with the options that a script gave.
+    ///
+    /// # Errors
+    /// A name that no file can have, and every option that is unknown, of the wrong type or out of
+    /// range.
+    pub fn from_map(name: &str, map: OptionMap) -> Result<Self, Problems> {
+        let is_plain = Path::new(name).file_name().is_some_and(|file| file == name);
+        if !is_plain {
+            return Err(Problems::one(
+                format!("a sweep cannot be called \"{name}\""),
+                Some(
+                    "its files get its name: give one like \"readers\", and say where the files \
+                      belong with `folder`"
+                        .to_owned(),
+                ),
+            ));
+        }
+        let mut read = OptionReader::new(map, &Self::NAMES);
+        let mut plan = Self::new(name);
+        if let Some(repeat) = read
+            .whole("repeat", 1..=Self::MOST_RUNS)
+            .and_then(|repeat| usize::try_from(repeat).ok())
+            .and_then(NonZeroUsize::new)
+        {
+            plan.repeat = repeat;
+        }
+        if let Some(warmup) = read
+            .whole("warmup", 0..=Self::MOST_RUNS)
+            .and_then(|warmup| usize::try_from(warmup).ok())
+        {
+            plan.warmup = warmup;
+        }
+        plan.folder = read
+            .text("folder", "a folder, such as \"sweeps\"")
+            .map(PathBuf::from);
+        if let Some(resume) = read.flag("resume") {
+            plan.resume = resume;
+        }
+        read.finish(plan)
+    }
+
+    /// The parameters of a point, without those that say nothing.
+    ///
+    /// # Errors
+    /// Every parameter that cannot be written into a table.
+    pub fn params(map: OptionMap) -> Result<OptionMap, Problems> {
+        let mut problems = Problems::default();
+        let mut params = OptionMap::new();
+        for (name, value) in map {
+            if let Some(type_name) = unwritable(&value) {
+                problems.add_option(
+                    &name,
+                    format!("the parameter `{name}` holds a value of type {type_name}"),
+                    Some("parameters are numbers, strings, flags, or arrays of them".to_owned()),
+                );
+            } else if value != OptionValue::Nothing {
+                params.insert(name, value);
+            }
+        }
+        problems.none_or(params)
+    }
+}
+
+/// The type of a value, or of one inside of it, that has no text to be known by.
+fn unwritable(value: &OptionValue) -> Option<&str> {
+    match value {
+        OptionValue::Other(type_name) => Some(type_name),
+        OptionValue::List(items) => items.iter().find_map(unwritable),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::OptionValue::*;
+
+    fn map(options: &[(&str, OptionValue)]) -> OptionMap {
+        options
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect()
+    }
+
+    #[test]
+    fn options_of_a_sweep() {
+        let plan = SweepPlan::from_map(
+            "readers",
+            map(&[
+                ("repeat", Whole(3)),
+                ("warmup", Whole(1)),
+                ("folder", Text("sweeps".to_owned())),
+                ("resume", Flag(false)),
+            ]),
+        )
+        .unwrap();
+        assert_eq!((plan.repeat.get(), plan.warmup), (3, 1));
+        assert_eq!(plan.folder, Some(PathBuf::from("sweeps")));
+        assert!(!plan.resume);
+        let plan = SweepPlan::from_map("readers", OptionMap::new()).unwrap();
+        assert_eq!(plan, SweepPlan::new("readers"));
+    }
+
+    #[test]
+    fn wrong_options_of_a_sweep() {
+        let check = |name: &str, options: &[(&str, OptionValue)], expect: &str| {
+            let problems = SweepPlan::from_map(name, map(options)).unwrap_err();
+            assert!(problems.to_string().contains(expect), "{problems}");
+        };
+        check("", &[], "a sweep cannot be called \"\"");
+        check("a/b", &[], "a sweep cannot be called \"a/b\"");
+        check("..", &[], "a sweep cannot be called");
+        check("a", &[("repeats", Whole(3))], "did you mean `repeat`?");
+        check("a", &[("repeat", Whole(0))], "whole number from 1 to 1000");
+        check("a", &[("folder", Flag(true))], "but must be a folder");
+    }
+
+    #[test]
+    fn parameters_of_a_point() {
+        let params = SweepPlan::params(map(&[
+            ("readers", Whole(2)),
+            ("token_budget", Nothing),
+            ("layers", List(vec![Whole(0), Whole(-1)])),
+        ]))
+        .unwrap();
+        assert_eq!(params.keys().collect::<Vec<_>>(), ["layers", "readers"]);
+        let wrong = map(&[("f", List(vec![Other("Fn".to_owned())]))]);
+        let problems = SweepPlan::params(wrong).unwrap_err();
+        assert!(problems.to_string().contains("of type Fn"), "{problems}");
+    }
+}
