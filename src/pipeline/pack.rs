@@ -69,6 +69,8 @@ pub(super) struct Packing<'a> {
     rejects: &'a mut Rejects,
     events: EventSender,
     totals: PackTotals,
+    /// Records, residues and rejections that were told of already.
+    reported: (u64, u64, u64),
     fingerprint: blake3::Hasher,
 }
 
@@ -90,6 +92,7 @@ impl<'a> Packing<'a> {
             rejects,
             events,
             totals: PackTotals::default(),
+            reported: (0, 0, 0),
             fingerprint: blake3::Hasher::new(),
         }
     }
@@ -125,11 +128,6 @@ impl<'a> Packing<'a> {
     }
 
     fn take_in(&mut self, outcomes: Vec<Outcome>) -> Result<(), Halt> {
-        let before = (
-            self.totals.records,
-            self.totals.residues,
-            self.totals.rejected,
-        );
         for outcome in outcomes {
             self.totals.records += 1;
             match outcome {
@@ -140,12 +138,26 @@ impl<'a> Packing<'a> {
                 Outcome::Rejected(rejection) => self.reject(&rejection)?,
             }
         }
-        self.events.send(Event::RecordsRead {
-            records: self.totals.records - before.0,
-            residues: self.totals.residues - before.1,
-            rejected: self.totals.rejected - before.2,
-        });
+        self.report();
         Ok(())
+    }
+
+    /// Tells how many records were read since it last told.
+    fn report(&mut self) {
+        let PackTotals {
+            records,
+            residues,
+            rejected,
+            ..
+        } = self.totals;
+        let before = std::mem::replace(&mut self.reported, (records, residues, rejected));
+        if records > before.0 {
+            self.events.send(Event::RecordsRead {
+                records: records - before.0,
+                residues: residues - before.1,
+                rejected: rejected - before.2,
+            });
+        }
     }
 
     /// The rejection of a record that does not fit into the device's memory.
@@ -185,6 +197,8 @@ impl<'a> Packing<'a> {
     fn send(&mut self, batches: Vec<PackedBatch>) -> Result<(), Halt> {
         for batch in batches {
             let (sequences, tokens) = (batch.n_sequences() as u64, batch.n_tokens() as u64);
+            // Handing over may wait for a long time.
+            self.report();
             self.feeder.send(batch)?;
             self.events.send(Event::BatchPacked {
                 sequences,
