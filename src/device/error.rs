@@ -47,14 +47,14 @@ pub enum DeviceError {
     },
     /// A library of the CUDA toolkit is missing.
     #[error(
-        "{0} is not found, which comes with the CUDA toolkit: install CUDA 12 or 13, or add the folder \
-         of its libraries to LD_LIBRARY_PATH, or set `device` to \"cpu\""
+        "{0} is not found, which comes with the CUDA toolkit: install CUDA 13, or add the folder of \
+         its libraries to LD_LIBRARY_PATH, or set `device` to \"cpu\""
     )]
     NoLibrary(&'static str),
     /// The headers of the CUDA toolkit are missing.
     #[error(
-        "the headers of the CUDA toolkit are not found (include/cuda_fp16.h): install CUDA 12 or 13 \
-         and set CUDA_PATH to its folder, or set `device` to \"cpu\""
+        "the headers of the CUDA toolkit are not found (include/cuda_fp16.h): install CUDA 13 and \
+         set CUDA_PATH to its folder, or set `device` to \"cpu\""
     )]
     NoHeaders,
     /// A call of CUDA failed.

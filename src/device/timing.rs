@@ -1,6 +1,7 @@
 //! How the time of a device was spent on a batch.
 
 use super::DeviceError;
+use std::ops::AddAssign;
 
 /// How the time of a device was spent on one batch, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -22,6 +23,14 @@ pub struct GpuTiming {
     pub upload: f64,
     /// The part of that copy for which the GPU had to wait.
     pub exposed_upload: f64,
+}
+
+impl AddAssign for GpuTiming {
+    fn add_assign(&mut self, other: Self) {
+        self.idle += other.idle;
+        self.upload += other.upload;
+        self.exposed_upload += other.exposed_upload;
+    }
 }
 
 /// When a batch was computed.

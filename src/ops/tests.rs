@@ -5,10 +5,10 @@ use crate::job::Pooling;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Numbers between −1 and 1 that look random and are the same in every run.
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn next(&mut self) -> f32 {
+    pub(super) fn next(&mut self) -> f32 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)

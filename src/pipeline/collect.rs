@@ -5,7 +5,7 @@ use super::{
     encode::{State, Submitted},
 };
 use crate::{
-    device::Timeline,
+    device::{GpuTiming, Timeline},
     error::Error,
     event::{Event, EventSender},
     model::ModelError,
@@ -24,19 +24,8 @@ pub(super) struct CollectTotals {
     pub(super) batches: u64,
     /// How long the device computed.
     pub(super) compute: f64,
-    /// What a GPU measured beside that.
-    pub(super) gpu: Option<GpuTotals>,
-}
-
-/// What a GPU's own clock says about a run, in seconds.
-#[derive(Debug, Default)]
-pub(super) struct GpuTotals {
-    /// Between the first batch and the last, without anything to compute.
-    pub(super) idle: f64,
-    /// Copies of batches to the GPU.
-    pub(super) upload: f64,
-    /// The part of them during which the GPU did not compute.
-    pub(super) exposed_upload: f64,
+    /// What a GPU measured beside that, over all batches.
+    pub(super) gpu: Option<GpuTiming>,
 }
 
 /// The collecting stage.
@@ -68,10 +57,7 @@ impl Collecting {
             totals.batches += 1;
             totals.compute += timing.compute;
             if let Some(gpu) = timing.gpu {
-                let sum = totals.gpu.get_or_insert_default();
-                sum.idle += gpu.idle;
-                sum.upload += gpu.upload;
-                sum.exposed_upload += gpu.exposed_upload;
+                *totals.gpu.get_or_insert_default() += gpu;
             }
             self.events.send(Event::BatchEncoded {
                 sequences,

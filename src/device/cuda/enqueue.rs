@@ -84,26 +84,25 @@ pub(crate) fn conclude(
             .collect();
         let held = match held {
             Ok(held) => held,
-            Err(error) => return work(Err(failure(&error))),
+            Err(error) => return work(Err(failure(error.to_string()))),
         };
         let addresses: Vec<u64> = held.iter().map(|held| held.resource().ptr).collect();
         match server.write_streams().resolve(stream_id, reads.iter()) {
             Ok(mut streams) => work(Ok((streams.current().sys, &addresses))),
-            Err(error) => work(Err(failure(&error))),
+            Err(error) => work(Err(failure(error.to_string()))),
         }
         drop(held);
     });
 }
 
 /// What CubeCL reports, as an error of ours.
-fn failure(error: &ServerError) -> DeviceError {
+fn failure(reason: String) -> DeviceError {
     /// CubeCL keeps the kind of an error in a chain of its own types, whose text always names it.
     const OUT_OF_MEMORY: [&str; 3] = [
         "can't allocate buffer",
         "out of device memory",
         "out of memory",
     ];
-    let reason = error.to_string();
     let is_about_memory = |line: &&str| OUT_OF_MEMORY.iter().any(|text| line.contains(text));
     match reason.lines().find(is_about_memory) {
         Some(line) => DeviceError::OutOfMemory {
@@ -136,5 +135,32 @@ fn innermost(reason: &str) -> String {
         reason.to_owned()
     } else {
         said.join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_is_too_small_is_told_from_other_failures() {
+        // What an H200 answered to a batch of 16,777,216 tokens.
+        let error = failure(
+            "Several failures at once\nCaused by:\n  The bytes were never written (failure #867, \
+             still claiming 1 buffer(s))\nCaused by:\n  An IO error happened\nCaused by:\n  can't \
+             allocate buffer of size: 42949672960\nNo backtrace available\nAsked at:\nNo backtrace \
+             available"
+                .to_owned(),
+        );
+        let DeviceError::OutOfMemory { reason } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(reason, "can't allocate buffer of size: 42949672960");
+
+        let error = failure("Several failures at once\nCaused by:\n  no such kernel".to_owned());
+        assert_eq!(
+            error.to_string(),
+            "cannot compute a batch on the GPU: no such kernel"
+        );
     }
 }

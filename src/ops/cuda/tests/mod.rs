@@ -4,23 +4,12 @@ mod host;
 mod kernels;
 mod speed;
 
-use super::super::*;
+use super::super::{tests::Numbers, *};
 use crate::{device, job::DeviceChoice};
 use burn::tensor::{DType, Tensor, TensorData};
 use half::{bf16, f16};
 
-/// Numbers between −1 and 1 that look random and are the same in every run.
-struct Numbers(u64);
-
 impl Numbers {
-    fn next(&mut self) -> f32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    }
-
     /// As the format holds them.
     fn vector(&mut self, n: usize, scale: f32, dtype: DType) -> Vec<f32> {
         (0..n).map(|_| round(scale * self.next(), dtype)).collect()
