@@ -9,7 +9,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 use runner::{
     batch::Row,
     fasta::Rejection,
-    job::{Dtype, LongSequences, Pooling, RecordPolicy, ResiduePolicy},
+    job::{Dtype, GeluForm, LongSequences, Pooling, RecordPolicy, ResiduePolicy},
     sink::{
         Closing, EmbeddedBatch, NullSink, OutputPlan, ParquetSink, Provenance, Published, Rejects,
         Sink, SinkError,
@@ -33,6 +33,7 @@ fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
             layers: layers.to_vec(),
             pooling: Pooling::Mean,
             dtype: Dtype::Bf16,
+            gelu: GeluForm::Tanh,
             device: "cpu".into(),
             token_budget: 4096,
             policy: RecordPolicy {
@@ -238,6 +239,7 @@ fn the_file_tells_where_it_comes_from() {
         ("runner.layers", "0,6"),
         ("runner.pooling", "mean"),
         ("runner.dtype", "bf16"),
+        ("runner.gelu", "tanh"),
         ("runner.device", "cpu"),
         ("runner.token_budget", "4096"),
         ("runner.long_sequences", "truncate 1022"),

@@ -13,7 +13,7 @@ mod value;
 
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
 pub use embed::{EmbedOptions, Layer, Pooling};
-pub use model::{DeviceChoice, Dtype, Gelu, ModelSpec};
+pub use model::{DeviceChoice, Dtype, Gelu, GeluForm, ModelSpec};
 pub use options::nearest;
 pub use problem::{Problem, Problems};
 pub use sweep::SweepPlan;

@@ -27,6 +27,15 @@ pub enum Gelu {
     Exact,
 }
 
+/// A form of GELU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GeluForm {
+    /// By the error function, as ESM-2 was trained.
+    Erf,
+    /// The approximation by tanh.
+    Tanh,
+}
+
 /// A number format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dtype {
@@ -131,6 +140,24 @@ impl Gelu {
             _ => None,
         }
     }
+
+    /// The form that is computed in `dtype`.
+    pub fn form(self, dtype: Dtype) -> GeluForm {
+        match (self, dtype) {
+            (Self::Exact, _) | (_, Dtype::F32) => GeluForm::Erf,
+            (Self::Auto, _) => GeluForm::Tanh,
+        }
+    }
+}
+
+impl GeluForm {
+    /// The form's name in outputs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Erf => "erf",
+            Self::Tanh => "tanh",
+        }
+    }
 }
 
 impl DeviceChoice {
@@ -200,5 +227,16 @@ mod tests {
         check("device", "cuda:x", Err("did you mean \"cuda:0\"?"));
         check("devise", "cpu", Err("did you mean `device`?"));
         assert!(ModelSpec::from_map(" ", OptionMap::new()).is_err());
+    }
+
+    #[test]
+    fn only_half_precision_approximates_gelu() {
+        let check = |gelu: Gelu, dtype: Dtype, expect: &str| {
+            assert_eq!(gelu.form(dtype).name(), expect, "{gelu:?} {dtype:?}");
+        };
+        check(Gelu::Auto, Dtype::Bf16, "tanh");
+        check(Gelu::Auto, Dtype::F16, "tanh");
+        check(Gelu::Auto, Dtype::F32, "erf");
+        check(Gelu::Exact, Dtype::Bf16, "erf");
     }
 }

@@ -6,7 +6,7 @@
 use super::{Config, Encoder, ModelError, weights::Weights};
 use crate::{
     device::{Chosen, DeviceError},
-    job::{Gelu, Pooling},
+    job::{GeluForm, Pooling},
     ops::{self, Epilogue, LayerNorm, Linear, Results, RotaryTable, Segments, Tokens},
 };
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -17,7 +17,7 @@ use std::{cell::RefCell, time::Instant};
 /// ESM-2 on a device.
 pub(super) struct Esm2 {
     dtype: DType,
-    gelu: Gelu,
+    gelu: GeluForm,
     /// `[33, hidden]`, token-dropout scale included.
     embeddings: Tensor<2>,
     layers: Vec<Layer>,
@@ -42,7 +42,7 @@ struct Layer {
 pub(super) struct Form {
     /// The number format of weights and activations.
     pub(super) dtype: DType,
-    pub(super) gelu: Gelu,
+    pub(super) gelu: GeluForm,
 }
 
 /// Rotary tables grow in steps of at least this many positions.
@@ -97,12 +97,11 @@ impl Esm2 {
         })
     }
 
-    /// The form of GELU to compute: the tanh form is fused into the product before it, and only where
-    /// rounding hides the difference.
+    /// The form of GELU to compute. The tanh form is fused into the product before it.
     fn gelu(&self) -> Epilogue<'static> {
-        match (self.gelu, self.dtype) {
-            (Gelu::Exact, _) | (_, DType::F32) => Epilogue::Gelu,
-            (Gelu::Auto, _) => Epilogue::GeluTanh,
+        match self.gelu {
+            GeluForm::Erf => Epilogue::Gelu,
+            GeluForm::Tanh => Epilogue::GeluTanh,
         }
     }
 

@@ -21,7 +21,7 @@ pub use flight::{Encoded, InFlight, StagedBatch, Stager};
 use crate::{
     batch::{self, PackedBatch},
     device::{self, Chosen},
-    job::{DeviceChoice, Dtype, ModelSpec, Pooling},
+    job::{DeviceChoice, Dtype, GeluForm, ModelSpec, Pooling},
     ops,
 };
 use burn::tensor::DType;
@@ -38,6 +38,7 @@ pub struct Model {
     /// `None` for the mock device.
     chosen: Option<Chosen>,
     dtype: Dtype,
+    gelu: GeluForm,
     config: Config,
     n_parameters: u64,
     default_token_budget: usize,
@@ -68,6 +69,7 @@ impl Model {
             .then(|| device::choose(&spec.device))
             .transpose()?;
         let dtype = dtype(spec, chosen.as_ref())?;
+        let gelu = spec.gelu.form(dtype);
         let folder = source::locate(&spec.source)?;
         let config = Config::read(&folder)?;
         check_vocabulary(&folder)?;
@@ -85,7 +87,7 @@ impl Model {
                 let fingerprint = Fingerprint::start(&folder, &weights);
                 let form = esm2::Form {
                     dtype: burn_dtype(dtype),
-                    gelu: spec.gelu,
+                    gelu,
                 };
                 let esm2 = esm2::Esm2::load(&config, &weights, chosen, form)?;
                 let budget = default_token_budget(chosen, &config, dtype, n_parameters);
@@ -101,6 +103,7 @@ impl Model {
             name: source::display_name(&spec.source, &folder),
             chosen,
             dtype,
+            gelu,
             config,
             n_parameters,
             default_token_budget,
@@ -231,6 +234,11 @@ impl Model {
     /// The number format of weights and activations.
     pub fn dtype(&self) -> Dtype {
         self.dtype
+    }
+
+    /// The form of GELU that it computes.
+    pub fn gelu(&self) -> GeluForm {
+        self.gelu
     }
 
     /// Components of an embedding.

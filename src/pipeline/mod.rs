@@ -245,6 +245,7 @@ fn files(
             layers: plan.layers.clone(),
             pooling: options.pooling,
             dtype: model.dtype(),
+            gelu: model.gelu(),
             device: model.device().to_owned(),
             token_budget: plan.token_budget.get(),
             policy: dataset.policy.clone(),

@@ -1,7 +1,7 @@
 //! What an output says about how it came about.
 
 use super::SinkError;
-use crate::job::{Dtype, Pooling, RecordPolicy};
+use crate::job::{Dtype, GeluForm, Pooling, RecordPolicy};
 
 /// How the embeddings of an output come about: all that can change a value or a row.
 ///
@@ -16,6 +16,7 @@ use crate::job::{Dtype, Pooling, RecordPolicy};
 /// | `runner.layers` | `33`, or `0,33` |
 /// | `runner.pooling` | `mean` |
 /// | `runner.dtype` | `bf16` |
+/// | `runner.gelu` | `tanh`, or `erf` |
 /// | `runner.device` | `NVIDIA H200 (cuda:0)` |
 /// | `runner.token_budget` | `32768` |
 /// | `runner.long_sequences` | `truncate 1022` |
@@ -35,6 +36,8 @@ pub struct Provenance {
     pub pooling: Pooling,
     /// The number format of weights and activations. The output is always `f32`.
     pub dtype: Dtype,
+    /// The form of GELU that was computed.
+    pub gelu: GeluForm,
     /// Where the model ran, for people.
     pub device: String,
     /// Tokens that a batch could hold.
@@ -72,6 +75,7 @@ impl Provenance {
             ("runner.layers", layers.join(",")),
             ("runner.pooling", self.pooling.name().to_owned()),
             ("runner.dtype", self.dtype.name().to_owned()),
+            ("runner.gelu", self.gelu.name().to_owned()),
             ("runner.device", self.device.clone()),
             ("runner.token_budget", self.token_budget.to_string()),
             ("runner.long_sequences", long_sequences),

@@ -6,7 +6,7 @@
 
 use super::{Gpu, gpu::Server};
 use crate::device::DeviceError;
-use cubecl::server::{Handle, ServerError, ServerStorage};
+use cubecl::server::{BufferBinding, Handle, ServerError, ServerStorage};
 use cubecl_environment::{backtrace::BackTrace, stream::StreamId};
 use cubecl_server::stream::{ExecuteScope, WriteScoped, failed_writing};
 use cudarc::driver::sys::CUstream;
@@ -23,32 +23,16 @@ pub(crate) fn enqueue(
     writes: &[&Handle],
     work: impl FnOnce(CUstream, &[u64]) -> Result<(), DeviceError> + Send + 'static,
 ) {
-    // A binding keeps its allocation alive and in place. They move into the task, so the caller may
-    // drop its handles as soon as this function returns.
-    let reads: Vec<_> = reads
-        .iter()
-        .map(|&handle| handle.clone().binding())
-        .collect();
-    let writes: Vec<_> = writes
-        .iter()
-        .map(|&handle| handle.clone().binding())
-        .collect();
+    let (reads, writes) = (bindings(reads), bindings(writes));
     let stream_id = StreamId::current();
 
     gpu.server.submit(move |server: &mut Server| {
         // Addresses first: this fails for a buffer that carries an earlier failure, and the scope
         // below marks `writes` as failed until its work is enqueued.
-        let held: Result<Vec<_>, ServerError> = reads
-            .iter()
-            .chain(&writes)
-            .map(|binding| server.get_resource(binding.clone(), stream_id))
-            .collect();
-        let held = match held {
+        let (held, addresses) = match hold(server, reads.iter().chain(&writes), stream_id) {
             Ok(held) => held,
             Err(error) => return failed_writing(server, stream_id, writes, error),
         };
-        let addresses: Vec<u64> = held.iter().map(|held| held.resource().ptr).collect();
-
         ExecuteScope::over(server, stream_id, writes.clone()).execute(|server| {
             // Makes the stream wait for buffers that other streams wrote. The guard has to outlive
             // `work`: when it drops, it records the event that releases those buffers.
@@ -71,28 +55,40 @@ pub(crate) fn conclude(
     reads: &[&Handle],
     work: impl FnOnce(Result<(CUstream, &[u64]), DeviceError>) + Send + 'static,
 ) {
-    let reads: Vec<_> = reads
-        .iter()
-        .map(|&handle| handle.clone().binding())
-        .collect();
+    let reads = bindings(reads);
     let stream_id = StreamId::current();
 
     gpu.server.submit(move |server: &mut Server| {
-        let held: Result<Vec<_>, ServerError> = reads
-            .iter()
-            .map(|binding| server.get_resource(binding.clone(), stream_id))
-            .collect();
-        let held = match held {
+        let (held, addresses) = match hold(server, reads.iter(), stream_id) {
             Ok(held) => held,
             Err(error) => return work(Err(failure(error.to_string()))),
         };
-        let addresses: Vec<u64> = held.iter().map(|held| held.resource().ptr).collect();
         match server.write_streams().resolve(stream_id, reads.iter()) {
             Ok(mut streams) => work(Ok((streams.current().sys, &addresses))),
             Err(error) => work(Err(failure(error.to_string()))),
         }
         drop(held);
     });
+}
+
+/// A binding keeps its allocation alive and in place. Bindings move into the task, so the caller may
+/// drop its handles as soon as the task is submitted.
+fn bindings(handles: &[&Handle]) -> Vec<BufferBinding> {
+    let handles = handles.iter();
+    handles.map(|&handle| handle.clone().binding()).collect()
+}
+
+/// Opens buffers: what keeps them open, and their addresses.
+fn hold<'a>(
+    server: &mut Server,
+    bindings: impl Iterator<Item = &'a BufferBinding>,
+    stream_id: StreamId,
+) -> Result<(Vec<impl Sized + use<>>, Vec<u64>), ServerError> {
+    let held: Vec<_> = bindings
+        .map(|binding| server.get_resource(binding.clone(), stream_id))
+        .collect::<Result<_, _>>()?;
+    let addresses = held.iter().map(|held| held.resource().ptr).collect();
+    Ok((held, addresses))
 }
 
 /// What CubeCL reports, as an error of ours.
