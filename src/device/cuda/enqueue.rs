@@ -29,7 +29,7 @@ pub(crate) fn enqueue(
     gpu.server.submit(move |server: &mut Server| {
         // Addresses first: this fails for a buffer that carries an earlier failure, and the scope
         // below marks `writes` as failed until its work is enqueued.
-        let (held, addresses) = match hold(server, reads.iter().chain(&writes), stream_id) {
+        let (held, addresses) = match hold(server, &[&reads, &writes], stream_id) {
             Ok(held) => held,
             Err(error) => return failed_writing(server, stream_id, writes, error),
         };
@@ -59,7 +59,7 @@ pub(crate) fn conclude(
     let stream_id = StreamId::current();
 
     gpu.server.submit(move |server: &mut Server| {
-        let (held, addresses) = match hold(server, reads.iter(), stream_id) {
+        let (held, addresses) = match hold(server, &[&reads], stream_id) {
             Ok(held) => held,
             Err(error) => return work(Err(failure(error.to_string()))),
         };
@@ -79,12 +79,15 @@ fn bindings(handles: &[&Handle]) -> Vec<BufferBinding> {
 }
 
 /// Opens buffers: what keeps them open, and their addresses.
-fn hold<'a>(
+fn hold(
     server: &mut Server,
-    bindings: impl Iterator<Item = &'a BufferBinding>,
+    bindings: &[&[BufferBinding]],
     stream_id: StreamId,
 ) -> Result<(Vec<impl Sized + use<>>, Vec<u64>), ServerError> {
     let held: Vec<_> = bindings
+        .iter()
+        .copied()
+        .flatten()
         .map(|binding| server.get_resource(binding.clone(), stream_id))
         .collect::<Result<_, _>>()?;
     let addresses = held.iter().map(|held| held.resource().ptr).collect();
