@@ -16,7 +16,6 @@ use std::{cell::RefCell, time::Instant};
 
 /// ESM-2 on a device.
 pub(super) struct Esm2 {
-    dtype: DType,
     gelu: GeluForm,
     /// `[33, hidden]`, token-dropout scale included.
     embeddings: Tensor<2>,
@@ -88,7 +87,6 @@ impl Esm2 {
             .map(|n| Layer::load(config, &reader, &format!("encoder.layer.{n}")))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            dtype: form.dtype,
             gelu: form.gelu,
             embeddings: reader.tensor(embeddings, [33, hidden]),
             layers,
