@@ -7,6 +7,7 @@ use crate::{
     fasta::InputError,
     job::Problems,
     model::ModelError,
+    monitor::MonitorError,
     reader::ReaderError,
     report::ReportError,
     sink::{OrderError, SinkError},
@@ -39,6 +40,12 @@ pub enum Error {
     /// The files of a report.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// The files that measurements go to.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
+    /// A closure of the script threw while the run went on. The script knows what it threw.
+    #[error("stopped by the script; nothing was published")]
+    StoppedByScript,
     /// Rows came out of the model twice or not at all. It is always a bug of this program.
     #[error("{0}; nothing was published. This is a bug: please report it with the script")]
     Order(#[from] OrderError),
@@ -106,13 +113,14 @@ impl Error {
     /// The exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(_) => exit_code::SCRIPT,
+            Self::Plan(_) | Self::StoppedByScript => exit_code::SCRIPT,
             Self::Input(_) | Self::Pack(_) => exit_code::INPUT,
             Self::Model(_) => exit_code::MODEL,
             Self::Device(_) => exit_code::DEVICE,
             Self::Reader(_)
             | Self::Sink(_)
             | Self::Report(_)
+            | Self::Monitor(_)
             | Self::Order(_)
             | Self::Conservation(_)
             | Self::Panicked(_) => exit_code::UNEXPECTED,

@@ -3,6 +3,7 @@
 //! Stations never print. They send events; `progress` shows them as bars, as plain lines or as
 //! JSON lines.
 
+use crate::meter::{Bottleneck, Sample};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -26,6 +27,8 @@ pub enum Event {
         readers: usize,
         /// Tokens that a batch may hold.
         token_budget: usize,
+        /// Records that are read at most, where the script says so.
+        take: Option<u64>,
     },
     /// A reader subprocess passed its handshake.
     ReaderStarted {
@@ -79,6 +82,18 @@ pub enum Event {
     RowsWritten {
         /// Rows.
         rows: u64,
+    },
+    /// What happened since the sample before, and what the GPU and the processes do.
+    Sample {
+        /// Every metric by name.
+        #[serde(flatten)]
+        sample: Box<Sample>,
+    },
+    /// Something holds the run back.
+    Bottleneck {
+        /// What it is.
+        #[serde(flatten)]
+        bottleneck: Bottleneck,
     },
     /// Something that the user should know and that does not stop the run.
     Warning {

@@ -7,6 +7,7 @@
 pub mod cancel;
 pub mod event;
 pub mod job;
+pub mod meter;
 pub mod queue;
 
 // First floor: the stations, in flow order.
@@ -22,6 +23,7 @@ pub mod sink;
 
 // Second floor: the wiring, and what watches it.
 pub mod error;
+pub mod monitor;
 pub mod pipeline;
 pub mod progress;
 pub mod report;

@@ -3,73 +3,89 @@
 //! The one place that knows which channel library is used between threads. A queue knows how many
 //! items went in and came out, so that the pipeline can check that none was lost.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use crate::meter::{Activity, FlowMeter, StageClock};
+use flume::{RecvTimeoutError, SendTimeoutError, TryRecvError, TrySendError};
+use std::time::Duration;
 
-/// How many items went into a queue and came out of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flow {
-    /// Items sent, weighed by the sender.
-    pub sent: u64,
-    /// Items received, weighed the same way.
-    pub received: u64,
+/// What came of waiting for an item.
+pub enum Received<T> {
+    /// The next item.
+    Item(T),
+    /// Nothing so far.
+    Nothing,
+    /// Every sender is gone and the queue is empty.
+    End,
 }
 
-#[derive(Debug, Default)]
-struct Counters {
-    sent: AtomicU64,
-    received: AtomicU64,
+/// What came of waiting for room.
+pub enum Sent<T> {
+    /// The item is in the queue.
+    Done,
+    /// There is no room so far.
+    Full(T),
+    /// The receiver is gone.
+    Abandoned,
 }
 
 /// The entrance of a bounded queue.
 pub struct QueueSender<T> {
     channel: flume::Sender<(u64, T)>,
-    counters: Arc<Counters>,
+    meter: FlowMeter,
 }
 
 /// The exit of a bounded queue.
 pub struct QueueReceiver<T> {
     channel: flume::Receiver<(u64, T)>,
-    counters: Arc<Counters>,
+    meter: FlowMeter,
 }
-
-/// Reads a queue's counters after both of its ends have gone to their threads.
-#[derive(Clone, Debug)]
-pub struct FlowMeter(Arc<Counters>);
 
 /// A queue for at most `capacity` items. Its sender waits while it is full.
 pub fn bounded<T>(capacity: usize) -> (QueueSender<T>, QueueReceiver<T>, FlowMeter) {
     let (sender, receiver) = flume::bounded(capacity);
-    let counters = Arc::new(Counters::default());
+    let meter = FlowMeter::default();
     (
         QueueSender {
             channel: sender,
-            counters: counters.clone(),
+            meter: meter.clone(),
         },
         QueueReceiver {
             channel: receiver,
-            counters: counters.clone(),
+            meter: meter.clone(),
         },
-        FlowMeter(counters),
+        meter,
     )
 }
 
 impl<T> QueueSender<T> {
-    /// Sends `item`, which stands for `weight` records; waits while the queue is full.
+    /// Sends `item`, which stands for `weight` records. While the queue is full it waits, and
+    /// `clock` counts as blocked.
     ///
     /// # Errors
     /// Gives the item back if the receiver is gone.
-    pub fn send(&self, weight: u64, item: T) -> Result<(), T> {
-        self.channel
-            .send((weight, item))
-            .map_err(|flume::SendError((_, item))| item)?;
-        self.counters.sent.fetch_add(weight, Ordering::Relaxed);
+    pub fn send(&self, clock: &StageClock, weight: u64, item: T) -> Result<(), T> {
+        let result = match self.channel.try_send((weight, item)) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Disconnected((_, item))) => Err(item),
+            Err(TrySendError::Full(item)) => clock.during(Activity::Blocked, || {
+                let sent = self.channel.send(item);
+                sent.map_err(|flume::SendError((_, item))| item)
+            }),
+        };
+        result?;
+        self.meter.note_sent(weight);
         Ok(())
+    }
+
+    /// As [`send`](Self::send), but waits no longer than `patience`. The caller's clock goes on.
+    pub fn send_within(&self, patience: Duration, weight: u64, item: T) -> Sent<T> {
+        match self.channel.send_timeout((weight, item), patience) {
+            Ok(()) => {
+                self.meter.note_sent(weight);
+                Sent::Done
+            }
+            Err(SendTimeoutError::Timeout((_, item))) => Sent::Full(item),
+            Err(SendTimeoutError::Disconnected(_)) => Sent::Abandoned,
+        }
     }
 
     /// Items waiting in the queue.
@@ -84,24 +100,32 @@ impl<T> QueueSender<T> {
 }
 
 impl<T> QueueReceiver<T> {
-    /// The next item and how long it took to come, or `None` once every sender is gone and the
-    /// queue is empty.
-    pub fn receive(&self) -> (Option<T>, Duration) {
-        let start = Instant::now();
-        let item = self.channel.recv().ok().map(|(weight, item)| {
-            self.counters.received.fetch_add(weight, Ordering::Relaxed);
+    /// The next item, or `None` once every sender is gone and the queue is empty. While it waits,
+    /// `clock` counts as starved.
+    pub fn receive(&self, clock: &StageClock) -> Option<T> {
+        let item = match self.channel.try_recv() {
+            Ok(item) => Some(item),
+            Err(TryRecvError::Disconnected) => None,
+            Err(TryRecvError::Empty) => {
+                clock.during(Activity::Starved, || self.channel.recv().ok())
+            }
+        };
+        item.map(|(weight, item)| {
+            self.meter.note_received(weight);
             item
-        });
-        (item, start.elapsed())
+        })
     }
-}
 
-impl FlowMeter {
-    /// What has gone through the queue so far.
-    pub fn flow(&self) -> Flow {
-        Flow {
-            sent: self.0.sent.load(Ordering::Relaxed),
-            received: self.0.received.load(Ordering::Relaxed),
+    /// As [`receive`](Self::receive), but waits no longer than `patience`. The caller's clock goes
+    /// on.
+    pub fn receive_within(&self, patience: Duration) -> Received<T> {
+        match self.channel.recv_timeout(patience) {
+            Ok((weight, item)) => {
+                self.meter.note_received(weight);
+                Received::Item(item)
+            }
+            Err(RecvTimeoutError::Timeout) => Received::Nothing,
+            Err(RecvTimeoutError::Disconnected) => Received::End,
         }
     }
 }

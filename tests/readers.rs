@@ -10,6 +10,7 @@ use runner::{
     event::{Event, EventSender},
     fasta::{Outcome, resolve},
     job::{LongSequences, RecordPolicy, ResiduePolicy},
+    meter::{Meters, QueueMeters, StageClock},
     reader::{Pool, ReadRequest, ReaderError},
 };
 use std::{
@@ -19,6 +20,7 @@ use std::{
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -89,6 +91,12 @@ impl Fixture {
             },
             readers: NonZeroUsize::new(readers).unwrap(),
             timeout,
+            meters: Arc::new(Meters::new(
+                Instant::now(),
+                readers,
+                QueueMeters::default(),
+                |_, _| StageClock::default(),
+            )),
             events,
             cancel: CancelToken::default(),
         }

@@ -1,8 +1,11 @@
 //! The command line.
 
-use crate::{progress::Style, reader};
+use crate::{progress::Style, reader, script::Record};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use std::{io::IsTerminal, path::PathBuf};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 /// Embed proteins at scale: a script says what, this program does it.
 #[derive(Debug, Parser)]
@@ -21,6 +24,8 @@ pub(super) enum Command {
     Exec {
         /// The script, a `.rhai` file
         script: PathBuf,
+        #[command(flatten)]
+        records: Records,
         /// What the script finds in `args`
         #[arg(last = true)]
         args: Vec<String>,
@@ -42,6 +47,39 @@ pub(super) enum Command {
     /// Read FASTA for another process of this program
     #[command(name = reader::SUBCOMMAND, hide = true)]
     Reader,
+}
+
+/// Files that runs write about themselves. Scripts can ask for the same.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Measurements")]
+pub(super) struct Records {
+    /// Keep a page about all runs, with charts and what held each of them back
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+    /// Write a line of measurements every ten batches, as CSV or JSON lines
+    #[arg(long, value_name = "FILE.csv|FILE.jsonl")]
+    metrics: Option<PathBuf>,
+    /// Write what every stage does when, for Perfetto or Chrome
+    #[arg(long, value_name = "FILE.json")]
+    trace: Option<PathBuf>,
+    /// Keep the latest measurements for Prometheus's textfile collector
+    #[arg(long, value_name = "FILE.prom")]
+    prometheus: Option<PathBuf>,
+}
+
+impl Records {
+    /// What to write, and where.
+    pub(super) fn files(&self) -> impl Iterator<Item = (Record, &Path)> {
+        let files = [
+            (Record::Report, &self.report),
+            (Record::Metrics, &self.metrics),
+            (Record::Trace, &self.trace),
+            (Record::Prometheus, &self.prometheus),
+        ];
+        files
+            .into_iter()
+            .filter_map(|(record, path)| Some((record, path.as_deref()?)))
+    }
 }
 
 /// What to do about the script language.

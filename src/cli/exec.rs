@@ -1,19 +1,29 @@
 //! `runner exec`.
 
-use super::{args::Global, ending};
+use super::{
+    args::{Global, Records},
+    ending,
+};
 use crate::{
     cancel::{CancelToken, StopReason},
     error::exit_code,
+    monitor::Recorder,
     pipeline::Context,
     progress::{Console, Progress},
     reader::Pool,
-    script::{self, LiveHost, Script, ScriptError},
+    script::{self, Diagnostic, Host, LiveHost, Script, ScriptError},
     signal,
 };
 use std::path::Path;
 
 /// Runs a script and returns the exit code.
-pub(super) fn exec(global: &Global, console: &Console, path: &Path, args: &[String]) -> u8 {
+pub(super) fn exec(
+    global: &Global,
+    console: &Console,
+    path: &Path,
+    records: &Records,
+    args: &[String],
+) -> u8 {
     let cancel = CancelToken::default();
     let announcer = console.clone();
     let announce = move |reason| {
@@ -26,14 +36,23 @@ pub(super) fn exec(global: &Global, console: &Console, path: &Path, args: &[Stri
         return exit_code::UNEXPECTED;
     }
     let (progress, events) = Progress::start(global.style(), console);
-    let result = Script::read(path, args.to_vec())
+    let result = Script::read(path, args.to_vec()).and_then(|script| {
+        let context = Context {
+            readers: Pool::new(),
+            recorder: Recorder::default(),
+            events,
+            cancel: cancel.clone(),
+        };
+        let mut host = LiveHost::new(context, &script.name);
+        for (record, path) in records.files() {
+            host.record(record, path)
+                .map_err(|error| Diagnostic::of_error(&error))?;
+        }
+        Ok((script, host))
+    });
+    let result = result
         .map_err(|diagnostic| ScriptError::Failed(Box::new(diagnostic)))
-        .and_then(|script| {
-            let host = LiveHost::new(Context {
-                readers: Pool::new(),
-                events,
-                cancel: cancel.clone(),
-            });
+        .and_then(|(script, host)| {
             script::run(&script, Box::new(host), Some(console.clone()), cancel)
         });
     progress.finish();

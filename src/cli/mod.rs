@@ -33,7 +33,11 @@ pub fn run() -> ExitCode {
     cli.global.colors().write_global();
     start_log(&console, cli.global.log_filter());
     let exit_code = match &cli.command {
-        Command::Exec { script, args } => exec::exec(&cli.global, &console, script, args),
+        Command::Exec {
+            script,
+            records,
+            args,
+        } => exec::exec(&cli.global, &console, script, records, args),
         Command::Check { script, args } => check::check(&cli.global, &console, script, args),
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&console, output.as_deref())

@@ -11,10 +11,21 @@ pub struct Chosen {
     pub device: Device,
     /// Its name, for people.
     pub label: String,
-    /// The ordinal of the GPU that it is, if it is one.
-    pub gpu: Option<usize>,
+    /// The GPU that it is, if it is one.
+    pub gpu: Option<ChosenGpu>,
     /// Why it is not a GPU, where the choice was left to the program.
     pub instead_of_gpu: Option<DeviceError>,
+}
+
+/// A GPU that works.
+#[derive(Clone, Debug)]
+pub struct ChosenGpu {
+    /// Its ordinal, under CUDA_VISIBLE_DEVICES.
+    pub ordinal: usize,
+    /// Its name as the driver gives it.
+    pub name: String,
+    /// Its UUID as `nvidia-smi -L` writes it.
+    pub uuid: String,
 }
 
 /// The device that `choice` names. [`DeviceChoice::Auto`] is the first GPU that works, else the
@@ -34,13 +45,13 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, DeviceError> {
 pub fn free_bytes(chosen: &Chosen) -> Option<u64> {
     #[cfg(feature = "cuda")]
     {
-        let gpu = super::cuda::Gpu::opened(chosen.gpu?);
+        let gpu = super::cuda::Gpu::opened(chosen.gpu.as_ref()?.ordinal);
         gpu.free_bytes().ok().map(|bytes| bytes as u64)
     }
     #[cfg(not(feature = "cuda"))]
     {
         // Nothing is a GPU in such a build.
-        chosen.gpu.and(None)
+        chosen.gpu.as_ref().and(None)
     }
 }
 
@@ -59,7 +70,11 @@ fn gpu(choice: &DeviceChoice) -> Result<Chosen, DeviceError> {
     Ok(Chosen {
         device: Device::cuda(gpu.ordinal()),
         label: gpu.label(),
-        gpu: Some(gpu.ordinal()),
+        gpu: Some(ChosenGpu {
+            ordinal: gpu.ordinal(),
+            name: gpu.name().to_owned(),
+            uuid: gpu.uuid().to_owned(),
+        }),
         instead_of_gpu: None,
     })
 }

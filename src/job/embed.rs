@@ -1,6 +1,6 @@
 //! How to embed a dataset.
 
-use super::{Dataset, LongSequences, OptionMap, Problems, options::OptionReader};
+use super::{Dataset, LongSequences, OptionMap, Problems, Thresholds, options::OptionReader};
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 /// The options of one call of `embed`.
@@ -27,8 +27,25 @@ pub struct EmbedOptions {
     /// A mode for tests, which scripts cannot ask for: memory of batches on the device is
     /// overwritten as soon as it may be.
     pub poison: bool,
+    /// Another one: stages that are slower than they need to be.
+    pub delays: Delays,
+    /// From which figures on the run counts as held back.
+    pub thresholds: Thresholds,
+    /// Samples of the GPU, the processes and the stages a second; none at 0.
+    pub monitor_hz: f64,
+    /// Batches between two lines of measurements.
+    pub metrics_every: u64,
     /// How long a reader may take over its next frame before it counts as hung.
     pub reader_timeout: Duration,
+}
+
+/// How long stages take over each batch beside their work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delays {
+    /// Packing.
+    pub packing: Duration,
+    /// Writing.
+    pub writing: Duration,
 }
 
 /// An index into a model's hidden states, as Python writes it: 0 is the embedding output, 1 the
@@ -60,7 +77,7 @@ impl EmbedOptions {
     /// More batches than this would hold gigabytes and hide nothing more.
     pub const MOST_PREFETCH: usize = 1024;
     /// Every option's name in scripts.
-    pub const NAMES: [&str; 10] = [
+    pub const NAMES: [&str; 15] = [
         "readers",
         "prefetch",
         "token_budget",
@@ -70,8 +87,21 @@ impl EmbedOptions {
         "overwrite",
         "overlap",
         "packing",
+        "thresholds",
+        "monitor_hz",
+        "metrics_every",
+        "on_sample",
+        "on_bottleneck",
         "reader_timeout",
     ];
+    /// Those of them that are closures, which the script language keeps for itself.
+    pub const CLOSURES: [&str; 2] = ["on_sample", "on_bottleneck"];
+    /// Samples a second when the script names no number.
+    pub const MONITOR_HZ: f64 = 2.0;
+    /// NVML measures no faster.
+    pub const MOST_MONITOR_HZ: f64 = 10.0;
+    /// Batches between two lines of measurements when the script names no number.
+    pub const METRICS_EVERY: u64 = 10;
 
     /// Reads the options that a script gave; the others keep their defaults.
     ///
@@ -106,6 +136,22 @@ impl EmbedOptions {
         }
         if let Some(packing) = read.flag("packing") {
             options.packing = packing;
+        }
+        if let Some(thresholds) = read.map("thresholds", Thresholds::from_map) {
+            options.thresholds = thresholds;
+        }
+        if let Some(hz) = read.number("monitor_hz", 0.0..=Self::MOST_MONITOR_HZ) {
+            options.monitor_hz = hz;
+        }
+        if let Some(every) = read.whole("metrics_every", 1..=1_000_000) {
+            options.metrics_every = every.unsigned_abs();
+        }
+        for name in Self::CLOSURES {
+            // A closure was taken out before; what is left under its name is something else.
+            read.refuse_any(
+                name,
+                "a closure, such as |sample| print(sample.tokens_per_sec)",
+            );
         }
         if let Some(seconds) = read.seconds("reader_timeout", 0.1..=86_400.0) {
             options.reader_timeout = Duration::from_secs_f64(seconds);
@@ -200,6 +246,10 @@ impl Default for EmbedOptions {
             overlap: true,
             packing: true,
             poison: false,
+            delays: Delays::default(),
+            thresholds: Thresholds::default(),
+            monitor_hz: Self::MONITOR_HZ,
+            metrics_every: Self::METRICS_EVERY,
             reader_timeout: Duration::from_secs(Self::READER_TIMEOUT_SECONDS),
         }
     }
@@ -280,6 +330,12 @@ mod tests {
             ("overwrite", Flag(true)),
             ("overlap", Flag(false)),
             ("packing", Flag(false)),
+            (
+                "thresholds",
+                Map([("gpu_idle".to_owned(), Decimal(0.2))].into()),
+            ),
+            ("monitor_hz", Whole(10)),
+            ("metrics_every", Whole(3)),
             ("reader_timeout", Decimal(1.5)),
         ]);
         let expect = EmbedOptions {
@@ -292,8 +348,14 @@ mod tests {
             overwrite: true,
             overlap: false,
             packing: false,
-            poison: false,
+            thresholds: Thresholds {
+                gpu_idle: 0.2,
+                ..Thresholds::default()
+            },
+            monitor_hz: 10.0,
+            metrics_every: 3,
             reader_timeout: Duration::from_millis(1500),
+            ..EmbedOptions::default()
         };
         assert_eq!(options, Ok(expect));
     }
@@ -313,6 +375,11 @@ mod tests {
             "did you mean \"mean\"?",
         );
         check("layers", List(vec![]), "`layers` is [], but must be");
+        check("monitor_hz", Whole(11), "a number from 0 to 10");
+        check("on_sample", Whole(1), "must be a closure");
+        check("thresholds", Whole(1), "must be a map");
+        let typo = Map([("gpu_idel".to_owned(), Decimal(0.2))].into());
+        check("thresholds", typo, "did you mean `gpu_idle`?");
         check("output", Text(String::new()), "must be a path");
         check("reader_timeout", Decimal(f64::NAN), "seconds from 0.1");
     }

@@ -9,12 +9,14 @@ mod model;
 mod options;
 mod problem;
 mod sweep;
+mod thresholds;
 mod value;
 
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
-pub use embed::{EmbedOptions, Layer, Pooling};
-pub use model::{DeviceChoice, Dtype, Gelu, GeluForm, ModelSpec};
+pub use embed::{Delays, EmbedOptions, Layer, Pooling};
+pub use model::{DeviceChoice, Dtype, Gelu, GeluForm, Mock, ModelSpec};
 pub use options::nearest;
 pub use problem::{Problem, Problems};
 pub use sweep::SweepPlan;
+pub use thresholds::Thresholds;
 pub use value::{OptionMap, OptionValue};

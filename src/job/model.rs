@@ -4,7 +4,7 @@ use super::{OptionMap, Problems, options::OptionReader};
 use std::fmt;
 
 /// A model as a script names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ModelSpec {
     /// A folder with `config.json` and weights, or an id of the Hugging Face Hub.
     pub source: String,
@@ -14,6 +14,19 @@ pub struct ModelSpec {
     pub device: DeviceChoice,
     /// How GELU is computed.
     pub gelu: Gelu,
+    /// How the mock device behaves.
+    pub mock: Mock,
+}
+
+/// How the mock device behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Mock {
+    /// How fast it is; as fast as it can be if nothing is given.
+    pub tokens_per_sec: Option<f64>,
+    /// By how much the time of a batch varies to either side, from 0 to 1.
+    pub jitter: f64,
+    /// What embeddings, and the variation, depend on beside the tokens.
+    pub seed: u64,
 }
 
 /// How GELU is computed.
@@ -66,7 +79,7 @@ pub enum DeviceChoice {
 
 impl ModelSpec {
     /// Every option's name in scripts.
-    pub const NAMES: [&str; 3] = ["dtype", "device", "gelu"];
+    pub const NAMES: [&str; 4] = ["dtype", "device", "gelu", "mock"];
 
     /// The model `source` with every option at its default.
     pub fn new(source: &str) -> Self {
@@ -75,6 +88,7 @@ impl ModelSpec {
             dtype: None,
             device: DeviceChoice::default(),
             gelu: Gelu::default(),
+            mock: Mock::default(),
         }
     }
 
@@ -98,9 +112,29 @@ impl ModelSpec {
             gelu: read
                 .choice("gelu", &Gelu::NAMES, Gelu::from_name)
                 .unwrap_or_default(),
+            mock: read.map("mock", Mock::from_map).unwrap_or_default(),
             ..Self::new(source)
         };
         read.finish(spec)
+    }
+}
+
+impl Mock {
+    /// Every option's name in scripts.
+    pub const NAMES: [&str; 3] = ["tokens_per_sec", "jitter", "seed"];
+
+    /// The behaviour that a script gave; the rest keeps its defaults.
+    ///
+    /// # Errors
+    /// Every option that is unknown, of the wrong type or out of range.
+    pub fn from_map(map: OptionMap) -> Result<Self, Problems> {
+        let mut read = OptionReader::new(map, &Self::NAMES);
+        let mock = Self {
+            tokens_per_sec: read.number("tokens_per_sec", 1.0..=1e12),
+            jitter: read.number("jitter", 0.0..=1.0).unwrap_or(0.0),
+            seed: read.whole("seed", 0..=i64::MAX).unwrap_or(0).unsigned_abs(),
+        };
+        read.finish(mock)
     }
 }
 
@@ -226,6 +260,7 @@ mod tests {
         check("device", "gpu", Err("must be one of \"auto\", \"cpu\""));
         check("device", "cuda:x", Err("did you mean \"cuda:0\"?"));
         check("devise", "cpu", Err("did you mean `device`?"));
+        check("mock", "fast", Err("`mock` is \"fast\", but must be a map"));
         assert!(ModelSpec::from_map(" ", OptionMap::new()).is_err());
     }
 

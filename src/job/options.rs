@@ -43,18 +43,29 @@ impl OptionReader {
 
     /// A length of time in seconds, whole or decimal, within `range`.
     pub(super) fn seconds(&mut self, name: &str, range: RangeInclusive<f64>) -> Option<f64> {
-        let value = self.take(name)?;
-        let number = match value {
-            OptionValue::Whole(number) => Some(number as f64),
-            OptionValue::Decimal(number) => Some(number),
-            _ => None,
-        };
-        match number {
-            Some(number) if range.contains(&number) => Some(number),
-            _ => {
-                let expected = format!("seconds from {} to {}", range.start(), range.end());
-                self.refuse(name, &expected, &value)
-            }
+        self.decimal(name, &range, "seconds")
+    }
+
+    /// A number, whole or decimal, within `range`.
+    pub(super) fn number(&mut self, name: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        self.decimal(name, &range, "a number")
+    }
+
+    /// The options of a map of its own, as `read` understands them.
+    pub(super) fn map<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(OptionMap) -> Result<T, Problems>,
+    ) -> Option<T> {
+        match self.take(name)? {
+            OptionValue::Map(map) => match read(map) {
+                Ok(value) => Some(value),
+                Err(problems) => {
+                    self.problems.0.extend(problems.0);
+                    None
+                }
+            },
+            other => self.refuse(name, "a map, such as #{ name: value }", &other),
         }
     }
 
@@ -119,6 +130,13 @@ impl OptionReader {
         }
     }
 
+    /// Refuses an option, whatever it is.
+    pub(super) fn refuse_any(&mut self, name: &str, expected: &str) {
+        if let Some(value) = self.take(name) {
+            self.refuse::<()>(name, expected, &value);
+        }
+    }
+
     /// `value` if there was no problem, else all problems.
     pub(super) fn finish<T>(self, value: T) -> Result<T, Problems> {
         debug_assert!(
@@ -134,6 +152,23 @@ impl OptionReader {
         self.options
             .remove(name)
             .filter(|value| *value != OptionValue::Nothing)
+    }
+
+    /// A number, whole or decimal, within `range`; `what` it is, for people.
+    fn decimal(&mut self, name: &str, range: &RangeInclusive<f64>, what: &str) -> Option<f64> {
+        let value = self.take(name)?;
+        let number = match value {
+            OptionValue::Whole(number) => Some(number as f64),
+            OptionValue::Decimal(number) => Some(number),
+            _ => None,
+        };
+        match number {
+            Some(number) if range.contains(&number) => Some(number),
+            _ => {
+                let expected = format!("{what} from {} to {}", range.start(), range.end());
+                self.refuse(name, &expected, &value)
+            }
+        }
     }
 
     fn refuse<T>(&mut self, name: &str, expected: &str, value: &OptionValue) -> Option<T> {

@@ -106,6 +106,7 @@ fn unwritable(value: &OptionValue) -> Option<&str> {
     match value {
         OptionValue::Other(type_name) => Some(type_name),
         OptionValue::List(items) => items.iter().find_map(unwritable),
+        OptionValue::Map(_) => Some("map"),
         _ => None,
     }
 }

@@ -18,6 +18,8 @@ pub enum OptionValue {
     Text(String),
     /// An array.
     List(Vec<OptionValue>),
+    /// A map.
+    Map(OptionMap),
     /// The script language's "nothing"; the option keeps its default.
     Nothing,
     /// A value of another type, by the type's name.
@@ -35,6 +37,13 @@ impl OptionValue {
             Self::List(items) => {
                 let items: Vec<_> = items.iter().map(Self::describe).collect();
                 format!("[{}]", items.join(", "))
+            }
+            Self::Map(map) => {
+                let entries: Vec<_> = map
+                    .iter()
+                    .map(|(name, value)| format!("{name}: {}", value.describe()))
+                    .collect();
+                format!("#{{ {} }}", entries.join(", "))
             }
             Self::Nothing => "nothing".to_owned(),
             Self::Other(type_name) => format!("a value of type {type_name}"),

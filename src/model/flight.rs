@@ -23,6 +23,7 @@ pub struct InFlight {
     n_tokens: usize,
     results: Results,
     hidden_size: usize,
+    flops: f64,
     dtype: &'static str,
 }
 
@@ -34,6 +35,8 @@ pub struct Encoded {
     pub embeddings: Vec<f32>,
     /// Tokens of the batch, BOS and EOS included.
     pub n_tokens: usize,
+    /// Useful floating-point operations of computing it.
+    pub flops: f64,
     /// When the device computed it.
     pub marks: BatchMarks,
 }
@@ -68,7 +71,9 @@ impl StagedBatch {
 
 impl InFlight {
     pub(super) fn new(batch: StagedBatch, results: Results, model: &Model) -> Self {
+        let lengths = batch.tokens.segments().ranges();
         Self {
+            flops: model.flops(lengths.map(|range| range.len())),
             rows: batch.rows,
             n_tokens: batch.n_tokens,
             results,
@@ -106,6 +111,7 @@ impl InFlight {
             rows: self.rows,
             embeddings,
             n_tokens: self.n_tokens,
+            flops: self.flops,
             marks,
         })
     }

@@ -3,15 +3,22 @@
 use super::Encoder;
 use crate::{
     device::DeviceError,
-    job::Pooling,
+    job::{self, Pooling},
     ops::{Results, Tokens},
 };
-use std::time::Instant;
+use std::{
+    cell::Cell,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Embeds a sequence as a hash of its tokens. Equal sequences get equal vectors, and different
 /// ones different vectors, whatever their batch.
 pub(super) struct Mock {
-    pub(super) hidden_size: usize,
+    hidden_size: usize,
+    behaviour: job::Mock,
+    /// Batches so far, which the variation of their time depends on.
+    n_batches: Cell<u64>,
 }
 
 impl Encoder for Mock {
@@ -26,6 +33,13 @@ impl Encoder for Mock {
             .iter()
             .map(|&layer| self.hash(tokens, layer, pooling));
         let values = values.collect();
+        let rest = self
+            .time(tokens.input_ids().len())
+            .saturating_sub(start.elapsed());
+        // Less than the system's own granularity is not worth a nap.
+        if rest > Duration::from_micros(50) {
+            thread::sleep(rest);
+        }
         Ok(Results::here(values, start.elapsed().as_secs_f64()))
     }
 
@@ -39,6 +53,35 @@ impl Encoder for Mock {
 }
 
 impl Mock {
+    pub(super) fn new(hidden_size: usize, behaviour: job::Mock) -> Self {
+        Self {
+            hidden_size,
+            behaviour,
+            n_batches: Cell::new(0),
+        }
+    }
+
+    /// How long a batch of so many tokens takes.
+    fn time(&self, n_tokens: usize) -> Duration {
+        let job::Mock {
+            tokens_per_sec,
+            jitter,
+            seed,
+        } = self.behaviour;
+        let batch = self.n_batches.replace(self.n_batches.get() + 1);
+        let Some(tokens_per_sec) = tokens_per_sec else {
+            return Duration::ZERO;
+        };
+        let mut bytes = [0; 4];
+        let mut hasher = blake3::Hasher::new();
+        hasher
+            .update(&seed.to_le_bytes())
+            .update(&batch.to_le_bytes());
+        hasher.finalize_xof().fill(&mut bytes);
+        let variation = 1.0 + jitter * f64::from(from_minus_one_to_one(bytes));
+        Duration::from_secs_f64(n_tokens as f64 / tokens_per_sec * variation)
+    }
+
     fn hash(&self, tokens: &Tokens, layer: usize, pooling: Pooling) -> Vec<f32> {
         let mut values = Vec::with_capacity(tokens.segments().len() * self.hidden_size);
         let mut stream = vec![0; 4 * self.hidden_size];
@@ -48,16 +91,55 @@ impl Mock {
                 .map(|&id| id as u8)
                 .collect();
             let mut hasher = blake3::Hasher::new();
+            hasher.update(&self.behaviour.seed.to_le_bytes());
             hasher.update(&layer.to_le_bytes());
             hasher.update(pooling.name().as_bytes());
             hasher.update(&bytes);
             hasher.finalize_xof().fill(&mut stream);
-            // From −1 to 1.
             let words = stream.as_chunks::<4>().0.iter();
-            values.extend(
-                words.map(|&word| u32::from_le_bytes(word) as f32 / (1u32 << 31) as f32 - 1.0),
-            );
+            values.extend(words.map(|&word| from_minus_one_to_one(word)));
         }
         values
+    }
+}
+
+/// Random bits as a number.
+fn from_minus_one_to_one(bits: [u8; 4]) -> f32 {
+    u32::from_le_bytes(bits) as f32 / (1u32 << 31) as f32 - 1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_take_as_long_as_asked() {
+        let behaviour = job::Mock {
+            tokens_per_sec: Some(1e5),
+            jitter: 0.2,
+            seed: 7,
+        };
+        let times = |behaviour| {
+            let mock = Mock::new(4, behaviour);
+            (0..50)
+                .map(|_| mock.time(1000).as_secs_f64())
+                .collect::<Vec<_>>()
+        };
+        let some = times(behaviour);
+        assert!(
+            some.iter().all(|time| (0.008..=0.012).contains(time)),
+            "{some:?}"
+        );
+        assert!(some.iter().any(|time| *time < 0.009));
+        assert!(some.iter().any(|time| *time > 0.011));
+        assert_eq!(some, times(behaviour), "the same seed, the same times");
+        assert_ne!(
+            some,
+            times(job::Mock {
+                seed: 8,
+                ..behaviour
+            })
+        );
+        assert_eq!(times(job::Mock::default()), [0.0; 50]);
     }
 }

@@ -94,8 +94,7 @@ impl Model {
                 (Box::new(esm2), fingerprint, budget)
             }
             None => {
-                let hidden_size = config.hidden_size;
-                let mock = mock::Mock { hidden_size };
+                let mock = mock::Mock::new(config.hidden_size, spec.mock);
                 (Box::new(mock), Fingerprint::mock(), MOCK_TOKEN_BUDGET)
             }
         };
@@ -254,6 +253,34 @@ impl Model {
     /// Numbers in the encoder's weights.
     pub fn n_parameters(&self) -> u64 {
         self.n_parameters
+    }
+
+    /// Useful floating-point operations of embedding sequences of `tokens` tokens each, BOS and EOS
+    /// included: a product and a sum count as two, and padding for nothing. Per layer and token it is
+    /// `8 d² + 4 d f` in linear layers and `4 d L` in attention, for hidden size d, intermediate size
+    /// f and sequence length L.
+    pub fn flops(&self, tokens: impl Iterator<Item = usize>) -> f64 {
+        if self.chosen.is_none() {
+            // Hashes are no such operations.
+            return 0.0;
+        }
+        let (d, f) = (
+            self.config.hidden_size as f64,
+            self.config.intermediate_size as f64,
+        );
+        let per_layer: f64 = tokens
+            .map(|length| {
+                let length = length as f64;
+                length * (8.0 * d * d + 4.0 * d * f + 4.0 * d * length)
+            })
+            .sum();
+        self.config.n_layers as f64 * per_layer
+    }
+
+    /// The name and the UUID of the GPU that it runs on, as the driver gives them.
+    pub fn gpu(&self) -> Option<(&str, &str)> {
+        let gpu = self.chosen.as_ref()?.gpu.as_ref()?;
+        Some((&gpu.name, &gpu.uuid))
     }
 
     /// Tokens in a batch that suit the device.

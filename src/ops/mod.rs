@@ -43,8 +43,8 @@ pub fn prepare(
     head_dim: usize,
 ) -> Result<(), DeviceError> {
     #[cfg(feature = "cuda")]
-    if let Some(ordinal) = chosen.gpu {
-        cuda::prepare(ordinal, dtype, hidden, head_dim)?;
+    if let Some(gpu) = &chosen.gpu {
+        cuda::prepare(gpu.ordinal, dtype, hidden, head_dim)?;
     }
     Ok(())
 }

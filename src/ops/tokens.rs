@@ -46,7 +46,8 @@ impl Stager {
             #[cfg(feature = "cuda")]
             cuda: chosen
                 .gpu
-                .map(|ordinal| super::cuda::Stager::new(ordinal, dtype, head_dim, options))
+                .as_ref()
+                .map(|gpu| super::cuda::Stager::new(gpu.ordinal, dtype, head_dim, options))
                 .transpose()?,
         })
     }

@@ -5,75 +5,102 @@ use super::{
     encode::{State, Submitted},
 };
 use crate::{
-    device::{GpuTiming, Timeline},
+    device::{BatchTiming, GpuTiming, Timeline},
     error::Error,
     event::{Event, EventSender},
-    model::ModelError,
+    meter::{Activity, Meters, Stage},
+    model::{Encoded, ModelError},
+    monitor::BatchWatch,
     queue::{QueueReceiver, QueueSender},
     sink::EmbeddedBatch,
 };
-
-/// What the collecting stage counted. Times are in seconds, as the device measured them.
-#[derive(Debug, Default)]
-pub(super) struct CollectTotals {
-    /// Sequences embedded.
-    pub(super) sequences: u64,
-    /// Tokens embedded, BOS and EOS included.
-    pub(super) tokens: u64,
-    /// Batches.
-    pub(super) batches: u64,
-    /// How long the device computed.
-    pub(super) compute: f64,
-    /// What a GPU measured beside that, over all batches.
-    pub(super) gpu: Option<GpuTiming>,
-}
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// The collecting stage.
 pub(super) struct Collecting {
     pub(super) in_flight: QueueReceiver<Submitted>,
     pub(super) rows: QueueSender<EmbeddedBatch>,
+    pub(super) meters: Arc<Meters>,
+    pub(super) batches: BatchWatch,
     pub(super) events: EventSender,
 }
 
 impl Collecting {
-    /// Waits for batches until there are no more.
+    /// Waits for batches until there are no more, and returns what a GPU measured beside the time
+    /// that it computed.
     ///
     /// # Errors
     /// If the device failed, or an embedding is not finite.
-    pub(super) fn run(self) -> Result<CollectTotals, Halt> {
-        let mut totals = CollectTotals::default();
+    pub(super) fn run(self) -> Result<Option<GpuTiming>, Halt> {
+        let meters = self.meters.clone();
+        let clock = meters.clock(Stage::Collecting);
+        clock.switch(Activity::Working);
+        let mut all_gpu: Option<GpuTiming> = None;
         let mut timeline = Timeline::default();
-        while let (Some(submitted), _) = self.in_flight.receive() {
+        let mut previous_end = None;
+        while let Some(submitted) = self.in_flight.receive(clock) {
             let encoded = match submitted.state {
-                State::Computing(batch) => batch.wait().map_err(Error::from)?,
+                State::Computing(batch) => clock
+                    .during(Activity::Starved, || batch.wait())
+                    .map_err(Error::from)?,
                 State::Done(encoded) => encoded,
             };
-            let timing = timeline.add(encoded.marks);
+            let Encoded {
+                rows,
+                embeddings,
+                n_tokens,
+                flops,
+                marks,
+            } = encoded;
+            let timing = timeline.add(marks);
             let timing = timing.map_err(|error| Error::from(ModelError::from(error)))?;
-
-            let (sequences, tokens) = (encoded.rows.len() as u64, encoded.n_tokens as u64);
-            totals.sequences += sequences;
-            totals.tokens += tokens;
-            totals.batches += 1;
-            totals.compute += timing.compute;
+            let (sequences, tokens) = (rows.len() as u64, n_tokens as u64);
+            meters.count(|counts| {
+                counts.sequences += sequences;
+                counts.tokens += tokens;
+                counts.batches += 1;
+                counts.flops += flops;
+                counts.compute_seconds += timing.compute;
+                counts.idle_seconds += timing.gpu.map_or(0.0, |gpu| gpu.idle);
+            });
             if let Some(gpu) = timing.gpu {
-                *totals.gpu.get_or_insert_default() += gpu;
+                *all_gpu.get_or_insert_default() += gpu;
             }
+            let times = when(timing, submitted.at, previous_end);
+            previous_end = Some(times.1);
+            self.batches.came_back(times, tokens, sequences);
             self.events.send(Event::BatchEncoded {
                 sequences,
                 tokens,
                 seconds: timing.compute,
                 waited_seconds: submitted.waited.as_secs_f64(),
             });
-            let rows = EmbeddedBatch {
-                rows: encoded.rows,
-                embeddings: encoded.embeddings,
-            };
             // The writer is gone if it failed; its own error says why.
             self.rows
-                .send(sequences, rows)
+                .send(clock, sequences, EmbeddedBatch { rows, embeddings })
                 .map_err(|_| Halt::Abandoned)?;
         }
-        Ok(totals)
+        clock.stop();
+        Ok(all_gpu)
     }
+}
+
+/// When the device computed a batch that was given to it by `submitted`, on this process's clock. A
+/// GPU tells how long it took and was idle before, but not at what time: its first batch ends now.
+fn when(
+    timing: BatchTiming,
+    submitted: Instant,
+    previous_end: Option<Instant>,
+) -> (Instant, Instant) {
+    let compute = Duration::from_secs_f64(timing.compute);
+    let end = match (timing.gpu, previous_end) {
+        // It was computed before it was handed on.
+        (None, _) => submitted,
+        (Some(gpu), Some(previous)) => previous + Duration::from_secs_f64(gpu.idle) + compute,
+        (Some(_), None) => Instant::now(),
+    };
+    (end.checked_sub(compute).unwrap_or(end), end)
 }

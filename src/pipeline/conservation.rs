@@ -1,6 +1,6 @@
 //! The law of the pipeline: what goes in comes out.
 
-use crate::{error::Error, queue::Flow};
+use crate::{error::Error, meter::Flow};
 
 /// How many records each station and each queue saw.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,22 +1,27 @@
 //! The encoding stage: batches are given to the model.
 
-use super::Halt;
+use super::{Halt, Watcher};
 use crate::{
     batch::PackedBatch,
     cancel::CancelToken,
     error::Error,
     job::Pooling,
+    meter::{Activity, Stage},
     model::{Encoded, InFlight, Model, ModelError, StagedBatch, Stager},
-    queue::{QueueReceiver, QueueSender},
+    monitor::Monitor,
+    queue::{QueueReceiver, QueueSender, Received, Sent},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// A batch as the packing stage hands it on.
 pub(super) enum Feed {
     /// On its way to the device.
     Staged(StagedBatch),
     /// Still to be brought there, in a run without overlap.
-    Packed(PackedBatch, Arc<Stager>),
+    Packed(PackedBatch),
 }
 
 /// A batch that was given to the model.
@@ -24,6 +29,8 @@ pub(super) struct Submitted {
     pub(super) state: State,
     /// How long the stage had waited for it.
     pub(super) waited: Duration,
+    /// When it was given to the model, or computed where that is done at once.
+    pub(super) at: Instant,
 }
 
 /// How far a batch is.
@@ -34,40 +41,107 @@ pub(super) enum State {
     Done(Encoded),
 }
 
-/// The encoding stage. It runs on the thread of the script, as the model lives there. On a GPU it
-/// only enqueues work, so that the GPU finds the next batch when it is done with one.
+/// The encoding stage. It runs on the thread of the script, as the model lives there, and so do the
+/// closures of the script that follow the run. On a GPU it only enqueues work, so that the GPU finds
+/// the next batch when it is done with one.
 pub(super) struct Encoding<'a> {
     pub(super) model: &'a Model,
     /// Indices of hidden states, in output order.
     pub(super) layers: &'a [usize],
     pub(super) pooling: Pooling,
+    /// For batches that are still to be brought to the device.
+    pub(super) stager: Arc<Stager>,
     pub(super) batches: QueueReceiver<Feed>,
     pub(super) in_flight: QueueSender<Submitted>,
+    pub(super) monitor: &'a Monitor,
+    pub(super) watcher: &'a mut dyn Watcher,
     pub(super) cancel: CancelToken,
 }
 
+/// How long the stage waits without a look at what else there is to do.
+const PATIENCE: Duration = Duration::from_millis(50);
+
 impl Encoding<'_> {
-    /// Gives batches to the model until there are no more, and returns how long it waited for them.
+    /// Gives batches to the model until there are no more.
     ///
     /// # Errors
     /// If the model fails or the run is told to stop.
-    pub(super) fn run(self) -> Result<Duration, Halt> {
-        let mut all_waited = Duration::ZERO;
+    pub(super) fn run(mut self) -> Result<(), Halt> {
+        let meters = self.monitor.meters().clone();
+        let clock = meters.clock(Stage::Encoding);
+        clock.switch(Activity::Working);
+        let batches = self.monitor.batches();
         loop {
-            let (feed, waited) = self.batches.receive();
-            all_waited += waited;
-            if let Some(reason) = self.cancel.reason() {
-                return Err(Error::Stopped(reason).into());
-            }
-            let Some(feed) = feed else {
-                return Ok(all_waited);
+            let waited = Instant::now();
+            let Some(feed) = self.next()? else {
+                clock.stop();
+                return Ok(());
             };
+            let waited = waited.elapsed();
+            batches.arrived();
             let (sequences, state) = self.submit(feed).map_err(Error::from)?;
-            // The next stage is gone if it failed; its own error says why.
-            self.in_flight
-                .send(sequences, Submitted { state, waited })
-                .map_err(|_| Halt::Abandoned)?;
+            let submitted = Submitted {
+                state,
+                waited,
+                at: Instant::now(),
+            };
+            self.hand_on(sequences, submitted)?;
         }
+    }
+
+    /// The next batch.
+    fn next(&mut self) -> Result<Option<Feed>, Halt> {
+        self.look_around()?;
+        let mut received = self.batches.receive_within(Duration::ZERO);
+        let meters = self.monitor.meters().clone();
+        let clock = meters.clock(Stage::Encoding);
+        loop {
+            match received {
+                Received::Item(feed) => return Ok(Some(feed)),
+                Received::End => return self.look_around().map(|()| None),
+                Received::Nothing => {
+                    received = clock.during(Activity::Starved, || {
+                        self.look_around()?;
+                        Ok::<_, Halt>(self.batches.receive_within(PATIENCE))
+                    })?;
+                }
+            }
+        }
+    }
+
+    /// Hands a batch on to the collecting stage.
+    fn hand_on(&mut self, sequences: u64, submitted: Submitted) -> Result<(), Halt> {
+        let mut sent = self
+            .in_flight
+            .send_within(Duration::ZERO, sequences, submitted);
+        let meters = self.monitor.meters().clone();
+        let clock = meters.clock(Stage::Encoding);
+        loop {
+            match sent {
+                Sent::Done => return Ok(()),
+                // The next stage is gone if it failed; its own error says why.
+                Sent::Abandoned => return Err(Halt::Abandoned),
+                Sent::Full(submitted) => {
+                    sent = clock.during(Activity::Blocked, || {
+                        self.look_around()?;
+                        Ok::<_, Halt>(self.in_flight.send_within(PATIENCE, sequences, submitted))
+                    })?;
+                }
+            }
+        }
+    }
+
+    /// Tells whoever follows the run what there is to tell, and looks whether it is to stop.
+    fn look_around(&mut self) -> Result<(), Halt> {
+        if let Some(reason) = self.cancel.reason() {
+            return Err(Error::Stopped(reason).into());
+        }
+        while let Some(notice) = self.monitor.notice() {
+            if self.watcher.notice(notice).is_break() {
+                return Err(Error::StoppedByScript.into());
+            }
+        }
+        Ok(())
     }
 
     fn submit(&self, feed: Feed) -> Result<(u64, State), ModelError> {
@@ -81,8 +155,8 @@ impl Encoding<'_> {
                 let (sequences, batch) = submit(batch)?;
                 Ok((sequences, State::Computing(batch)))
             }
-            Feed::Packed(batch, stager) => {
-                let (sequences, batch) = submit(stager.stage(batch)?)?;
+            Feed::Packed(batch) => {
+                let (sequences, batch) = submit(self.stager.stage(batch)?)?;
                 Ok((sequences, State::Done(batch.wait()?)))
             }
         }

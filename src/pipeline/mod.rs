@@ -14,18 +14,22 @@ mod conservation;
 mod encode;
 mod pack;
 mod plan;
+mod summary;
+mod watcher;
 mod write;
 
 use crate::{
     cancel::CancelToken,
     error::Error,
     event::{Event, EventSender},
-    fasta,
+    fasta::{self, Input},
     job::{Dataset, EmbedOptions},
+    meter::QueueMeters,
     model::{Model, StagerOptions},
+    monitor::{Monitor, MonitorPlan, Recorder, RunFacts},
     queue::bounded,
     reader::{Pool, ReadRequest},
-    report::{GpuSummary, RunSummary, peak_memory_bytes},
+    report::RunSummary,
     sink::{Closing, NullSink, OutputPlan, ParquetSink, Provenance, Rejects, ReorderBuffer, Sink},
 };
 use collect::Collecting;
@@ -36,14 +40,19 @@ use plan::Plan;
 use std::{
     sync::Arc,
     thread::{self, ScopedJoinHandle},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 use write::Writing;
+
+pub use crate::monitor::Notice;
+pub use watcher::{Unwatched, Watcher};
 
 /// What the calls of `embed` of one script share.
 pub struct Context {
     /// The reader subprocesses, which stay alive between calls.
     pub readers: Pool,
+    /// Where measurements go.
+    pub recorder: Recorder,
     /// Where the stations tell what happens.
     pub events: EventSender,
     /// Told to stop?
@@ -69,7 +78,8 @@ impl From<Error> for Halt {
     }
 }
 
-/// Embeds `dataset` with `model`. Blocks until the output is published.
+/// Embeds `dataset` with `model`. Blocks until the output is published. `watcher` is called on this
+/// thread, between batches.
 ///
 /// # Errors
 /// If the plan makes no sense, an input or a reader fails, the model or the output file fails, the
@@ -79,10 +89,11 @@ pub fn embed(
     model: &Model,
     dataset: &Dataset,
     options: &EmbedOptions,
+    watcher: &mut dyn Watcher,
 ) -> Result<RunSummary, Error> {
     let start = Instant::now();
     let events = context.events.clone();
-    let result = run(context, model, dataset, options, start);
+    let result = run(context, model, dataset, options, watcher, start);
     let summary = result.as_ref().ok();
     events.send(Event::RunFinished {
         sequences: summary.map_or(0, |summary| summary.sequences),
@@ -99,8 +110,10 @@ fn run(
     model: &Model,
     dataset: &Dataset,
     options: &EmbedOptions,
+    watcher: &mut dyn Watcher,
     start: Instant,
 ) -> Result<RunSummary, Error> {
+    let started = SystemTime::now();
     let plan = Plan::new(model, dataset, options, &context.events)?;
     let inputs = fasta::resolve(&dataset.sources)?;
     let input_bytes = inputs.iter().map(|input| input.size_bytes).sum();
@@ -112,6 +125,7 @@ fn run(
         input_bytes,
         readers: options.readers.get(),
         token_budget: plan.token_budget.get(),
+        take: dataset.take,
     });
 
     let (batch_sender, batch_receiver, batch_meter) = bounded(options.prefetch.get());
@@ -125,29 +139,51 @@ fn run(
         n_slots: options.prefetch.get() + IN_FLIGHT + 4,
         poisoned: options.poison,
     })?;
+    let stager = Arc::new(stager);
+    let queues = QueueMeters {
+        batches: batch_meter.clone(),
+        in_flight: flight_meter.clone(),
+        rows: row_meter.clone(),
+    };
+    let monitor = Monitor::start(
+        monitor_plan(&plan, model, dataset, options, &inputs),
+        start,
+        queues,
+        &context.recorder,
+        &context.events,
+    );
     let feeder = Feeder {
         batches: batch_sender,
-        stager: Arc::new(stager),
+        stager: stager.clone(),
         overlap: options.overlap,
+        meters: monitor.meters().clone(),
+        delay: options.delays.packing,
     };
     let packing = Packing::new(&plan, feeder, &mut rejects, context.events.clone());
     let encoding = Encoding {
         model,
         layers: &plan.layers,
         pooling: options.pooling,
+        stager,
         batches: batch_receiver,
         in_flight: flight_sender,
+        monitor: &monitor,
+        watcher,
         cancel: context.cancel.clone(),
     };
     let collecting = Collecting {
         in_flight: flight_receiver,
         rows: row_sender,
+        meters: monitor.meters().clone(),
+        batches: monitor.batches(),
         events: context.events.clone(),
     };
     let writing = Writing {
         rows: row_receiver,
         order: ReorderBuffer::new(plan.layers.len() * model.hidden_size()),
         sink,
+        meters: monitor.meters().clone(),
+        delay: options.delays.writing,
         events: context.events.clone(),
     };
     let mut records = context.readers.read(ReadRequest {
@@ -155,27 +191,29 @@ fn run(
         policy: dataset.policy.clone(),
         readers: options.readers,
         timeout: options.reader_timeout,
+        meters: monitor.meters().clone(),
         events: context.events.clone(),
         cancel: context.cancel.clone(),
     })?;
     let take = dataset.take;
-    let (packed, waited, collected, written, reader_restarts) = thread::scope(|scope| {
+    let (packed, encoded, collected, written, reader_restarts) = thread::scope(|scope| {
         let packing = scope.spawn(move || {
             let packed = packing.run(&mut records, take);
             (packed, records.restarts())
         });
         let collecting = scope.spawn(move || collecting.run());
         let writing = scope.spawn(move || writing.run());
-        let waited = encoding.run();
+        let encoded = encoding.run();
         let (packed, restarts) = match joined(packing, "packing") {
             Ok((packed, restarts)) => (packed, restarts),
             Err(error) => (Err(Halt::Failed(error)), 0),
         };
         let collected = joined(collecting, "collecting").unwrap_or_else(|error| Err(error.into()));
         let written = joined(writing, "writing").unwrap_or_else(|error| Err(error.into()));
-        (packed, waited, collected, written, restarts)
+        (packed, encoded, collected, written, restarts)
     });
-    let (packed, waited, collected, written) = all_ended(packed, waited, collected, written)?;
+    let findings = monitor.finish();
+    let (packed, (), gpu, written) = all_ended(packed, encoded, collected, written)?;
 
     conservation::check(&Counts {
         records: packed.records,
@@ -183,46 +221,53 @@ fn run(
         packed: packed.kept,
         batches: batch_meter.flow(),
         in_flight: flight_meter.flow(),
-        encoded: collected.sequences,
+        encoded: findings.reading.counts.sequences,
         rows: row_meter.flow(),
         written: written.rows,
     })?;
     written.order.finish(packed.kept)?;
     let closing = Closing {
-        input_fingerprint: packed.input_fingerprint,
+        input_fingerprint: packed.input_fingerprint.clone(),
         n_records: packed.records,
     };
     let published = written.sink.finish(closing, rejects)?;
-    Ok(RunSummary {
-        model: model.name().to_owned(),
-        device: model.device().to_owned(),
-        dtype: model.dtype().name().to_owned(),
-        hidden_size: model.hidden_size(),
-        readers: options.readers.get(),
-        prefetch: options.prefetch.get(),
-        token_budget: plan.token_budget.get(),
-        records: packed.records,
-        sequences: collected.sequences,
-        rejected: packed.rejected,
-        truncated: packed.truncated,
-        residues: packed.residues,
-        tokens: collected.tokens,
-        batches: collected.batches,
-        packing_fill: packing_fill(collected.tokens, collected.batches, plan.token_budget.get()),
+    let ending = summary::Ending {
+        started,
         seconds: start.elapsed().as_secs_f64(),
-        encoder_seconds: collected.compute,
-        wait_seconds: waited.as_secs_f64(),
-        gpu: collected.gpu.map(|gpu| GpuSummary {
-            idle_seconds: gpu.idle,
-            upload_seconds: gpu.upload,
-            exposed_upload_seconds: gpu.exposed_upload,
-            memory_bytes: model.gpu_memory_bytes().unwrap_or(0),
-        }),
+        packed,
+        gpu,
+        findings,
         reader_restarts,
-        peak_memory_bytes: peak_memory_bytes(),
-        output: published.output,
-        rejects: published.rejects,
-    })
+        published,
+    };
+    Ok(ending.summary(model, &plan, dataset, options))
+}
+
+/// What to watch about a run.
+fn monitor_plan(
+    plan: &Plan,
+    model: &Model,
+    dataset: &Dataset,
+    options: &EmbedOptions,
+    inputs: &[Input],
+) -> MonitorPlan {
+    let gpu = model.gpu();
+    MonitorPlan {
+        name: format!("{} with {}", dataset.sources.join(", "), model.name()),
+        facts: RunFacts {
+            thresholds: options.thresholds,
+            is_gpu: gpu.is_some(),
+            n_readers: options.readers.get(),
+            n_inputs: inputs.len(),
+            is_stream: inputs.iter().any(|input| input.size_bytes.is_none()),
+            token_budget: plan.token_budget.get(),
+            is_packed: plan.packing,
+        },
+        gpu: gpu.map(|(name, uuid)| (name.to_owned(), uuid.to_owned())),
+        dtype: model.dtype(),
+        hz: options.monitor_hz,
+        metrics_every: options.metrics_every,
+    }
 }
 
 /// Where the rows and the rejections of a run go.
@@ -280,12 +325,4 @@ fn all_ended<A, B, C, D>(
             "a stage ended early and none says why".into(),
         )),
     }
-}
-
-/// Tokens over the room that batches had, from 0 to 1; 0 without a batch.
-fn packing_fill(tokens: u64, batches: u64, token_budget: usize) -> f64 {
-    if batches == 0 {
-        return 0.0;
-    }
-    tokens as f64 / (batches as f64 * token_budget as f64)
 }

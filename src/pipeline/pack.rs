@@ -6,12 +6,17 @@ use crate::{
     error::Error,
     event::{Event, EventSender},
     fasta::{Outcome, Record, Rejection},
+    meter::{Activity, Meters, Stage},
     model::Stager,
     queue::QueueSender,
     reader::ReaderError,
+    report::{LengthHistogram, RejectedRecord},
     sink::Rejects,
 };
-use std::sync::Arc;
+use std::{sync::Arc, thread, time::Duration};
+
+/// Rejected records that a report shows.
+const MOST_REJECTIONS: usize = 100;
 
 /// What the packing stage counted.
 #[derive(Debug, Default)]
@@ -26,6 +31,10 @@ pub(super) struct PackTotals {
     pub(super) truncated: u64,
     /// Residues of the records that went into the packer.
     pub(super) residues: u64,
+    /// How long they are.
+    pub(super) lengths: LengthHistogram,
+    /// The first records that a policy rejected.
+    pub(super) rejections: Vec<RejectedRecord>,
     /// BLAKE3 of the ids and residues that went into the packer, in order, in hexadecimal.
     pub(super) input_fingerprint: String,
 }
@@ -36,19 +45,23 @@ pub(super) struct Feeder {
     pub(super) stager: Arc<Stager>,
     /// Whether batches are brought to the device at once, while it computes others.
     pub(super) overlap: bool,
+    pub(super) meters: Arc<Meters>,
+    /// Beside the work, for each batch.
+    pub(super) delay: Duration,
 }
 
 impl Feeder {
     fn send(&self, batch: PackedBatch) -> Result<(), Halt> {
+        thread::sleep(self.delay);
         let sequences = batch.n_sequences() as u64;
         let feed = if self.overlap {
             Feed::Staged(self.stager.stage(batch).map_err(Error::from)?)
         } else {
-            Feed::Packed(batch, self.stager.clone())
+            Feed::Packed(batch)
         };
         // The encoder is gone if it failed; its own error says why.
         self.batches
-            .send(sequences, feed)
+            .send(self.meters.clock(Stage::Packing), sequences, feed)
             .map_err(|_| Halt::Abandoned)
     }
 }
@@ -103,12 +116,15 @@ impl<'a> Packing<'a> {
     /// If an input or a reader fails, or a record is longer than a batch.
     pub(super) fn run(
         mut self,
-        records: impl Iterator<Item = Result<Vec<Outcome>, ReaderError>>,
+        mut records: impl Iterator<Item = Result<Vec<Outcome>, ReaderError>>,
         take: Option<u64>,
     ) -> Result<PackTotals, Halt> {
+        let meters = self.feeder.meters.clone();
+        let clock = meters.clock(Stage::Packing);
+        clock.switch(Activity::Working);
         let mut wanted = take.unwrap_or(u64::MAX);
         if wanted > 0 {
-            for outcomes in records {
+            while let Some(outcomes) = clock.during(Activity::Starved, || records.next()) {
                 let mut outcomes = outcomes.map_err(Error::from)?;
                 outcomes.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
                 wanted -= outcomes.len() as u64;
@@ -123,6 +139,7 @@ impl<'a> Packing<'a> {
             Batcher::Padding(padder) => padder.finish().into_iter().collect(),
         };
         self.send(rest)?;
+        clock.stop();
         self.totals.input_fingerprint = self.fingerprint.finalize().to_hex().to_string();
         Ok(self.totals)
     }
@@ -152,6 +169,11 @@ impl<'a> Packing<'a> {
         } = self.totals;
         let before = std::mem::replace(&mut self.reported, (records, residues, rejected));
         if records > before.0 {
+            self.feeder.meters.count(|counts| {
+                counts.records = records;
+                counts.rejected = rejected;
+                counts.residues = residues;
+            });
             self.events.send(Event::RecordsRead {
                 records: records - before.0,
                 residues: residues - before.1,
@@ -173,6 +195,7 @@ impl<'a> Packing<'a> {
     fn keep(&mut self, record: Record) -> Result<(), Halt> {
         self.totals.kept += 1;
         self.totals.residues += record.sequence.len() as u64;
+        self.totals.lengths.add(record.sequence.len());
         self.totals.truncated += u64::from(record.is_truncated());
         // A zero byte ends each part, so that no two inputs give the same bytes.
         for part in [record.id.as_bytes(), &record.sequence] {
@@ -190,6 +213,13 @@ impl<'a> Packing<'a> {
 
     fn reject(&mut self, rejection: &Rejection) -> Result<(), Halt> {
         self.totals.rejected += 1;
+        if self.totals.rejections.len() < MOST_REJECTIONS {
+            self.totals.rejections.push(RejectedRecord {
+                ordinal: self.totals.records,
+                id: rejection.id.clone(),
+                reason: rejection.reason.clone(),
+            });
+        }
         let added = self.rejects.add(self.totals.records, rejection);
         Ok(added.map_err(Error::from)?)
     }

@@ -4,15 +4,20 @@ use super::Halt;
 use crate::{
     error::Error,
     event::{Event, EventSender},
+    meter::{Activity, Meters, Stage},
     queue::QueueReceiver,
     sink::{EmbeddedBatch, ReorderBuffer, Sink},
 };
+use std::{sync::Arc, thread, time::Duration};
 
 /// The writing stage.
 pub(super) struct Writing {
     pub(super) rows: QueueReceiver<EmbeddedBatch>,
     pub(super) order: ReorderBuffer,
     pub(super) sink: Box<dyn Sink>,
+    pub(super) meters: Arc<Meters>,
+    /// Beside its work, for each batch.
+    pub(super) delay: Duration,
     pub(super) events: EventSender,
 }
 
@@ -30,8 +35,11 @@ impl Writing {
     /// # Errors
     /// If the output cannot be written, or a row comes twice.
     pub(super) fn run(mut self) -> Result<Written, Halt> {
+        let clock = self.meters.clock(Stage::Writing);
+        clock.switch(Activity::Working);
         let mut written = 0;
-        while let (Some(batch), _) = self.rows.receive() {
+        while let Some(batch) = self.rows.receive(clock) {
+            thread::sleep(self.delay);
             self.order.push(batch).map_err(Error::from)?;
             while let Some(ready) = self.order.next_ready() {
                 let rows = ready.rows.len() as u64;
@@ -40,6 +48,7 @@ impl Writing {
                 self.events.send(Event::RowsWritten { rows });
             }
         }
+        clock.stop();
         Ok(Written {
             order: self.order,
             sink: self.sink,

@@ -8,18 +8,30 @@ use indicatif::{ProgressBar, ProgressStyle};
 const KNOWN_INPUT: &str = "{prefix} {bar:20} {percent:>3}% {wide_msg}";
 /// Standard input has no known end.
 const ENDLESS_INPUT: &str = "{prefix} {spinner} {wide_msg}";
+/// What stands below the bar.
+const DETAIL: &str = "{wide_msg:.dim}";
 /// Characters of a model's name that are shown.
 const WIDEST_PREFIX: usize = 20;
 
-/// One bar for each call of `embed`, gone when the call ends.
+/// A bar for each call of `embed` with two lines below it, gone when the call ends.
 pub(super) struct Bars {
     console: Console,
-    bar: Option<ProgressBar>,
+    lines: Option<Lines>,
+}
+
+/// What is drawn. Each line is cut at the edge of the terminal.
+struct Lines {
+    bar: ProgressBar,
+    stages: ProgressBar,
+    machine: ProgressBar,
 }
 
 impl Bars {
     pub(super) fn new(console: Console) -> Self {
-        Self { console, bar: None }
+        Self {
+            console,
+            lines: None,
+        }
     }
 
     fn start(&mut self, tally: &Tally) {
@@ -27,18 +39,34 @@ impl Bars {
             Some(bytes) => (ProgressBar::new(bytes), KNOWN_INPUT),
             None => (ProgressBar::no_length(), ENDLESS_INPUT),
         };
-        let style = ProgressStyle::with_template(template).expect("the templates are valid");
         let prefix: String = tally.model.chars().take(WIDEST_PREFIX).collect();
-        let bar = bar.with_style(style).with_prefix(prefix);
-        self.bar = Some(self.console.bars().add(bar));
+        let bars = self.console.bars();
+        let bar = bars.add(bar.with_style(style(template)).with_prefix(prefix));
+        let detail = || bars.add(ProgressBar::no_length().with_style(style(DETAIL)));
+        self.lines = Some(Lines {
+            bar,
+            stages: detail(),
+            machine: detail(),
+        });
     }
 
     fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-            self.console.bars().remove(&bar);
+        if let Some(Lines {
+            bar,
+            stages,
+            machine,
+        }) = self.lines.take()
+        {
+            for bar in [bar, stages, machine] {
+                bar.finish_and_clear();
+                self.console.bars().remove(&bar);
+            }
         }
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates are valid")
 }
 
 impl Listener for Bars {
@@ -57,10 +85,12 @@ impl Listener for Bars {
     }
 
     fn tick(&mut self, tally: &Tally) {
-        if let Some(bar) = &self.bar {
-            bar.set_position(tally.bytes_read);
-            bar.set_message(tally.line(tally.elapsed()));
-            bar.tick();
+        if let Some(lines) = &self.lines {
+            lines.bar.set_position(tally.bytes_read);
+            lines.bar.set_message(tally.line(tally.elapsed()));
+            lines.bar.tick();
+            lines.stages.set_message(tally.stages());
+            lines.machine.set_message(tally.machine());
         }
     }
 }

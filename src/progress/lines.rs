@@ -54,7 +54,7 @@ impl Listener for Lines {
             }
             // A run that never began has no figures; its error is reported where it goes.
             Event::RunFinished { error, seconds, .. } if self.last_line.take().is_some() => {
-                let figures = tally.line(Duration::from_secs_f64(seconds.max(0.0)));
+                let figures = tally.figures(Duration::from_secs_f64(seconds.max(0.0)));
                 let end = if error.is_some() {
                     "failed"
                 } else {

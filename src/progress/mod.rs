@@ -101,6 +101,7 @@ impl Progress {
 fn warning(event: &Event) -> Option<String> {
     match event {
         Event::Warning { message } => Some(format!("warning: {message}")),
+        Event::Bottleneck { bottleneck } => Some(format!("warning: {bottleneck}")),
         Event::ReaderFailed { reader, reason } => {
             Some(format!("warning: reader {reader} is replaced: {reason}"))
         }

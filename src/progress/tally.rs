@@ -1,7 +1,10 @@
 //! The figures of the run in progress.
 
-use crate::event::Event;
-use indicatif::{HumanCount, HumanDuration};
+use crate::{
+    event::Event,
+    meter::{Metric, Sample},
+};
+use indicatif::{HumanBytes, HumanCount, HumanDuration};
 use std::time::{Duration, Instant};
 
 /// Adds up the events of one call of `embed`.
@@ -14,11 +17,14 @@ pub(super) struct Tally {
     pub(super) input_bytes: Option<u64>,
     /// Bytes of the input files that were read.
     pub(super) bytes_read: u64,
+    /// Records that are read at most.
+    take: Option<u64>,
     records: u64,
     rejected: u64,
     sequences: u64,
     tokens: u64,
     n_queued: usize,
+    sample: Option<Sample>,
 }
 
 impl Default for Tally {
@@ -28,11 +34,13 @@ impl Default for Tally {
             model: String::new(),
             input_bytes: None,
             bytes_read: 0,
+            take: None,
             records: 0,
             rejected: 0,
             sequences: 0,
             tokens: 0,
             n_queued: 0,
+            sample: None,
         }
     }
 }
@@ -41,11 +49,15 @@ impl Tally {
     pub(super) fn add(&mut self, event: &Event) {
         match event {
             Event::RunStarted {
-                model, input_bytes, ..
+                model,
+                input_bytes,
+                take,
+                ..
             } => {
                 *self = Self {
                     model: model.clone(),
                     input_bytes: *input_bytes,
+                    take: *take,
                     ..Self::default()
                 };
             }
@@ -56,6 +68,7 @@ impl Tally {
                 self.rejected += rejected;
             }
             Event::UnitRead { input_bytes } => self.bytes_read += input_bytes,
+            Event::Sample { sample } => self.sample = Some((**sample).clone()),
             Event::BatchPacked { queued, .. } => self.n_queued = *queued,
             Event::BatchEncoded {
                 sequences, tokens, ..
@@ -73,15 +86,10 @@ impl Tally {
         self.started.elapsed()
     }
 
-    /// The figures on one line, the most important first, because narrow terminals cut the end.
+    /// The figures of a run that goes on, on one line, the most important first, because narrow
+    /// terminals cut the end.
     pub(super) fn line(&self, elapsed: Duration) -> String {
-        let mut line = format!("{} embedded", HumanCount(self.sequences));
-        let per_second = self.tokens as f64 / elapsed.as_secs_f64().max(1e-3);
-        line += &format!(", {} tokens/s", HumanCount(per_second as u64));
-        line += &format!(", {} read", HumanCount(self.records));
-        if self.rejected > 0 {
-            line += &format!(", {} rejected", HumanCount(self.rejected));
-        }
+        let mut line = self.figures(elapsed);
         line += &format!(", {} queued", self.n_queued);
         if let Some(left) = self.left(elapsed) {
             line += &format!(", {} left", HumanDuration(left));
@@ -89,14 +97,83 @@ impl Tally {
         line
     }
 
+    /// The figures so far, after this time.
+    pub(super) fn figures(&self, elapsed: Duration) -> String {
+        let mut line = format!("{} embedded", HumanCount(self.sequences));
+        let per_second = self.tokens as f64 / elapsed.as_secs_f64().max(1e-3);
+        line += &format!(", {} tokens/s", HumanCount(per_second as u64));
+        line += &format!(", {} read", HumanCount(self.records));
+        if self.rejected > 0 {
+            line += &format!(", {} rejected", HumanCount(self.rejected));
+        }
+        line
+    }
+
+    /// How busy each stage is and what waits between them, on one line.
+    pub(super) fn stages(&self) -> String {
+        let Some(sample) = &self.sample else {
+            return String::new();
+        };
+        let share = |metric: Metric| 100.0 * sample.get(metric).unwrap_or(0.0);
+        let count = |metric: Metric| sample.get(metric).unwrap_or(0.0);
+        format!(
+            "reading {:.0}% > packing {:.0}% > {:.0} queued > encoding {:.0}% > {:.0} in flight > \
+             writing {:.0}%",
+            share(Metric::ReadingWorking),
+            share(Metric::PackingWorking),
+            count(Metric::BatchesQueued),
+            // On a GPU the stage itself only hands work over.
+            100.0 - share(Metric::EncoderIdle),
+            count(Metric::BatchesInFlight),
+            share(Metric::WritingWorking),
+        )
+    }
+
+    /// What the GPU does, or the processes where there is none, on one line.
+    pub(super) fn machine(&self) -> String {
+        let Some(sample) = &self.sample else {
+            return String::new();
+        };
+        let get = |metric| sample.get(metric);
+        let bytes = |bytes: f64| HumanBytes(bytes as u64).to_string();
+        let gpu = [
+            get(Metric::GpuUtilization).map(|share| format!("{:.0}%", 100.0 * share)),
+            get(Metric::GpuMemoryBytes).map(bytes),
+            get(Metric::GpuPowerWatts).map(|watts| format!("{watts:.0} W")),
+            get(Metric::GpuTemperatureCelsius).map(|celsius| format!("{celsius:.0} °C")),
+            get(Metric::GpuSmClockMhz).map(|clock| format!("{clock:.0} MHz")),
+            get(Metric::Mfu).map(|share| format!("MFU {:.0}%", 100.0 * share)),
+            sample
+                .throttle
+                .is_held_down()
+                .then(|| format!("held down by {}", sample.throttle)),
+        ];
+        let gpu: Vec<String> = gpu.into_iter().flatten().collect();
+        let host = [
+            get(Metric::CpuCores).map(|cores| format!("{cores:.1} cores")),
+            get(Metric::MemoryBytes).map(bytes),
+            get(Metric::ReadersCpuCores).map(|cores| format!("readers {cores:.1} cores")),
+            get(Metric::ReadersMemoryBytes).map(bytes),
+        ];
+        let host: Vec<String> = host.into_iter().flatten().collect();
+        match (gpu.is_empty(), host.is_empty()) {
+            (false, _) => format!("GPU {}", gpu.join(", ")),
+            (true, false) => format!("CPU {}", host.join(", ")),
+            (true, true) => String::new(),
+        }
+    }
+
     /// The time that the rest of the input will take if it goes on as before.
     fn left(&self, elapsed: Duration) -> Option<Duration> {
-        let total = self.input_bytes?;
-        if self.bytes_read == 0 || total <= self.bytes_read {
-            return None;
-        }
-        let rest = (total - self.bytes_read) as f64 / self.bytes_read as f64;
-        Some(elapsed.mul_f64(rest))
+        let done = |part: u64, whole: u64| part as f64 / whole as f64;
+        let by_bytes = self.input_bytes.map(|total| done(self.bytes_read, total));
+        let by_records = self.take.map(|take| done(self.records, take));
+        // Whichever comes first ends the run.
+        let done = match (by_bytes, by_records) {
+            (Some(bytes), Some(records)) => bytes.max(records),
+            (bytes, records) => bytes.or(records)?,
+        };
+        (done > 0.0 && done < 1.0).then(|| elapsed.mul_f64(1.0 / done - 1.0))
     }
 }
 
@@ -113,6 +190,7 @@ mod tests {
             input_bytes: Some(1000),
             readers: 2,
             token_budget: 4096,
+            take: None,
         });
         tally
     }
@@ -156,10 +234,64 @@ mod tests {
             input_bytes: None,
             readers: 2,
             token_budget: 4096,
+            take: None,
         });
         assert_eq!(
             tally.line(Duration::from_secs(1)),
             "0 embedded, 0 tokens/s, 0 read, 0 queued"
         );
+    }
+
+    #[test]
+    fn what_is_left_is_what_comes_first() {
+        let left = |take: Option<u64>| {
+            let mut tally = started();
+            tally.take = take;
+            tally.add(&Event::UnitRead { input_bytes: 250 });
+            tally.add(&Event::RecordsRead {
+                records: 10,
+                residues: 100,
+                rejected: 0,
+            });
+            tally.left(Duration::from_secs(1))
+        };
+        assert_eq!(left(None), Some(Duration::from_secs(3)));
+        assert_eq!(left(Some(20)), Some(Duration::from_secs(1)));
+        assert_eq!(left(Some(1000)), Some(Duration::from_secs(3)));
+        assert_eq!(left(Some(10)), None, "all is read");
+    }
+
+    #[test]
+    fn stages_and_machine_stand_on_a_line_each() {
+        let mut tally = started();
+        assert_eq!((tally.stages(), tally.machine()), Default::default());
+        let mut sample = Sample::new(0.5);
+        for (metric, value) in [
+            (Metric::ReadingWorking, 0.5),
+            (Metric::PackingWorking, 0.125),
+            (Metric::BatchesQueued, 4.0),
+            (Metric::EncoderIdle, 0.02),
+            (Metric::BatchesInFlight, 2.0),
+            (Metric::MemoryBytes, 1e9),
+            (Metric::CpuCores, 1.26),
+        ] {
+            sample.set(metric, value);
+        }
+        let send = |tally: &mut Tally, sample: &Sample| {
+            tally.add(&Event::Sample {
+                sample: Box::new(sample.clone()),
+            });
+        };
+        send(&mut tally, &sample);
+        assert_eq!(
+            tally.stages(),
+            "reading 50% > packing 12% > 4 queued > encoding 98% > 2 in flight > writing 0%"
+        );
+        assert_eq!(tally.machine(), "CPU 1.3 cores, 953.67 MiB");
+        sample.set(Metric::GpuUtilization, 0.99);
+        sample.set(Metric::GpuPowerWatts, 651.2);
+        sample.throttle.add(crate::meter::Throttle::POWER_CAP);
+        send(&mut tally, &sample);
+        assert_eq!(tally.machine(), "GPU 99%, 651 W, held down by power cap");
     }
 }

@@ -12,8 +12,9 @@ use crate::{
     event::EventSender,
     fasta::{Input, InputError},
     job::RecordPolicy,
+    meter::Meters,
 };
-use std::{collections::HashSet, env, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{collections::HashSet, env, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// What to read, and how.
@@ -27,6 +28,8 @@ pub struct ReadRequest {
     /// How long a reader may take over its next frame before it counts as hung. A reader of a pipe
     /// may take as long as the pipe's writer.
     pub timeout: Duration,
+    /// Where to tell what readers do; it has a clock for each of them.
+    pub meters: Arc<Meters>,
     /// Where to tell what happens.
     pub events: EventSender,
     /// Told to stop?
@@ -78,6 +81,7 @@ impl Pool {
             assignments: receiver,
             policy: request.policy.clone(),
             timeout: request.timeout,
+            meters: request.meters.clone(),
             events: request.events.clone(),
             abandoned: abandoned.clone(),
         };

@@ -125,6 +125,11 @@ impl Process {
         Ok(())
     }
 
+    /// Its process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Sends later complaints of the reader to `events`.
     pub(super) fn report_to(&mut self, events: &EventSender) {
         self.events = events.clone();

@@ -9,8 +9,10 @@ use crate::{
     event::{Event, EventSender},
     fasta::{Fault, Outcome, Tally, Unit},
     job::RecordPolicy,
+    meter::{Activity, Meters, StageClock},
 };
-use std::{path::PathBuf, time::Duration};
+use flume::TrySendError;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// How often a unit is tried before the run fails.
@@ -35,6 +37,7 @@ pub(super) struct Shift {
     pub(super) assignments: flume::Receiver<Assignment>,
     pub(super) policy: RecordPolicy,
     pub(super) timeout: Duration,
+    pub(super) meters: Arc<Meters>,
     pub(super) events: EventSender,
     /// Nobody wants the records any more.
     pub(super) abandoned: CancellationToken,
@@ -72,10 +75,13 @@ impl Slot {
     /// Works until the pool is dropped.
     pub(super) async fn run(mut self) {
         while let Ok(shift) = self.shifts.recv_async().await {
+            let clock = &shift.meters.readers()[self.number];
+            clock.switch(Activity::Starved);
             while let Ok(assignment) = shift.assignments.recv_async().await {
                 if shift.abandoned.is_cancelled() {
                     continue;
                 }
+                clock.switch(Activity::Working);
                 let served = tokio::select! {
                     // A unit that is done is done, even if nobody wants it any more.
                     biased;
@@ -86,7 +92,9 @@ impl Slot {
                     // The reader is in the middle of a unit that nobody wants.
                     self.dismiss().await;
                 }
+                clock.switch(Activity::Starved);
             }
+            clock.stop();
         }
         self.dismiss().await;
     }
@@ -151,6 +159,8 @@ impl Slot {
             ),
         };
         process.report_to(&shift.events);
+        let clock = &shift.meters.readers()[self.number];
+        shift.meters.note_reader(self.number, process.pid());
         process
             .send(&Request::Read {
                 number: assignment.number,
@@ -183,7 +193,7 @@ impl Slot {
                             outcomes,
                             disk_bytes,
                         };
-                        assignment.deliver(delivery).await;
+                        assignment.deliver_on(clock, delivery).await;
                     }
                 }
                 Reply::End { number, tally }
@@ -209,5 +219,14 @@ impl Assignment {
     /// this task's work elsewhere.
     async fn deliver(&self, delivery: Delivery) {
         let _ = self.deliveries.send_async(delivery).await;
+    }
+
+    /// As [`deliver`](Self::deliver), on the clock of the reader, which can do nothing meanwhile.
+    async fn deliver_on(&self, clock: &StageClock, delivery: Delivery) {
+        if let Err(TrySendError::Full(delivery)) = self.deliveries.try_send(delivery) {
+            clock.switch(Activity::Blocked);
+            self.deliver(delivery).await;
+            clock.switch(Activity::Working);
+        }
     }
 }

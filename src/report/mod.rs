@@ -3,16 +3,22 @@
 //! *Input*: the figures of runs, the files that they wrote. *Output*: text, tables, pages, and
 //! embeddings to look into. *Owns*: how figures are worded and compared. *Never*: prints.
 
+mod details;
 mod embeddings;
 mod error;
 mod file;
 mod memory;
+mod page;
+mod record;
 mod summary;
 mod sweep;
 mod table;
 
+pub use details::{LengthHistogram, RejectedRecord, RunDetails};
 pub use embeddings::Embeddings;
 pub use error::ReportError;
 pub use memory::peak_memory_bytes;
+pub use page::{PageRun, page};
+pub use record::RunReport;
 pub use summary::{GpuSummary, RunSummary};
 pub use sweep::{Better, Row, Sweep};

@@ -1,7 +1,9 @@
 //! The figures of one call of `embed`.
 
+use super::RunDetails;
+use crate::meter::Bottleneck;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 /// The figures of one call of `embed`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,6 +45,15 @@ pub struct RunSummary {
     /// Seconds that the encoding stage waited for a batch. On a GPU it runs ahead of the computing,
     /// so waiting does no harm as long as the GPU is not idle.
     pub wait_seconds: f64,
+    /// Useful TFLOP per second while the encoder computed; see [`Model::flops`].
+    ///
+    /// [`Model::flops`]: crate::model::Model::flops
+    pub tflops: Option<f64>,
+    /// The same as a share of the GPU's dense peak in the number format, from 0 to 1 (model FLOP
+    /// utilisation), where that peak is known.
+    pub mfu: Option<f64>,
+    /// The share of the time during which any kernel ran, by NVML, from 0 to 1.
+    pub gpu_utilization: Option<f64>,
     /// What a GPU measured.
     pub gpu: Option<GpuSummary>,
     /// Readers that had to be replaced.
@@ -53,6 +64,11 @@ pub struct RunSummary {
     pub output: Option<PathBuf>,
     /// The file that lists the rejected records, if there is one.
     pub rejects: Option<PathBuf>,
+    /// What held the run back, if there were enough batches to tell.
+    pub bottleneck: Option<Bottleneck>,
+    /// What a report shows beside these figures.
+    #[serde(skip)]
+    pub details: Arc<RunDetails>,
 }
 
 /// What a GPU measured during a run, by its own clock.

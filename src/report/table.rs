@@ -84,6 +84,23 @@ impl RunSummary {
             figures += &format!(", {:.2} GB taken", gpu.memory_bytes as f64 / 1e9);
             lines.push(("GPU", figures));
         }
+        if let Some(tflops) = self.tflops {
+            let mut figures = format!("{tflops:.1} useful TFLOP/s while computing");
+            if let Some(mfu) = self.mfu {
+                figures += &format!(", MFU {:.1}%", mfu * 100.0);
+            }
+            if let Some(utilization) = self.gpu_utilization {
+                figures += &format!(", GPU utilization {:.0}%", utilization * 100.0);
+            }
+            lines.push(("encoder", figures));
+        }
+        if let Some(bottleneck) = &self.bottleneck {
+            let severity = bottleneck.severity.name();
+            lines.push(("verdict", format!("{severity}: {bottleneck}")));
+        }
+        for remark in &self.details.remarks {
+            lines.push(("remark", remark.clone()));
+        }
         if let Some(output) = &self.output {
             let text = format!("{} (vectors of {})", output.display(), self.hidden_size);
             lines.push(("output", text));
@@ -111,7 +128,7 @@ pub(super) fn rate(per_second: f64) -> String {
 }
 
 /// A whole number with its thousands set apart: 1,234,567.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (n, digit) in digits.chars().enumerate() {
@@ -126,7 +143,11 @@ fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
+    use crate::{
+        meter::{Bottleneck, Severity, Stage},
+        report::RunDetails,
+    };
+    use std::{path::PathBuf, sync::Arc};
 
     fn summary() -> RunSummary {
         RunSummary {
@@ -148,11 +169,24 @@ mod tests {
             seconds: 20.0,
             encoder_seconds: 18.5,
             wait_seconds: 0.5,
+            tflops: Some(0.0612),
+            mfu: None,
+            gpu_utilization: None,
             gpu: None,
             reader_restarts: 0,
             peak_memory_bytes: 123_400_000,
             output: Some(PathBuf::from("out/a.parquet")),
             rejects: None,
+            bottleneck: Some(Bottleneck {
+                stage: Stage::Reading,
+                severity: Severity::Mild,
+                message: "readers are slow".to_owned(),
+                remedy: Some("raise `readers`".to_owned()),
+            }),
+            details: Arc::new(RunDetails {
+                remarks: vec!["batches have room".to_owned()],
+                ..RunDetails::default()
+            }),
         }
     }
 
@@ -166,6 +200,9 @@ embedded 1,234,560 sequences with esm2_t6, f32 on CPU (2 threads)
  time     20.00 s; the encoder computed 18.50 s and waited 0.50 s
  readers  2, 0 restarted; prefetch 4
  memory   123 MB at most
+ encoder  0.1 useful TFLOP/s while computing
+ verdict  mild: readers are slow: raise `readers`
+ remark   batches have room
  output   out/a.parquet (vectors of 160)";
         assert_eq!(summary().to_string(), expect);
     }

@@ -3,8 +3,10 @@
 use crate::{
     error::Error,
     job::{Dataset, EmbedOptions, ModelSpec},
+    pipeline::Watcher,
     report::RunSummary,
 };
+use std::path::Path;
 
 /// Does what the script says: really ([`super::LiveHost`]), or as a rehearsal
 /// ([`super::Rehearsal`]).
@@ -15,7 +17,8 @@ pub trait Host {
     /// The model or its device cannot be used.
     fn load(&mut self, spec: &ModelSpec) -> Result<ModelInfo, Error>;
 
-    /// Embeds `dataset` with the model of `spec`, which [`Host::load`] has made ready.
+    /// Embeds `dataset` with the model of `spec`, which [`Host::load`] has made ready. `watcher` is
+    /// told what happens.
     ///
     /// # Errors
     /// Whatever ends a run.
@@ -24,10 +27,30 @@ pub trait Host {
         spec: &ModelSpec,
         dataset: &Dataset,
         options: &EmbedOptions,
+        watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error>;
+
+    /// Has runs write something about themselves to `path`, from the next one on.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    fn record(&mut self, record: Record, path: &Path) -> Result<(), Error>;
 
     /// Whether this is a rehearsal: outputs are not written and cannot be read back.
     fn is_rehearsal(&self) -> bool;
+}
+
+/// What runs can write about themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A page with all runs of the script so far.
+    Report,
+    /// A line of measurements every few batches.
+    Metrics,
+    /// What every stage does when.
+    Trace,
+    /// The latest measurements, for Prometheus.
+    Prometheus,
 }
 
 /// A model, as scripts see it.

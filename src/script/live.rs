@@ -1,27 +1,30 @@
 //! The host that really works.
 
-use super::{Host, ModelInfo};
+use super::{Host, ModelInfo, Record};
 use crate::{
     device::DeviceError,
     error::Error,
     job::{Dataset, EmbedOptions, ModelSpec},
     model::Model,
-    pipeline::{self, Context},
-    report::RunSummary,
+    pipeline::{self, Context, Watcher},
+    report::{RunReport, RunSummary},
 };
+use std::path::Path;
 
 /// Loads models and runs the pipeline. Models and readers live until the script ends.
 pub struct LiveHost {
     context: Context,
     models: Vec<(ModelSpec, Model)>,
+    report: RunReport,
 }
 
 impl LiveHost {
-    /// A host whose runs share `context`.
-    pub fn new(context: Context) -> Self {
+    /// A host whose runs share `context`, for a script of this name.
+    pub fn new(context: Context, script: &str) -> Self {
         Self {
             context,
             models: Vec::new(),
+            report: RunReport::new(script),
         }
     }
 
@@ -67,16 +70,43 @@ impl Host for LiveHost {
         spec: &ModelSpec,
         dataset: &Dataset,
         options: &EmbedOptions,
+        watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
         let (_, model) = self
             .models
             .iter()
             .find(|(loaded, _)| loaded == spec)
             .expect("scripts get a spec only with the model that was loaded for it");
-        pipeline::embed(&mut self.context, model, dataset, options)
+        let result = pipeline::embed(&mut self.context, model, dataset, options, watcher);
+        let title = format!("{} with {}", dataset.sources.join(", "), model.name());
+        let outcome = result.as_ref().map_err(ToString::to_string);
+        // A run that went well stays one, also where its report cannot be written.
+        if let Err(error) = self.report.add(title, outcome.cloned()) {
+            self.context.events.warn(error.to_string());
+        }
+        result
+    }
+
+    fn record(&mut self, record: Record, path: &Path) -> Result<(), Error> {
+        let recorder = &self.context.recorder;
+        match record {
+            Record::Report => self.report.write_to(path)?,
+            Record::Metrics => recorder.record_metrics(path)?,
+            Record::Trace => recorder.record_trace(path)?,
+            Record::Prometheus => recorder.record_prometheus(path)?,
+        }
+        Ok(())
     }
 
     fn is_rehearsal(&self) -> bool {
         false
+    }
+}
+
+impl Drop for LiveHost {
+    fn drop(&mut self) {
+        if let Err(error) = self.context.recorder.finish() {
+            self.context.events.warn(error.to_string());
+        }
     }
 }

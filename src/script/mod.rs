@@ -28,7 +28,7 @@ use std::path::Path;
 
 pub use definitions::definitions;
 pub use diagnostic::Diagnostic;
-pub use host::{Host, ModelInfo};
+pub use host::{Host, ModelInfo, Record};
 pub use live::LiveHost;
 pub use rehearsal::{Rehearsal, Seen};
 

@@ -1,14 +1,15 @@
 //! The host behind `runner check`: everything but the work.
 
-use super::{Host, ModelInfo};
+use super::{Host, ModelInfo, Record};
 use crate::{
     error::Error,
     fasta,
     job::{Dataset, EmbedOptions, ModelSpec},
     model::Model,
+    pipeline::Watcher,
     report::RunSummary,
 };
-use std::{cell::RefCell, collections::BTreeSet, num::NonZeroUsize, rc::Rc};
+use std::{cell::RefCell, collections::BTreeSet, num::NonZeroUsize, path::Path, rc::Rc, sync::Arc};
 
 /// Finds inputs, reads configs and checks options; opens no device and writes nothing. Its runs
 /// report zeros.
@@ -54,6 +55,7 @@ impl Host for Rehearsal {
         spec: &ModelSpec,
         dataset: &Dataset,
         options: &EmbedOptions,
+        _watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
         let config = Model::check(spec)?;
         let inputs = fasta::resolve(&dataset.sources)?;
@@ -79,12 +81,21 @@ impl Host for Rehearsal {
             seconds: 0.0,
             encoder_seconds: 0.0,
             wait_seconds: 0.0,
+            tflops: None,
+            mfu: None,
+            gpu_utilization: None,
             gpu: None,
             reader_restarts: 0,
             peak_memory_bytes: 0,
             output: options.output.clone(),
             rejects: None,
+            bottleneck: None,
+            details: Arc::default(),
         })
+    }
+
+    fn record(&mut self, _record: Record, _path: &Path) -> Result<(), Error> {
+        Ok(())
     }
 
     fn is_rehearsal(&self) -> bool {

@@ -38,8 +38,17 @@ impl Session {
             .expect("the engine is built with a session as its tag")
     }
 
-    pub(super) fn host(&self) -> RefMut<'_, Box<dyn Host>> {
-        self.0.host.borrow_mut()
+    /// The host.
+    ///
+    /// # Errors
+    /// If the script is called back by a run, which has the host for itself.
+    pub(super) fn host(&self) -> Result<RefMut<'_, Box<dyn Host>>, Box<EvalAltResult>> {
+        self.0.host.try_borrow_mut().map_err(|_| {
+            raise(
+                "a closure that follows a run can neither load models, start runs nor ask for files"
+                    .to_owned(),
+            )
+        })
     }
 
     pub(super) fn add_rejected(&self, records: u64) {

@@ -18,9 +18,10 @@ type Room = (&'static str, usize, &'static [&'static str]);
 #[rustfmt::skip]
 const HOUSE: &[Room] = &[
     ("cancel", 0, &[]),
-    ("event", 0, &[]),
+    ("meter", 0, &[]),
+    ("event", 0, &["meter"]),
     ("job", 0, &[]),
-    ("queue", 0, &[]),
+    ("queue", 0, &["meter"]),
     ("fasta", 1, &[]),
     ("batch", 1, &["fasta"]),
     ("reader", 2, &["fasta"]),
@@ -28,13 +29,14 @@ const HOUSE: &[Room] = &[
     ("ops", 2, &["device"]),
     ("model", 3, &["batch", "device", "ops"]),
     ("sink", 3, &["batch", "fasta"]),
-    ("error", 4, &["batch", "device", "fasta", "model", "reader", "report", "sink"]),
+    ("error", 4, &["batch", "device", "fasta", "model", "monitor", "reader", "report", "sink"]),
+    ("monitor", 4, &[]),
     ("progress", 4, &[]),
     ("report", 4, &["fasta"]),
-    ("pipeline", 4, &["batch", "device", "error", "fasta", "model", "reader", "report", "sink"]),
+    ("pipeline", 4, &["batch", "device", "error", "fasta", "model", "monitor", "reader", "report", "sink"]),
     ("script", 5, &["device", "error", "fasta", "model", "pipeline", "progress", "report"]),
     ("signal", 5, &["error"]),
-    ("cli", 5, &["error", "pipeline", "progress", "reader", "script", "signal"]),
+    ("cli", 5, &["error", "monitor", "pipeline", "progress", "reader", "script", "signal"]),
 ];
 
 /// Crates and the only places that may name them.
@@ -58,7 +60,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("arrow_array", &["report", "sink"]),
     ("arrow_schema", &["report", "sink"]),
     ("parquet", &["report", "sink"]),
+    ("minijinja", &["report"]),
+    ("plotters", &["report"]),
     ("nvml_wrapper", &["monitor"]),
+    ("procfs", &["monitor"]),
     ("indicatif", &["progress"]),
 ];
 

@@ -21,6 +21,7 @@ pub(super) type Server = <CudaRuntime as Runtime>::Server;
 pub(crate) struct Gpu {
     ordinal: usize,
     name: String,
+    uuid: String,
     capability: (u32, u32),
     context: CUcontext,
     pub(super) server: DeviceHandle<Server>,
@@ -62,6 +63,7 @@ impl Gpu {
         let gpu = Self {
             ordinal: found.ordinal,
             name: found.name.clone(),
+            uuid: found.uuid.clone(),
             capability: found.capability,
             context,
             server: DeviceHandle::new(CudaDevice::new(found.ordinal).to_id()),
@@ -89,6 +91,11 @@ impl Gpu {
     /// Its name as the driver gives it.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its UUID as `nvidia-smi -L` writes it.
+    pub(crate) fn uuid(&self) -> &str {
+        &self.uuid
     }
 
     /// Its compute capability, major and minor.

@@ -78,7 +78,7 @@ pub(in super::super) fn linear(
 }
 
 /// The erf form of GELU, in place, on `[n_rows, n]` numbers that nobody else has seen yet.
-fn gelu(x: &Operand, n_rows: usize, n: usize) {
+pub(super) fn gelu(x: &Operand, n_rows: usize, n: usize) {
     const THREADS: u32 = 256;
     let dtype = x.dtype();
     let name = format!("gelu_{}", format_name(dtype));

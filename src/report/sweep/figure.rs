@@ -42,6 +42,9 @@ pub(super) static FIGURES: &[Figure] = &[
     figure("seconds", SMALLER, |run| Some(run.seconds)),
     figure("encoder_seconds", SMALLER, |run| Some(run.encoder_seconds)),
     figure("wait_seconds", SMALLER, |run| Some(run.wait_seconds)),
+    figure("tflops", LARGER, |run| run.tflops),
+    figure("mfu", LARGER, |run| run.mfu),
+    figure("gpu_utilization", LARGER, |run| run.gpu_utilization),
     figure("gpu_idle", SMALLER, RunSummary::gpu_idle),
     figure("upload_hidden", LARGER, RunSummary::upload_hidden),
     figure("gpu_memory_bytes", SMALLER, |run| {

@@ -36,6 +36,10 @@ static COLUMNS: &[Column] = &[
         of: |_, row| row.measured_figure("packing_fill").map(percent),
     },
     Column {
+        head: "MFU",
+        of: |_, row| row.measured_figure("mfu").map(percent),
+    },
+    Column {
         head: "GPU idle",
         of: |_, row| row.measured_figure("gpu_idle").map(percent),
     },

@@ -5,7 +5,7 @@ use crate::{
     job::{OptionMap, SweepPlan},
     report::RunSummary,
 };
-use std::{fs, num::NonZeroUsize, path::Path};
+use std::{fs, num::NonZeroUsize, path::Path, sync::Arc};
 
 /// A run of 1,000 tokens that took `seconds`.
 pub(super) fn summary(seconds: f64) -> RunSummary {
@@ -28,11 +28,16 @@ pub(super) fn summary(seconds: f64) -> RunSummary {
         seconds,
         encoder_seconds: seconds / 2.0,
         wait_seconds: seconds / 4.0,
+        tflops: Some(1.0),
+        mfu: None,
+        gpu_utilization: None,
         gpu: None,
         reader_restarts: 0,
         peak_memory_bytes: 1 << 20,
         output: None,
         rejects: None,
+        bottleneck: None,
+        details: Arc::default(),
     }
 }
 

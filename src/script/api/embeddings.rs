@@ -18,7 +18,7 @@ pub(super) struct ScriptEmbeddings {
 
 impl ScriptEmbeddings {
     pub(super) fn read(context: &NativeCallContext, path: &Path) -> RhaiResultOf<Self> {
-        let is_rehearsal = Session::of(context).host().is_rehearsal();
+        let is_rehearsal = Session::of(context).host()?.is_rehearsal();
         let table = if is_rehearsal {
             Table::default()
         } else {

@@ -21,7 +21,7 @@ impl Failure {
     fn kind(&self) -> &'static str {
         match *self.0 {
             Error::Reader(_) => "reader",
-            Error::Sink(_) | Error::Report(_) => "output",
+            Error::Sink(_) | Error::Report(_) | Error::Monitor(_) => "output",
             ref other => match other.exit_code() {
                 exit_code::SCRIPT => "plan",
                 exit_code::INPUT => "input",

@@ -1,13 +1,16 @@
 //! What scripts can say: one file a station.
 
+mod bottleneck;
 mod dataset;
 mod embeddings;
 mod failure;
 mod model;
 mod place;
+mod record;
 mod run;
 mod sweep;
 mod value;
+mod watching;
 
 use rhai::{Engine, EvalAltResult, exported_module};
 
@@ -17,16 +20,27 @@ pub(super) use failure::Failure;
 type RhaiResultOf<T> = Result<T, Box<EvalAltResult>>;
 
 /// The names of the types that scripts handle.
-pub(super) const TYPES: [&str; 6] = ["Dataset", "Model", "Run", "Embeddings", "Sweep", "Error"];
+pub(super) const TYPES: [&str; 7] = [
+    "Dataset",
+    "Model",
+    "Run",
+    "Bottleneck",
+    "Embeddings",
+    "Sweep",
+    "Error",
+];
 
 /// Registers everything. What is registered last comes first in the definitions, which are read in
 /// flow order.
 pub(super) fn register(engine: &mut Engine) {
     engine
         .register_global_module(exported_module!(failure::failure_api).into())
+        .register_global_module(exported_module!(record::record_api).into())
         .register_global_module(exported_module!(place::place_api).into())
         .register_global_module(exported_module!(sweep::sweep_api).into())
         .register_global_module(exported_module!(embeddings::embeddings_api).into())
+        .register_global_module(exported_module!(bottleneck::bottleneck_api).into())
+        .register_global_module(exported_module!(watching::watching_api).into())
         .register_global_module(exported_module!(run::run_api).into())
         .register_global_module(exported_module!(model::model_api).into())
         .register_global_module(exported_module!(dataset::dataset_api).into());

@@ -26,7 +26,7 @@ fn load(
     let spec =
         ModelSpec::from_map(source, options).map_err(|problems| raise_error(problems.into()))?;
     let info = Session::of(context)
-        .host()
+        .host()?
         .load(&spec)
         .map_err(raise_error)?;
     Ok(ScriptModel {
@@ -64,6 +64,8 @@ pub(super) mod model_api {
     ///   them and serves to measure everything around the model
     /// * `gelu`: `"auto"`, or `"exact"` for the erf form of GELU in half precision too; there the tanh
     ///   form is faster, and differs from it by less than rounding does
+    /// * `mock`: how the mock device behaves, a map with some of `tokens_per_sec` (as fast as it can),
+    ///   `jitter`, by how much the time of a batch varies, from 0 to 1 (0), and `seed` (0)
     ///
     /// # Example
     ///

@@ -2,13 +2,13 @@
 
 use super::{
     RhaiResultOf, embeddings::ScriptEmbeddings as Embeddings, model::ScriptModel as Model,
-    value::option_map,
+    value::option_map, watching::Closures,
 };
 use crate::{
     error::Error,
-    job::{Dataset, EmbedOptions, OptionMap, Problems},
+    job::{Dataset, EmbedOptions, Problems},
     report::RunSummary,
-    script::session::{Session, raise, raise_error},
+    script::session::{Session, raise},
 };
 use rhai::{FLOAT, INT, Map, plugin::*};
 use std::{path::PathBuf, rc::Rc};
@@ -28,19 +28,26 @@ fn run_embed(
     context: &NativeCallContext,
     model: &Model,
     dataset: &Dataset,
-    options: OptionMap,
+    mut options: Map,
 ) -> RhaiResultOf<ScriptRun> {
+    let mut closures = Closures::take(context, &mut options);
+    let options = option_map(context, options);
     let session = Session::of(context);
+    let mut host = session.host()?;
     let embed = || -> Result<RunSummary, Error> {
         let options = EmbedOptions::from_map(options)?;
         options.check_fits(dataset)?;
         options.resolve_layers(model.info.n_layers)?;
         check_output(&options)?;
-        session.host().embed(&model.spec, dataset, &options)
+        host.embed(&model.spec, dataset, &options, &mut closures)
     };
-    let summary = embed().map_err(raise_error)?;
-    session.add_rejected(summary.rejected);
-    Ok(ScriptRun(Rc::new(summary)))
+    match embed() {
+        Ok(summary) => {
+            session.add_rejected(summary.rejected);
+            Ok(ScriptRun(Rc::new(summary)))
+        }
+        Err(error) => Err(closures.raise(error)),
+    }
 }
 
 /// Refuses an output that is there already, before any work and with the option named.
@@ -82,7 +89,7 @@ pub(super) mod run_api {
     /// ```
     #[rhai_fn(name = "embed", volatile, return_raw)]
     pub fn embed(context: NativeCallContext, model: Model, dataset: Dataset) -> RhaiResultOf<Run> {
-        run_embed(&context, &model, &dataset, OptionMap::new())
+        run_embed(&context, &model, &dataset, Map::new())
     }
 
     /// Embeds a dataset. Options:
@@ -99,6 +106,15 @@ pub(super) mod run_api {
     /// * `readers`: reader subprocesses (2)
     /// * `prefetch`: packed batches that may wait for the encoder (4)
     /// * `reader_timeout`: seconds a reader may be silent before it is replaced (60)
+    /// * `thresholds`: from which figures on the run counts as held back, a map with some of
+    ///   `gpu_util_critical` (0.5), `gpu_util_mild` (0.8), `gpu_idle` (0.1), `gpu_idle_goal` (0.05),
+    ///   `wait_ms` (5) and `fill` (0.85)
+    /// * `on_sample`: a closure that gets a map of measurements, by default twice a second, between
+    ///   batches; what it throws stops the run
+    /// * `on_bottleneck`: a closure that gets a `Bottleneck` when something holds the run back, at most
+    ///   once a minute for each stage; what it throws stops the run
+    /// * `monitor_hz`: measurements a second, up to 10 (2); 0 for none
+    /// * `metrics_every`: batches between two lines of `metrics` and of the log (10)
     ///
     /// # Example
     ///
@@ -107,6 +123,8 @@ pub(super) mod run_api {
     ///     readers: 4,
     ///     token_budget: 32768,
     ///     output: "embeddings.parquet",
+    ///     thresholds: #{ gpu_idle: 0.2 },
+    ///     on_bottleneck: |found| if found.severity == "critical" { throw found.message; },
     /// });
     /// print(run);
     /// ```
@@ -117,7 +135,6 @@ pub(super) mod run_api {
         dataset: Dataset,
         options: Map,
     ) -> RhaiResultOf<Run> {
-        let options = option_map(&context, options);
         run_embed(&context, &model, &dataset, options)
     }
 

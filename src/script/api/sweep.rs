@@ -27,7 +27,7 @@ struct State {
 
 fn open(context: &NativeCallContext, name: &str, options: OptionMap) -> RhaiResultOf<ScriptSweep> {
     let plan = SweepPlan::from_map(name, options).map_err(plan_error)?;
-    let is_rehearsal = Session::of(context).host().is_rehearsal();
+    let is_rehearsal = Session::of(context).host()?.is_rehearsal();
     let table = if is_rehearsal {
         Table::new(name)
     } else {

@@ -35,6 +35,10 @@ fn option_value(context: &NativeCallContext, value: Dynamic) -> OptionValue {
                 .collect(),
         );
     }
+    if value.is_map() {
+        let map = value.cast::<Map>();
+        return OptionValue::Map(option_map(context, map));
+    }
     let type_name = context.engine().map_type_name(value.type_name()).to_owned();
     OptionValue::Other(type_name)
 }
@@ -47,6 +51,13 @@ pub(super) fn script_value(value: &OptionValue) -> Dynamic {
         OptionValue::Decimal(number) => Dynamic::from_float(*number),
         OptionValue::Text(text) => text.clone().into(),
         OptionValue::List(items) => Dynamic::from_array(items.iter().map(script_value).collect()),
+        OptionValue::Map(map) => {
+            let entries = map.iter();
+            let map: Map = entries
+                .map(|(name, value)| (name.as_str().into(), script_value(value)))
+                .collect();
+            map.into()
+        }
         OptionValue::Nothing => Dynamic::UNIT,
         // Its value is gone; what is known of it is the name of its type.
         OptionValue::Other(type_name) => type_name.clone().into(),

@@ -9,7 +9,7 @@ mod locate;
 mod render;
 mod signature;
 
-use crate::error::exit_code;
+use crate::error::{Error, exit_code};
 use std::{ops::Range, rc::Rc};
 
 pub(super) use explain::{Origin, diagnose};
@@ -48,6 +48,14 @@ impl Diagnostic {
             exit_code: exit_code::SCRIPT,
             places: Vec::new(),
             hints: hint.into_iter().collect(),
+        }
+    }
+
+    /// An error of the program that no script called forth.
+    pub fn of_error(error: &Error) -> Self {
+        Self {
+            exit_code: error.exit_code(),
+            ..Self::without_place(error.to_string(), None)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Kernels against references in f64. They need a GPU.
 
 use super::*;
+use crate::ops::cuda::{Operand, linear::gelu};
 
 /// One head of one sequence in f64, with queries and keys rounded after their rotation as the
 /// kernels round them: `[L, head_dim]`.
@@ -240,7 +241,8 @@ fn pooling_and_embedding_agree_with_f64() {
     }
 }
 
-/// Every kernel on small inputs, for compute-sanitizer, under which the other tests take hours.
+/// Every kernel of ours on small inputs, for compute-sanitizer, under which the other tests take
+/// hours. No kernel reads what one of cuBLASLt wrote: initcheck does not see those stores.
 #[test]
 #[ignore = "needs a GPU"]
 fn every_kernel_runs() {
@@ -257,31 +259,66 @@ fn every_kernel_runs() {
                 [33, hidden],
                 dtype,
             );
-            let x = embedding(&table, &tokens);
+            let embedded = embedding(&table, &tokens);
             let qkv = numbers.vector(rows * 3 * hidden, 1.0, dtype);
             let context = attention(
                 &on_gpu(&qkv, [rows, 3 * hidden], dtype),
                 tokens.segments(),
                 &rotary,
             );
-            let weight = numbers.vector(hidden * hidden, 0.1, dtype);
-            let bias = numbers.vector(hidden, 1.0, dtype);
-            let linear = Linear::new(
-                on_gpu(&weight, [hidden, hidden], dtype),
-                on_gpu(&bias, [hidden], dtype),
+            let expanded = on_gpu(
+                &numbers.vector(rows * hidden, 1.0, dtype),
+                [rows, hidden],
+                dtype,
             );
-            let x = linear.forward(context, Epilogue::Residual(&x));
-            let x = linear.forward(x, Epilogue::Gelu);
+            gelu(&Operand::new(&expanded), rows, hidden);
             let ones = on_gpu(&vec![1.0; hidden], [hidden], DType::F32);
-            let x = LayerNorm::new(ones.clone(), ones, 1e-5).forward(&x);
-            let vectors = [Pooling::Mean, Pooling::Max, Pooling::Cls]
-                .map(|pooling| pool(&x, tokens.segments(), pooling));
-            let results = Results::start(vectors.to_vec(), &tokens, std::time::Instant::now());
+            let norm = LayerNorm::new(ones.clone(), ones, 1e-5);
+            let vectors = [embedded, context, expanded]
+                .map(|x| norm.forward(&x))
+                .into_iter()
+                .zip([Pooling::Mean, Pooling::Max, Pooling::Cls])
+                .map(|(x, pooling)| pool(&x, tokens.segments(), pooling));
+            let results = Results::start(vectors.collect(), &tokens, std::time::Instant::now());
             let (vectors, _) = results.and_then(Results::wait).expect("results");
             assert!(
                 vectors.iter().flatten().all(|x| x.is_finite()),
                 "{dtype:?} {head_dim}"
             );
+        }
+    }
+}
+
+/// Every kind of product on small inputs, for compute-sanitizer: what is given to cuBLASLt must fit.
+#[test]
+#[ignore = "needs a GPU"]
+fn every_product_runs() {
+    let mut numbers = Numbers(7);
+    let (rows, hidden) = (96, 160);
+    for dtype in [DType::BF16, DType::F16, DType::F32] {
+        let x = on_gpu(
+            &numbers.vector(rows * hidden, 1.0, dtype),
+            [rows, hidden],
+            dtype,
+        );
+        let weight = numbers.vector(hidden * hidden, 0.1, dtype);
+        let bias = numbers.vector(hidden, 1.0, dtype);
+        let linear = Linear::new(
+            on_gpu(&weight, [hidden, hidden], dtype),
+            on_gpu(&bias, [hidden], dtype),
+        );
+        let residual = x.clone();
+        for epilogue in [
+            Epilogue::None,
+            Epilogue::Gelu,
+            Epilogue::GeluTanh,
+            Epilogue::Residual(&residual),
+        ] {
+            if dtype == DType::F32 && matches!(epilogue, Epilogue::GeluTanh) {
+                continue;
+            }
+            let y = values(linear.forward(x.clone(), epilogue)).expect("a product");
+            assert!(y.iter().all(|y| y.is_finite()), "{dtype:?} {epilogue:?}");
         }
     }
 }

@@ -1,0 +1,215 @@
+//! Where the time of a stage goes.
+
+use serde::Serialize;
+use std::{
+    ops::{Add, Sub},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// What a stage does at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// Its own work.
+    Working,
+    /// It waits for something to work on.
+    Starved,
+    /// It waits for room to put its work.
+    Blocked,
+}
+
+/// Seconds of a stage by what it did. They add up to the time from its start to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct StageTime {
+    /// Seconds of its own work.
+    pub working: f64,
+    /// Seconds that it waited for something to work on.
+    pub starved: f64,
+    /// Seconds that it waited for room to put its work.
+    pub blocked: f64,
+}
+
+/// A stretch of time during which a stage did one thing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    /// What it did.
+    pub activity: Activity,
+    /// When it began to.
+    pub start: Instant,
+    /// When it did something else.
+    pub end: Instant,
+}
+
+/// Is told of each span as it ends.
+pub type SpanListener = Box<dyn Fn(Span) + Send>;
+
+/// Follows what a stage does. Waits are measured over their whole length, however the stage waits.
+/// Clones are the same clock, so that others can read it at any moment.
+#[derive(Clone, Default)]
+pub struct StageClock(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// What it does, and since when. `None` before its start and after its end.
+    now: Option<(Activity, Instant)>,
+    past: [Duration; 3],
+    listener: Option<SpanListener>,
+}
+
+impl StageClock {
+    /// A clock that tells `listener` of every span.
+    pub fn with_listener(listener: SpanListener) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            listener: Some(listener),
+            ..State::default()
+        })))
+    }
+
+    /// The stage does something else from now on. The first call starts the clock.
+    pub fn switch(&self, activity: Activity) {
+        self.state().change(Some(activity));
+    }
+
+    /// The stage has ended. Its next switch goes on where this left off.
+    pub fn stop(&self) {
+        self.state().change(None);
+    }
+
+    /// Does `work` while the stage counts as doing `activity`, and returns to what it did before.
+    pub fn during<T>(&self, activity: Activity, work: impl FnOnce() -> T) -> T {
+        let before = self.state().change(Some(activity));
+        let result = work();
+        self.state().change(before);
+        result
+    }
+
+    /// The seconds so far, up to this moment.
+    pub fn time(&self) -> StageTime {
+        let state = self.state();
+        let mut seconds = state.past;
+        if let Some((activity, since)) = state.now {
+            seconds[activity as usize] += since.elapsed();
+        }
+        let [working, starved, blocked] = seconds.map(|time| time.as_secs_f64());
+        StageTime {
+            working,
+            starved,
+            blocked,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Ends what it does, begins `next`, and returns what it did.
+    fn change(&mut self, next: Option<Activity>) -> Option<Activity> {
+        let before = self.now;
+        if before.map(|(activity, _)| activity) == next {
+            return next;
+        }
+        let end = Instant::now();
+        self.now = next.map(|activity| (activity, end));
+        let (activity, start) = before?;
+        self.past[activity as usize] += end - start;
+        if let Some(listener) = &self.listener {
+            listener(Span {
+                activity,
+                start,
+                end,
+            });
+        }
+        Some(activity)
+    }
+}
+
+impl StageTime {
+    /// All of it.
+    pub fn total(self) -> f64 {
+        self.working + self.starved + self.blocked
+    }
+
+    /// The share of its time that it worked, from 0 to 1; 0 without any time.
+    pub fn busy(self) -> f64 {
+        let total = self.total();
+        if total > 0.0 {
+            self.working / total
+        } else {
+            0.0
+        }
+    }
+}
+
+impl Add for StageTime {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            working: self.working + other.working,
+            starved: self.starved + other.starved,
+            blocked: self.blocked + other.blocked,
+        }
+    }
+}
+
+impl Sub for StageTime {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self {
+            working: self.working - other.working,
+            starved: self.starved - other.starved,
+            blocked: self.blocked - other.blocked,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread::sleep;
+
+    #[test]
+    fn spans_add_up_to_the_whole_time() {
+        let clock = StageClock::default();
+        assert_eq!(clock.time(), StageTime::default());
+        let start = Instant::now();
+        clock.switch(Activity::Working);
+        sleep(Duration::from_millis(20));
+        clock.during(Activity::Starved, || sleep(Duration::from_millis(40)));
+        clock.during(Activity::Blocked, || {
+            sleep(Duration::from_millis(10));
+            // A gap that has not ended yet counts up to now.
+            assert!(clock.time().blocked >= 0.01);
+        });
+        clock.stop();
+        let whole = start.elapsed().as_secs_f64();
+        let time = clock.time();
+        assert!(time.working >= 0.02 && time.starved >= 0.04 && time.blocked >= 0.01);
+        assert!((time.total() - whole).abs() < 0.002, "{time:?} of {whole}");
+        assert_eq!(clock.time(), time, "it has stopped");
+    }
+
+    #[test]
+    fn a_listener_hears_every_span() {
+        let (sender, spans) = std::sync::mpsc::channel();
+        let clock = StageClock::with_listener(Box::new(move |span| {
+            let _ = sender.send(span);
+        }));
+        clock.switch(Activity::Working);
+        // The same again is no other span.
+        clock.switch(Activity::Working);
+        clock.during(Activity::Starved, || ());
+        clock.stop();
+        let spans: Vec<Span> = spans.try_iter().collect();
+        let activities: Vec<_> = spans.iter().map(|span| span.activity).collect();
+        assert_eq!(
+            activities,
+            [Activity::Working, Activity::Starved, Activity::Working]
+        );
+        assert!(spans.windows(2).all(|pair| pair[0].end == pair[1].start));
+    }
+}

@@ -1,0 +1,181 @@
+//! What happened in an interval of a run.
+
+use super::{Merge, Metric};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use std::fmt;
+
+/// What happened in an interval of a run: a value a [`Metric`], for those that could be measured.
+/// As JSON it is an object with the metrics' names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    values: [Option<f64>; Metric::COUNT],
+    /// What held the GPU's clocks down.
+    pub throttle: Throttle,
+    /// Seconds of the interval.
+    interval: f64,
+}
+
+/// What holds the clocks of a GPU down, as a set of reasons.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Throttle(u8);
+
+impl Throttle {
+    /// The limit of power.
+    pub const POWER_CAP: Self = Self(1);
+    /// Heat.
+    pub const HEAT: Self = Self(2);
+    /// The power supply.
+    pub const POWER_BRAKE: Self = Self(4);
+    /// Another emergency of the hardware.
+    pub const HARDWARE: Self = Self(8);
+    /// Another GPU, with which it keeps pace.
+    pub const SYNC_BOOST: Self = Self(16);
+    /// The name under which JSON and CSV have it, beside the metrics.
+    pub const NAME: &'static str = "gpu_throttle_reasons";
+
+    /// Adds the reasons of `other`.
+    pub fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Whether there is any reason.
+    pub fn is_held_down(self) -> bool {
+        self.0 != 0
+    }
+}
+
+impl fmt::Display for Throttle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (Self::POWER_CAP, "power cap"),
+            (Self::HEAT, "heat"),
+            (Self::POWER_BRAKE, "power brake"),
+            (Self::HARDWARE, "hardware"),
+            (Self::SYNC_BOOST, "sync boost"),
+        ];
+        let mut separator = "";
+        for (_, name) in names.iter().filter(|(reason, _)| self.0 & reason.0 != 0) {
+            write!(f, "{separator}{name}")?;
+            separator = " + ";
+        }
+        Ok(())
+    }
+}
+
+impl Sample {
+    /// A sample of an interval of so many seconds, still without values.
+    pub fn new(interval: f64) -> Self {
+        Self {
+            values: [None; Metric::COUNT],
+            throttle: Throttle::default(),
+            interval,
+        }
+    }
+
+    /// The value of a metric.
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        self.values[metric as usize]
+    }
+
+    /// Sets the value of a metric. What is no number counts as not measured.
+    pub fn set(&mut self, metric: Metric, value: impl Into<Option<f64>>) {
+        self.values[metric as usize] = value.into().filter(|value| value.is_finite());
+    }
+
+    /// Seconds of the interval.
+    pub fn interval(&self) -> f64 {
+        self.interval
+    }
+
+    /// Takes over what `latest` says of the GPU and the processes, which is not measured as often.
+    pub fn adopt_machine(&mut self, latest: &Self) {
+        for metric in Metric::all().filter(|metric| metric.is_of_machine()) {
+            self.set(metric, latest.get(metric));
+        }
+        self.throttle = latest.throttle;
+    }
+
+    /// This interval and the next one as one.
+    pub fn merged(&self, next: &Self) -> Self {
+        let interval = self.interval + next.interval;
+        let mut merged = Self::new(interval);
+        for metric in Metric::all() {
+            let value = match (self.get(metric), next.get(metric)) {
+                (Some(a), Some(b)) => Some(match metric.merge() {
+                    Merge::Last => b,
+                    Merge::Max => a.max(b),
+                    Merge::Mean if interval > 0.0 => {
+                        (a * self.interval + b * next.interval) / interval
+                    }
+                    Merge::Mean => b,
+                }),
+                (a, b) => b.or(a),
+            };
+            merged.set(metric, value);
+        }
+        merged.throttle = self.throttle;
+        merged.throttle.add(next.throttle);
+        merged
+    }
+}
+
+impl Serialize for Sample {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(Metric::COUNT + 1))?;
+        for metric in Metric::all() {
+            map.serialize_entry(
+                metric.name(),
+                &self.get(metric).map(|value| Value(metric, value)),
+            )?;
+        }
+        map.serialize_entry(Throttle::NAME, &self.throttle.to_string())?;
+        map.end()
+    }
+}
+
+/// A value with as many digits as its metric has in files.
+struct Value(Metric, f64);
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.unit() {
+            super::Unit::Count => serializer.serialize_u64(self.1.max(0.0).round() as u64),
+            // The text of a finite number is always a number.
+            _ => serializer.serialize_f64(self.0.text(self.1).parse().unwrap_or(self.1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_keeps_counts_and_averages_rates_over_time() {
+        let sample = |interval, tokens: f64, rate: f64, memory: Option<f64>| {
+            let mut sample = Sample::new(interval);
+            sample.set(Metric::Tokens, tokens);
+            sample.set(Metric::TokensPerSec, rate);
+            sample.set(Metric::MemoryBytes, memory);
+            sample
+        };
+        let merged = sample(1.0, 10.0, 10.0, Some(9.0)).merged(&sample(3.0, 70.0, 20.0, Some(5.0)));
+        assert_eq!(merged, sample(4.0, 70.0, 17.5, Some(9.0)));
+        // What was measured in one of the two stays.
+        let merged = merged.merged(&sample(4.0, 80.0, 2.5, None));
+        assert_eq!(merged, sample(8.0, 80.0, 10.0, Some(9.0)));
+    }
+
+    #[test]
+    fn json_has_every_metric_and_no_noise() {
+        let mut sample = Sample::new(1.0);
+        sample.set(Metric::Tokens, 12.0);
+        sample.set(Metric::PackingFill, 2.0 / 3.0);
+        sample.set(Metric::Mfu, f64::NAN);
+        let json = serde_json::to_value(&sample).unwrap();
+        assert_eq!(json["tokens"], 12);
+        assert_eq!(json["packing_fill"], 0.6667);
+        assert!(json["mfu"].is_null());
+        assert_eq!(json.as_object().unwrap().len(), Metric::COUNT + 1);
+    }
+}

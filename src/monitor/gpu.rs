@@ -1,0 +1,143 @@
+//! What the driver says of a GPU.
+
+use crate::meter::{Metric, Sample, Throttle};
+use nvml_wrapper::{
+    Device, Nvml,
+    bitmasks::device::ThrottleReasons,
+    enum_wrappers::device::{Clock, PcieUtilCounter, TemperatureSensor},
+};
+use std::{ffi::OsStr, sync::OnceLock};
+
+/// Where figures of a GPU come from.
+pub(super) trait GpuSource: Send {
+    /// Adds the GPU's figures of this moment to a sample, as far as they can be had.
+    fn measure(&mut self, sample: &mut Sample);
+}
+
+/// A GPU as NVML sees it.
+pub(super) struct NvmlGpu(Device<'static>);
+
+/// The library, opened once for the life of the process, or why not.
+fn library() -> Result<&'static Nvml, &'static str> {
+    static LIBRARY: OnceLock<Result<Nvml, String>> = OnceLock::new();
+    let opened = LIBRARY.get_or_init(|| {
+        // Drivers install the library under this name only; the one without a number comes with the
+        // toolkit.
+        let library = Nvml::builder()
+            .lib_path(OsStr::new("libnvidia-ml.so.1"))
+            .init();
+        library.map_err(|error| error.to_string())
+    });
+    opened.as_ref().map_err(String::as_str)
+}
+
+impl NvmlGpu {
+    /// The GPU with this UUID, as CUDA writes it. NVML counts GPUs in another order than CUDA, and
+    /// does not know CUDA_VISIBLE_DEVICES.
+    ///
+    /// # Errors
+    /// In words, if NVML is missing or does not know the GPU.
+    pub(super) fn find(uuid: &str) -> Result<Self, String> {
+        let nvml = library()?;
+        // To CUDA the slice of a GPU under MIG is a GPU; NVML gives it another prefix.
+        let slice = uuid.replacen("GPU-", "MIG-", 1);
+        let device = nvml
+            .device_by_uuid(uuid)
+            .or_else(|_| nvml.device_by_uuid(slice));
+        device
+            .map(Self)
+            .map_err(|error| format!("it does not know {uuid}: {error}"))
+    }
+}
+
+impl GpuSource for NvmlGpu {
+    fn measure(&mut self, sample: &mut Sample) {
+        let device = &self.0;
+        let mut set = |metric: Metric, value: Option<f64>| sample.set(metric, value);
+        let utilization = device.utilization_rates().ok();
+        set(
+            Metric::GpuUtilization,
+            utilization.map(|rates| f64::from(rates.gpu) / 100.0),
+        );
+        let memory = device.memory_info().ok();
+        set(
+            Metric::GpuMemoryBytes,
+            memory.map(|memory| memory.used as f64),
+        );
+        // NVML gives milliwatts.
+        let power = device.power_usage().ok();
+        set(
+            Metric::GpuPowerWatts,
+            power.map(|power| f64::from(power) / 1e3),
+        );
+        let temperature = device.temperature(TemperatureSensor::Gpu).ok();
+        set(Metric::GpuTemperatureCelsius, temperature.map(f64::from));
+        for (metric, clock) in [
+            (Metric::GpuSmClockMhz, Clock::SM),
+            (Metric::GpuMemoryClockMhz, Clock::Memory),
+        ] {
+            set(metric, device.clock_info(clock).ok().map(f64::from));
+        }
+        for (metric, counter) in [
+            (Metric::GpuPcieRxBytesPerSec, PcieUtilCounter::Receive),
+            (Metric::GpuPcieTxBytesPerSec, PcieUtilCounter::Send),
+        ] {
+            // NVML gives kilobytes, over 20 milliseconds.
+            let rate = device.pcie_throughput(counter).ok();
+            set(metric, rate.map(|rate| f64::from(rate) * 1e3));
+        }
+        if let Ok(reasons) = device.current_throttle_reasons() {
+            let throttle = throttle(reasons);
+            set(
+                Metric::GpuThrottled,
+                Some(f64::from(u8::from(throttle.is_held_down()))),
+            );
+            sample.throttle = throttle;
+        }
+    }
+}
+
+/// The reasons that hold a busy GPU down. An idle one lowers its clocks by itself.
+fn throttle(reasons: ThrottleReasons) -> Throttle {
+    let mut throttle = Throttle::default();
+    for (bits, reason) in [
+        (ThrottleReasons::SW_POWER_CAP, Throttle::POWER_CAP),
+        (
+            ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN,
+            Throttle::POWER_BRAKE,
+        ),
+        (ThrottleReasons::SW_THERMAL_SLOWDOWN, Throttle::HEAT),
+        (ThrottleReasons::HW_THERMAL_SLOWDOWN, Throttle::HEAT),
+        (ThrottleReasons::HW_SLOWDOWN, Throttle::HARDWARE),
+        (ThrottleReasons::SYNC_BOOST, Throttle::SYNC_BOOST),
+    ] {
+        if reasons.contains(bits) {
+            throttle.add(reason);
+        }
+    }
+    throttle
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_limits_hold_a_gpu_down() {
+        let check = |reasons: ThrottleReasons, expect: &str| {
+            assert_eq!(throttle(reasons).to_string(), expect);
+        };
+        check(ThrottleReasons::GPU_IDLE, "");
+        check(ThrottleReasons::SW_POWER_CAP, "power cap");
+        check(
+            ThrottleReasons::SW_POWER_CAP | ThrottleReasons::HW_THERMAL_SLOWDOWN,
+            "power cap + heat",
+        );
+    }
+
+    #[test]
+    fn a_gpu_that_nobody_knows_is_no_panic() {
+        let error = NvmlGpu::find("GPU-00000000-0000-0000-0000-000000000000").err();
+        assert!(error.is_some_and(|error| !error.is_empty()));
+    }
+}

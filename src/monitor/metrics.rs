@@ -1,0 +1,150 @@
+//! Samples as lines of a file, as batches end.
+
+use super::MonitorError;
+use crate::meter::{Metric, Sample, Throttle};
+use serde::Serialize;
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+/// A file with a line every few batches: CSV with a header, or a JSON object a line. Each line is in
+/// the file when its batches are done, so a killed run leaves all of them.
+#[derive(Debug)]
+pub(super) struct MetricsFile {
+    file: File,
+    path: PathBuf,
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Format {
+    Csv,
+    JsonLines,
+}
+
+/// A line, as JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    run: u64,
+    #[serde(flatten)]
+    sample: &'a Sample,
+}
+
+impl MetricsFile {
+    /// Begins a file, which replaces one of that name. Its ending says in which format.
+    ///
+    /// # Errors
+    /// If the ending is another one, or the file system refuses.
+    pub(super) fn create(path: &Path) -> Result<Self, MonitorError> {
+        let format = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("csv") => Format::Csv,
+            Some("jsonl") => Format::JsonLines,
+            _ => return Err(MonitorError::Format(path.to_owned())),
+        };
+        let begin = || {
+            let mut file = super::create(path)?;
+            if let Format::Csv = format {
+                writeln!(file, "{}", header())?;
+            }
+            Ok(file)
+        };
+        Ok(Self {
+            file: begin().map_err(|error| MonitorError::io(path, error))?,
+            path: path.to_owned(),
+            format,
+        })
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub(super) fn write(&mut self, run: u64, sample: &Sample) -> Result<(), MonitorError> {
+        let line = match self.format {
+            Format::Csv => Ok(csv(run, sample)),
+            Format::JsonLines => {
+                serde_json::to_string(&Line { run, sample }).map_err(io::Error::from)
+            }
+        };
+        // One call, so that nobody reads half a line.
+        line.and_then(|line| self.file.write_all(format!("{line}\n").as_bytes()))
+            .map_err(|error| MonitorError::io(&self.path, error))
+    }
+}
+
+/// The names of the columns.
+fn header() -> String {
+    let metrics: Vec<_> = Metric::all().map(Metric::name).collect();
+    format!("run,{},{}", metrics.join(","), Throttle::NAME)
+}
+
+/// No value holds a comma, a quote or a line end, and what was not measured is empty.
+fn csv(run: u64, sample: &Sample) -> String {
+    let cell = |metric: Metric| {
+        let value = sample.get(metric);
+        value.map_or_else(String::new, |value| metric.text(value))
+    };
+    let cells: Vec<_> = Metric::all().map(cell).collect();
+    format!("{run},{},{}", cells.join(","), sample.throttle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Sample {
+        let mut sample = Sample::new(0.5);
+        sample.set(Metric::Seconds, 1.25);
+        sample.set(Metric::Tokens, 4096.0);
+        sample.set(Metric::PackingFill, 0.998);
+        sample.throttle.add(Throttle::POWER_CAP);
+        sample
+    }
+
+    #[test]
+    fn a_line_has_a_cell_for_each_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/run.csv");
+        let mut file = MetricsFile::create(&path).unwrap();
+        file.write(1, &sample()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (header, line) = text.trim_end().split_once('\n').unwrap();
+        let cell = |name: &str| {
+            let place = header.split(',').position(|column| column == name);
+            line.split(',').nth(place.unwrap()).unwrap()
+        };
+        assert_eq!(header.split(',').count(), line.split(',').count());
+        assert_eq!(cell("run"), "1");
+        assert_eq!(cell("seconds"), "1.250");
+        assert_eq!(cell("tokens"), "4096");
+        assert_eq!(cell("packing_fill"), "0.9980");
+        assert_eq!(cell("gpu_power_watts"), "");
+        assert_eq!(cell(Throttle::NAME), "power cap");
+    }
+
+    #[test]
+    fn json_lines_say_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.jsonl");
+        let mut file = MetricsFile::create(&path).unwrap();
+        file.write(2, &sample()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let json: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
+        assert_eq!(json["run"], 2);
+        assert_eq!(json["tokens"], 4096);
+        assert_eq!(json["packing_fill"], 0.998);
+        assert!(json["gpu_power_watts"].is_null());
+        assert_eq!(json[Throttle::NAME], "power cap");
+    }
+
+    #[test]
+    fn the_ending_decides() {
+        let error = MetricsFile::create(Path::new("run.txt")).unwrap_err();
+        assert!(
+            error.to_string().contains("neither with .csv nor"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,41 @@
+//! Watches runs: the GPU, this process, its readers, and where the time of every stage goes.
+//!
+//! *Input*: the [`Meters`] of a run, NVML, `/proc`. *Output*: samples, a verdict, files of
+//! measurements. *Owns*: what counts as a bottleneck. *Never*: prints, or holds a run up.
+
+mod error;
+mod gpu;
+mod growth;
+mod host;
+mod metrics;
+mod peak;
+mod prometheus;
+mod recorder;
+mod sampler;
+mod tiers;
+mod timeline;
+mod trace;
+mod watch;
+
+pub use error::MonitorError;
+pub use recorder::Recorder;
+pub use sampler::RunShape;
+pub use tiers::RunFacts;
+pub use watch::{BatchWatch, Findings, Monitor, MonitorPlan, Notice};
+
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
+
+#[cfg(doc)]
+use crate::meter::Meters;
+
+/// Creates a file for measurements, and the folders that it is in.
+fn create(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    File::create(path)
+}

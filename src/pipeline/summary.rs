@@ -1,0 +1,129 @@
+//! From what the stages leave to the figures of a run.
+
+use super::{pack::PackTotals, plan::Plan};
+use crate::{
+    device::GpuTiming,
+    job::{Dataset, EmbedOptions, RecordPolicy},
+    meter::Stage,
+    model::Model,
+    monitor::Findings,
+    report::{GpuSummary, RunDetails, RunSummary, peak_memory_bytes},
+    sink::Published,
+};
+use std::{sync::Arc, time::SystemTime};
+
+/// What a run that went well leaves.
+pub(super) struct Ending {
+    pub(super) started: SystemTime,
+    /// Wall-clock seconds, publication included.
+    pub(super) seconds: f64,
+    pub(super) packed: PackTotals,
+    /// What a GPU measured.
+    pub(super) gpu: Option<GpuTiming>,
+    pub(super) findings: Findings,
+    pub(super) reader_restarts: u64,
+    pub(super) published: Published,
+}
+
+impl Ending {
+    /// The figures of the run.
+    pub(super) fn summary(
+        self,
+        model: &Model,
+        plan: &Plan,
+        dataset: &Dataset,
+        options: &EmbedOptions,
+    ) -> RunSummary {
+        let Self {
+            packed, findings, ..
+        } = self;
+        let counts = findings.reading.counts;
+        let token_budget = plan.token_budget.get();
+        let room = counts.batches as f64 * token_budget as f64;
+        let tflops = counts.flops / counts.compute_seconds / 1e12;
+        RunSummary {
+            model: model.name().to_owned(),
+            device: model.device().to_owned(),
+            dtype: model.dtype().name().to_owned(),
+            hidden_size: model.hidden_size(),
+            readers: options.readers.get(),
+            prefetch: options.prefetch.get(),
+            token_budget,
+            records: packed.records,
+            sequences: counts.sequences,
+            rejected: packed.rejected,
+            truncated: packed.truncated,
+            residues: packed.residues,
+            tokens: counts.tokens,
+            batches: counts.batches,
+            packing_fill: if room > 0.0 {
+                counts.tokens as f64 / room
+            } else {
+                0.0
+            },
+            seconds: self.seconds,
+            encoder_seconds: counts.compute_seconds,
+            wait_seconds: findings.reading.stage(Stage::Encoding).starved,
+            tflops: (tflops.is_finite() && tflops > 0.0).then_some(tflops),
+            mfu: findings.mfu,
+            gpu_utilization: findings.gpu_utilization,
+            gpu: self.gpu.map(|gpu| GpuSummary {
+                idle_seconds: gpu.idle,
+                upload_seconds: gpu.upload,
+                exposed_upload_seconds: gpu.exposed_upload,
+                memory_bytes: model.gpu_memory_bytes().unwrap_or(0),
+            }),
+            reader_restarts: self.reader_restarts,
+            peak_memory_bytes: peak_memory_bytes(),
+            output: self.published.output,
+            rejects: self.published.rejects,
+            bottleneck: findings.bottleneck,
+            details: Arc::new(RunDetails {
+                inputs: dataset.sources.join(", "),
+                started: humantime::format_rfc3339_seconds(self.started).to_string(),
+                settings: settings(plan, dataset, options),
+                thresholds: options.thresholds,
+                stages: findings.reading.stages,
+                timeline: findings.timeline,
+                lengths: packed.lengths,
+                rejections: packed.rejections,
+                remarks: findings.remarks,
+            }),
+        }
+    }
+}
+
+/// Every setting of a run by name, as text.
+fn settings(plan: &Plan, dataset: &Dataset, options: &EmbedOptions) -> Vec<(&'static str, String)> {
+    let RecordPolicy {
+        min_length,
+        max_length,
+        long_sequences,
+        residues,
+    } = &dataset.policy;
+    let number = |n: Option<String>| n.unwrap_or_else(|| "none".to_owned());
+    let layers: Vec<_> = plan.layers.iter().map(usize::to_string).collect();
+    vec![
+        ("readers", options.readers.to_string()),
+        ("prefetch", options.prefetch.to_string()),
+        ("token_budget", plan.token_budget.to_string()),
+        ("pooling", options.pooling.name().to_owned()),
+        ("layers", layers.join(", ")),
+        ("overlap", options.overlap.to_string()),
+        ("packing", options.packing.to_string()),
+        ("min_length", number(min_length.map(|n| n.to_string()))),
+        ("max_length", number(max_length.map(|n| n.to_string()))),
+        (
+            "long_sequences",
+            format!("{} {}", long_sequences.name(), long_sequences.limit()),
+        ),
+        ("residues", residues.name().to_owned()),
+        ("take", number(dataset.take.map(|n| n.to_string()))),
+        (
+            "reader_timeout",
+            format!("{} s", options.reader_timeout.as_secs_f64()),
+        ),
+        ("monitor_hz", options.monitor_hz.to_string()),
+        ("metrics_every", options.metrics_every.to_string()),
+    ]
+}

@@ -1,0 +1,19 @@
+//! Whoever follows a run from the thread that asked for it.
+
+use crate::monitor::Notice;
+use std::ops::ControlFlow;
+
+/// Follows a run from the thread that asked for it, between batches.
+pub trait Watcher {
+    /// Is told what happens. To break stops the run.
+    fn notice(&mut self, notice: Notice) -> ControlFlow<()>;
+}
+
+/// Nobody.
+pub struct Unwatched;
+
+impl Watcher for Unwatched {
+    fn notice(&mut self, _notice: Notice) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,228 @@
+//! A run as a section of the page.
+
+use super::{
+    PageRun, Verdict,
+    figure::Figure,
+    lengths,
+    stages::StageRow,
+    timeline,
+    words::{cut, duration, percent, sentence},
+};
+use crate::{
+    meter::Stage,
+    report::{
+        RunDetails, RunSummary,
+        table::{counted, grouped, rate},
+    },
+};
+use serde::Serialize;
+
+/// Longer texts are cut.
+const MOST_TITLE: usize = 160;
+const MOST_SENTENCE: usize = 500;
+const MOST_ERROR: usize = 2_000;
+const MOST_VALUE: usize = 160;
+const MOST_ID: usize = 60;
+const MOST_REASON: usize = 160;
+/// More than this of anything get lost.
+const MOST_REMARKS: usize = 12;
+const MOST_SETTINGS: usize = 60;
+const MOST_REJECTIONS: usize = 20;
+
+/// A run as a section of the page.
+#[derive(Serialize)]
+pub(super) struct Section {
+    number: usize,
+    title: String,
+    verdict: Verdict,
+    /// What the verdict means, and what would help.
+    sentences: Vec<String>,
+    error: Option<String>,
+    figures: Option<Figures>,
+}
+
+/// What there is to see of a run that succeeded.
+#[derive(Serialize)]
+struct Figures {
+    lead: String,
+    remarks: Vec<String>,
+    tiles: Vec<Pair>,
+    /// So many tiles a line make two lines of equal length.
+    tiles_a_line: usize,
+    timeline: Vec<Figure>,
+    stages: Vec<StageRow>,
+    stages_note: Option<String>,
+    lengths: Option<Figure>,
+    settings: Vec<Pair>,
+    thresholds: Vec<Pair>,
+    circumstances: Vec<Pair>,
+    rejected: Option<Rejected>,
+}
+
+/// A name and what it stands for.
+#[derive(Serialize)]
+struct Pair {
+    name: &'static str,
+    value: String,
+}
+
+/// The records that were not embedded.
+#[derive(Serialize)]
+struct Rejected {
+    lead: String,
+    /// Number, id and reason of the first ones.
+    rows: Vec<[String; 3]>,
+}
+
+impl Section {
+    pub(super) fn new(number: usize, run: &PageRun, most_points: usize) -> Self {
+        let summary = run.outcome.as_ref().ok();
+        let mut sentences = Vec::new();
+        if let Some(bottleneck) = summary.and_then(|run| run.bottleneck.as_ref()) {
+            sentences.push(sentence(&bottleneck.message, MOST_SENTENCE));
+            if let Some(remedy) = &bottleneck.remedy {
+                sentences.push(sentence(remedy, MOST_SENTENCE));
+            }
+        }
+        Self {
+            number,
+            title: cut(&run.title, MOST_TITLE),
+            verdict: Verdict::new(&run.outcome),
+            sentences,
+            error: run
+                .outcome
+                .as_ref()
+                .err()
+                .map(|error| cut(error, MOST_ERROR)),
+            figures: summary.map(|run| Figures::new(run, most_points)),
+        }
+    }
+}
+
+impl Figures {
+    fn new(run: &RunSummary, most_points: usize) -> Self {
+        let details = &*run.details;
+        let tiles = tiles(run);
+        Self {
+            lead: format!(
+                "Embedded {} with {}, {} on {}.",
+                counted(run.sequences, "sequence", "sequences"),
+                cut(&run.model, MOST_VALUE),
+                cut(&run.dtype, MOST_VALUE),
+                cut(&run.device, MOST_VALUE)
+            ),
+            remarks: (details.remarks.iter().take(MOST_REMARKS))
+                .map(|remark| sentence(remark, MOST_SENTENCE))
+                .collect(),
+            tiles_a_line: tiles.len().div_ceil(2),
+            tiles,
+            timeline: timeline::figures(&details.timeline, &details.thresholds, most_points),
+            stages: (Stage::ALL.iter().zip(details.stages))
+                .map(|(stage, time)| StageRow::new(*stage, time))
+                .collect(),
+            stages_note: (run.readers > 1).then(|| {
+                let readers = counted(run.readers as u64, "reader", "readers");
+                format!("Reading is the sum of {readers}.")
+            }),
+            lengths: lengths::figure(&details.lengths),
+            settings: settings(details),
+            thresholds: thresholds(details),
+            circumstances: circumstances(run),
+            rejected: Rejected::new(run),
+        }
+    }
+}
+
+/// The figures that tell most.
+fn tiles(run: &RunSummary) -> Vec<Pair> {
+    let tile = |name: &'static str, value: Option<String>| value.map(|value| Pair { name, value });
+    let tiles = [
+        tile("tokens/s", Some(rate(run.tokens_per_sec()))),
+        tile("sequences/s", Some(rate(run.sequences_per_sec()))),
+        tile("GPU idle", run.gpu_idle().map(percent)),
+        tile("GPU utilisation", run.gpu_utilization.map(percent)),
+        tile("MFU", run.mfu.map(percent)),
+        tile("TFLOP/s", run.tflops.map(rate)),
+        tile("packing fill", Some(percent(run.packing_fill))),
+        tile("wall time", Some(duration(run.seconds))),
+        tile("records read", Some(grouped(run.records))),
+        tile("embedded", Some(grouped(run.sequences))),
+        tile("rejected", Some(grouped(run.rejected))),
+        tile("truncated", Some(grouped(run.truncated))),
+    ];
+    tiles.into_iter().flatten().collect()
+}
+
+fn settings(details: &RunDetails) -> Vec<Pair> {
+    let settings = details.settings.iter().take(MOST_SETTINGS);
+    settings
+        .map(|(name, value)| Pair::new(name, value))
+        .collect()
+}
+
+fn thresholds(details: &RunDetails) -> Vec<Pair> {
+    let values = details.thresholds.values();
+    let pairs = values.map(|(name, value)| Pair::new(name, &value.to_string()));
+    pairs.into()
+}
+
+/// What else a reader needs to do the same again.
+fn circumstances(run: &RunSummary) -> Vec<Pair> {
+    let mut pairs = vec![
+        Pair::new("inputs", &run.details.inputs),
+        Pair::new("model", &run.model),
+        Pair::new("number format", &run.dtype),
+        Pair::new("device", &run.device),
+        Pair::new("started (UTC)", &run.details.started),
+        Pair::new("program", concat!("runner ", env!("CARGO_PKG_VERSION"))),
+        Pair::new("readers restarted", &grouped(run.reader_restarts)),
+        Pair::new(
+            "memory at most",
+            &format!("{} MB", grouped(run.peak_memory_bytes / 1_000_000)),
+        ),
+    ];
+    for (name, file) in [("output", &run.output), ("rejects", &run.rejects)] {
+        if let Some(file) = file {
+            pairs.push(Pair::new(name, &file.display().to_string()));
+        }
+    }
+    pairs
+}
+
+impl Pair {
+    fn new(name: &'static str, value: &str) -> Self {
+        Self {
+            name,
+            value: cut(value, MOST_VALUE),
+        }
+    }
+}
+
+impl Rejected {
+    fn new(run: &RunSummary) -> Option<Self> {
+        if run.rejected == 0 {
+            return None;
+        }
+        let rows: Vec<[String; 3]> = (run.details.rejections.iter().take(MOST_REJECTIONS))
+            .map(|record| {
+                [
+                    grouped(record.ordinal),
+                    cut(&record.id, MOST_ID),
+                    cut(&record.reason, MOST_REASON),
+                ]
+            })
+            .collect();
+        let mut lead = counted(run.rejected, "record", "records");
+        lead += if run.rejected == 1 { " was" } else { " were" };
+        lead += " not embedded";
+        if let Some(file) = &run.rejects {
+            let file = cut(&file.display().to_string(), MOST_VALUE);
+            lead += &format!("; {file} lists all of them");
+        }
+        lead += ".";
+        if (rows.len() as u64) < run.rejected && !rows.is_empty() {
+            lead += &format!(" The first {}:", rows.len());
+        }
+        Some(Self { lead, rows })
+    }
+}

@@ -1,0 +1,276 @@
+use super::*;
+use crate::{
+    job::Thresholds,
+    meter::{Bottleneck, Metric, Sample, Severity, Stage, StageTime},
+    report::{GpuSummary, LengthHistogram, RejectedRecord, RunDetails},
+};
+use std::{path::PathBuf, sync::Arc};
+
+/// What would run, load or break out if it were not escaped.
+const HOSTILE: &str = "<script>alert(\"1\")</script>'&\"><svg><section><table>";
+
+/// Samples of a second each. Without a GPU, only what every machine measures.
+fn timeline(n_samples: usize, has_gpu: bool) -> Vec<Sample> {
+    let all: Vec<Metric> = Metric::all()
+        .filter(|metric| has_gpu || !metric.name().starts_with("gpu"))
+        .collect();
+    (1..=n_samples)
+        .map(|n| {
+            let mut sample = Sample::new(1.0);
+            for (place, metric) in all.iter().enumerate() {
+                // Values that change from sample to sample take most room.
+                let value = (n * (place + 7) * 7_919 % 1_000) as f64 / 1_000.0;
+                sample.set(*metric, value);
+            }
+            sample.set(Metric::Seconds, n as f64);
+            sample
+        })
+        .collect()
+}
+
+fn details(n_samples: usize, has_gpu: bool) -> RunDetails {
+    let mut lengths = LengthHistogram::default();
+    for length in [30, 64, 300, 310, 1_022] {
+        lengths.add(length);
+    }
+    let time = StageTime {
+        working: 1.0,
+        starved: 2.0,
+        blocked: 1.0,
+    };
+    RunDetails {
+        inputs: "a.fa".to_owned(),
+        started: "2026-01-02T03:04:05Z".to_owned(),
+        settings: vec![("readers", "2".to_owned())],
+        thresholds: Thresholds::default(),
+        stages: [time; 5],
+        timeline: timeline(n_samples, has_gpu),
+        lengths,
+        rejections: rejections(3, "empty sequence"),
+        remarks: vec!["batches were 60% full".to_owned()],
+    }
+}
+
+fn rejections(n_records: u64, reason: &str) -> Vec<RejectedRecord> {
+    (1..=n_records)
+        .map(|ordinal| RejectedRecord {
+            ordinal,
+            id: format!("id {ordinal}"),
+            reason: reason.to_owned(),
+        })
+        .collect()
+}
+
+fn summary(has_gpu: bool, details: RunDetails) -> RunSummary {
+    RunSummary {
+        model: "esm2_t6".to_owned(),
+        device: "a device".to_owned(),
+        dtype: "f32".to_owned(),
+        hidden_size: 160,
+        readers: 2,
+        prefetch: 4,
+        token_budget: 4_096,
+        records: 12_345,
+        sequences: 12_342,
+        rejected: 3,
+        truncated: 0,
+        residues: 400_000,
+        tokens: 402_000,
+        batches: 100,
+        packing_fill: 0.987,
+        seconds: 20.0,
+        encoder_seconds: 18.5,
+        wait_seconds: 0.5,
+        gpu: has_gpu.then_some(GpuSummary {
+            idle_seconds: 1.5,
+            upload_seconds: 1.0,
+            exposed_upload_seconds: 0.1,
+            memory_bytes: 1_000_000,
+        }),
+        reader_restarts: 0,
+        peak_memory_bytes: 123_400_000,
+        output: Some(PathBuf::from("out/a.parquet")),
+        rejects: None,
+        bottleneck: Some(Bottleneck {
+            stage: Stage::Reading,
+            severity: Severity::Mild,
+            message: "readers are slow".to_owned(),
+            remedy: Some("take more `readers`".to_owned()),
+        }),
+        tflops: has_gpu.then_some(512.0),
+        mfu: has_gpu.then_some(0.518),
+        gpu_utilization: has_gpu.then_some(0.9),
+        details: Arc::new(details),
+    }
+}
+
+fn run(title: &str, outcome: Result<RunSummary, String>) -> PageRun {
+    PageRun {
+        title: title.to_owned(),
+        outcome,
+    }
+}
+
+fn gpu_run() -> PageRun {
+    run("gpu run", Ok(summary(true, details(20, true))))
+}
+
+fn failed_run() -> PageRun {
+    run("failed run", Err("cannot read `a.fa`".to_owned()))
+}
+
+/// Checks what holds for every page, and returns it.
+fn checked(runs: &[PageRun]) -> String {
+    let page = page("job.rhai", runs);
+    assert!(page.starts_with("<!doctype html>"), "{page}");
+    for missing in ["<script", "http", "url(", "@import", "src=", "NaN", "inf\""] {
+        assert!(!page.contains(missing), "{missing} is in {page}");
+    }
+    for tag in ["svg", "section", "table", "figure", "dl", "div", "ul", "tr"] {
+        let opened =
+            page.matches(&format!("<{tag} ")).count() + page.matches(&format!("<{tag}>")).count();
+        assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+    // Every colour of the charts has become a class.
+    assert!(!page.contains("\"#0102"), "{page}");
+    assert!(page.len() < 1_000_000, "{} bytes", page.len());
+    page
+}
+
+fn has_all(page: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+}
+
+#[test]
+fn a_page_tells_how_runs_went() {
+    let cpu = run("cpu run", Ok(summary(false, details(20, false))));
+    let page = checked(&[gpu_run(), cpu, failed_run()]);
+    has_all(
+        &page,
+        &[
+            "3 runs, 1 failed.",
+            "<a href=\"#run-1\">gpu run</a>",
+            "<section id=\"run-3\">",
+            "Mild bottleneck.",
+            "Readers are slow. Take more `readers`.",
+            "<li>Batches were 60% full.</li>",
+            "Failed.",
+            "cannot read `a.fa`",
+            "51.8%",
+            "3 records were not embedded.",
+        ],
+    );
+    let charts = |title: &str| page.matches(&format!("<b>{title}</b>")).count();
+    assert_eq!(charts("Utilisation"), 2);
+    assert_eq!(charts("GPU power in W"), 1);
+    assert_eq!(page.matches("mild below 80%").count(), 2);
+}
+
+#[test]
+fn a_page_of_one_run_has_no_table_of_contents() {
+    assert!(!checked(&[gpu_run()]).contains("class=\"runs\""));
+    assert!(checked(&[gpu_run(), gpu_run()]).contains("class=\"runs\""));
+}
+
+#[test]
+fn a_page_escapes_what_comes_from_outside() {
+    let mut details = details(20, true);
+    details.inputs = HOSTILE.to_owned();
+    details.started = HOSTILE.to_owned();
+    details.settings.push(("output", HOSTILE.to_owned()));
+    details.rejections.extend(rejections(1, HOSTILE));
+    details.rejections[0].id = HOSTILE.to_owned();
+    details.remarks.push(HOSTILE.to_owned());
+    let mut hostile = summary(true, details);
+    hostile.model = HOSTILE.to_owned();
+    hostile.device = HOSTILE.to_owned();
+    hostile.output = Some(PathBuf::from(HOSTILE));
+    hostile.rejects = Some(PathBuf::from(HOSTILE));
+    hostile.bottleneck = Some(Bottleneck {
+        stage: Stage::Reading,
+        severity: Severity::Critical,
+        message: HOSTILE.to_owned(),
+        remedy: Some(HOSTILE.to_owned()),
+    });
+    let runs = [
+        run(HOSTILE, Ok(hostile)),
+        run(HOSTILE, Err(HOSTILE.to_owned())),
+    ];
+    // Tags would not be balanced.
+    let text = checked(&runs);
+    assert!(text.matches("&lt;script&gt;alert(&quot;1&quot;)").count() > 12);
+    assert!(page(HOSTILE, &[]).contains("<h1>&lt;script&gt;"));
+}
+
+#[test]
+fn a_page_stays_small() {
+    let long = "\"".repeat(5_000);
+    let mut details = details(600, true);
+    details.settings = vec![("pattern", long.clone()); 100];
+    details.remarks = vec![long.clone(); 100];
+    details.rejections = rejections(100, &long);
+    let huge = summary(true, details);
+    let runs: Vec<PageRun> = (0..50).map(|_| run(&long, Ok(huge.clone()))).collect();
+    let page = checked(&runs);
+    assert!(page.matches("<section").count() > 3, "{page}");
+    has_all(
+        &page,
+        &["50 runs. The page shows the last", "id=\"run-50\""],
+    );
+    assert!(!page.contains("#run-1\""), "its section has no room");
+
+    let failures: Vec<PageRun> = (0..10_000).map(|_| failed_run()).collect();
+    assert!(checked(&failures).contains("The table lists the last 200."));
+}
+
+#[test]
+fn as_many_runs_as_usual_are_shown_in_full() {
+    let mut details = details(600, true);
+    details.rejections = rejections(100, "9 residues, fewer than min_length 30");
+    let usual = summary(true, details);
+    let runs: Vec<PageRun> = (0..50)
+        .map(|_| run("uniref50.fa.gz with esm2_t33_650M", Ok(usual.clone())))
+        .collect();
+    let page = checked(&runs);
+    assert_eq!(page.matches("<section").count(), MOST_SECTIONS);
+}
+
+#[test]
+fn a_page_does_without_what_was_not_measured() {
+    assert!(checked(&[]).contains("No run has ended."));
+    let mut bare = summary(false, RunDetails::default());
+    bare.bottleneck = None;
+    bare.rejected = 0;
+    bare.seconds = 0.0;
+    let page = checked(&[run("bare", Ok(bare))]);
+    has_all(
+        &page,
+        &["Finished.", "The run was too short for a timeline."],
+    );
+    for missing in [
+        "MFU",
+        "GPU idle",
+        "Sequences by length",
+        "Rejected records",
+        "<figure",
+    ] {
+        assert!(!page.contains(missing), "{missing} is in {page}");
+    }
+}
+
+#[test]
+fn a_metric_that_is_measured_now_and_then_has_gaps() {
+    let mut details = details(0, false);
+    for n in 1..=9 {
+        let mut sample = Sample::new(1.0);
+        sample.set(Metric::Seconds, f64::from(n));
+        let value = (n % 3 > 0).then_some(f64::from(n) * 1_000.0);
+        sample.set(Metric::TokensPerSec, value);
+        details.timeline.push(sample);
+    }
+    let page = checked(&[run("gaps", Ok(summary(false, details)))]);
+    assert_eq!(page.matches("<polyline class=\"first\"").count(), 3);
+    assert_eq!(page.matches("<figure>").count(), 2, "speed and lengths");
+}

@@ -1,0 +1,122 @@
+//! How the page words numbers and texts.
+
+use crate::report::table::{grouped, rate};
+
+/// The beginning of a text, marked if it is not all of it.
+pub(super) fn cut(text: &str, most_chars: usize) -> String {
+    match text.char_indices().nth(most_chars) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A sentence that comes without its capital and dot, with both. A first word that is a name keeps
+/// its case.
+pub(super) fn sentence(text: &str, most_chars: usize) -> String {
+    let mut text = cut(text, most_chars);
+    let word = text
+        .split([' ', ',', ':', ';', '?'])
+        .next()
+        .unwrap_or_default();
+    if !word.is_empty() && word.chars().all(|letter| letter.is_ascii_lowercase()) {
+        text[..1].make_ascii_uppercase();
+    }
+    if !text.ends_with(['.', '…', '!', '?']) {
+        text.push('.');
+    }
+    text
+}
+
+/// A share as a percentage with a decimal.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}
+
+/// A share as a whole percentage.
+pub(super) fn percent_round(share: f64) -> String {
+    format!("{:.0}%", share * 100.0)
+}
+
+/// Seconds with as many digits as mean something.
+pub(super) fn in_seconds(seconds: f64) -> String {
+    if seconds < 10.0 {
+        format!("{seconds:.2} s")
+    } else {
+        format!("{} s", rate(seconds))
+    }
+}
+
+/// A time with as many digits as mean something.
+pub(super) fn duration(seconds: f64) -> String {
+    let whole = seconds as u64;
+    if whole < 120 {
+        in_seconds(seconds)
+    } else if whole < 7_200 {
+        format!("{} min {:02} s", whole / 60, whole % 60)
+    } else {
+        format!("{} h {:02} min", whole / 3_600, whole / 60 % 60)
+    }
+}
+
+/// A number of at most `largest`, so short that it fits beside an axis.
+pub(super) fn short(number: f64, largest: f64) -> String {
+    let (scaled, unit) = match largest {
+        1e9.. => (number / 1e9, "G"),
+        1e6.. => (number / 1e6, "M"),
+        1e4.. => (number / 1e3, "k"),
+        _ => (number, ""),
+    };
+    if scaled >= 1_000.0 {
+        return grouped(scaled.round() as u64) + unit;
+    }
+    if scaled == 0.0 {
+        return "0".to_owned();
+    }
+    let digits = if scaled.abs() < 1.0 { 3 } else { 2 };
+    let text = format!("{scaled:.digits$}");
+    format!("{}{unit}", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(cut("αβγ", 3), "αβγ");
+        assert_eq!(cut("αβγδ", 3), "αβγ…");
+    }
+
+    #[test]
+    fn sentences_have_a_capital_and_a_dot() {
+        let check = |text: &str, expect: &str| assert_eq!(sentence(text, 40), expect);
+        check("readers are slow", "Readers are slow.");
+        check("esm2_t6 is small", "esm2_t6 is small.");
+        check("`readers` is 1", "`readers` is 1.");
+        check("why?", "Why?");
+        check("", ".");
+    }
+
+    #[test]
+    fn times_have_the_digits_that_mean_something() {
+        let check = |seconds: f64, expect: &str| assert_eq!(duration(seconds), expect);
+        check(0.0, "0.00 s");
+        check(119.6, "120 s");
+        check(95.24, "95.2 s");
+        check(185.7, "3 min 05 s");
+        check(7_380.0, "2 h 03 min");
+    }
+
+    #[test]
+    fn numbers_beside_an_axis_are_short() {
+        let check = |number: f64, largest: f64, expect: &str| {
+            assert_eq!(short(number, largest), expect);
+        };
+        check(0.0, 400_000.0, "0");
+        check(50_000.0, 400_000.0, "50k");
+        check(1_500_000.0, 2e6, "1.5M");
+        check(0.25, 1.0, "0.25");
+        check(2_000.0, 2_000.0, "2,000");
+        check(100.0, 100.0, "100");
+    }
+}

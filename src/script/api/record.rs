@@ -1,0 +1,81 @@
+//! Files that runs write about themselves.
+
+use super::RhaiResultOf;
+use crate::script::{
+    host::Record,
+    session::{Session, raise, raise_error},
+};
+use rhai::plugin::*;
+use std::path::Path;
+
+fn record(context: &NativeCallContext, what: Record, path: &str) -> RhaiResultOf<()> {
+    if path.is_empty() {
+        return Err(raise("the path of the file is empty".to_owned()));
+    }
+    let session = Session::of(context);
+    let mut host = session.host()?;
+    host.record(what, Path::new(path)).map_err(raise_error)
+}
+
+#[export_module]
+pub(super) mod record_api {
+    use super::*;
+
+    /// Keeps a page about all runs of the script in `path`: figures, charts over time, what held each
+    /// run back, settings, rejected records. It is written anew as each run ends, and any browser
+    /// shows it without a network. A file of that name is replaced.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// report("run.html");
+    /// embed(esm2("models/esm2"), fasta("proteins.fa"), #{ output: "embeddings.parquet" });
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn report(context: NativeCallContext, path: &str) -> RhaiResultOf<()> {
+        record(&context, Record::Report, path)
+    }
+
+    /// Has runs write a line of measurements to `path` every ten batches, from the next run on: CSV
+    /// with a header if it ends with `.csv`, a JSON object a line if it ends with `.jsonl`. The option
+    /// `metrics_every` of `embed` names another number of batches. A file of that name is replaced.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// metrics("run.csv");
+    /// embed(esm2("models/esm2"), fasta("proteins.fa"), #{ metrics_every: 100 });
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn metrics(context: NativeCallContext, path: &str) -> RhaiResultOf<()> {
+        record(&context, Record::Metrics, path)
+    }
+
+    /// Has runs write what every stage does when to `path`, from the next run on. Perfetto
+    /// (ui.perfetto.dev) and Chrome's `about:tracing` show such a file. A file of that name is replaced.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// trace("trace.json");
+    /// embed(esm2("models/esm2"), fasta("proteins.fa").take(10_000));
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn trace(context: NativeCallContext, path: &str) -> RhaiResultOf<()> {
+        record(&context, Record::Trace, path)
+    }
+
+    /// Keeps the latest measurements in `path`, in the text format of Prometheus, for the textfile
+    /// collector of its node exporter. A file of that name is replaced.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// prometheus("/var/lib/node_exporter/runner.prom");
+    /// embed(esm2("models/esm2"), fasta("proteins.fa"));
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn prometheus(context: NativeCallContext, path: &str) -> RhaiResultOf<()> {
+        record(&context, Record::Prometheus, path)
+    }
+}

@@ -1,0 +1,162 @@
+//! Closures that follow a run, and what a run measured.
+
+use super::{bottleneck::ScriptBottleneck as Bottleneck, run::ScriptRun as Run};
+use crate::{
+    error::Error,
+    meter::{Metric, Sample, Stage, StageTime, Throttle, Unit},
+    pipeline::{Notice, Watcher},
+    script::session::raise_error,
+};
+use rhai::{Array, FnPtr, INT, Map, plugin::*};
+use std::ops::ControlFlow;
+
+/// The closures of a script that follow a run.
+pub(super) struct Closures<'a, 'b> {
+    context: &'a NativeCallContext<'b>,
+    on_sample: Option<FnPtr>,
+    on_bottleneck: Option<FnPtr>,
+    /// What one of them threw, which ends the run.
+    thrown: Option<Box<EvalAltResult>>,
+}
+
+impl<'a, 'b> Closures<'a, 'b> {
+    /// Takes the closures out of the options of a run.
+    pub(super) fn take(context: &'a NativeCallContext<'b>, options: &mut Map) -> Self {
+        let mut take = |name: &str| {
+            let closure = options.get(name)?.clone().try_cast::<FnPtr>()?;
+            options.remove(name);
+            Some(closure)
+        };
+        Self {
+            context,
+            on_sample: take("on_sample"),
+            on_bottleneck: take("on_bottleneck"),
+            thrown: None,
+        }
+    }
+
+    /// The error of a run that they followed, as the script sees it.
+    pub(super) fn raise(self, error: Error) -> Box<EvalAltResult> {
+        match (error, self.thrown) {
+            (Error::StoppedByScript, Some(thrown)) => thrown,
+            (error, _) => raise_error(error),
+        }
+    }
+}
+
+impl Watcher for Closures<'_, '_> {
+    fn notice(&mut self, notice: Notice) -> ControlFlow<()> {
+        let (closure, value) = match notice {
+            Notice::Sample(sample) => (&self.on_sample, sample_map(&sample).into()),
+            Notice::Bottleneck(found) => {
+                (&self.on_bottleneck, Dynamic::from(Bottleneck::new(found)))
+            }
+        };
+        let Some(closure) = closure else {
+            return ControlFlow::Continue(());
+        };
+        match closure.call_within_context::<Dynamic>(self.context, (value,)) {
+            Ok(_) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.thrown = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+}
+
+/// A sample as scripts see it: what was not measured is `()`.
+fn sample_map(sample: &Sample) -> Map {
+    let value = |metric: Metric| match sample.get(metric) {
+        None => Dynamic::UNIT,
+        Some(value) if metric.unit() == Unit::Count => Dynamic::from_int(value.round() as INT),
+        Some(value) => Dynamic::from_float(value),
+    };
+    let mut map: Map = Metric::all()
+        .map(|metric| (metric.name().into(), value(metric)))
+        .collect();
+    map.insert(Throttle::NAME.into(), sample.throttle.to_string().into());
+    map
+}
+
+#[export_module]
+pub(super) mod watching_api {
+    use super::*;
+
+    /// Returns what held the run back, or `()` if it had too few batches to tell.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let run = embed(esm2("models/esm2"), fasta("proteins.fa"));
+    /// print(run.bottleneck);
+    /// ```
+    #[rhai_fn(get = "bottleneck", pure)]
+    pub fn bottleneck(run: &mut Run) -> Dynamic {
+        let found = run.summary().bottleneck.clone();
+        found.map_or(Dynamic::UNIT, |found| Dynamic::from(Bottleneck::new(found)))
+    }
+
+    /// Returns the useful TFLOP per second while the encoder computed; padding counts for nothing.
+    #[rhai_fn(get = "tflops", pure)]
+    pub fn tflops(run: &mut Run) -> Dynamic {
+        number(run.summary().tflops)
+    }
+
+    /// Returns the same as a share of what the GPU could do at most in the number format, from 0 to 1,
+    /// or `()` where that is not known (model FLOP utilisation).
+    #[rhai_fn(get = "mfu", pure)]
+    pub fn mfu(run: &mut Run) -> Dynamic {
+        number(run.summary().mfu)
+    }
+
+    /// Returns the share of the time during which any kernel ran on the GPU, from 0 to 1, as NVML
+    /// measured it, or `()` without NVML and for runs of a second or two.
+    #[rhai_fn(get = "gpu_utilization", pure)]
+    pub fn gpu_utilization(run: &mut Run) -> Dynamic {
+        number(run.summary().gpu_utilization)
+    }
+
+    /// Returns where the time of each stage went: a map with `reading`, `packing`, `encoding`,
+    /// `collecting` and `writing`, each a map with the seconds that the stage was `working`, `starved`
+    /// (it waited for input) and `blocked` (it waited for room). They add up to the stage's whole
+    /// time. Readers are added up.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let run = embed(esm2("models/esm2"), fasta("proteins.fa"));
+    /// print(`packing waited ${run.stages.packing.starved} s for records`);
+    /// ```
+    #[rhai_fn(get = "stages", pure)]
+    pub fn stages(run: &mut Run) -> Map {
+        let times = run.summary().details.stages;
+        let entry = |(stage, time): (Stage, StageTime)| {
+            let mut map = Map::new();
+            map.insert("working".into(), time.working.into());
+            map.insert("starved".into(), time.starved.into());
+            map.insert("blocked".into(), time.blocked.into());
+            (stage.name().into(), Dynamic::from_map(map))
+        };
+        Stage::ALL.into_iter().zip(times).map(entry).collect()
+    }
+
+    /// Returns what was measured while the run went on, each sample as a map as `on_sample` gets it.
+    /// There are 600 at most: long runs have longer intervals.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let run = embed(esm2("models/esm2"), fasta("proteins.fa"));
+    /// for sample in run.samples { print(`${sample.seconds} s: ${sample.tokens_per_sec} tokens/s`); }
+    /// ```
+    #[rhai_fn(get = "samples", pure)]
+    pub fn samples(run: &mut Run) -> Array {
+        let samples = run.summary().details.timeline.iter();
+        samples.map(|sample| sample_map(sample).into()).collect()
+    }
+}
+
+fn number(value: Option<f64>) -> Dynamic {
+    value.map_or(Dynamic::UNIT, Dynamic::from_float)
+}

@@ -1,0 +1,522 @@
+//! Which stage is blamed, on a device of given speed, with stages that are slower than they need to
+//! be: nothing here depends on how fast the machine is.
+
+use flate2::{Compression, write::GzEncoder};
+use runner::{
+    cancel::CancelToken,
+    event::{Event, EventSender},
+    job::{Dataset, Delays, DeviceChoice, EmbedOptions, Mock, ModelSpec},
+    meter::{Severity, Stage},
+    model::Model,
+    monitor::Recorder,
+    pipeline::{self, Context, Notice, Unwatched, Watcher},
+    reader::Pool,
+    report::RunSummary,
+};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs::{self, File},
+    io::Write as _,
+    num::NonZeroUsize,
+    ops::ControlFlow,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+use tempfile::TempDir;
+
+const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
+const DEMO: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/examples/models/esm2_t6_2M_demo"
+);
+/// Tokens of the input.
+const TOKENS: f64 = 600_000.0;
+/// Tokens of a batch: the input is some 150 batches.
+const BUDGET: usize = 4096;
+
+/// A run that something slows down.
+struct Case {
+    /// Seconds that the device needs for all tokens.
+    encoder: f64,
+    /// Seconds that a reader needs for all of the input.
+    reader: f64,
+    /// Seconds that packing takes beside its work, and so for writing.
+    packing: f64,
+    writing: f64,
+    readers: usize,
+    input: Input,
+}
+
+#[derive(Clone, Copy)]
+enum Input {
+    Plain,
+    Gzip,
+    /// A pipe whose writer needs so many seconds.
+    Pipe(f64),
+}
+
+const FAST: Case = Case {
+    encoder: 0.0,
+    reader: 0.0,
+    packing: 0.0,
+    writing: 0.0,
+    readers: 1,
+    input: Input::Plain,
+};
+
+impl Case {
+    fn run(&self) -> RunSummary {
+        let folder = tempfile::tempdir().unwrap();
+        self.run_with(
+            &folder,
+            Recorder::default(),
+            &mut Unwatched,
+            &EmbedOptions::default(),
+        )
+        .unwrap()
+    }
+
+    fn run_with(
+        &self,
+        folder: &TempDir,
+        recorder: Recorder,
+        watcher: &mut dyn Watcher,
+        options: &EmbedOptions,
+    ) -> Result<RunSummary, runner::error::Error> {
+        let text = fasta();
+        let input = folder.path().join("proteins.fa");
+        match self.input {
+            Input::Plain => fs::write(&input, &text).unwrap(),
+            Input::Gzip => {
+                let file = File::create(&input).unwrap();
+                let mut encoder = GzEncoder::new(file, Compression::fast());
+                encoder.write_all(text.as_bytes()).unwrap();
+                encoder.finish().unwrap();
+            }
+            Input::Pipe(seconds) => {
+                nix::unistd::mkfifo(&input, nix::sys::stat::Mode::S_IRWXU).unwrap();
+                let pipe = input.clone();
+                let text = text.clone();
+                thread::spawn(move || trickle(&pipe, text.as_bytes(), seconds));
+            }
+        }
+        let pool = if self.reader > 0.0 {
+            Pool::with_program(throttled(folder, text.len() as f64 / self.reader))
+        } else {
+            Pool::with_program(PathBuf::from(RUNNER))
+        };
+        let n_batches = TOKENS / BUDGET as f64;
+        let options = EmbedOptions {
+            readers: NonZeroUsize::new(self.readers).unwrap(),
+            token_budget: NonZeroUsize::new(BUDGET),
+            delays: Delays {
+                packing: Duration::from_secs_f64(self.packing / n_batches),
+                writing: Duration::from_secs_f64(self.writing / n_batches),
+            },
+            ..options.clone()
+        };
+        let mock = Mock {
+            tokens_per_sec: (self.encoder > 0.0).then(|| TOKENS / self.encoder),
+            ..Mock::default()
+        };
+        let (events, _) = EventSender::channel();
+        embed(
+            Setup {
+                pool,
+                mock,
+                recorder,
+                events,
+            },
+            &input,
+            watcher,
+            &options,
+        )
+    }
+}
+
+/// What a run needs beside its options.
+struct Setup {
+    pool: Pool,
+    mock: Mock,
+    recorder: Recorder,
+    events: EventSender,
+}
+
+impl Setup {
+    /// Readers and a device as fast as they can be.
+    fn fast(events: EventSender) -> Self {
+        Self {
+            pool: Pool::with_program(PathBuf::from(RUNNER)),
+            mock: Mock::default(),
+            recorder: Recorder::default(),
+            events,
+        }
+    }
+}
+
+fn embed(
+    setup: Setup,
+    input: &Path,
+    watcher: &mut dyn Watcher,
+    options: &EmbedOptions,
+) -> Result<RunSummary, runner::error::Error> {
+    let model = Model::load(&ModelSpec {
+        device: DeviceChoice::Mock,
+        mock: setup.mock,
+        ..ModelSpec::new(DEMO)
+    })?;
+    let mut context = Context {
+        readers: setup.pool,
+        recorder: setup.recorder,
+        events: setup.events,
+        cancel: CancelToken::default(),
+    };
+    let dataset = Dataset::new(vec![input.to_string_lossy().into_owned()]);
+    pipeline::embed(&mut context, &model, &dataset, options, watcher)
+}
+
+/// Sequences of 20 to 380 residues, [`TOKENS`] together.
+fn fasta() -> String {
+    let mut text = String::new();
+    let mut n_tokens = 0.0;
+    let mut n = 0usize;
+    while n_tokens < TOKENS {
+        let length = 20 + n * 37 % 361;
+        writeln!(
+            text,
+            ">p{n}\n{}",
+            &"MKVLAAGICDEFHNPQRSTW".repeat(20)[..length]
+        )
+        .unwrap();
+        n_tokens += length as f64 + 2.0;
+        n += 1;
+    }
+    text
+}
+
+/// Writes `text` to a pipe in a hundred pieces.
+fn trickle(pipe: &Path, text: &[u8], seconds: f64) {
+    let mut pipe = File::options().write(true).open(pipe).unwrap();
+    for piece in text.chunks(text.len().div_ceil(100)) {
+        // The reader is gone if its test failed.
+        if pipe.write_all(piece).is_err() {
+            return;
+        }
+        thread::sleep(Duration::from_secs_f64(seconds / 100.0));
+    }
+}
+
+/// A reader that sends so many bytes a second.
+fn throttled(folder: &TempDir, bytes_per_sec: f64) -> PathBuf {
+    let path = folder.path().join("reader.sh");
+    let piece = 16_384.0;
+    let text = format!(
+        "#!/bin/sh\n'{RUNNER}' \"$@\" | while :; do dd bs={piece} count=1 2>/dev/null; sleep {:.4}; done\n",
+        piece / bytes_per_sec
+    );
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn the_right_stage_is_blamed() {
+    let check = |name: &str, case: Case, stage: Stage, severity: Severity, words: &str| {
+        let run = case.run();
+        let found = run.bottleneck.as_ref().expect(name);
+        let times = run.details.stages;
+        assert_eq!(
+            (found.stage, found.severity),
+            (stage, severity),
+            "{name}: {found}\n{times:?}"
+        );
+        assert!(found.to_string().contains(words), "{name}: {found}");
+        // Gaps are measured over their whole length, so nothing of a stage's time is lost. The last
+        // stage lives as long as the run; a trace shows the same of the others.
+        let time = times[Stage::Writing as usize];
+        let lost = (run.seconds - time.total()).abs() / run.seconds;
+        assert!(lost < 0.02, "{name}: {time:?} of {} s", run.seconds);
+        let reading = times[Stage::Reading as usize].total();
+        assert!(
+            reading <= 1.02 * run.seconds * case.readers as f64,
+            "{name}"
+        );
+    };
+    use Severity::{Critical, Good};
+    let slow_device = Case {
+        encoder: 1.0,
+        ..FAST
+    };
+    check(
+        "device",
+        slow_device,
+        Stage::Encoding,
+        Good,
+        "as it should be",
+    );
+    let slow_reader = Case {
+        encoder: 0.2,
+        reader: 1.5,
+        ..FAST
+    };
+    check(
+        "reader",
+        slow_reader,
+        Stage::Reading,
+        Critical,
+        "raise `readers`",
+    );
+    let slow_pipe = Case {
+        input: Input::Pipe(1.5),
+        ..FAST
+    };
+    check(
+        "pipe",
+        slow_pipe,
+        Stage::Reading,
+        Critical,
+        "the input is a pipe",
+    );
+    let slow_gzip = Case {
+        reader: 1.0,
+        readers: 3,
+        input: Input::Gzip,
+        ..FAST
+    };
+    check(
+        "gzip",
+        slow_gzip,
+        Stage::Reading,
+        Critical,
+        "compress with bgzip",
+    );
+    let slow_packing = Case {
+        packing: 1.0,
+        ..FAST
+    };
+    check(
+        "packing",
+        slow_packing,
+        Stage::Packing,
+        Critical,
+        "one thread",
+    );
+    let slow_writer = Case {
+        writing: 1.0,
+        ..FAST
+    };
+    check(
+        "writer",
+        slow_writer,
+        Stage::Writing,
+        Critical,
+        "faster disk",
+    );
+    // Where two are slow, the slower one is to blame.
+    let slower_device = Case {
+        encoder: 2.0,
+        reader: 0.7,
+        writing: 0.5,
+        ..FAST
+    };
+    check(
+        "device, reader",
+        slower_device,
+        Stage::Encoding,
+        Good,
+        "busy",
+    );
+    let slower_writer = Case {
+        encoder: 0.5,
+        writing: 1.5,
+        ..FAST
+    };
+    check(
+        "writer, device",
+        slower_writer,
+        Stage::Writing,
+        Critical,
+        "rows/s",
+    );
+    let slower_packing = Case {
+        encoder: 0.5,
+        packing: 1.5,
+        ..FAST
+    };
+    check(
+        "packing, device",
+        slower_packing,
+        Stage::Packing,
+        Critical,
+        "idle",
+    );
+    let slower_reader = Case {
+        reader: 2.0,
+        packing: 0.4,
+        writing: 0.4,
+        ..FAST
+    };
+    check(
+        "reader, writer",
+        slower_reader,
+        Stage::Reading,
+        Critical,
+        "waited",
+    );
+}
+
+#[test]
+fn a_run_of_two_batches_is_not_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("proteins.fa");
+    fs::write(&input, ">a\nMKV\n>b\nMKVL\n").unwrap();
+    let (events, _) = EventSender::channel();
+    let setup = Setup::fast(events);
+    let run = embed(setup, &input, &mut Unwatched, &EmbedOptions::default());
+    assert_eq!(run.unwrap().bottleneck, None);
+}
+
+#[test]
+fn spans_of_a_trace_fill_the_time_of_each_stage() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Recorder::default();
+    let path = folder.path().join("trace.json");
+    recorder.record_trace(&path).unwrap();
+    let case = Case {
+        encoder: 0.5,
+        writing: 1.0,
+        ..FAST
+    };
+    let run = case
+        .run_with(
+            &folder,
+            recorder.clone(),
+            &mut Unwatched,
+            &EmbedOptions::default(),
+        )
+        .unwrap();
+    recorder.finish().unwrap();
+
+    let events: Vec<Value> = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut names = BTreeMap::new();
+    // Start, end and sum of the spans of each track.
+    let mut tracks: BTreeMap<u64, (f64, f64, f64)> = BTreeMap::new();
+    for event in &events {
+        let tid = event["tid"].as_u64().unwrap_or(0);
+        if event["name"] == "thread_name" {
+            names.insert(event["args"]["name"].as_str().unwrap(), tid);
+        }
+        if event["ph"] == "X" {
+            let (start, length) = (
+                event["ts"].as_f64().unwrap(),
+                event["dur"].as_f64().unwrap(),
+            );
+            let track = tracks.entry(tid).or_insert((f64::INFINITY, 0.0, 0.0));
+            track.0 = track.0.min(start);
+            track.1 = track.1.max(start + length);
+            track.2 += length;
+        }
+    }
+    for name in ["packing", "encoding", "collecting", "writing", "reader 0"] {
+        let (start, end, sum) = tracks[&names[name]];
+        let lost = 1.0 - sum / (end - start);
+        assert!(lost.abs() < 0.02, "{name}: {lost}");
+    }
+    let batches = events.iter().filter(|event| event["name"] == "batch");
+    assert_eq!(batches.count() as u64, run.batches);
+}
+
+/// Keeps what it is told, and stops at the first bottleneck.
+#[derive(Default)]
+struct Listener {
+    n_samples: usize,
+    bottleneck: Option<Stage>,
+}
+
+impl Watcher for Listener {
+    fn notice(&mut self, notice: Notice) -> ControlFlow<()> {
+        match notice {
+            Notice::Sample(_) => {
+                self.n_samples += 1;
+                ControlFlow::Continue(())
+            }
+            Notice::Bottleneck(found) => {
+                self.bottleneck = Some(found.stage);
+                ControlFlow::Break(())
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bottleneck_is_told_of_while_the_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = Case {
+        reader: 30.0,
+        ..FAST
+    };
+    let mut listener = Listener::default();
+    let options = EmbedOptions {
+        monitor_hz: 10.0,
+        ..EmbedOptions::default()
+    };
+    let start = std::time::Instant::now();
+    let error = case
+        .run_with(&folder, Recorder::default(), &mut listener, &options)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "stopped by the script; nothing was published"
+    );
+    assert_eq!(listener.bottleneck, Some(Stage::Reading));
+    // The packer fills its window first, and then twenty samples tell.
+    assert!(listener.n_samples >= 20, "{}", listener.n_samples);
+    assert!(start.elapsed() < Duration::from_secs(25), "it was stopped");
+}
+
+#[test]
+fn every_event_is_of_the_schema() {
+    // The events that README documents, each with the keys that it has beside `event`.
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (events, received) = EventSender::channel();
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("proteins.fa");
+    fs::write(&input, fasta()).unwrap();
+    let setup = Setup::fast(events);
+    embed(setup, &input, &mut Unwatched, &EmbedOptions::default()).unwrap();
+    let mut kinds = BTreeMap::new();
+    for event in received.drain() {
+        let json = serde_json::to_value::<Event>(event).unwrap();
+        let name = json["event"].as_str().unwrap().to_owned();
+        kinds.insert(name, json);
+    }
+    for (name, json) in &kinds {
+        assert!(
+            readme.contains(&format!("`{name}`")),
+            "{name} is not in the README"
+        );
+        if name != "sample" {
+            for key in json
+                .as_object()
+                .unwrap()
+                .keys()
+                .filter(|key| *key != "event")
+            {
+                assert!(readme.contains(&format!("`{key}`")), "{name}.{key}");
+            }
+        }
+    }
+    for name in [
+        "run_started",
+        "reader_started",
+        "batch_encoded",
+        "sample",
+        "run_finished",
+    ] {
+        assert!(kinds.contains_key(name), "{name}");
+    }
+}
