@@ -6,7 +6,7 @@ use runner::{
     cancel::CancelToken,
     event::{Event, EventSender},
     job::{Dataset, Delays, DeviceChoice, EmbedOptions, Mock, ModelSpec},
-    meter::{Severity, Stage},
+    meter::{Metric, Severity, Stage},
     model::Model,
     monitor::Recorder,
     pipeline::{self, Context, Notice, Unwatched, Watcher},
@@ -473,7 +473,7 @@ fn a_bottleneck_is_told_of_while_the_run_goes_on() {
         "stopped by the script; nothing was published"
     );
     assert_eq!(listener.bottleneck, Some(Stage::Reading));
-    // The packer fills its window first, and then twenty samples tell.
+    // A reader sends what makes a frame, and then twenty samples tell.
     assert!(listener.n_samples >= 20, "{}", listener.n_samples);
     assert!(start.elapsed() < Duration::from_secs(25), "it was stopped");
 }
@@ -509,6 +509,10 @@ fn every_event_is_of_the_schema() {
                 assert!(readme.contains(&format!("`{key}`")), "{name}.{key}");
             }
         }
+    }
+    for metric in Metric::all() {
+        let row = format!("| `{}` | {} |", metric.name(), metric.meaning());
+        assert!(readme.contains(&row), "the README lacks {row}");
     }
     for name in [
         "run_started",

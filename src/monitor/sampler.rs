@@ -133,7 +133,7 @@ pub(super) fn encoder_idle(since: &Reading, is_gpu: bool) -> Option<f64> {
     }
     // The GPU's clock tells of a gap when the batch behind it is done. Without one, a stage that
     // waited for batches all the time, with none in flight, had none for the GPU.
-    let is_starved = encoding.total() > 0.0 && encoding.starved >= encoding.total();
+    let is_starved = encoding.total() > 0.0 && encoding.starved >= 0.99 * encoding.total();
     (is_starved && since.depths.in_flight == 0).then_some(1.0)
 }
 

@@ -41,6 +41,19 @@ pub fn judge(span: &Reading, facts: &RunFacts, gpu_utilization: Option<f64>) -> 
     if span.counts.batches < LEAST_BATCHES {
         return None;
     }
+    verdict(span, facts, gpu_utilization)
+}
+
+/// As [`judge`], for the last while of a run that goes on and has had enough batches in all. A while
+/// without any batch tells most.
+pub fn judge_so_far(span: &Reading, all_batches: u64, facts: &RunFacts) -> Option<Bottleneck> {
+    if all_batches < LEAST_BATCHES {
+        return None;
+    }
+    verdict(span, facts, None)
+}
+
+fn verdict(span: &Reading, facts: &RunFacts, gpu_utilization: Option<f64>) -> Option<Bottleneck> {
     let idle = encoder_idle(span, facts.is_gpu)?;
     let thresholds = &facts.thresholds;
     let busy = gpu_utilization.map_or(1.0 - idle, |utilization| utilization.min(1.0 - idle));
@@ -58,7 +71,11 @@ pub fn judge(span: &Reading, facts: &RunFacts, gpu_utilization: Option<f64>) -> 
     };
     let (mut message, remedy) = words(stage, span, facts, idle);
     let wait_ms = 1e3 * span.stage(Stage::Encoding).starved / span.counts.batches as f64;
-    if severity != Severity::Good && stage <= Stage::Packing && wait_ms > thresholds.wait_ms {
+    if span.counts.batches > 0
+        && severity != Severity::Good
+        && stage <= Stage::Packing
+        && wait_ms > thresholds.wait_ms
+    {
         message += &format!("; it waited {wait_ms:.1} ms for each batch");
     }
     if severity == Severity::Good && idle > thresholds.gpu_idle_goal {
@@ -122,24 +139,27 @@ fn blamed(span: &Reading, is_gpu: bool) -> Stage {
 fn words(stage: Stage, span: &Reading, facts: &RunFacts, idle: f64) -> (String, Option<String>) {
     let counts = &span.counts;
     let encoder = format!("the encoder is idle {} of the time", percent(idle));
-    let delivered = rate(counts.tokens as f64 / span.seconds);
-    let possible = rate(counts.tokens as f64 / counts.compute_seconds);
+    let pace = |supplier: &str| match counts.batches {
+        0 => format!("no batch came for {:.1} s", span.seconds),
+        _ => format!(
+            "{supplier} {} tokens/s, and the encoder could take {}",
+            rate(counts.tokens as f64 / span.seconds),
+            rate(counts.tokens as f64 / counts.compute_seconds)
+        ),
+    };
     match stage {
         Stage::Reading => {
             let readers = match facts.n_readers {
                 1 => "1 reader delivers".to_owned(),
                 n => format!("{n} readers deliver"),
             };
-            let message = format!(
-                "reading is the bottleneck: {readers} {delivered} tokens/s, and the encoder could \
-                 take {possible}; {encoder}"
-            );
+            let message = format!("reading is the bottleneck: {}; {encoder}", pace(&readers));
             (message, Some(reading_remedy(span, facts)))
         }
         Stage::Packing => (
             format!(
-                "packing is the bottleneck: its thread delivers {delivered} tokens/s, and the \
-                 encoder could take {possible}; {encoder}"
+                "packing is the bottleneck: {}; {encoder}",
+                pace("its thread delivers")
             ),
             Some(
                 "one thread tokenises and packs: run several jobs beside each other, each with a \
@@ -320,6 +340,24 @@ mod tests {
         let mut nothing = span(9.0, BUSY);
         nothing.counts = Counts::default();
         assert_eq!(judge(&nothing, &facts(), Some(0.0)), None);
+    }
+
+    #[test]
+    fn a_while_without_batches_is_a_bottleneck_of_a_run_that_had_some() {
+        let mut nothing = span(0.0, [[0.1, 9.9, 0.0], [0.0, 10.0, 0.0], [0.0, 10.0, 0.0]]);
+        nothing.counts = Counts::default();
+        assert_eq!(judge_so_far(&nothing, 2, &facts()), None);
+        let verdict = judge_so_far(&nothing, 50, &facts()).expect("a verdict");
+        assert_eq!(
+            (verdict.stage, verdict.severity),
+            (Stage::Reading, Severity::Critical)
+        );
+        assert!(
+            verdict
+                .message
+                .starts_with("reading is the bottleneck: no batch came for 10.0 s; the encoder"),
+            "{verdict}"
+        );
     }
 
     #[test]

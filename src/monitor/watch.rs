@@ -8,7 +8,7 @@ use super::{
     peak::peak_flops,
     recorder::RunRecorder,
     sampler::Sampler,
-    tiers::{fill_remark, judge},
+    tiers::{fill_remark, judge, judge_so_far},
     timeline::Timeline,
 };
 use crate::{
@@ -406,7 +406,9 @@ impl Watch {
             return;
         }
         self.window.pop_front();
-        let Some(bottleneck) = judge(&reading.since(&earlier), &self.shared.facts, None) else {
+        let span = reading.since(&earlier);
+        let facts = &self.shared.facts;
+        let Some(bottleneck) = judge_so_far(&span, reading.counts.batches, facts) else {
             return;
         };
         if bottleneck.severity == Severity::Good {

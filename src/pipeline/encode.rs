@@ -92,43 +92,46 @@ impl Encoding<'_> {
     /// The next batch.
     fn next(&mut self) -> Result<Option<Feed>, Halt> {
         self.look_around()?;
-        let mut received = self.batches.receive_within(Duration::ZERO);
+        match self.batches.receive_within(Duration::ZERO) {
+            Received::Item(feed) => return Ok(Some(feed)),
+            Received::End => return Ok(None),
+            Received::Nothing => {}
+        }
         let meters = self.monitor.meters().clone();
-        let clock = meters.clock(Stage::Encoding);
-        loop {
-            match received {
-                Received::Item(feed) => return Ok(Some(feed)),
-                Received::End => return self.look_around().map(|()| None),
-                Received::Nothing => {
-                    received = clock.during(Activity::Starved, || {
-                        self.look_around()?;
-                        Ok::<_, Halt>(self.batches.receive_within(PATIENCE))
-                    })?;
+        meters.clock(Stage::Encoding).during(Activity::Starved, || {
+            loop {
+                match self.batches.receive_within(PATIENCE) {
+                    Received::Item(feed) => return Ok(Some(feed)),
+                    // A packing stage that was told to stop ends, too.
+                    Received::End => return self.look_around().map(|()| None),
+                    Received::Nothing => self.look_around()?,
                 }
             }
-        }
+        })
     }
 
     /// Hands a batch on to the collecting stage.
     fn hand_on(&mut self, sequences: u64, submitted: Submitted) -> Result<(), Halt> {
-        let mut sent = self
+        let mut waiting = match self
             .in_flight
-            .send_within(Duration::ZERO, sequences, submitted);
+            .send_within(Duration::ZERO, sequences, submitted)
+        {
+            Sent::Done => return Ok(()),
+            // The next stage is gone if it failed; its own error says why.
+            Sent::Abandoned => return Err(Halt::Abandoned),
+            Sent::Full(submitted) => submitted,
+        };
         let meters = self.monitor.meters().clone();
-        let clock = meters.clock(Stage::Encoding);
-        loop {
-            match sent {
-                Sent::Done => return Ok(()),
-                // The next stage is gone if it failed; its own error says why.
-                Sent::Abandoned => return Err(Halt::Abandoned),
-                Sent::Full(submitted) => {
-                    sent = clock.during(Activity::Blocked, || {
-                        self.look_around()?;
-                        Ok::<_, Halt>(self.in_flight.send_within(PATIENCE, sequences, submitted))
-                    })?;
+        meters.clock(Stage::Encoding).during(Activity::Blocked, || {
+            loop {
+                match self.in_flight.send_within(PATIENCE, sequences, waiting) {
+                    Sent::Done => return Ok(()),
+                    Sent::Abandoned => return Err(Halt::Abandoned),
+                    Sent::Full(submitted) => waiting = submitted,
                 }
+                self.look_around()?;
             }
-        }
+        })
     }
 
     /// Tells whoever follows the run what there is to tell, and looks whether it is to stop.
@@ -137,7 +140,10 @@ impl Encoding<'_> {
             return Err(Error::Stopped(reason).into());
         }
         while let Some(notice) = self.monitor.notice() {
-            if self.watcher.notice(notice).is_break() {
+            // A slow listener must not look like a wait for other stages.
+            let clock = self.monitor.meters().clock(Stage::Encoding);
+            let answer = clock.during(Activity::Working, || self.watcher.notice(notice));
+            if answer.is_break() {
                 return Err(Error::StoppedByScript.into());
             }
         }

@@ -1,0 +1,296 @@
+//! What runs write about themselves, and scripts that follow them, through the program.
+
+use nix::pty::openpty;
+use runner::meter::{Metric, Throttle};
+use serde_json::Value;
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+use tempfile::TempDir;
+
+const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A job of 25 batches that takes half a second and measures ten times a second.
+const JOB: &str = r#"
+    let model = esm2(ROOT + "/examples/models/esm2_t6_2M_demo", #{
+        device: "mock", mock: #{ tokens_per_sec: 60_000 },
+    });
+    let proteins = fasta(ROOT + "/examples/data/proteins.fasta").min_length(70);
+    let options = #{ token_budget: 1024, monitor_hz: 10 };
+"#;
+
+fn job(rest: &str) -> String {
+    JOB.replace("ROOT", &format!("{ROOT:?}")) + rest
+}
+
+fn command(folder: &TempDir, flags: &[&str], script: &str) -> Command {
+    fs::write(folder.path().join("job.rhai"), script).unwrap();
+    let mut command = Command::new(RUNNER);
+    command
+        .args(["exec", "job.rhai"])
+        .args(flags)
+        .current_dir(folder.path())
+        .env_remove("RUST_LOG");
+    command
+}
+
+fn exec(folder: &TempDir, flags: &[&str], script: &str) -> Output {
+    command(folder, flags, script).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn header() -> String {
+    let names: Vec<_> = Metric::all().map(Metric::name).collect();
+    format!("run,{},{}", names.join(","), Throttle::NAME)
+}
+
+/// Checks the files of two runs of [`JOB`].
+fn check_files(folder: &Path, n_batches: u64) {
+    let csv = fs::read_to_string(folder.join("m.csv")).unwrap();
+    let mut lines = csv.lines();
+    assert_eq!(lines.next().unwrap(), header());
+    let column = |name: &str| header().split(',').position(|n| n == name).unwrap();
+    let cell = |line: &str, name: &str| line.split(',').nth(column(name)).unwrap().to_owned();
+    let batches: Vec<_> = lines
+        .map(|line| (cell(line, "run"), cell(line, "batches")))
+        .collect();
+    let expect: Vec<_> = ["1", "2"]
+        .iter()
+        .flat_map(|run| {
+            let ends = (10..=n_batches).step_by(10);
+            ends.map(|batch| ((*run).to_owned(), batch.to_string()))
+        })
+        .collect();
+    assert_eq!(batches, expect);
+
+    let trace = fs::read(folder.join("t.json")).unwrap();
+    let events: Vec<Value> = serde_json::from_slice(&trace).unwrap();
+    for run in [1, 2] {
+        let batches = events
+            .iter()
+            .filter(|event| event["name"] == "batch" && event["pid"] == run);
+        assert_eq!(batches.count() as u64, n_batches, "run {run}");
+    }
+
+    let gauges = fs::read_to_string(folder.join("p.prom")).unwrap();
+    assert!(
+        gauges.contains(&format!("runner_batches{{run=\"2\"}} {n_batches}\n")),
+        "{gauges}"
+    );
+
+    let page = fs::read_to_string(folder.join("r.html")).unwrap();
+    assert!(page.contains("id=\"run-2\""), "both runs have a section");
+    assert!(page.contains("The encoder is the limit, as it should be"));
+    assert!(
+        page.contains("fewer than"),
+        "the rejected records have reasons"
+    );
+    for missing in ["<script", "http", "url(", "@import", "src="] {
+        assert!(!page.contains(missing), "{missing}");
+    }
+    assert!(page.len() < 1_000_000);
+}
+
+const TWICE: &str =
+    "let a = embed(model, proteins, options); let b = embed(model, proteins, options);
+    print(b.batches); print(b.bottleneck.severity);";
+
+#[test]
+fn flags_write_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = [
+        "--report",
+        "r.html",
+        "--metrics",
+        "m.csv",
+        "--trace",
+        "t.json",
+        "--prometheus",
+        "p.prom",
+        "-q",
+    ];
+    let output = exec(&folder, &flags, &job(TWICE));
+    // Seven: the job rejects short records.
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    let (n_batches, severity) = printed.trim().split_once('\n').unwrap();
+    assert_eq!(severity, "good");
+    check_files(folder.path(), n_batches.parse().unwrap());
+}
+
+#[test]
+fn functions_write_the_same_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = job(&format!(
+        "report(\"r.html\"); metrics(\"m.csv\"); trace(\"t.json\"); prometheus(\"p.prom\"); {TWICE}"
+    ));
+    let output = exec(&folder, &["-q"], &script);
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    let n_batches = printed.lines().next().unwrap();
+    check_files(folder.path(), n_batches.parse().unwrap());
+}
+
+#[test]
+fn lines_come_as_often_as_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = job("metrics(\"m.jsonl\"); options.metrics_every = 4;
+        print(embed(model, proteins, options).batches);");
+    let output = exec(&folder, &["-q"], &script);
+    let n_batches: usize = text(&output.stdout).trim().parse().unwrap();
+    let lines = fs::read_to_string(folder.path().join("m.jsonl")).unwrap();
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), n_batches / 4);
+    assert!(lines.iter().all(|line| line["tokens_per_sec"].is_number()));
+    assert!(lines.iter().all(|line| line["gpu_power_watts"].is_null()));
+    // Sampled before the first line, ten times a second.
+    assert!(lines.last().unwrap()["memory_bytes"].as_u64().unwrap() > 1_000_000);
+}
+
+#[test]
+fn files_that_cannot_be_written_stop_the_job_before_it_begins() {
+    let check = |flags: &[&str], script: &str, expect: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let output = exec(&folder, flags, script);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(expect), "{stderr}");
+        assert_eq!(text(&output.stdout), "", "nothing was run");
+    };
+    check(
+        &["--metrics", "m.txt"],
+        "print(1);",
+        "neither with .csv nor",
+    );
+    check(
+        &["--trace", "/proc/none/t.json"],
+        "print(1);",
+        "/proc/none/t.json",
+    );
+    check(
+        &["--report", "/proc/none/r.html"],
+        "print(1);",
+        "/proc/none",
+    );
+    check(
+        &[],
+        "metrics(\"m.txt\"); print(1);",
+        "neither with .csv nor",
+    );
+}
+
+#[test]
+fn closures_follow_a_run_and_can_stop_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = job(r#"
+        let seen = 0;
+        let last = ();
+        options.on_sample = |sample| { seen += 1; last = sample; };
+        let run = embed(model, proteins, options);
+        print(`${seen >= 3} ${last.tokens > 0} ${last.gpu_power_watts == ()} ${run.samples.len >= seen}`);
+
+        options.output = "out.parquet";
+        options.on_sample = |sample| if sample.batches > 2 { throw "enough"; };
+        try { embed(model, proteins, options); } catch (err) { print(`stopped: ${err}`); }
+
+        options.on_sample = |sample| embed(model, proteins);
+        try { embed(model, proteins, options); } catch (err) { print(err); }
+
+        options.on_sample = |sample| sample.tokns;
+        embed(model, proteins, options);
+    "#);
+    let output = exec(&folder, &["-q"], &script);
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(
+        stdout,
+        "true true true true\nstopped: enough\na closure that follows a run can neither load models, \
+         start runs nor ask for files\n",
+        "{stderr}"
+    );
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr.contains("tokns"), "{stderr}");
+    assert!(!folder.path().join("out.parquet").exists());
+}
+
+#[test]
+fn samples_and_verdicts_are_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = exec(
+        &folder,
+        &["--json"],
+        &job("embed(model, proteins, options);"),
+    );
+    let events: Vec<Value> = text(&output.stderr)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let samples: Vec<_> = events.iter().filter(|e| e["event"] == "sample").collect();
+    assert!(samples.len() >= 3, "{events:?}");
+    for metric in Metric::all() {
+        assert!(samples[0].get(metric.name()).is_some(), "{}", metric.name());
+    }
+}
+
+/// Log lines without what differs from run to run.
+fn normalised(log: &str) -> Vec<String> {
+    let lines = log.lines().filter(|line| line.contains("runner::metrics"));
+    lines
+        .map(|line| {
+            let line = &line[line.find("INFO").unwrap()..];
+            let no_digits = line
+                .chars()
+                .map(|c| if c.is_ascii_digit() { '0' } else { c });
+            let mut text: String = no_digits.collect();
+            while text.contains("00") {
+                text = text.replace("00", "0");
+            }
+            text.trim_end().to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn logs_are_the_same_with_and_without_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = job("embed(model, proteins, options);");
+    let flags = ["-v", "--color", "never"];
+    let plain = exec(&folder, &flags, &script);
+    let plain = normalised(&text(&plain.stderr));
+
+    let pty = openpty(None, None).unwrap();
+    let mut child = command(&folder, &flags, &script)
+        .env("TERM", "xterm")
+        .stderr(Stdio::from(pty.slave))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut drawn = Vec::new();
+    // The end of a terminal is an error.
+    let _ = File::from(pty.master).read_to_end(&mut drawn);
+    child.wait().unwrap();
+    let drawn = text(&drawn);
+    assert!(drawn.contains("packing"), "the bars were drawn: {drawn}");
+    // What moves the cursor and clears lines is no content.
+    let mut content = String::new();
+    let mut rest = drawn.as_str();
+    while let Some(start) = rest.find('\u{1b}') {
+        content += &rest[..start];
+        let end = rest[start + 2..].find(|c: char| c.is_ascii_alphabetic());
+        rest = &rest[start + 2 + end.unwrap() + 1..];
+    }
+    content += rest;
+    let content = content.replace('\r', "\n");
+    let on_terminal = normalised(&content);
+    assert!(plain.len() >= 2, "{plain:?}");
+    assert_eq!(on_terminal, plain);
+}
