@@ -6,7 +6,11 @@ use nvml_wrapper::{
     bitmasks::device::ThrottleReasons,
     enum_wrappers::device::{Clock, PcieUtilCounter, TemperatureSensor},
 };
-use std::{ffi::OsStr, sync::OnceLock};
+use std::{
+    ffi::OsStr,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 /// Where figures of a GPU come from.
 pub(super) trait GpuSource: Send {
@@ -15,7 +19,14 @@ pub(super) trait GpuSource: Send {
 }
 
 /// A GPU as NVML sees it.
-pub(super) struct NvmlGpu(Device<'static>);
+pub(super) struct NvmlGpu {
+    device: Device<'static>,
+    /// What the bus did, and when that was measured.
+    bus: Option<(Instant, [Option<f64>; 2])>,
+}
+
+/// NVML measures the bus for 40 milliseconds.
+const BUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The library, opened once for the life of the process, or why not.
 fn library() -> Result<&'static Nvml, &'static str> {
@@ -45,14 +56,34 @@ impl NvmlGpu {
             .device_by_uuid(uuid)
             .or_else(|_| nvml.device_by_uuid(slice));
         device
-            .map(Self)
+            .map(|device| Self { device, bus: None })
             .map_err(|error| format!("it does not know {uuid}: {error}"))
+    }
+}
+
+impl NvmlGpu {
+    /// Bytes per second to the GPU and from it.
+    fn bus(&mut self) -> [Option<f64>; 2] {
+        match self.bus {
+            Some((when, rates)) if when.elapsed() < BUS_INTERVAL => rates,
+            _ => {
+                let counters = [PcieUtilCounter::Receive, PcieUtilCounter::Send];
+                let rates = counters.map(|counter| {
+                    // NVML gives kilobytes.
+                    let rate = self.device.pcie_throughput(counter).ok();
+                    rate.map(|rate| f64::from(rate) * 1e3)
+                });
+                self.bus = Some((Instant::now(), rates));
+                rates
+            }
+        }
     }
 }
 
 impl GpuSource for NvmlGpu {
     fn measure(&mut self, sample: &mut Sample) {
-        let device = &self.0;
+        let [received, sent] = self.bus();
+        let device = &self.device;
         let mut set = |metric: Metric, value: Option<f64>| sample.set(metric, value);
         let utilization = device.utilization_rates().ok();
         set(
@@ -78,14 +109,8 @@ impl GpuSource for NvmlGpu {
         ] {
             set(metric, device.clock_info(clock).ok().map(f64::from));
         }
-        for (metric, counter) in [
-            (Metric::GpuPcieRxBytesPerSec, PcieUtilCounter::Receive),
-            (Metric::GpuPcieTxBytesPerSec, PcieUtilCounter::Send),
-        ] {
-            // NVML gives kilobytes, over 20 milliseconds.
-            let rate = device.pcie_throughput(counter).ok();
-            set(metric, rate.map(|rate| f64::from(rate) * 1e3));
-        }
+        set(Metric::GpuPcieRxBytesPerSec, received);
+        set(Metric::GpuPcieTxBytesPerSec, sent);
         if let Ok(reasons) = device.current_throttle_reasons() {
             let throttle = throttle(reasons);
             set(

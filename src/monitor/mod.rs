@@ -3,10 +3,12 @@
 //! *Input*: the [`Meters`] of a run, NVML, `/proc`. *Output*: samples, a verdict, files of
 //! measurements. *Owns*: what counts as a bottleneck. *Never*: prints, or holds a run up.
 
+mod batches;
 mod error;
 mod gpu;
 mod growth;
 mod host;
+mod look;
 mod metrics;
 mod peak;
 mod prometheus;
@@ -17,11 +19,12 @@ mod timeline;
 mod trace;
 mod watch;
 
+pub use batches::BatchWatch;
 pub use error::MonitorError;
 pub use recorder::Recorder;
 pub use sampler::RunShape;
 pub use tiers::RunFacts;
-pub use watch::{BatchWatch, Findings, Monitor, MonitorPlan, Notice};
+pub use watch::{Findings, Monitor, MonitorPlan, Notice};
 
 use std::{
     fs::{self, File},

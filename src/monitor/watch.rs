@@ -2,29 +2,30 @@
 
 use super::{
     Recorder, RunFacts, RunShape,
-    gpu::{GpuSource, NvmlGpu},
+    batches::{BatchWatch, Shared},
     growth,
-    host::Host,
+    look::Watch,
     peak::peak_flops,
-    recorder::RunRecorder,
     sampler::Sampler,
-    tiers::{fill_remark, judge, judge_so_far},
-    timeline::Timeline,
+    tiers::{fill_remark, judge},
 };
 use crate::{
-    event::{Event, EventSender},
+    event::EventSender,
     job::Dtype,
-    meter::{Bottleneck, Meters, Metric, QueueMeters, Reading, Sample, Severity},
+    meter::{Bottleneck, Meters, QueueMeters, Reading, Sample},
 };
 use std::{
-    collections::VecDeque,
     sync::{
-        Arc, Mutex, Once, OnceLock, PoisonError,
-        mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel},
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, sync_channel},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+
+/// Notices that wait for somebody who is slow to listen; later ones are lost.
+const MOST_NOTICES: usize = 256;
 
 /// What to watch, and how.
 pub struct MonitorPlan {
@@ -72,39 +73,9 @@ pub struct Findings {
 pub struct Monitor {
     shared: Arc<Shared>,
     notices: Option<Receiver<Notice>>,
-    /// Ends the thread, which takes samples, when it is dropped.
-    thread: Option<(Sender<()>, JoinHandle<Watched>)>,
+    /// The thread that takes samples.
+    thread: Option<JoinHandle<Watch>>,
 }
-
-/// What the stages and the sampling thread share.
-struct Shared {
-    meters: Arc<Meters>,
-    recorder: RunRecorder,
-    facts: RunFacts,
-    shape: RunShape,
-    metrics_every: u64,
-    /// All meters when the first batch was there: what came before is not the pipeline's fault.
-    began: OnceLock<Reading>,
-    /// Takes the samples for lines of measurements.
-    by_batch: Mutex<Sampler>,
-    /// The latest figures of GPU and host.
-    latest: Mutex<Option<Sample>>,
-}
-
-/// What the thread leaves.
-struct Watched {
-    timeline: Timeline,
-    utilization: Option<f64>,
-}
-
-/// Warnings are about the time of so many samples.
-const WINDOW_SAMPLES: u32 = 20;
-/// The same stage is warned of this often at most.
-const WARN_AGAIN: Duration = Duration::from_secs(60);
-/// Notices that wait for somebody who is slow to listen; later ones are lost.
-const MOST_NOTICES: usize = 256;
-/// NVML's utilisation is of up to a second before.
-const UTILIZATION_LAG: f64 = 1.0;
 
 impl Monitor {
     /// Begins to watch a run that began at `start`, with these queues.
@@ -134,6 +105,7 @@ impl Monitor {
             metrics_every: plan.metrics_every.max(1),
             began: OnceLock::new(),
             latest: Mutex::new(None),
+            is_over: AtomicBool::new(false),
         });
         if hz <= 0.0 {
             return Self {
@@ -144,35 +116,18 @@ impl Monitor {
         }
         let period = Duration::from_secs_f64(1.0 / hz);
         let (notice_sender, notices) = sync_channel(MOST_NOTICES);
-        let (stop, stopped) = mpsc::channel();
-        let watch = Watch {
-            sampler: Sampler::new(shared.meters.clone(), shape),
-            host: Host::new(&shared.meters.reader_pids()),
-            gpu: plan.gpu.and_then(|(_, uuid)| open_gpu(&uuid, events)),
-            shared: shared.clone(),
-            events: events.clone(),
-            notices: notice_sender,
-            timeline: Timeline::new(),
-            utilization: (0.0, 0.0),
-            window: VecDeque::new(),
-            window_time: period * WINDOW_SAMPLES,
-            last_warning: None,
-            has_warned_of_growth: false,
-        };
+        let watch = Watch::new(&shared, period, events, notice_sender);
+        let uuid = plan.gpu.map(|(_, uuid)| uuid);
         let thread = thread::Builder::new()
             .name("monitor".to_owned())
-            .spawn(move || watch.run(period, &stopped));
-        let thread = match thread {
-            Ok(thread) => Some((stop, thread)),
-            Err(error) => {
-                events.warn(format!("the run is not monitored: {error}"));
-                None
-            }
-        };
+            .spawn(move || watch.run(uuid.as_deref()));
+        if let Err(error) = &thread {
+            events.warn(format!("the run is not monitored: {error}"));
+        }
         Self {
             shared,
             notices: Some(notices),
-            thread,
+            thread: thread.ok(),
         }
     }
 
@@ -191,28 +146,41 @@ impl Monitor {
         self.notices.as_ref()?.try_recv().ok()
     }
 
+    /// The last batch was given to the model. The thread may be in the middle of a measurement, so it
+    /// is told early that the run will not wait for the next one.
+    pub fn wind_down(&self) {
+        self.shared.is_over.store(true, Ordering::Release);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+
     /// Ends the thread, and gives what it leaves, if it is there and did not end before.
-    fn end(&mut self) -> Option<Watched> {
-        let (stop, thread) = self.thread.take()?;
-        drop(stop);
+    fn end(&mut self) -> Option<Watch> {
+        self.wind_down();
         // A monitor that panicked has said so, and must not cost anyone a run.
-        thread.join().ok()
+        self.thread.take()?.join().ok()
     }
 
     /// Ends the watch when all stages have ended.
     pub fn finish(mut self) -> Findings {
         let reading = self.shared.meters.read();
-        let watched = self.end();
+        let watch = self.end().map(|mut watch| {
+            // The rest of the run is an interval, too.
+            let rest = watch.sampler.take();
+            watch.note(watch.shared.with_latest(rest));
+            watch
+        });
         let Shared {
             facts,
             shape,
             began,
             ..
         } = &*self.shared;
-        let utilization = watched.as_ref().and_then(|watched| watched.utilization);
+        let utilization = watch.as_ref().and_then(Watch::mean_utilization);
         let counts = reading.counts;
         let fill = counts.tokens as f64 / (counts.batches * facts.token_budget as u64) as f64;
-        let timeline = watched.map_or_else(Vec::new, |watched| watched.timeline.samples());
+        let timeline = watch.map_or_else(Vec::new, |watch| watch.timeline.samples());
         let span = began.get().map(|began| reading.since(began));
         let flops_per_sec = counts.flops / counts.compute_seconds;
         Findings {
@@ -238,201 +206,5 @@ impl Monitor {
 impl Drop for Monitor {
     fn drop(&mut self) {
         self.end();
-    }
-}
-
-/// What the stages tell the monitor as batches pass.
-#[derive(Clone)]
-pub struct BatchWatch(Arc<Shared>);
-
-impl BatchWatch {
-    /// The encoding stage has a batch. The first call counts.
-    pub fn arrived(&self) {
-        self.0.began.get_or_init(|| self.0.meters.read());
-    }
-
-    /// A batch came back that the device computed from `start` to `end`; the meters count it already.
-    pub fn came_back(&self, (start, end): (Instant, Instant), tokens: u64, sequences: u64) {
-        let shared = &self.0;
-        shared.recorder.batch((start, end), tokens, sequences);
-        let batches = shared.meters.read().counts.batches;
-        if !batches.is_multiple_of(shared.metrics_every) {
-            return;
-        }
-        let lock = shared.by_batch.lock();
-        let mut sample = lock.unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(latest) = &*shared.latest.lock().unwrap_or_else(PoisonError::into_inner) {
-            sample.adopt_machine(latest);
-        }
-        tracing::info!(target: "runner::metrics", "{}", line(&sample));
-        shared.recorder.metrics(&sample);
-    }
-}
-
-/// A line of measurements for the log.
-fn line(sample: &Sample) -> String {
-    let count = |metric: Metric| sample.get(metric).unwrap_or(0.0);
-    let mut line = format!(
-        "batch {:.0}: {:.0} sequences, {:.0} tokens/s, {:.1}% filled, queues {:.0} {:.0} {:.0}",
-        count(Metric::Batches),
-        count(Metric::Sequences),
-        count(Metric::TokensPerSec),
-        100.0 * count(Metric::PackingFill),
-        count(Metric::BatchesQueued),
-        count(Metric::BatchesInFlight),
-        count(Metric::RowsQueued),
-    );
-    for (metric, scale, what, unit) in [
-        (Metric::EncoderIdle, 100.0, "encoder idle", "%"),
-        (Metric::WaitMs, 1.0, "waited", " ms a batch"),
-        (Metric::Mfu, 100.0, "MFU", "%"),
-        (Metric::GpuUtilization, 100.0, "GPU", "%"),
-        (Metric::GpuPowerWatts, 1.0, "power", " W"),
-    ] {
-        if let Some(value) = sample.get(metric) {
-            line += &format!(", {what} {:.1}{unit}", value * scale);
-        }
-    }
-    line
-}
-
-/// The GPU's figures, or a word on why there are none. It is said once.
-fn open_gpu(uuid: &str, events: &EventSender) -> Option<Box<dyn GpuSource>> {
-    static SAID: Once = Once::new();
-    match NvmlGpu::find(uuid) {
-        Ok(gpu) => Some(Box::new(gpu)),
-        Err(reason) => {
-            SAID.call_once(|| {
-                events.warn(format!(
-                    "NVML gives no figures of the GPU, and the run goes on without: {reason}"
-                ));
-            });
-            None
-        }
-    }
-}
-
-/// The thread that takes samples.
-struct Watch {
-    shared: Arc<Shared>,
-    sampler: Sampler,
-    host: Host,
-    gpu: Option<Box<dyn GpuSource>>,
-    events: EventSender,
-    notices: SyncSender<Notice>,
-    timeline: Timeline,
-    /// Utilisation times seconds, and seconds.
-    utilization: (f64, f64),
-    /// Readings of the last while, with the time of each.
-    window: VecDeque<(Instant, Reading)>,
-    window_time: Duration,
-    last_warning: Option<(Instant, Bottleneck)>,
-    has_warned_of_growth: bool,
-}
-
-impl Watch {
-    fn run(mut self, period: Duration, stopped: &Receiver<()>) -> Watched {
-        let mut next = Instant::now() + period;
-        loop {
-            let patience = next.saturating_duration_since(Instant::now());
-            match stopped.recv_timeout(patience) {
-                Err(RecvTimeoutError::Timeout) => {}
-                // The rest of the run is an interval, too.
-                _ => break,
-            }
-            self.look();
-            // A look that took longer than its period does not make the next ones come at once.
-            next = (next + period).max(Instant::now());
-        }
-        self.look();
-        let (sum, seconds) = self.utilization;
-        Watched {
-            timeline: self.timeline,
-            utilization: (seconds > 0.0).then(|| sum / seconds),
-        }
-    }
-
-    fn look(&mut self) {
-        let mut sample = self.sampler.take();
-        self.host
-            .measure(&self.shared.meters.reader_pids(), &mut sample);
-        if let Some(gpu) = &mut self.gpu {
-            gpu.measure(&mut sample);
-        }
-        self.note_utilization(&sample);
-        *self
-            .shared
-            .latest
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(sample.clone());
-        self.shared.recorder.sample(&sample);
-        self.timeline.push(sample.clone());
-        self.events.send(Event::Sample {
-            sample: Box::new(sample.clone()),
-        });
-        // Whoever is too slow to listen gets the next one.
-        let _ = self.notices.try_send(Notice::Sample(Box::new(sample)));
-        self.warn();
-        self.warn_of_growth();
-    }
-
-    fn note_utilization(&mut self, sample: &Sample) {
-        let began = self.shared.began.get().map(|began| began.seconds);
-        let (Some(began), Some(now), Some(utilization)) = (
-            began,
-            sample.get(Metric::Seconds),
-            sample.get(Metric::GpuUtilization),
-        ) else {
-            return;
-        };
-        if now - began > UTILIZATION_LAG {
-            self.utilization.0 += utilization * sample.interval();
-            self.utilization.1 += sample.interval();
-        }
-    }
-
-    /// Warns of a bottleneck, but not all the time.
-    fn warn(&mut self) {
-        if self.shared.began.get().is_none() {
-            return;
-        }
-        let now = Instant::now();
-        let reading = self.shared.meters.read();
-        self.window.push_back((now, reading));
-        let Some((first, earlier)) = self.window.front().copied() else {
-            return;
-        };
-        if now - first < self.window_time {
-            return;
-        }
-        self.window.pop_front();
-        let span = reading.since(&earlier);
-        let facts = &self.shared.facts;
-        let Some(bottleneck) = judge_so_far(&span, reading.counts.batches, facts) else {
-            return;
-        };
-        if bottleneck.severity == Severity::Good {
-            return;
-        }
-        let is_new = self.last_warning.as_ref().is_none_or(|(when, last)| {
-            now - *when >= WARN_AGAIN
-                || (last.stage != bottleneck.stage && now - *when >= self.window_time)
-        });
-        if is_new {
-            self.last_warning = Some((now, bottleneck.clone()));
-            self.events.send(Event::Bottleneck {
-                bottleneck: bottleneck.clone(),
-            });
-            let _ = self.notices.try_send(Notice::Bottleneck(bottleneck));
-        }
-    }
-
-    fn warn_of_growth(&mut self) {
-        if !self.has_warned_of_growth
-            && let Some(remark) = growth::remark(self.timeline.complete())
-        {
-            self.has_warned_of_growth = true;
-            self.events.warn(remark);
-        }
     }
 }

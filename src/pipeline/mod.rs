@@ -204,6 +204,7 @@ fn run(
         let collecting = scope.spawn(move || collecting.run());
         let writing = scope.spawn(move || writing.run());
         let encoded = encoding.run();
+        monitor.wind_down();
         let (packed, restarts) = match joined(packing, "packing") {
             Ok((packed, restarts)) => (packed, restarts),
             Err(error) => (Err(Halt::Failed(error)), 0),

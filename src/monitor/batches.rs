@@ -1,0 +1,88 @@
+//! What the stages tell the monitor as batches pass.
+
+use super::{RunFacts, RunShape, recorder::RunRecorder, sampler::Sampler};
+use crate::meter::{Meters, Metric, Reading, Sample};
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
+    time::Instant,
+};
+
+/// What the stages and the sampling thread share.
+pub(super) struct Shared {
+    pub(super) meters: Arc<Meters>,
+    pub(super) recorder: RunRecorder,
+    pub(super) facts: RunFacts,
+    pub(super) shape: RunShape,
+    pub(super) metrics_every: u64,
+    /// All meters when the first batch was there: what came before is not the pipeline's fault.
+    pub(super) began: OnceLock<Reading>,
+    /// Takes the samples for lines of measurements.
+    pub(super) by_batch: Mutex<Sampler>,
+    /// The latest figures of GPU and host.
+    pub(super) latest: Mutex<Option<Sample>>,
+    /// The thread is to end.
+    pub(super) is_over: AtomicBool,
+}
+
+/// What the stages tell the monitor as batches pass.
+#[derive(Clone)]
+pub struct BatchWatch(pub(super) Arc<Shared>);
+
+impl BatchWatch {
+    /// The encoding stage has a batch. The first call counts.
+    pub fn arrived(&self) {
+        self.0.began.get_or_init(|| self.0.meters.read());
+    }
+
+    /// A batch came back that the device computed from `start` to `end`; the meters count it already.
+    pub fn came_back(&self, (start, end): (Instant, Instant), tokens: u64, sequences: u64) {
+        let shared = &self.0;
+        shared.recorder.batch((start, end), tokens, sequences);
+        let batches = shared.meters.read().counts.batches;
+        if !batches.is_multiple_of(shared.metrics_every) {
+            return;
+        }
+        let lock = shared.by_batch.lock();
+        let sample = lock.unwrap_or_else(PoisonError::into_inner).take();
+        let sample = shared.with_latest(sample);
+        tracing::info!(target: "runner::metrics", "{}", line(&sample));
+        shared.recorder.metrics(&sample);
+    }
+}
+
+impl Shared {
+    /// A sample of the stages with the latest figures of GPU and host.
+    pub(super) fn with_latest(&self, mut sample: Sample) -> Sample {
+        if let Some(latest) = &*self.latest.lock().unwrap_or_else(PoisonError::into_inner) {
+            sample.adopt_machine(latest);
+        }
+        sample
+    }
+}
+
+/// A line of measurements for the log.
+fn line(sample: &Sample) -> String {
+    let count = |metric: Metric| sample.get(metric).unwrap_or(0.0);
+    let mut line = format!(
+        "batch {:.0}: {:.0} sequences, {:.0} tokens/s, {:.1}% filled, queues {:.0} {:.0} {:.0}",
+        count(Metric::Batches),
+        count(Metric::Sequences),
+        count(Metric::TokensPerSec),
+        100.0 * count(Metric::PackingFill),
+        count(Metric::BatchesQueued),
+        count(Metric::BatchesInFlight),
+        count(Metric::RowsQueued),
+    );
+    for (metric, scale, what, unit) in [
+        (Metric::EncoderIdle, 100.0, "encoder idle", "%"),
+        (Metric::WaitMs, 1.0, "waited", " ms a batch"),
+        (Metric::Mfu, 100.0, "MFU", "%"),
+        (Metric::GpuUtilization, 100.0, "GPU", "%"),
+        (Metric::GpuPowerWatts, 1.0, "power", " W"),
+    ] {
+        if let Some(value) = sample.get(metric) {
+            line += &format!(", {what} {:.1}{unit}", value * scale);
+        }
+    }
+    line
+}
