@@ -113,7 +113,9 @@ impl Error {
     /// The exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(_) | Self::StoppedByScript => exit_code::SCRIPT,
+            Self::Plan(_) | Self::StoppedByScript | Self::Monitor(MonitorError::Format(_)) => {
+                exit_code::SCRIPT
+            }
             Self::Input(_) | Self::Pack(_) => exit_code::INPUT,
             Self::Model(_) => exit_code::MODEL,
             Self::Device(_) => exit_code::DEVICE,

@@ -159,34 +159,25 @@ fn lines_come_as_often_as_asked() {
 
 #[test]
 fn files_that_cannot_be_written_stop_the_job_before_it_begins() {
-    let check = |flags: &[&str], script: &str, expect: &str| {
+    let check = |flags: &[&str], script: &str, exit_code: i32, expect: &str| {
         let folder = tempfile::tempdir().unwrap();
         let output = exec(&folder, flags, script);
         let stderr = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert_eq!(output.status.code(), Some(exit_code), "{stderr}");
         assert!(stderr.contains(expect), "{stderr}");
         assert_eq!(text(&output.stdout), "", "nothing was run");
     };
-    check(
-        &["--metrics", "m.txt"],
-        "print(1);",
-        "neither with .csv nor",
-    );
-    check(
-        &["--trace", "/proc/none/t.json"],
-        "print(1);",
-        "/proc/none/t.json",
-    );
-    check(
-        &["--report", "/proc/none/r.html"],
-        "print(1);",
-        "/proc/none",
-    );
-    check(
-        &[],
-        "metrics(\"m.txt\"); print(1);",
-        "neither with .csv nor",
-    );
+    let ending = "neither with .csv nor with .jsonl";
+    check(&["--metrics", "m.txt"], "print(1);", 3, ending);
+    check(&[], "metrics(\"m.txt\"); print(1);", 3, ending);
+    for (flag, path) in [
+        ("--trace", "/proc/none/t.json"),
+        ("--report", "/proc/none/r.html"),
+        ("--prometheus", "/proc/none/p.prom"),
+        ("--metrics", "/proc/none/m.csv"),
+    ] {
+        check(&[flag, path], "print(1);", 1, "/proc/none");
+    }
 }
 
 #[test]
@@ -293,4 +284,33 @@ fn logs_are_the_same_with_and_without_a_terminal() {
     let on_terminal = normalised(&content);
     assert!(plain.len() >= 2, "{plain:?}");
     assert_eq!(on_terminal, plain);
+}
+
+#[test]
+fn the_example_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(RUNNER)
+        .args(["-q", "exec", "examples/watching.rhai", "--"])
+        .arg(folder.path())
+        .current_dir(ROOT)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stdout).contains("verdict  good"),
+        "{}",
+        text(&output.stdout)
+    );
+    let checked = Command::new(RUNNER)
+        .args(["check", "examples/watching.rhai"])
+        .current_dir(ROOT)
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
+    for name in ["run.html", "run.csv", "trace.json"] {
+        assert!(
+            folder.path().join(name).metadata().unwrap().len() > 100,
+            "{name}"
+        );
+    }
 }

@@ -24,11 +24,11 @@ pub(super) enum Command {
     Exec {
         /// The script, a `.rhai` file
         script: PathBuf,
-        #[command(flatten)]
-        records: Records,
         /// What the script finds in `args`
         #[arg(last = true)]
         args: Vec<String>,
+        #[command(flatten)]
+        records: Records,
     },
     /// Check a script without doing its work: no model is loaded, nothing is written
     ///

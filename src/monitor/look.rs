@@ -124,8 +124,21 @@ impl Watch {
         self.warn_of_growth();
     }
 
+    /// Measures the rest of the run. A short one is part of the interval before: a batch that ends in
+    /// it would look like a great speed.
+    pub(super) fn note_rest(&mut self) {
+        let rest = self.sampler.take();
+        let mut sample = self.shared.with_latest(rest);
+        if sample.interval() < self.period.as_secs_f64() / 2.0
+            && let Some(before) = self.timeline.pop()
+        {
+            sample = before.merged(&sample);
+        }
+        self.note(sample);
+    }
+
     /// Hands a sample to everyone who wants it.
-    pub(super) fn note(&mut self, sample: Sample) {
+    fn note(&mut self, sample: Sample) {
         self.shared.recorder.sample(&sample);
         self.timeline.push(sample.clone());
         self.events.send(Event::Sample {

@@ -49,6 +49,12 @@ impl Timeline {
         }
     }
 
+    /// Takes the last sample out.
+    pub(super) fn pop(&mut self) -> Option<Sample> {
+        let pending = self.pending.take().map(|(sample, _)| sample);
+        pending.or_else(|| self.samples.pop())
+    }
+
     /// The samples that are complete.
     pub(super) fn complete(&self) -> &[Sample] {
         &self.samples
@@ -82,5 +88,8 @@ mod tests {
         let last = samples.last().unwrap();
         assert_eq!(last.get(Metric::Seconds), Some(10_000.0));
         assert_eq!(samples[0].get(Metric::TokensPerSec), Some(5.0));
+        let popped = timeline.pop().unwrap();
+        assert_eq!(popped.get(Metric::Seconds), Some(10_000.0));
+        assert_eq!(timeline.samples().len(), samples.len() - 1);
     }
 }

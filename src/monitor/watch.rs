@@ -166,9 +166,7 @@ impl Monitor {
     pub fn finish(mut self) -> Findings {
         let reading = self.shared.meters.read();
         let watch = self.end().map(|mut watch| {
-            // The rest of the run is an interval, too.
-            let rest = watch.sampler.take();
-            watch.note(watch.shared.with_latest(rest));
+            watch.note_rest();
             watch
         });
         let Shared {

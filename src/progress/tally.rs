@@ -89,12 +89,9 @@ impl Tally {
     /// The figures of a run that goes on, on one line, the most important first, because narrow
     /// terminals cut the end.
     pub(super) fn line(&self, elapsed: Duration) -> String {
-        let mut line = self.figures(elapsed);
-        line += &format!(", {} queued", self.n_queued);
-        if let Some(left) = self.left(elapsed) {
-            line += &format!(", {} left", HumanDuration(left));
-        }
-        line
+        let left = self.left(elapsed).map(HumanDuration);
+        let left = left.map_or_else(String::new, |left| format!("{left:#} left, "));
+        format!("{left}{}, {} queued", self.figures(elapsed), self.n_queued)
     }
 
     /// The figures so far, after this time.
@@ -219,7 +216,7 @@ mod tests {
         tally.add(&Event::UnitRead { input_bytes: 250 });
         assert_eq!(
             tally.line(Duration::from_secs(2)),
-            "500 embedded, 2,000 tokens/s, 1,200 read, 2 rejected, 2 queued, 6 seconds left"
+            "6s left, 500 embedded, 2,000 tokens/s, 1,200 read, 2 rejected, 2 queued"
         );
     }
 

@@ -85,7 +85,8 @@ impl RunSummary {
             lines.push(("GPU", figures));
         }
         if let Some(tflops) = self.tflops {
-            let mut figures = format!("{tflops:.1} useful TFLOP/s while computing");
+            let (rate, unit) = flops(tflops);
+            let mut figures = format!("{rate} useful {unit} while computing");
             if let Some(mfu) = self.mfu {
                 figures += &format!(", MFU {:.1}%", mfu * 100.0);
             }
@@ -109,6 +110,15 @@ impl RunSummary {
             lines.push(("rejects", rejects.display().to_string()));
         }
         lines
+    }
+}
+
+/// A rate of floating-point operations, and its unit: CPUs count in thousandths.
+pub(super) fn flops(tflops: f64) -> (String, &'static str) {
+    if tflops < 1.0 {
+        (rate(1e3 * tflops), "GFLOP/s")
+    } else {
+        (rate(tflops), "TFLOP/s")
     }
 }
 
@@ -200,7 +210,7 @@ embedded 1,234,560 sequences with esm2_t6, f32 on CPU (2 threads)
  time     20.00 s; the encoder computed 18.50 s and waited 0.50 s
  readers  2, 0 restarted; prefetch 4
  memory   123 MB at most
- encoder  0.1 useful TFLOP/s while computing
+ encoder  61.2 useful GFLOP/s while computing
  verdict  mild: readers are slow: raise `readers`
  remark   batches have room
  output   out/a.parquet (vectors of 160)";

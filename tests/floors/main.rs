@@ -34,7 +34,7 @@ const HOUSE: &[Room] = &[
     ("progress", 4, &[]),
     ("report", 4, &["fasta"]),
     ("pipeline", 4, &["batch", "device", "error", "fasta", "model", "monitor", "reader", "report", "sink"]),
-    ("script", 5, &["device", "error", "fasta", "model", "pipeline", "progress", "report"]),
+    ("script", 5, &["device", "error", "fasta", "model", "monitor", "pipeline", "progress", "report"]),
     ("signal", 5, &["error"]),
     ("cli", 5, &["error", "monitor", "pipeline", "progress", "reader", "script", "signal"]),
 ];

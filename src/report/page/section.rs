@@ -12,7 +12,7 @@ use crate::{
     meter::Stage,
     report::{
         RunDetails, RunSummary,
-        table::{counted, grouped, rate},
+        table::{counted, flops, grouped, rate},
     },
 };
 use serde::Serialize;
@@ -142,7 +142,9 @@ fn tiles(run: &RunSummary) -> Vec<Pair> {
         tile("GPU idle", run.gpu_idle().map(percent)),
         tile("GPU utilisation", run.gpu_utilization.map(percent)),
         tile("MFU", run.mfu.map(percent)),
-        tile("TFLOP/s", run.tflops.map(rate)),
+        run.tflops
+            .map(flops)
+            .map(|(value, name)| Pair { name, value }),
         tile("packing fill", Some(percent(run.packing_fill))),
         tile("wall time", Some(duration(run.seconds))),
         tile("records read", Some(grouped(run.records))),

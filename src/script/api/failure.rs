@@ -1,6 +1,9 @@
 //! The error that a script catches when the program fails.
 
-use crate::error::{Error, exit_code};
+use crate::{
+    error::{Error, exit_code},
+    monitor::MonitorError,
+};
 use rhai::plugin::*;
 use std::rc::Rc;
 
@@ -21,7 +24,8 @@ impl Failure {
     fn kind(&self) -> &'static str {
         match *self.0 {
             Error::Reader(_) => "reader",
-            Error::Sink(_) | Error::Report(_) | Error::Monitor(_) => "output",
+            Error::Sink(_) | Error::Report(_) => "output",
+            Error::Monitor(MonitorError::Io { .. }) => "output",
             ref other => match other.exit_code() {
                 exit_code::SCRIPT => "plan",
                 exit_code::INPUT => "input",
