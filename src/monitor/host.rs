@@ -55,6 +55,11 @@ impl Host {
         if !readers.is_empty() {
             let memory: u64 = readers.iter().map(|(_, usage)| usage.memory_bytes).sum();
             sample.set(Metric::ReadersMemoryBytes, memory as f64);
+            let largest = readers.iter().map(|(_, usage)| usage.memory_bytes).max();
+            sample.set(
+                Metric::LargestReaderMemoryBytes,
+                largest.map(|bytes| bytes as f64),
+            );
             let cores: Vec<f64> = readers
                 .iter()
                 .filter_map(|(pid, usage)| cores(*pid, usage))
@@ -96,6 +101,11 @@ mod tests {
         let of = |metric| sample.get(metric).unwrap();
         assert!(of(Metric::MemoryBytes) > 1e6);
         assert!(of(Metric::ReadersMemoryBytes) > 1e5);
+        assert_eq!(
+            of(Metric::LargestReaderMemoryBytes),
+            of(Metric::ReadersMemoryBytes),
+            "there is only one"
+        );
         assert!(of(Metric::OpenFiles) >= 3.0);
         // Other tests use the cores, too.
         assert!(

@@ -25,6 +25,8 @@ pub struct RunFacts {
     pub is_packed: bool,
 }
 
+/// BOS and EOS.
+const FRAME_TOKENS: u64 = 2;
 /// Fewer batches than this say nothing about a run.
 const LEAST_BATCHES: u64 = 3;
 /// Batches of which the last, half empty one does not change the mean.
@@ -139,27 +141,32 @@ fn blamed(span: &Reading, is_gpu: bool) -> Stage {
 fn words(stage: Stage, span: &Reading, facts: &RunFacts, idle: f64) -> (String, Option<String>) {
     let counts = &span.counts;
     let encoder = format!("the encoder is idle {} of the time", percent(idle));
-    let pace = |supplier: &str| match counts.batches {
+    let pace = |supplier: &str, delivered: f64, unit: &str, possible: f64| match counts.batches {
         0 => format!("no batch came for {:.1} s", span.seconds),
         _ => format!(
-            "{supplier} {} tokens/s, and the encoder could take {}",
-            rate(counts.tokens as f64 / span.seconds),
-            rate(counts.tokens as f64 / counts.compute_seconds)
+            "{supplier} {} {unit}/s, and the encoder could take {}",
+            rate(delivered / span.seconds),
+            rate(possible / counts.compute_seconds)
         ),
     };
+    let tokens = counts.tokens as f64;
     match stage {
         Stage::Reading => {
             let readers = match facts.n_readers {
                 1 => "1 reader delivers".to_owned(),
                 n => format!("{n} readers deliver"),
             };
-            let message = format!("reading is the bottleneck: {}; {encoder}", pace(&readers));
+            // What was read before the first batch came is not part of the span, as its time is not.
+            let read = counts.residues as f64;
+            let embedded = (counts.tokens - FRAME_TOKENS * counts.sequences) as f64;
+            let pace = pace(&readers, read, "residues", embedded);
+            let message = format!("reading is the bottleneck: {pace}; {encoder}");
             (message, Some(reading_remedy(span, facts)))
         }
         Stage::Packing => (
             format!(
                 "packing is the bottleneck: {}; {encoder}",
-                pace("its thread delivers")
+                pace("its thread delivers", tokens, "tokens", tokens)
             ),
             Some(
                 "one thread tokenises and packs: run several jobs beside each other, each with a \
@@ -276,6 +283,7 @@ mod tests {
                 batches: 100,
                 sequences: 400,
                 tokens: 100_000,
+                residues: 99_200,
                 compute_seconds: 10.0 - idle_seconds,
                 idle_seconds,
                 ..Counts::default()
@@ -309,7 +317,7 @@ mod tests {
             SLOW_READERS,
             Stage::Reading,
             Critical,
-            "1 reader delivers 10 k tokens/s, and the encoder could take 100 k; the encoder is idle \
+            "1 reader delivers 9.9 k residues/s, and the encoder could take 99 k; the encoder is idle \
              90.0% of the time; it waited 90.0 ms for each batch: raise `readers`, now 1",
         );
         check(1.5, SLOW_READERS, Stage::Reading, Mild, "reading");
