@@ -1,8 +1,8 @@
-//! The one flag by which a run is told to stop.
+//! The flags by which a run is told to stop.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU8, Ordering},
+    atomic::{AtomicBool, AtomicU8, Ordering},
 };
 
 /// Why a run was told to stop.
@@ -48,5 +48,22 @@ impl CancelToken {
             2 => Some(StopReason::Terminated),
             _ => None,
         }
+    }
+}
+
+/// Tells the stages of one run that nobody wants their work any more, because another stage has failed.
+/// Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Abandonment(Arc<AtomicBool>);
+
+impl Abandonment {
+    /// Nobody wants the work any more.
+    pub fn declare(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether nobody wants it.
+    pub fn is_declared(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }

@@ -43,9 +43,9 @@ pub enum Error {
     /// The files that measurements go to.
     #[error(transparent)]
     Monitor(#[from] MonitorError),
-    /// A closure of the script threw while the run went on. The script knows what it threw.
-    #[error("stopped by the script; nothing was published")]
-    StoppedByScript,
+    /// A closure of the script threw while the run went on.
+    #[error("stopped by the script: {0}; nothing was published")]
+    StoppedByScript(String),
     /// Rows came out of the model twice or not at all. It is always a bug of this program.
     #[error("{0}; nothing was published. This is a bug: please report it with the script")]
     Order(#[from] OrderError),
@@ -113,7 +113,7 @@ impl Error {
     /// The exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(_) | Self::StoppedByScript | Self::Monitor(MonitorError::Format(_)) => {
+            Self::Plan(_) | Self::StoppedByScript(_) | Self::Monitor(MonitorError::Format(_)) => {
                 exit_code::SCRIPT
             }
             Self::Input(_) | Self::Pack(_) => exit_code::INPUT,

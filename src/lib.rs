@@ -6,6 +6,7 @@
 // Ground floor: plain data.
 pub mod cancel;
 pub mod event;
+pub mod file;
 pub mod job;
 pub mod meter;
 pub mod queue;

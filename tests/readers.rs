@@ -6,7 +6,7 @@ use nix::{
     unistd::Pid,
 };
 use runner::{
-    cancel::{CancelToken, StopReason},
+    cancel::{Abandonment, CancelToken, StopReason},
     event::{Event, EventSender},
     fasta::{Outcome, resolve},
     job::{LongSequences, RecordPolicy, ResiduePolicy},
@@ -99,6 +99,7 @@ impl Fixture {
             )),
             events,
             cancel: CancelToken::default(),
+            abandonment: Abandonment::default(),
         }
     }
 

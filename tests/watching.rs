@@ -1,13 +1,16 @@
 //! What runs write about themselves, and scripts that follow them, through the program.
 
-use nix::pty::openpty;
+use nix::{pty::openpty, sys::stat::Mode, unistd::mkfifo};
 use runner::meter::{Metric, Throttle};
 use serde_json::Value;
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
-    io::Read,
+    io::{Read, Write},
     path::Path,
     process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -24,7 +27,7 @@ const JOB: &str = r#"
 "#;
 
 fn job(rest: &str) -> String {
-    JOB.replace("ROOT", &format!("{ROOT:?}")) + rest
+    (JOB.to_owned() + rest).replace("ROOT", &format!("{ROOT:?}"))
 }
 
 fn command(folder: &TempDir, flags: &[&str], script: &str) -> Command {
@@ -184,6 +187,10 @@ fn files_that_cannot_be_written_stop_the_job_before_it_begins() {
 fn closures_follow_a_run_and_can_stop_it() {
     let folder = tempfile::tempdir().unwrap();
     let script = job(r#"
+        // Slow enough for some samples on a busy machine.
+        let model = esm2(ROOT + "/examples/models/esm2_t6_2M_demo", #{
+            device: "mock", mock: #{ tokens_per_sec: 20_000 },
+        });
         let seen = 0;
         let last = ();
         options.on_sample = |sample| { seen += 1; last = sample; };
@@ -216,11 +223,26 @@ fn closures_follow_a_run_and_can_stop_it() {
 #[test]
 fn samples_and_verdicts_are_events() {
     let folder = tempfile::tempdir().unwrap();
-    let output = exec(
-        &folder,
-        &["--json"],
-        &job("embed(model, proteins, options);"),
-    );
+    // The device is fast, and what it is given comes slowly.
+    let slow = folder.path().join("slow.fa");
+    mkfifo(&slow, Mode::S_IRWXU).unwrap();
+    let pipe = slow.clone();
+    thread::spawn(move || {
+        let mut pipe = File::options().write(true).open(pipe).unwrap();
+        for n in 0..4_000 {
+            // The job ends when it knows enough.
+            if writeln!(pipe, ">p{n}\n{}", "MKVLAAGIC".repeat(80)).is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(4));
+        }
+    });
+    let script = job(r#"
+        let model = esm2(ROOT + "/examples/models/esm2_t6_2M_demo", #{ device: "mock" });
+        options.on_bottleneck = |found| throw found.stage;
+        embed(model, fasta("slow.fa"), options);
+    "#);
+    let output = exec(&folder, &["--json"], &script);
     let events: Vec<Value> = text(&output.stderr)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -230,6 +252,80 @@ fn samples_and_verdicts_are_events() {
     for metric in Metric::all() {
         assert!(samples[0].get(metric.name()).is_some(), "{}", metric.name());
     }
+    let found = events.iter().find(|e| e["event"] == "bottleneck").unwrap();
+    assert_eq!(found["stage"], "reading");
+    assert_eq!(found["severity"], "critical");
+    assert!(
+        found["message"]
+            .as_str()
+            .unwrap()
+            .contains("reading is the bottleneck")
+    );
+    assert!(found["remedy"].as_str().unwrap().contains("pipe"));
+    let finished = events
+        .iter()
+        .find(|e| e["event"] == "run_finished")
+        .unwrap();
+    assert_eq!(
+        finished["error"],
+        "stopped by the script: reading; nothing was published"
+    );
+}
+
+#[test]
+fn a_run_whose_input_stalls_is_stopped_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let stalled = folder.path().join("stalled.fa");
+    mkfifo(&stalled, Mode::S_IRWXU).unwrap();
+    let pipe = stalled.clone();
+    let (end, wait) = std::sync::mpsc::channel::<()>();
+    let writer = thread::spawn(move || {
+        let mut pipe = File::options().write(true).open(pipe).unwrap();
+        for n in 0..2_000 {
+            writeln!(pipe, ">p{n}\n{}", "MKVLAAGIC".repeat(80)).unwrap();
+        }
+        // It stays open, and says nothing more.
+        let _ = wait.recv_timeout(Duration::from_secs(60));
+    });
+    let script = job(r#"
+        let model = esm2(ROOT + "/examples/models/esm2_t6_2M_demo", #{ device: "mock" });
+        options.on_sample = |sample| if sample.batches > 10 { throw "enough"; };
+        embed(model, fasta("stalled.fa"), options);
+    "#);
+    let start = Instant::now();
+    let output = exec(&folder, &["-q"], &script);
+    assert!(
+        text(&output.stderr).contains("enough"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        start.elapsed()
+    );
+    drop(end);
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_trace_that_begins_anew_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = job("trace(\"t.json\"); embed(model, proteins, options);
+        trace(\"t.json\"); embed(model, proteins, options);");
+    let output = exec(&folder, &["-q", "--trace", "t.json"], &script);
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
+    let trace = fs::read(folder.path().join("t.json")).unwrap();
+    let events: Vec<Value> = serde_json::from_slice(&trace).unwrap();
+    let runs: BTreeSet<_> = events
+        .iter()
+        .filter_map(|event| event["pid"].as_u64())
+        .collect();
+    assert_eq!(
+        runs,
+        [2].into(),
+        "the second run, by its number in the script"
+    );
 }
 
 /// Log lines without what differs from run to run.

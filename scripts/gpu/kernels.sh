@@ -18,13 +18,16 @@ ncu --target-processes application-only --clock-control none --metrics gpu__time
     --launch-skip 600 --launch-count 400 --csv \
     "$runner" -q exec "$work/job.rhai" -- "$1" "$2" >"$work/launches.csv"
 python3 - "$work/launches.csv" <<'PYTHON'
-import csv, statistics, sys
+import csv, math, statistics, sys
 lines = [line for line in open(sys.argv[1]) if line.startswith('"')]
 times = {}
 for row in csv.DictReader(lines):
     scale = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "nsecond": 1e-6, "usecond": 1e-3}[row["Metric Unit"]]
-    name = (row["Kernel Name"].split("(")[0], row["Grid Size"])
-    times.setdefault(name, []).append(float(row["Metric Value"].replace(",", "")) * scale)
-for (name, grid), each in sorted(times.items(), key=lambda item: -sum(item[1])):
+    milliseconds = float(row["Metric Value"].replace(",", "")) * scale
+    # Products with the same result and other inner dimensions differ in nothing but time.
+    size = round(math.log2(milliseconds))
+    name = (row["Kernel Name"].split("(")[0], row["Grid Size"], size)
+    times.setdefault(name, []).append(milliseconds)
+for (name, grid, _), each in sorted(times.items(), key=lambda item: -sum(item[1])):
     print(f"{len(each):4} x {statistics.median(each):.4f} ms  {name[:90]} {grid}")
 PYTHON

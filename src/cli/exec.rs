@@ -39,6 +39,7 @@ pub(super) fn exec(
     let result = Script::read(path, args.to_vec()).and_then(|script| {
         let context = Context {
             readers: Pool::new(),
+            n_runs: 0,
             recorder: Recorder::default(),
             events,
             cancel: cancel.clone(),

@@ -25,6 +25,16 @@ pub struct Input {
     pub compression: Option<Compression>,
 }
 
+impl Input {
+    /// Whether several readers can read it at the same time, each a part.
+    pub fn is_shareable(&self) -> bool {
+        matches!(
+            self.compression,
+            Some(Compression::None | Compression::Bgzip)
+        )
+    }
+}
+
 /// Finds the files behind the sources of a dataset, in order.
 ///
 /// A source is a path, a pattern (`*`, `?`, `[...]`, `**`), whose files come in alphabetical

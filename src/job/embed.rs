@@ -98,6 +98,8 @@ impl EmbedOptions {
     pub const CLOSURES: [&str; 2] = ["on_sample", "on_bottleneck"];
     /// Samples a second when the script names no number.
     pub const MONITOR_HZ: f64 = 2.0;
+    /// A sample in a quarter of an hour.
+    pub const LEAST_MONITOR_HZ: f64 = 0.001;
     /// NVML measures no faster.
     pub const MOST_MONITOR_HZ: f64 = 10.0;
     /// Batches between two lines of measurements when the script names no number.
@@ -141,7 +143,13 @@ impl EmbedOptions {
             options.thresholds = thresholds;
         }
         if let Some(hz) = read.number("monitor_hz", 0.0..=Self::MOST_MONITOR_HZ) {
-            options.monitor_hz = hz;
+            // Below, a sample would come once in hours, if at all.
+            let least = if hz > 0.0 {
+                Self::LEAST_MONITOR_HZ
+            } else {
+                0.0
+            };
+            options.monitor_hz = hz.max(least);
         }
         if let Some(every) = read.whole("metrics_every", 1..=1_000_000) {
             options.metrics_every = every.unsigned_abs();

@@ -26,18 +26,16 @@ pub struct Meters {
 pub struct QueueMeters {
     /// Packed batches.
     pub batches: FlowMeter,
-    /// Batches given to the model.
-    pub in_flight: FlowMeter,
     /// Batches of rows.
     pub rows: FlowMeter,
 }
 
-/// Items that wait in each queue.
+/// What waits between stages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueDepths {
     /// Packed batches.
     pub batches: u64,
-    /// Batches given to the model.
+    /// Batches that were given to the model and have not come back.
     pub in_flight: u64,
     /// Batches of rows.
     pub rows: u64,
@@ -52,6 +50,8 @@ pub struct Counts {
     pub rejected: u64,
     /// Residues of the records that go on to be embedded.
     pub residues: u64,
+    /// Batches given to the model.
+    pub submitted: u64,
     /// Batches embedded.
     pub batches: u64,
     /// Sequences embedded.
@@ -65,6 +65,8 @@ pub struct Counts {
     /// Seconds that a GPU had nothing to compute, by its own clock, between the first batch and the
     /// last. 0 on the CPU.
     pub idle_seconds: f64,
+    /// Seconds that the encoding stage spent on closures of the script.
+    pub closure_seconds: f64,
 }
 
 /// All meters at a moment.
@@ -145,13 +147,14 @@ impl Meters {
         let readers = self.readers.iter().map(StageClock::time);
         let readers = readers.fold(StageTime::default(), |sum, time| sum + time);
         let [packing, encoding, collecting, writing] = self.stages.each_ref().map(StageClock::time);
+        let counts = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         Reading {
             seconds: self.start.elapsed().as_secs_f64(),
-            counts: *self.counts.lock().unwrap_or_else(PoisonError::into_inner),
+            counts,
             stages: [readers, packing, encoding, collecting, writing],
             depths: QueueDepths {
                 batches: self.queues.batches.depth(),
-                in_flight: self.queues.in_flight.depth(),
+                in_flight: counts.submitted.saturating_sub(counts.batches),
                 rows: self.queues.rows.depth(),
             },
         }
@@ -173,12 +176,14 @@ impl Reading {
                 records: now.records - then.records,
                 rejected: now.rejected - then.rejected,
                 residues: now.residues - then.residues,
+                submitted: now.submitted - then.submitted,
                 batches: now.batches - then.batches,
                 sequences: now.sequences - then.sequences,
                 tokens: now.tokens - then.tokens,
                 flops: now.flops - then.flops,
                 compute_seconds: now.compute_seconds - then.compute_seconds,
                 idle_seconds: now.idle_seconds - then.idle_seconds,
+                closure_seconds: now.closure_seconds - then.closure_seconds,
             },
             stages: std::array::from_fn(|n| self.stages[n] - earlier.stages[n]),
             depths: self.depths,

@@ -116,7 +116,7 @@ const TABLE: [Definition; Metric::COUNT] = [
     (Metric::WritingStarved, "writing_starved", Share, Mean, "it waits for rows"),
     (Metric::WritingBlocked, "writing_blocked", Share, Mean, "always 0: nothing comes after it"),
     (Metric::BatchesQueued, "batches_queued", Number, Mean, "packed batches that wait for the encoding stage"),
-    (Metric::BatchesInFlight, "batches_in_flight", Number, Mean, "batches given to the GPU that wait to be collected"),
+    (Metric::BatchesInFlight, "batches_in_flight", Number, Mean, "batches given to the encoder that have not come back"),
     (Metric::RowsQueued, "rows_queued", Number, Mean, "batches of rows that wait for the writing stage"),
     (Metric::GpuUtilization, "gpu_utilization", Share, Mean, "NVML: time during which any kernel ran"),
     (Metric::GpuMemoryBytes, "gpu_memory_bytes", Count, Max, "NVML: memory in use on the GPU, by all programs"),

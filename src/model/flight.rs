@@ -27,6 +27,18 @@ pub struct InFlight {
     dtype: &'static str,
 }
 
+/// A batch that was computed. Nobody has looked at its vectors yet.
+pub struct Computed {
+    rows: Vec<Row>,
+    n_tokens: usize,
+    /// One `[n, hidden]` a layer.
+    layers: Vec<Vec<f32>>,
+    marks: BatchMarks,
+    hidden_size: usize,
+    flops: f64,
+    dtype: &'static str,
+}
+
 /// A batch that was embedded. n is its number of sequences.
 pub struct Encoded {
     /// The sequences, `[n]`.
@@ -87,12 +99,31 @@ impl InFlight {
         self.rows.len()
     }
 
-    /// Waits until the embeddings are in main memory.
+    /// Waits until the vectors are in main memory.
     ///
     /// # Errors
-    /// If the device failed, or a vector is not finite; the sequence is named.
-    pub fn wait(self) -> Result<Encoded, ModelError> {
-        let (mut layers, marks) = self.results.wait()?;
+    /// If the device failed.
+    pub fn wait(self) -> Result<Computed, ModelError> {
+        let (layers, marks) = self.results.wait()?;
+        Ok(Computed {
+            rows: self.rows,
+            n_tokens: self.n_tokens,
+            layers,
+            marks,
+            hidden_size: self.hidden_size,
+            flops: self.flops,
+            dtype: self.dtype,
+        })
+    }
+}
+
+impl Computed {
+    /// Lays the vectors of each sequence side by side.
+    ///
+    /// # Errors
+    /// If a vector is not finite; the sequence is named.
+    pub fn check(self) -> Result<Encoded, ModelError> {
+        let mut layers = self.layers;
         let embeddings = match layers.len() {
             1 => layers.remove(0),
             _ => side_by_side(&layers, self.hidden_size),
@@ -112,7 +143,7 @@ impl InFlight {
             embeddings,
             n_tokens: self.n_tokens,
             flops: self.flops,
-            marks,
+            marks: self.marks,
         })
     }
 }

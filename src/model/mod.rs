@@ -16,7 +16,7 @@ mod weights;
 
 pub use config::Config;
 pub use error::ModelError;
-pub use flight::{Encoded, InFlight, StagedBatch, Stager};
+pub use flight::{Computed, Encoded, InFlight, StagedBatch, Stager};
 
 use crate::{
     batch::{self, PackedBatch},
@@ -171,7 +171,7 @@ impl Model {
         pooling: Pooling,
     ) -> Result<Vec<f32>, ModelError> {
         let staged = self.stager(alone(batch))?.stage(batch.clone())?;
-        let encoded = self.submit(staged, layers, pooling)?.wait()?;
+        let encoded = self.submit(staged, layers, pooling)?.wait()?.check()?;
         Ok(encoded.embeddings)
     }
 

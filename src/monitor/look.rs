@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     event::{Event, EventSender},
-    meter::{Bottleneck, Metric, Reading, Sample, Severity},
+    meter::{Metric, Reading, Sample, Severity},
 };
 use std::{
     collections::VecDeque,
@@ -23,7 +23,7 @@ use std::{
 
 /// Warnings are about the time of so many samples.
 const WINDOW_SAMPLES: u32 = 20;
-/// The same stage is warned of this often at most.
+/// The same stage is warned of this often at most, unless it gets worse.
 const WARN_AGAIN: Duration = Duration::from_secs(60);
 /// NVML's utilisation is of up to a second before.
 const UTILIZATION_LAG: f64 = 1.0;
@@ -58,7 +58,8 @@ pub(super) struct Watch {
     /// Readings of the last while, with the time of each.
     window: VecDeque<(Instant, Reading)>,
     period: Duration,
-    last_warning: Option<(Instant, Bottleneck)>,
+    /// When each stage was last warned of, and how severe the matter was.
+    warned: [Option<(Instant, Severity)>; 5],
     has_warned_of_growth: bool,
 }
 
@@ -81,7 +82,7 @@ impl Watch {
             utilization: (0.0, 0.0),
             window: VecDeque::new(),
             period,
-            last_warning: None,
+            warned: [None; 5],
             has_warned_of_growth: false,
         }
     }
@@ -193,11 +194,13 @@ impl Watch {
         if bottleneck.severity == Severity::Good {
             return;
         }
-        let is_new = self.last_warning.as_ref().is_none_or(|(when, last)| {
-            now - *when >= WARN_AGAIN || (last.stage != bottleneck.stage && now - *when >= window)
+        let warned = &mut self.warned[bottleneck.stage as usize];
+        // Whoever waits for the worst must hear of it at once.
+        let is_news = warned.is_none_or(|(when, severity)| {
+            now - when >= WARN_AGAIN || bottleneck.severity > severity
         });
-        if is_new {
-            self.last_warning = Some((now, bottleneck.clone()));
+        if is_news {
+            *warned = Some((now, bottleneck.severity));
             self.events.send(Event::Bottleneck {
                 bottleneck: bottleneck.clone(),
             });
@@ -220,7 +223,7 @@ mod tests {
     use super::*;
     use crate::{
         job::Thresholds,
-        meter::{Meters, QueueMeters, StageClock, Throttle},
+        meter::{Bottleneck, Meters, QueueMeters, Stage, StageClock, Throttle},
         monitor::{Recorder, RunFacts, RunShape, tiers::judge},
     };
     use std::sync::{
@@ -256,13 +259,15 @@ mod tests {
         let began = meters.read();
         let shared = Arc::new(Shared {
             by_batch: Mutex::new(Sampler::new(meters.clone(), shape)),
-            recorder: Recorder::default().begin_run("test", 1, &events),
+            recorder: Recorder::default().begin_run(1, "test", 1, &events),
             facts: RunFacts {
                 thresholds: Thresholds::default(),
                 is_gpu: true,
                 n_readers: 1,
                 n_inputs: 1,
                 is_stream: false,
+                is_shareable: true,
+                has_overlap: true,
                 token_budget: 1000,
                 is_packed: true,
             },
@@ -304,7 +309,13 @@ mod tests {
         let check = |utilization: Option<f64>, severity: Severity| {
             let gpu = utilization.map(|share| FakeGpu(vec![share; 3]));
             let found = verdict(gpu).expect("enough batches");
-            assert_eq!(found.severity, severity, "{utilization:?}: {found}");
+            assert_eq!(
+                (found.stage, found.severity),
+                (Stage::Encoding, severity),
+                "{utilization:?}: {found}"
+            );
+            let has_gaps = found.message.contains("runs kernels only");
+            assert_eq!(has_gaps, severity != Severity::Good, "{found}");
         };
         check(Some(0.49), Severity::Critical);
         check(Some(0.51), Severity::Mild);

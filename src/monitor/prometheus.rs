@@ -1,12 +1,12 @@
 //! The latest sample as a file for Prometheus.
 
 use super::MonitorError;
-use crate::meter::{Metric, Sample};
+use crate::{
+    file::{self, Keep},
+    meter::{Metric, Sample},
+};
 use std::{
     fmt::Write as _,
-    fs::Permissions,
-    io::{self, Write as _},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -40,23 +40,7 @@ impl PrometheusFile {
 
     /// Replaces the file as a whole: the collector may read at any moment.
     fn replace(&self, text: &str) -> Result<(), MonitorError> {
-        let folder = match self.path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let replace = || -> io::Result<()> {
-            std::fs::create_dir_all(folder)?;
-            let mut file = tempfile::Builder::new()
-                .prefix(".runner-")
-                .suffix(".partial")
-                // The collector runs as another user; the umask decides.
-                .permissions(Permissions::from_mode(0o666))
-                .tempfile_in(folder)?;
-            file.write_all(text.as_bytes())?;
-            file.persist(&self.path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        replace().map_err(|error| MonitorError::io(&self.path, error))
+        Ok(file::replace(&self.path, text.as_bytes(), Keep::Briefly)?)
     }
 }
 

@@ -19,14 +19,14 @@ use std::{
 /// The files that the measurements of a script's runs go to, as far as anyone asked for them. Clones
 /// share them.
 #[derive(Clone, Default)]
-pub struct Recorder(Arc<Mutex<Files>>);
+pub struct Recorder(Arc<Files>);
 
+/// Each has a lock of its own, so that a slow disk under one holds up nobody who writes another.
 #[derive(Default)]
 struct Files {
-    n_runs: u64,
-    metrics: Option<MetricsFile>,
-    trace: Option<Trace>,
-    prometheus: Option<PrometheusFile>,
+    metrics: Mutex<Option<MetricsFile>>,
+    trace: Mutex<Option<Trace>>,
+    prometheus: Mutex<Option<PrometheusFile>>,
 }
 
 /// The recorder, for one run.
@@ -44,7 +44,7 @@ impl Recorder {
     /// # Errors
     /// If the ending is another one, or the file system refuses.
     pub fn record_metrics(&self, path: &Path) -> Result<(), MonitorError> {
-        self.files().metrics = Some(MetricsFile::create(path)?);
+        *locked(&self.0.metrics) = Some(MetricsFile::create(path)?);
         Ok(())
     }
 
@@ -54,42 +54,39 @@ impl Recorder {
     /// # Errors
     /// If the file system refuses, also to end an earlier trace.
     pub fn record_trace(&self, path: &Path) -> Result<(), MonitorError> {
-        let trace = Trace::create(path)?;
-        let earlier = self.files().trace.replace(trace);
-        earlier.map_or(Ok(()), Trace::finish)
+        // It may be the same file, into which the end of the earlier trace must not come later.
+        self.finish()?;
+        *locked(&self.0.trace) = Some(Trace::create(path)?);
+        Ok(())
     }
 
     /// Keeps the latest sample in `path`, from now on, in the text format of Prometheus. A file of
     /// that name is replaced.
     ///
     /// # Errors
-    /// If the file system refuses.
+    /// If the file system refuses, or the path names something that is not a file.
     pub fn record_prometheus(&self, path: &Path) -> Result<(), MonitorError> {
-        self.files().prometheus = Some(PrometheusFile::create(path)?);
+        *locked(&self.0.prometheus) = Some(PrometheusFile::create(path)?);
         Ok(())
     }
 
-    /// Ends all files.
+    /// Ends the trace; the other files are complete at any time.
     ///
     /// # Errors
     /// If the file system refuses.
     pub fn finish(&self) -> Result<(), MonitorError> {
-        let Files { trace, .. } = std::mem::take(&mut *self.files());
+        let trace = locked(&self.0.trace).take();
         trace.map_or(Ok(()), Trace::finish)
     }
 
-    /// Begins a run, called `name`.
+    /// Begins a run, called `name`, with this number among those of the script.
     pub(super) fn begin_run(
         &self,
+        run: u64,
         name: &str,
         n_readers: usize,
         events: &EventSender,
     ) -> RunRecorder {
-        let run = {
-            let mut files = self.files();
-            files.n_runs += 1;
-            files.n_runs
-        };
         let recorder = RunRecorder {
             recorder: self.clone(),
             run,
@@ -98,16 +95,16 @@ impl Recorder {
         recorder.trace(|trace, run| trace.begin_run(run, name, n_readers));
         recorder
     }
+}
 
-    fn files(&self) -> MutexGuard<'_, Files> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl RunRecorder {
     /// The clock of a stage, which is traced if anyone asked for a trace.
     pub(super) fn clock(&self, stage: Stage, reader: usize) -> StageClock {
-        if self.recorder.files().trace.is_none() {
+        if locked(&self.recorder.0.trace).is_none() {
             return StageClock::default();
         }
         let track = match stage {
@@ -122,29 +119,17 @@ impl RunRecorder {
 
     /// Records a line of measurements.
     pub(super) fn metrics(&self, sample: &Sample) {
-        let mut files = self.recorder.files();
-        let written = match &mut files.metrics {
-            Some(metrics) => metrics.write(self.run, sample),
-            None => Ok(()),
-        };
-        if let Err(error) = written {
-            files.metrics = None;
-            self.give_up(&error);
-        }
+        self.write(&self.recorder.0.metrics, |file| {
+            file.write(self.run, sample)
+        });
     }
 
     /// Records a sample of a moment.
     pub(super) fn sample(&self, sample: &Sample) {
         self.trace(|trace, run| trace.counters(run, sample));
-        let mut files = self.recorder.files();
-        let written = match &files.prometheus {
-            Some(prometheus) => prometheus.write(self.run, sample),
-            None => Ok(()),
-        };
-        if let Err(error) = written {
-            files.prometheus = None;
-            self.give_up(&error);
-        }
+        self.write(&self.recorder.0.prometheus, |file| {
+            file.write(self.run, sample)
+        });
     }
 
     /// Records a batch that the device computed.
@@ -153,20 +138,23 @@ impl RunRecorder {
     }
 
     fn trace(&self, write: impl FnOnce(&mut Trace, u64) -> Result<(), MonitorError>) {
-        let mut files = self.recorder.files();
-        let written = match &mut files.trace {
-            Some(trace) => write(trace, self.run),
-            None => Ok(()),
-        };
-        if let Err(error) = written {
-            files.trace = None;
-            self.give_up(&error);
-        }
+        self.write(&self.recorder.0.trace, |trace| write(trace, self.run));
     }
 
-    /// A run must not end because a disk is too full for its measurements.
-    fn give_up(&self, error: &MonitorError) {
-        self.events
-            .warn(format!("{error}; the run goes on without this file"));
+    /// Writes to a file, if anyone asked for it. A run must not end because a disk is too full for
+    /// its measurements.
+    fn write<T>(
+        &self,
+        file: &Mutex<Option<T>>,
+        write: impl FnOnce(&mut T) -> Result<(), MonitorError>,
+    ) {
+        let mut file = locked(file);
+        if let Some(open) = &mut *file
+            && let Err(error) = write(open)
+        {
+            *file = None;
+            self.events
+                .warn(format!("{error}; the run goes on without this file"));
+        }
     }
 }

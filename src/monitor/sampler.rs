@@ -124,7 +124,8 @@ fn sample(now: &Reading, since: &Reading, shape: RunShape) -> Sample {
 pub(super) fn encoder_idle(since: &Reading, is_gpu: bool) -> Option<f64> {
     let encoding = since.stage(Stage::Encoding);
     if !is_gpu {
-        return (encoding.total() > 0.0).then(|| 1.0 - encoding.busy());
+        let working = encoding.working - since.counts.closure_seconds;
+        return (encoding.total() > 0.0).then(|| 1.0 - working.max(0.0) / encoding.total());
     }
     let counts = &since.counts;
     let known = counts.idle_seconds + counts.compute_seconds;
@@ -132,7 +133,7 @@ pub(super) fn encoder_idle(since: &Reading, is_gpu: bool) -> Option<f64> {
         return Some(counts.idle_seconds / known);
     }
     // The GPU's clock tells of a gap when the batch behind it is done. Without one, a stage that
-    // waited for batches all the time, with none in flight, had none for the GPU.
+    // waited for batches all the time, with none that the GPU still has, had none for the GPU.
     let is_starved = encoding.total() > 0.0 && encoding.starved >= 0.99 * encoding.total();
     (is_starved && since.depths.in_flight == 0).then_some(1.0)
 }
@@ -184,6 +185,14 @@ mod tests {
         }
         let sample = sampler.take();
         assert_eq!(sample.get(Metric::EncoderIdle), None, "it may compute");
+        // A batch that the GPU still has keeps a starved stage from meaning an idle GPU.
+        meters.clock(Stage::Encoding).switch(Activity::Starved);
+        for (n_submitted, idle) in [(5, None), (4, Some(1.0))] {
+            meters.count(|counts| counts.submitted = n_submitted);
+            sampler.take();
+            sleep(Duration::from_millis(5));
+            assert_eq!(sampler.take().get(Metric::EncoderIdle), idle);
+        }
         assert_eq!(sample.get(Metric::WaitMs), None);
     }
 }

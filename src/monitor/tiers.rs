@@ -3,7 +3,7 @@
 use super::sampler::encoder_idle;
 use crate::{
     job::Thresholds,
-    meter::{Bottleneck, Reading, Severity, Stage},
+    meter::{Activity, Bottleneck, Reading, Severity, Stage},
 };
 
 /// What the verdict needs to know of a run beside its meters.
@@ -19,6 +19,10 @@ pub struct RunFacts {
     pub n_inputs: usize,
     /// Whether an input is a pipe.
     pub is_stream: bool,
+    /// Whether there is an input that several readers can read at the same time.
+    pub is_shareable: bool,
+    /// Whether batches are brought to the device while it computes others.
+    pub has_overlap: bool,
     /// Tokens that a batch may hold.
     pub token_budget: usize,
     /// Whether sequences are packed, rather than padded.
@@ -58,41 +62,59 @@ pub fn judge_so_far(span: &Reading, all_batches: u64, facts: &RunFacts) -> Optio
 fn verdict(span: &Reading, facts: &RunFacts, gpu_utilization: Option<f64>) -> Option<Bottleneck> {
     let idle = encoder_idle(span, facts.is_gpu)?;
     let thresholds = &facts.thresholds;
-    let busy = gpu_utilization.map_or(1.0 - idle, |utilization| utilization.min(1.0 - idle));
-    let severity = if busy < thresholds.gpu_util_critical {
+    // Without NVML's word the GPU is as busy as it is not idle.
+    let utilization = gpu_utilization.unwrap_or(1.0);
+    let severity = if utilization.min(1.0 - idle) < thresholds.gpu_util_critical {
         Severity::Critical
-    } else if busy < thresholds.gpu_util_mild || idle > thresholds.gpu_idle {
+    } else if utilization < thresholds.gpu_util_mild || idle > thresholds.gpu_idle {
         Severity::Mild
     } else {
-        Severity::Good
+        return Some(good(idle, thresholds));
     };
-    let stage = if severity == Severity::Good {
-        Stage::Encoding
+    let encoding = span.stage(Stage::Encoding);
+    let closures = span.counts.closure_seconds / encoding.total();
+    let (stage, (mut message, remedy)) = if idle <= thresholds.gpu_idle {
+        (Stage::Encoding, sparse(utilization, facts))
+    } else if closures > idle / 2.0 {
+        (Stage::Encoding, held_up(closures))
     } else {
-        blamed(span, facts.is_gpu)
+        let stage = blamed(span, facts, idle);
+        (stage, words(stage, span, facts))
     };
-    let (mut message, remedy) = words(stage, span, facts, idle);
-    let wait_ms = 1e3 * span.stage(Stage::Encoding).starved / span.counts.batches as f64;
-    if span.counts.batches > 0
-        && severity != Severity::Good
-        && stage <= Stage::Packing
-        && wait_ms > thresholds.wait_ms
-    {
+    if idle > thresholds.gpu_idle {
+        message += &format!("; the encoder is idle {} of the time", percent(idle));
+    }
+    let wait_ms = 1e3 * encoding.starved / span.counts.batches as f64;
+    if stage <= Stage::Packing && span.counts.batches > 0 && wait_ms > thresholds.wait_ms {
         message += &format!("; it waited {wait_ms:.1} ms for each batch");
     }
-    if severity == Severity::Good && idle > thresholds.gpu_idle_goal {
+    Some(Bottleneck {
+        stage,
+        severity,
+        message,
+        remedy: Some(remedy),
+    })
+}
+
+/// The verdict on a run that nothing holds back.
+fn good(idle: f64, thresholds: &Thresholds) -> Bottleneck {
+    let mut message = format!(
+        "the encoder is the limit, as it should be: it is busy {} of the time",
+        percent(1.0 - idle)
+    );
+    if idle > thresholds.gpu_idle_goal {
         message += &format!(
             "; {} idle is above the goal of {}",
             percent(idle),
             percent(thresholds.gpu_idle_goal)
         );
     }
-    Some(Bottleneck {
-        stage,
-        severity,
+    Bottleneck {
+        stage: Stage::Encoding,
+        severity: Severity::Good,
         message,
-        remedy,
-    })
+        remedy: None,
+    }
 }
 
 /// What is worth knowing about how full batches were, if anything is.
@@ -114,33 +136,48 @@ pub fn fill_remark(fill: f64, batches: u64, facts: &RunFacts) -> Option<String> 
 }
 
 /// The stage that an encoder which is often idle waits for.
-fn blamed(span: &Reading, is_gpu: bool) -> Stage {
+fn blamed(span: &Reading, facts: &RunFacts, idle: f64) -> Stage {
     let encoding = span.stage(Stage::Encoding);
-    // On a GPU the stage only hands batches over: it is to blame if that alone takes its time.
-    if is_gpu && encoding.working > encoding.starved + encoding.blocked {
+    let waits = encoding.starved + encoding.blocked;
+    let is_to_blame = if facts.has_overlap {
+        // On a GPU the stage only hands batches over: it is to blame if that alone takes its time.
+        facts.is_gpu && encoding.working > waits
+    } else {
+        // It waits for the GPU as part of its work, and the GPU for it.
+        waits < idle * encoding.total() / 2.0
+    };
+    if is_to_blame {
         return Stage::Encoding;
     }
     if encoding.starved >= encoding.blocked {
-        let packing = span.stage(Stage::Packing);
-        if packing.starved >= packing.working {
-            Stage::Reading
-        } else {
-            Stage::Packing
-        }
+        return match longest(span, Stage::Packing) {
+            Activity::Starved => Stage::Reading,
+            Activity::Working | Activity::Blocked => Stage::Packing,
+        };
+    }
+    match longest(span, Stage::Collecting) {
+        Activity::Blocked => Stage::Writing,
+        Activity::Working => Stage::Collecting,
+        // Batches do not come back fast enough, so what computes them is slow.
+        Activity::Starved => Stage::Encoding,
+    }
+}
+
+/// What a stage did for most of its time.
+fn longest(span: &Reading, stage: Stage) -> Activity {
+    let time = span.stage(stage);
+    if time.working >= time.starved.max(time.blocked) {
+        Activity::Working
+    } else if time.starved >= time.blocked {
+        Activity::Starved
     } else {
-        let collecting = span.stage(Stage::Collecting);
-        if collecting.blocked >= collecting.working {
-            Stage::Writing
-        } else {
-            Stage::Collecting
-        }
+        Activity::Blocked
     }
 }
 
 /// What is the matter with a stage, and what would help.
-fn words(stage: Stage, span: &Reading, facts: &RunFacts, idle: f64) -> (String, Option<String>) {
+fn words(stage: Stage, span: &Reading, facts: &RunFacts) -> (String, String) {
     let counts = &span.counts;
-    let encoder = format!("the encoder is idle {} of the time", percent(idle));
     let pace = |supplier: &str, delivered: f64, unit: &str, possible: f64| match counts.batches {
         0 => format!("no batch came for {:.1} s", span.seconds),
         _ => format!(
@@ -156,52 +193,78 @@ fn words(stage: Stage, span: &Reading, facts: &RunFacts, idle: f64) -> (String, 
                 1 => "1 reader delivers".to_owned(),
                 n => format!("{n} readers deliver"),
             };
-            // What was read before the first batch came is not part of the span, as its time is not.
-            let read = counts.residues as f64;
             let embedded = (counts.tokens - FRAME_TOKENS * counts.sequences) as f64;
+            // What was read before the first batch came is not part of the span, as its time is not.
+            // A small input was read before that as a whole.
+            let read = match counts.residues {
+                0 => embedded,
+                residues => residues as f64,
+            };
             let pace = pace(&readers, read, "residues", embedded);
-            let message = format!("reading is the bottleneck: {pace}; {encoder}");
-            (message, Some(reading_remedy(span, facts)))
+            (
+                format!("reading is the bottleneck: {pace}"),
+                reading_remedy(span, facts),
+            )
         }
         Stage::Packing => (
             format!(
-                "packing is the bottleneck: {}; {encoder}",
+                "packing is the bottleneck: {}",
                 pace("its thread delivers", tokens, "tokens", tokens)
             ),
-            Some(
-                "one thread tokenises and packs: run several jobs beside each other, each with a \
-                 part of the input"
-                    .to_owned(),
-            ),
+            "one thread tokenises and packs: run several jobs beside each other, each with a part of \
+             the input"
+                .to_owned(),
         ),
-        Stage::Encoding if facts.is_gpu && idle > facts.thresholds.gpu_idle => (
-            format!("giving batches to the GPU is the bottleneck; {encoder}"),
-            Some(format!(
-                "raise `token_budget`, now {}, so that there are fewer and larger batches",
-                facts.token_budget
-            )),
+        Stage::Encoding if !facts.has_overlap => (
+            "batches are brought to the GPU one by one".to_owned(),
+            "take `overlap: true`".to_owned(),
         ),
         Stage::Encoding => (
-            format!(
-                "the encoder is the limit, as it should be: it is busy {} of the time",
-                percent(1.0 - idle)
-            ),
-            None,
+            "giving batches to the encoder is the bottleneck".to_owned(),
+            larger_batches(facts),
         ),
         Stage::Collecting => (
-            format!("collecting embeddings is the bottleneck; {encoder}"),
-            Some("its thread checks every embedding: keep fewer `layers`".to_owned()),
+            "collecting embeddings is the bottleneck".to_owned(),
+            "its thread checks every embedding: keep fewer `layers`".to_owned(),
         ),
         Stage::Writing => (
             format!(
-                "writing is the bottleneck: the output takes {} rows/s, and the encoder could give \
-                 {}; {encoder}",
+                "writing is the bottleneck: the output takes {} rows/s, and the encoder could give {}",
                 rate(counts.sequences as f64 / span.seconds),
                 rate(counts.sequences as f64 / counts.compute_seconds)
             ),
-            Some("put the output on a faster disk, or keep fewer `layers`".to_owned()),
+            "put the output on a faster disk, or keep fewer `layers`".to_owned(),
         ),
     }
+}
+
+/// The GPU always has a batch, and yet NVML sees it idle: there are gaps between the kernels of a batch.
+fn sparse(utilization: f64, facts: &RunFacts) -> (String, String) {
+    (
+        format!(
+            "the GPU always has a batch, but runs kernels only {} of the time",
+            percent(utilization)
+        ),
+        larger_batches(facts),
+    )
+}
+
+/// Closures that follow the run keep the encoding stage from its work.
+fn held_up(closures: f64) -> (String, String) {
+    (
+        format!(
+            "closures of the script are the bottleneck: they take {} of the time",
+            percent(closures)
+        ),
+        "do less in `on_sample` and `on_bottleneck`, or lower `monitor_hz`".to_owned(),
+    )
+}
+
+fn larger_batches(facts: &RunFacts) -> String {
+    format!(
+        "raise `token_budget`, now {}, so that there are fewer and larger batches",
+        facts.token_budget
+    )
 }
 
 fn reading_remedy(span: &Reading, facts: &RunFacts) -> String {
@@ -211,14 +274,19 @@ fn reading_remedy(span: &Reading, facts: &RunFacts) -> String {
     if facts.is_stream {
         return "the input is a pipe, which gives no more: name files".to_owned();
     }
-    if facts.n_readers > 1 && at_work < 0.6 * facts.n_readers as f64 {
+    let most_readers = if facts.is_shareable {
+        usize::MAX
+    } else {
+        facts.n_inputs
+    };
+    if facts.n_readers >= most_readers {
         let inputs = match facts.n_inputs {
             1 => "the input is one file".to_owned(),
             n => format!("the input is {n} files"),
         };
         return format!(
-            "on average {at_work:.1} readers had something to read: {inputs}, and only plain and \
-             bgzip files can be shared between readers, so compress with bgzip, or split the input"
+            "{inputs}, and only plain and bgzip files can be shared between readers: compress with \
+             bgzip, or split the input ({at_work:.1} readers had something to read, on average)"
         );
     }
     let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -252,169 +320,4 @@ fn rate(per_second: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::meter::{Counts, QueueDepths, StageTime};
-
-    fn facts() -> RunFacts {
-        RunFacts {
-            thresholds: Thresholds::default(),
-            is_gpu: true,
-            n_readers: 1,
-            n_inputs: 1,
-            is_stream: false,
-            token_budget: 1000,
-            is_packed: true,
-        }
-    }
-
-    /// Ten seconds of a run on a GPU that was idle for so many, with the working, starved and
-    /// blocked seconds of packing, encoding and collecting.
-    fn span(idle_seconds: f64, stages: [[f64; 3]; 3]) -> Reading {
-        let time = |[working, starved, blocked]: [f64; 3]| StageTime {
-            working,
-            starved,
-            blocked,
-        };
-        let [packing, encoding, collecting] = stages.map(time);
-        Reading {
-            seconds: 10.0,
-            counts: Counts {
-                batches: 100,
-                sequences: 400,
-                tokens: 100_000,
-                residues: 99_200,
-                compute_seconds: 10.0 - idle_seconds,
-                idle_seconds,
-                ..Counts::default()
-            },
-            stages: [
-                time([9.0, 1.0, 0.0]),
-                packing,
-                encoding,
-                collecting,
-                StageTime::default(),
-            ],
-            depths: QueueDepths::default(),
-        }
-    }
-
-    const BUSY: [[f64; 3]; 3] = [[1.0, 0.0, 9.0], [0.1, 0.0, 9.9], [0.1, 9.9, 0.0]];
-    const SLOW_READERS: [[f64; 3]; 3] = [[1.0, 9.0, 0.0], [0.1, 9.0, 0.9], [0.1, 9.9, 0.0]];
-
-    #[test]
-    fn the_stage_that_nobody_waits_in_front_of_is_blamed() {
-        let check = |idle: f64, stages, stage: Stage, severity: Severity, words: &str| {
-            let verdict = judge(&span(idle, stages), &facts(), None).expect("enough batches");
-            assert_eq!((verdict.stage, verdict.severity), (stage, severity));
-            assert!(verdict.to_string().contains(words), "{verdict}");
-        };
-        use Severity::{Critical, Good, Mild};
-        check(0.1, BUSY, Stage::Encoding, Good, "busy 99.0%");
-        check(0.7, BUSY, Stage::Encoding, Good, "above the goal of 5.0%");
-        check(
-            9.0,
-            SLOW_READERS,
-            Stage::Reading,
-            Critical,
-            "1 reader delivers 9.9 k residues/s, and the encoder could take 99 k; the encoder is idle \
-             90.0% of the time; it waited 90.0 ms for each batch: raise `readers`, now 1",
-        );
-        check(1.5, SLOW_READERS, Stage::Reading, Mild, "reading");
-        let slow_packing = [[9.0, 1.0, 0.0], [0.1, 9.0, 0.9], [0.1, 9.9, 0.0]];
-        check(3.0, slow_packing, Stage::Packing, Mild, "one thread");
-        let slow_writer = [[1.0, 0.0, 9.0], [0.1, 0.0, 9.9], [0.1, 2.0, 7.9]];
-        check(6.0, slow_writer, Stage::Writing, Critical, "40 rows/s");
-        let slow_collector = [[1.0, 0.0, 9.0], [0.1, 0.0, 9.9], [9.0, 1.0, 0.0]];
-        check(6.0, slow_collector, Stage::Collecting, Critical, "layers");
-        let slow_handover = [[1.0, 0.0, 9.0], [9.0, 0.5, 0.5], [0.1, 9.9, 0.0]];
-        check(2.5, slow_handover, Stage::Encoding, Mild, "token_budget");
-    }
-
-    #[test]
-    fn a_gpu_that_nvml_sees_idle_is_not_busy() {
-        let verdict = judge(&span(0.1, BUSY), &facts(), Some(0.4)).expect("enough batches");
-        assert_eq!(verdict.severity, Severity::Critical);
-        // And one that computed all the time between batches, by its own clock, is no more than that.
-        let verdict = judge(&span(9.0, SLOW_READERS), &facts(), Some(1.0));
-        assert_eq!(verdict.expect("enough").severity, Severity::Critical);
-    }
-
-    #[test]
-    fn no_data_is_no_bottleneck() {
-        let mut short = span(9.0, SLOW_READERS);
-        short.counts.batches = 2;
-        assert_eq!(judge(&short, &facts(), None), None);
-        let mut nothing = span(9.0, BUSY);
-        nothing.counts = Counts::default();
-        assert_eq!(judge(&nothing, &facts(), Some(0.0)), None);
-    }
-
-    #[test]
-    fn a_while_without_batches_is_a_bottleneck_of_a_run_that_had_some() {
-        let mut nothing = span(0.0, [[0.1, 9.9, 0.0], [0.0, 10.0, 0.0], [0.0, 10.0, 0.0]]);
-        nothing.counts = Counts::default();
-        assert_eq!(judge_so_far(&nothing, 2, &facts()), None);
-        let verdict = judge_so_far(&nothing, 50, &facts()).expect("a verdict");
-        assert_eq!(
-            (verdict.stage, verdict.severity),
-            (Stage::Reading, Severity::Critical)
-        );
-        assert!(
-            verdict
-                .message
-                .starts_with("reading is the bottleneck: no batch came for 10.0 s; the encoder"),
-            "{verdict}"
-        );
-    }
-
-    #[test]
-    fn thresholds_are_the_scripts() {
-        let mut facts = facts();
-        facts.thresholds.gpu_idle = 0.95;
-        facts.thresholds.gpu_util_mild = 0.05;
-        facts.thresholds.gpu_util_critical = 0.01;
-        let verdict = judge(&span(9.0, SLOW_READERS), &facts, None).expect("enough batches");
-        assert_eq!(verdict.severity, Severity::Good);
-    }
-
-    #[test]
-    fn remedies_fit_the_input() {
-        let check = |change: fn(&mut RunFacts), expect: &str| {
-            let mut facts = facts();
-            change(&mut facts);
-            let verdict = judge(&span(9.0, SLOW_READERS), &facts, None).expect("enough batches");
-            let remedy = verdict.remedy.expect("a remedy");
-            assert!(remedy.contains(expect), "{remedy}");
-        };
-        check(|facts| facts.is_stream = true, "name files");
-        check(
-            |facts| facts.n_readers = 4,
-            "0.9 readers had something to read",
-        );
-        check(|facts| facts.n_readers = 4, "bgzip");
-    }
-
-    #[test]
-    fn batches_with_room_are_worth_a_remark() {
-        let facts = facts();
-        assert_eq!(fill_remark(0.99, 100, &facts), None);
-        assert_eq!(fill_remark(0.5, 3, &facts), None, "too few to tell");
-        let remark = fill_remark(0.5, 100, &facts).expect("a remark");
-        assert_eq!(
-            remark,
-            "batches are 50.0% full, below 85.0%: raise `token_budget`, so that more sequences fit \
-             into a batch beside long ones"
-        );
-    }
-
-    #[test]
-    fn rates_are_short() {
-        let check = |per_second: f64, expect: &str| assert_eq!(rate(per_second), expect);
-        check(1_100_000.0, "1.1 M");
-        check(320_400.0, "320 k");
-        check(1_234.0, "1.2 k");
-        check(85.4, "85");
-        check(f64::INFINITY, "any number of");
-    }
-}
+mod tests;

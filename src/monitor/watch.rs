@@ -29,6 +29,8 @@ const MOST_NOTICES: usize = 256;
 
 /// What to watch, and how.
 pub struct MonitorPlan {
+    /// The run's number among those of the script, from 1.
+    pub run: u64,
     /// The run, for people.
     pub name: String,
     /// What the verdict needs to know.
@@ -87,7 +89,7 @@ impl Monitor {
         events: &EventSender,
     ) -> Self {
         let MonitorPlan { facts, hz, .. } = plan;
-        let recorder = recorder.begin_run(&plan.name, facts.n_readers, events);
+        let recorder = recorder.begin_run(plan.run, &plan.name, facts.n_readers, events);
         let clock = |stage, reader| recorder.clock(stage, reader);
         let meters = Arc::new(Meters::new(start, facts.n_readers, queues, clock));
         let peak = plan.gpu.as_ref();

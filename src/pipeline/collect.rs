@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     event::{Event, EventSender},
     meter::{Activity, Meters, Stage},
-    model::{Encoded, ModelError},
+    model::{Computed, Encoded, ModelError},
     monitor::BatchWatch,
     queue::{QueueReceiver, QueueSender},
     sink::EmbeddedBatch,
@@ -42,12 +42,11 @@ impl Collecting {
         let mut timeline = Timeline::default();
         let mut previous_end = None;
         while let Some(submitted) = self.in_flight.receive(clock) {
-            let encoded = match submitted.state {
-                State::Computing(batch) => clock
-                    .during(Activity::Starved, || batch.wait())
-                    .map_err(Error::from)?,
-                State::Done(encoded) => encoded,
+            let computed = match submitted.state {
+                State::Computing(batch) => clock.during(Activity::Starved, || batch.wait()),
+                State::Done(computed) => Ok(computed),
             };
+            let encoded = computed.and_then(Computed::check).map_err(Error::from)?;
             let Encoded {
                 rows,
                 embeddings,
@@ -76,7 +75,7 @@ impl Collecting {
                 sequences,
                 tokens,
                 seconds: timing.compute,
-                waited_seconds: submitted.waited.as_secs_f64(),
+                waited_seconds: submitted.waited,
             });
             // The writer is gone if it failed; its own error says why.
             self.rows

@@ -7,11 +7,12 @@ use crate::{
     error::Error,
     job::Pooling,
     meter::{Activity, Stage},
-    model::{Encoded, InFlight, Model, ModelError, StagedBatch, Stager},
+    model::{Computed, InFlight, Model, ModelError, StagedBatch, Stager},
     monitor::Monitor,
     queue::{QueueReceiver, QueueSender, Received, Sent},
 };
 use std::{
+    ops::ControlFlow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,8 +28,8 @@ pub(super) enum Feed {
 /// A batch that was given to the model.
 pub(super) struct Submitted {
     pub(super) state: State,
-    /// How long the stage had waited for it.
-    pub(super) waited: Duration,
+    /// Seconds that the stage had waited for it.
+    pub(super) waited: f64,
     /// When it was given to the model, or computed where that is done at once.
     pub(super) at: Instant,
 }
@@ -37,8 +38,8 @@ pub(super) struct Submitted {
 pub(super) enum State {
     /// Being computed.
     Computing(InFlight),
-    /// Embedded, in a run without overlap.
-    Done(Encoded),
+    /// Computed, in a run without overlap.
+    Done(Computed),
 }
 
 /// The encoding stage. It runs on the thread of the script, as the model lives there, and so do the
@@ -72,13 +73,14 @@ impl Encoding<'_> {
         clock.switch(Activity::Working);
         let batches = self.monitor.batches();
         loop {
-            let waited = Instant::now();
+            let before = clock.time().starved;
             let Some(feed) = self.next()? else {
                 clock.stop();
                 return Ok(());
             };
-            let waited = waited.elapsed();
+            let waited = clock.time().starved - before;
             batches.arrived();
+            meters.count(|counts| counts.submitted += 1);
             let (sequences, state) = self.submit(feed).map_err(Error::from)?;
             let submitted = Submitted {
                 state,
@@ -140,11 +142,16 @@ impl Encoding<'_> {
             return Err(Error::Stopped(reason).into());
         }
         while let Some(notice) = self.monitor.notice() {
-            // A slow listener must not look like a wait for other stages.
-            let clock = self.monitor.meters().clock(Stage::Encoding);
-            let answer = clock.during(Activity::Working, || self.watcher.notice(notice));
-            if answer.is_break() {
-                return Err(Error::StoppedByScript.into());
+            // A slow listener must look neither like a wait for other stages nor like computing.
+            let meters = self.monitor.meters();
+            let start = Instant::now();
+            let answer = meters
+                .clock(Stage::Encoding)
+                .during(Activity::Working, || self.watcher.notice(notice));
+            let seconds = start.elapsed().as_secs_f64();
+            meters.count(|counts| counts.closure_seconds += seconds);
+            if let ControlFlow::Break(reason) = answer {
+                return Err(Error::StoppedByScript(reason).into());
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ mod watcher;
 mod write;
 
 use crate::{
-    cancel::CancelToken,
+    cancel::{Abandonment, CancelToken},
     error::Error,
     event::{Event, EventSender},
     fasta::{self, Input},
@@ -51,6 +51,8 @@ pub use watcher::{Unwatched, Watcher};
 pub struct Context {
     /// The reader subprocesses, which stay alive between calls.
     pub readers: Pool,
+    /// Calls of `embed` so far.
+    pub n_runs: u64,
     /// Where measurements go.
     pub recorder: Recorder,
     /// Where the stations tell what happens.
@@ -92,6 +94,7 @@ pub fn embed(
     watcher: &mut dyn Watcher,
 ) -> Result<RunSummary, Error> {
     let start = Instant::now();
+    context.n_runs += 1;
     let events = context.events.clone();
     let result = run(context, model, dataset, options, watcher, start);
     let summary = result.as_ref().ok();
@@ -142,11 +145,10 @@ fn run(
     let stager = Arc::new(stager);
     let queues = QueueMeters {
         batches: batch_meter.clone(),
-        in_flight: flight_meter.clone(),
         rows: row_meter.clone(),
     };
     let monitor = Monitor::start(
-        monitor_plan(&plan, model, dataset, options, &inputs),
+        monitor_plan(context.n_runs, &plan, model, dataset, options, &inputs),
         start,
         queues,
         &context.recorder,
@@ -186,6 +188,7 @@ fn run(
         delay: options.delays.writing,
         events: context.events.clone(),
     };
+    let abandonment = Abandonment::default();
     let mut records = context.readers.read(ReadRequest {
         inputs,
         policy: dataset.policy.clone(),
@@ -194,16 +197,19 @@ fn run(
         meters: monitor.meters().clone(),
         events: context.events.clone(),
         cancel: context.cancel.clone(),
+        abandonment: abandonment.clone(),
     })?;
     let take = dataset.take;
+    // Readers may have nothing to say for long, and would not notice that a later stage has failed.
+    let guarded = Guard(&abandonment);
     let (packed, encoded, collected, written, reader_restarts) = thread::scope(|scope| {
         let packing = scope.spawn(move || {
             let packed = packing.run(&mut records, take);
             (packed, records.restarts())
         });
-        let collecting = scope.spawn(move || collecting.run());
-        let writing = scope.spawn(move || writing.run());
-        let encoded = encoding.run();
+        let collecting = scope.spawn(move || guarded.run(|| collecting.run()));
+        let writing = scope.spawn(move || guarded.run(|| writing.run()));
+        let encoded = guarded.run(|| encoding.run());
         monitor.wind_down();
         let (packed, restarts) = match joined(packing, "packing") {
             Ok((packed, restarts)) => (packed, restarts),
@@ -246,6 +252,7 @@ fn run(
 
 /// What to watch about a run.
 fn monitor_plan(
+    run: u64,
     plan: &Plan,
     model: &Model,
     dataset: &Dataset,
@@ -254,6 +261,7 @@ fn monitor_plan(
 ) -> MonitorPlan {
     let gpu = model.gpu();
     MonitorPlan {
+        run,
         name: format!("{} with {}", dataset.sources.join(", "), model.name()),
         facts: RunFacts {
             thresholds: options.thresholds,
@@ -261,6 +269,8 @@ fn monitor_plan(
             n_readers: options.readers.get(),
             n_inputs: inputs.len(),
             is_stream: inputs.iter().any(|input| input.size_bytes.is_none()),
+            is_shareable: inputs.iter().any(Input::is_shareable),
+            has_overlap: options.overlap,
             token_budget: plan.token_budget.get(),
             is_packed: plan.packing,
         },
@@ -300,6 +310,30 @@ fn files(
     };
     let sink = ParquetSink::create(&output)?;
     Ok((Box::new(sink), Rejects::beside(path, options.overwrite)?))
+}
+
+/// Abandons the run where a stage fails.
+#[derive(Clone, Copy)]
+struct Guard<'a>(&'a Abandonment);
+
+impl Guard<'_> {
+    fn run<T>(self, stage: impl FnOnce() -> Result<T, Halt>) -> Result<T, Halt> {
+        /// Declares it when it is dropped, also by a panic.
+        struct Declare<'a>(Option<&'a Abandonment>);
+        impl Drop for Declare<'_> {
+            fn drop(&mut self) {
+                if let Some(abandonment) = self.0 {
+                    abandonment.declare();
+                }
+            }
+        }
+        let mut declare = Declare(Some(self.0));
+        let result = stage();
+        if result.is_ok() {
+            declare.0 = None;
+        }
+        result
+    }
 }
 
 /// What a thread returned, or an error in place of its panic.

@@ -5,15 +5,15 @@ use std::ops::ControlFlow;
 
 /// Follows a run from the thread that asked for it, between batches.
 pub trait Watcher {
-    /// Is told what happens. To break stops the run.
-    fn notice(&mut self, notice: Notice) -> ControlFlow<()>;
+    /// Is told what happens. To break stops the run, for the reason given.
+    fn notice(&mut self, notice: Notice) -> ControlFlow<String>;
 }
 
 /// Nobody.
 pub struct Unwatched;
 
 impl Watcher for Unwatched {
-    fn notice(&mut self, _notice: Notice) -> ControlFlow<()> {
+    fn notice(&mut self, _notice: Notice) -> ControlFlow<String> {
         ControlFlow::Continue(())
     }
 }

@@ -8,7 +8,7 @@ use super::{
     slot::{Shift, Slot},
 };
 use crate::{
-    cancel::CancelToken,
+    cancel::{Abandonment, CancelToken},
     event::EventSender,
     fasta::{Input, InputError},
     job::RecordPolicy,
@@ -34,6 +34,8 @@ pub struct ReadRequest {
     pub events: EventSender,
     /// Told to stop?
     pub cancel: CancelToken,
+    /// Does nobody want the records any more? Then they end, as if the input did.
+    pub abandonment: Abandonment,
 }
 
 /// Reader subprocesses that stay alive between reads. Dropping it ends them.

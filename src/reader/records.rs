@@ -6,7 +6,7 @@ use super::{
     slot::{Assignment, Delivery},
 };
 use crate::{
-    cancel::CancelToken,
+    cancel::{Abandonment, CancelToken},
     event::{Event, EventSender},
     fasta::{Fault, Outcome, PlanFault, Tally, Units},
     job::ResiduePolicy,
@@ -44,6 +44,7 @@ pub struct Records<'a> {
     residues: ResiduePolicy,
     events: EventSender,
     cancel: CancelToken,
+    abandonment: Abandonment,
 }
 
 /// A unit on its way, or the end of what can be read.
@@ -91,6 +92,7 @@ impl<'a> Records<'a> {
             residues: request.policy.residues,
             events: request.events,
             cancel: request.cancel,
+            abandonment: request.abandonment,
         };
         records.assign();
         records
@@ -138,6 +140,9 @@ impl<'a> Records<'a> {
         loop {
             if let Some(reason) = self.cancel.reason() {
                 return Err(ReaderError::Stopped(reason));
+            }
+            if self.abandonment.is_declared() {
+                return Ok(None);
             }
             self.assign();
             let (input, disk_bytes, delivery) = match self.pending.front() {
@@ -232,7 +237,7 @@ impl Iterator for Records<'_> {
         let item = self.advance().transpose();
         if !matches!(item, Some(Ok(_))) {
             self.assignments = None;
-            if matches!(item, Some(Err(_))) {
+            if matches!(item, Some(Err(_))) || self.abandonment.is_declared() {
                 self.abandon = None;
             }
         }

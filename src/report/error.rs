@@ -1,27 +1,15 @@
 //! What can go wrong with the files of a report.
 
+use crate::file::FileError;
 use ::parquet::errors::ParquetError;
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 /// What can go wrong with the files of a report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The file system refuses.
-    #[error("cannot {action} `{}`: {error}", path.display())]
-    Io {
-        /// What was to be done, as a verb.
-        action: &'static str,
-        /// The file or its folder.
-        path: PathBuf,
-        /// What the file system says.
-        error: io::Error,
-    },
-    /// A folder or a device has that name, or the path has no name at all.
-    #[error("`{}` cannot be a file of a report (end the path with the name of a file)", .0.display())]
-    NotAFile(PathBuf),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file does not hold what this program writes.
     #[error(
         "`{}` is no table of a sweep: {message} (give the sweep another name or folder, or replace \
@@ -42,15 +30,4 @@ pub enum ReportError {
         /// What the Parquet writer says.
         error: ParquetError,
     },
-}
-
-impl ReportError {
-    /// The file system refuses to do something with `path`.
-    pub(super) fn io(action: &'static str, path: &Path, error: io::Error) -> Self {
-        Self::Io {
-            action,
-            path: path.to_owned(),
-            error,
-        }
-    }
 }

@@ -6,7 +6,6 @@
 mod details;
 mod embeddings;
 mod error;
-mod file;
 mod memory;
 mod page;
 mod record;

@@ -1,6 +1,7 @@
 //! The page of a script's runs, kept on disk.
 
-use super::{PageRun, ReportError, RunSummary, file, page};
+use super::{PageRun, ReportError, RunSummary, page};
+use crate::file::{self, Keep};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -58,7 +59,10 @@ impl RunReport {
 
     fn write(&self) -> Result<(), ReportError> {
         match &self.path {
-            Some(path) => file::write(path, page(&self.script, &self.runs).as_bytes()),
+            Some(path) => {
+                let page = page(&self.script, &self.runs);
+                Ok(file::replace(path, page.as_bytes(), Keep::Safely)?)
+            }
             None => Ok(()),
         }
     }

@@ -9,7 +9,7 @@ use crate::{
 use runner::{
     device::DeviceError,
     job::{DeviceChoice, Dtype, Gelu, ModelSpec, Pooling},
-    model::{Model, ModelError, StagerOptions},
+    model::{Computed, Model, ModelError, StagerOptions},
 };
 
 fn load(folder: &str, dtype: Dtype) -> Model {
@@ -119,7 +119,13 @@ fn no_batch_reads_a_slot_too_early_or_late() {
             .collect();
         in_flight
             .into_iter()
-            .map(|batch| batch.wait().expect("finite embeddings").embeddings)
+            .map(|batch| {
+                batch
+                    .wait()
+                    .and_then(Computed::check)
+                    .expect("embeddings")
+                    .embeddings
+            })
             .collect()
     };
     let one_by_one: Vec<Vec<f32>> = batches

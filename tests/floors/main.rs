@@ -20,6 +20,7 @@ const HOUSE: &[Room] = &[
     ("cancel", 0, &[]),
     ("meter", 0, &[]),
     ("event", 0, &["meter"]),
+    ("file", 0, &[]),
     ("job", 0, &[]),
     ("queue", 0, &["meter"]),
     ("fasta", 1, &[]),

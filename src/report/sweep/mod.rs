@@ -16,8 +16,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use super::{ReportError, file};
-use crate::job::{OptionMap, Problems, SweepPlan};
+use super::ReportError;
+use crate::{
+    file::{self, FileError, Keep},
+    job::{OptionMap, Problems, SweepPlan},
+};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -72,7 +75,7 @@ impl Sweep {
                     message,
                 })?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-                Err(error) => return Err(ReportError::io("read", &path, error)),
+                Err(error) => return Err(FileError::io("read", &path, error).into()),
             };
         }
         sweep.folder = Some(folder.clone());
@@ -144,7 +147,8 @@ impl Sweep {
     /// # Errors
     /// If the file system refuses.
     pub fn plot(&self, path: &Path) -> Result<(), ReportError> {
-        file::write(path, plot::page(self).as_bytes())
+        let page = plot::page(self);
+        Ok(file::replace(path, page.as_bytes(), Keep::Safely)?)
     }
 
     /// Checks that the end of a path says in which format to save.
@@ -204,5 +208,5 @@ fn save(path: &Path, rows: &[&Row]) -> Result<(), ReportError> {
     } else {
         csv::write(rows).into_bytes()
     };
-    file::write(path, &bytes)
+    Ok(file::replace(path, &bytes, Keep::Safely)?)
 }

@@ -25,7 +25,7 @@ impl Failure {
         match *self.0 {
             Error::Reader(_) => "reader",
             Error::Sink(_) | Error::Report(_) => "output",
-            Error::Monitor(MonitorError::Io { .. }) => "output",
+            Error::Monitor(MonitorError::File(_)) => "output",
             ref other => match other.exit_code() {
                 exit_code::SCRIPT => "plan",
                 exit_code::INPUT => "input",

@@ -111,8 +111,8 @@ pub(super) mod run_api {
     ///   `wait_ms` (5) and `fill` (0.85)
     /// * `on_sample`: a closure that gets a map of measurements, by default twice a second, between
     ///   batches; what it throws stops the run
-    /// * `on_bottleneck`: a closure that gets a `Bottleneck` when something holds the run back, at most
-    ///   once a minute for each stage; what it throws stops the run
+    /// * `on_bottleneck`: a closure that gets a `Bottleneck` when something holds the run back: once a
+    ///   minute for each stage, sooner if it gets worse; what it throws stops the run
     /// * `monitor_hz`: measurements a second, up to 10 (2); 0 for none
     /// * `metrics_every`: batches between two lines of `metrics` and of the log (10)
     ///

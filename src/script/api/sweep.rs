@@ -159,14 +159,14 @@ impl ScriptSweep {
     }
 }
 
-/// What a point says about its failure, never nothing.
-fn message(error: &EvalAltResult) -> String {
+/// What an error says, never nothing.
+pub(super) fn message(error: &EvalAltResult) -> String {
     let text = match error.unwrap_inner() {
         EvalAltResult::ErrorRuntime(thrown, _) => thrown_message(thrown),
         other => other.to_string(),
     };
     match text.trim() {
-        "" => "the point threw an error without a message".to_owned(),
+        "" => "an error without a message".to_owned(),
         text => text.to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! Closures that follow a run, and what a run measured.
 
-use super::{bottleneck::ScriptBottleneck as Bottleneck, run::ScriptRun as Run};
+use super::{bottleneck::ScriptBottleneck as Bottleneck, run::ScriptRun as Run, sweep::message};
 use crate::{
     error::Error,
     meter::{Metric, Sample, Stage, StageTime, Throttle, Unit},
@@ -38,14 +38,14 @@ impl<'a, 'b> Closures<'a, 'b> {
     /// The error of a run that they followed, as the script sees it.
     pub(super) fn raise(self, error: Error) -> Box<EvalAltResult> {
         match (error, self.thrown) {
-            (Error::StoppedByScript, Some(thrown)) => thrown,
+            (Error::StoppedByScript(_), Some(thrown)) => thrown,
             (error, _) => raise_error(error),
         }
     }
 }
 
 impl Watcher for Closures<'_, '_> {
-    fn notice(&mut self, notice: Notice) -> ControlFlow<()> {
+    fn notice(&mut self, notice: Notice) -> ControlFlow<String> {
         let (closure, value) = match notice {
             Notice::Sample(sample) => (&self.on_sample, sample_map(&sample).into()),
             Notice::Bottleneck(found) => {
@@ -58,8 +58,9 @@ impl Watcher for Closures<'_, '_> {
         match closure.call_within_context::<Dynamic>(self.context, (value,)) {
             Ok(_) => ControlFlow::Continue(()),
             Err(error) => {
+                let reason = message(&error);
                 self.thrown = Some(error);
-                ControlFlow::Break(())
+                ControlFlow::Break(reason)
             }
         }
     }

@@ -1,0 +1,218 @@
+//! Verdicts on made-up times.
+
+use super::*;
+use crate::meter::{Counts, QueueDepths, StageTime};
+
+fn facts() -> RunFacts {
+    RunFacts {
+        thresholds: Thresholds::default(),
+        is_gpu: true,
+        n_readers: 1,
+        n_inputs: 1,
+        is_stream: false,
+        is_shareable: true,
+        has_overlap: true,
+        token_budget: 1000,
+        is_packed: true,
+    }
+}
+
+/// Ten seconds of a run on a GPU that was idle for so many, with the working, starved and
+/// blocked seconds of packing, encoding and collecting.
+fn span(idle_seconds: f64, stages: [[f64; 3]; 3]) -> Reading {
+    let time = |[working, starved, blocked]: [f64; 3]| StageTime {
+        working,
+        starved,
+        blocked,
+    };
+    let [packing, encoding, collecting] = stages.map(time);
+    Reading {
+        seconds: 10.0,
+        counts: Counts {
+            batches: 100,
+            sequences: 400,
+            tokens: 100_000,
+            residues: 99_200,
+            compute_seconds: 10.0 - idle_seconds,
+            idle_seconds,
+            ..Counts::default()
+        },
+        stages: [
+            time([9.0, 1.0, 0.0]),
+            packing,
+            encoding,
+            collecting,
+            StageTime::default(),
+        ],
+        depths: QueueDepths::default(),
+    }
+}
+
+const BUSY: [[f64; 3]; 3] = [[1.0, 0.0, 9.0], [0.1, 0.0, 9.9], [0.1, 9.9, 0.0]];
+const SLOW_READERS: [[f64; 3]; 3] = [[1.0, 9.0, 0.0], [0.1, 9.0, 0.9], [0.1, 9.9, 0.0]];
+
+#[test]
+fn the_stage_that_nobody_waits_in_front_of_is_blamed() {
+    let check = |idle: f64, stages, stage: Stage, severity: Severity, words: &str| {
+        let verdict = judge(&span(idle, stages), &facts(), None).expect("enough batches");
+        assert_eq!((verdict.stage, verdict.severity), (stage, severity));
+        assert!(verdict.to_string().contains(words), "{verdict}");
+    };
+    use Severity::{Critical, Good, Mild};
+    check(0.1, BUSY, Stage::Encoding, Good, "busy 99.0%");
+    check(0.7, BUSY, Stage::Encoding, Good, "above the goal of 5.0%");
+    check(
+        9.0,
+        SLOW_READERS,
+        Stage::Reading,
+        Critical,
+        "1 reader delivers 9.9 k residues/s, and the encoder could take 99 k; the encoder is idle \
+         90.0% of the time; it waited 90.0 ms for each batch: raise `readers`, now 1",
+    );
+    check(1.5, SLOW_READERS, Stage::Reading, Mild, "reading");
+    let slow_packing = [[9.0, 1.0, 0.0], [0.1, 9.0, 0.9], [0.1, 9.9, 0.0]];
+    check(3.0, slow_packing, Stage::Packing, Mild, "one thread");
+    let slow_writer = [[1.0, 0.0, 9.0], [0.1, 0.0, 9.9], [0.1, 2.0, 7.9]];
+    check(6.0, slow_writer, Stage::Writing, Critical, "40 rows/s");
+    let slow_collector = [[1.0, 0.0, 9.0], [0.1, 0.0, 9.9], [9.0, 1.0, 0.0]];
+    check(6.0, slow_collector, Stage::Collecting, Critical, "layers");
+    let slow_handover = [[1.0, 0.0, 9.0], [9.0, 0.5, 0.5], [0.1, 9.9, 0.0]];
+    check(2.5, slow_handover, Stage::Encoding, Mild, "token_budget");
+}
+
+#[test]
+fn a_gpu_that_nvml_sees_idle_has_gaps_within_batches() {
+    let check = |utilization: f64, severity: Severity| {
+        let verdict = judge(&span(0.1, BUSY), &facts(), Some(utilization));
+        let verdict = verdict.expect("enough batches");
+        assert_eq!(
+            (verdict.stage, verdict.severity),
+            (Stage::Encoding, severity)
+        );
+        let words = "the GPU always has a batch, but runs kernels only";
+        assert!(verdict.message.starts_with(words), "{verdict}");
+    };
+    check(0.4, Severity::Critical);
+    check(0.6, Severity::Mild);
+    // One that computed all the time between batches, by NVML, is no busier than its own clock says.
+    let verdict = judge(&span(9.0, SLOW_READERS), &facts(), Some(1.0));
+    let verdict = verdict.expect("enough batches");
+    assert_eq!(
+        (verdict.stage, verdict.severity),
+        (Stage::Reading, Severity::Critical)
+    );
+}
+
+#[test]
+fn a_device_that_gives_nothing_back_is_not_the_collectors_fault() {
+    // The encoding stage waits for room, and the collecting stage for the device.
+    let verdict = judge(&span(3.0, BUSY), &facts(), None).expect("enough batches");
+    assert_eq!(verdict.stage, Stage::Encoding);
+    assert!(verdict.to_string().contains("token_budget"), "{verdict}");
+}
+
+#[test]
+fn closures_that_hold_the_encoder_up_are_named() {
+    let mut slow = span(4.0, [[1.0, 0.0, 9.0], [9.0, 0.5, 0.5], [0.1, 9.9, 0.0]]);
+    slow.counts.closure_seconds = 3.5;
+    let verdict = judge(&slow, &facts(), None).expect("enough batches");
+    assert!(verdict.message.contains("they take 35.0%"), "{verdict}");
+    assert!(verdict.to_string().contains("on_sample"), "{verdict}");
+}
+
+#[test]
+fn a_run_without_overlap_waits_as_part_of_its_work() {
+    let facts = RunFacts {
+        has_overlap: false,
+        ..facts()
+    };
+    let check = |stages, stage: Stage, words: &str| {
+        let verdict = judge(&span(3.6, stages), &facts, None).expect("enough batches");
+        assert_eq!(verdict.stage, stage);
+        assert!(verdict.to_string().contains(words), "{verdict}");
+    };
+    let slow_readers = [[1.0, 9.0, 0.0], [6.5, 3.5, 0.0], [0.1, 9.9, 0.0]];
+    check(slow_readers, Stage::Reading, "reading");
+    let no_overlap = [[1.0, 0.0, 9.0], [9.9, 0.1, 0.0], [0.1, 9.9, 0.0]];
+    check(no_overlap, Stage::Encoding, "overlap: true");
+}
+
+#[test]
+fn no_data_is_no_bottleneck() {
+    let mut short = span(9.0, SLOW_READERS);
+    short.counts.batches = 2;
+    assert_eq!(judge(&short, &facts(), None), None);
+    let mut nothing = span(9.0, BUSY);
+    nothing.counts = Counts::default();
+    assert_eq!(judge(&nothing, &facts(), Some(0.0)), None);
+}
+
+#[test]
+fn a_while_without_batches_is_a_bottleneck_of_a_run_that_had_some() {
+    let mut nothing = span(0.0, [[0.1, 9.9, 0.0], [0.0, 10.0, 0.0], [0.0, 10.0, 0.0]]);
+    nothing.counts = Counts::default();
+    assert_eq!(judge_so_far(&nothing, 2, &facts()), None);
+    let verdict = judge_so_far(&nothing, 50, &facts()).expect("a verdict");
+    assert_eq!(
+        (verdict.stage, verdict.severity),
+        (Stage::Reading, Severity::Critical)
+    );
+    assert!(
+        verdict
+            .message
+            .starts_with("reading is the bottleneck: no batch came for 10.0 s; the encoder"),
+        "{verdict}"
+    );
+}
+
+#[test]
+fn thresholds_are_the_scripts() {
+    let mut facts = facts();
+    facts.thresholds.gpu_idle = 0.95;
+    facts.thresholds.gpu_util_critical = 0.01;
+    let verdict = judge(&span(9.0, SLOW_READERS), &facts, None).expect("enough batches");
+    assert_eq!(verdict.severity, Severity::Good);
+}
+
+#[test]
+fn remedies_fit_the_input() {
+    let check = |change: fn(&mut RunFacts), expect: &str| {
+        let mut facts = facts();
+        change(&mut facts);
+        let verdict = judge(&span(9.0, SLOW_READERS), &facts, None).expect("enough batches");
+        let remedy = verdict.remedy.expect("a remedy");
+        assert!(remedy.contains(expect), "{remedy}");
+    };
+    check(|facts| facts.is_stream = true, "name files");
+    check(|facts| facts.is_shareable = false, "compress with bgzip");
+    check(
+        |facts| {
+            facts.is_shareable = false;
+            facts.n_readers = 4;
+        },
+        "(0.9 readers had something to read, on average)",
+    );
+}
+
+#[test]
+fn batches_with_room_are_worth_a_remark() {
+    let facts = facts();
+    assert_eq!(fill_remark(0.99, 100, &facts), None);
+    assert_eq!(fill_remark(0.5, 3, &facts), None, "too few to tell");
+    let remark = fill_remark(0.5, 100, &facts).expect("a remark");
+    assert_eq!(
+        remark,
+        "batches are 50.0% full, below 85.0%: raise `token_budget`, so that more sequences fit \
+         into a batch beside long ones"
+    );
+}
+
+#[test]
+fn rates_are_short() {
+    let check = |per_second: f64, expect: &str| assert_eq!(rate(per_second), expect);
+    check(1_100_000.0, "1.1 M");
+    check(320_400.0, "320 k");
+    check(1_234.0, "1.2 k");
+    check(85.4, "85");
+    check(f64::INFINITY, "any number of");
+}
