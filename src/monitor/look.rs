@@ -222,9 +222,11 @@ impl Watch {
 mod tests {
     use super::*;
     use crate::{
-        job::Thresholds,
         meter::{Bottleneck, Meters, QueueMeters, Stage, StageClock, Throttle},
-        monitor::{Recorder, RunFacts, RunShape, tiers::judge},
+        monitor::{
+            Recorder, RunShape,
+            tiers::{judge, tests::facts},
+        },
     };
     use std::sync::{
         Mutex, OnceLock,
@@ -260,17 +262,7 @@ mod tests {
         let shared = Arc::new(Shared {
             by_batch: Mutex::new(Sampler::new(meters.clone(), shape)),
             recorder: Recorder::default().begin_run(1, "test", 1, &events),
-            facts: RunFacts {
-                thresholds: Thresholds::default(),
-                is_gpu: true,
-                n_readers: 1,
-                n_inputs: 1,
-                is_stream: false,
-                is_shareable: true,
-                has_overlap: true,
-                token_budget: 1000,
-                is_packed: true,
-            },
+            facts: facts(),
             shape,
             metrics_every: 10,
             began: OnceLock::from(Reading {

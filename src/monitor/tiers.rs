@@ -320,4 +320,4 @@ fn rate(per_second: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

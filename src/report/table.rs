@@ -137,6 +137,14 @@ pub(super) fn rate(per_second: f64) -> String {
     }
 }
 
+/// The beginning of a text, marked if it is not all of it.
+pub(super) fn cut(text: &str, most_chars: usize) -> String {
+    match text.char_indices().nth(most_chars) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// A whole number with its thousands set apart: 1,234,567.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -224,5 +232,11 @@ embedded 1,234,560 sequences with esm2_t6, f32 on CPU (2 threads)
         check(999, "999");
         check(1000, "1,000");
         check(u64::MAX, "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(cut("αβγ", 3), "αβγ");
+        assert_eq!(cut("αβγδ", 3), "αβγ…");
     }
 }

@@ -3,7 +3,8 @@
 use super::*;
 use crate::meter::{Counts, QueueDepths, StageTime};
 
-fn facts() -> RunFacts {
+/// A run on a GPU that one reader reads for.
+pub(in crate::monitor) fn facts() -> RunFacts {
     RunFacts {
         thresholds: Thresholds::default(),
         is_gpu: true,

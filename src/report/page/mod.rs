@@ -17,13 +17,13 @@ mod tests;
 
 use super::{
     RunSummary,
-    table::{counted, rate},
+    table::{counted, cut, rate},
 };
 use crate::meter::Severity;
 use minijinja::{Environment, UndefinedBehavior, syntax::SyntaxConfig, value::Serde};
 use section::Section;
 use serde::Serialize;
-use words::{cut, duration};
+use words::duration;
 
 /// Runs before the last ones have but a line in the table of contents.
 const MOST_SECTIONS: usize = 20;

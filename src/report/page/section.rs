@@ -6,13 +6,13 @@ use super::{
     lengths,
     stages::StageRow,
     timeline,
-    words::{cut, duration, percent, sentence},
+    words::{duration, percent, sentence},
 };
 use crate::{
     meter::Stage,
     report::{
         RunDetails, RunSummary,
-        table::{counted, flops, grouped, rate},
+        table::{counted, cut, flops, grouped, rate},
     },
 };
 use serde::Serialize;

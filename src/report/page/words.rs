@@ -1,14 +1,6 @@
 //! How the page words numbers and texts.
 
-use crate::report::table::{grouped, rate};
-
-/// The beginning of a text, marked if it is not all of it.
-pub(super) fn cut(text: &str, most_chars: usize) -> String {
-    match text.char_indices().nth(most_chars) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
+use crate::report::table::{cut, grouped, rate};
 
 /// A sentence that comes without its capital and dot, with both. A first word that is a name keeps
 /// its case.
@@ -80,12 +72,6 @@ pub(super) fn short(number: f64, largest: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn long_texts_are_cut_between_characters() {
-        assert_eq!(cut("αβγ", 3), "αβγ");
-        assert_eq!(cut("αβγδ", 3), "αβγ…");
-    }
 
     #[test]
     fn sentences_have_a_capital_and_a_dot() {

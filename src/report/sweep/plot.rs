@@ -6,6 +6,7 @@ use super::{
     statistics::{Measured, mean},
     table::columns,
 };
+use crate::report::table::cut;
 use std::collections::BTreeMap;
 
 /// More points than this are not all shown, so that the page stays below 200 KB.
@@ -208,14 +209,6 @@ fn errors(labels: &Labels<'_>, shown: &[&Row]) -> String {
         return text;
     }
     format!("<h2>Failed</h2>\n<dl>\n{text}</dl>\n")
-}
-
-/// The beginning of a text, marked if it is not all of it.
-fn cut(text: &str, most_chars: usize) -> String {
-    match text.char_indices().nth(most_chars) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// A text as it stands between tags.
