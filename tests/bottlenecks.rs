@@ -172,6 +172,7 @@ fn embed(
     let mut context = Context {
         readers: setup.pool,
         n_runs: 0,
+        so_far: None,
         recorder: setup.recorder,
         events: setup.events,
         cancel: CancelToken::default(),

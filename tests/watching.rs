@@ -293,7 +293,7 @@ fn a_run_whose_input_stalls_is_stopped_at_once() {
         embed(model, fasta("stalled.fa"), options);
     "#);
     let start = Instant::now();
-    let output = exec(&folder, &["-q"], &script);
+    let output = exec(&folder, &["-q", "--report", "r.html"], &script);
     assert!(
         text(&output.stderr).contains("enough"),
         "{}",
@@ -306,6 +306,9 @@ fn a_run_whose_input_stalls_is_stopped_at_once() {
     );
     drop(end);
     writer.join().unwrap();
+    let page = fs::read_to_string(folder.path().join("r.html")).unwrap();
+    assert!(page.contains("stopped by the script: enough"));
+    assert!(page.contains("Until it failed, the run had embedded"));
 }
 
 #[test]

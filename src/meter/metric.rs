@@ -96,7 +96,7 @@ const TABLE: [Definition; Metric::COUNT] = [
     (Metric::SequencesPerSec, "sequences_per_sec", Number, Mean, "sequences embedded per second"),
     (Metric::TokensPerSec, "tokens_per_sec", Number, Mean, "tokens embedded per second"),
     (Metric::PackingFill, "packing_fill", Share, Last, "tokens over token budget, over all batches so far"),
-    (Metric::Tflops, "tflops", Number, Mean, "useful TFLOP per second"),
+    (Metric::Tflops, "tflops", Number, Mean, "useful TFLOP per second, on a GPU by its own clock"),
     (Metric::Mfu, "mfu", Share, Mean, "useful FLOP over what the GPU's dense peak in the number format would do"),
     (Metric::EncoderIdle, "encoder_idle", Share, Mean, "time without anything to compute; on a GPU by its own clock, between batches"),
     (Metric::WaitMs, "wait_ms", Number, Mean, "mean wait of the encoding stage for a batch, in milliseconds"),

@@ -60,7 +60,13 @@ fn sample(now: &Reading, since: &Reading, shape: RunShape) -> Sample {
     ] {
         sample.set(metric, value);
     }
-    let tflops = per_sec(counts.flops / 1e12);
+    // A GPU tells how long it took for its batches, which a short interval holds one or two of: by this
+    // process's clock the rate would jump between them.
+    let taken = match shape.is_gpu {
+        true => counts.compute_seconds + counts.idle_seconds,
+        false => seconds,
+    };
+    let tflops = (taken > 0.0).then(|| counts.flops / taken / 1e12);
     let room = total.batches as f64 * shape.token_budget as f64;
     let wait = since.stage(Stage::Encoding).starved;
     for (metric, value) in [
@@ -180,7 +186,8 @@ mod tests {
             assert_eq!(of(Metric::EncoderIdle), 0.25);
             assert_eq!(of(Metric::EncodingWorking), 1.0);
             assert!((of(Metric::TokensPerSec) * sample.interval() - 150.0).abs() < 1e-6);
-            assert!((of(Metric::Mfu) * sample.interval() - 0.01).abs() < 1e-6);
+            // By the GPU's clock: 10 GFLOP in four seconds.
+            assert!((of(Metric::Mfu) - 0.0025).abs() < 1e-9);
             assert_eq!(sample.get(Metric::ReadingWorking), None, "no reader began");
         }
         let sample = sampler.take();

@@ -30,12 +30,15 @@ use crate::{
     queue::bounded,
     reader::{Pool, ReadRequest},
     report::RunSummary,
-    sink::{Closing, NullSink, OutputPlan, ParquetSink, Provenance, Rejects, ReorderBuffer, Sink},
+    sink::{
+        Closing, NullSink, OutputPlan, ParquetSink, Provenance, Published, Rejects, ReorderBuffer,
+        Sink,
+    },
 };
 use collect::Collecting;
 use conservation::Counts;
 use encode::Encoding;
-use pack::{Feeder, Packing};
+use pack::{Feeder, PackTotals, Packing};
 use plan::Plan;
 use std::{
     sync::Arc,
@@ -53,6 +56,8 @@ pub struct Context {
     pub readers: Pool,
     /// Calls of `embed` so far.
     pub n_runs: u64,
+    /// The figures of the last run until it failed, if it did and had begun.
+    pub so_far: Option<RunSummary>,
     /// Where measurements go.
     pub recorder: Recorder,
     /// Where the stations tell what happens.
@@ -95,6 +100,7 @@ pub fn embed(
 ) -> Result<RunSummary, Error> {
     let start = Instant::now();
     context.n_runs += 1;
+    context.so_far = None;
     let events = context.events.clone();
     let result = run(context, model, dataset, options, watcher, start);
     let summary = result.as_ref().ok();
@@ -220,7 +226,23 @@ fn run(
         (packed, encoded, collected, written, restarts)
     });
     let findings = monitor.finish();
-    let (packed, (), gpu, written) = all_ended(packed, encoded, collected, written)?;
+    let ended = all_ended(packed, encoded, collected, written);
+    let (packed, (), gpu, written) = match ended {
+        Ok(ended) => ended,
+        Err(error) => {
+            let ending = summary::Ending {
+                started,
+                seconds: start.elapsed().as_secs_f64(),
+                packed: PackTotals::default(),
+                gpu: None,
+                findings,
+                reader_restarts,
+                published: Published::default(),
+            };
+            context.so_far = Some(ending.summary(model, &plan, dataset, options));
+            return Err(error);
+        }
+    };
 
     conservation::check(&Counts {
         records: packed.records,

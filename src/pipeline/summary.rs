@@ -12,11 +12,12 @@ use crate::{
 };
 use std::{sync::Arc, time::SystemTime};
 
-/// What a run that went well leaves.
+/// What a run leaves.
 pub(super) struct Ending {
     pub(super) started: SystemTime,
     /// Wall-clock seconds, publication included.
     pub(super) seconds: f64,
+    /// Nothing, where the run failed: then the meters have to do.
     pub(super) packed: PackTotals,
     /// What a GPU measured.
     pub(super) gpu: Option<GpuTiming>,
@@ -49,11 +50,11 @@ impl Ending {
             readers: options.readers.get(),
             prefetch: options.prefetch.get(),
             token_budget,
-            records: packed.records,
+            records: packed.records.max(counts.records),
             sequences: counts.sequences,
-            rejected: packed.rejected,
+            rejected: packed.rejected.max(counts.rejected),
             truncated: packed.truncated,
-            residues: packed.residues,
+            residues: packed.residues.max(counts.residues),
             tokens: counts.tokens,
             batches: counts.batches,
             packing_fill: if room > 0.0 {

@@ -10,6 +10,8 @@ const KNOWN_INPUT: &str = "{prefix} {bar:20} {percent:>3}% {wide_msg}";
 const ENDLESS_INPUT: &str = "{prefix} {spinner} {wide_msg}";
 /// What stands below the bar.
 const DETAIL: &str = "{wide_msg:.dim}";
+/// Steps in which a bar fills.
+const STEPS: u64 = 1000;
 /// Characters of a model's name that are shown.
 const WIDEST_PREFIX: usize = 20;
 
@@ -35,8 +37,8 @@ impl Bars {
     }
 
     fn start(&mut self, tally: &Tally) {
-        let (bar, template) = match tally.input_bytes {
-            Some(bytes) => (ProgressBar::new(bytes), KNOWN_INPUT),
+        let (bar, template) = match tally.done() {
+            Some(_) => (ProgressBar::new(STEPS), KNOWN_INPUT),
             None => (ProgressBar::no_length(), ENDLESS_INPUT),
         };
         let prefix: String = tally.model.chars().take(WIDEST_PREFIX).collect();
@@ -86,7 +88,8 @@ impl Listener for Bars {
 
     fn tick(&mut self, tally: &Tally) {
         if let Some(lines) = &self.lines {
-            lines.bar.set_position(tally.bytes_read);
+            let done = tally.done().unwrap_or(0.0).clamp(0.0, 1.0);
+            lines.bar.set_position((done * STEPS as f64) as u64);
             lines.bar.set_message(tally.line(tally.elapsed()));
             lines.bar.tick();
             lines.stages.set_message(tally.stages());

@@ -14,9 +14,9 @@ pub(super) struct Tally {
     /// The model, for people.
     pub(super) model: String,
     /// Bytes of all input files, unknown for standard input.
-    pub(super) input_bytes: Option<u64>,
+    input_bytes: Option<u64>,
     /// Bytes of the input files that were read.
-    pub(super) bytes_read: u64,
+    bytes_read: u64,
     /// Records that are read at most.
     take: Option<u64>,
     records: u64,
@@ -162,15 +162,20 @@ impl Tally {
 
     /// The time that the rest of the input will take if it goes on as before.
     fn left(&self, elapsed: Duration) -> Option<Duration> {
-        let done = |part: u64, whole: u64| part as f64 / whole as f64;
-        let by_bytes = self.input_bytes.map(|total| done(self.bytes_read, total));
-        let by_records = self.take.map(|take| done(self.records, take));
-        // Whichever comes first ends the run.
-        let done = match (by_bytes, by_records) {
-            (Some(bytes), Some(records)) => bytes.max(records),
-            (bytes, records) => bytes.or(records)?,
-        };
+        let done = self.done()?;
         (done > 0.0 && done < 1.0).then(|| elapsed.mul_f64(1.0 / done - 1.0))
+    }
+
+    /// How much of the input was read, from 0 to 1, if its end is known.
+    pub(super) fn done(&self) -> Option<f64> {
+        let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
+        let by_bytes = self.input_bytes.map(|total| share(self.bytes_read, total));
+        let by_records = self.take.map(|take| share(self.records, take));
+        // Whichever comes first ends the run.
+        match (by_bytes, by_records) {
+            (Some(bytes), Some(records)) => Some(bytes.max(records)),
+            (bytes, records) => bytes.or(records),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub use details::{LengthHistogram, RejectedRecord, RunDetails};
 pub use embeddings::Embeddings;
 pub use error::ReportError;
 pub use memory::peak_memory_bytes;
-pub use page::{PageRun, page};
+pub use page::{Failure, PageRun, page};
 pub use record::RunReport;
 pub use summary::{GpuSummary, RunSummary};
 pub use sweep::{Better, Row, Sweep};

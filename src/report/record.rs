@@ -1,6 +1,6 @@
 //! The page of a script's runs, kept on disk.
 
-use super::{PageRun, ReportError, RunSummary, page};
+use super::{Failure, PageRun, ReportError, RunSummary, page};
 use crate::file::{self, Keep};
 use std::{
     path::{Path, PathBuf},
@@ -44,15 +44,16 @@ impl RunReport {
     pub fn add(
         &mut self,
         title: String,
-        outcome: Result<RunSummary, String>,
+        outcome: Result<RunSummary, Failure>,
     ) -> Result<(), ReportError> {
         self.runs.push(PageRun { title, outcome });
         // Memory must not grow with the number of runs.
         let n_older = self.runs.len().saturating_sub(MOST_DETAILED);
-        if let Some(n) = n_older.checked_sub(1)
-            && let Ok(summary) = &mut self.runs[n].outcome
-        {
-            summary.details = Arc::default();
+        if let Some(n) = n_older.checked_sub(1) {
+            match &mut self.runs[n].outcome {
+                Ok(summary) => summary.details = Arc::default(),
+                Err(failure) => failure.so_far = None,
+            }
         }
         self.write()
     }

@@ -7,7 +7,7 @@ use crate::{
     job::{Dataset, EmbedOptions, ModelSpec},
     model::Model,
     pipeline::{self, Context, Watcher},
-    report::{RunReport, RunSummary},
+    report::{Failure, RunReport, RunSummary},
 };
 use std::path::Path;
 
@@ -79,9 +79,15 @@ impl Host for LiveHost {
             .expect("scripts get a spec only with the model that was loaded for it");
         let result = pipeline::embed(&mut self.context, model, dataset, options, watcher);
         let title = format!("{} with {}", dataset.sources.join(", "), model.name());
-        let outcome = result.as_ref().map_err(ToString::to_string);
+        let outcome = match &result {
+            Ok(summary) => Ok(summary.clone()),
+            Err(error) => Err(Failure {
+                error: error.to_string(),
+                so_far: self.context.so_far.take().map(Box::new),
+            }),
+        };
         // A run that went well stays one, also where its report cannot be written.
-        if let Err(error) = self.report.add(title, outcome.cloned()) {
+        if let Err(error) = self.report.add(title, outcome) {
             self.context.events.warn(error.to_string());
         }
         result

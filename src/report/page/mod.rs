@@ -44,7 +44,26 @@ pub struct PageRun {
     /// What was embedded with which model, for people.
     pub title: String,
     /// Its figures, or why it failed.
-    pub outcome: Result<RunSummary, String>,
+    pub outcome: Result<RunSummary, Failure>,
+}
+
+/// A run that failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Why.
+    pub error: String,
+    /// Its figures until then, if it had begun.
+    pub so_far: Option<Box<RunSummary>>,
+}
+
+impl PageRun {
+    /// The figures, those of a run that failed as far as it came.
+    fn figures(&self) -> Option<&RunSummary> {
+        match &self.outcome {
+            Ok(summary) => Some(summary),
+            Err(failure) => failure.so_far.as_deref(),
+        }
+    }
 }
 
 /// All that the template shows.
@@ -162,7 +181,7 @@ impl Line {
 }
 
 impl Verdict {
-    fn new(outcome: &Result<RunSummary, String>) -> Self {
+    fn new(outcome: &Result<RunSummary, Failure>) -> Self {
         let severity = match outcome {
             Ok(run) => run.bottleneck.as_ref().map(|found| found.severity),
             Err(_) => return Self::with("critical", "failed", "Failed"),

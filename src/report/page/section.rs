@@ -93,19 +93,26 @@ impl Section {
                 .outcome
                 .as_ref()
                 .err()
-                .map(|error| cut(error, MOST_ERROR)),
-            figures: summary.map(|run| Figures::new(run, most_points)),
+                .map(|failure| cut(&failure.error, MOST_ERROR)),
+            figures: run
+                .figures()
+                .map(|figures| Figures::new(figures, summary.is_some(), most_points)),
         }
     }
 }
 
 impl Figures {
-    fn new(run: &RunSummary, most_points: usize) -> Self {
+    fn new(run: &RunSummary, is_complete: bool, most_points: usize) -> Self {
         let details = &*run.details;
         let tiles = tiles(run);
+        let embedded = if is_complete {
+            "Embedded"
+        } else {
+            "Nothing was published. Until it failed, the run had embedded"
+        };
         Self {
             lead: format!(
-                "Embedded {} with {}, {} on {}.",
+                "{embedded} {} with {}, {} on {}.",
                 counted(run.sequences, "sequence", "sequences"),
                 cut(&run.model, MOST_VALUE),
                 cut(&run.dtype, MOST_VALUE),

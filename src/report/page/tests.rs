@@ -107,7 +107,10 @@ fn summary(has_gpu: bool, details: RunDetails) -> RunSummary {
 fn run(title: &str, outcome: Result<RunSummary, String>) -> PageRun {
     PageRun {
         title: title.to_owned(),
-        outcome,
+        outcome: outcome.map_err(|error| Failure {
+            error,
+            so_far: None,
+        }),
     }
 }
 
@@ -273,4 +276,25 @@ fn a_metric_that_is_measured_now_and_then_has_gaps() {
     let page = checked(&[run("gaps", Ok(summary(false, details)))]);
     assert_eq!(page.matches("<polyline class=\"first\"").count(), 3);
     assert_eq!(page.matches("<figure>").count(), 2, "speed and lengths");
+}
+
+#[test]
+fn a_run_that_failed_half_way_shows_how_far_it_came() {
+    let failed = PageRun {
+        title: "half".to_owned(),
+        outcome: Err(Failure {
+            error: "the disk is full".to_owned(),
+            so_far: Some(Box::new(summary(true, details(20, true)))),
+        }),
+    };
+    let page = checked(&[failed]);
+    for part in [
+        "the disk is full",
+        "Nothing was published. Until it failed, the run had embedded",
+        "Time by stage",
+        "GPU power in W",
+    ] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    assert!(!page.contains(">good<"), "it is no success");
 }
