@@ -43,15 +43,12 @@ impl MetricsFile {
             Some("jsonl") => Format::JsonLines,
             _ => return Err(MonitorError::Format(path.to_owned())),
         };
-        let begin = || {
-            let mut file = super::create(path)?;
-            if let Format::Csv = format {
-                writeln!(file, "{}", header())?;
-            }
-            Ok(file)
-        };
+        let mut file = super::create(path)?;
+        if let Format::Csv = format {
+            writeln!(file, "{}", header()).map_err(|error| MonitorError::io(path, error))?;
+        }
         Ok(Self {
-            file: begin().map_err(|error| MonitorError::io(path, error))?,
+            file,
             path: path.to_owned(),
             format,
         })

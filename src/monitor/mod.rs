@@ -26,19 +26,16 @@ pub use sampler::RunShape;
 pub use tiers::RunFacts;
 pub use watch::{Findings, Monitor, MonitorPlan, Notice};
 
-use std::{
-    fs::{self, File},
-    io,
-    path::Path,
-};
+use crate::file;
+use std::{fs::File, path::Path};
 
 #[cfg(doc)]
 use crate::meter::Meters;
 
 /// Creates a file for measurements, and the folders that it is in.
-fn create(path: &Path) -> io::Result<File> {
+fn create(path: &Path) -> Result<File, MonitorError> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        file::create_folder(folder)?;
     }
-    File::create(path)
+    File::create(path).map_err(|error| MonitorError::io(path, error))
 }

@@ -39,14 +39,12 @@ impl Trace {
     /// # Errors
     /// If the file system refuses.
     pub(super) fn create(path: &Path) -> Result<Self, MonitorError> {
-        let begin = || {
-            let mut file = BufWriter::new(super::create(path)?);
-            file.write_all(b"[")?;
-            Ok(file)
-        };
+        let mut file = BufWriter::new(super::create(path)?);
+        file.write_all(b"[")
+            .map_err(|error| MonitorError::io(path, error))?;
         Ok(Self {
             path: path.to_owned(),
-            file: begin().map_err(|error| MonitorError::io(path, error))?,
+            file,
             start: Instant::now(),
             is_empty: true,
         })
