@@ -273,6 +273,22 @@ fn samples_and_verdicts_are_events() {
 }
 
 #[test]
+fn closures_take_one_parameter() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = job("embed(model, proteins, options + #{
+        on_sample: |a, b| 1,
+    });");
+    let output = exec(&folder, &["-q"], &script);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(
+        stderr.contains("`on_sample` must be a closure with one parameter"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("anon$"), "{stderr}");
+}
+
+#[test]
 fn a_run_whose_input_stalls_is_stopped_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let stalled = folder.path().join("stalled.fa");

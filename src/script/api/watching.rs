@@ -3,6 +3,7 @@
 use super::{bottleneck::ScriptBottleneck as Bottleneck, run::ScriptRun as Run, sweep::message};
 use crate::{
     error::Error,
+    job::Problems,
     meter::{Metric, Sample, Stage, StageTime, Throttle, Unit},
     pipeline::{Notice, Watcher},
     script::session::raise_error,
@@ -46,10 +47,11 @@ impl<'a, 'b> Closures<'a, 'b> {
 
 impl Watcher for Closures<'_, '_> {
     fn notice(&mut self, notice: Notice) -> ControlFlow<String> {
-        let (closure, value) = match notice {
-            Notice::Sample(sample) => (&self.on_sample, sample_map(&sample).into()),
+        let (option, closure, value) = match notice {
+            Notice::Sample(sample) => ("on_sample", &self.on_sample, sample_map(&sample).into()),
             Notice::Bottleneck(found) => {
-                (&self.on_bottleneck, Dynamic::from(Bottleneck::new(found)))
+                let found = Dynamic::from(Bottleneck::new(found));
+                ("on_bottleneck", &self.on_bottleneck, found)
             }
         };
         let Some(closure) = closure else {
@@ -58,12 +60,32 @@ impl Watcher for Closures<'_, '_> {
         match closure.call_within_context::<Dynamic>(self.context, (value,)) {
             Ok(_) => ControlFlow::Continue(()),
             Err(error) => {
+                let error = explained(error, option, closure);
                 let reason = message(&error);
                 self.thrown = Some(error);
                 ControlFlow::Break(reason)
             }
         }
     }
+}
+
+/// An error of a closure. To the engine, one with the wrong number of parameters is a function that is not
+/// there, under a name that nobody wrote.
+fn explained(error: Box<EvalAltResult>, option: &str, closure: &FnPtr) -> Box<EvalAltResult> {
+    let is_missing = matches!(
+        error.unwrap_inner(),
+        EvalAltResult::ErrorFunctionNotFound(name, _) if name.starts_with(closure.fn_name())
+    );
+    if !is_missing {
+        return error;
+    }
+    let mut problems = Problems::default();
+    problems.add_option(
+        option,
+        format!("`{option}` must be a closure with one parameter"),
+        Some("write it like |it| print(it)".to_owned()),
+    );
+    raise_error(problems.into())
 }
 
 /// A sample as scripts see it: what was not measured is `()`.
