@@ -131,16 +131,6 @@ impl StageTime {
     pub fn total(self) -> f64 {
         self.working + self.starved + self.blocked
     }
-
-    /// The share of its time that it worked, from 0 to 1; 0 without any time.
-    pub fn busy(self) -> f64 {
-        let total = self.total();
-        if total > 0.0 {
-            self.working / total
-        } else {
-            0.0
-        }
-    }
 }
 
 impl Add for StageTime {

@@ -1,6 +1,6 @@
 //! What the stages tell the monitor as batches pass.
 
-use super::{RunFacts, RunShape, recorder::RunRecorder, sampler::Sampler};
+use super::{RunFacts, recorder::RunRecorder, sampler::Sampler};
 use crate::meter::{Meters, Metric, Reading, Sample};
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
@@ -12,7 +12,6 @@ pub(super) struct Shared {
     pub(super) meters: Arc<Meters>,
     pub(super) recorder: RunRecorder,
     pub(super) facts: RunFacts,
-    pub(super) shape: RunShape,
     pub(super) metrics_every: u64,
     /// All meters when the first batch was there: what came before is not the pipeline's fault.
     pub(super) began: OnceLock<Reading>,

@@ -72,7 +72,7 @@ impl Watch {
         notices: SyncSender<Notice>,
     ) -> Self {
         Self {
-            sampler: Sampler::new(shared.meters.clone(), shared.shape),
+            sampler: Sampler::new(shared.meters.clone(), shared.facts),
             host: Host::new(&shared.meters.reader_pids()),
             gpu: None,
             shared: shared.clone(),
@@ -224,7 +224,7 @@ mod tests {
     use crate::{
         meter::{Bottleneck, Meters, QueueMeters, Stage, StageClock, Throttle},
         monitor::{
-            Recorder, RunShape,
+            Recorder,
             tiers::{judge, tests::facts},
         },
     };
@@ -253,17 +253,11 @@ mod tests {
         let start = Instant::now() - Duration::from_secs(2);
         let clock = |_, _| StageClock::default();
         let meters = Arc::new(Meters::new(start, 1, QueueMeters::default(), clock));
-        let shape = RunShape {
-            token_budget: 1000,
-            peak_flops: None,
-            is_gpu: true,
-        };
         let began = meters.read();
         let shared = Arc::new(Shared {
-            by_batch: Mutex::new(Sampler::new(meters.clone(), shape)),
+            by_batch: Mutex::new(Sampler::new(meters.clone(), facts())),
             recorder: Recorder::default().begin_run(1, "test", 1, &events),
             facts: facts(),
-            shape,
             metrics_every: 10,
             began: OnceLock::from(Reading {
                 seconds: 0.0,

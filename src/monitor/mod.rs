@@ -21,8 +21,8 @@ mod watch;
 
 pub use batches::BatchWatch;
 pub use error::MonitorError;
+pub use peak::peak_flops;
 pub use recorder::Recorder;
-pub use sampler::RunShape;
 pub use tiers::RunFacts;
 pub use watch::{Findings, Monitor, MonitorPlan, Notice};
 

@@ -31,7 +31,7 @@ const PEAKS: [(&str, f64, f64); 23] = [
 ];
 
 /// FLOP per second that the GPU with this name can do at most in `dtype`, where that is known.
-pub(super) fn peak_flops(name: &str, dtype: Dtype) -> Option<f64> {
+pub fn peak_flops(name: &str, dtype: Dtype) -> Option<f64> {
     let (_, half, single) = PEAKS.iter().find(|(part, ..)| {
         // "L4" is not the beginning of "L40", nor "A10" that of "A100".
         name.match_indices(part).any(|(start, _)| {

@@ -1,32 +1,22 @@
 //! From readings of the meters to samples.
 
+use super::RunFacts;
 use crate::meter::{Meters, Metric, Reading, Sample, Stage};
 use std::sync::Arc;
-
-/// What a sample needs to know of its run.
-#[derive(Clone, Copy, Debug)]
-pub struct RunShape {
-    /// Tokens that a batch may hold.
-    pub token_budget: usize,
-    /// FLOP per second that the device could do at most, where that is known.
-    pub peak_flops: Option<f64>,
-    /// Whether the device is a GPU, which computes beside this process.
-    pub is_gpu: bool,
-}
 
 /// Takes samples of a run, each of the time since the one before.
 pub(super) struct Sampler {
     meters: Arc<Meters>,
-    shape: RunShape,
+    facts: RunFacts,
     last: Reading,
 }
 
 impl Sampler {
-    pub(super) fn new(meters: Arc<Meters>, shape: RunShape) -> Self {
+    pub(super) fn new(meters: Arc<Meters>, facts: RunFacts) -> Self {
         let last = meters.read();
         Self {
             meters,
-            shape,
+            facts,
             last,
         }
     }
@@ -36,12 +26,12 @@ impl Sampler {
         let now = self.meters.read();
         let since = now.since(&self.last);
         self.last = now;
-        sample(&now, &since, self.shape)
+        sample(&now, &since, self.facts)
     }
 }
 
 /// The sample of an interval: the reading at its end, and what happened in it.
-fn sample(now: &Reading, since: &Reading, shape: RunShape) -> Sample {
+fn sample(now: &Reading, since: &Reading, facts: RunFacts) -> Sample {
     let seconds = since.seconds;
     let mut sample = Sample::new(seconds);
     let per_sec = |n: f64| (seconds > 0.0).then(|| n / seconds);
@@ -62,12 +52,12 @@ fn sample(now: &Reading, since: &Reading, shape: RunShape) -> Sample {
     }
     // A GPU tells how long it took for its batches, which a short interval holds one or two of: by this
     // process's clock the rate would jump between them.
-    let taken = match shape.is_gpu {
+    let taken = match facts.is_gpu {
         true => counts.compute_seconds + counts.idle_seconds,
         false => seconds,
     };
     let tflops = (taken > 0.0).then(|| counts.flops / taken / 1e12);
-    let room = total.batches as f64 * shape.token_budget as f64;
+    let room = total.batches as f64 * facts.token_budget as f64;
     let wait = since.stage(Stage::Encoding).starved;
     for (metric, value) in [
         (Metric::RecordsPerSec, per_sec(counts.records as f64)),
@@ -80,9 +70,9 @@ fn sample(now: &Reading, since: &Reading, shape: RunShape) -> Sample {
         (Metric::Tflops, tflops),
         (
             Metric::Mfu,
-            tflops.and_then(|tflops| Some(tflops * 1e12 / shape.peak_flops?)),
+            tflops.and_then(|tflops| Some(tflops * 1e12 / facts.peak_flops?)),
         ),
-        (Metric::EncoderIdle, encoder_idle(since, shape.is_gpu)),
+        (Metric::EncoderIdle, encoder_idle(since, facts.is_gpu)),
         (
             Metric::WaitMs,
             (counts.batches > 0).then(|| wait / counts.batches as f64 * 1e3),
@@ -147,7 +137,10 @@ pub(super) fn encoder_idle(since: &Reading, is_gpu: bool) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::{Activity, QueueMeters, StageClock};
+    use crate::{
+        meter::{Activity, QueueMeters, StageClock},
+        monitor::tiers::tests::facts,
+    };
     use std::{
         thread::sleep,
         time::{Duration, Instant},
@@ -163,12 +156,12 @@ mod tests {
     #[test]
     fn samples_are_of_the_time_since_the_last_one() {
         let meters = meters();
-        let shape = RunShape {
+        let facts = RunFacts {
             token_budget: 100,
             peak_flops: Some(1e12),
-            is_gpu: true,
+            ..facts()
         };
-        let mut sampler = Sampler::new(meters.clone(), shape);
+        let mut sampler = Sampler::new(meters.clone(), facts);
         meters.clock(Stage::Encoding).switch(Activity::Working);
         for n in 1..=2 {
             meters.count(|counts| {

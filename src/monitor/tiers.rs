@@ -6,13 +6,15 @@ use crate::{
     meter::{Activity, Bottleneck, Reading, Severity, Stage},
 };
 
-/// What the verdict needs to know of a run beside its meters.
-#[derive(Clone, Debug)]
+/// What samples and the verdict need to know of a run beside its meters.
+#[derive(Clone, Copy, Debug)]
 pub struct RunFacts {
     /// From which figures on the run counts as held back.
     pub thresholds: Thresholds,
     /// Whether the device is a GPU, which computes beside this process.
     pub is_gpu: bool,
+    /// FLOP per second that the device could do at most, where that is known.
+    pub peak_flops: Option<f64>,
     /// Reader subprocesses.
     pub n_readers: usize,
     /// Input files.

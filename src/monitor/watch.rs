@@ -1,17 +1,15 @@
 //! The watch over one run.
 
 use super::{
-    Recorder, RunFacts, RunShape,
+    Recorder, RunFacts,
     batches::{BatchWatch, Shared},
     growth,
     look::Watch,
-    peak::peak_flops,
     sampler::Sampler,
     tiers::{fill_remark, judge},
 };
 use crate::{
     event::EventSender,
-    job::Dtype,
     meter::{Bottleneck, Meters, QueueMeters, Reading, Sample},
 };
 use std::{
@@ -35,10 +33,8 @@ pub struct MonitorPlan {
     pub name: String,
     /// What the verdict needs to know.
     pub facts: RunFacts,
-    /// The GPU's name and UUID, if the device is a GPU.
-    pub gpu: Option<(String, String)>,
-    /// The number format of weights and activations.
-    pub dtype: Dtype,
+    /// The UUID of the GPU, if the device is one.
+    pub gpu_uuid: Option<String>,
     /// Samples per second; none at 0.
     pub hz: f64,
     /// Batches between two lines of measurements.
@@ -92,18 +88,11 @@ impl Monitor {
         let recorder = recorder.begin_run(plan.run, &plan.name, facts.n_readers, events);
         let clock = |stage, reader| recorder.clock(stage, reader);
         let meters = Arc::new(Meters::new(start, facts.n_readers, queues, clock));
-        let peak = plan.gpu.as_ref();
-        let shape = RunShape {
-            token_budget: facts.token_budget,
-            peak_flops: peak.and_then(|(name, _)| peak_flops(name, plan.dtype)),
-            is_gpu: facts.is_gpu,
-        };
         let shared = Arc::new(Shared {
-            by_batch: Mutex::new(Sampler::new(meters.clone(), shape)),
+            by_batch: Mutex::new(Sampler::new(meters.clone(), facts)),
             meters,
             recorder,
             facts,
-            shape,
             metrics_every: plan.metrics_every.max(1),
             began: OnceLock::new(),
             latest: Mutex::new(None),
@@ -119,7 +108,7 @@ impl Monitor {
         let period = Duration::from_secs_f64(1.0 / hz);
         let (notice_sender, notices) = sync_channel(MOST_NOTICES);
         let watch = Watch::new(&shared, period, events, notice_sender);
-        let uuid = plan.gpu.map(|(_, uuid)| uuid);
+        let uuid = plan.gpu_uuid;
         let thread = thread::Builder::new()
             .name("monitor".to_owned())
             .spawn(move || watch.run(uuid.as_deref()));
@@ -171,12 +160,7 @@ impl Monitor {
             watch.note_rest();
             watch
         });
-        let Shared {
-            facts,
-            shape,
-            began,
-            ..
-        } = &*self.shared;
+        let Shared { facts, began, .. } = &*self.shared;
         let utilization = watch.as_ref().and_then(Watch::mean_utilization);
         let counts = reading.counts;
         let fill = counts.tokens as f64 / (counts.batches * facts.token_budget as u64) as f64;
@@ -192,7 +176,7 @@ impl Monitor {
             .into_iter()
             .flatten()
             .collect(),
-            mfu: shape
+            mfu: facts
                 .peak_flops
                 .map(|peak| flops_per_sec / peak)
                 .filter(|mfu| mfu.is_finite()),

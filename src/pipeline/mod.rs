@@ -26,7 +26,7 @@ use crate::{
     job::{Dataset, EmbedOptions},
     meter::QueueMeters,
     model::{Model, StagerOptions},
-    monitor::{Monitor, MonitorPlan, Recorder, RunFacts},
+    monitor::{Monitor, MonitorPlan, Recorder, RunFacts, peak_flops},
     queue::bounded,
     reader::{Pool, ReadRequest},
     report::RunSummary,
@@ -288,6 +288,7 @@ fn monitor_plan(
         facts: RunFacts {
             thresholds: options.thresholds,
             is_gpu: gpu.is_some(),
+            peak_flops: gpu.and_then(|(name, _)| peak_flops(name, model.dtype())),
             n_readers: options.readers.get(),
             n_inputs: inputs.len(),
             is_stream: inputs.iter().any(|input| input.size_bytes.is_none()),
@@ -296,8 +297,7 @@ fn monitor_plan(
             token_budget: plan.token_budget.get(),
             is_packed: plan.packing,
         },
-        gpu: gpu.map(|(name, uuid)| (name.to_owned(), uuid.to_owned())),
-        dtype: model.dtype(),
+        gpu_uuid: gpu.map(|(_, uuid)| uuid.to_owned()),
         hz: options.monitor_hz,
         metrics_every: options.metrics_every,
     }

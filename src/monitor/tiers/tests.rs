@@ -8,6 +8,7 @@ pub(in crate::monitor) fn facts() -> RunFacts {
     RunFacts {
         thresholds: Thresholds::default(),
         is_gpu: true,
+        peak_flops: None,
         n_readers: 1,
         n_inputs: 1,
         is_stream: false,

@@ -113,7 +113,7 @@ pub(super) mod run_api {
     ///   batches; what it throws stops the run
     /// * `on_bottleneck`: a closure that gets a `Bottleneck` when something holds the run back: once a
     ///   minute for each stage, sooner if it gets worse; what it throws stops the run
-    /// * `monitor_hz`: measurements a second, up to 10 (2); 0 for none
+    /// * `monitor_hz`: measurements a second, from 0.001 to 10 (2); 0 for none
     /// * `metrics_every`: batches between two lines of `metrics` and of the log (10)
     ///
     /// # Example
