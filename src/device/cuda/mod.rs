@@ -47,3 +47,15 @@ pub(crate) fn describe(error: DriverError) -> String {
         |text| text.to_string_lossy().into_owned(),
     )
 }
+
+/// The CUDA version of the driver, such as 13000 for 13.0; 0 where there is no driver or it does not
+/// tell.
+pub(crate) fn driver_version() -> i32 {
+    let mut version = 0;
+    // SAFETY: it only tries to open the library.
+    if unsafe { cudarc::driver::sys::is_culib_present() } {
+        // SAFETY: it writes a number.
+        let _ = unsafe { cudarc::driver::sys::cuDriverGetVersion(&raw mut version) };
+    }
+    version
+}

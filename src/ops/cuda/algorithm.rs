@@ -13,7 +13,7 @@ use super::{
 };
 use crate::device::{
     DeviceError,
-    cuda::{Cache, DeviceMemory, Doing, Event, Gpu},
+    cuda::{Cache, DeviceMemory, Doing, Event, Gpu, driver_version},
 };
 use cudarc::driver::{result, sys::CUstream};
 use std::{
@@ -21,7 +21,8 @@ use std::{
     sync::{LazyLock, Mutex},
 };
 
-/// Rows that algorithms are measured with: a full batch.
+/// Rows that algorithms are measured with: a full batch of a large model. Small models have batches
+/// twice as long, for which the same algorithms are fast.
 const MEASURED_ROWS: usize = 32_768;
 /// Algorithms that are measured.
 const CANDIDATES: usize = 16;
@@ -46,9 +47,10 @@ pub(super) fn choose(gpu: &'static Gpu, gemm: Gemm) -> Result<Algorithm, DeviceE
     gpu.bind()?;
     let problem = gemm.problem(gpu, MEASURED_ROWS)?;
     let origin = format!(
-        "{gemm:?} {} {} {MEASURED_ROWS}",
+        "{gemm:?} {} {} {} {MEASURED_ROWS}",
         gpu.name(),
-        gemm::version()
+        gemm::version(),
+        driver_version()
     );
     let measured = Cache::of_user().get_or_make(&[origin.as_bytes()], || {
         let fastest = measure(gpu, gemm, &problem)?;

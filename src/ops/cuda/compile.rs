@@ -1,11 +1,14 @@
 //! CUDA C++ to machine code, with NVRTC.
 
-use crate::device::{DeviceError, cuda::Cache};
+use crate::device::{
+    DeviceError,
+    cuda::{Cache, driver_version},
+};
 use cudarc::nvrtc::{
     result::{self, NvrtcError},
     sys::{self, nvrtcProgram},
 };
-use std::ffi::CString;
+use std::{ffi::CString, fs, path::Path};
 
 /// A file of kernels.
 #[derive(Clone, Copy, Debug)]
@@ -30,15 +33,33 @@ macro_rules! source {
 }
 pub(super) use source;
 
+/// Headers of the CUDA toolkit that the kernels include, and what these include.
+const HEADERS: [&str; 4] = [
+    "cuda_bf16.h",
+    "cuda_bf16.hpp",
+    "cuda_fp16.h",
+    "cuda_fp16.hpp",
+];
+
 /// The machine code (cubin) of `source` for `architecture`, such as `sm_90a`, from the cache or
 /// from the compiler.
 ///
 /// # Errors
 /// If it does not compile; the compiler's messages are in the error.
 pub(super) fn compile(source: Source, architecture: &str) -> Result<Vec<u8>, DeviceError> {
-    let options = options(architecture);
-    let version = versions();
-    let mut origin: Vec<&[u8]> = vec![source.text.as_bytes(), version.as_bytes()];
+    let include = cubecl::cuda::install::cuda_path().map(|toolkit| toolkit.join("include"));
+    let options = options(architecture, include.as_deref());
+    let versions = versions();
+    // Toolkits of one version differ between distributions.
+    let headers: Vec<Vec<u8>> = HEADERS
+        .iter()
+        .map(|name| {
+            let header = include.as_ref().map(|include| include.join(name));
+            header.and_then(|path| fs::read(path).ok()).unwrap_or_default()
+        })
+        .collect();
+    let mut origin: Vec<&[u8]> = vec![source.text.as_bytes(), versions.as_bytes()];
+    origin.extend(headers.iter().map(Vec::as_slice));
     origin.extend(options.iter().map(String::as_bytes));
     Cache::of_user().get_or_make(&origin, || {
         run(source, &options).map_err(|log| DeviceError::Kernel {
@@ -49,33 +70,22 @@ pub(super) fn compile(source: Source, architecture: &str) -> Result<Vec<u8>, Dev
     })
 }
 
-fn options(architecture: &str) -> Vec<String> {
+fn options(architecture: &str, include: Option<&Path>) -> Vec<String> {
     let mut options = vec![
         // A real architecture rather than a virtual one: the result is machine code.
         format!("--gpu-architecture={architecture}"),
         "--std=c++17".to_owned(),
     ];
-    if let Some(toolkit) = cubecl::cuda::install::cuda_path() {
-        options.push(format!(
-            "--include-path={}",
-            toolkit.join("include").display()
-        ));
-    }
+    options.extend(include.map(|include| format!("--include-path={}", include.display())));
     options
 }
 
 /// The versions of the compiler and of the driver, where there is one.
 fn versions() -> String {
-    let (mut major, mut minor, mut driver) = (0, 0, 0);
+    let (mut major, mut minor) = (0, 0);
     // SAFETY: it writes two numbers. The callers have asked whether the library is there.
     let status = unsafe { sys::nvrtcVersion(&raw mut major, &raw mut minor) };
-    // SAFETY: it only tries to open the library.
-    if unsafe { cudarc::driver::sys::is_culib_present() } {
-        // A driver that does not tell its version is as good as none here.
-        // SAFETY: it writes a number.
-        let _ = unsafe { cudarc::driver::sys::cuDriverGetVersion(&raw mut driver) };
-    }
-    format!("{status:?} {major}.{minor} {driver}")
+    format!("{status:?} {major}.{minor} {}", driver_version())
 }
 
 /// Destroys the program at the end of its scope.

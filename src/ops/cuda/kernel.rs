@@ -133,7 +133,15 @@ impl Kernel {
 impl Module {
     fn load(gpu: &Gpu, source: Source) -> Result<Self, DeviceError> {
         let code = compile(source, &architecture(gpu))?;
-        // SAFETY: `code` is a whole cubin, and the context of `gpu` is current.
+        if !is_whole_elf(&code) {
+            return Err(DeviceError::Kernel {
+                file: source.file,
+                architecture: architecture(gpu),
+                log: format!("the {} bytes of the result are no machine code", code.len()),
+            });
+        }
+        // SAFETY: `code` is an ELF file that ends where its header says, so that the driver, which
+        // is not told its length, reads nothing behind it. The context of `gpu` is current.
         unsafe { module::load_data(code.as_ptr().cast()) }
             .map(Self)
             .doing("load a kernel")
@@ -155,10 +163,48 @@ impl Module {
     }
 }
 
+/// Whether `code` is a 64-bit little-endian ELF file, as cubins are, whose tables lie inside of it.
+fn is_whole_elf(code: &[u8]) -> bool {
+    const HEADER_BYTES: usize = 64;
+    let Some(header) = code.first_chunk::<HEADER_BYTES>() else {
+        return false;
+    };
+    let half = |at: usize| u64::from(u16::from_le_bytes([header[at], header[at + 1]]));
+    let table_end = |offset_at: usize, entry_at: usize, number_at: usize| {
+        let (chunks, _) = header[offset_at..].as_chunks::<8>();
+        u64::from_le_bytes(chunks[0]).checked_add(half(entry_at) * half(number_at))
+    };
+    let is_inside = |end: Option<u64>| end.is_some_and(|end| end <= code.len() as u64);
+    // Offset, size of an entry and number of entries of the program and the section headers.
+    header.starts_with(b"\x7fELF\x02\x01")
+        && is_inside(table_end(32, 54, 56))
+        && is_inside(table_end(40, 58, 60))
+}
+
 /// What kernels are compiled for on `gpu`. Hopper's own instructions need the `a`.
 fn architecture(gpu: &Gpu) -> String {
     match gpu.capability() {
         (9, 0) => "sm_90a".to_owned(),
         (major, minor) => format!("sm_{major}{minor}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_machine_code_is_loaded() {
+        // This test program is an ELF file, too; its section headers stand at its end.
+        let program = std::env::current_exe().expect("this program has a path");
+        let mut code = std::fs::read(program).expect("the program");
+        assert!(is_whole_elf(&code));
+        assert!(!is_whole_elf(&code[..code.len() - 1]));
+        assert!(!is_whole_elf(&code[..63]));
+        assert!(!is_whole_elf(b""));
+        code[40..48].fill(0xff);
+        assert!(!is_whole_elf(&code), "an offset that overflows");
+        code[0] = 0;
+        assert!(!is_whole_elf(&code));
     }
 }
