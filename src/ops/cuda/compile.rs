@@ -55,7 +55,9 @@ pub(super) fn compile(source: Source, architecture: &str) -> Result<Vec<u8>, Dev
         .iter()
         .map(|name| {
             let header = include.as_ref().map(|include| include.join(name));
-            header.and_then(|path| fs::read(path).ok()).unwrap_or_default()
+            header
+                .and_then(|path| fs::read(path).ok())
+                .unwrap_or_default()
         })
         .collect();
     let mut origin: Vec<&[u8]> = vec![source.text.as_bytes(), versions.as_bytes()];

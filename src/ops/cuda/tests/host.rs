@@ -13,7 +13,10 @@ fn every_kernel_compiles() {
             std::env::var_os("RUNNER_NEEDS_NVRTC").is_none(),
             "NVRTC is missing"
         );
-        #[expect(clippy::print_stderr, reason = "a test that tests nothing has to say so")]
+        #[expect(
+            clippy::print_stderr,
+            reason = "a test that tests nothing has to say so"
+        )]
         {
             eprintln!("skipped: there is no NVRTC here to compile the kernels with");
         }
