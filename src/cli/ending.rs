@@ -6,8 +6,10 @@ use crate::{
     error::{Error, exit_code},
     progress::Console,
     script::{Finished, ScriptError},
+    text::printable,
 };
 use serde_json::json;
+use std::any::Any;
 
 /// Reports how a script ended, and returns the exit code for it.
 pub(super) fn report(
@@ -57,6 +59,24 @@ fn stopped(global: &Global, console: &Console, reason: StopReason) -> u8 {
         console.note(&message);
     }
     error.exit_code()
+}
+
+/// Reports a panic, which is always a bug, and returns the exit code for it.
+pub(super) fn panicked(global: &Global, console: &Console, panic: &dyn Any) -> u8 {
+    let message = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given");
+    let message = format!(
+        "the program panicked: {message}. This is a bug: please report it with the script"
+    );
+    if global.is_json() {
+        console.note(&failed_line(exit_code::BUG, &message, &message));
+    } else {
+        console.note(&format!("error: {}", printable(&message)));
+    }
+    exit_code::BUG
 }
 
 /// The last line of a job that did not end well, for programs.

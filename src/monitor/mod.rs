@@ -26,16 +26,5 @@ pub use recorder::Recorder;
 pub use tiers::RunFacts;
 pub use watch::{Findings, Monitor, MonitorPlan, Notice};
 
-use crate::file;
-use std::{fs::File, path::Path};
-
 #[cfg(doc)]
 use crate::meter::Meters;
-
-/// Creates a file for measurements, and the folders that it is in.
-fn create(path: &Path) -> Result<File, MonitorError> {
-    if let Some(folder) = path.parent() {
-        file::create_folder(folder)?;
-    }
-    File::create(path).map_err(|error| MonitorError::io(path, error))
-}

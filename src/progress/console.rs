@@ -52,6 +52,13 @@ impl Console {
             .suspend(|| writeln!(anstream::stderr().lock(), "{text}"));
     }
 
+    /// Writes a line to standard error where no bars are. Unlike [`note`](Self::note) it holds nobody up
+    /// who prints meanwhile, even if whoever reads standard error stands still.
+    pub(super) fn line(&self, text: &str) {
+        // Nobody can be told that standard error is gone.
+        let _ = writeln!(anstream::stderr().lock(), "{text}");
+    }
+
     /// A writer for log lines.
     pub fn log_writer(&self) -> LogWriter {
         LogWriter(self.clone())
