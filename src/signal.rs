@@ -23,7 +23,7 @@ const TIME_TO_CLEAN_UP: Duration = Duration::from_secs(2);
 /// The signals cannot be listened to.
 pub fn watch(
     cancel: CancelToken,
-    on_first: impl Fn(StopReason) + Send + 'static,
+    on_first: impl FnOnce(StopReason) + Send + 'static,
 ) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
     // Listening begins here and not in the thread, so that no signal is missed once this returns.
@@ -39,6 +39,7 @@ pub fn watch(
     // What is caught does not end the process, and the write fails.
     let _ = signal(SignalKind::from_raw(Signal::SIGXFSZ as i32))?;
     drop(guard);
+    let mut on_first = Some(on_first);
     let listen = async move {
         loop {
             let hangup = async {
@@ -54,7 +55,11 @@ pub fn watch(
             };
             if cancel.reason().is_none() {
                 cancel.cancel(reason);
-                on_first(reason);
+                if let Some(on_first) = on_first.take() {
+                    // On a thread of its own: it may write to a terminal that stands still, and the next
+                    // signal must be heard. Without one nobody is told, and the run stops all the same.
+                    let _ = thread::Builder::new().spawn(move || on_first(reason));
+                }
             } else if reason == StopReason::Interrupted {
                 end_at_once();
             }
@@ -102,7 +107,8 @@ mod tests {
 
     #[test]
     fn the_mask_of_ignored_signals_is_understood() {
-        let status = "SigBlk:\t0000000000000001\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000000\n";
+        let status =
+            "SigBlk:\t0000000000000001\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000000\n";
         let check = |signal, expect| assert_eq!(ignores(status, signal), expect);
         check(Signal::SIGHUP, true);
         check(Signal::SIGPIPE, true);

@@ -520,7 +520,7 @@ fn every_event_is_of_the_schema() {
             },
         },
     ];
-    for event in received.drain().chain(others) {
+    for event in received.try_iter().chain(others) {
         let json = serde_json::to_value::<Event>(event).unwrap();
         let name = json["event"].as_str().unwrap().to_owned();
         kinds.insert(name, json);

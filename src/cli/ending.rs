@@ -68,9 +68,8 @@ pub(super) fn panicked(global: &Global, console: &Console, panic: &dyn Any) -> u
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no reason given");
-    let message = format!(
-        "the program panicked: {message}. This is a bug: please report it with the script"
-    );
+    let message =
+        format!("the program panicked: {message}. This is a bug: please report it with the script");
     if global.is_json() {
         console.note(&failed_line(exit_code::BUG, &message, &message));
     } else {

@@ -158,7 +158,9 @@ fn is_kept(file: &File) -> bool {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => false,
         // Where there are no locks nobody removes anything.
-        Ok(()) | Err(TryLockError::Error(_)) => file.metadata().is_ok_and(|found| found.nlink() > 0),
+        Ok(()) | Err(TryLockError::Error(_)) => {
+            file.metadata().is_ok_and(|found| found.nlink() > 0)
+        }
     }
 }
 

@@ -72,15 +72,16 @@ impl Embeddings {
         let file = File::open(path).map_err(|error| fail(format!("cannot be opened: {error}")))?;
         let open = || {
             let metadata = ArrowReaderMetadata::load(&file, Default::default())?;
-            let reader =
-                ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone())
-                    .with_batch_size(batch_rows(metadata.metadata()))
-                    .build()?;
+            let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(
+                file.try_clone()?,
+                metadata.clone(),
+            )
+            .with_batch_size(batch_rows(metadata.metadata()))
+            .build()?;
             Ok((metadata, reader))
         };
-        let (metadata, reader) = open().map_err(|error: ParquetError| {
-            fail(format!("cannot be read as Parquet: {error}"))
-        })?;
+        let (metadata, reader) = open()
+            .map_err(|error: ParquetError| fail(format!("cannot be read as Parquet: {error}")))?;
         let mut embeddings = Self::default();
         for batch in reader {
             let batch = batch.map_err(|error| fail(format!("is broken: {error}")))?;
@@ -214,7 +215,12 @@ impl Source {
         let batch = read().map_err(|error| failure(&self.name, format!("is broken: {error}")))?;
         let description = batch.as_ref().map(|batch| {
             let descriptions = strings(batch, "description")?;
-            Ok(descriptions.iter().flatten().next().unwrap_or_default().to_owned())
+            Ok(descriptions
+                .iter()
+                .flatten()
+                .next()
+                .unwrap_or_default()
+                .to_owned())
         });
         description
             .transpose()

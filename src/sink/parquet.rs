@@ -111,7 +111,8 @@ impl Sink for ParquetSink {
         }
         let finished = self.writer.finish();
         finished.map_err(|error| self.error(error))?;
-        let (output, rejects) = rejects.publish_with(|| Ok(self.staged.publish(Keep::Safely)?))?;
+        let (output, rejects) =
+            rejects.publish_with(|| Ok(self.staged.publish(Keep::Safely)?))?;
         Ok(Published {
             output: Some(output),
             rejects,

@@ -309,7 +309,11 @@ mod tests {
         assert_eq!(fs::read_to_string(&list).unwrap(), old);
         again(Ok(())).unwrap();
         assert!(fs::read_to_string(&list).unwrap().contains("p9"));
-        assert_eq!(folder.path().read_dir().unwrap().count(), 1, "nothing is left");
+        assert_eq!(
+            folder.path().read_dir().unwrap().count(),
+            1,
+            "nothing is left"
+        );
     }
 
     #[test]

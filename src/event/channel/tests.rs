@@ -114,16 +114,26 @@ fn a_consumer_that_stands_still_costs_bounded_memory() {
     }
     sender.send(finished(7));
     let heard: Vec<_> = receiver.try_iter().collect();
-    assert!(heard.len() < MOST_EVENTS + MOST_LATE_WARNINGS + 12, "{}", heard.len());
+    assert!(
+        heard.len() < MOST_EVENTS + MOST_LATE_WARNINGS + 12,
+        "{}",
+        heard.len()
+    );
     assert!(matches!(heard[0], Event::RunStarted { .. }));
     let end = &heard[heard.len() - 2..];
-    assert!(matches!(end[0], Event::RunFinished { tokens: 7, .. }), "{end:?}");
+    assert!(
+        matches!(end[0], Event::RunFinished { tokens: 7, .. }),
+        "{end:?}"
+    );
     let Event::Warning { message } = &end[1] else {
         panic!("{end:?}");
     };
     let n_warnings = heard.iter().filter(|event| is_warning(event)).count() - 1;
     let n_left_out = 100_000 + 16_666 - n_warnings;
-    assert!(message.starts_with(&format!("{n_left_out} more warnings")), "{message}");
+    assert!(
+        message.starts_with(&format!("{n_left_out} more warnings")),
+        "{message}"
+    );
     let longest = heard.iter().map(|event| match event {
         Event::Warning { message } => message.len(),
         _ => 0,
@@ -139,11 +149,20 @@ fn the_end_comes_after_all_that_was_sent() {
     let (sender, receiver) = EventSender::channel();
     let clone = sender.clone();
     drop(sender);
-    assert!(matches!(receiver.receive_within(Duration::ZERO), Heard::Nothing));
+    assert!(matches!(
+        receiver.receive_within(Duration::ZERO),
+        Heard::Nothing
+    ));
     clone.warn("last");
     drop(clone);
-    assert!(matches!(receiver.receive_within(Duration::from_secs(60)), Heard::Event(_)));
-    assert!(matches!(receiver.receive_within(Duration::from_secs(60)), Heard::End));
+    assert!(matches!(
+        receiver.receive_within(Duration::from_secs(60)),
+        Heard::Event(_)
+    ));
+    assert!(matches!(
+        receiver.receive_within(Duration::from_secs(60)),
+        Heard::End
+    ));
     let (sender, receiver) = EventSender::channel();
     drop(receiver);
     sender.warn("nobody hears it");
