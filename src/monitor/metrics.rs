@@ -1,10 +1,7 @@
 //! Samples as lines of a file, as batches end.
 
 use super::MonitorError;
-use crate::{
-    file,
-    meter::{Metric, Sample, Throttle},
-};
+use crate::meter::{Metric, Sample, Throttle};
 use serde::Serialize;
 use std::{
     fs::File,
@@ -46,7 +43,7 @@ impl MetricsFile {
             Some("jsonl") => Format::JsonLines,
             _ => return Err(MonitorError::Format(path.to_owned())),
         };
-        let mut file = file::create(path)?;
+        let mut file = super::create(path)?;
         if let Format::Csv = format {
             writeln!(file, "{}", header()).map_err(|error| MonitorError::io(path, error))?;
         }

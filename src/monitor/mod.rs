@@ -26,5 +26,13 @@ pub use recorder::Recorder;
 pub use tiers::RunFacts;
 pub use watch::{Findings, Monitor, MonitorPlan, Notice};
 
+use crate::file;
+use std::{fs::File, path::Path};
+
 #[cfg(doc)]
 use crate::meter::Meters;
+
+/// Creates a file for measurements, and the folders that it is in.
+fn create(path: &Path) -> Result<File, MonitorError> {
+    Ok(file::create(path)?)
+}

@@ -1,10 +1,7 @@
 //! What every stage did when, for Perfetto and Chrome's `about:tracing`.
 
 use super::MonitorError;
-use crate::{
-    file,
-    meter::{Activity, Metric, Sample, Span, Stage},
-};
+use crate::meter::{Activity, Metric, Sample, Span, Stage};
 use serde_json::{Value, json};
 use std::{
     fs::File,
@@ -42,7 +39,7 @@ impl Trace {
     /// # Errors
     /// If the file system refuses.
     pub(super) fn create(path: &Path) -> Result<Self, MonitorError> {
-        let mut file = BufWriter::new(file::create(path)?);
+        let mut file = BufWriter::new(super::create(path)?);
         file.write_all(b"[")
             .map_err(|error| MonitorError::io(path, error))?;
         Ok(Self {
