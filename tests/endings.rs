@@ -255,6 +255,10 @@ fn a_limit_on_the_size_of_files_is_a_full_disk() {
 }
 
 #[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever looks at the tests should know"
+)]
 fn a_full_disk_ends_a_run_with_the_remedy() {
     let place = Place::new();
     let job = place.job("a", 100_000_000, "output: \"disk/out.parquet\"");

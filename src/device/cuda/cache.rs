@@ -1,7 +1,10 @@
 //! Files that are made once for a machine: compiled kernels, choices of algorithms.
 
 use crate::file::{self, FileError, Keep};
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 /// Bytes in a file of the cache before its content: the content's BLAKE3.
 const HASH_BYTES: usize = blake3::OUT_LEN;
@@ -72,7 +75,7 @@ fn read(path: &PathBuf) -> Option<Vec<u8>> {
 }
 
 /// Writes a file under another name first, so that no other process finds half of it.
-fn write(path: &PathBuf, content: &[u8]) -> Result<(), FileError> {
+fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let hash = blake3::hash(content);
     let bytes = [hash.as_bytes(), content].concat();
     file::replace(path, &bytes, Keep::Safely)
