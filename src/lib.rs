@@ -10,6 +10,7 @@ pub mod file;
 pub mod job;
 pub mod meter;
 pub mod queue;
+pub mod text;
 
 // First floor: the stations, in flow order.
 pub mod fasta;

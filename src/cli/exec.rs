@@ -57,6 +57,6 @@ pub(super) fn exec(
         .and_then(|(script, host)| {
             script::run(&script, Box::new(host), Some(console.clone()), cancel)
         });
-    progress.finish();
+    drop(progress);
     ending::report(global, console, result)
 }

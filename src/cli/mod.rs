@@ -12,7 +12,11 @@ mod exec;
 use crate::{progress::Console, reader};
 use args::{Cli, Command, ScriptCommand};
 use clap::Parser;
-use std::{io, process::ExitCode};
+use std::{
+    io,
+    panic::{self, AssertUnwindSafe},
+    process::ExitCode,
+};
 use tracing_subscriber::EnvFilter;
 
 /// Does what the command line says.
@@ -32,7 +36,11 @@ pub fn run() -> ExitCode {
     let console = Console::default();
     cli.global.colors().write_global();
     start_log(&console, cli.global.log_filter());
-    let exit_code = match &cli.command {
+    if cli.global.is_json() {
+        // Standard error is for programs. What becomes of a panic is a line of its own.
+        panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
+    }
+    let command = || match &cli.command {
         Command::Exec {
             script,
             records,
@@ -44,6 +52,9 @@ pub fn run() -> ExitCode {
         }
         Command::Reader => unreachable!("readers have returned above"),
     };
+    // Unwinding has ended what the command began: no temporary file is left, no reader lives on.
+    let exit_code = panic::catch_unwind(AssertUnwindSafe(command))
+        .unwrap_or_else(|panic| ending::panicked(&cli.global, &console, &*panic));
     ExitCode::from(exit_code)
 }
 

@@ -34,8 +34,5 @@ use crate::meter::Meters;
 
 /// Creates a file for measurements, and the folders that it is in.
 fn create(path: &Path) -> Result<File, MonitorError> {
-    if let Some(folder) = path.parent() {
-        file::create_folder(folder)?;
-    }
-    File::create(path).map_err(|error| MonitorError::io(path, error))
+    Ok(file::create(path)?)
 }

@@ -94,12 +94,34 @@ fn when(
     submitted: Instant,
     previous_end: Option<Instant>,
 ) -> (Instant, Instant) {
-    let compute = Duration::from_secs_f64(timing.compute);
+    let compute = seconds(timing.compute);
     let end = match (timing.gpu, previous_end) {
         // It was computed before it was handed on.
         (None, _) => submitted,
-        (Some(gpu), Some(previous)) => previous + Duration::from_secs_f64(gpu.idle) + compute,
+        (Some(gpu), Some(previous)) => previous + seconds(gpu.idle) + compute,
         (Some(_), None) => Instant::now(),
     };
     (end.checked_sub(compute).unwrap_or(end), end)
+}
+
+/// What a device's clock measured; nothing, where that cannot be a time.
+fn seconds(measured: f64) -> Duration {
+    Duration::try_from_secs_f64(measured).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_of_a_device_ends_a_run() {
+        let start = Instant::now();
+        for odd in [f64::NAN, f64::INFINITY, -1e-9] {
+            let timing = BatchTiming {
+                compute: odd,
+                gpu: None,
+            };
+            assert_eq!(when(timing, start, None), (start, start));
+        }
+    }
 }

@@ -12,6 +12,7 @@
 mod collect;
 mod conservation;
 mod encode;
+mod fingerprint;
 mod pack;
 mod plan;
 mod summary;

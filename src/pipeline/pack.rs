@@ -1,6 +1,6 @@
 //! The packing stage: records in input order become batches.
 
-use super::{Halt, encode::Feed, plan::Plan};
+use super::{Halt, encode::Feed, fingerprint::Fingerprint, plan::Plan};
 use crate::{
     batch::{PackedBatch, Packer, Padder},
     error::Error,
@@ -35,7 +35,7 @@ pub(super) struct PackTotals {
     pub(super) lengths: LengthHistogram,
     /// The first records that a policy rejected.
     pub(super) rejections: Vec<RejectedRecord>,
-    /// BLAKE3 of the ids and residues that went into the packer, in order, in hexadecimal.
+    /// A hash of all that came out of the readers and was wanted, see [`Fingerprint`].
     pub(super) input_fingerprint: String,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct Packing<'a> {
     totals: PackTotals,
     /// Records, residues and rejections that were told of already.
     reported: (u64, u64, u64),
-    fingerprint: blake3::Hasher,
+    fingerprint: Fingerprint,
 }
 
 impl<'a> Packing<'a> {
@@ -106,7 +106,7 @@ impl<'a> Packing<'a> {
             events,
             totals: PackTotals::default(),
             reported: (0, 0, 0),
-            fingerprint: blake3::Hasher::new(),
+            fingerprint: Fingerprint::new(),
         }
     }
 
@@ -140,18 +140,17 @@ impl<'a> Packing<'a> {
         };
         self.send(rest)?;
         clock.stop();
-        self.totals.input_fingerprint = self.fingerprint.finalize().to_hex().to_string();
+        self.totals.input_fingerprint = self.fingerprint.finish();
         Ok(self.totals)
     }
 
     fn take_in(&mut self, outcomes: Vec<Outcome>) -> Result<(), Halt> {
         for outcome in outcomes {
             self.totals.records += 1;
+            let outcome = self.unless_too_long(outcome);
+            self.fingerprint.add(&outcome);
             match outcome {
-                Outcome::Kept(record) => match self.too_long(&record) {
-                    Some(rejection) => self.reject(&rejection)?,
-                    None => self.keep(record)?,
-                },
+                Outcome::Kept(record) => self.keep(record)?,
                 Outcome::Rejected(rejection) => self.reject(&rejection)?,
             }
         }
@@ -182,14 +181,20 @@ impl<'a> Packing<'a> {
         }
     }
 
-    /// The rejection of a record that does not fit into the device's memory.
-    fn too_long(&self, record: &Record) -> Option<Rejection> {
-        let longest = self.longest?;
-        let n = record.sequence.len();
-        (n > longest).then(|| Rejection {
-            id: record.id.clone(),
-            reason: format!("{n} residues, more than the {longest} that the device has memory for"),
-        })
+    /// The outcome, a rejection where the record does not fit into the device's memory.
+    fn unless_too_long(&self, outcome: Outcome) -> Outcome {
+        match (outcome, self.longest) {
+            (Outcome::Kept(record), Some(longest)) if record.sequence.len() > longest => {
+                Outcome::Rejected(Rejection {
+                    reason: format!(
+                        "{} residues, more than the {longest} that the device has memory for",
+                        record.sequence.len()
+                    ),
+                    id: record.id,
+                })
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     fn keep(&mut self, record: Record) -> Result<(), Halt> {
@@ -197,10 +202,6 @@ impl<'a> Packing<'a> {
         self.totals.residues += record.sequence.len() as u64;
         self.totals.lengths.add(record.sequence.len());
         self.totals.truncated += u64::from(record.is_truncated());
-        // A zero byte ends each part, so that no two inputs give the same bytes.
-        for part in [record.id.as_bytes(), &record.sequence] {
-            self.fingerprint.update(part).update(&[0]);
-        }
         let batches = match &mut self.batcher {
             Batcher::Packing(packer) => packer.push(record),
             Batcher::Padding(padder) => {
@@ -214,11 +215,9 @@ impl<'a> Packing<'a> {
     fn reject(&mut self, rejection: &Rejection) -> Result<(), Halt> {
         self.totals.rejected += 1;
         if self.totals.rejections.len() < MOST_REJECTIONS {
-            self.totals.rejections.push(RejectedRecord {
-                ordinal: self.totals.records,
-                id: rejection.id.clone(),
-                reason: rejection.reason.clone(),
-            });
+            let Rejection { id, reason } = rejection;
+            let rejected = RejectedRecord::new(self.totals.records, id, reason);
+            self.totals.rejections.push(rejected);
         }
         let added = self.rejects.add(self.totals.records, rejection);
         Ok(added.map_err(Error::from)?)

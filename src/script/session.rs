@@ -1,7 +1,7 @@
 //! What the calls of one script share.
 
 use super::{Host, api::Failure};
-use crate::{error::Error, job::Problems};
+use crate::{error::Error, file::TemporaryFolder, job::Problems};
 use rhai::{Dynamic, EvalAltResult, NativeCallContext};
 use std::{
     cell::{Cell, OnceCell, RefCell, RefMut},
@@ -17,7 +17,7 @@ pub(super) struct Session(Rc<State>);
 struct State {
     host: RefCell<Box<dyn Host>>,
     /// Made when the script first asks for a temporary path, removed when the script ends.
-    temporary: OnceCell<tempfile::TempDir>,
+    temporary: OnceCell<TemporaryFolder>,
     n_rejected: Cell<u64>,
 }
 
@@ -70,9 +70,7 @@ impl Session {
             )));
         }
         if self.0.temporary.get().is_none() {
-            let folder = tempfile::Builder::new()
-                .prefix("runner-")
-                .tempdir()
+            let folder = TemporaryFolder::new()
                 .map_err(|error| raise(format!("no temporary folder: {error}")))?;
             self.0.temporary.get_or_init(|| folder);
         }

@@ -4,12 +4,13 @@
 //! and file belong to this user, who alone may write to them, and the content's hash is keyed with
 //! what the content was made from.
 
+use crate::file::{self, FileError, Keep};
 use nix::{fcntl::OFlag, unistd::Uid};
 use std::{
     env,
-    fs::{self, DirBuilder, File, Metadata, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions},
+    io::{self, Read},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -69,7 +70,7 @@ impl Cache {
         }
         let content = make()?;
         if let Err(error) = write(&path, &key, &content) {
-            tracing::info!("cannot keep `{}`: {error}", path.display());
+            tracing::info!("{error}");
         }
         Ok(content)
     }
@@ -142,24 +143,19 @@ fn content(file: File, key: &blake3::Hash) -> Option<Vec<u8>> {
     (expected == *<&[u8; HASH_BYTES]>::try_from(hash).ok()?).then(|| content.to_vec())
 }
 
-/// Writes a file under another name first, so that no other process finds half of it.
-fn write(path: &Path, key: &blake3::Hash, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(path);
-    // Readable and writable by this user only.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(blake3::keyed_hash(key.as_bytes(), content).as_bytes())?;
-    file.write_all(content)?;
-    file.persist(path)?;
-    Ok(())
+/// Writes a file that this user alone may write to. Nobody else can reach it before that is so, as the
+/// folder is private.
+fn write(path: &Path, key: &blake3::Hash, content: &[u8]) -> Result<(), FileError> {
+    let hash = blake3::keyed_hash(key.as_bytes(), content);
+    file::replace(path, &[hash.as_bytes(), content].concat(), Keep::Briefly)?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))
+        .map_err(|error| FileError::io("set the rights of", path, error))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{
-        fs::Permissions,
-        os::unix::fs::{PermissionsExt, symlink},
-    };
+    use std::os::unix::fs::symlink;
 
     fn cache(folder: &Path) -> Cache {
         Cache {

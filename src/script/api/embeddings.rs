@@ -30,6 +30,13 @@ impl ScriptEmbeddings {
         })
     }
 
+    /// The description of a row.
+    fn described(&self, row: usize) -> RhaiResultOf<String> {
+        let description = self.table.description(row);
+        let description = description.map_err(|error| raise_error(error.into()))?;
+        Ok(description.into_owned())
+    }
+
     /// The row of the sequence `id`, or `None` in a rehearsal.
     fn row(&self, id: &str) -> RhaiResultOf<Option<usize>> {
         match self.table.row(id) {
@@ -95,9 +102,7 @@ pub(super) mod embeddings_api {
     #[rhai_fn(pure, return_raw)]
     pub fn description(embeddings: &mut Embeddings, id: &str) -> RhaiResultOf<String> {
         let row = embeddings.row(id)?;
-        Ok(row.map_or_else(String::new, |row| {
-            embeddings.table.description(row).to_owned()
-        }))
+        row.map_or_else(|| Ok(String::new()), |row| embeddings.described(row))
     }
 
     /// Returns the cosine of the angle between the embeddings of two sequences.
@@ -144,19 +149,16 @@ pub(super) mod embeddings_api {
         };
         let table = &embeddings.table;
         let neighbours = table.nearest(row, n_neighbours);
-        Ok(neighbours
+        neighbours
             .into_iter()
             .map(|(row, cosine)| {
                 let mut neighbour = Map::new();
                 neighbour.insert("id".into(), table.ids()[row].clone().into());
-                neighbour.insert(
-                    "description".into(),
-                    table.description(row).to_owned().into(),
-                );
+                neighbour.insert("description".into(), embeddings.described(row)?.into());
                 neighbour.insert("cosine".into(), cosine.into());
-                neighbour.into()
+                Ok(neighbour.into())
             })
-            .collect())
+            .collect()
     }
 
     /// Returns the number of vectors and of their components.

@@ -1,0 +1,449 @@
+//! How runs end that do not end well, through the program: the code, and what is left of them.
+
+use nix::{
+    sys::{
+        signal::{Signal, kill},
+        stat::Mode,
+    },
+    unistd::{Pid, mkfifo},
+};
+use runner::{
+    cancel::CancelToken,
+    event::EventSender,
+    job::{Dataset, DeviceChoice, EmbedOptions, Mock, ModelSpec},
+    model::Model,
+    monitor::Recorder,
+    pipeline::{self, Context, Notice, Watcher},
+    reader::Pool,
+};
+use serde_json::Value;
+use std::{
+    fmt::Write as _,
+    fs,
+    io::Read,
+    num::NonZeroUsize,
+    ops::ControlFlow,
+    panic::{self, AssertUnwindSafe},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
+const DEMO: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/examples/models/esm2_t6_2M_demo"
+);
+/// Longer than anything here takes on a busy machine, and shorter than a run that hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A folder with an input of 1,000 proteins, the first of which is rejected, and one for temporary files.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut text = ">short\nM\n".to_owned();
+        for n in 0..999 {
+            // No two are alike, so that their embeddings cannot be compressed away.
+            let digit = |value: usize| b"LAGVSERTID"[value % 10] as char;
+            let unique: String = [n / 100, n / 10, n].map(digit).into_iter().collect();
+            writeln!(text, ">p{n}\n{unique}{}", "MKVLAAGICE".repeat(20 + n % 20)).unwrap();
+        }
+        fs::write(folder.path().join("in.fa"), text).unwrap();
+        fs::create_dir(folder.path().join("tmp")).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A job of some 300 batches on a device that takes so many tokens a second.
+    fn job(&self, name: &str, tokens_per_sec: u32, options: &str) -> String {
+        let script = format!(
+            "let scratch = temp_path(\"scratch\");
+            let model = esm2(\"{DEMO}\", #{{ device: \"mock\", mock: #{{ tokens_per_sec: {tokens_per_sec} }} }});
+            embed(model, fasta(\"in.fa\").min_length(10), #{{ token_budget: 1024, {options} }});"
+        );
+        let name = format!("{name}.rhai");
+        fs::write(self.path(&name), script).unwrap();
+        name
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.0.path())
+            .env("TMPDIR", self.path("tmp"))
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts a job that writes an output, and waits until it has begun to.
+    fn started(&self, job: &str) -> Child {
+        let n_before = self.partial_files().len();
+        let child = self
+            .command(RUNNER)
+            .args(["exec", "-q", job])
+            .spawn()
+            .unwrap();
+        // The output and its list of rejections.
+        wait_until(|| self.partial_files().len() == n_before + 2);
+        child
+    }
+
+    fn names(&self, name: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(name)).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn partial_files(&self) -> Vec<String> {
+        let mut names = self.names("");
+        names.retain(|name| name.starts_with(".runner-") && name.ends_with(".partial"));
+        names
+    }
+
+    /// Checks that a job left nothing behind.
+    fn check_clean(&self) {
+        let mut names = self.names("");
+        names.retain(|name| !name.ends_with(".rhai"));
+        assert_eq!(names, ["in.fa", "tmp"]);
+        assert_eq!(self.names("tmp"), [""; 0]);
+    }
+}
+
+fn wait_until(mut is_true: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_true() {
+        assert!(start.elapsed() < PATIENCE, "it does not happen");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Sends a signal to a process that must be alive.
+fn send(child: &mut Child, signal: Signal) {
+    assert!(child.try_wait().unwrap().is_none(), "it still runs");
+    kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+}
+
+/// The exit code of a process that must end.
+fn code(child: &mut Child) -> Option<i32> {
+    let mut status = None;
+    wait_until(|| {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.and_then(|status| status.code())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_signal_in_the_middle_of_an_output_leaves_nothing() {
+    for (signal, expect) in [
+        (Signal::SIGINT, 130),
+        (Signal::SIGTERM, 75),
+        (Signal::SIGHUP, 129),
+    ] {
+        let place = Place::new();
+        let mut child = place.started(&place.job("a", 20_000, "output: \"out.parquet\""));
+        assert_eq!(place.names("tmp").len(), 1, "a temporary folder");
+        send(&mut child, signal);
+        assert_eq!(code(&mut child), Some(expect), "{signal}");
+        place.check_clean();
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_leaves_nothing_either() {
+    let place = Place::new();
+    // A batch takes ten seconds, and a stop waits for it.
+    let mut child = place.started(&place.job("a", 100, "output: \"out.parquet\""));
+    thread::sleep(Duration::from_millis(300));
+    send(&mut child, Signal::SIGINT);
+    thread::sleep(Duration::from_millis(500));
+    let start = Instant::now();
+    send(&mut child, Signal::SIGINT);
+    assert_eq!(code(&mut child), Some(130));
+    assert!(
+        start.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        start.elapsed()
+    );
+    place.check_clean();
+}
+
+#[test]
+fn a_run_under_nohup_goes_on_when_the_terminal_is_gone() {
+    let place = Place::new();
+    let job = place.job("a", 300_000, "output: \"out.parquet\"");
+    let mut command = place.command("sh");
+    command.args([
+        "-c",
+        "trap '' HUP; exec \"$0\" exec -q \"$1\"",
+        RUNNER,
+        &job,
+    ]);
+    let mut child = command.spawn().unwrap();
+    wait_until(|| place.partial_files().len() == 2);
+    send(&mut child, Signal::SIGHUP);
+    assert_eq!(code(&mut child), Some(7));
+    assert!(place.path("out.parquet").exists());
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_and_what_a_living_one_needs_is_not() {
+    let place = Place::new();
+    let mut living = place.started(&place.job("living", 20_000, "output: \"living.parquet\""));
+    let needed = place.partial_files();
+    let mut killed = place.started(&place.job("killed", 20_000, "output: \"killed.parquet\""));
+    send(&mut killed, Signal::SIGKILL);
+    assert_eq!(code(&mut killed), None);
+    assert_eq!(place.partial_files().len(), 4);
+    let job = place.job("next", 100_000_000, "output: \"next.parquet\"");
+    let done = place
+        .command(RUNNER)
+        .args(["exec", "-q", &job])
+        .output()
+        .unwrap();
+    assert_eq!(done.status.code(), Some(7), "{}", text(&done.stderr));
+    assert_eq!(place.partial_files(), needed);
+    send(&mut living, Signal::SIGTERM);
+    assert_eq!(code(&mut living), Some(75));
+    assert_eq!(place.partial_files(), [""; 0]);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_a_full_disk() {
+    let place = Place::new();
+    let earlier = [
+        ("out.parquet", "an output"),
+        ("out.parquet.rejects.tsv", "its list"),
+    ];
+    for (name, content) in earlier {
+        fs::write(place.path(name), content).unwrap();
+    }
+    let job = place.job("a", 100_000_000, "output: \"out.parquet\", overwrite: true");
+    let limited = "ulimit -f 64; exec \"$0\" exec -q \"$1\"";
+    let mut command = place.command("sh");
+    let done = command
+        .args(["-c", limited, RUNNER, &job])
+        .output()
+        .unwrap();
+    let stderr = text(&done.stderr);
+    assert_eq!(done.status.code(), Some(1), "{stderr}");
+    let words = stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("cannot write `out.parquet`"), "{stderr}");
+    assert!(words.contains("ulimit -f"), "{stderr}");
+    // What was to be replaced is as it was, and so is what belongs to it.
+    for (name, content) in earlier {
+        assert_eq!(fs::read_to_string(place.path(name)).unwrap(), content);
+        fs::remove_file(place.path(name)).unwrap();
+    }
+    place.check_clean();
+}
+
+#[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever looks at the tests should know"
+)]
+fn a_full_disk_ends_a_run_with_the_remedy() {
+    let place = Place::new();
+    let job = place.job("a", 100_000_000, "output: \"disk/out.parquet\"");
+    fs::create_dir(place.path("disk")).unwrap();
+    let script = "mount -t tmpfs -o size=128k tmpfs disk || exit; echo mounted
+        \"$0\" exec -q \"$1\"; code=$?; ls -A disk; exit $code";
+    let mut command = place.command("unshare");
+    let done = command
+        .args(["-m", "sh", "-c", script, RUNNER, &job])
+        .output();
+    let done = match done {
+        Ok(done) if done.stdout.starts_with(b"mounted") => done,
+        _ => {
+            println!("skipped: only root can mount a small disk, and not everywhere");
+            return;
+        }
+    };
+    let stderr = text(&done.stderr);
+    assert_eq!(done.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("free some space"), "{stderr}");
+    assert_eq!(text(&done.stdout), "mounted\n", "nothing is left");
+}
+
+#[test]
+fn what_is_no_file_is_no_output_and_nobody_waits_for_it() {
+    let place = Place::new();
+    mkfifo(&place.path("pipe"), Mode::S_IRWXU).unwrap();
+    mkfifo(&place.path("pipe.csv"), Mode::S_IRWXU).unwrap();
+    let check = |options: &str, flags: &[&str]| {
+        let job = place.job("a", 100_000_000, options);
+        let mut command = place.command(RUNNER);
+        let mut child = command
+            .args(["exec", "-q", &job])
+            .args(flags)
+            .spawn()
+            .unwrap();
+        let code = code(&mut child).unwrap();
+        let mut stderr = String::new();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut stderr)
+            .unwrap();
+        assert!([1, 2, 3].contains(&code), "{code}: {stderr}");
+        assert!(
+            stderr.contains("pipe") || stderr.contains("/dev/null"),
+            "{stderr}"
+        );
+    };
+    check("output: \"pipe\", overwrite: true", &[]);
+    check("output: \"/dev/null\", overwrite: true", &[]);
+    check("", &["--metrics", "pipe.csv"]);
+    check("", &["--trace", "pipe"]);
+    check("", &["--prometheus", "pipe"]);
+    check("", &["--report", "pipe"]);
+    assert_eq!(place.partial_files(), [""; 0]);
+    for name in ["pipe", "pipe.csv"] {
+        let kind = place.path(name).metadata().unwrap().file_type();
+        assert!(!kind.is_file(), "{name} is still a pipe");
+    }
+}
+
+#[test]
+fn a_reader_of_events_that_stands_still_does_not_hold_a_run_up() {
+    let place = Place::new();
+    // Two events a batch and more: far more than a pipe holds.
+    let job = place.job("a", 100_000_000, "output: \"out.parquet\", prefetch: 64");
+    let script = fs::read_to_string(place.path(&job)).unwrap();
+    let many = script
+        .replace("embed(", "for n in 0..20 { embed(")
+        .replace("output: \"out.parquet\"", "output: `out${n}.parquet`");
+    fs::write(place.path(&job), format!("{many} }} print(\"published\");")).unwrap();
+    let mut child = place
+        .command(RUNNER)
+        .args(["exec", "--json", &job])
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut printed = [0; 9];
+    stdout.read_exact(&mut printed).unwrap();
+    assert_eq!(&printed, b"published");
+    assert!(place.path("out19.parquet").exists());
+    // It goes on, and hears all that counts.
+    let mut stderr = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .unwrap();
+    assert_eq!(code(&mut child), Some(7));
+    let events: Vec<Value> = stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let sum = |kind: &str, key: &str| -> u64 {
+        let of_kind = events.iter().filter(|event| event["event"] == kind);
+        of_kind.map(|event| event[key].as_u64().unwrap()).sum()
+    };
+    let count = |kind: &str| events.iter().filter(|event| event["event"] == kind).count();
+    assert_eq!((count("run_started"), count("run_finished")), (20, 20));
+    assert_eq!(sum("records_read", "records"), 20_000);
+    assert_eq!(sum("rows_written", "rows"), 20 * 999);
+    assert_eq!(sum("batch_encoded", "sequences"), 20 * 999);
+}
+
+/// A closure with a bug.
+struct Panicking;
+
+impl Watcher for Panicking {
+    fn notice(&mut self, _notice: Notice) -> ControlFlow<String> {
+        panic!("a bug");
+    }
+}
+
+#[test]
+fn a_panic_in_the_middle_of_a_run_ends_all_of_it() {
+    let place = Place::new();
+    let model = Model::load(&ModelSpec {
+        device: DeviceChoice::Mock,
+        mock: Mock {
+            tokens_per_sec: Some(20_000.0),
+            ..Mock::default()
+        },
+        ..ModelSpec::new(DEMO)
+    })
+    .unwrap();
+    let (events, _) = EventSender::channel();
+    let mut context = Context {
+        readers: Pool::with_program(PathBuf::from(RUNNER)),
+        n_runs: 0,
+        so_far: None,
+        recorder: Recorder::default(),
+        events,
+        cancel: CancelToken::default(),
+    };
+    let dataset = Dataset::new(vec![place.path("in.fa").to_string_lossy().into_owned()]);
+    let options = EmbedOptions {
+        output: Some(place.path("out.parquet")),
+        token_budget: NonZeroUsize::new(1024),
+        monitor_hz: 10.0,
+        ..EmbedOptions::default()
+    };
+    let start = Instant::now();
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| {
+        pipeline::embed(&mut context, &model, &dataset, &options, &mut Panicking)
+    }));
+    assert!(ended.is_err(), "the panic comes through");
+    assert!(
+        start.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        start.elapsed()
+    );
+    place.check_clean();
+}
+
+#[test]
+fn names_cannot_command_a_terminal() {
+    let place = Place::new();
+    let name = "e\u{1b}[31mred\u{9b}2J.fa";
+    fs::write(place.path(name), "").unwrap();
+    let script = format!(
+        "let model = esm2(\"{DEMO}\", #{{ device: \"mock\" }});
+        print(embed(model, fasta(args[0]), #{{ output: args[0] + \".parquet\" }}));"
+    );
+    fs::write(place.path("a.rhai"), script).unwrap();
+    let mut command = place.command(RUNNER);
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .args(["exec", "--color", "always", "a.rhai", "--", name])
+        .output()
+        .unwrap();
+    assert!(status.success());
+    let (stdout, stderr) = (text(&stdout), text(&stderr));
+    assert!(stderr.contains(r"e\u{1b}[31mred\u{9b}2J.fa"), "{stderr}");
+    assert!(stdout.contains(r"e\u{1b}[31mred"), "{stdout}");
+    for text in [stdout, stderr] {
+        assert!(
+            !text.contains("\u{1b}[31m") && !text.contains('\u{9b}'),
+            "{text:?}"
+        );
+    }
+    assert!(Path::new(&place.path(&format!("{name}.parquet"))).exists());
+}
