@@ -94,11 +94,12 @@ fn when(
     submitted: Instant,
     previous_end: Option<Instant>,
 ) -> (Instant, Instant) {
-    let compute = Duration::from_secs_f64(timing.compute);
+    let duration = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let compute = duration(timing.compute);
     let end = match (timing.gpu, previous_end) {
         // It was computed before it was handed on.
         (None, _) => submitted,
-        (Some(gpu), Some(previous)) => previous + Duration::from_secs_f64(gpu.idle) + compute,
+        (Some(gpu), Some(previous)) => previous + duration(gpu.idle) + compute,
         (Some(_), None) => Instant::now(),
     };
     (end.checked_sub(compute).unwrap_or(end), end)
