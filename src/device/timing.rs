@@ -81,7 +81,8 @@ impl Timeline {
                     gpu.idle = free.seconds_to(&marks.compute_start)?.max(0.0);
                     gpu.exposed_upload = free.seconds_to(&marks.upload_end)?.clamp(0.0, gpu.upload);
                 }
-                let compute = marks.compute_start.seconds_to(&marks.compute_end)?;
+                // Clocks have been seen to run backwards, and NaN is no time at all.
+                let compute = marks.compute_start.seconds_to(&marks.compute_end)?.max(0.0);
                 self.previous = Some(marks);
                 Ok(BatchTiming {
                     compute,

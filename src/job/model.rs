@@ -27,6 +27,8 @@ pub struct Mock {
     pub jitter: f64,
     /// What embeddings, and the variation, depend on beside the tokens.
     pub seed: u64,
+    /// Tokens of the largest batch that it has memory for; as many as one likes if nothing is given.
+    pub memory_tokens: Option<u64>,
 }
 
 /// How GELU is computed.
@@ -121,7 +123,7 @@ impl ModelSpec {
 
 impl Mock {
     /// Every option's name in scripts.
-    pub const NAMES: [&str; 3] = ["tokens_per_sec", "jitter", "seed"];
+    pub const NAMES: [&str; 4] = ["tokens_per_sec", "jitter", "seed", "memory_tokens"];
 
     /// The behaviour that a script gave; the rest keeps its defaults.
     ///
@@ -133,6 +135,9 @@ impl Mock {
             tokens_per_sec: read.number("tokens_per_sec", 1.0..=1e12),
             jitter: read.number("jitter", 0.0..=1.0).unwrap_or(0.0),
             seed: read.whole("seed", 0..=i64::MAX).unwrap_or(0).unsigned_abs(),
+            memory_tokens: read
+                .whole("memory_tokens", 1..=i64::MAX)
+                .map(i64::unsigned_abs),
         };
         read.finish(mock)
     }

@@ -9,22 +9,66 @@ pub enum ModelError {
     /// The device that the model runs on.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// No folder of this name, and it does not look like an id of the Hub.
+    /// No folder of this name, and it is not meant as an id of the Hub.
     #[error(
-        "no model at `{0}`: expected a folder with `config.json` and `model.safetensors`, or an id \
-         of the Hugging Face Hub such as `facebook/esm2_t12_35M_UR50D`"
+        "there is no folder `{source_text}`: {reason} (a model is a folder with `config.json` and \
+         `model.safetensors`, or the id of one of the Hugging Face Hub such as \
+         `facebook/esm2_t12_35M_UR50D`)"
     )]
-    NotFound(String),
-    /// An id of the Hub that is not in the local cache.
+    NoFolder {
+        /// What the script names.
+        source_text: String,
+        /// How far the path goes.
+        reason: String,
+    },
+    /// A name that only a shell understands.
+    #[error("`{source_text}`: `~` is not expanded here: write the whole path, `{home}`")]
+    Tilde {
+        /// What the script names.
+        source_text: String,
+        /// What a shell would have made of it.
+        home: PathBuf,
+    },
+    /// No folder of this name, and an id of the Hub that is not in the local cache.
     #[error(
-        "the model `{id}` is not on this machine, and downloads are not built in: fetch \
+        "there is no folder `{source_text}`, and the model `{id}` of the Hugging Face Hub is not on this \
+         machine (downloads are not built in: fetch \
          https://huggingface.co/{id}/resolve/main/config.json and \
          https://huggingface.co/{id}/resolve/main/model.safetensors into a folder and name that \
-         folder, or run `hf download {id} config.json model.safetensors`, whose cache is searched"
+         folder, or run `hf download {id} config.json model.safetensors`, whose cache is searched)"
     )]
     NotDownloaded {
+        /// What the script names.
+        source_text: String,
         /// The id.
         id: String,
+    },
+    /// A file or something else in place of a folder.
+    #[error("`{path}` is not the folder of a model: {reason}")]
+    NotAFolder {
+        /// What the script names.
+        path: PathBuf,
+        /// What it is, and what to do.
+        reason: String,
+    },
+    /// A link to nothing.
+    #[error("`{path}` is a link to `{target}`, which does not exist")]
+    DanglingLink {
+        /// The link.
+        path: PathBuf,
+        /// What it points at.
+        target: PathBuf,
+    },
+    /// A folder that is not that of a model.
+    #[error(
+        "no `config.json` in `{folder}`{found} (a model is a folder with `config.json` and \
+         `model.safetensors`)"
+    )]
+    NoConfig {
+        /// The folder.
+        folder: PathBuf,
+        /// What is there instead, behind a colon.
+        found: String,
     },
     /// A file could not be read.
     #[error("cannot read `{path}`: {source}")]
@@ -42,21 +86,21 @@ pub enum ModelError {
         /// Every reason.
         reasons: Vec<String>,
     },
+    /// A small file is not what its name says.
+    #[error("cannot use `{path}`: {reason}")]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The folder has no weights in a format that is read.
-    #[error(
-        "no `model.safetensors` or `model.safetensors.index.json` in `{folder}`{}",
-        if *.has_pickle {
-            ": it holds PyTorch pickles, which are not read because they can run code; convert them \
-             with `safetensors.torch.save_file`"
-        } else {
-            ""
-        }
-    )]
+    #[error("no `model.safetensors` or `model.safetensors.index.json` in `{folder}`{found}")]
     NoWeights {
         /// The folder.
         folder: PathBuf,
-        /// Whether it holds weights in PyTorch's own format.
-        has_pickle: bool,
+        /// What is there instead, behind a colon.
+        found: String,
     },
     /// A weights file is broken.
     #[error("`{path}` is not a good safetensors file: {reason}")]
@@ -64,6 +108,14 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// The tensors are not those of the model that the configuration describes.
+    #[error("cannot use the weights of `{folder}`: {reason}")]
+    BadLayout {
+        /// The model's folder.
+        folder: PathBuf,
+        /// What does not fit.
         reason: String,
     },
     /// A tensor is missing or has another shape than the configuration says.

@@ -3,7 +3,7 @@
 //! Follows `modeling_esm.py` of HF transformers, which follows Meta's fair-esm: token embeddings
 //! scaled for token dropout, pre-layer-norm blocks, rotary positions, the erf form of GELU.
 
-use super::{Config, Encoder, ModelError, weights::Weights};
+use super::{Config, Encoder, ModelError, config::VOCABULARY, weights::Weights};
 use crate::{
     device::{Chosen, DeviceError},
     job::{GeluForm, Pooling},
@@ -68,27 +68,24 @@ impl Esm2 {
             dtype: form.dtype,
         };
         let hidden = config.hidden_size;
-        let mut embeddings = weights.read("embeddings.word_embeddings.weight", &[33, hidden])?;
+        let mut embeddings =
+            weights.read("embeddings.word_embeddings.weight", &[VOCABULARY, hidden])?;
         if config.token_dropout {
             // No token of a FASTA file is `<mask>`, so the factor is the same for every sequence.
             for value in &mut embeddings {
                 *value *= 1.0 - MASKED_IN_TRAINING;
             }
         }
-        // transformers saves the frequencies with the weights and uses what it saved, which a file in
-        // f16 has rounded.
-        let frequencies = "rotary_embeddings.inv_freq";
-        let frequencies = if weights.has(frequencies) {
-            weights.read(frequencies, &[config.head_dim() / 2])?
-        } else {
-            RotaryTable::frequencies(config.head_dim())
+        let frequencies = match weights.frequencies(config)? {
+            Some(frequencies) => frequencies,
+            None => RotaryTable::frequencies(config.head_dim(), config.rope_theta),
         };
         let layers = (0..config.n_layers)
             .map(|n| Layer::load(config, &reader, &format!("encoder.layer.{n}")))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             gelu: form.gelu,
-            embeddings: reader.tensor(embeddings, [33, hidden]),
+            embeddings: reader.tensor(embeddings, [VOCABULARY, hidden]),
             layers,
             final_norm: reader.layer_norm(config, "encoder.emb_layer_norm_after")?,
             rotary: RefCell::new(RotaryTable::new(frequencies, 0)),

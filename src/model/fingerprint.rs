@@ -1,8 +1,10 @@
 //! Which weights a model has, as a hash of its files.
 
-use super::{ModelError, weights::Weights};
+use super::{ModelError, text, weights::Weights};
 use std::{
+    fs::File,
     io,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{Mutex, OnceLock, PoisonError},
     thread::JoinHandle,
@@ -17,15 +19,45 @@ pub(super) struct Fingerprint {
     outcome: OnceLock<Outcome>,
 }
 
+/// A file as it was when the model was opened.
+struct Opened {
+    path: PathBuf,
+    file: File,
+    n_bytes: u64,
+}
+
+/// Bytes that are read at a time: enough for all cores to hash, little beside a model.
+const BLOCK_BYTES: usize = 16 << 20;
+
 impl Fingerprint {
-    /// Starts to hash `config.json` and the weights files.
-    pub(super) fn start(folder: &Path, weights: &Weights) -> Self {
-        let mut paths = vec![folder.join("config.json")];
-        paths.extend(weights.paths().map(Path::to_path_buf));
-        Self {
-            running: Mutex::new(Some(std::thread::spawn(move || hash(paths)))),
-            outcome: OnceLock::new(),
+    /// Starts to hash `config.json` and the weights files, which are those that the weights are read
+    /// from, also if others take their names meanwhile.
+    ///
+    /// # Errors
+    /// If a file cannot be opened.
+    pub(super) fn start(folder: &Path, weights: &Weights) -> Result<Self, ModelError> {
+        let path = folder.join("config.json");
+        let (file, n_bytes) = text::open(&path)?;
+        let mut files = vec![Opened {
+            path,
+            file,
+            n_bytes,
+        }];
+        for shard in weights.shards() {
+            let file = shard.file.try_clone().map_err(|source| ModelError::Io {
+                path: shard.path.clone(),
+                source,
+            })?;
+            files.push(Opened {
+                path: shard.path.clone(),
+                file,
+                n_bytes: shard.n_bytes,
+            });
         }
+        Ok(Self {
+            running: Mutex::new(Some(std::thread::spawn(move || hash(&files)))),
+            outcome: OnceLock::new(),
+        })
     }
 
     /// The fingerprint of the mock model, which has no weights.
@@ -53,12 +85,58 @@ impl Fingerprint {
     }
 }
 
-fn hash(paths: Vec<PathBuf>) -> Outcome {
+fn hash(files: &[Opened]) -> Outcome {
     let mut hasher = blake3::Hasher::new();
-    for path in paths {
-        hasher
-            .update_mmap_rayon(&path)
-            .map_err(|error| (path, error))?;
+    let mut block = Vec::new();
+    for opened in files {
+        add(&mut hasher, opened, &mut block).map_err(|error| (opened.path.clone(), error))?;
     }
     Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Reads rather than maps the file: one that shrinks under a map kills the process.
+fn add(hasher: &mut blake3::Hasher, opened: &Opened, block: &mut Vec<u8>) -> io::Result<()> {
+    let mut position = 0;
+    while position < opened.n_bytes {
+        let n = (opened.n_bytes - position).min(BLOCK_BYTES as u64) as usize;
+        block.resize(n, 0);
+        opened
+            .file
+            .read_exact_at(block, position)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    io::Error::new(error.kind(), "it became shorter while it was read")
+                }
+                _ => error,
+            })?;
+        hasher.update_rayon(block);
+        position += n as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_hashed_in_blocks_and_may_shrink() {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let bytes: Vec<u8> = (0..BLOCK_BYTES as u32 + 1000)
+            .map(|n| (n % 251) as u8)
+            .collect();
+        io::Write::write_all(&mut file, &bytes).expect("written");
+        let opened = || Opened {
+            path: file.path().to_owned(),
+            file: file.reopen().expect("opened"),
+            n_bytes: bytes.len() as u64,
+        };
+        let want = blake3::hash(&bytes).to_hex().to_string();
+        assert_eq!(hash(&[opened()]).expect("hashed"), want);
+        let shrinking = opened();
+        file.as_file().set_len(5000).expect("shrunk");
+        let (path, error) = hash(&[shrinking]).expect_err("it is shorter now");
+        assert_eq!(path, file.path());
+        assert!(error.to_string().contains("became shorter"), "{error}");
+    }
 }

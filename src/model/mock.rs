@@ -29,13 +29,19 @@ impl Encoder for Mock {
         pooling: Pooling,
     ) -> Result<Results, DeviceError> {
         let start = Instant::now();
+        let n_tokens = tokens.input_ids().len();
+        if let Some(most) = self.behaviour.memory_tokens
+            && n_tokens as u64 > most
+        {
+            return Err(DeviceError::OutOfMemory {
+                reason: format!("the mock device has memory for {most} tokens, not for {n_tokens}"),
+            });
+        }
         let values = layers
             .iter()
             .map(|&layer| self.hash(tokens, layer, pooling));
         let values = values.collect();
-        let rest = self
-            .time(tokens.input_ids().len())
-            .saturating_sub(start.elapsed());
+        let rest = self.time(n_tokens).saturating_sub(start.elapsed());
         // Less than the system's own granularity is not worth a nap.
         if rest > Duration::from_micros(50) {
             thread::sleep(rest);
@@ -67,6 +73,7 @@ impl Mock {
             tokens_per_sec,
             jitter,
             seed,
+            ..
         } = self.behaviour;
         let batch = self.n_batches.replace(self.n_batches.get() + 1);
         let Some(tokens_per_sec) = tokens_per_sec else {
@@ -118,6 +125,7 @@ mod tests {
             tokens_per_sec: Some(1e5),
             jitter: 0.2,
             seed: 7,
+            ..job::Mock::default()
         };
         let times = |behaviour| {
             let mock = Mock::new(4, behaviour);

@@ -8,10 +8,15 @@ mod config;
 mod encoder;
 mod error;
 mod esm2;
+mod files;
 mod fingerprint;
 mod flight;
+mod foreign;
+mod layout;
 mod mock;
+mod shard;
 mod source;
+mod text;
 mod weights;
 
 pub use config::Config;
@@ -19,16 +24,17 @@ pub use error::ModelError;
 pub use flight::{Computed, Encoded, InFlight, StagedBatch, Stager};
 
 use crate::{
-    batch::{self, PackedBatch},
+    batch::PackedBatch,
     device::{self, Chosen},
-    job::{DeviceChoice, Dtype, GeluForm, ModelSpec, Pooling},
+    job::{Dtype, GeluForm, ModelSpec, Pooling},
     ops,
 };
 use burn::tensor::DType;
+use config::VOCABULARY;
 use encoder::Encoder;
+use files::Files;
 use fingerprint::Fingerprint;
-use std::{cell::Cell, path::Path};
-use weights::Weights;
+use std::cell::Cell;
 
 pub use crate::ops::StagerOptions;
 
@@ -42,6 +48,8 @@ pub struct Model {
     config: Config,
     n_parameters: u64,
     default_token_budget: usize,
+    /// Whether the device's memory may be too small for a batch.
+    is_memory_tried: bool,
     /// The largest token budget that the device's memory was tried with and holds, and for how many
     /// layers at once.
     warm: Cell<(usize, usize)>,
@@ -64,40 +72,44 @@ impl Model {
     /// If the device cannot be used, or the folder, its configuration or its weights are not those
     /// of an ESM-2.
     pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
-        let is_mock = spec.device == DeviceChoice::Mock;
-        let chosen = (!is_mock)
+        let Files {
+            folder,
+            config,
+            weights,
+        } = Files::open(spec)?;
+        let chosen = weights
+            .is_some()
             .then(|| device::choose(&spec.device))
             .transpose()?;
         let dtype = dtype(spec, chosen.as_ref())?;
         let gelu = spec.gelu.form(dtype);
-        let folder = source::locate(&spec.source)?;
-        let config = Config::read(&folder)?;
-        check_vocabulary(&folder)?;
         let n_parameters = n_parameters(&config);
         let free_before = chosen.as_ref().and_then(device::free_bytes);
-        let (encoder, fingerprint, default_token_budget): (Box<dyn Encoder>, _, _) = match &chosen {
-            Some(chosen) => {
-                ops::prepare(
-                    chosen,
-                    burn_dtype(dtype),
-                    config.hidden_size,
-                    config.head_dim(),
-                )?;
-                let weights = Weights::open(&folder)?;
-                let fingerprint = Fingerprint::start(&folder, &weights);
-                let form = esm2::Form {
-                    dtype: burn_dtype(dtype),
-                    gelu,
-                };
-                let esm2 = esm2::Esm2::load(&config, &weights, chosen, form)?;
-                let budget = default_token_budget(chosen, &config, dtype, n_parameters);
-                (Box::new(esm2), fingerprint, budget)
-            }
-            None => {
-                let mock = mock::Mock::new(config.hidden_size, spec.mock);
-                (Box::new(mock), Fingerprint::mock(), MOCK_TOKEN_BUDGET)
-            }
-        };
+        let (encoder, fingerprint, default_token_budget): (Box<dyn Encoder>, _, _) =
+            match chosen.as_ref().zip(weights) {
+                Some((chosen, weights)) => {
+                    ops::prepare(
+                        chosen,
+                        burn_dtype(dtype),
+                        config.hidden_size,
+                        config.head_dim(),
+                    )?;
+                    let fingerprint = Fingerprint::start(&folder, &weights)?;
+                    let form = esm2::Form {
+                        dtype: burn_dtype(dtype),
+                        gelu,
+                    };
+                    let esm2 = esm2::Esm2::load(&config, &weights, chosen, form)?;
+                    let budget = default_token_budget(chosen, &config, dtype, n_parameters);
+                    (Box::new(esm2), fingerprint, budget)
+                }
+                None => {
+                    let mock = mock::Mock::new(config.hidden_size, spec.mock);
+                    (Box::new(mock), Fingerprint::mock(), MOCK_TOKEN_BUDGET)
+                }
+            };
+        let is_gpu = chosen.as_ref().is_some_and(|chosen| chosen.gpu.is_some());
+        let is_small_mock = chosen.is_none() && spec.mock.memory_tokens.is_some();
         Ok(Self {
             name: source::display_name(&spec.source, &folder),
             chosen,
@@ -106,6 +118,7 @@ impl Model {
             config,
             n_parameters,
             default_token_budget,
+            is_memory_tried: is_gpu || is_small_mock,
             warm: Cell::new((0, 0)),
             free_before,
             fingerprint,
@@ -113,17 +126,18 @@ impl Model {
         })
     }
 
-    /// Checks what can be checked without reading weights or opening a device: that the folder is
-    /// there and its configuration is one of ESM-2.
+    /// Checks all that can be known without opening a device: that the folder is there, that its
+    /// configuration is one of ESM-2, that the weights have every tensor in its shape, and that no
+    /// number format is asked for which the device never computes in.
     ///
     /// # Errors
     /// As [`load`](Self::load).
     pub fn check(spec: &ModelSpec) -> Result<Config, ModelError> {
-        let folder = source::locate(&spec.source)?;
-        let config = Config::read(&folder)?;
-        check_vocabulary(&folder)?;
-        if spec.device != DeviceChoice::Mock {
-            Weights::open(&folder)?;
+        let Files {
+            config, weights, ..
+        } = Files::open(spec)?;
+        if let Some(weights) = weights {
+            weights.frequencies(&config)?;
         }
         Ok(config)
     }
@@ -170,9 +184,19 @@ impl Model {
         layers: &[usize],
         pooling: Pooling,
     ) -> Result<Vec<f32>, ModelError> {
-        let staged = self.stager(alone(batch))?.stage(batch.clone())?;
-        let encoded = self.submit(staged, layers, pooling)?.wait()?.check()?;
+        let encoded = self.compute(batch, layers, pooling)?.check()?;
         Ok(encoded.embeddings)
+    }
+
+    /// Computes a batch that is alone on the device.
+    fn compute(
+        &self,
+        batch: &PackedBatch,
+        layers: &[usize],
+        pooling: Pooling,
+    ) -> Result<Computed, ModelError> {
+        let staged = self.stager(alone(batch))?.stage(batch.clone())?;
+        self.submit(staged, layers, pooling)?.wait()
     }
 
     /// The vector of every token of the batch, BOS and EOS included, at one hidden state:
@@ -194,22 +218,20 @@ impl Model {
     /// [`DeviceError::OutOfMemory`](crate::device::DeviceError::OutOfMemory) if a batch of that size
     /// does not fit; a smaller one may.
     pub fn warm_up(&self, token_budget: usize, layers: &[usize]) -> Result<(), ModelError> {
-        let is_gpu = self
-            .chosen
-            .as_ref()
-            .is_some_and(|chosen| chosen.gpu.is_some());
         let (warm_budget, warm_layers) = self.warm.get();
-        if !is_gpu || (warm_budget >= token_budget && warm_layers >= layers.len()) {
+        let is_warm = warm_budget >= token_budget && warm_layers >= layers.len();
+        if !self.is_memory_tried || is_warm {
             return Ok(());
         }
         let batch = PackedBatch::synthetic(token_budget);
-        let result = self.encode(&batch, layers, Pooling::Mean);
+        let result = self.compute(&batch, layers, Pooling::Mean);
         if result.is_err()
             && let Some(chosen) = &self.chosen
         {
             // A smaller batch needs the memory that this one has taken.
             chosen.device.memory_cleanup();
         }
+        // Nobody looks at the vectors: its tokens may be ones that no sequence has.
         result?;
         self.warm.set((token_budget, layers.len()));
         Ok(())
@@ -307,15 +329,21 @@ impl Model {
 
 /// The number format to compute in: the one asked for, else bf16 on a GPU and f32 on the CPU.
 fn dtype(spec: &ModelSpec, chosen: Option<&Chosen>) -> Result<Dtype, ModelError> {
-    let is_gpu = chosen.is_some_and(|chosen| chosen.gpu.is_some());
+    match chosen {
+        Some(chosen) if chosen.gpu.is_some() => Ok(spec.dtype.unwrap_or(Dtype::Bf16)),
+        Some(chosen) => f32_only(spec, &chosen.label),
+        None => f32_only(spec, "the mock device"),
+    }
+}
+
+/// The number format of a device that computes in f32 only.
+fn f32_only(spec: &ModelSpec, device: &str) -> Result<Dtype, ModelError> {
     match spec.dtype {
-        None if is_gpu => Ok(Dtype::Bf16),
-        None => Ok(Dtype::F32),
-        Some(dtype) if is_gpu || dtype == Dtype::F32 => Ok(dtype),
-        Some(dtype) => Err(ModelError::Dtype {
-            device: chosen.map_or_else(|| "mock".to_owned(), |chosen| chosen.label.clone()),
+        None | Some(Dtype::F32) => Ok(Dtype::F32),
+        Some(asked) => Err(ModelError::Dtype {
+            device: device.to_owned(),
             supported: Dtype::F32.name(),
-            asked: dtype.name(),
+            asked: asked.name(),
         }),
     }
 }
@@ -344,6 +372,7 @@ fn default_token_budget(
     };
     let bytes = burn_dtype(dtype).size();
     // Weights may still be on their way, so their size is taken from what was free in any case.
+    // The limits of a configuration keep these products far below 2^64.
     let room = free.saturating_sub(n_parameters * bytes as u64) / 2;
     let per_token = (WIDTHS * config.hidden_size * bytes) as u64;
     let fitting = usize::try_from(room / per_token).unwrap_or(usize::MAX);
@@ -366,16 +395,6 @@ fn alone(batch: &PackedBatch) -> StagerOptions {
     }
 }
 
-fn check_vocabulary(folder: &Path) -> Result<(), ModelError> {
-    let path = folder.join("vocab.txt");
-    // Many people copy only the two files that matter; without the list the alphabet is taken for
-    // granted.
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        return Ok(());
-    };
-    batch::check_vocab(&text).map_err(|source| ModelError::Vocabulary { path, source })
-}
-
 /// Numbers in the encoder's weights: embeddings, layers, final layer norm.
 fn n_parameters(config: &Config) -> u64 {
     let hidden = config.hidden_size as u64;
@@ -385,5 +404,5 @@ fn n_parameters(config: &Config) -> u64 {
         + intermediate
         + hidden
         + 2 * 2 * hidden;
-    33 * hidden + config.n_layers as u64 * layer + 2 * hidden
+    VOCABULARY as u64 * hidden + config.n_layers as u64 * layer + 2 * hidden
 }

@@ -1,8 +1,8 @@
 //! From the name of a model to its folder.
 
-use super::ModelError;
+use super::{ModelError, foreign, text};
 use std::{
-    env,
+    env, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -10,19 +10,54 @@ use std::{
 /// files are in the cache that HF's own tools fill.
 ///
 /// # Errors
-/// If there is no such folder; for an id, the message says how to fetch the files.
+/// If there is no such folder or it has no `config.json`; the message says what is there instead, and
+/// for an id how to fetch the files.
 pub(super) fn locate(source: &str) -> Result<PathBuf, ModelError> {
-    let folder = Path::new(source);
-    if folder.is_dir() {
-        return Ok(folder.to_path_buf());
+    let path = Path::new(source);
+    match path.metadata() {
+        Ok(found) if found.is_dir() => return with_config(path),
+        Ok(_) => {
+            return Err(ModelError::NotAFolder {
+                path: path.to_path_buf(),
+                reason: foreign::instead_of_a_folder(path),
+            });
+        }
+        Err(error) => {
+            if let Some(dangling) = text::dangling(path, &error) {
+                return Err(dangling);
+            }
+            // A file in the place of a folder on the way is found below.
+            let kinds = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+            if !kinds.contains(&error.kind()) {
+                return Err(ModelError::Io {
+                    path: path.to_path_buf(),
+                    source: error,
+                });
+            }
+        }
     }
-    let Some(id) = hub_id(source) else {
-        return Err(ModelError::NotFound(source.to_owned()));
-    };
-    cache_folders()
-        .iter()
-        .find_map(|cache| snapshot(cache, &id))
-        .ok_or(ModelError::NotDownloaded { id })
+    if let Some(home) = home_meant(source) {
+        return Err(ModelError::Tilde {
+            source_text: source.to_owned(),
+            home,
+        });
+    }
+    let id = hub_id(source);
+    if let Some(id) = &id
+        && let Some(folder) = cache_folders().iter().find_map(|cache| snapshot(cache, id))
+    {
+        return Ok(folder);
+    }
+    match id {
+        Some(id) if !is_local(path) => Err(ModelError::NotDownloaded {
+            source_text: source.to_owned(),
+            id,
+        }),
+        _ => Err(ModelError::NoFolder {
+            source_text: source.to_owned(),
+            reason: why_missing(path),
+        }),
+    }
 }
 
 /// The model's name for people: the id of a model of the Hub, else the name of its folder.
@@ -37,6 +72,106 @@ pub(super) fn display_name(source: &str, folder: &Path) -> String {
             .map_or_else(|| source.into(), |name| name.to_string_lossy().into_owned());
     }
     hub_id(source).unwrap_or_else(|| source.to_owned())
+}
+
+/// The folder, if it has a `config.json`.
+fn with_config(folder: &Path) -> Result<PathBuf, ModelError> {
+    if text::exists(&folder.join("config.json")) {
+        return Ok(folder.to_path_buf());
+    }
+    Err(ModelError::NoConfig {
+        folder: folder.to_path_buf(),
+        found: foreign::in_the_folder(folder),
+    })
+}
+
+/// What a shell would have made of a name that begins with `~`.
+fn home_meant(source: &str) -> Option<PathBuf> {
+    let rest = source.strip_prefix('~')?;
+    let home = PathBuf::from(env::var_os("HOME")?);
+    match rest.strip_prefix('/') {
+        Some(rest) => Some(home.join(rest)),
+        None if rest.is_empty() => Some(home),
+        // The home of another user.
+        None => Some(home.parent()?.join(rest)),
+    }
+}
+
+/// Whether a name that could be an id of the Hub is meant as a path: the folder that it would be in is
+/// there, or is called as people call such folders.
+fn is_local(path: &Path) -> bool {
+    const FOLDERS: [&str; 16] = [
+        "models",
+        "model",
+        "weights",
+        "checkpoints",
+        "checkpoint",
+        "data",
+        "examples",
+        "esm",
+        "esm2",
+        "hub",
+        "out",
+        "output",
+        "results",
+        "runs",
+        "tests",
+        "tmp",
+    ];
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => {
+            text::exists(parent) || FOLDERS.iter().any(|folder| parent == Path::new(folder))
+        }
+        _ => false,
+    }
+}
+
+/// How far the path of a missing folder goes.
+fn why_missing(path: &Path) -> String {
+    /// Neighbours that a message lists.
+    const MOST: usize = 5;
+    let is_something = |ancestor: &&Path| *ancestor != Path::new("") && ancestor.exists();
+    let parent = path.ancestors().skip(1).find(is_something);
+    let parent = parent.unwrap_or(Path::new(""));
+    let rest = path.strip_prefix(parent).unwrap_or(path);
+    let missing = PathBuf::from_iter(rest.iter().take(1));
+    if let Ok(target) = parent.join(&missing).read_link() {
+        return format!(
+            "`{}` is a link to `{}`, which does not exist",
+            parent.join(&missing).display(),
+            target.display()
+        );
+    }
+    if parent == Path::new("") {
+        return format!(
+            "`{}` is not in the working directory, `{}`",
+            missing.display(),
+            env::current_dir().unwrap_or_default().display()
+        );
+    }
+    if parent.is_file() {
+        return format!("`{}` is a file", parent.display());
+    }
+    let mut folders: Vec<String> = fs::read_dir(parent)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| format!("`{}`", entry.file_name().to_string_lossy()))
+        .filter(|name| !name.starts_with("`."))
+        .collect();
+    folders.sort();
+    let more = if folders.len() > MOST { ", ..." } else { "" };
+    folders.truncate(MOST);
+    let has = match folders.is_empty() {
+        true => String::new(),
+        false => format!("; it has {}{more}", folders.join(", ")),
+    };
+    format!(
+        "`{}` is there, but has no `{}` in it{has}",
+        parent.display(),
+        missing.display()
+    )
 }
 
 /// The Hub id that `source` is, if it looks like one. The names of Meta's ESM-2 models need no
@@ -60,7 +195,11 @@ fn hub_id(source: &str) -> Option<String> {
 
 /// Where HF's tools keep what they downloaded, by their own environment variables.
 fn cache_folders() -> Vec<PathBuf> {
-    let variable = |name| env::var_os(name).map(PathBuf::from);
+    // An empty variable is one that is not set.
+    let variable = |name| {
+        let value = env::var_os(name).filter(|value| !value.is_empty());
+        value.map(PathBuf::from)
+    };
     [
         variable("HF_HUB_CACHE"),
         variable("HF_HOME").map(|home| home.join("hub")),
@@ -74,10 +213,14 @@ fn cache_folders() -> Vec<PathBuf> {
 
 /// The snapshot of `id` that the branch `main` of the cache points at.
 fn snapshot(cache: &Path, id: &str) -> Option<PathBuf> {
+    /// A commit's hash and a line end, with room to spare.
+    const MOST_REVISION_BYTES: u64 = 256;
     let repository = cache.join(format!("models--{}", id.replace('/', "--")));
-    let revision = std::fs::read_to_string(repository.join("refs/main")).ok()?;
-    let folder = repository.join("snapshots").join(revision.trim());
-    folder.join("config.json").is_file().then_some(folder)
+    let revision = text::read(&repository.join("refs/main"), MOST_REVISION_BYTES).ok()?;
+    let revision = revision.trim();
+    let is_commit = revision.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let folder = repository.join("snapshots").join(revision);
+    (is_commit && text::exists(&folder.join("config.json"))).then_some(folder)
 }
 
 #[cfg(test)]
@@ -98,6 +241,7 @@ mod tests {
         check("./models/esm2", None);
         check("../esm2", None);
         check("models/esm2/8M", None);
+        check("models/esm2/", None);
         check("/models/esm2", None);
         check("a model", None);
     }
@@ -108,11 +252,14 @@ mod tests {
         let id = "facebook/esm2_t6_8M_UR50D";
         let repository = cache.path().join("models--facebook--esm2_t6_8M_UR50D");
         let folder = repository.join("snapshots/abc123");
-        std::fs::create_dir_all(&folder).expect("snapshot");
-        std::fs::create_dir_all(repository.join("refs")).expect("refs");
-        std::fs::write(repository.join("refs/main"), "abc123\n").expect("main");
+        fs::create_dir_all(&folder).expect("snapshot");
+        fs::create_dir_all(repository.join("refs")).expect("refs");
+        let main = repository.join("refs/main");
+        fs::write(&main, "abc123\n").expect("main");
         assert_eq!(snapshot(cache.path(), id), None, "no config.json yet");
-        std::fs::write(folder.join("config.json"), "{}").expect("config");
+        fs::write(folder.join("config.json"), "{}").expect("config");
         assert_eq!(snapshot(cache.path(), id), Some(folder));
+        fs::write(&main, "../snapshots/abc123").expect("main");
+        assert_eq!(snapshot(cache.path(), id), None, "not a commit");
     }
 }

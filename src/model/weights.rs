@@ -1,38 +1,22 @@
 //! Weights in safetensors files, one or many.
 
-use super::ModelError;
-use half::{bf16, f16};
-use rayon::prelude::*;
-use safetensors::{
-    Dtype,
-    tensor::{Metadata, TensorInfo},
+use super::{
+    Config, ModelError, foreign,
+    layout::{Layout, layer_tensors, outer_tensors},
+    shard::{Shard, number_bytes},
+    text,
 };
+use safetensors::tensor::TensorInfo;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::File,
-    io::{self, Read},
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 /// The weights of a model, read tensor by tensor and converted to f32.
-///
-/// Tensors are read with positioned reads rather than through a memory map: a file that shrinks
-/// under a map kills the process.
 pub(super) struct Weights {
     folder: PathBuf,
     shards: Vec<Shard>,
-    /// What stands before `embeddings.` and `encoder.` in the names: `esm.` or nothing.
-    prefix: &'static str,
-}
-
-/// One safetensors file.
-struct Shard {
-    path: PathBuf,
-    file: File,
-    metadata: Metadata,
-    /// Where the tensors begin in the file, in bytes.
-    data_start: u64,
+    layout: Layout,
 }
 
 /// The list of shards that HF writes beside them.
@@ -41,140 +25,153 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-/// Numbers that one thread reads and converts at a time.
-const NUMBERS_PER_READ: usize = 1 << 20;
-
-/// safetensors' own limit on the size of a header, in bytes.
-const MOST_HEADER_BYTES: u64 = 100_000_000;
+/// The list of a model of 15B parameters has 100 kB.
+const MOST_INDEX_BYTES: u64 = 16 << 20;
 
 impl Weights {
-    /// Opens `model.safetensors` of `folder`, or the shards of `model.safetensors.index.json`.
+    /// Opens `model.safetensors` of `folder`, or the shards of `model.safetensors.index.json`, and
+    /// checks by their headers that every tensor of `config` is there, in its shape.
     ///
     /// # Errors
-    /// If there is neither, or a file is missing, broken or cut short.
-    pub(super) fn open(folder: &Path) -> Result<Self, ModelError> {
+    /// If there is neither, a file is missing, broken or cut short, or the tensors are not those of
+    /// the model that `config` describes.
+    pub(super) fn open(folder: &Path, config: &Config) -> Result<Self, ModelError> {
         let shards = shard_paths(folder)?
             .into_iter()
             .map(Shard::open)
             .collect::<Result<Vec<_>, _>>()?;
-        // A model saved with its language-model head has the prefix, a bare encoder has not.
-        let has_prefix = shards.iter().any(|shard| {
-            let info = shard.metadata.info("esm.embeddings.word_embeddings.weight");
-            info.is_some()
-        });
-        Ok(Self {
+        let bad = |reason| ModelError::BadLayout {
+            folder: folder.to_path_buf(),
+            reason,
+        };
+        let names: Vec<String> = shards
+            .iter()
+            .flat_map(|shard| shard.metadata.offset_keys())
+            .collect();
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+            return Err(bad(format!("`{twice}` is in two of its files")));
+        }
+        let names = names.iter().map(String::as_str);
+        let layout = Layout::find(names.clone()).map_err(bad)?;
+        layout.check(config, names).map_err(bad)?;
+        let weights = Self {
             folder: folder.to_path_buf(),
             shards,
-            prefix: if has_prefix { "esm." } else { "" },
-        })
+            layout,
+        };
+        for (name, shape) in outer_tensors(config) {
+            weights.find(name, &shape)?;
+        }
+        for layer in 0..config.n_layers {
+            for (name, shape) in layer_tensors(config) {
+                weights.find(&format!("encoder.layer.{layer}.{name}"), &shape)?;
+            }
+        }
+        Ok(weights)
     }
 
     /// The files, in the order in which they are hashed.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.shards.iter().map(|shard| shard.path.as_path())
+    pub(super) fn shards(&self) -> &[Shard] {
+        &self.shards
     }
 
-    /// Whether there is a tensor `name` (without the prefix).
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.find(&format!("{}{name}", self.prefix)).is_some()
+    /// The tensor `name`, row by row, in f32. The name is that of today's transformers, without a
+    /// prefix.
+    ///
+    /// # Errors
+    /// If it is missing, has another shape than `shape`, is not made of f32, f16 or bf16, or cannot be
+    /// read.
+    pub(super) fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let (shard, info) = self.find(name, shape)?;
+        shard.read(info)
+    }
+
+    /// The rotary frequencies, `[head_dim / 2]`, if the files have them. transformers saves them with
+    /// the weights and uses what was saved, which Meta's checkpoints have rounded to f16.
+    ///
+    /// # Errors
+    /// If there are different ones, and as [`read`](Self::read).
+    pub(super) fn frequencies(&self, config: &Config) -> Result<Option<Vec<f32>>, ModelError> {
+        let shape = [config.head_dim() / 2];
+        let mut first: Option<(&str, Vec<f32>)> = None;
+        for name in self.layout.frequencies() {
+            let (shard, info) = self.find_exactly(name, &shape)?;
+            let values = shard.read(info)?;
+            match &first {
+                None => first = Some((name, values)),
+                Some((other, before)) => {
+                    let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect();
+                    let (before, values): (Vec<_>, Vec<_>) = (bits(before), bits(&values));
+                    if before != values {
+                        return Err(self.bad(format!(
+                            "rotary frequencies differ between `{other}` and `{name}`, and all layers \
+                             of an ESM-2 have the same"
+                        )));
+                    }
+                }
+            }
+        }
+        Ok(first.map(|(_, values)| values))
+    }
+
+    /// The tensor `name` (without a prefix) and the shard that holds it.
+    fn find(&self, name: &str, shape: &[usize]) -> Result<(&Shard, &TensorInfo), ModelError> {
+        let mut names = self.layout.names(name);
+        let found = names.find(|name| {
+            self.shards
+                .iter()
+                .any(|shard| shard.metadata.info(name).is_some())
+        });
+        match found {
+            Some(name) => self.find_exactly(&name, shape),
+            None => {
+                let name = self.layout.names(name).next().unwrap_or_default();
+                Err(self.bad_tensor(
+                    &name,
+                    format!("it is missing (the weights have {})", self.layout),
+                ))
+            }
+        }
     }
 
     /// The tensor of this full name and the shard that holds it.
-    fn find(&self, name: &str) -> Option<(&Shard, &TensorInfo)> {
-        self.shards
+    fn find_exactly(
+        &self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<(&Shard, &TensorInfo), ModelError> {
+        let (shard, info) = self
+            .shards
             .iter()
             .find_map(|shard| Some((shard, shard.metadata.info(name)?)))
-    }
-
-    /// The tensor `name` (without the prefix), row by row, in f32.
-    ///
-    /// # Errors
-    /// If it is missing, has another shape than `shape`, or is not made of f32, f16 or bf16.
-    pub(super) fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let name = format!("{}{name}", self.prefix);
-        let bad = |reason| ModelError::BadTensor {
-            name: name.clone(),
-            folder: self.folder.clone(),
-            reason,
-        };
-        let (shard, info) = self
-            .find(&name)
-            .ok_or_else(|| bad("it is missing".into()))?;
+            .ok_or_else(|| self.bad_tensor(name, "it is missing".into()))?;
         if info.shape != shape {
-            return Err(bad(format!(
+            let reason = format!(
                 "its shape is {:?}, but config.json makes it {shape:?}",
                 info.shape
-            )));
+            );
+            return Err(self.bad_tensor(name, reason));
         }
-        let size = number_bytes(info.dtype).ok_or_else(|| {
-            bad(format!(
-                "its format is {:?}, not F32, F16 or BF16",
-                info.dtype
-            ))
-        })?;
-        let (start, end) = info.data_offsets;
-        let start = shard.data_start + start as u64;
-        let mut values = vec![0f32; (end as u64 + shard.data_start - start) as usize / size];
-        values
-            .par_chunks_mut(NUMBERS_PER_READ)
-            .enumerate()
-            .try_for_each(|(n, values)| {
-                let mut bytes = vec![0; values.len() * size];
-                let offset = (n * NUMBERS_PER_READ * size) as u64;
-                shard.file.read_exact_at(&mut bytes, start + offset)?;
-                to_f32(info.dtype, &bytes, values);
-                Ok(())
-            })
-            .map_err(|source| shard.io_error(source))?;
-        Ok(values)
+        if number_bytes(info.dtype).is_none() {
+            let reason = format!("its format is {:?}, not F32, F16 or BF16", info.dtype);
+            return Err(self.bad_tensor(name, reason));
+        }
+        Ok((shard, info))
     }
-}
 
-impl Shard {
-    fn open(path: PathBuf) -> Result<Self, ModelError> {
-        let with_path = |source| ModelError::Io {
-            path: path.clone(),
-            source,
-        };
-        let bad = |reason: String| ModelError::BadWeights {
-            path: path.clone(),
+    fn bad(&self, reason: String) -> ModelError {
+        ModelError::BadLayout {
+            folder: self.folder.clone(),
             reason,
-        };
-        let mut file = File::open(&path).map_err(with_path)?;
-        let file_bytes = file.metadata().map_err(with_path)?.len();
-        let mut length = [0; 8];
-        file.read_exact(&mut length)
-            .map_err(|_| bad("it is shorter than its own header".into()))?;
-        let header_bytes = u64::from_le_bytes(length);
-        if header_bytes > MOST_HEADER_BYTES {
-            return Err(bad("it does not begin with a safetensors header".into()));
         }
-        let mut header = Vec::new();
-        (&file)
-            .take(header_bytes)
-            .read_to_end(&mut header)
-            .map_err(with_path)?;
-        let metadata: Metadata = serde_json::from_slice(&header)
-            .map_err(|error| bad(format!("its header is broken: {error}")))?;
-        let data_start = 8 + header_bytes;
-        let wanted_bytes = data_start + metadata.data_len() as u64;
-        if file_bytes < wanted_bytes {
-            return Err(bad(format!(
-                "it has {file_bytes} bytes of {wanted_bytes}; was its download cut short?"
-            )));
-        }
-        Ok(Self {
-            path,
-            file,
-            metadata,
-            data_start,
-        })
     }
 
-    fn io_error(&self, source: io::Error) -> ModelError {
-        ModelError::Io {
-            path: self.path.clone(),
-            source,
+    fn bad_tensor(&self, name: &str, reason: String) -> ModelError {
+        ModelError::BadTensor {
+            name: name.to_owned(),
+            folder: self.folder.clone(),
+            reason,
         }
     }
 }
@@ -182,53 +179,39 @@ impl Shard {
 /// The weights files of a folder.
 fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
     let single = folder.join("model.safetensors");
-    if single.is_file() {
+    if text::exists(&single) {
         return Ok(vec![single]);
     }
     let index_path = folder.join("model.safetensors.index.json");
-    if !index_path.is_file() {
-        let has_pickle = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
-            .iter()
-            .any(|name| folder.join(name).exists());
+    if !text::exists(&index_path) {
         return Err(ModelError::NoWeights {
             folder: folder.to_path_buf(),
-            has_pickle,
+            found: foreign::in_the_folder(folder),
         });
     }
-    let text = std::fs::read_to_string(&index_path).map_err(|source| ModelError::Io {
+    let index = text::read(&index_path, MOST_INDEX_BYTES)?;
+    let bad = |reason: String| ModelError::BadFile {
         path: index_path.clone(),
-        source,
-    })?;
-    let index: Index = serde_json::from_str(&text).map_err(|error| ModelError::BadWeights {
-        path: index_path,
-        reason: error.to_string(),
-    })?;
+        reason,
+    };
+    let index: Index = serde_json::from_str(&index)
+        .map_err(|error| bad(format!("it is not a list of weights files: {error}")))?;
     let names: BTreeSet<_> = index.weight_map.into_values().collect();
+    if names.is_empty() {
+        return Err(bad("it lists no file".into()));
+    }
+    // A list from elsewhere must not make the program read other files of this machine.
+    let leaves = |name: &&String| {
+        let mut parts = Path::new(name).components();
+        !matches!(
+            (parts.next(), parts.next()),
+            (Some(Component::Normal(_)), None)
+        )
+    };
+    if let Some(name) = names.iter().find(leaves) {
+        return Err(bad(format!(
+            "it names `{name}`, which is not a file beside it"
+        )));
+    }
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
-}
-
-/// Bytes of a number in a file, or `None` for a format that no ESM-2 is stored in.
-fn number_bytes(dtype: Dtype) -> Option<usize> {
-    match dtype {
-        Dtype::F32 => Some(4),
-        Dtype::F16 | Dtype::BF16 => Some(2),
-        _ => None,
-    }
-}
-
-/// Little-endian numbers of a file as f32.
-fn to_f32(dtype: Dtype, bytes: &[u8], values: &mut [f32]) {
-    if dtype == Dtype::F32 {
-        for (value, &word) in values.iter_mut().zip(bytes.as_chunks::<4>().0) {
-            *value = f32::from_le_bytes(word);
-        }
-        return;
-    }
-    for (value, &word) in values.iter_mut().zip(bytes.as_chunks::<2>().0) {
-        *value = if dtype == Dtype::F16 {
-            f16::from_le_bytes(word).to_f32()
-        } else {
-            bf16::from_le_bytes(word).to_f32()
-        };
-    }
 }

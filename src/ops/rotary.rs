@@ -19,11 +19,11 @@ pub struct RotaryTable {
 }
 
 impl RotaryTable {
-    /// The frequencies that ESM-2 was trained with, `10000^(-2i/D)`, for heads of dimension
-    /// `head_dim`, which is even.
-    pub fn frequencies(head_dim: usize) -> Vec<f32> {
+    /// The frequencies `theta^(-2i/D)` for heads of dimension `head_dim`, which is even. ESM-2 was
+    /// trained with a `theta` of 10,000.
+    pub fn frequencies(head_dim: usize, theta: f64) -> Vec<f32> {
         (0..head_dim / 2)
-            .map(|i| 1.0 / 10000f32.powf((2 * i) as f32 / head_dim as f32))
+            .map(|i| 1.0 / (theta as f32).powf((2 * i) as f32 / head_dim as f32))
             .collect()
     }
 
@@ -98,14 +98,14 @@ mod tests {
 
     #[test]
     fn position_zero_does_not_turn() {
-        let table = RotaryTable::new(RotaryTable::frequencies(16), 1);
+        let table = RotaryTable::new(RotaryTable::frequencies(16, 1e4), 1);
         assert_eq!(table.cos(0), [1.0; 8]);
         assert_eq!(table.sin(0), [0.0; 8]);
     }
 
     #[test]
     fn angles_follow_the_definition() {
-        let table = RotaryTable::new(RotaryTable::frequencies(64), 1024);
+        let table = RotaryTable::new(RotaryTable::frequencies(64, 1e4), 1024);
         for (position, i) in [(1usize, 0usize), (49, 3), (1023, 0), (1023, 31)] {
             let angle = position as f64 / 10000f64.powf(2.0 * i as f64 / 64.0);
             // Half an ulp of the angle in f32, once for the frequency and once for the product.
@@ -117,9 +117,9 @@ mod tests {
 
     #[test]
     fn a_grown_table_equals_a_large_one() {
-        let mut grown = RotaryTable::new(RotaryTable::frequencies(24), 3);
+        let mut grown = RotaryTable::new(RotaryTable::frequencies(24, 1e4), 3);
         grown.grow(50);
-        let large = RotaryTable::new(RotaryTable::frequencies(24), 50);
+        let large = RotaryTable::new(RotaryTable::frequencies(24, 1e4), 50);
         assert_eq!(grown.cos, large.cos);
         assert_eq!(grown.sin, large.sin);
         assert_eq!(grown.n_positions(), 50);

@@ -61,7 +61,10 @@ fn attention_agrees_with_the_plain_version() {
         (10, 2),
     ] {
         let segments = segments(&lengths);
-        let rotary = RotaryTable::new(RotaryTable::frequencies(head_dim), segments.max_seqlen());
+        let rotary = RotaryTable::new(
+            RotaryTable::frequencies(head_dim, 1e4),
+            segments.max_seqlen(),
+        );
         // A scale that makes the softmax far from uniform.
         let qkv = numbers.tensor([segments.n_tokens(), 3 * n_heads * head_dim], 3.0);
         // Values are averaged, so the error is that of the weights: some ulp of scores up to about
@@ -79,7 +82,7 @@ fn attention_agrees_with_the_plain_version() {
 fn attention_stays_inside_its_sequence() {
     let mut numbers = Numbers(2);
     let segments = segments(&[7, 90, 20]);
-    let rotary = RotaryTable::new(RotaryTable::frequencies(16), segments.max_seqlen());
+    let rotary = RotaryTable::new(RotaryTable::frequencies(16, 1e4), segments.max_seqlen());
     let qkv = numbers.tensor([segments.n_tokens(), 3 * 32], 1.0);
     let changed = qkv
         .clone()

@@ -62,6 +62,11 @@ impl Closeness {
     }
 }
 
+/// What transformers was asked for the layouts and the trained weights: all outputs but those of tokens.
+pub fn check_outputs(folder: &str, model: &Model, bounds: Bounds) {
+    check(folder, model, &["mean", "cls", "mean_all_layers"], bounds);
+}
+
 fn assert_close(got: &[f32], want: &[f32], bounds: Bounds, name: &str) {
     assert_eq!(got.len(), want.len(), "{name}: shape");
     let Closeness { difference, cosine } = Closeness::of(got, want);

@@ -3,8 +3,10 @@
 
 use crate::{
     common::{GOLDEN_MODELS, golden_sequences, load_on, one_batch},
-    golden::{Bounds, Closeness, OUTPUTS, check, references},
+    finite,
+    golden::{Bounds, Closeness, OUTPUTS, check, check_outputs, references},
     invariance::embed,
+    real,
 };
 use runner::{
     device::DeviceError,
@@ -142,20 +144,40 @@ fn no_batch_reads_a_slot_too_early_or_late() {
 #[ignore = "scripts/gpu/parity.sh runs it"]
 fn a_large_model_agrees_with_hf_transformers() {
     let folder = std::env::var("RUNNER_GOLDEN").expect("scripts/gpu/parity.sh names the model");
-    let want = references(&folder);
-    let sequences = golden_sequences(&folder);
+    print_closeness(&folder, &folder, [0.9995, 0.9999]);
+}
+
+/// The trained weights that scripts/gpu/real.sh fetches.
+#[test]
+#[ignore = "scripts/gpu/real.sh runs it"]
+fn trained_weights_agree_with_hf_transformers() {
+    let folder = real::folder().expect("scripts/gpu/real.sh names the weights");
+    print_closeness(&folder, real::GOLDEN, [0.999, 0.9999]);
+    let bounds = Bounds {
+        tolerance: 2e-4,
+        least_cosine: 0.999_999,
+    };
+    check_outputs(real::GOLDEN, &load(&folder, Dtype::F32), bounds);
+}
+
+/// Prints how close the pooled embeddings of `model` are to the references in `golden`. In bf16 and in
+/// f16 the least cosine must be at least `least`.
+fn print_closeness(model: &str, golden: &str, least: [f64; 2]) {
+    let want = references(golden);
+    let sequences = golden_sequences(golden);
+    let [bf16, f16] = least;
     for (dtype, gelu, least_cosine) in [
-        (Dtype::Bf16, Gelu::Auto, 0.9995),
-        (Dtype::Bf16, Gelu::Exact, 0.9995),
-        (Dtype::F16, Gelu::Auto, 0.9999),
-        (Dtype::F16, Gelu::Exact, 0.9999),
+        (Dtype::Bf16, Gelu::Auto, bf16),
+        (Dtype::Bf16, Gelu::Exact, bf16),
+        (Dtype::F16, Gelu::Auto, f16),
+        (Dtype::F16, Gelu::Exact, f16),
         (Dtype::F32, Gelu::Auto, 0.999_999),
     ] {
         let spec = ModelSpec {
             device: DeviceChoice::Cuda(0),
             dtype: Some(dtype),
             gelu,
-            ..ModelSpec::new(&folder)
+            ..ModelSpec::new(model)
         };
         let model = Model::load(&spec).expect("the model loads");
         let embeddings = embed(&model, &sequences);
@@ -169,6 +191,21 @@ fn a_large_model_agrees_with_hf_transformers() {
             "{dtype:?}, gelu {gelu:?}: least cosine {cosine:.7}, largest difference {difference:.1e}"
         );
         assert!(cosine >= least_cosine, "{dtype:?}, gelu {gelu:?}: {cosine}");
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn what_is_not_finite_is_reported() {
+    for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+        let place = finite::Place {
+            device: DeviceChoice::Cuda(0),
+            dtype,
+        };
+        finite::check_every_tensor(&place);
+        finite::check_tokens(&place);
+        finite::check_warm_up(&place);
+        finite::check_overflow(&place);
     }
 }
 

@@ -1,70 +1,27 @@
 //! The forms in which people have weights, and the faults that they have.
 
-use crate::common::{golden_sequences, one_batch, project};
-use half::{bf16, f16};
-use runner::{
-    job::{DeviceChoice, ModelSpec, Pooling},
-    model::{Model, ModelError},
+use crate::{
+    common::{golden_sequences, one_batch, project},
+    files::{self, Tensors, check_refused, load, save},
 };
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{collections::BTreeMap, fs, path::Path};
+use half::{bf16, f16};
+use runner::job::Pooling;
+use safetensors::Dtype;
+use std::{collections::BTreeMap, fs, os::unix::fs::symlink, path::Path};
 use tempfile::TempDir;
 
 const MODEL: &str = "tests/golden/hd24";
 
-/// A tensor of a weights file.
-#[derive(Clone)]
-struct Stored {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-type Tensors = BTreeMap<String, Stored>;
-
 fn tensors() -> Tensors {
-    let bytes = fs::read(project(MODEL).join("model.safetensors")).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    let stored = |view: TensorView| Stored {
-        dtype: view.dtype(),
-        shape: view.shape().to_vec(),
-        bytes: view.data().to_vec(),
-    };
-    file.iter()
-        .map(|(name, view)| (name.to_owned(), stored(view)))
-        .collect()
+    files::tensors(MODEL)
 }
 
-fn save(tensors: &Tensors, path: &Path) {
-    let views = tensors.iter().map(|(name, stored)| {
-        let view = TensorView::new(stored.dtype, stored.shape.clone(), &stored.bytes);
-        (name.as_str(), view.unwrap())
-    });
-    fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
-}
-
-/// A model's folder with these weights in one file.
 fn folder(tensors: &Tensors) -> TempDir {
-    let folder = folder_without_weights();
-    save(tensors, &folder.path().join("model.safetensors"));
-    folder
+    files::folder(MODEL, tensors)
 }
 
 fn folder_without_weights() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::copy(
-        project(MODEL).join("config.json"),
-        folder.path().join("config.json"),
-    )
-    .unwrap();
-    folder
-}
-
-fn load(folder: &Path) -> Result<Model, ModelError> {
-    Model::load(&ModelSpec {
-        device: DeviceChoice::Cpu,
-        ..ModelSpec::new(&folder.to_string_lossy())
-    })
+    files::folder_without_weights(MODEL)
 }
 
 /// Embeddings of the golden sequences.
@@ -74,14 +31,6 @@ fn embed(folder: &Path) -> Vec<f32> {
     model
         .encode(&batch, &[model.n_layers()], Pooling::Mean)
         .unwrap()
-}
-
-fn check_refused(folder: &Path, parts: &[&str]) {
-    let error = load(folder).err().expect("the model must be refused");
-    let message = error.to_string();
-    for part in parts {
-        assert!(message.contains(part), "`{message}` does not say `{part}`");
-    }
 }
 
 /// The weights rounded by `round`, as `dtype` and again as f32.
@@ -156,7 +105,68 @@ fn a_download_that_was_cut_short_is_noticed() {
     fs::write(&path, &bytes[..5]).unwrap();
     check_refused(folder.path(), &["shorter than its own header"]);
     fs::write(&path, "version https://git-lfs.github.com/spec/v1\n").unwrap();
+    check_refused(folder.path(), &["model.safetensors", "git lfs pull"]);
+    fs::write(&path, "a file of text that is longer than eight bytes").unwrap();
     check_refused(folder.path(), &["does not begin with a safetensors header"]);
+    fs::write(&path, "<!DOCTYPE html>\n<html>").unwrap();
+    check_refused(folder.path(), &["a web page", "/resolve/"]);
+    fs::write(&path, b"PK\x03\x04 and so on").unwrap();
+    check_refused(folder.path(), &["PyTorch", "can run code"]);
+    fs::remove_file(&path).unwrap();
+    symlink("../blobs/abc", &path).unwrap();
+    check_refused(folder.path(), &["is a link to `../blobs/abc`"]);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    check_refused(folder.path(), &["model.safetensors", "not a file"]);
+}
+
+#[test]
+fn a_list_of_shards_names_files_beside_it() {
+    let folder = folder_without_weights();
+    let path = folder.path().join("model.safetensors.index.json");
+    let check = |file: &str, parts: &[&str]| {
+        let index = serde_json::json!({ "weight_map": { "a": file } });
+        fs::write(&path, index.to_string()).unwrap();
+        check_refused(folder.path(), parts);
+    };
+    let other = project(MODEL).join("model.safetensors");
+    check(
+        "../model.safetensors",
+        &["`../model.safetensors`", "not a file beside it"],
+    );
+    check(other.to_str().unwrap(), &["not a file beside it"]);
+    check("a/b.safetensors", &["not a file beside it"]);
+    check("..", &["not a file beside it"]);
+    check("missing.safetensors", &["missing.safetensors"]);
+    fs::write(&path, r#"{ "weight_map": {} }"#).unwrap();
+    check_refused(folder.path(), &["lists no file"]);
+    fs::write(&path, "[]").unwrap();
+    check_refused(folder.path(), &["not a list of weights files"]);
+    fs::write(&path, vec![b' '; (16 << 20) + 1]).unwrap();
+    check_refused(folder.path(), &["more than 16777216 bytes"]);
+}
+
+#[test]
+fn headers_that_promise_too_much_are_refused() {
+    let folder = folder_without_weights();
+    let path = folder.path().join("model.safetensors");
+    let check = |header: &str, parts: &[&str]| {
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.bytes());
+        fs::write(&path, bytes).unwrap();
+        check_refused(folder.path(), parts);
+    };
+    let most = 1u64 << 57;
+    let huge = format!(
+        r#"{{"a":{{"dtype":"F32","shape":[{}],"data_offsets":[0,{most}]}}}}"#,
+        most / 4
+    );
+    check(&huge, &["model.safetensors", "cut short"]);
+    check(
+        r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#,
+        &["header is broken"],
+    );
+    check(r#"{"a":1}"#, &["header is broken"]);
 }
 
 #[test]
@@ -176,7 +186,7 @@ fn other_formats_are_pointed_out() {
     let folder = folder_without_weights();
     check_refused(folder.path(), &["no `model.safetensors`"]);
     fs::write(folder.path().join("pytorch_model.bin"), "").unwrap();
-    check_refused(folder.path(), &["pickles", "save_file"]);
+    check_refused(folder.path(), &["PyTorch", "save_file"]);
 }
 
 #[test]
@@ -186,22 +196,14 @@ fn another_alphabet_is_refused() {
     let path = folder.path().join("vocab.txt");
     fs::write(&path, vocabulary.replace('L', "J")).unwrap();
     check_refused(folder.path(), &["vocab.txt", "`J`"]);
+    fs::write(&path, b"<cls>\n\xff\xfe\n").unwrap();
+    check_refused(folder.path(), &["vocab.txt", "not UTF-8 text (byte 6)"]);
+    fs::write(&path, vec![b'\n'; 100_000]).unwrap();
+    check_refused(folder.path(), &["vocab.txt", "more than 65536 bytes"]);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    check_refused(folder.path(), &["vocab.txt", "not a file"]);
+    fs::remove_dir(&path).unwrap();
     fs::write(&path, vocabulary).unwrap();
     assert!(load(folder.path()).is_ok());
-}
-
-#[test]
-fn weights_that_are_not_finite_end_the_run() {
-    let mut broken = tensors();
-    let bias = broken
-        .get_mut("esm.encoder.emb_layer_norm_after.bias")
-        .unwrap();
-    bias.bytes[..4].copy_from_slice(&f32::NAN.to_le_bytes());
-    let folder = folder(&broken);
-    let model = load(folder.path()).expect("the model loads");
-    let batch = one_batch(&["MKTA"]);
-    let error = model
-        .encode(&batch, &[model.n_layers()], Pooling::Mean)
-        .unwrap_err();
-    assert!(error.to_string().contains("`s0`"), "{error}");
 }

@@ -67,7 +67,11 @@ fn normalise(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, output: &mut
     let n = x.len() as f32;
     let mean = sum(x, |x| x) / n;
     let variance = sum(x, |x| (x - mean) * (x - mean)) / n;
-    let scale = 1.0 / (variance + epsilon).sqrt();
+    // A variance that overflows would make every component 0.
+    let scale = match variance.is_finite() {
+        true => 1.0 / (variance + epsilon).sqrt(),
+        false => f32::NAN,
+    };
     for (((y, &x), &w), &b) in output.iter_mut().zip(x).zip(weight).zip(bias) {
         *y = ((x - mean) * scale).mul_add(w, b);
     }
@@ -86,4 +90,26 @@ fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
         *lane += f(x);
     }
     lanes.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variance_that_overflows_is_not_hidden() {
+        let check = |x: &[f32], is_finite: bool| {
+            let mut output = [0.0; 4];
+            normalise(x, &[1.0; 4], &[0.5; 4], 1e-5, &mut output);
+            assert!(
+                output.iter().all(|y| y.is_finite() == is_finite),
+                "{x:?}: {output:?}"
+            );
+        };
+        check(&[1.0, 2.0, 3.0, 4.0], true);
+        check(&[1e18, 0.0, -1e18, 0.0], true);
+        check(&[1e30, 0.0, -1e30, 0.0], false);
+        check(&[f32::INFINITY, 0.0, 1.0, 2.0], false);
+        check(&[0.0, f32::NAN, 1.0, 2.0], false);
+    }
 }

@@ -86,8 +86,31 @@ fn max(residues: &[f32], output: &mut [f32]) {
     output.fill(f32::NEG_INFINITY);
     for row in residues.chunks_exact(output.len()) {
         for (y, &x) in output.iter_mut().zip(row) {
-            // `max` would hide that a model's numbers have overflowed.
+            // The largest number alone would hide that others have overflowed.
+            let x = if x == f32::NEG_INFINITY { f32::NAN } else { x };
             *y = if x > *y || x.is_nan() { x } else { *y };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finite_stays_so() {
+        let pooled = |x: f32| {
+            let residues = [1.0, 2.0, x, 3.0, 0.0, 1.0];
+            let mut output = [[0.0; 2]; 2];
+            max(&residues, &mut output[0]);
+            mean(&residues, &mut output[1]);
+            output
+        };
+        assert_eq!(pooled(-1.0), [[1.0, 3.0], [0.0, 2.0]]);
+        for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for [first, second] in pooled(x) {
+                assert!(!first.is_finite() && second.is_finite(), "{x}");
+            }
         }
     }
 }

@@ -5,7 +5,8 @@
 //! than closures: only a function can be made to inline always, and what is not inlined is compiled
 //! for the oldest processors.
 
-/// `exp(x)` for `x <= 0`, to 2 ulp; values under −87 give `exp(-87)`, which is 1.6e-38.
+/// `exp(x)` for `x <= 0`, to 2 ulp; values under −87 give `exp(-87)`, which is 1.6e-38, and NaN gives
+/// NaN.
 ///
 /// The method is Cody and Waite's: `x = n ln 2 + r`, a polynomial in `r`, and `n` added to the
 /// exponent. The polynomial is that of Cephes' `expf`.
@@ -16,7 +17,8 @@ pub(super) fn exp_of_negative(x: f32) -> f32 {
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
 
-    let x = x.max(-87.0);
+    // Not `max`, which would take -87 for NaN. This is one instruction, too.
+    let x = if x < -87.0 { -87.0 } else { x };
     let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
     let r = n.mul_add(-LN_2_LOW, n.mul_add(-LN_2_HIGH, x));
@@ -79,6 +81,15 @@ mod tests {
         }
         assert_eq!(exp_of_negative(0.0), 1.0);
         assert!(exp_of_negative(f32::NEG_INFINITY) < 2e-38);
+    }
+
+    #[test]
+    fn what_is_not_finite_stays_so() {
+        assert!(exp_of_negative(f32::NAN).is_nan());
+        assert!(erf(f32::NAN).is_nan());
+        for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(!gelu(x).is_finite(), "gelu({x}) = {}", gelu(x));
+        }
     }
 
     #[test]

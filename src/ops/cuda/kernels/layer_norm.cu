@@ -33,7 +33,10 @@ __device__ void layer_norm(const T* x, const float* weight, const float* bias, T
       }
     }
   }
-  float scale = 1.0f / sqrtf(warp_sum(squares) / n + epsilon);
+  float variance = warp_sum(squares) / n;
+  // A variance that overflows would make every component 0. This is false for infinity and for NaN.
+  bool finite = variance <= 3.402823466e38f;
+  float scale = finite ? 1.0f / sqrtf(variance + epsilon) : __int_as_float(0x7fffffff);
 #pragma unroll
   for (int p = 0; p < PACKS; p++) {
     int pack = p * WARP + lane;

@@ -9,6 +9,10 @@ enum Pooling { MEAN, MAX, CLS };
 
 // The larger number, or NaN if one is NaN: fmaxf would hide that a model's numbers have overflowed.
 __device__ __forceinline__ float larger(float a, float b) { return b > a || b != b ? b : a; }
+// -inf as NaN, for the same reason: the largest number would never be it.
+__device__ __forceinline__ float visible(float x) {
+  return x == __int_as_float(0xff800000) ? __int_as_float(0x7fffffff) : x;
+}
 
 template <typename T, Pooling POOLING>
 __device__ void pool(const T* x, const int* cu_seqlens, float* y, int n_packs) {
@@ -34,7 +38,7 @@ __device__ void pool(const T* x, const int* cu_seqlens, float* y, int n_packs) {
 #pragma unroll
         for (int i = 0; i < SIZE; i++) {
           float value = to_float(values.at[i]);
-          if (POOLING == MAX) total[i] = larger(total[i], value);
+          if (POOLING == MAX) total[i] = larger(total[i], visible(value));
           else block[i] += value;
         }
       }

@@ -57,7 +57,7 @@ fn attention_agrees_with_f64() {
             let hidden = HEADS * head_dim;
             let tokens = tokens(&lengths, dtype, head_dim);
             let rows = n_rows(&tokens);
-            let rotary = RotaryTable::new(RotaryTable::frequencies(head_dim), 4096);
+            let rotary = RotaryTable::new(RotaryTable::frequencies(head_dim, 1e4), 4096);
             let qkv = numbers.vector(rows * 3 * hidden, 2.0, dtype);
             let got = attention(
                 &on_gpu(&qkv, [rows, 3 * hidden], dtype),
@@ -342,7 +342,7 @@ fn every_kernel_runs() {
             let hidden = 8 * head_dim;
             let tokens = tokens(&[3, 200, 64, 65, 16, 130], dtype, head_dim);
             let rows = n_rows(&tokens);
-            let rotary = RotaryTable::new(RotaryTable::frequencies(head_dim), 200);
+            let rotary = RotaryTable::new(RotaryTable::frequencies(head_dim, 1e4), 200);
             let table = on_gpu(
                 &numbers.vector(33 * hidden, 1.0, dtype),
                 [33, hidden],

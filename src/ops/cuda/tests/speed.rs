@@ -36,7 +36,7 @@ fn speed_of_attention() {
         let qkv = on_gpu(&qkv, [TOKENS, 3 * HIDDEN], dtype);
         for (name, lengths) in &batches {
             let table = on_gpu(&vec![0.0; 33 * 8], [33, 8], dtype);
-            let rotary = RotaryTable::new(RotaryTable::frequencies(head_dim), 2048);
+            let rotary = RotaryTable::new(RotaryTable::frequencies(head_dim, 1e4), 2048);
             let seconds = |runs: usize| {
                 let tokens = tokens(lengths, dtype, head_dim);
                 // The clock runs from the embedding to the download.

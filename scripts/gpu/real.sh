@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Embeddings of trained weights on the GPU, in f32, f16 and bf16 and with both forms of GELU, against the
+# outputs of HF transformers in f32 that come with the project, for 22 sequences of 3 to 1,022 residues:
+#   scripts/gpu/real.sh WEIGHTS [BUNDLE]
+# WEIGHTS is the folder that `python3 scripts/golden/real_weights.py WEIGHTS` has filled, here or on a machine
+# with a network; it is filled if it is empty. Needs neither torch nor transformers.
+set -euo pipefail
+mkdir -p "$1"
+weights=$(realpath "$1")
+bundle=${2:+$(realpath "$2")}
+cd "$(dirname "$0")/../.."
+python3 scripts/golden/real_weights.py "$weights"
+tests=(cargo test --release --locked --test embeddings --)
+if [ -n "$bundle" ]; then
+    tests=("$(mktemp)")
+    gzip -dc "$bundle/embeddings_tests.gz" >"${tests[0]}"
+    chmod +x "${tests[0]}"
+fi
+RUNNER_REAL_WEIGHTS=$weights "${tests[@]}" --include-ignored --nocapture trained_weights_agree

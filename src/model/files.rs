@@ -1,0 +1,58 @@
+//! The files of a model, opened and checked as far as that needs no device.
+
+use super::{Config, ModelError, f32_only, source, text, weights::Weights};
+use crate::{
+    batch,
+    job::{DeviceChoice, ModelSpec},
+};
+use std::path::{Path, PathBuf};
+
+/// The files of a model, opened.
+pub(super) struct Files {
+    pub(super) folder: PathBuf,
+    pub(super) config: Config,
+    /// `None` for the mock device, which needs none.
+    pub(super) weights: Option<Weights>,
+}
+
+impl Files {
+    /// Opens the files of the model that `spec` names, and checks what they and `spec` say.
+    ///
+    /// # Errors
+    /// If a file is missing or does not belong to an ESM-2, or the device never computes in the number
+    /// format that is asked for.
+    pub(super) fn open(spec: &ModelSpec) -> Result<Self, ModelError> {
+        let label = match spec.device {
+            DeviceChoice::Cpu => Some("the CPU"),
+            DeviceChoice::Mock => Some("the mock device"),
+            DeviceChoice::Auto | DeviceChoice::Cuda(_) | DeviceChoice::Uuid(_) => None,
+        };
+        if let Some(label) = label {
+            f32_only(spec, label)?;
+        }
+        let folder = source::locate(&spec.source)?;
+        let config = Config::read(&folder)?;
+        check_vocabulary(&folder)?;
+        let weights = (spec.device != DeviceChoice::Mock)
+            .then(|| Weights::open(&folder, &config))
+            .transpose()?;
+        Ok(Self {
+            folder,
+            config,
+            weights,
+        })
+    }
+}
+
+fn check_vocabulary(folder: &Path) -> Result<(), ModelError> {
+    /// The alphabet of ESM-2 has 93.
+    const MOST_BYTES: u64 = 65_536;
+    let path = folder.join("vocab.txt");
+    // Many people copy only the two files that matter; without the list the alphabet is taken for
+    // granted.
+    if !text::exists(&path) {
+        return Ok(());
+    }
+    let text = text::read(&path, MOST_BYTES)?;
+    batch::check_vocab(&text).map_err(|source| ModelError::Vocabulary { path, source })
+}

@@ -1,0 +1,219 @@
+//! What stands where a model or its weights were looked for.
+
+use std::{
+    fmt,
+    fs::{self, File},
+    io::Read,
+    path::Path,
+};
+
+/// A kind of file that people take for a model, or for its weights in safetensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// What git leaves in the place of a large file that was not fetched.
+    LfsPointer,
+    /// PyTorch's own format: a zip archive of pickles, or one pickle.
+    Torch,
+    /// A page instead of a download.
+    WebPage,
+    /// Weights as they should be.
+    Safetensors,
+}
+
+/// Bytes that tell what a file is.
+const BEGINNING: u64 = 64;
+
+/// What is done with PyTorch's files.
+const TORCH_REMEDY: &str = "such files are not read because they can run code; fetch \
+    `model.safetensors` of the same model, or convert it where PyTorch is: `python3 -c 'import torch, \
+    safetensors.torch as s; s.save_file({k: v.contiguous().clone() for k, v in \
+    torch.load(\"pytorch_model.bin\", weights_only=True).items()}, \"model.safetensors\")'`";
+
+impl Foreign {
+    /// What a file is that begins with `bytes`.
+    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+        let text = bytes.trim_ascii_start();
+        match bytes {
+            _ if bytes.starts_with(b"version https://git-lfs") => Some(Self::LfsPointer),
+            // Before the others, whose first bytes can be the length of a header.
+            [_, _, _, _, _, 0, 0, 0, b'{', ..] => Some(Self::Safetensors),
+            [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => Some(Self::Torch),
+            _ if text.starts_with(b"<!") || text.starts_with(b"<html") => Some(Self::WebPage),
+            _ => None,
+        }
+    }
+
+    /// What the file at `path` is.
+    pub(super) fn at(path: &Path) -> Option<Self> {
+        let mut bytes = Vec::new();
+        let file = File::open(path).ok()?;
+        file.take(BEGINNING).read_to_end(&mut bytes).ok()?;
+        Self::of(&bytes)
+    }
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LfsPointer => f.write_str(
+                "a pointer of git-lfs, which stands for a file that was not fetched (run `git lfs \
+                 pull` where it was cloned)",
+            ),
+            Self::Torch => write!(f, "a checkpoint of PyTorch ({TORCH_REMEDY})"),
+            Self::WebPage => f.write_str(
+                "a web page (download the file itself: on the Hub its address has `/resolve/`, not \
+                 `/blob/`)",
+            ),
+            Self::Safetensors => f.write_str("weights in safetensors"),
+        }
+    }
+}
+
+/// What the file at `path` is that was given in place of a model's folder, and what to do.
+pub(super) fn instead_of_a_folder(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    let foreign = Foreign::at(path);
+    let is_torch =
+        foreign == Some(Foreign::Torch) || ["pt", "pth", "bin", "ckpt"].contains(&&*ending);
+    match foreign {
+        Some(foreign @ (Foreign::LfsPointer | Foreign::WebPage)) => format!("it is {foreign}"),
+        _ if is_torch && name.starts_with("esm2_t") => {
+            let model = name.trim_end_matches(&format!(".{ending}"));
+            let model = model.trim_end_matches("-contact-regression");
+            format!(
+                "it is a checkpoint of Meta's fair-esm, whose format is not read (take the same model in \
+                 HF's format: `hf download facebook/{model} config.json model.safetensors`, then name \
+                 `facebook/{model}`)"
+            )
+        }
+        _ if is_torch => format!("it is {}", Foreign::Torch),
+        _ if foreign == Some(Foreign::Safetensors)
+            || ending == "safetensors"
+            || name == "config.json" =>
+        {
+            format!(
+                "it is a file of a model (name its folder, `{}`, which needs `config.json` and \
+                 `model.safetensors`)",
+                folder.display()
+            )
+        }
+        _ => "it is a file (a model is a folder with `config.json` and `model.safetensors`)"
+            .to_owned(),
+    }
+}
+
+/// What is in a folder that lacks `config.json` or weights, and what to do; empty if nothing of it
+/// explains the lack.
+pub(super) fn in_the_folder(folder: &Path) -> String {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    if names.is_empty() {
+        return ": it is empty".to_owned();
+    }
+    let with = |fits: &dyn Fn(&str) -> bool| names.iter().find(|name| fits(name));
+    if let Some(id) = repository(folder)
+        && names.iter().any(|name| name == "snapshots")
+    {
+        return format!(
+            ": it is the repository of a model in the cache of HF's tools (name its id, `{id}`, or a \
+             folder in its `snapshots`)"
+        );
+    }
+    if let Some(name) = with(&|name| name.starts_with("models--")) {
+        let id = repository(Path::new(name)).unwrap_or_default();
+        return format!(": it is the cache of HF's tools (name a model by its id, as `{id}`)");
+    }
+    if let Some(name) = with(&|name| folder.join(name).join("config.json").is_file()) {
+        return format!(": is it `{}`?", folder.join(name).display());
+    }
+    if let Some(name) = with(&|name| name.starts_with("esm2_t") && name.ends_with(".pt")) {
+        return format!(
+            ": of its `{name}`, {}",
+            instead_of_a_folder(&folder.join(name))
+        );
+    }
+    if let Some(name) = with(&|name| {
+        [".bin", ".pt", ".pth", ".ckpt"]
+            .iter()
+            .any(|ending| name.ends_with(ending))
+            || name == "pytorch_model.bin.index.json"
+    }) {
+        return format!(": its `{name}` is, or belongs to, {}", Foreign::Torch);
+    }
+    if let Some(name) = with(&|name| name.starts_with("adapter_")) {
+        return format!(
+            ": `{name}` belongs to an adapter (merge it into its model with `merge_and_unload` and save \
+             that)"
+        );
+    }
+    if let Some(name) = with(&|name| name.starts_with("model-") && name.ends_with(".safetensors")) {
+        return format!(
+            ": it holds `{name}`, one of several files, but not their list (fetch \
+             `model.safetensors.index.json` too)"
+        );
+    }
+    if let Some(name) = with(&|name| name.ends_with(".safetensors") && name != "model.safetensors")
+    {
+        return format!(": it holds `{name}` (if that is the model, call it `model.safetensors`)");
+    }
+    String::new()
+}
+
+/// The id of the model whose repository in the cache of HF's tools is called as `folder` is.
+fn repository(folder: &Path) -> Option<String> {
+    let name = folder.file_name()?.to_str()?.strip_prefix("models--")?;
+    Some(name.replacen("--", "/", 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_told_by_their_beginning() {
+        let check = |bytes: &[u8], expect| assert_eq!(Foreign::of(bytes), expect, "{bytes:?}");
+        check(
+            b"version https://git-lfs.github.com/spec/v1",
+            Some(Foreign::LfsPointer),
+        );
+        check(b"PK\x03\x04\0\0", Some(Foreign::Torch));
+        check(b"\x80\x02\x8a\nl\xfc", Some(Foreign::Torch));
+        check(b"\n<!DOCTYPE html>", Some(Foreign::WebPage));
+        check(b"\x10\x03\0\0\0\0\0\0{\"a\"", Some(Foreign::Safetensors));
+        check(b"\x80\x03\0\0\0\0\0\0{\"a\"", Some(Foreign::Safetensors));
+        check(b">sp|P12345\nMKT", None);
+        check(b"{\"model_type\"", None);
+        check(b"", None);
+    }
+
+    #[test]
+    fn files_in_place_of_folders_are_explained() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let check = |name: &str, content: &[u8], expect: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, content).expect("written");
+            let text = instead_of_a_folder(&path);
+            assert!(text.contains(expect), "{text}");
+        };
+        check(
+            "esm2_t6_8M_UR50D.pt",
+            b"PK\x03\x04",
+            "hf download facebook/esm2_t6_8M_UR50D ",
+        );
+        check("pytorch_model.bin", b"", "can run code");
+        check("weights", b"PK\x03\x04", "can run code");
+        check("model.safetensors", b"", "name its folder");
+        check("config.json", b"{}", "name its folder");
+        check("a.fasta", b">a\nM", "a model is a folder");
+    }
+}

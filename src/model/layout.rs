@@ -1,0 +1,289 @@
+//! How the tensors of an ESM-2 are called, in every file that there is.
+//!
+//! The names of HF transformers stand behind a prefix that depends on what was saved: `esm.` for a
+//! model with a head, nothing for a bare encoder, and what wrappers of PyTorch add. Rotary frequencies
+//! have moved with the versions of transformers, and the scale and shift of layer norms were once called
+//! gamma and beta. All of that is known here and nowhere else.
+
+use super::{Config, config::VOCABULARY};
+use std::fmt;
+
+/// The tensor whose name tells the prefix.
+const ANCHOR: &str = "embeddings.word_embeddings.weight";
+
+/// What the name of frequencies ends with, at the top level and inside a layer.
+const FREQUENCIES: &str = "rotary_embeddings.inv_freq";
+const FREQUENCIES_IN_LAYER: &str = "attention.self.rotary_embeddings.inv_freq";
+
+/// How the tensors of a model's files are called.
+#[derive(Debug, PartialEq)]
+pub(super) struct Layout {
+    /// What stands before `embeddings.` and `encoder.`.
+    prefix: String,
+    /// The full names of all rotary frequencies.
+    frequencies: Vec<String>,
+    /// Layers that have frequencies of their own.
+    layers_with_frequencies: Vec<usize>,
+}
+
+impl Layout {
+    /// From the names of all tensors.
+    ///
+    /// # Errors
+    /// The reason, if they are not those of one ESM-2 in the format of transformers.
+    pub(super) fn find<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Result<Self, String> {
+        let mut prefixes: Vec<&str> = names
+            .clone()
+            .filter_map(|name| name.strip_suffix(ANCHOR))
+            .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+            .collect();
+        prefixes.sort_unstable();
+        let prefix = match *prefixes.as_slice() {
+            [prefix] => prefix,
+            [] => return Err(without_anchor(names)),
+            [first, second, ..] => {
+                return Err(format!(
+                    "they hold more than one model: `{first}{ANCHOR}` and `{second}{ANCHOR}`"
+                ));
+            }
+        };
+        let mut frequencies = Vec::new();
+        let mut layers_with_frequencies = Vec::new();
+        for name in names {
+            let Some(rest) = name.strip_prefix(prefix) else {
+                continue;
+            };
+            match layer_and_name(rest) {
+                Some((layer, FREQUENCIES_IN_LAYER)) => {
+                    layers_with_frequencies.extend(layer.parse::<usize>());
+                    frequencies.push(name.to_owned());
+                }
+                None if rest == FREQUENCIES => frequencies.push(name.to_owned()),
+                _ => {}
+            }
+        }
+        frequencies.sort();
+        Ok(Self {
+            prefix: prefix.to_owned(),
+            frequencies,
+            layers_with_frequencies,
+        })
+    }
+
+    /// Checks that the layers are those of `config`, and that none holds anything which would change
+    /// what it computes. What stands outside of them, such as heads, is not looked at.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub(super) fn check<'a>(
+        &self,
+        config: &Config,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<(), String> {
+        let known = layer_tensors(config).map(|(name, _)| name);
+        for name in names {
+            let rest = name.strip_prefix(&self.prefix).and_then(layer_and_name);
+            let Some((layer, rest)) = rest else { continue };
+            let number = layer.parse::<usize>().ok();
+            if number.is_some_and(|number| number >= config.n_layers) {
+                return Err(format!(
+                    "`{name}` belongs to layer {layer} (from 0), but config.json says \
+                     `num_hidden_layers` is {}: they are of different models",
+                    config.n_layers
+                ));
+            }
+            let is_known = rest == FREQUENCIES_IN_LAYER
+                || number.is_some()
+                    && known
+                        .iter()
+                        .any(|known| rest == *known || Some(rest) == old_name(known).as_deref());
+            if !is_known {
+                return Err(format!(
+                    "`{name}` is no tensor of an ESM-2 layer{}",
+                    if name.contains("lora_") || name.contains(".base_layer.") {
+                        ": merge the adapter into its model with `merge_and_unload` and save that"
+                    } else {
+                        ", and leaving it out could change what the model computes"
+                    }
+                ));
+            }
+        }
+        let lacking = (0..config.n_layers).find(|n| !self.layers_with_frequencies.contains(n));
+        // transformers 5 would take the first one for all layers, and transformers 4 would compute those
+        // that are missing: the file has no meaning that all readers agree on.
+        match (self.layers_with_frequencies.first(), lacking) {
+            (Some(with), Some(without)) => Err(format!(
+                "layer {with} has rotary frequencies of its own (`{FREQUENCIES_IN_LAYER}`), layer \
+                 {without} has none"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The names that the tensor `name` can have in a file, the likeliest first. `name` is that of
+    /// today's transformers without the prefix.
+    pub(super) fn names(&self, name: &str) -> impl Iterator<Item = String> {
+        let old = old_name(name).map(|old| format!("{}{old}", self.prefix));
+        std::iter::once(format!("{}{name}", self.prefix)).chain(old)
+    }
+
+    /// The full names of all rotary frequencies.
+    pub(super) fn frequencies(&self) -> &[String] {
+        &self.frequencies
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.prefix.as_str() {
+            "" => f.write_str("names without a prefix")?,
+            prefix => write!(f, "names with the prefix `{prefix}`")?,
+        }
+        match self.frequencies.first() {
+            None => f.write_str(" and no rotary frequencies"),
+            Some(_) if !self.layers_with_frequencies.is_empty() => {
+                f.write_str(" and rotary frequencies in every layer")
+            }
+            Some(name) => write!(f, " and rotary frequencies in `{name}`"),
+        }
+    }
+}
+
+/// The tensors outside of layers, and their shapes.
+pub(super) fn outer_tensors(config: &Config) -> [(&'static str, Vec<usize>); 3] {
+    let hidden = config.hidden_size;
+    [
+        (ANCHOR, vec![VOCABULARY, hidden]),
+        ("encoder.emb_layer_norm_after.weight", vec![hidden]),
+        ("encoder.emb_layer_norm_after.bias", vec![hidden]),
+    ]
+}
+
+/// The tensors of a layer, without `encoder.layer.0.`, and their shapes.
+pub(super) fn layer_tensors(config: &Config) -> [(&'static str, Vec<usize>); 16] {
+    let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+    [
+        ("attention.self.query.weight", vec![hidden, hidden]),
+        ("attention.self.query.bias", vec![hidden]),
+        ("attention.self.key.weight", vec![hidden, hidden]),
+        ("attention.self.key.bias", vec![hidden]),
+        ("attention.self.value.weight", vec![hidden, hidden]),
+        ("attention.self.value.bias", vec![hidden]),
+        ("attention.output.dense.weight", vec![hidden, hidden]),
+        ("attention.output.dense.bias", vec![hidden]),
+        ("attention.LayerNorm.weight", vec![hidden]),
+        ("attention.LayerNorm.bias", vec![hidden]),
+        ("intermediate.dense.weight", vec![intermediate, hidden]),
+        ("intermediate.dense.bias", vec![intermediate]),
+        ("output.dense.weight", vec![hidden, intermediate]),
+        ("output.dense.bias", vec![hidden]),
+        ("LayerNorm.weight", vec![hidden]),
+        ("LayerNorm.bias", vec![hidden]),
+    ]
+}
+
+/// What the scale or the shift of a layer norm was called once.
+fn old_name(name: &str) -> Option<String> {
+    let (norm, part) = name.rsplit_once('.')?;
+    let old = match part {
+        "weight" => "gamma",
+        "bias" => "beta",
+        _ => return None,
+    };
+    let is_norm = norm.ends_with("LayerNorm") || norm.ends_with("layer_norm_after");
+    is_norm.then(|| format!("{norm}.{old}"))
+}
+
+/// From `encoder.layer.3.output.dense.bias` to `3` and the rest.
+fn layer_and_name(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix("encoder.layer.")?.split_once('.')
+}
+
+/// Why there may be no embeddings of tokens where they should be.
+fn without_anchor<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
+    let fair_esm = ["embed_tokens.weight", "self_attn.k_proj.weight"];
+    if names
+        .clone()
+        .any(|name| fair_esm.iter().any(|ending| name.ends_with(ending)))
+    {
+        return "its tensors are called as in Meta's fair-esm; take the same model in the format of HF \
+                transformers, as the Hub has it under `facebook/`"
+            .to_owned();
+    }
+    if names.clone().any(|name| name.contains("lora_")) {
+        return "it is an adapter, not a model: merge it into its model with `merge_and_unload` and \
+                save that"
+            .to_owned();
+    }
+    let mut some: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    some.sort();
+    some.truncate(3);
+    format!(
+        "no tensor is called `{ANCHOR}`, with or without a prefix such as `esm.`; there are {}",
+        match some.is_empty() {
+            true => "none".to_owned(),
+            false => format!("{}, ...", some.join(", ")),
+        }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(names: &[&str]) -> Result<Layout, String> {
+        Layout::find(names.iter().copied())
+    }
+
+    #[test]
+    fn the_prefix_is_what_stands_before_the_embeddings() {
+        for prefix in [
+            "",
+            "esm.",
+            "model.",
+            "module.",
+            "_orig_mod.",
+            "module.esm.",
+            "model.esm.",
+            "_orig_mod.module.esm.",
+        ] {
+            let anchor = format!("{prefix}{ANCHOR}");
+            let layout = find(&["lm_head.bias", &anchor]).expect("a layout");
+            assert_eq!(layout.prefix, prefix);
+            let names: Vec<_> = layout.names("encoder.layer.0.LayerNorm.bias").collect();
+            assert_eq!(
+                names,
+                [
+                    format!("{prefix}encoder.layer.0.LayerNorm.bias"),
+                    format!("{prefix}encoder.layer.0.LayerNorm.beta")
+                ]
+            );
+            let names: Vec<_> = layout.names("encoder.layer.0.output.dense.bias").collect();
+            assert_eq!(names.len(), 1);
+        }
+        let twice = find(&["a.embeddings.word_embeddings.weight", ANCHOR]).expect_err("two models");
+        assert!(twice.contains("more than one model"), "{twice}");
+    }
+
+    #[test]
+    fn names_of_other_models_are_explained() {
+        let check = |names: &[&str], expect: &str| {
+            let reason = find(names).expect_err("no layout");
+            assert!(reason.contains(expect), "{reason}");
+        };
+        check(
+            &["encoder.sentence_encoder.embed_tokens.weight"],
+            "fair-esm",
+        );
+        check(
+            &["base_model.model.esm.encoder.layer.0.attention.self.query.lora_A.weight"],
+            "adapter",
+        );
+        check(&["b", "a", "d", "c"], "there are `a`, `b`, `c`, ...");
+        check(&[], "there are none");
+        check(
+            &["xembeddings.word_embeddings.weight"],
+            "no tensor is called",
+        );
+    }
+}

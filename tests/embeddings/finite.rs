@@ -1,0 +1,192 @@
+//! Weights that are not finite are never hidden: whatever is planted in them ends the run and names a
+//! sequence.
+
+use crate::{
+    common::{load_on, one_batch},
+    files::{self, Tensors, tensors},
+};
+use runner::{
+    batch::PackedBatch,
+    job::{DeviceChoice, Dtype, Pooling},
+    model::{Model, ModelError},
+};
+
+const MODEL: &str = "tests/golden/hd16";
+const EMBEDDINGS: &str = "esm.embeddings.word_embeddings.weight";
+const HIDDEN: usize = 64;
+const POOLINGS: [Pooling; 3] = [Pooling::Mean, Pooling::Max, Pooling::Cls];
+const NOT_FINITE: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+
+/// A device, and what it computes in.
+#[derive(Clone)]
+pub struct Place {
+    pub device: DeviceChoice,
+    pub dtype: Dtype,
+}
+
+impl Place {
+    fn load(&self, tensors: &Tensors) -> Model {
+        let folder = files::folder(MODEL, tensors);
+        let folder = folder.path().to_string_lossy();
+        load_on(&folder, self.device.clone(), self.dtype)
+    }
+}
+
+/// Sequences of one key, of several, and of more than one vector of keys; none has a tryptophan.
+fn batch() -> PackedBatch {
+    one_batch(&["M", "MKTAYIAKQR", &"ACDEFGHIKLMNPQRSTVY".repeat(4)])
+}
+
+/// Which sequence `encode` says is not finite.
+fn found(
+    model: &Model,
+    batch: &PackedBatch,
+    layer: usize,
+    pooling: Pooling,
+) -> Result<Option<String>, ModelError> {
+    match model.encode(batch, &[layer], pooling) {
+        Ok(_) => Ok(None),
+        Err(ModelError::NotFinite { id, .. }) => Ok(Some(id)),
+        Err(error) => Err(error),
+    }
+}
+
+/// A number that is not finite, at the beginning, in the middle and at the end of each tensor that the
+/// encoder has.
+pub fn check_every_tensor(place: &Place) {
+    let good = tensors(MODEL);
+    let batch = batch();
+    let names: Vec<_> = good
+        .keys()
+        .filter(|name| name.starts_with("esm."))
+        .collect();
+    assert!(names.len() > 30, "{} tensors", names.len());
+    for name in names {
+        let n = good[name].bytes.len() / 4;
+        // The first token of the vocabulary is BOS, which every sequence has; the last ones nobody has.
+        let places = match name.as_str() {
+            EMBEDDINGS => vec![0, HIDDEN / 2, HIDDEN - 1],
+            _ => vec![0, n / 2, n - 1],
+        };
+        for (index, value) in places
+            .into_iter()
+            .zip(NOT_FINITE.iter().cycle().skip(name.len()))
+        {
+            for value in [f32::NAN, *value] {
+                let mut broken = good.clone();
+                broken.insert(name.clone(), good[name].with(index, value));
+                let model = place.load(&broken);
+                for pooling in POOLINGS {
+                    let found = found(&model, &batch, model.n_layers(), pooling);
+                    let found = found.expect("the device works");
+                    assert!(
+                        found.is_some(),
+                        "{value} at {index} of `{name}` is hidden by {pooling:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A token's embedding counts where the token is, and nowhere else.
+pub fn check_tokens(place: &Place) {
+    let good = tensors(MODEL);
+    let reference = place.load(&good);
+    let without = batch();
+    let with = one_batch(&["MKTA", "MKWTA", "AYIAK"]);
+    let last = reference.n_layers();
+    // `<pad>`, `<unk>`, tryptophan, `<mask>`.
+    for token in [1, 3, 22, 32] {
+        for value in NOT_FINITE {
+            let mut broken = good.clone();
+            let index = token * HIDDEN + 5;
+            broken.insert(EMBEDDINGS.to_owned(), good[EMBEDDINGS].with(index, value));
+            let model = place.load(&broken);
+            // On a GPU this computes a batch of made-up sequences first.
+            model.warm_up(512, &[last]).expect("memory");
+            let mut padded = without.clone();
+            padded.n_padding = 40;
+            for pooling in POOLINGS {
+                for batch in [&without, &padded] {
+                    let got = model.encode(batch, &[0, last], pooling).expect("finite");
+                    let want = reference.encode(batch, &[0, last], pooling);
+                    assert_eq!(got, want.expect("finite"), "token {token}: {value}");
+                }
+                // BOS is its own embedding at layer 0.
+                if token == 22 && pooling != Pooling::Cls {
+                    for layer in 0..=last {
+                        let found = found(&model, &with, layer, pooling);
+                        let found = found.expect("the device works");
+                        assert_eq!(
+                            found.as_deref(),
+                            Some("s1"),
+                            "{value} in layer {layer} by {pooling:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Leucine is what a device is tried with before the first batch.
+pub fn check_warm_up(place: &Place) {
+    let good = tensors(MODEL);
+    let mut broken = good.clone();
+    let index = 4 * HIDDEN;
+    broken.insert(
+        EMBEDDINGS.to_owned(),
+        good[EMBEDDINGS].with(index, f32::NAN),
+    );
+    let model = place.load(&broken);
+    let last = model.n_layers();
+    model.warm_up(512, &[last]).expect("nobody looks at it");
+    let batch = one_batch(&["MKTA", "MKLTA"]);
+    let found = found(&model, &batch, last, Pooling::Mean).expect("the device works");
+    assert_eq!(found.as_deref(), Some("s1"));
+}
+
+/// Finite weights whose numbers overflow on the way.
+pub fn check_overflow(place: &Place) {
+    let good = tensors(MODEL);
+    for name in [
+        EMBEDDINGS,
+        "esm.encoder.layer.0.output.dense.weight",
+        "esm.encoder.layer.1.output.dense.bias",
+    ] {
+        let mut broken = good.clone();
+        let values: Vec<f32> = good[name].values().iter().map(|x| x * 1e25).collect();
+        let huge = files::Stored::new(&good[name].shape, &values);
+        broken.insert(name.to_owned(), huge);
+        let model = place.load(&broken);
+        for pooling in POOLINGS {
+            let found = found(&model, &batch(), model.n_layers(), pooling);
+            assert!(
+                found.expect("the device works").is_some(),
+                "an overflow in `{name}` is hidden by {pooling:?}"
+            );
+        }
+    }
+}
+
+const CPU: Place = Place {
+    device: DeviceChoice::Cpu,
+    dtype: Dtype::F32,
+};
+
+#[test]
+fn what_is_planted_in_any_tensor_is_reported() {
+    check_every_tensor(&CPU);
+}
+
+#[test]
+fn an_embedding_counts_where_its_token_is() {
+    check_tokens(&CPU);
+    check_warm_up(&CPU);
+}
+
+#[test]
+fn numbers_that_overflow_are_reported() {
+    check_overflow(&CPU);
+}

@@ -1,0 +1,50 @@
+//! Trained weights, in the layout in which ESM-2 is published, against HF transformers.
+//!
+//! `scripts/golden/real_weights.py FOLDER` fetches them, `RUNNER_REAL_WEIGHTS=FOLDER` says where they
+//! are, and `scripts/golden/real.py` has made the references.
+#![expect(
+    clippy::print_stderr,
+    reason = "whoever runs a test should know that it did nothing"
+)]
+
+use crate::{
+    common::load_on,
+    golden::{Bounds, check_outputs},
+};
+use runner::job::{DeviceChoice, Dtype};
+use std::{env, path::Path};
+
+/// The sequences and the outputs of transformers.
+pub const GOLDEN: &str = "tests/golden/real";
+
+/// The folder of the weights, if there is one.
+pub fn folder() -> Option<String> {
+    let folder = env::var("RUNNER_REAL_WEIGHTS").ok()?;
+    assert!(
+        Path::new(&folder).is_absolute(),
+        "RUNNER_REAL_WEIGHTS is `{folder}`, not an absolute path"
+    );
+    Some(folder)
+}
+
+#[test]
+fn trained_weights_agree_with_hf_transformers() {
+    let Some(folder) = folder() else {
+        assert!(
+            env::var_os("RUNNER_NEEDS_REAL_WEIGHTS").is_none(),
+            "RUNNER_REAL_WEIGHTS does not say where the weights are"
+        );
+        eprintln!(
+            "SKIPPED: no trained weights; `python3 scripts/golden/real_weights.py FOLDER` fetches them, \
+             and RUNNER_REAL_WEIGHTS=FOLDER names their folder"
+        );
+        return;
+    };
+    let bounds = Bounds {
+        tolerance: 1e-4,
+        least_cosine: 0.999_999,
+    };
+    let model = load_on(&folder, DeviceChoice::Cpu, Dtype::F32);
+    assert_eq!((model.n_layers(), model.hidden_size()), (6, 320));
+    check_outputs(GOLDEN, &model, bounds);
+}
