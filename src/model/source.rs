@@ -163,9 +163,10 @@ fn why_missing(path: &Path) -> String {
     folders.sort();
     let more = if folders.len() > MOST { ", ..." } else { "" };
     folders.truncate(MOST);
-    let has = match folders.is_empty() {
-        true => String::new(),
-        false => format!("; it has {}{more}", folders.join(", ")),
+    let has = if folders.is_empty() {
+        String::new()
+    } else {
+        format!("; it has {}{more}", folders.join(", "))
     };
     format!(
         "`{}` is there, but has no `{}` in it{has}",
