@@ -46,10 +46,10 @@ pub(super) fn gelu(x: f32) -> f32 {
     let u = if size > 12.0 { 12.0 } else { size };
     let t = 1.0 / u.mul_add(0.28, 1.0);
     let p = t.mul_add(-0.107_547_85, 0.396_962_55);
-    let p = p.mul_add(t, -0.248_475_41);
+    let p = p.mul_add(t, -0.248_475_4);
     let p = p.mul_add(t, 0.278_149_6);
     let p = p.mul_add(t, 0.063_803_99);
-    let p = p.mul_add(t, 0.117_107_095);
+    let p = p.mul_add(t, 0.117_107_09);
     let tail = p * t * exp_of_negative(u * u * -0.5);
     let positive = if x < 0.0 { 0.0 } else { x };
     size.mul_add(-tail, positive)
