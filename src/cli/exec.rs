@@ -11,7 +11,7 @@ use crate::{
     pipeline::Context,
     progress::{Console, Progress},
     reader::Pool,
-    script::{self, Diagnostic, Host, LiveHost, Script, ScriptError},
+    script::{self, LiveHost, Script, ScriptError},
     signal,
 };
 use std::path::Path;
@@ -36,7 +36,7 @@ pub(super) fn exec(
         return exit_code::UNEXPECTED;
     }
     let (progress, events) = Progress::start(global.style(), console);
-    let result = Script::read(path, args.to_vec()).and_then(|script| {
+    let result = Script::read(path, args.to_vec()).map(|script| {
         let context = Context {
             readers: Pool::new(),
             n_runs: 0,
@@ -45,17 +45,15 @@ pub(super) fn exec(
             events,
             cancel: cancel.clone(),
         };
-        let mut host = LiveHost::new(context, &script.name);
-        for (record, path) in records.files() {
-            host.record(record, path)
-                .map_err(|error| Diagnostic::of_error(&error))?;
-        }
-        Ok((script, host))
+        let host = LiveHost::new(context, &script.name);
+        (script, host)
     });
     let result = result
         .map_err(|diagnostic| ScriptError::Failed(Box::new(diagnostic)))
         .and_then(|(script, host)| {
-            script::run(&script, Box::new(host), Some(console.clone()), cancel)
+            let records = records.files();
+            let console = Some(console.clone());
+            script::run(&script, &records, Box::new(host), console, cancel)
         });
     drop(progress);
     ending::report(global, console, result)

@@ -46,7 +46,11 @@ pub fn run() -> ExitCode {
             records,
             args,
         } => exec::exec(&cli.global, &console, script, records, args),
-        Command::Check { script, args } => check::check(&cli.global, &console, script, args),
+        Command::Check {
+            script,
+            records,
+            args,
+        } => check::check(&cli.global, &console, script, records, args),
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&console, output.as_deref())
         }

@@ -27,7 +27,10 @@ use crate::{
 use burn::tensor::DType;
 use encoder::Encoder;
 use fingerprint::Fingerprint;
-use std::{cell::Cell, path::Path};
+use std::{
+    cell::Cell,
+    path::{Path, PathBuf},
+};
 use weights::Weights;
 
 pub use crate::ops::StagerOptions;
@@ -126,6 +129,19 @@ impl Model {
             Weights::open(&folder)?;
         }
         Ok(config)
+    }
+
+    /// The files in the folder of the model that `spec` names: every one of them may be read.
+    ///
+    /// # Errors
+    /// If there is no such folder.
+    pub fn files(spec: &ModelSpec) -> Result<Vec<PathBuf>, ModelError> {
+        Ok(source::files(&source::locate(&spec.source)?))
+    }
+
+    /// Numbers in the weights of an encoder with this configuration.
+    pub fn n_parameters_of(config: &Config) -> u64 {
+        n_parameters(config)
     }
 
     /// What brings batches to the model's device. It may go to another thread.

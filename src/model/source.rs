@@ -39,6 +39,17 @@ pub(super) fn display_name(source: &str, folder: &Path) -> String {
     hub_id(source).unwrap_or_else(|| source.to_owned())
 }
 
+/// The files in a model's folder that loading it may read.
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_read = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let endings = [".safetensors", ".bin", ".pt", ".index.json"];
+        ["config.json", "vocab.txt"].contains(&&*name) || endings.iter().any(|end| name.ends_with(end))
+    };
+    entries.map(|entry| entry.path()).filter(is_read).collect()
+}
+
 /// The Hub id that `source` is, if it looks like one. The names of Meta's ESM-2 models need no
 /// owner.
 fn hub_id(source: &str) -> Option<String> {
