@@ -185,6 +185,23 @@ fn a_second_ctrl_c_leaves_nothing_either() {
 }
 
 #[test]
+fn a_rehearsal_that_is_stopped_leaves_nothing() {
+    for (signal, expect) in [(Signal::SIGINT, 130), (Signal::SIGHUP, 129)] {
+        let place = Place::new();
+        fs::write(place.path("a.rhai"), "temp_path(\"scratch\"); loop { }").unwrap();
+        let mut child = place
+            .command(RUNNER)
+            .args(["check", "a.rhai"])
+            .spawn()
+            .unwrap();
+        wait_until(|| !place.names("tmp").is_empty());
+        send(&mut child, signal);
+        assert_eq!(code(&mut child), Some(expect), "{signal}");
+        place.check_clean();
+    }
+}
+
+#[test]
 fn a_run_under_nohup_goes_on_when_the_terminal_is_gone() {
     let place = Place::new();
     let job = place.job("a", 300_000, "output: \"out.parquet\"");

@@ -5,7 +5,6 @@ use super::{
     ending,
 };
 use crate::{
-    cancel::CancelToken,
     progress::Console,
     script::{self, Rehearsal, Script, ScriptError, Seen},
     text::printable,
@@ -21,13 +20,15 @@ pub(super) fn check(
     records: &Records,
     args: &[String],
 ) -> u8 {
+    // A rehearsal makes a folder for temporary files, too.
+    let cancel = match super::stopped_by_signals(console) {
+        Ok(cancel) => cancel,
+        Err(exit_code) => return exit_code,
+    };
     let (host, seen) = Rehearsal::new();
     let result = Script::read(path, args.to_vec())
         .map_err(|diagnostic| ScriptError::Failed(Box::new(diagnostic)))
-        .and_then(|script| {
-            let cancel = CancelToken::default();
-            script::run(&script, &records.files(), Box::new(host), None, cancel)
-        });
+        .and_then(|script| script::run(&script, &records.files(), Box::new(host), None, cancel));
     if result.is_ok() && !global.is_quiet() {
         let seen = seen.borrow();
         console.print(&if global.is_json() {

@@ -5,14 +5,11 @@ use super::{
     ending,
 };
 use crate::{
-    cancel::{CancelToken, StopReason},
-    error::exit_code,
     monitor::Recorder,
     pipeline::Context,
     progress::{Console, Progress},
     reader::Pool,
     script::{self, LiveHost, Script, ScriptError},
-    signal,
 };
 use std::path::Path;
 
@@ -24,17 +21,10 @@ pub(super) fn exec(
     records: &Records,
     args: &[String],
 ) -> u8 {
-    let cancel = CancelToken::default();
-    let announcer = console.clone();
-    let announce = move |reason| {
-        if reason == StopReason::Interrupted {
-            announcer.note("stopping; press Ctrl-C again to end at once");
-        }
+    let cancel = match super::stopped_by_signals(console) {
+        Ok(cancel) => cancel,
+        Err(exit_code) => return exit_code,
     };
-    if let Err(error) = signal::watch(cancel.clone(), announce) {
-        console.note(&format!("error: signals cannot be listened to: {error}"));
-        return exit_code::UNEXPECTED;
-    }
     let (progress, events) = Progress::start(global.style(), console);
     let result = Script::read(path, args.to_vec()).map(|script| {
         let context = Context {

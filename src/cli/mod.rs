@@ -9,7 +9,12 @@ mod definitions;
 mod ending;
 mod exec;
 
-use crate::{progress::Console, reader};
+use crate::{
+    cancel::{CancelToken, StopReason},
+    error::exit_code,
+    progress::Console,
+    reader, signal,
+};
 use args::{Cli, Command, ScriptCommand};
 use clap::Parser;
 use std::{
@@ -60,6 +65,27 @@ pub fn run() -> ExitCode {
     let exit_code = panic::catch_unwind(AssertUnwindSafe(command))
         .unwrap_or_else(|panic| ending::panicked(&cli.global, &console, &*panic));
     ExitCode::from(exit_code)
+}
+
+/// Turns the signals that end programs into a request to stop.
+///
+/// # Errors
+/// The exit code, if that is not possible.
+fn stopped_by_signals(console: &Console) -> Result<CancelToken, u8> {
+    let cancel = CancelToken::default();
+    let announcer = console.clone();
+    let announce = move |reason| {
+        if reason == StopReason::Interrupted {
+            announcer.note("stopping; press Ctrl-C again to end at once");
+        }
+    };
+    match signal::watch(cancel.clone(), announce) {
+        Ok(()) => Ok(cancel),
+        Err(error) => {
+            console.note(&format!("error: signals cannot be listened to: {error}"));
+            Err(exit_code::UNEXPECTED)
+        }
+    }
 }
 
 /// Sends log lines through the console, so that they do not tear its bars.
