@@ -42,9 +42,11 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.to_string_lossy().into_owned();
-        if path.is_dir() && !path.is_symlink() {
+        if path.is_dir() {
             files.insert(name, Vec::new());
-            files.extend(contents(&path));
+            if !path.is_symlink() {
+                files.extend(contents(&path));
+            }
         } else if path.file_name().is_some_and(|name| name != "job.rhai") {
             files.insert(name, fs::read(&path).unwrap());
         }
