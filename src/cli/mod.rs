@@ -8,17 +8,20 @@ mod check;
 mod definitions;
 mod ending;
 mod exec;
+mod stack;
+mod usage;
 
 use crate::{
     cancel::{CancelToken, StopReason},
     error::exit_code,
     progress::Console,
     reader, signal,
+    text::printable,
 };
 use args::{Cli, Command, ScriptCommand};
-use clap::Parser;
+use clap::{Parser, error::ErrorKind};
 use std::{
-    io,
+    env, io,
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
 };
@@ -31,6 +34,11 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help and version come this way too; where they cannot be written, nothing can.
             let _ = error.print();
+            if error.kind() == ErrorKind::InvalidSubcommand
+                && let Some(proposal) = usage::proposal(env::args_os())
+            {
+                Console::default().note(&printable(&format!("hint: `{proposal}` runs the script")));
+            }
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
@@ -50,12 +58,12 @@ pub fn run() -> ExitCode {
             script,
             records,
             args,
-        } => exec::exec(&cli.global, &console, script, records, args),
+        } => stack::with_room(|| exec::exec(&cli.global, &console, script, records, args)),
         Command::Check {
             script,
             records,
             args,
-        } => check::check(&cli.global, &console, script, records, args),
+        } => stack::with_room(|| check::check(&cli.global, &console, script, records, args)),
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&console, output.as_deref())
         }

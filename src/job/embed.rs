@@ -129,8 +129,8 @@ impl EmbedOptions {
         if let Some(layers) = read.whole_list("layers") {
             options.layers = layers.into_iter().map(Layer).collect();
         }
-        options.output = read
-            .checked_path("output", "a path, such as \"embeddings.parquet\"", |path| {
+        options.output =
+            read.checked_path("output", "a path, such as \"embeddings.parquet\"", |path| {
                 OutputFormat::of(path).map(|_| ())
             });
         if let Some(overwrite) = read.flag("overwrite") {

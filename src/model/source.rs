@@ -45,7 +45,8 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     let is_read = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let endings = [".safetensors", ".bin", ".pt", ".index.json"];
-        ["config.json", "vocab.txt"].contains(&&*name) || endings.iter().any(|end| name.ends_with(end))
+        ["config.json", "vocab.txt"].contains(&&*name)
+            || endings.iter().any(|end| name.ends_with(end))
     };
     entries.map(|entry| entry.path()).filter(is_read).collect()
 }

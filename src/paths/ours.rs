@@ -143,10 +143,18 @@ mod tests {
         check(Role::Metrics, "run,seconds,records\n1,2,3\n", true);
         check(Role::Metrics, "run,score\n1,2\n", false);
         check(Role::Metrics, "{\"run\":1,\"seconds\":2}\n", true);
-        check(Role::Trace, "[\n{\"args\":{\"name\":\"1: a\"},\"name\":\"process_name\",\"pid\":1},\n", true);
+        check(
+            Role::Trace,
+            "[\n{\"args\":{\"name\":\"1: a\"},\"name\":\"process_name\",\"pid\":1},\n",
+            true,
+        );
         check(Role::Trace, "[\n]\n", true);
         check(Role::Trace, "[1, 2]", false);
-        check(Role::Trace, "[{\"name\":\"process_name\",\"pid\":1,\"args\":{\"name\":\"python\"}}]", false);
+        check(
+            Role::Trace,
+            "[{\"name\":\"process_name\",\"pid\":1,\"args\":{\"name\":\"python\"}}]",
+            false,
+        );
         check(Role::Prometheus, "# HELP runner_tokens tokens\n", true);
         check(Role::Prometheus, "# HELP node_cpu seconds\n", false);
         check(Role::SweepTable, "param.a,repeat,n_ok,error\n", true);

@@ -194,9 +194,8 @@ mod tests {
         let folder = folder();
         let mut register = Register::default();
         let (last, others) = claims.split_last().unwrap();
-        let claim = |(role, name): &(Role, &str)| {
-            Claim::new(*role, &folder.path().join(name)).named(name)
-        };
+        let claim =
+            |(role, name): &(Role, &str)| Claim::new(*role, &folder.path().join(name)).named(name);
         for other in others {
             register.claim(&[claim(other)]).unwrap();
         }
@@ -227,7 +226,10 @@ mod tests {
     fn two_parts_do_not_write_one_file() {
         use Role::*;
         let both = [(Report, "new.html"), (Trace, "sub/../new.html")];
-        check(&both, Some("is the report and would be the file of `trace`"));
+        check(
+            &both,
+            Some("is the report and would be the file of `trace`"),
+        );
         check(&[(Report, "way/new"), (Trace, "sub/new")], Some("report"));
         check(&[(Report, "new.html"), (Report, "new.html")], None);
         check(&[(Output, "new"), (Output, "new")], None);
@@ -269,7 +271,10 @@ mod tests {
         register.claim(&[claim(1)]).unwrap();
         register.claim(&[claim(1)]).unwrap();
         let problems = register.claim(&[claim(2)]).unwrap_err().to_string();
-        assert!(problems.contains("would be that of another one"), "{problems}");
+        assert!(
+            problems.contains("would be that of another one"),
+            "{problems}"
+        );
     }
 
     #[test]
@@ -278,10 +283,14 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         let mut register = Register::default();
         let file = file_id(&at("in.fa")).unwrap();
-        register.claim(&[Claim::new(Role::Input, &at("in.fa"))]).unwrap();
+        register
+            .claim(&[Claim::new(Role::Input, &at("in.fa"))])
+            .unwrap();
         fs::rename(at("hard.fa"), at("other")).unwrap();
         fs::remove_file(at("in.fa")).unwrap();
         assert_eq!(file_id(&at("other")), Some(file));
-        register.claim(&[Claim::new(Role::Output, &at("other"))]).unwrap();
+        register
+            .claim(&[Claim::new(Role::Output, &at("other"))])
+            .unwrap();
     }
 }

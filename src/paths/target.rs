@@ -1,10 +1,7 @@
 //! Whether a file could be written where a path leads.
 
 use super::{PathError, destination::destination};
-use crate::{
-    file::FileError,
-    job::Problems,
-};
+use crate::{file::FileError, job::Problems};
 use nix::unistd::{AccessFlags, access};
 use std::{io, path::Path};
 
@@ -82,12 +79,18 @@ mod tests {
         let check = |path: &Path, expect: &str| {
             let error = check_target(path).unwrap_err().to_string();
             assert!(error.contains(expect), "{error}");
-            assert!(error.contains(&*path.to_string_lossy()) || expect.contains('`'), "{error}");
+            assert!(
+                error.contains(&*path.to_string_lossy()) || expect.contains('`'),
+                "{error}"
+            );
         };
         check(folder.path(), "is a folder");
         check(&folder.path().join("pipe"), "is a pipe");
         check(&folder.path().join("file/new"), "cannot write");
         check(Path::new("/dev/null"), "a device");
-        check(Path::new("/proc/none/new"), "cannot create the folder `/proc/none`");
+        check(
+            Path::new("/proc/none/new"),
+            "cannot create the folder `/proc/none`",
+        );
     }
 }

@@ -173,7 +173,10 @@ impl Files {
         } else if output.exists() {
             format!("`output` is {shown}, which exists")
         } else if rejects.exists() {
-            format!("`output` is {shown}, and its list {} exists", rejects.display())
+            format!(
+                "`output` is {shown}, and its list {} exists",
+                rejects.display()
+            )
         } else {
             return Ok(());
         };

@@ -92,7 +92,11 @@ fn sample(is_on_gpu: bool) -> Sample {
     for metric in Metric::all() {
         let is_of_gpu = metric == Metric::Mfu || metric.name().starts_with("gpu_");
         if is_on_gpu || !is_of_gpu {
-            let value = if metric.unit() == Unit::Share { 0.5 } else { 1.0 };
+            let value = if metric.unit() == Unit::Share {
+                0.5
+            } else {
+                1.0
+            };
             sample.set(metric, value);
         }
     }

@@ -136,7 +136,11 @@ pub(super) mod model_api {
     #[rhai_fn(name = "to_string", pure)]
     pub fn to_text(model: &mut Model) -> String {
         let info = &model.info;
-        printable(&format!("{} on {} ({})", info.name, info.device, info.dtype)).into_owned()
+        printable(&format!(
+            "{} on {} ({})",
+            info.name, info.device, info.dtype
+        ))
+        .into_owned()
     }
 
     /// Returns everything that is known about the model.

@@ -256,7 +256,9 @@ pub(super) mod run_api {
     /// nothing to compute, from 0 to 1, as the GPU measured it. On the CPU it is `()`.
     #[rhai_fn(get = "gpu_idle", pure)]
     pub fn gpu_idle(run: &mut Run) -> Dynamic {
-        run.summary().gpu_idle().map_or(Dynamic::UNIT, Dynamic::from_float)
+        run.summary()
+            .gpu_idle()
+            .map_or(Dynamic::UNIT, Dynamic::from_float)
     }
 
     /// Returns the share of the copies to the GPU that it did not have to wait for, from 0 to 1, as
