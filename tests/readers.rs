@@ -83,6 +83,7 @@ impl Fixture {
     fn request(&self, readers: usize, timeout: Duration, events: EventSender) -> ReadRequest {
         ReadRequest {
             inputs: resolve(&[self.fasta.to_str().unwrap().to_owned()]).unwrap(),
+            take: None,
             policy: RecordPolicy {
                 min_length: None,
                 max_length: None,

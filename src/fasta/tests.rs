@@ -34,8 +34,8 @@ fn read_file(
         while let Some(outcome) = reader.next_outcome().map_err(located)? {
             outcomes.push(outcome);
         }
-        assert_eq!(reader.tally().n_records as usize, outcomes.len() - n_before);
-        n_records += reader.tally().n_records;
+        assert_eq!(reader.n_records() as usize, outcomes.len() - n_before);
+        n_records += reader.n_records();
     }
     Ok(outcomes)
 }
@@ -118,6 +118,10 @@ fn records_of_untidy_text() {
     check(">a\nmkt\n>b\nMk\n", "a:MKT b:MK");
     check("\n\n  \n>a\n\nMK\n \nT\n\n>b\nA\n\n", "a:MKT b:A");
     check("\u{feff}>a\nM\n", "a:M");
+    check("\u{feff}>a\nM\n\u{feff}>b\nK\n", "a:M b:K");
+    check("\n\u{feff}\u{feff}>a\nM\n\u{feff}\n>b\nK\n", "a:M b:K");
+    check(" \n >a\nM\n>b\nK\n", "a:M b:K");
+    check(">a\nM\n; note\nK\n", "a:MK");
     check(">a\nMKT*\n>b\nM*K\n", "a:MKT b:M*K");
     check(">a\nM K\tT\n", "a:MKT");
     check(">a\nM>K\n", "a:M>K");
@@ -324,18 +328,80 @@ fn the_record_before_the_damage_is_named() {
     assert!((400..600).contains(&record), "{message}");
 }
 
+/// Makes another state of a file that holds `TEXT`.
+type Change = fn(&Path);
+
+const TEXT: &str = ">a\nMKT\n>b\nMKT\n";
+
+const CHANGES: [(&str, Change); 6] = [
+    ("another file has its name", |path| {
+        let other = path.with_extension("other");
+        fs::write(&other, TEXT).unwrap();
+        fs::rename(other, path).unwrap();
+    }),
+    ("cannot be found", |path| fs::remove_file(path).unwrap()),
+    ("it had 14 bytes, now 7", |path| {
+        fs::write(path, ">a\nMKT\n").unwrap();
+    }),
+    ("it had 14 bytes, now 21", |path| {
+        fs::write(path, [TEXT, ">c\nMKT\n"].concat()).unwrap();
+    }),
+    ("written to, or touched", |path| {
+        fs::write(path, TEXT).unwrap();
+        let file = fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    }),
+    ("another file has its name", |path| {
+        let other = path.with_extension("other");
+        fs::write(&other, TEXT).unwrap();
+        fs::remove_file(path).unwrap();
+        std::os::unix::fs::symlink(other, path).unwrap();
+    }),
+];
+
 #[test]
-fn a_file_that_shrinks_while_it_is_read_is_noticed() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("x.fa");
-    fs::write(&path, ">a\nMKT\n>b\nMKT\n").unwrap();
-    let inputs = resolve(&[path.to_str().unwrap().to_owned()]).unwrap();
-    fs::write(&path, ">a\nMKT\n").unwrap();
-    let unit = Units::new(inputs, 100).next().unwrap().unwrap();
-    let mut reader = UnitReader::open(&unit, policy()).unwrap();
-    assert!(matches!(reader.next_outcome(), Ok(Some(_))));
-    let fault = reader.next_outcome().unwrap_err();
-    assert!(fault.message.contains("shrank to 7 bytes"), "{fault:?}");
+fn a_file_that_changes_is_noticed_by_its_readers() {
+    for (part, change) in CHANGES {
+        // Between its discovery and its first unit, and while a unit is read.
+        for n_read in 0..=3 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.fa");
+            fs::write(&path, TEXT).unwrap();
+            let inputs = resolve(&[path.to_str().unwrap().to_owned()]).unwrap();
+            let unit = Units::new(inputs, 100).next().unwrap().unwrap();
+            let fault = if n_read == 0 {
+                change(&path);
+                UnitReader::open(&unit, policy()).err()
+            } else {
+                let mut reader = UnitReader::open(&unit, policy()).unwrap();
+                for _ in 1..n_read {
+                    assert!(matches!(reader.next_outcome(), Ok(Some(_))));
+                }
+                change(&path);
+                std::iter::from_fn(|| reader.next_outcome().transpose()).find_map(Result::err)
+            };
+            let message = fault.expect(part).message;
+            assert!(message.contains("changed while it was read"), "{message}");
+            assert!(message.contains(part), "`{part}` in: {message}");
+        }
+    }
+}
+
+#[test]
+fn a_bgzip_file_that_changes_is_noticed_by_the_planner() {
+    for n_units in 0..=2 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.fa");
+        fs::write(&path, bgzip(TEXT.as_bytes(), 4)).unwrap();
+        let inputs = resolve(&[path.to_str().unwrap().to_owned()]).unwrap();
+        let mut units = Units::new(inputs, 8);
+        for _ in 0..n_units {
+            units.next().unwrap().unwrap();
+        }
+        fs::write(&path, bgzip(b">c\nM\n", 4)).unwrap();
+        let fault = units.find_map(Result::err).unwrap().fault;
+        assert!(fault.message.contains("changed while it was read"), "{fault:?}");
+    }
 }
 
 #[test]
