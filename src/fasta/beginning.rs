@@ -195,13 +195,22 @@ mod tests {
 
     #[test]
     fn wide_encodings_are_told() {
-        for text in [">a\nMKT\n", "MKT\n>a\n", "\n>a\nM\n", "\u{feff}>a\nM\n", ">"] {
+        for text in [
+            ">a\nMKT\n",
+            "MKT\n>a\n",
+            "\n>a\nM\n",
+            "\u{feff}>a\nM\n",
+            ">",
+        ] {
             let wide = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect();
             let little: Vec<u8> = wide(u16::to_le_bytes);
             let big: Vec<u8> = wide(u16::to_be_bytes);
             check(&little, Err("UTF-16LE"));
             check(&big, Err("UTF-16BE"));
-            let wider: Vec<u8> = text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+            let wider: Vec<u8> = text
+                .chars()
+                .flat_map(|c| u32::from(c).to_le_bytes())
+                .collect();
             check(&wider, Err("UTF-32LE"));
         }
     }

@@ -52,7 +52,10 @@ const MOST_SHOWN: usize = 8;
 impl Characters {
     /// Adds a character `n` times.
     pub(super) fn add(&mut self, character: Character, n: u64) {
-        let known = self.counts.iter_mut().find(|(known, _)| *known == character);
+        let known = self
+            .counts
+            .iter_mut()
+            .find(|(known, _)| *known == character);
         if let Some((_, count)) = known {
             *count += n;
         } else if self.counts.len() < MOST_KINDS {

@@ -103,7 +103,11 @@ mod tests {
     #[test]
     fn lines_that_are_no_fasta_are_told() {
         let check = |line: &str, expect: Option<Oddity>| {
-            assert_eq!(DefinitionLine::read(line.as_bytes()).err(), expect, "{line:?}");
+            assert_eq!(
+                DefinitionLine::read(line.as_bytes()).err(),
+                expect,
+                "{line:?}"
+            );
         };
         check(">a b\r\n", None);
         check(">a b\r\r\n", None);

@@ -17,7 +17,8 @@ use std::{
 
 /// The number of standard input.
 const STDIN_DESCRIPTOR: &str = "0";
-const PIPE_REMEDY: &str = "pipe FASTA into the program: `zcat proteins.fa.gz | runner exec job.rhai`";
+const PIPE_REMEDY: &str =
+    "pipe FASTA into the program: `zcat proteins.fa.gz | runner exec job.rhai`";
 
 /// An input file found on disk, or a pipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +159,11 @@ fn check_terminal(path: &Path, name: &str) -> Result<(), InputError> {
 /// Refuses what readers could not read as standard input.
 fn check_stdin(metadata: &Metadata, name: &str) -> Result<(), InputError> {
     if metadata.file_type().is_socket() {
-        return Err(InputError::new(name, "standard input is a socket", PIPE_REMEDY));
+        return Err(InputError::new(
+            name,
+            "standard input is a socket",
+            PIPE_REMEDY,
+        ));
     }
     if metadata.is_file() {
         // Readers open the file themselves, at its beginning.
@@ -182,7 +187,10 @@ fn unopenable(path: &Path, name: &str, error: &io::Error) -> InputError {
         io::ErrorKind::NotFound => match fs::read_link(path) {
             Ok(target) => InputError::new(
                 name,
-                format!("is a symbolic link to `{}`, which is missing", target.display()),
+                format!(
+                    "is a symbolic link to `{}`, which is missing",
+                    target.display()
+                ),
                 "mend the link, or name the file itself",
             ),
             Err(_) => InputError::new(

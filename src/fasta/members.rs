@@ -61,7 +61,11 @@ impl<R: Read> Members<R> {
                 let member = Member::new(source, self.compression)?;
                 return Ok(State::Inside(Box::new(member)));
             }
-            let n_zeros = source.fill_buf()?.iter().take_while(|byte| **byte == 0).count();
+            let n_zeros = source
+                .fill_buf()?
+                .iter()
+                .take_while(|byte| **byte == 0)
+                .count();
             if n_zeros == 0 {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, Surplus));
             }

@@ -90,7 +90,12 @@ const fn stop(oddity: Oddity, text: &'static str, remedy: &'static str) -> Rule 
 
 /// Every oddity, in the order in which a file's warnings come.
 pub(super) const RULES: [Rule; 15] = [
-    warn(Oddity::Nameless, None, "have no name; their id is empty", ""),
+    warn(
+        Oddity::Nameless,
+        None,
+        "have no name; their id is empty",
+        "",
+    ),
     warn(
         Oddity::NulInName,
         Some("NUL bytes"),
@@ -124,7 +129,7 @@ pub(super) const RULES: [Rule; 15] = [
     warn(
         Oddity::Insertion,
         None,
-        "mix gaps with lower case, as rows of A3M and A2M alignments do; gaps become tokens of ESM-2",
+        "hold gaps, and some mix cases, as rows of A3M and A2M alignments do; gaps become tokens of ESM-2",
         REMOVE_GAPS,
     ),
     warn(

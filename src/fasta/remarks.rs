@@ -46,6 +46,7 @@ impl Remarks {
     /// A warning for each kind of oddity, about a file of which `n_records` records were read.
     pub fn warnings(mut self, file: &str, n_records: u64, residues: ResiduePolicy) -> Vec<String> {
         self.settle_nucleotides(n_records);
+        self.settle_gaps();
         let mut warnings = Vec::new();
         for (rule, sum) in RULES.iter().zip(self.sums) {
             let Some(sum) = sum else { continue };
@@ -64,7 +65,10 @@ impl Remarks {
                     format!("{change}: {}", sum.characters)
                 }
                 Oddity::Gap if sum.all_equal && n > 1 => {
-                    format!("{}; all are {} long, as in an alignment", rule.text, sum.first_count)
+                    format!(
+                        "{}; all are {} long, as in an alignment",
+                        rule.text, sum.first_count
+                    )
                 }
                 _ => rule.text.to_owned(),
             };
@@ -77,6 +81,20 @@ impl Remarks {
             ));
         }
         warnings
+    }
+
+    /// Not all rows of an A3M alignment have insertions.
+    fn settle_gaps(&mut self) {
+        if self.sums[Oddity::Insertion as usize].is_none() {
+            return;
+        }
+        let gaps = self.sums[Oddity::Gap as usize].take();
+        if let (Some(insertions), Some(gaps)) = (&mut self.sums[Oddity::Insertion as usize], gaps) {
+            insertions.n_records += gaps.n_records;
+            if gaps.first.0 < insertions.first.0 {
+                insertions.first = gaps.first;
+            }
+        }
     }
 
     /// A short record of A, C, G and T may be a peptide. If most records of a file are like it, it
@@ -125,9 +143,21 @@ mod tests {
                 "`a.fa`: 7 comment lines in 2 records were skipped; first in record 3 (`x`) (lines",
             ],
         );
-        check(&[(Gap, 7), (Gap, 7)], 2, &["all are 7 long, as in an alignment"]);
-        check(&[(Gap, 7), (Gap, 8)], 2, &["which become tokens of ESM-2; first record 3"]);
+        check(
+            &[(Gap, 7), (Gap, 7)],
+            2,
+            &["all are 7 long, as in an alignment"],
+        );
+        check(
+            &[(Gap, 7), (Gap, 8)],
+            2,
+            &["which become tokens of ESM-2; first record 3"],
+        );
         check(&[(ShortNucleotides, 12)], 2, &[]);
-        check(&[(ShortNucleotides, 12)], 1, &["1 records are short and look like nucleotides"]);
+        check(
+            &[(ShortNucleotides, 12)],
+            1,
+            &["1 records are short and look like nucleotides"],
+        );
     }
 }

@@ -108,7 +108,11 @@ impl Residues {
         if self.in_comment {
             // What follows may be residues.
             let has_carriage_return = memchr(b'\r', text.trim_ascii_end()).is_some();
-            return if has_carriage_return { Err(Refusal::CarriageReturn) } else { Ok(()) };
+            return if has_carriage_return {
+                Err(Refusal::CarriageReturn)
+            } else {
+                Ok(())
+            };
         }
         if let Some(line) = text.strip_suffix(b"\n") {
             text = line.strip_suffix(b"\r").unwrap_or(line);
@@ -283,7 +287,11 @@ mod tests {
         for comment in ["; note", "#MKT", "!"] {
             check(Unk, &format!("MK|{comment}|TV"), "MKTV");
             check(Strip, &format!("MK|{comment}"), "MK");
-            check(Error, &format!("MK|{comment}|TV"), &format!("{}@2", &comment[..1]));
+            check(
+                Error,
+                &format!("MK|{comment}|TV"),
+                &format!("{}@2", &comment[..1]),
+            );
         }
         check(Unk, "\u{feff}; note|MK", "MK");
     }

@@ -124,8 +124,7 @@ impl<R: Read> Section<R> {
     pub(super) fn peek_line(&mut self, most_bytes: usize) -> io::Result<Option<&[u8]>> {
         self.find_piece(most_bytes.max(self.buffer.len()))?;
         let line = &self.buffer[self.start..self.piece_end];
-        let is_whole =
-            line.ends_with(b"\n") || (self.inner_ended && self.piece_end == self.filled);
+        let is_whole = line.ends_with(b"\n") || (self.inner_ended && self.piece_end == self.filled);
         Ok((is_whole && line.len() <= most_bytes).then_some(line))
     }
 
@@ -170,7 +169,8 @@ impl<R: Read> Section<R> {
             }
             let n_bytes = self.filled - self.start;
             if n_bytes >= most_bytes {
-                self.piece_end = self.start + whole_characters(&self.buffer[self.start..self.filled]);
+                self.piece_end =
+                    self.start + whole_characters(&self.buffer[self.start..self.filled]);
                 return Ok(());
             }
             self.make_room(most_bytes);
@@ -295,12 +295,22 @@ mod tests {
 
     #[test]
     fn a_piece_never_ends_within_a_character() {
-        check(&format!(">a\n{}", "A\u{e9}\u{20ac}\u{1f600}".repeat(9)), 0..99, &format!("|>a\n{}", "A\u{e9}\u{20ac}\u{1f600}".repeat(9)));
+        check(
+            &format!(">a\n{}", "A\u{e9}\u{20ac}\u{1f600}".repeat(9)),
+            0..99,
+            &format!("|>a\n{}", "A\u{e9}\u{20ac}\u{1f600}".repeat(9)),
+        );
     }
 
     #[test]
     fn a_whole_line_costs_no_more_than_its_limit() {
-        for (n_bytes, fits) in [(1, true), (99, true), (100, true), (101, false), (9999, false)] {
+        for (n_bytes, fits) in [
+            (1, true),
+            (99, true),
+            (100, true),
+            (101, false),
+            (9999, false),
+        ] {
             let text = [&vec![b'A'; n_bytes - 1][..], b"\nB\n"].concat();
             let mut section = Section::with_buffer(&text[..], 0, 1 << 20, 8);
             let line = section.peek_line(100).unwrap().map(<[u8]>::len);

@@ -19,13 +19,21 @@ pub(super) fn paths_of(source: &str) -> Result<Vec<PathBuf>, InputError> {
         return Ok(vec![path]);
     }
     if source.is_empty() {
-        return Err(InputError::new(source, "no such file: the name is empty", "name a file"));
+        return Err(InputError::new(
+            source,
+            "no such file: the name is empty",
+            "name a file",
+        ));
     }
     refuse_url(source)?;
     let patterns = alternatives(&at_home(source)?)
         .map_err(|message| InputError::new(source, message, BRACES))?;
     if patterns.is_empty() {
-        return Err(InputError::new(source, "stands for too many patterns", BRACES));
+        return Err(InputError::new(
+            source,
+            "stands for too many patterns",
+            BRACES,
+        ));
     }
     let mut paths = Vec::new();
     for pattern in &patterns {
@@ -60,13 +68,21 @@ fn refuse_url(source: &str) -> Result<(), InputError> {
     let Some((scheme, rest)) = source.split_once("://") else {
         return Ok(());
     };
-    if scheme.is_empty() || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+') {
+    if scheme.is_empty()
+        || !scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '+')
+    {
         return Ok(());
     }
     let hint = match scheme.to_ascii_lowercase().as_str() {
         "file" => format!("name the path: `{rest}`"),
-        "s3" => format!("pipe it: `aws s3 cp {source} - | runner exec job.rhai`, with `fasta(\"-\")`"),
-        "gs" => format!("pipe it: `gcloud storage cat {source} | runner exec job.rhai`, with `fasta(\"-\")`"),
+        "s3" => {
+            format!("pipe it: `aws s3 cp {source} - | runner exec job.rhai`, with `fasta(\"-\")`")
+        }
+        "gs" => format!(
+            "pipe it: `gcloud storage cat {source} | runner exec job.rhai`, with `fasta(\"-\")`"
+        ),
         _ => format!("pipe it: `curl -s {source} | runner exec job.rhai`, with `fasta(\"-\")`"),
     };
     Err(InputError::new(
@@ -212,7 +228,10 @@ mod tests {
         };
         check("a.fa", &["a.fa"]);
         check("{a,b}.fa", &["a.fa", "b.fa"]);
-        check("x{,y}.{fa,fasta}", &["x.fa", "x.fasta", "xy.fa", "xy.fasta"]);
+        check(
+            "x{,y}.{fa,fasta}",
+            &["x.fa", "x.fasta", "xy.fa", "xy.fasta"],
+        );
         check("{a,b{c,d}}", &["a", "bc", "bd"]);
         let many = "{a,b}".repeat(20);
         check(&many, &[]);

@@ -400,7 +400,10 @@ fn a_bgzip_file_that_changes_is_noticed_by_the_planner() {
         }
         fs::write(&path, bgzip(b">c\nM\n", 4)).unwrap();
         let fault = units.find_map(Result::err).unwrap().fault;
-        assert!(fault.message.contains("changed while it was read"), "{fault:?}");
+        assert!(
+            fault.message.contains("changed while it was read"),
+            "{fault:?}"
+        );
     }
 }
 

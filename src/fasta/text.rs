@@ -1,7 +1,7 @@
 //! The text of a work unit, decompressed.
 
 use super::{
-    compression::{self, Compression},
+    compression::{self, Compression, bgzip_block_len},
     error::Fault,
     members::Surplus,
     unit::{Extent, Unit},
@@ -10,8 +10,8 @@ use noodles_bgzf as bgzf;
 use std::{
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
-    os::unix::fs::FileExt,
     ops::Range,
+    os::unix::fs::FileExt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -120,8 +120,15 @@ impl BgzipText {
         let mut offset = self.first_block + self.inner.position();
         let mut piece = [0; 4096];
         let mut n_bytes = self.file.read_at(&mut piece, offset)?;
-        if Compression::Bgzip.may_begin_with(&piece[..n_bytes]) {
-            return Err(error);
+        let head = &piece[..n_bytes];
+        if Compression::Bgzip.may_begin_with(head) {
+            let is_mixed = n_bytes >= Compression::HEAD_BYTES && bgzip_block_len(head).is_none();
+            return Err(if is_mixed {
+                let message = format!("at byte {offset}, bgzip and gzip data are mixed");
+                io::Error::new(io::ErrorKind::InvalidData, message)
+            } else {
+                error
+            });
         }
         // Zeros pad files on tapes.
         while n_bytes > 0 {

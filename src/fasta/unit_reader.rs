@@ -170,7 +170,9 @@ impl UnitReader {
             (Oddity::Foreign, n_foreign),
             (Oddity::Brackets, n_bracket_lines),
         ];
-        let guessed = residues.evidence.oddities(&definition.id, residues.n_residues);
+        let guessed = residues
+            .evidence
+            .oddities(&definition.id, residues.n_residues);
         let guessed = guessed.map(|oddity| (oddity, residues.n_residues));
         let index = self.n_records;
         let remark = |(oddity, count)| Remark {

@@ -76,6 +76,9 @@ mod tests {
     fn lines_are_short_and_harmless() {
         assert_eq!(shown(b"no such luck\r"), "no such luck");
         assert_eq!(shown(b"\x1b[31mred\xff"), "\u{fffd}[31mred\u{fffd}");
-        assert_eq!(shown(&[b'x'; MOST_LINE_BYTES + 1]).chars().count(), MOST_LINE_BYTES + 1);
+        assert_eq!(
+            shown(&[b'x'; MOST_LINE_BYTES + 1]).chars().count(),
+            MOST_LINE_BYTES + 1
+        );
     }
 }

@@ -130,10 +130,8 @@ mod tests {
                     outcomes,
                 }
             });
-        let end = (any::<u64>(), any::<u64>()).prop_map(|(number, n_records)| Reply::End {
-            number,
-            n_records,
-        });
+        let end = (any::<u64>(), any::<u64>())
+            .prop_map(|(number, n_records)| Reply::End { number, n_records });
         let hello =
             (any::<u32>(), proptest::option::of(".*")).prop_map(|(pid, variable)| Reply::Hello {
                 version: VERSION,
