@@ -73,3 +73,89 @@ fn changed(how: &str) -> Fault {
         "run again when nothing writes to it any more, or name a copy",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fasta::{
+        UnitReader, Units, resolve,
+        tests::{COMPRESSORS, Compress, bgzip, policy},
+    };
+    use std::{os::unix::fs::symlink, time::UNIX_EPOCH};
+
+    type Change = fn(&Path, &[u8]);
+
+    /// Ways to another state of a file, and what is said of each.
+    const CHANGES: [(&str, Change); 6] = [
+        ("another file has its name", |path, content| {
+            fs::write(path.with_extension("other"), content).unwrap();
+            fs::rename(path.with_extension("other"), path).unwrap();
+        }),
+        ("another file has its name", |path, content| {
+            fs::write(path.with_extension("other"), content).unwrap();
+            fs::remove_file(path).unwrap();
+            symlink(path.with_extension("other"), path).unwrap();
+        }),
+        ("cannot be found", |path, _| fs::remove_file(path).unwrap()),
+        ("it had", |path, content| {
+            fs::write(path, &content[1..]).unwrap();
+        }),
+        ("it had", |path, content| {
+            fs::write(path, [content, b">c\nM\n"].concat()).unwrap();
+        }),
+        ("written to, or touched", |path, _| {
+            let file = File::options().append(true).open(path).unwrap();
+            file.set_modified(UNIX_EPOCH).unwrap();
+        }),
+    ];
+
+    #[test]
+    fn a_file_that_changes_is_noticed_by_its_readers() {
+        let plain: Compress = |text| text.to_vec();
+        let compressors = COMPRESSORS.map(|(_, compress)| compress);
+        for compress in compressors.into_iter().chain([plain]) {
+            let content = compress(b">a\nMKT\n>b\nMKT\n");
+            // Between its discovery and its first unit, and while that is read.
+            for ((part, change), n_read) in
+                CHANGES.iter().flat_map(|c| (0..=3).map(move |n| (c, n)))
+            {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("x.fa");
+                fs::write(&path, &content).unwrap();
+                let inputs = resolve(&[path.to_str().unwrap().to_owned()]).unwrap();
+                let unit = Units::new(inputs, 100).next().unwrap().unwrap();
+                let fault = if n_read == 0 {
+                    change(&path, &content);
+                    UnitReader::open(&unit, policy()).err()
+                } else {
+                    let mut reader = UnitReader::open(&unit, policy()).unwrap();
+                    for _ in 1..n_read {
+                        assert!(matches!(reader.next_outcome(), Ok(Some(_))));
+                    }
+                    change(&path, &content);
+                    std::iter::from_fn(|| reader.next_outcome().transpose()).find_map(Result::err)
+                };
+                let message = fault.expect(part).message;
+                assert!(message.contains("changed while it was read"), "{message}");
+                assert!(message.contains(part), "`{part}` in: {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bgzip_file_that_changes_is_noticed_by_the_planner() {
+        for n_units in 0..=2 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.fa");
+            fs::write(&path, bgzip(b">a\nMKT\n>b\nMKT\n", 4)).unwrap();
+            let inputs = resolve(&[path.to_str().unwrap().to_owned()]).unwrap();
+            let mut units = Units::new(inputs, 8);
+            for _ in 0..n_units {
+                units.next().unwrap().unwrap();
+            }
+            fs::write(&path, bgzip(b">c\nM\n", 4)).unwrap();
+            let message = units.find_map(Result::err).unwrap().fault.message;
+            assert!(message.contains("changed while it was read"), "{message}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use crate::job::{LongSequences, RecordPolicy, ResiduePolicy};
 use proptest::prelude::*;
 use std::{fs, io::Write, path::Path};
 
-fn policy() -> RecordPolicy {
+pub(super) fn policy() -> RecordPolicy {
     RecordPolicy {
         min_length: None,
         max_length: None,
@@ -216,7 +216,7 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 }
 
 /// bgzip with a block for each piece of `text`.
-fn bgzip(text: &[u8], block_bytes: usize) -> Vec<u8> {
+pub(super) fn bgzip(text: &[u8], block_bytes: usize) -> Vec<u8> {
     let mut writer = noodles_bgzf::io::Writer::new(Vec::new());
     for piece in text.chunks(block_bytes) {
         writer.write_all(piece).unwrap();
@@ -258,9 +258,9 @@ fn long_text(n_records: u64) -> Vec<u8> {
     text
 }
 
-type Compress = fn(&[u8]) -> Vec<u8>;
+pub(super) type Compress = fn(&[u8]) -> Vec<u8>;
 
-const COMPRESSORS: [(&str, Compress); 5] = [
+pub(super) const COMPRESSORS: [(&str, Compress); 5] = [
     ("gzip", gzip),
     ("bgzip", |text| bgzip(text, 1000)),
     ("zstd", zstd),
@@ -328,85 +328,6 @@ fn the_record_before_the_damage_is_named() {
     assert!((400..600).contains(&record), "{message}");
 }
 
-/// Makes another state of a file that holds `TEXT`.
-type Change = fn(&Path);
-
-const TEXT: &str = ">a\nMKT\n>b\nMKT\n";
-
-const CHANGES: [(&str, Change); 6] = [
-    ("another file has its name", |path| {
-        let other = path.with_extension("other");
-        fs::write(&other, TEXT).unwrap();
-        fs::rename(other, path).unwrap();
-    }),
-    ("cannot be found", |path| fs::remove_file(path).unwrap()),
-    ("it had 14 bytes, now 7", |path| {
-        fs::write(path, ">a\nMKT\n").unwrap();
-    }),
-    ("it had 14 bytes, now 21", |path| {
-        fs::write(path, [TEXT, ">c\nMKT\n"].concat()).unwrap();
-    }),
-    ("written to, or touched", |path| {
-        fs::write(path, TEXT).unwrap();
-        let file = fs::File::options().append(true).open(path).unwrap();
-        file.set_modified(std::time::UNIX_EPOCH).unwrap();
-    }),
-    ("another file has its name", |path| {
-        let other = path.with_extension("other");
-        fs::write(&other, TEXT).unwrap();
-        fs::remove_file(path).unwrap();
-        std::os::unix::fs::symlink(other, path).unwrap();
-    }),
-];
-
-#[test]
-fn a_file_that_changes_is_noticed_by_its_readers() {
-    for (part, change) in CHANGES {
-        // Between its discovery and its first unit, and while a unit is read.
-        for n_read in 0..=3 {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("x.fa");
-            fs::write(&path, TEXT).unwrap();
-            let inputs = resolve(&[path.to_str().unwrap().to_owned()]).unwrap();
-            let unit = Units::new(inputs, 100).next().unwrap().unwrap();
-            let fault = if n_read == 0 {
-                change(&path);
-                UnitReader::open(&unit, policy()).err()
-            } else {
-                let mut reader = UnitReader::open(&unit, policy()).unwrap();
-                for _ in 1..n_read {
-                    assert!(matches!(reader.next_outcome(), Ok(Some(_))));
-                }
-                change(&path);
-                std::iter::from_fn(|| reader.next_outcome().transpose()).find_map(Result::err)
-            };
-            let message = fault.expect(part).message;
-            assert!(message.contains("changed while it was read"), "{message}");
-            assert!(message.contains(part), "`{part}` in: {message}");
-        }
-    }
-}
-
-#[test]
-fn a_bgzip_file_that_changes_is_noticed_by_the_planner() {
-    for n_units in 0..=2 {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.fa");
-        fs::write(&path, bgzip(TEXT.as_bytes(), 4)).unwrap();
-        let inputs = resolve(&[path.to_str().unwrap().to_owned()]).unwrap();
-        let mut units = Units::new(inputs, 8);
-        for _ in 0..n_units {
-            units.next().unwrap().unwrap();
-        }
-        fs::write(&path, bgzip(b">c\nM\n", 4)).unwrap();
-        let fault = units.find_map(Result::err).unwrap().fault;
-        assert!(
-            fault.message.contains("changed while it was read"),
-            "{fault:?}"
-        );
-    }
-}
-
 #[test]
 fn sources_are_resolved_in_order_or_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -444,23 +365,26 @@ fn sources_are_resolved_in_order_or_refused() {
     check(&["a***.fa"], Err("no valid pattern"));
 }
 
-/// Bytes in which line ends, record beginnings and odd characters are frequent.
+/// Text in which line ends, record beginnings and odd characters are frequent.
 fn fasta_like() -> impl Strategy<Value = Vec<u8>> {
-    let byte = prop_oneof![
-        3 => Just(b'\n'),
-        3 => Just(b'>'),
-        1 => Just(b'\r'),
-        1 => Just(b' '),
-        1 => Just(b'*'),
-        1 => Just(b'j'),
-        4 => Just(b'A'),
+    let piece = prop_oneof![
+        6 => Just(&b"\n"[..]),
+        6 => Just(&b">"[..]),
+        1 => Just(&b"\r"[..]),
+        2 => Just(&b"\r\n"[..]),
+        2 => Just(&b" "[..]),
+        2 => Just(&b"*"[..]),
+        2 => Just(&b"j"[..]),
+        1 => Just(&b";"[..]),
+        1 => Just(&b"\xef\xbb\xbf"[..]),
+        1 => Just(&b"\xc3\xa9"[..]),
+        1 => Just(&b"\xff"[..]),
+        8 => Just(&b"A"[..]),
     ];
-    let tail = proptest::collection::vec(byte, 0..80);
-    (any::<bool>(), tail).prop_map(|(is_fasta, mut text)| {
-        if is_fasta {
-            text.insert(0, b'>');
-        }
-        text
+    let tail = proptest::collection::vec(piece, 0..80);
+    (any::<bool>(), tail).prop_map(|(is_fasta, pieces)| {
+        let beginning = if is_fasta { &b">"[..] } else { b"" };
+        [beginning, &pieces.concat()].concat()
     })
 }
 
