@@ -20,7 +20,7 @@ use std::{
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{Arc, LazyLock},
     thread,
     time::{Duration, Instant},
 };
@@ -44,15 +44,21 @@ struct Reading {
 impl Fixture {
     /// About 9 MB of records, which are 5 units.
     fn new() -> Self {
-        Self::with_records(30_000)
+        static TEXT: LazyLock<String> = LazyLock::new(Fixture::text);
+        Self::with_text(TEXT.as_bytes())
     }
 
-    fn with_records(n_records: u64) -> Self {
+    fn with_text(text: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let fasta = folder.path().join("proteins.fa");
+        fs::write(&fasta, text).unwrap();
+        Self { folder, fasta }
+    }
+
+    fn text() -> String {
         let mut text = String::new();
         let mut state = 7u64;
-        for index in 0..n_records {
+        for index in 0..30_000 {
             writeln!(text, ">p{index} protein number {index}").unwrap();
             for _ in 0..1 + index % 8 {
                 for _ in 0..60 {
@@ -62,8 +68,7 @@ impl Fixture {
                 text.push('\n');
             }
         }
-        fs::write(&fasta, text).unwrap();
-        Self { folder, fasta }
+        text
     }
 
     /// A program that runs the lines of a shell script. `$REAL` is the real program, and `first`
@@ -83,6 +88,7 @@ impl Fixture {
     fn request(&self, readers: usize, timeout: Duration, events: EventSender) -> ReadRequest {
         ReadRequest {
             inputs: resolve(&[self.fasta.to_str().unwrap().to_owned()]).unwrap(),
+            take: None,
             policy: RecordPolicy {
                 min_length: None,
                 max_length: None,
@@ -119,15 +125,20 @@ impl Fixture {
         }
     }
 
-    fn undisturbed(&self) -> Vec<Outcome> {
-        self.read(&mut real_pool(), 1, LONG).result.unwrap()
+    /// What every fixture of [`new`](Self::new) holds.
+    fn undisturbed() -> &'static [Outcome] {
+        static OUTCOMES: LazyLock<Vec<Outcome>> = LazyLock::new(|| {
+            let reading = Fixture::new().read(&mut real_pool(), 1, LONG);
+            reading.result.unwrap()
+        });
+        &OUTCOMES
     }
 
     /// Reads with readers that misbehave once. The records must be the same.
     fn check_recovery(&self, script: &str, reason: &str) {
-        let mut pool = Pool::with_program(self.wrapper(script));
+        let mut pool = Pool::with_program(self.wrapper(script)).with_handshake_time(SHORT);
         let reading = self.read(&mut pool, 2, SHORT);
-        assert!(reading.result.unwrap() == self.undisturbed(), "{script}");
+        assert!(reading.result.unwrap() == Self::undisturbed(), "{script}");
         assert_eq!(reading.n_restarts, 1, "{script}");
         let reasons: Vec<_> = reading.events.iter().filter_map(failure).collect();
         assert!(
@@ -138,7 +149,7 @@ impl Fixture {
 
     /// Reads with readers that always misbehave. The message must hold the parts.
     fn check_failure(&self, script: &str, parts: &[&str]) {
-        let mut pool = Pool::with_program(self.wrapper(script));
+        let mut pool = Pool::with_program(self.wrapper(script)).with_handshake_time(SHORT);
         let reading = self.read(&mut pool, 2, SHORT);
         let message = reading.result.unwrap_err().to_string();
         for part in parts {
@@ -160,6 +171,13 @@ fn real_pool() -> Pool {
 fn failure(event: &Event) -> Option<String> {
     match event {
         Event::ReaderFailed { reason, .. } => Some(reason.clone()),
+        _ => None,
+    }
+}
+
+fn warning(event: &Event) -> Option<&str> {
+    match event {
+        Event::Warning { message } => Some(message),
         _ => None,
     }
 }
@@ -203,7 +221,7 @@ fn await_end(pid: u32) {
 #[test]
 fn any_number_of_readers_gives_the_same_records() {
     let fixture = Fixture::new();
-    let expect = fixture.undisturbed();
+    let expect = Fixture::undisturbed();
     assert_eq!(expect.len(), 30_000);
     for (index, outcome) in expect.iter().enumerate() {
         assert_eq!(outcome.id(), format!("p{index}"));
@@ -219,7 +237,7 @@ fn any_number_of_readers_gives_the_same_records() {
 #[test]
 fn a_long_compressed_file_tells_how_far_it_is_read() {
     let mut fixture = Fixture::new();
-    let expect = fixture.undisturbed();
+    let expect = Fixture::undisturbed();
     let compressed = fixture.folder.path().join("proteins.fa.gz");
     let file = fs::File::create(&compressed).unwrap();
     let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
@@ -238,7 +256,7 @@ fn a_long_compressed_file_tells_how_far_it_is_read() {
 #[test]
 fn readers_killed_at_random_times_lose_nothing() {
     let fixture = Fixture::new();
-    let expect = fixture.undisturbed();
+    let expect = Fixture::undisturbed();
     let mut n_restarts = 0;
     for run in 0..10u64 {
         let (events, received) = EventSender::channel();
@@ -400,7 +418,7 @@ fn readers_live_on_between_reads() {
 #[test]
 fn reads_that_are_given_up_leave_the_pool_usable() {
     let fixture = Fixture::new();
-    let expect = fixture.undisturbed();
+    let expect = Fixture::undisturbed();
     let mut pool = real_pool();
     for n_frames in [0, 1, 5] {
         let (events, _received) = EventSender::channel();
@@ -539,4 +557,79 @@ fn no_reader_outlives_a_killed_program() {
     program.kill().unwrap();
     program.wait().unwrap();
     await_end(readers[0]);
+}
+
+#[test]
+fn a_read_ends_with_the_records_that_are_wanted() {
+    let fixture = Fixture::new();
+    let mut pool = real_pool();
+    for take in [0, 1, 999, 20_000, 30_000, 40_000] {
+        let (events, _received) = EventSender::channel();
+        let mut request = fixture.request(2, LONG, events);
+        request.take = Some(take);
+        let outcomes: Vec<Outcome> = pool
+            .read(request)
+            .unwrap()
+            .flat_map(Result::unwrap)
+            .collect();
+        let expect = &Fixture::undisturbed()[..30_000.min(take as usize)];
+        assert!(outcomes == expect, "take {take}: {}", outcomes.len());
+    }
+}
+
+#[test]
+fn words_of_a_reader_are_bounded() {
+    let fixture = Fixture::new();
+    let script =
+        "head -c 50000000 /dev/zero | tr '\\0' x >&2; yes no such luck | head -n 5000 >&2; exit 7";
+    let mut pool = Pool::with_program(fixture.wrapper(script)).with_handshake_time(LONG);
+    let reading = fixture.read(&mut pool, 1, LONG);
+    let message = reading.result.unwrap_err().to_string();
+    assert!(
+        message.contains("exit status 7; its last words: no such luck"),
+        "{message}"
+    );
+    let warnings: Vec<_> = reading.events.iter().filter_map(warning).collect();
+    let longest = warnings.iter().map(|warning| warning.len()).max();
+    // A hundred lines and a word that more came, from each of three readers.
+    assert!((4..=303).contains(&warnings.len()), "{}", warnings.len());
+    assert!(longest.unwrap() < 1100, "{longest:?}");
+}
+
+#[test]
+fn a_reader_waits_when_records_of_megabytes_pile_up() {
+    let record = [&b">a "[..], &b"d".repeat(500_000), b"\nM\n"].concat();
+    let mut fixture = Fixture::with_text(b"");
+    fixture.fasta = fixture.folder.path().join("proteins.fa.gz");
+    let file = fs::File::create(&fixture.fasta).unwrap();
+    // Without compression, so that the place in the file is the place in the text.
+    let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::none());
+    for _ in 0..80 {
+        io::Write::write_all(&mut encoder, &record).unwrap();
+    }
+    encoder.finish().unwrap();
+    let (events, received) = EventSender::channel();
+    let mut pool = real_pool();
+    let records = pool.read(fixture.request(1, LONG, events)).unwrap();
+    let Some(Event::ReaderStarted { pid, .. }) = received.iter().next() else {
+        panic!("no reader");
+    };
+    let place = || {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        let file = files
+            .map(|file| file.unwrap().path())
+            .find(|path| fs::read_link(path).is_ok_and(|target| target == fixture.fasta))?;
+        let info = fs::read_to_string(file.to_str()?.replace("/fd/", "/fdinfo/")).ok()?;
+        let place = info.lines().next()?.strip_prefix("pos:")?.trim();
+        place.parse::<u64>().ok()
+    };
+    let start = Instant::now();
+    while place().is_none_or(|place| place < 8_000_000) {
+        assert!(start.elapsed() < LONG);
+        thread::sleep(Duration::from_millis(10));
+    }
+    thread::sleep(Duration::from_millis(300));
+    // 8 MiB wait here, 1 MiB in the pipe, and some in buffers on both sides.
+    assert!(place().unwrap() < 16_000_000, "{:?}", place());
+    assert_eq!(records.flat_map(Result::unwrap).count(), 80);
 }
