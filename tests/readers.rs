@@ -633,3 +633,54 @@ fn a_reader_waits_when_records_of_megabytes_pile_up() {
     assert!(place().unwrap() < 16_000_000, "{:?}", place());
     assert_eq!(records.flat_map(Result::unwrap).count(), 80);
 }
+
+#[test]
+fn warnings_do_not_depend_on_readers() {
+    let mut text = Fixture::text();
+    // Every record of the fixture has letters that become strange ones.
+    text = text.replace("WW", "J>").replace("QQ", "1Q");
+    let fixture = Fixture::with_text(text.as_bytes());
+    let warnings = |mut pool: Pool, readers| {
+        let (events, received) = EventSender::channel();
+        let mut request = fixture.request(readers, SHORT, events);
+        request.policy.residues = ResiduePolicy::Unk;
+        let records = pool.read(request).unwrap();
+        assert_eq!(records.flat_map(Result::unwrap).count(), 30_000);
+        let events: Vec<Event> = received.try_iter().collect();
+        events
+            .iter()
+            .filter_map(warning)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let expect = warnings(real_pool(), 1);
+    assert_eq!(expect.len(), 2, "{expect:?}");
+    assert!(
+        expect[1].contains("`1` ") && expect[1].contains("`>` "),
+        "{expect:?}"
+    );
+    assert_eq!(warnings(real_pool(), 4), expect);
+    // A reader that dies in mid-unit: what it told before is not told again.
+    let wrapper = fixture.wrapper(&format!(
+        "if first; then {CUT}; exit 3; fi\nexec \"$REAL\" \"$@\""
+    ));
+    assert_eq!(warnings(Pool::with_program(wrapper), 2), expect);
+}
+
+#[test]
+fn the_largest_record_fits_into_a_frame() {
+    let definition = [&b">"[..], &[0xff; 600_000], b" ", &[0xfe; 400_000]].concat();
+    let residues = b"A".repeat(16 << 20);
+    let fixture = Fixture::with_text(&[&definition[..], b"\n", &residues, b"\n>b\nM\n"].concat());
+    let (events, _received) = EventSender::channel();
+    let mut request = fixture.request(1, LONG, events);
+    request.policy.long_sequences = LongSequences::Truncate(16 << 20);
+    let mut pool = real_pool();
+    let outcomes: Vec<Outcome> = pool
+        .read(request)
+        .unwrap()
+        .flat_map(Result::unwrap)
+        .collect();
+    assert_eq!(outcomes.len(), 2);
+    assert_eq!(outcomes[0].id().len(), 2_400_000);
+}
