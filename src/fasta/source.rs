@@ -24,13 +24,6 @@ pub(super) fn paths_of(source: &str) -> Result<Vec<PathBuf>, InputError> {
     if source == STDIN || is_too_long || path.symlink_metadata().is_ok() {
         return Ok(vec![path]);
     }
-    if source.is_empty() {
-        return Err(InputError::new(
-            source,
-            "no such file: the name is empty",
-            "name a file",
-        ));
-    }
     refuse_url(source)?;
     let patterns = alternatives(&at_home(source)?)
         .map_err(|message| InputError::new(source, message, BRACES))?;
