@@ -9,8 +9,17 @@ const MOST_ID_CHARACTERS: usize = 100;
 /// An id as messages show it: some are as long as a megabyte.
 pub(super) fn shortened(id: &str) -> Cow<'_, str> {
     match id.char_indices().nth(MOST_ID_CHARACTERS) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &id[..end])),
-        None => Cow::Borrowed(id),
+        Some((end, _)) => Cow::Owned(format!("{}…", harmless(&id[..end]))),
+        None => harmless(id),
+    }
+}
+
+/// A text without what a terminal would obey.
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_control) {
+        Cow::Owned(text.replace(char::is_control, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     character::Characters,
-    error::shortened,
+    error::{harmless, shortened},
     oddity::{Oddity, RULES, Remark},
 };
 use crate::job::ResiduePolicy;
@@ -47,6 +47,7 @@ impl Remarks {
     pub fn warnings(mut self, file: &str, n_records: u64, residues: ResiduePolicy) -> Vec<String> {
         self.settle_nucleotides(n_records);
         self.settle_gaps();
+        let file = harmless(file);
         let mut warnings = Vec::new();
         for (rule, sum) in RULES.iter().zip(self.sums) {
             let Some(sum) = sum else { continue };

@@ -1,13 +1,18 @@
 //! From the sources of a dataset, as a script names them, to paths.
 
 use super::error::InputError;
-use std::path::{Component, Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Component, Path, PathBuf},
+};
 
 /// How standard input is named in scripts and messages.
 pub(super) const STDIN: &str = "-";
 
 /// Patterns that one source may stand for by its braces.
 const MOST_ALTERNATIVES: usize = 1000;
+/// A longer source is no path of this system.
+const MOST_SOURCE_BYTES: usize = 4096;
 
 /// The paths that a source stands for. What exists by that very name is meant literally.
 ///
@@ -15,15 +20,9 @@ const MOST_ALTERNATIVES: usize = 1000;
 /// The source is no path and no valid pattern, or matches nothing.
 pub(super) fn paths_of(source: &str) -> Result<Vec<PathBuf>, InputError> {
     let path = PathBuf::from(source);
-    if source == STDIN || path.symlink_metadata().is_ok() {
+    let is_too_long = source.len() > MOST_SOURCE_BYTES;
+    if source == STDIN || is_too_long || path.symlink_metadata().is_ok() {
         return Ok(vec![path]);
-    }
-    if source.is_empty() {
-        return Err(InputError::new(
-            source,
-            "no such file: the name is empty",
-            "name a file",
-        ));
     }
     refuse_url(source)?;
     let patterns = alternatives(&at_home(source)?)
@@ -61,7 +60,7 @@ pub(super) fn paths_of(source: &str) -> Result<Vec<PathBuf>, InputError> {
     Ok(paths)
 }
 
-const BRACES: &str = "braces hold alternatives: `{a,b}.fasta` is `a.fasta` and `b.fasta`";
+const BRACES: &str = "braces hold alternatives, as `{a,b}.fasta`, or a range of at most 1000 numbers, as `{01..12}.fasta`";
 
 /// Refuses what names a place elsewhere.
 fn refuse_url(source: &str) -> Result<(), InputError> {
@@ -114,7 +113,7 @@ fn at_home(source: &str) -> Result<String, InputError> {
     }
 }
 
-/// The patterns that a pattern with braces stands for. None if they are too many.
+/// The patterns that a pattern with braces stands for, as in a shell. None if they are too many.
 fn alternatives(pattern: &str) -> Result<Vec<String>, &'static str> {
     let Some((before, choices, after)) = first_braces(pattern)? else {
         return Ok(vec![pattern.to_owned()]);
@@ -122,7 +121,7 @@ fn alternatives(pattern: &str) -> Result<Vec<String>, &'static str> {
     let rests = alternatives(after)?;
     let mut all = Vec::new();
     for choice in choices {
-        for inner in alternatives(choice)? {
+        for inner in alternatives(&choice)? {
             for rest in &rests {
                 all.push(format!("{before}{inner}{rest}"));
             }
@@ -134,39 +133,71 @@ fn alternatives(pattern: &str) -> Result<Vec<String>, &'static str> {
     Ok(all)
 }
 
-type Braces<'a> = (&'a str, Vec<&'a str>, &'a str);
+type Braces<'a> = (&'a str, Vec<Cow<'a, str>>, &'a str);
 
-/// What stands before, in and behind the first braces.
+/// What stands before, in and behind the first braces with alternatives.
 fn first_braces(pattern: &str) -> Result<Option<Braces<'_>>, &'static str> {
-    let Some(open) = pattern.find('{') else {
-        return Ok(None);
-    };
-    let inside = &pattern[open + 1..];
-    let mut depth = 0;
-    let mut begin = 0;
+    let mut from = 0;
+    while let Some(open) = pattern[from..].find('{').map(|index| from + index) {
+        let inside = &pattern[open + 1..];
+        let Some((choices, end)) = choices(inside) else {
+            return Err("has a `{` without its `}`");
+        };
+        let found = match choices[..] {
+            // Braces around a single name are part of it.
+            [only] => range(only)?,
+            _ => Some(choices.into_iter().map(Cow::Borrowed).collect()),
+        };
+        if let Some(choices) = found {
+            return Ok(Some((&pattern[..open], choices, &inside[end + 1..])));
+        }
+        from = open + 1;
+    }
+    Ok(None)
+}
+
+/// What stands between the commas up to the closing brace, and where that is.
+fn choices(inside: &str) -> Option<(Vec<&str>, usize)> {
+    let (mut depth, mut begin) = (0, 0);
     let mut choices = Vec::new();
     for (index, character) in inside.char_indices() {
         match character {
             '{' => depth += 1,
             '}' if depth > 0 => depth -= 1,
-            ',' if depth == 0 => {
+            ',' | '}' if depth == 0 => {
                 choices.push(&inside[begin..index]);
                 begin = index + 1;
-            }
-            '}' => {
-                choices.push(&inside[begin..index]);
-                return match &choices[..] {
-                    [range] if range.contains("..") => {
-                        Err("has a range in braces, which is not understood")
-                    }
-                    [_] => Err("has braces around a single name"),
-                    _ => Ok(Some((&pattern[..open], choices, &inside[index + 1..]))),
-                };
+                if character == '}' {
+                    return Some((choices, index));
+                }
             }
             _ => {}
         }
     }
-    Err("has a `{` without its `}`")
+    None
+}
+
+/// The numbers of a range such as `01..12`, with as many digits. `None` if it is none.
+fn range(text: &str) -> Result<Option<Vec<Cow<'_, str>>>, &'static str> {
+    let Some((first, last)) = text.split_once("..") else {
+        return Ok(None);
+    };
+    let number = |text: &str| {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| text.parse::<u64>().ok()).flatten()
+    };
+    match (number(first), number(last)) {
+        (Some(from), Some(to)) if from <= to && to - from < MOST_ALTERNATIVES as u64 => {
+            let is_padded = first.len() > 1 && first.starts_with('0');
+            let width = if is_padded { first.len() } else { 0 };
+            Ok(Some(
+                (from..=to)
+                    .map(|number| format!("{number:0width$}").into())
+                    .collect(),
+            ))
+        }
+        _ => Err("has a range in braces that is not understood"),
+    }
 }
 
 /// Adds the files that a pattern matches, in alphabetical order.
@@ -233,9 +264,12 @@ mod tests {
             &["x.fa", "x.fasta", "xy.fa", "xy.fasta"],
         );
         check("{a,b{c,d}}", &["a", "bc", "bd"]);
+        check("{a}.{b,c}", &["{a}.b", "{a}.c"]);
+        check("{8..10}.fa", &["8.fa", "9.fa", "10.fa"]);
+        check("{08..10}", &["08", "09", "10"]);
         let many = "{a,b}".repeat(20);
         check(&many, &[]);
-        for pattern in ["{a", "{a}", "{1..3}", "{a,b}{c"] {
+        for pattern in ["{a", "{a,b}{c", "{a..c}", "{3..1}", "{0..1000}", "{1..}"] {
             assert!(alternatives(pattern).is_err(), "{pattern}");
         }
     }

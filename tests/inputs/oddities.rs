@@ -278,3 +278,16 @@ fn warnings_are_about_each_file() {
     ]);
     assert_eq!(done.n_warnings(), 2, "{}", done.stderr);
 }
+
+#[test]
+fn names_do_not_command_the_terminal() {
+    let done = Job::new(&[("in\x1b[31m.fa", b">a\x1b[31m\nMJ\n")])
+        .dataset("fasta(\"*.fa\")")
+        .run();
+    done.check_message(&["1 characters outside the alphabet", "(`a\u{fffd}[31m`)"]);
+    let warning = done
+        .stderr
+        .lines()
+        .find(|line| line.contains("outside the alphabet"));
+    assert!(!warning.unwrap().contains('\x1b'), "{warning:?}");
+}

@@ -123,13 +123,16 @@ fn braces_and_the_home_folder() {
         ("c.fasta", b">c\nM\n"),
         ("{x,y}.fa", b">xy\nM\n"),
         ("~", b">home\nM\n"),
+        ("1.fa", b">1\nM\n"),
+        ("2.fa", b">2\nM\n"),
     ];
     let job = |dataset: &str| Job::new(files).dataset(dataset);
     job("fasta(\"{b,a}.fa\")").check("a:1 b:1");
     job("fasta(\"[ab].{fa,fasta,faa}\")").check("a:1 b:1");
     job("fasta(\"{a,none}.fa\")").check_stop(&["`none.fa`: no such file"]);
     job("fasta(\"{x,y}.fa\")").check("xy:1");
-    job("fasta(\"{1..3}.fa\")").check_stop(&["`{1..3}.fa`", "range", "{a,b}"]);
+    job("fasta(\"{1..2}.fa\")").check("1:1 2:1");
+    job("fasta(\"{a..c}.fa\")").check_stop(&["`{a..c}.fa`", "range", "{a,b}"]);
     job("fasta(\"{a,b.fa\")").check_stop(&["`{a,b.fa`", "without its `}`"]);
     job("fasta(\"~\")").check("home:1");
     job("fasta(\"~someone/a.fa\")").check_stop(&["the name of a user"]);
@@ -174,5 +177,17 @@ fn terminals() {
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(INPUT), "{source}: {message}");
         assert!(message.contains("is a terminal"), "{source}: {message}");
+    }
+}
+
+#[test]
+fn names_that_no_path_can_have() {
+    for (source, part) in [
+        ("{a,b}".repeat(1000), "File name too long"),
+        ("a\\x00b".to_owned(), "cannot be opened"),
+    ] {
+        Job::new(&[])
+            .dataset(&format!("fasta(\"{source}\")"))
+            .check_stop(&[part]);
     }
 }
