@@ -27,7 +27,7 @@ use std::{
     ops::ControlFlow,
     panic::{self, AssertUnwindSafe},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::Child,
     thread,
     time::{Duration, Instant},
 };
