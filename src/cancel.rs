@@ -12,6 +12,8 @@ pub enum StopReason {
     Interrupted,
     /// A scheduler or an operator sent SIGTERM.
     Terminated,
+    /// The terminal is gone, or somebody sent SIGHUP.
+    HungUp,
 }
 
 /// A flag that every station polls between two pieces of work. Clones share it.
@@ -34,6 +36,7 @@ impl CancelToken {
         let code = match reason {
             StopReason::Interrupted => 1,
             StopReason::Terminated => 2,
+            StopReason::HungUp => 3,
         };
         // A later call must not change the exit code that the first one decided.
         let _ = self
@@ -46,6 +49,7 @@ impl CancelToken {
         match self.0.load(Ordering::SeqCst) {
             1 => Some(StopReason::Interrupted),
             2 => Some(StopReason::Terminated),
+            3 => Some(StopReason::HungUp),
             _ => None,
         }
     }

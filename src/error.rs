@@ -8,6 +8,7 @@ use crate::{
     job::Problems,
     model::ModelError,
     monitor::MonitorError,
+    paths::PathError,
     reader::ReaderError,
     report::ReportError,
     sink::{OrderError, SinkError},
@@ -59,6 +60,7 @@ pub enum Error {
     #[error("stopped by {}; nothing was published", match .0 {
         StopReason::Interrupted => "the user",
         StopReason::Terminated => "SIGTERM",
+        StopReason::HungUp => "SIGHUP",
     })]
     Stopped(StopReason),
 }
@@ -67,7 +69,7 @@ pub enum Error {
 pub mod exit_code {
     /// All went well.
     pub const OK: u8 = 0;
-    /// Something unexpected: a bug, or an error of the machine.
+    /// The machine failed: an output cannot be written, a reader cannot be kept alive.
     pub const UNEXPECTED: u8 = 1;
     /// The command line makes no sense.
     pub const USAGE: u8 = 2;
@@ -81,8 +83,13 @@ pub mod exit_code {
     pub const DEVICE: u8 = 6;
     /// The job finished, and policies rejected some records; they are listed.
     pub const REJECTED: u8 = 7;
+    /// A bug of this program: it panicked, or noticed that something cannot be right. EX_SOFTWARE of
+    /// `sysexits.h`.
+    pub const BUG: u8 = 70;
     /// Stopped by SIGTERM; the same command can be run again.
     pub const TERMINATED: u8 = 75;
+    /// Stopped by SIGHUP: the terminal is gone. It is what a shell shows for it.
+    pub const HUNG_UP: u8 = 129;
     /// Stopped by Ctrl-C.
     pub const INTERRUPTED: u8 = 130;
     /// Nobody reads standard output any more. It is what a shell shows for SIGPIPE.
@@ -96,6 +103,15 @@ impl From<ReaderError> for Error {
             ReaderError::Input(error) => Self::Input(error),
             ReaderError::Stopped(reason) => Self::Stopped(reason),
             error => Self::Reader(error),
+        }
+    }
+}
+
+impl From<PathError> for Error {
+    fn from(error: PathError) -> Self {
+        match error {
+            PathError::Plan(problems) => Self::Plan(problems),
+            PathError::File(error) => Self::Report(error.into()),
         }
     }
 }
@@ -119,15 +135,51 @@ impl Error {
             Self::Input(_) | Self::Pack(_) => exit_code::INPUT,
             Self::Model(_) => exit_code::MODEL,
             Self::Device(_) => exit_code::DEVICE,
-            Self::Reader(_)
-            | Self::Sink(_)
-            | Self::Report(_)
-            | Self::Monitor(_)
-            | Self::Order(_)
+            Self::Order(_)
             | Self::Conservation(_)
-            | Self::Panicked(_) => exit_code::UNEXPECTED,
+            | Self::Panicked(_)
+            | Self::Sink(SinkError::Conservation { .. })
+            | Self::Reader(ReaderError::Lost) => exit_code::BUG,
+            Self::Reader(_) | Self::Sink(_) | Self::Report(_) | Self::Monitor(_) => {
+                exit_code::UNEXPECTED
+            }
             Self::Stopped(StopReason::Interrupted) => exit_code::INTERRUPTED,
             Self::Stopped(StopReason::Terminated) => exit_code::TERMINATED,
+            Self::Stopped(StopReason::HungUp) => exit_code::HUNG_UP,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_always_a_bug_has_a_code_of_its_own() {
+        let bugs: [Error; 5] = [
+            Error::Panicked("writing"),
+            Error::Conservation("packer: 2 in, 1 out".to_owned()),
+            OrderError::Duplicate {
+                index: 0,
+                id: "p".to_owned(),
+            }
+            .into(),
+            SinkError::Conservation {
+                n_records: 2,
+                n_embedded: 1,
+                n_rejected: 0,
+            }
+            .into(),
+            ReaderError::Lost.into(),
+        ];
+        for bug in bugs {
+            assert_eq!(bug.exit_code(), exit_code::BUG, "{bug}");
+        }
+        let full = SinkError::Io {
+            action: "write",
+            path: "out.parquet".into(),
+            error: std::io::ErrorKind::StorageFull.into(),
+        };
+        assert_eq!(Error::from(full).exit_code(), exit_code::UNEXPECTED);
     }
 }

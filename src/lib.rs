@@ -9,7 +9,9 @@ pub mod event;
 pub mod file;
 pub mod job;
 pub mod meter;
+pub mod paths;
 pub mod queue;
+pub mod text;
 
 // First floor: the stations, in flow order.
 pub mod fasta;

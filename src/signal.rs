@@ -1,43 +1,67 @@
-//! Ctrl-C and SIGTERM, in exactly one place.
+//! The signals that end the program, in exactly one place.
 
 use crate::{
     cancel::{CancelToken, StopReason},
     error::exit_code,
+    file,
 };
-use std::{io, process, thread};
+use nix::sys::signal::Signal;
+use std::{fs, io, process, sync::mpsc, thread, time::Duration};
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
 };
 
-/// Turns SIGINT and SIGTERM into a request to stop for the rest of the process's life. `on_first`
-/// is called with the first one. A SIGINT after that ends the process at once.
+/// How long the program cleans up when it is to end at once. A file system may not answer.
+const TIME_TO_CLEAN_UP: Duration = Duration::from_secs(2);
+
+/// Turns SIGINT, SIGTERM and SIGHUP into a request to stop for the rest of the process's life.
+/// `on_first` is called with the first one. A SIGINT after that ends the process at once, without its
+/// temporary files. A file that grows beyond the limit is an error of writing, not a signal.
 ///
 /// # Errors
 /// The signals cannot be listened to.
 pub fn watch(
     cancel: CancelToken,
-    on_first: impl Fn(StopReason) + Send + 'static,
+    on_first: impl FnOnce(StopReason) + Send + 'static,
 ) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
     // Listening begins here and not in the thread, so that no signal is missed once this returns.
     let guard = runtime.enter();
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
+    // Under `nohup` a run goes on when its terminal is gone.
+    let mut hangups = if is_ignored(Signal::SIGHUP) {
+        None
+    } else {
+        Some(signal(SignalKind::hangup())?)
+    };
+    // What is caught does not end the process, and the write fails.
+    let _ = signal(SignalKind::from_raw(Signal::SIGXFSZ as i32))?;
     drop(guard);
+    let mut on_first = Some(on_first);
     let listen = async move {
         loop {
+            let hangup = async {
+                match &mut hangups {
+                    Some(hangups) => hangups.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             let reason = tokio::select! {
                 _ = interrupts.recv() => StopReason::Interrupted,
                 _ = terminations.recv() => StopReason::Terminated,
+                _ = hangup => StopReason::HungUp,
             };
             if cancel.reason().is_none() {
                 cancel.cancel(reason);
-                on_first(reason);
+                if let Some(on_first) = on_first.take() {
+                    // On a thread of its own: it may write to a terminal that stands still, and the next
+                    // signal must be heard. Without one nobody is told, and the run stops all the same.
+                    let _ = thread::Builder::new().spawn(move || on_first(reason));
+                }
             } else if reason == StopReason::Interrupted {
-                // The user does not want to wait. The kernel ends the readers with this process.
-                #[expect(clippy::exit, reason = "a second Ctrl-C means now")]
-                process::exit(exit_code::INTERRUPTED.into());
+                end_at_once();
             }
         }
     };
@@ -45,4 +69,50 @@ pub fn watch(
         .name("signals".to_owned())
         .spawn(move || runtime.block_on(listen))?;
     Ok(())
+}
+
+/// The user does not want to wait. The kernel ends the readers with this process.
+fn end_at_once() {
+    let (done, is_done) = mpsc::channel();
+    let cleaning = thread::Builder::new().spawn(move || {
+        file::remove_temporary();
+        // Nobody waits any more if it took too long.
+        let _ = done.send(());
+    });
+    if cleaning.is_ok() {
+        // Cleaned up or not, this is the end.
+        let _ = is_done.recv_timeout(TIME_TO_CLEAN_UP);
+    }
+    #[expect(clippy::exit, reason = "a second Ctrl-C means now")]
+    process::exit(exit_code::INTERRUPTED.into());
+}
+
+/// Whether whoever started this process wants it to ignore a signal, as `nohup` does.
+fn is_ignored(signal: Signal) -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, signal))
+}
+
+/// Whether the mask of ignored signals in a `/proc/<pid>/status` has a signal.
+fn ignores(status: &str, signal: Signal) -> bool {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal as i32 - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_understood() {
+        let status =
+            "SigBlk:\t0000000000000001\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000000\n";
+        let check = |signal, expect| assert_eq!(ignores(status, signal), expect);
+        check(Signal::SIGHUP, true);
+        check(Signal::SIGPIPE, true);
+        check(Signal::SIGINT, false);
+        assert!(!ignores("", Signal::SIGHUP));
+    }
 }

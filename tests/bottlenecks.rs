@@ -15,7 +15,7 @@ use runner::{
 };
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs::{self, File},
     io::Write as _,
@@ -253,8 +253,10 @@ fn the_right_stage_is_blamed() {
         );
     };
     use Severity::{Critical, Good};
+    // One run for each thing that only a run can show: that a stage's waits are measured, and that the
+    // verdict knows its input. Which times mean what is tested beside the judge, on made-up times.
     let slow_device = Case {
-        encoder: 1.0,
+        encoder: 0.7,
         ..FAST
     };
     check(
@@ -264,20 +266,8 @@ fn the_right_stage_is_blamed() {
         Good,
         "as it should be",
     );
-    let slow_reader = Case {
-        encoder: 0.2,
-        reader: 1.5,
-        ..FAST
-    };
-    check(
-        "reader",
-        slow_reader,
-        Stage::Reading,
-        Critical,
-        "1 reader delivers",
-    );
     let slow_pipe = Case {
-        input: Input::Pipe(1.5),
+        input: Input::Pipe(0.7),
         ..FAST
     };
     check(
@@ -288,7 +278,7 @@ fn the_right_stage_is_blamed() {
         "the input is a pipe",
     );
     let slow_gzip = Case {
-        reader: 1.0,
+        reader: 0.7,
         readers: 3,
         input: Input::Gzip,
         ..FAST
@@ -301,7 +291,7 @@ fn the_right_stage_is_blamed() {
         "compress with bgzip",
     );
     let slow_packing = Case {
-        packing: 1.0,
+        packing: 0.7,
         ..FAST
     };
     check(
@@ -312,7 +302,7 @@ fn the_right_stage_is_blamed() {
         "one thread",
     );
     let slow_writer = Case {
-        writing: 1.0,
+        writing: 0.7,
         ..FAST
     };
     check(
@@ -321,57 +311,6 @@ fn the_right_stage_is_blamed() {
         Stage::Writing,
         Critical,
         "faster disk",
-    );
-    // Where two are slow, the slower one is to blame.
-    let slower_device = Case {
-        encoder: 3.0,
-        reader: 0.5,
-        writing: 0.5,
-        ..FAST
-    };
-    check(
-        "device, reader",
-        slower_device,
-        Stage::Encoding,
-        Good,
-        "busy",
-    );
-    let slower_writer = Case {
-        encoder: 0.2,
-        writing: 1.5,
-        ..FAST
-    };
-    check(
-        "writer, device",
-        slower_writer,
-        Stage::Writing,
-        Critical,
-        "rows/s",
-    );
-    let slower_packing = Case {
-        encoder: 0.2,
-        packing: 1.5,
-        ..FAST
-    };
-    check(
-        "packing, device",
-        slower_packing,
-        Stage::Packing,
-        Critical,
-        "idle",
-    );
-    let slower_reader = Case {
-        reader: 2.0,
-        packing: 0.4,
-        writing: 0.4,
-        ..FAST
-    };
-    check(
-        "reader, writer",
-        slower_reader,
-        Stage::Reading,
-        Critical,
-        "waited",
     );
 }
 
@@ -397,7 +336,7 @@ fn spans_of_a_trace_fill_the_time_of_each_stage() {
     recorder.record_trace(&path).unwrap();
     let case = Case {
         encoder: 0.5,
-        writing: 1.0,
+        writing: 0.7,
         ..FAST
     };
     let run = case
@@ -520,42 +459,56 @@ fn every_event_is_of_the_schema() {
             },
         },
     ];
-    for event in received.drain().chain(others) {
+    for event in received.try_iter().chain(others) {
         let json = serde_json::to_value::<Event>(event).unwrap();
         let name = json["event"].as_str().unwrap().to_owned();
         kinds.insert(name, json);
     }
-    // The row that documents an event has its name in the first cell and its keys in the second; a row
-    // may hold several events, with `;` between their keys.
+    let rows = documented_events(&readme);
     for (name, json) in &kinds {
-        let row = readme.lines().find(|line| {
-            line.split('|')
-                .nth(1)
-                .is_some_and(|cell| cell.contains(&format!("`{name}`")))
-        });
-        let row = row.unwrap_or_else(|| panic!("the README lacks the event {name}"));
+        let found: BTreeSet<_> = json.as_object().unwrap().keys().cloned().collect();
+        let documented = rows.get(name);
+        let documented = documented.unwrap_or_else(|| panic!("the README lacks the event {name}"));
+        // A sample has the metrics, which have a table of their own.
         if name != "sample" {
-            for key in json
-                .as_object()
-                .unwrap()
-                .keys()
-                .filter(|key| *key != "event")
-            {
-                assert!(row.contains(&format!("`{key}`")), "{name}.{key}: {row}");
-            }
+            let mut expect = documented.clone();
+            expect.insert("event".to_owned());
+            assert_eq!(found, expect, "{name}");
         }
     }
+    // Beside these there is the line that ends a job, which the command line writes.
+    let names: Vec<_> = rows.keys().filter(|name| *name != "failed").collect();
+    assert_eq!(names, kinds.keys().collect::<Vec<_>>());
     for metric in Metric::all() {
         let row = format!("| `{}` | {} |", metric.name(), metric.meaning());
         assert!(readme.contains(&row), "the README lacks {row}");
     }
-    for name in [
-        "run_started",
-        "reader_started",
-        "batch_encoded",
-        "sample",
-        "run_finished",
-    ] {
-        assert!(kinds.contains_key(name), "{name}");
+}
+
+/// The events of the README's table, each with its keys. A row has names in its first cell and their keys
+/// in the second, with `;` between those of one event and the next.
+fn documented_events(readme: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let quoted = |text: &str| -> Vec<String> {
+        let words = text.split('`').skip(1).step_by(2);
+        words.map(str::to_owned).collect()
+    };
+    let table = readme
+        .split("| event of `--json` | has |\n")
+        .nth(1)
+        .unwrap();
+    let rows = table
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with('|'));
+    let mut events = BTreeMap::new();
+    for row in rows {
+        let cells: Vec<_> = row.split('|').collect();
+        let names = quoted(cells[1]);
+        let keys: Vec<_> = cells[2].split(';').map(quoted).collect();
+        assert_eq!(names.len(), keys.len(), "{row}");
+        for (name, keys) in names.into_iter().zip(keys) {
+            events.insert(name, keys.into_iter().collect());
+        }
     }
+    events
 }

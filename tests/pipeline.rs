@@ -1,11 +1,20 @@
 //! The whole job through the program: scripts in, Parquet out.
 
 use arrow_array::{Array, Float32Array, RecordBatch, StringArray};
+use flate2::{Compression, write::GzEncoder};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use proptest::prelude::*;
+use runner::{
+    batch::{MAX_REORDER_WINDOWS, PackedBatch, Packer, Padder, WINDOW_TEXT_BYTES},
+    fasta::Record,
+    sink::{EmbeddedBatch, ReorderBuffer},
+};
 use safetensors::SafeTensors;
 use std::{
     fmt::Write,
     fs::{self, File},
+    io::Write as _,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -190,4 +199,199 @@ fn several_layers_are_several_columns() {
         names.ends_with(&["embedding_6", "embedding_0"]),
         "{names:?}"
     );
+}
+
+/// Runs the golden sequences of the demo model with these options of `embed`, and compares those that
+/// have a reference.
+fn check_golden(
+    folder: &TempDir,
+    options: &str,
+    reference: impl Fn(usize, &SafeTensors) -> Option<Vec<f32>>,
+) {
+    let script = format!(
+        r#"
+        let model = esm2("{DEMO}", #{{ device: "cpu" }});
+        embed(model, fasta("{DEMO}/golden.fasta"), #{{ output: "golden.parquet", {options} }});
+        "#
+    );
+    exec(folder, &script);
+    let (ids, values) = read(&folder.path().join("golden.parquet"));
+    let bytes = fs::read(Path::new(DEMO).join("golden.safetensors")).unwrap();
+    let references = SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(ids.len(), 11);
+    let mut n_compared = 0;
+    for (n, got) in values.chunks(160).enumerate() {
+        let Some(want) = reference(n, &references) else {
+            continue;
+        };
+        n_compared += 1;
+        assert_eq!(got.len(), want.len());
+        for (got, want) in got.iter().zip(want) {
+            assert!(
+                (got - want).abs() <= 1e-4,
+                "{options}, s{n}: {got} and {want}"
+            );
+        }
+    }
+    assert!(n_compared >= 3, "{options}: {n_compared}");
+}
+
+fn floats(references: &SafeTensors, name: &str) -> Option<Vec<f32>> {
+    let tensor = references.tensor(name).ok()?;
+    let words = tensor.data().as_chunks::<4>().0.iter();
+    Some(words.map(|word| f32::from_le_bytes(*word)).collect())
+}
+
+#[test]
+fn each_pooling_is_that_of_hf_transformers_and_outputs_are_replaced_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let cls = |n: usize, references: &SafeTensors| floats(references, &format!("{n}.cls"));
+    check_golden(&folder, "pooling: \"cls\"", cls);
+    // Of each component the largest, over the residues.
+    let max = |n: usize, references: &SafeTensors| {
+        let tokens = floats(references, &format!("{n}.tokens"))?;
+        let rows: Vec<_> = tokens.chunks(160).collect();
+        let residues = &rows[1..rows.len() - 1];
+        let largest = |component: usize| {
+            let components = residues.iter().map(|row| row[component]);
+            components.fold(f32::NEG_INFINITY, f32::max)
+        };
+        Some((0..160).map(largest).collect())
+    };
+    check_golden(&folder, "pooling: \"max\", overwrite: true", max);
+    let mean = |n: usize, references: &SafeTensors| floats(references, &format!("{n}.mean"));
+    check_golden(&folder, "pooling: \"mean\", overwrite: true", mean);
+    let n_files = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(n_files, 2, "the script and the output");
+}
+
+/// A gzip file of records with one residue and a description of so many bytes each.
+fn novels(path: &Path, n_records: usize, description_bytes: usize) {
+    let gzip = |text: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    // Members that are alike are compressed once.
+    let description = gzip(&[&vec![b'd'; description_bytes][..], b"\nM\n"].concat());
+    let mut file = File::create(path).unwrap();
+    for n in 0..n_records {
+        file.write_all(&gzip(format!(">r{n} ").as_bytes())).unwrap();
+        file.write_all(&description).unwrap();
+    }
+}
+
+#[test]
+fn long_descriptions_cost_bounded_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    // 500 MB of text, twice.
+    novels(&folder.path().join("novels.fa.gz"), 1_000, 500_000);
+    let script = format!(
+        r#"
+        let model = esm2("{DEMO}", #{{ device: "mock" }});
+        let data = fasta("novels.fa.gz");
+        let run = embed(model, data, #{{ output: "novels.parquet" }});
+        let read = run.embeddings();
+        print(`${{read.len}} ${{read.description("r0").len}} ${{read.description("r999").len}}`);
+        let padded = embed(model, data, #{{ packing: false, output: "padded.parquet" }});
+        print(padded.sequences);
+        print(padded.peak_memory_bytes);
+        "#
+    );
+    let printed = exec(&folder, &script);
+    let mut lines = printed.lines();
+    assert_eq!(lines.next(), Some("1000 500000 500000"));
+    assert_eq!(lines.next(), Some("1000"));
+    let peak: u64 = lines.next().unwrap().parse().unwrap();
+    assert!(peak < 300_000_000, "{peak} bytes");
+    let in_order: Vec<_> = (0..1_000).map(|n| format!("r{n}")).collect();
+    for name in ["novels.parquet", "padded.parquet"] {
+        assert_eq!(read(&folder.path().join(name)).0, in_order);
+    }
+}
+
+/// The longest definition line that the tests below send.
+const LONGEST_TEXT: usize = 1 << 20;
+
+/// Records by their residues and the bytes of their text: short, usual and huge ones in stretches.
+fn size_mixes() -> impl Strategy<Value = Vec<(usize, usize)>> {
+    let text = prop_oneof![
+        Just(0),
+        1usize..200,
+        1usize..LONGEST_TEXT,
+        Just(LONGEST_TEXT)
+    ];
+    let residues = prop_oneof![Just(1usize), 0usize..60, Just(62)];
+    let stretch = (residues, text, 1usize..40);
+    prop::collection::vec(stretch, 1..8).prop_map(|stretches| {
+        let repeat = |(residues, text, n)| std::iter::repeat_n((residues, text), n);
+        stretches.into_iter().flat_map(repeat).collect()
+    })
+}
+
+fn record((n_residues, n_text): (usize, usize)) -> Record {
+    Record {
+        id: "i".repeat(n_text.min(10)),
+        description: "d".repeat(n_text.saturating_sub(10)),
+        sequence: vec![b'M'; n_residues],
+        length: n_residues as u32,
+    }
+}
+
+fn text_bytes(batch: &PackedBatch) -> usize {
+    batch.rows.iter().map(|row| row.text_bytes()).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn no_mix_of_sizes_makes_packing_or_sorting_hold_more_than_its_bytes(sizes in size_mixes()) {
+        let mut packer = Packer::new(NonZeroUsize::new(64).unwrap());
+        let mut order = ReorderBuffer::new(1);
+        let (mut in_packer, mut in_order, mut n_rows) = (0, 0, 0);
+        let n = sizes.len();
+        for (index, size) in sizes.into_iter().enumerate() {
+            in_packer += size.1;
+            let mut batches = packer.push(record(size)).unwrap();
+            prop_assert!(in_packer < WINDOW_TEXT_BYTES + LONGEST_TEXT);
+            if index + 1 == n {
+                batches.extend(packer.finish());
+            }
+            // Every batch is on its way before any row is released, in the order that waits longest.
+            for batch in batches.into_iter().rev() {
+                let text = text_bytes(&batch);
+                prop_assert!(text < WINDOW_TEXT_BYTES + LONGEST_TEXT);
+                in_packer -= text;
+                in_order += text;
+                let embeddings = vec![0.0; batch.rows.len()];
+                order.push(EmbeddedBatch { rows: batch.rows, embeddings }).unwrap();
+                prop_assert!(in_order < MAX_REORDER_WINDOWS * (WINDOW_TEXT_BYTES + LONGEST_TEXT));
+                while let Some(ready) = order.next_ready() {
+                    let text: usize = ready.rows.iter().map(|row| row.text_bytes()).sum();
+                    prop_assert!(text < WINDOW_TEXT_BYTES + LONGEST_TEXT);
+                    in_order -= text;
+                    n_rows += ready.rows.len();
+                }
+            }
+        }
+        prop_assert_eq!((n_rows, in_packer, in_order), (n, 0, 0));
+    }
+
+    #[test]
+    fn no_mix_of_sizes_makes_padded_batches_hold_more_than_their_bytes(sizes in size_mixes()) {
+        let mut padder = Padder::new(NonZeroUsize::new(64).unwrap());
+        let mut n_rows = 0;
+        let n = sizes.len();
+        let mut batches = Vec::new();
+        for size in sizes {
+            batches.extend(padder.push(record(size)).unwrap());
+            for batch in batches.drain(..) {
+                prop_assert!(text_bytes(&batch) < WINDOW_TEXT_BYTES + LONGEST_TEXT);
+                n_rows += batch.rows.len();
+            }
+        }
+        n_rows += padder.finish().map_or(0, |batch| batch.rows.len());
+        prop_assert_eq!(n_rows, n);
+    }
 }

@@ -13,5 +13,7 @@ mod padder;
 pub use alphabet::{CLS, EOS, MASK, N_FRAME_TOKENS, PAD, TOKENS, UNK, check_vocab, encode};
 pub use error::{PackError, VocabError};
 pub use packed::{PackedBatch, Row};
-pub use packer::{MAX_CARRIES, MAX_REORDER_BUDGETS, Packer};
+pub use packer::{
+    MAX_CARRIES, MAX_REORDER_BUDGETS, MAX_REORDER_WINDOWS, Packer, WINDOW_TEXT_BYTES,
+};
 pub use padder::Padder;

@@ -18,6 +18,13 @@ pub struct Row {
     pub truncated: bool,
 }
 
+impl Row {
+    /// Bytes of its texts, which can be far more than those of its sequence.
+    pub fn text_bytes(&self) -> usize {
+        self.id.len() + self.description.len()
+    }
+}
+
 /// A batch of sequences laid end to end, each framed by BOS and EOS. T is the number of tokens of
 /// the batch and n its number of sequences.
 #[derive(Clone, Debug, PartialEq, Eq)]

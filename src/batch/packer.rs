@@ -15,10 +15,20 @@ use std::{collections::BTreeSet, mem, num::NonZeroUsize};
 pub const MAX_CARRIES: u8 = 1;
 
 /// How far batches may depart from input order: before a record comes out, the packer has taken
-/// in at most this many budgets' worth of the tokens of later records.
+/// in at most this many budgets' worth of the tokens of later records, and
+/// [`MAX_REORDER_WINDOWS`] windows of their texts.
 ///
 /// A window ends with the record that fills it, which costs at most a budget of its own.
 pub const MAX_REORDER_BUDGETS: usize = (MAX_CARRIES as usize + 1) * (WINDOW_BUDGETS + 1);
+
+/// Windows that come out before a record does, its own included: what waits to be put into order again
+/// is no more than that, with at most [`WINDOW_TEXT_BYTES`] of text and one record more in each.
+pub const MAX_REORDER_WINDOWS: usize = MAX_CARRIES as usize + 1;
+
+/// A window also ends with so many bytes of ids and descriptions, with the record that reaches them: some
+/// definition lines are longer than any sequence. It is many times what those of a window of proteins
+/// have, so it bounds memory and changes no batch of theirs. No batch holds more text than a window.
+pub const WINDOW_TEXT_BYTES: usize = 8 << 20;
 
 /// Budgets in a full window. More would fill the batches better and start the first one later.
 const WINDOW_BUDGETS: usize = 8;
@@ -51,6 +61,7 @@ pub struct Packer {
     /// The window so far, in input order.
     waiting: Vec<Waiting>,
     n_waiting_tokens: usize,
+    n_waiting_text_bytes: usize,
     next_index: u64,
 }
 
@@ -86,6 +97,7 @@ impl Packer {
             token_budget: token_budget.get().min(i32::MAX as usize),
             waiting: Vec::new(),
             n_waiting_tokens: 0,
+            n_waiting_text_bytes: 0,
             next_index: 0,
         }
     }
@@ -95,16 +107,19 @@ impl Packer {
     /// # Errors
     /// If the record alone overflows the budget. It is not taken in then.
     pub fn push(&mut self, record: Record) -> Result<Vec<PackedBatch>, PackError> {
-        let n_tokens = n_tokens(&record);
         PackError::check(&record, self.next_index, self.token_budget)?;
+        self.n_waiting_tokens += n_tokens(&record);
+        self.n_waiting_text_bytes += text_bytes(&record);
         self.waiting.push(Waiting {
             record,
             index: self.next_index,
             n_carries: 0,
         });
         self.next_index += 1;
-        self.n_waiting_tokens += n_tokens;
-        if self.window_is_full() {
+        if self.n_waiting_text_bytes >= WINDOW_TEXT_BYTES {
+            // What is carried over could hold nearly all of the text, and the next window as much again.
+            Ok(self.pack(false))
+        } else if self.window_is_full() {
             Ok(self.pack(true))
         } else {
             Ok(Vec::new())
@@ -139,11 +154,13 @@ impl Packer {
             .map(|bin| PackedBatch::empty(bin.n_tokens, bin.n_records, self.token_budget))
             .collect();
         self.n_waiting_tokens = 0;
+        self.n_waiting_text_bytes = 0;
         // In input order, so the rows of each batch are in input order too.
         for (mut waiting, bin) in mem::take(&mut self.waiting).into_iter().zip(bin_of) {
             if carried == Some(bin) {
                 waiting.n_carries += 1;
                 self.n_waiting_tokens += n_tokens(&waiting.record);
+                self.n_waiting_text_bytes += text_bytes(&waiting.record);
                 self.waiting.push(waiting);
             } else {
                 batches[bin].append(waiting.record, waiting.index);
@@ -159,6 +176,11 @@ impl Packer {
 /// Tokens that a record costs.
 pub(super) fn n_tokens(record: &Record) -> usize {
     record.sequence.len() + N_FRAME_TOKENS
+}
+
+/// Bytes of a record's texts.
+pub(super) fn text_bytes(record: &Record) -> usize {
+    record.id.len() + record.description.len()
 }
 
 /// Gives each record of the window a bin.

@@ -1,11 +1,15 @@
 //! Batches as programs without packing make them, to compare packing with.
 
-use super::{PackError, PackedBatch, packer::n_tokens};
+use super::{
+    PackError, PackedBatch, WINDOW_TEXT_BYTES,
+    packer::{n_tokens, text_bytes},
+};
 use crate::fasta::Record;
 use std::num::NonZeroUsize;
 
 /// Fills batches in input order, and pads each sequence to the longest of its batch. A batch costs
-/// its number of sequences times its longest, and that is at most the token budget.
+/// its number of sequences times its longest, and that is at most the token budget. It also ends with
+/// [`WINDOW_TEXT_BYTES`] of ids and descriptions.
 ///
 /// The rows of padding go through every linear layer and layer norm. They lie behind the sequences
 /// and take no part in attention, as in programs that mask it well.
@@ -13,6 +17,7 @@ use std::num::NonZeroUsize;
 pub struct Padder {
     token_budget: usize,
     batch: PackedBatch,
+    n_text_bytes: usize,
     next_index: u64,
 }
 
@@ -23,6 +28,7 @@ impl Padder {
         Self {
             token_budget,
             batch: PackedBatch::empty(0, 0, token_budget),
+            n_text_bytes: 0,
             next_index: 0,
         }
     }
@@ -35,11 +41,9 @@ impl Padder {
         PackError::check(&record, self.next_index, self.token_budget)?;
         let longest = self.batch.max_seqlen.max(n_tokens(&record));
         let n = self.batch.n_sequences() + 1;
-        let completed = if n * longest > self.token_budget {
-            self.finish()
-        } else {
-            None
-        };
+        let is_full = n * longest > self.token_budget || self.n_text_bytes >= WINDOW_TEXT_BYTES;
+        let completed = if is_full { self.finish() } else { None };
+        self.n_text_bytes += text_bytes(&record);
         self.batch.append(record, self.next_index);
         self.next_index += 1;
         Ok(completed)
@@ -49,6 +53,7 @@ impl Padder {
     pub fn finish(&mut self) -> Option<PackedBatch> {
         let empty = PackedBatch::empty(0, 0, self.token_budget);
         let mut batch = std::mem::replace(&mut self.batch, empty);
+        self.n_text_bytes = 0;
         batch.n_padding = batch.n_sequences() * batch.max_seqlen - batch.n_tokens();
         (batch.n_sequences() > 0).then_some(batch)
     }
@@ -57,6 +62,24 @@ impl Padder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_ends_with_its_text() {
+        let mut padder = Padder::new(NonZeroUsize::new(1000).expect("not zero"));
+        let mut sizes = Vec::new();
+        for n in 0..5 {
+            let record = Record {
+                id: n.to_string(),
+                description: "d".repeat(WINDOW_TEXT_BYTES / 2),
+                length: 1,
+                sequence: b"M".to_vec(),
+            };
+            sizes.extend(padder.push(record).expect("it fits"));
+        }
+        sizes.extend(padder.finish());
+        let sizes: Vec<_> = sizes.iter().map(PackedBatch::n_sequences).collect();
+        assert_eq!(sizes, [2, 2, 1]);
+    }
 
     #[test]
     fn batches_are_padded_to_their_longest() {

@@ -6,8 +6,10 @@ use crate::{
     error::{Error, exit_code},
     progress::Console,
     script::{Finished, ScriptError},
+    text::printable,
 };
 use serde_json::json;
+use std::any::Any;
 
 /// Reports how a script ended, and returns the exit code for it.
 pub(super) fn report(
@@ -59,6 +61,28 @@ fn stopped(global: &Global, console: &Console, reason: StopReason) -> u8 {
     error.exit_code()
 }
 
+/// Reports a panic, which is always a bug, and returns the exit code for it.
+pub(super) fn panicked(global: &Global, console: &Console, panic: &dyn Any) -> u8 {
+    let message = format!(
+        "the program panicked: {}; the run in progress published nothing. This is a bug: please report \
+         it with the script",
+        reason(panic)
+    );
+    if global.is_json() {
+        console.note(&failed_line(exit_code::BUG, &message, &message));
+    } else {
+        console.note(&format!("error: {}", printable(&message)));
+    }
+    exit_code::BUG
+}
+
+/// What a panic says.
+fn reason(panic: &dyn Any) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given")
+}
+
 /// The last line of a job that did not end well, for programs.
 fn failed_line(exit_code: u8, message: &str, rendered: &str) -> String {
     json!({
@@ -68,4 +92,29 @@ fn failed_line(exit_code: u8, message: &str, rendered: &str) -> String {
         "rendered": rendered,
     })
     .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::Cli;
+    use clap::Parser;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn a_panic_has_a_code_and_keeps_its_reason() {
+        let check = |panic: fn(), expect: &str| {
+            let panic = catch_unwind(AssertUnwindSafe(panic)).expect_err("it panics");
+            assert_eq!(reason(&*panic), expect);
+            let cli = Cli::try_parse_from(["runner", "exec", "a.rhai"]).expect("it is right");
+            let code = panicked(&cli.global, &Console::default(), &*panic);
+            assert_eq!(code, exit_code::BUG);
+        };
+        check(|| panic!("plain"), "plain");
+        check(
+            || panic!("number {}", std::process::id() / u32::MAX),
+            "number 0",
+        );
+        check(|| std::panic::panic_any(7), "no reason given");
+    }
 }

@@ -21,6 +21,7 @@ mod watch;
 
 pub use batches::BatchWatch;
 pub use error::MonitorError;
+pub use metrics::check_ending;
 pub use peak::peak_flops;
 pub use recorder::Recorder;
 pub use tiers::RunFacts;
@@ -34,8 +35,5 @@ use crate::meter::Meters;
 
 /// Creates a file for measurements, and the folders that it is in.
 fn create(path: &Path) -> Result<File, MonitorError> {
-    if let Some(folder) = path.parent() {
-        file::create_folder(folder)?;
-    }
-    File::create(path).map_err(|error| MonitorError::io(path, error))
+    Ok(file::create(path)?)
 }

@@ -104,3 +104,20 @@ fn when(
     };
     (end.checked_sub(compute).unwrap_or(end), end)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_of_a_device_ends_a_run() {
+        let start = Instant::now();
+        for odd in [f64::NAN, f64::INFINITY, -1e-9] {
+            let timing = BatchTiming {
+                compute: odd,
+                gpu: None,
+            };
+            assert_eq!(when(timing, start, None), (start, start));
+        }
+    }
+}

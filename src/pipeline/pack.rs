@@ -1,6 +1,6 @@
 //! The packing stage: records in input order become batches.
 
-use super::{Halt, encode::Feed, plan::Plan};
+use super::{Halt, encode::Feed, fingerprint::Fingerprint, plan::Plan};
 use crate::{
     batch::{PackedBatch, Packer, Padder},
     error::Error,
@@ -35,7 +35,7 @@ pub(super) struct PackTotals {
     pub(super) lengths: LengthHistogram,
     /// The first records that a policy rejected.
     pub(super) rejections: Vec<RejectedRecord>,
-    /// BLAKE3 of the ids and residues that went into the packer, in order, in hexadecimal.
+    /// A hash of all that came out of the readers and was wanted, see [`Fingerprint`].
     pub(super) input_fingerprint: String,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct Packing<'a> {
     totals: PackTotals,
     /// Records, residues and rejections that were told of already.
     reported: (u64, u64, u64),
-    fingerprint: blake3::Hasher,
+    fingerprint: Fingerprint,
 }
 
 impl<'a> Packing<'a> {
@@ -106,33 +106,23 @@ impl<'a> Packing<'a> {
             events,
             totals: PackTotals::default(),
             reported: (0, 0, 0),
-            fingerprint: blake3::Hasher::new(),
+            fingerprint: Fingerprint::new(),
         }
     }
 
-    /// Packs the first `take` of `records`, or all of them.
+    /// Packs `records`.
     ///
     /// # Errors
     /// If an input or a reader fails, or a record is longer than a batch.
     pub(super) fn run(
         mut self,
         mut records: impl Iterator<Item = Result<Vec<Outcome>, ReaderError>>,
-        take: Option<u64>,
     ) -> Result<PackTotals, Halt> {
         let meters = self.feeder.meters.clone();
         let clock = meters.clock(Stage::Packing);
         clock.switch(Activity::Working);
-        let mut wanted = take.unwrap_or(u64::MAX);
-        if wanted > 0 {
-            while let Some(outcomes) = clock.during(Activity::Starved, || records.next()) {
-                let mut outcomes = outcomes.map_err(Error::from)?;
-                outcomes.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
-                wanted -= outcomes.len() as u64;
-                self.take_in(outcomes)?;
-                if wanted == 0 {
-                    break;
-                }
-            }
+        while let Some(outcomes) = clock.during(Activity::Starved, || records.next()) {
+            self.take_in(outcomes.map_err(Error::from)?)?;
         }
         let rest = match &mut self.batcher {
             Batcher::Packing(packer) => packer.finish(),
@@ -140,18 +130,17 @@ impl<'a> Packing<'a> {
         };
         self.send(rest)?;
         clock.stop();
-        self.totals.input_fingerprint = self.fingerprint.finalize().to_hex().to_string();
+        self.totals.input_fingerprint = self.fingerprint.finish();
         Ok(self.totals)
     }
 
     fn take_in(&mut self, outcomes: Vec<Outcome>) -> Result<(), Halt> {
         for outcome in outcomes {
             self.totals.records += 1;
+            let outcome = self.unless_too_long(outcome);
+            self.fingerprint.add(&outcome);
             match outcome {
-                Outcome::Kept(record) => match self.too_long(&record) {
-                    Some(rejection) => self.reject(&rejection)?,
-                    None => self.keep(record)?,
-                },
+                Outcome::Kept(record) => self.keep(record)?,
                 Outcome::Rejected(rejection) => self.reject(&rejection)?,
             }
         }
@@ -182,14 +171,20 @@ impl<'a> Packing<'a> {
         }
     }
 
-    /// The rejection of a record that does not fit into the device's memory.
-    fn too_long(&self, record: &Record) -> Option<Rejection> {
-        let longest = self.longest?;
-        let n = record.sequence.len();
-        (n > longest).then(|| Rejection {
-            id: record.id.clone(),
-            reason: format!("{n} residues, more than the {longest} that the device has memory for"),
-        })
+    /// The outcome, a rejection where the record does not fit into the device's memory.
+    fn unless_too_long(&self, outcome: Outcome) -> Outcome {
+        match (outcome, self.longest) {
+            (Outcome::Kept(record), Some(longest)) if record.sequence.len() > longest => {
+                Outcome::Rejected(Rejection {
+                    reason: format!(
+                        "{} residues, more than the {longest} that the device has memory for",
+                        record.sequence.len()
+                    ),
+                    id: record.id,
+                })
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     fn keep(&mut self, record: Record) -> Result<(), Halt> {
@@ -197,10 +192,6 @@ impl<'a> Packing<'a> {
         self.totals.residues += record.sequence.len() as u64;
         self.totals.lengths.add(record.sequence.len());
         self.totals.truncated += u64::from(record.is_truncated());
-        // A zero byte ends each part, so that no two inputs give the same bytes.
-        for part in [record.id.as_bytes(), &record.sequence] {
-            self.fingerprint.update(part).update(&[0]);
-        }
         let batches = match &mut self.batcher {
             Batcher::Packing(packer) => packer.push(record),
             Batcher::Padding(padder) => {
@@ -214,11 +205,9 @@ impl<'a> Packing<'a> {
     fn reject(&mut self, rejection: &Rejection) -> Result<(), Halt> {
         self.totals.rejected += 1;
         if self.totals.rejections.len() < MOST_REJECTIONS {
-            self.totals.rejections.push(RejectedRecord {
-                ordinal: self.totals.records,
-                id: rejection.id.clone(),
-                reason: rejection.reason.clone(),
-            });
+            let Rejection { id, reason } = rejection;
+            let rejected = RejectedRecord::new(self.totals.records, id, reason);
+            self.totals.rejections.push(rejected);
         }
         let added = self.rejects.add(self.totals.records, rejection);
         Ok(added.map_err(Error::from)?)

@@ -1,7 +1,7 @@
 //! Progress on a terminal.
 
 use super::{Console, Listener, Tally, warning};
-use crate::event::Event;
+use crate::{event::Event, text::printable};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar that fills with the input, beside the figures. Narrow terminals cut the figures off.
@@ -41,7 +41,8 @@ impl Bars {
             Some(_) => (ProgressBar::new(STEPS), KNOWN_INPUT),
             None => (ProgressBar::no_length(), ENDLESS_INPUT),
         };
-        let prefix: String = tally.model.chars().take(WIDEST_PREFIX).collect();
+        let model = printable(&tally.model);
+        let prefix: String = model.chars().take(WIDEST_PREFIX).collect();
         let bars = self.console.bars();
         let bar = bars.add(bar.with_style(style(template)).with_prefix(prefix));
         let detail = || bars.add(ProgressBar::no_length().with_style(style(DETAIL)));

@@ -30,7 +30,7 @@ impl Default for Console {
 impl Console {
     /// Writes what a script prints to standard output.
     pub fn print(&self, text: &str) {
-        let result = self.bars.suspend(|| {
+        let result = self.aside(|| {
             let mut output = io::stdout().lock();
             writeln!(output, "{text}").and_then(|()| output.flush())
         });
@@ -47,9 +47,24 @@ impl Console {
     /// Writes lines to standard error, without colours where they are not wanted.
     pub fn note(&self, text: &str) {
         // Nobody can be told that standard error is gone.
-        let _ = self
-            .bars
-            .suspend(|| writeln!(anstream::stderr().lock(), "{text}"));
+        let _ = self.aside(|| writeln!(anstream::stderr().lock(), "{text}"));
+    }
+
+    /// Writes while bars, if there are any, step aside. Where there are none nobody waits for whoever
+    /// writes to a standard error that is not read.
+    fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        if self.bars.is_hidden() {
+            write()
+        } else {
+            self.bars.suspend(write)
+        }
+    }
+
+    /// Writes a line to standard error where no bars are. Unlike [`note`](Self::note) it holds nobody up
+    /// who prints meanwhile, even if whoever reads standard error stands still.
+    pub(super) fn line(&self, text: &str) {
+        // Nobody can be told that standard error is gone.
+        let _ = writeln!(anstream::stderr().lock(), "{text}");
     }
 
     /// A writer for log lines.
@@ -67,7 +82,7 @@ pub struct LogWriter(Console);
 
 impl Write for LogWriter {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        self.0.bars.suspend(|| anstream::stderr().write(lines))
+        self.0.aside(|| anstream::stderr().write(lines))
     }
 
     fn flush(&mut self) -> io::Result<()> {

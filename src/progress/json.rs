@@ -18,7 +18,7 @@ impl Listener for Json {
     fn hear(&mut self, event: &Event, _tally: &Tally) {
         let line = serde_json::to_string(event)
             .expect("events are plain data, and their paths come from scripts, which are UTF-8");
-        self.console.note(&line);
+        self.console.line(&line);
     }
 
     fn tick(&mut self, _tally: &Tally) {}

@@ -1,7 +1,7 @@
 //! Progress for log files.
 
 use super::{Console, Listener, Tally, warning};
-use crate::event::Event;
+use crate::{event::Event, text::printable};
 use std::time::{Duration, Instant};
 
 /// How often a run that goes on says so.
@@ -49,8 +49,8 @@ impl Listener for Lines {
                 ..
             } => {
                 self.last_line = Some(Instant::now());
-                self.console
-                    .note(&format!("embedding {inputs} with {model} on {device}"));
+                let line = format!("embedding {inputs} with {model} on {device}");
+                self.console.note(&printable(&line));
             }
             // A run that never began has no figures; its error is reported where it goes.
             Event::RunFinished { error, seconds, .. } if self.last_line.take().is_some() => {

@@ -10,7 +10,10 @@ mod json;
 mod lines;
 mod tally;
 
-use crate::event::{Event, EventSender};
+use crate::{
+    event::{Event, EventSender, Heard},
+    text::printable,
+};
 use std::{
     sync::{
         Arc,
@@ -49,9 +52,11 @@ trait Listener {
 const TICK: Duration = Duration::from_millis(100);
 
 /// The thread that shows progress.
+///
+/// Dropping it waits until everything that was sent has been shown.
 pub struct Progress {
     stop: Arc<AtomicBool>,
-    thread: thread::JoinHandle<()>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Progress {
@@ -71,14 +76,15 @@ impl Progress {
             let mut tally = Tally::default();
             let mut last_tick = Instant::now();
             loop {
-                match events.recv_timeout(TICK) {
-                    Ok(event) => {
+                match events.receive_within(TICK) {
+                    Heard::Event(event) => {
                         tally.add(&event);
                         listener.hear(&event, &tally);
                     }
+                    Heard::End => break,
                     // A sender that outlives the run must not keep the program from ending.
-                    Err(_) if events.is_disconnected() || stopped.load(Ordering::Acquire) => break,
-                    Err(_) => {}
+                    Heard::Nothing if stopped.load(Ordering::Acquire) => break,
+                    Heard::Nothing => {}
                 }
                 if last_tick.elapsed() >= TICK {
                     listener.tick(&tally);
@@ -86,25 +92,51 @@ impl Progress {
                 }
             }
         });
+        let thread = Some(thread);
         (Self { stop, thread }, sender)
     }
+}
 
-    /// Waits until everything that was sent has been shown.
-    pub fn finish(self) {
+impl Drop for Progress {
+    fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        // A listener that panicked has said so already, and must not hide the run's own result.
-        let _ = self.thread.join();
+        if let Some(thread) = self.thread.take() {
+            // A listener that panicked has said so already, and must not hide the run's own result.
+            let _ = thread.join();
+        }
     }
 }
 
 /// The line for an event that every style shows, if it is one.
 fn warning(event: &Event) -> Option<String> {
-    match event {
-        Event::Warning { message } => Some(format!("warning: {message}")),
-        Event::Bottleneck { bottleneck } => Some(format!("warning: {bottleneck}")),
+    let warning = match event {
+        Event::Warning { message } => format!("warning: {message}"),
+        Event::Bottleneck { bottleneck } => format!("warning: {bottleneck}"),
         Event::ReaderFailed { reader, reason } => {
-            Some(format!("warning: reader {reader} is replaced: {reason}"))
+            format!("warning: reader {reader} is replaced: {reason}")
         }
-        _ => None,
+        _ => return None,
+    };
+    Some(printable(&warning).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_cannot_command_the_terminal() {
+        let check = |event: Event, expect: &str| {
+            assert_eq!(warning(&event).as_deref(), Some(expect));
+        };
+        let message = "`e\u{1b}[31mred.fa` holds no records".to_owned();
+        let expect = r"warning: `e\u{1b}[31mred.fa` holds no records";
+        check(Event::Warning { message }, expect);
+        let failed = Event::ReaderFailed {
+            reader: 0,
+            reason: "its last words: \u{9b}2J".to_owned(),
+        };
+        let expect = r"warning: reader 0 is replaced: its last words: \u{9b}2J";
+        check(failed, expect);
     }
 }

@@ -1,5 +1,6 @@
 //! What a report shows of a run beside its figures.
 
+use super::table::cut;
 use crate::{
     job::Thresholds,
     meter::{Sample, StageTime},
@@ -38,6 +39,20 @@ pub struct RejectedRecord {
     pub id: String,
     /// Why.
     pub reason: String,
+}
+
+impl RejectedRecord {
+    /// Characters of an id or a reason that are kept. Both stand in full in the list beside the output.
+    const LONGEST_TEXT: usize = 200;
+
+    /// The record with this number; of long texts the beginning is kept.
+    pub fn new(ordinal: u64, id: &str, reason: &str) -> Self {
+        Self {
+            ordinal,
+            id: cut(id, Self::LONGEST_TEXT),
+            reason: cut(reason, Self::LONGEST_TEXT),
+        }
+    }
 }
 
 /// How many sequences are of which length, in classes that grow by a quarter of an octave, so that

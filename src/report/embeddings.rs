@@ -2,19 +2,56 @@
 
 use crate::fasta::InputError;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, cast::AsArray, types::Float32Type};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use std::{collections::HashMap, fs::File, path::Path};
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{
+            ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+        },
+    },
+    errors::ParquetError,
+    file::metadata::ParquetMetaData,
+};
+use std::{borrow::Cow, collections::HashMap, fs::File, path::Path};
 
-/// The embeddings of one file, all in memory: n vectors of h components.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Bytes of rows, about, that are decoded at a time.
+const BATCH_BYTES: i64 = 16 << 20;
+/// Rows that are decoded at a time at most.
+const MOST_BATCH_ROWS: i64 = 1024;
+/// Bytes of descriptions that are kept in memory, or as many as the vectors take. Others, which are far
+/// longer than those of proteins, are looked up in the file.
+const DESCRIPTION_BYTES: usize = 64 << 20;
+
+/// The embeddings of one file in memory: n vectors of h components.
+#[derive(Debug, Default)]
 pub struct Embeddings {
     ids: Vec<String>,
+    /// The descriptions of the first rows, of all of them unless they are very long.
     descriptions: Vec<String>,
+    n_description_bytes: usize,
+    /// Where the other descriptions are.
+    source: Option<Source>,
     /// `[n, h]`, row by row.
     vectors: Vec<f32>,
     hidden_size: usize,
     /// The first row of each id.
     rows: HashMap<String, usize>,
+}
+
+/// A file that stays open, so that it can be read again even where its name is gone.
+#[derive(Debug)]
+struct Source {
+    file: File,
+    metadata: ArrowReaderMetadata,
+    /// As it was named, for errors.
+    name: String,
+}
+
+impl PartialEq for Embeddings {
+    /// Whether both hold the same ids and vectors.
+    fn eq(&self, other: &Self) -> bool {
+        self.ids == other.ids && self.vectors == other.vectors
+    }
 }
 
 impl Embeddings {
@@ -25,36 +62,72 @@ impl Embeddings {
     /// - The file cannot be opened or is no Parquet file.
     /// - A column is missing or has another type.
     pub fn read(path: &Path) -> Result<Self, InputError> {
-        let fail = |message: String| InputError {
-            file: path.display().to_string(),
-            record: None,
-            message,
-            hint: Some("give a Parquet file that `embed` wrote".to_owned()),
-        };
+        Self::read_keeping(path, DESCRIPTION_BYTES)
+    }
+
+    /// Reads a file and keeps so many bytes of descriptions in memory.
+    fn read_keeping(path: &Path, description_bytes: usize) -> Result<Self, InputError> {
+        let name = path.display().to_string();
+        let fail = |message: String| failure(&name, message);
         let file = File::open(path).map_err(|error| fail(format!("cannot be opened: {error}")))?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-            .and_then(ParquetRecordBatchReaderBuilder::build)
-            .map_err(|error| fail(format!("cannot be read as Parquet: {error}")))?;
+        let open = || {
+            let metadata = ArrowReaderMetadata::load(&file, Default::default())?;
+            let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(
+                file.try_clone()?,
+                metadata.clone(),
+            )
+            .with_batch_size(batch_rows(metadata.metadata()))
+            .build()?;
+            Ok((metadata, reader))
+        };
+        let (metadata, reader) = open()
+            .map_err(|error: ParquetError| fail(format!("cannot be read as Parquet: {error}")))?;
         let mut embeddings = Self::default();
         for batch in reader {
             let batch = batch.map_err(|error| fail(format!("is broken: {error}")))?;
-            embeddings.append(&batch).map_err(fail)?;
+            embeddings.append(&batch, description_bytes).map_err(fail)?;
         }
         for (row, id) in embeddings.ids.iter().enumerate() {
             embeddings.rows.entry(id.clone()).or_insert(row);
         }
+        embeddings.source = Some(Source {
+            file,
+            metadata,
+            name,
+        });
         Ok(embeddings)
     }
 
-    fn append(&mut self, batch: &RecordBatch) -> Result<(), String> {
+    /// One sequence that nobody embedded, as long as a script is only rehearsed.
+    pub fn made_up(hidden_size: usize) -> Self {
+        let id = "rehearsal".to_owned();
+        Self {
+            rows: HashMap::from([(id.clone(), 0)]),
+            ids: vec![id],
+            descriptions: vec!["a sequence that nobody embedded".to_owned()],
+            vectors: vec![1.0; hidden_size],
+            hidden_size,
+            ..Self::default()
+        }
+    }
+
+    fn append(&mut self, batch: &RecordBatch, description_bytes: usize) -> Result<(), String> {
         let ids = strings(batch, "id")?;
         let descriptions = strings(batch, "description")?;
         let (vectors, hidden_size) = vectors(batch)?;
         self.hidden_size = hidden_size;
-        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-        self.ids.extend(ids.iter().map(text));
-        self.descriptions.extend(descriptions.iter().map(text));
         self.vectors.extend_from_slice(&vectors);
+        let description_bytes = description_bytes.max(size_of_val(self.vectors.as_slice()));
+        for (id, description) in ids.iter().zip(descriptions) {
+            let description = description.unwrap_or_default();
+            self.n_description_bytes += description.len();
+            // Those in memory are of the first rows, without a gap.
+            let is_next = self.descriptions.len() == self.ids.len();
+            if is_next && self.n_description_bytes <= description_bytes {
+                self.descriptions.push(description.to_owned());
+            }
+            self.ids.push(id.unwrap_or_default().to_owned());
+        }
         Ok(())
     }
 
@@ -85,10 +158,18 @@ impl Embeddings {
 
     /// The definition line of a row, without its id.
     ///
+    /// # Errors
+    /// If it has to be read from the file, and that fails.
+    ///
     /// # Panics
     /// If there is no such row.
-    pub fn description(&self, row: usize) -> &str {
-        &self.descriptions[row]
+    pub fn description(&self, row: usize) -> Result<Cow<'_, str>, InputError> {
+        assert!(row < self.len(), "there is no row {row}");
+        match (self.descriptions.get(row), &self.source) {
+            (Some(description), _) => Ok(Cow::Borrowed(description)),
+            (None, Some(source)) => source.description(row).map(Cow::Owned),
+            (None, None) => Ok(Cow::Borrowed("")),
+        }
     }
 
     /// The vector of a row, `[h]`.
@@ -123,6 +204,59 @@ impl Embeddings {
         others.truncate(n);
         others
     }
+}
+
+impl Source {
+    /// The description of a row, from the file.
+    fn description(&self, row: usize) -> Result<String, InputError> {
+        let read = || {
+            let columns = self.metadata.parquet_schema();
+            let only = ProjectionMask::columns(columns, ["description"]);
+            let selectors = vec![RowSelector::skip(row), RowSelector::select(1)];
+            ParquetRecordBatchReaderBuilder::new_with_metadata(
+                self.file.try_clone()?,
+                self.metadata.clone(),
+            )
+            .with_projection(only)
+            .with_row_selection(RowSelection::from(selectors))
+            .with_batch_size(1)
+            .build()?
+            .next()
+            .transpose()
+            .map_err(ParquetError::from)
+        };
+        let batch = read().map_err(|error| failure(&self.name, format!("is broken: {error}")))?;
+        let description = batch.as_ref().map(|batch| {
+            let descriptions = strings(batch, "description")?;
+            Ok(descriptions
+                .iter()
+                .flatten()
+                .next()
+                .unwrap_or_default()
+                .to_owned())
+        });
+        description
+            .transpose()
+            .map_err(|message| failure(&self.name, message))
+            .map(Option::unwrap_or_default)
+    }
+}
+
+fn failure(file: &str, message: String) -> InputError {
+    InputError {
+        file: file.to_owned(),
+        record: None,
+        message,
+        hint: Some("give a Parquet file that `embed` wrote".to_owned()),
+    }
+}
+
+/// Rows to decode at a time: as many as usual, unless some of them are very long.
+fn batch_rows(metadata: &ParquetMetaData) -> usize {
+    let row_groups = metadata.row_groups().iter();
+    let bytes_per_row = row_groups.map(|group| group.total_byte_size() / group.num_rows().max(1));
+    let longest = bytes_per_row.max().unwrap_or(0).max(1);
+    (BATCH_BYTES / longest).clamp(1, MOST_BATCH_ROWS) as usize
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {
@@ -213,9 +347,28 @@ mod tests {
         let nearest = embeddings.nearest(row, 5);
         assert_eq!(nearest.iter().map(|n| n.0).collect::<Vec<_>>(), [2, 1]);
         assert!((nearest[0].1 - 3.0 / 10_f64.sqrt()).abs() < 1e-12);
-        assert_eq!(embeddings.description(nearest[0].0), "third");
+        assert_eq!(embeddings.description(nearest[0].0).unwrap(), "third");
         assert_eq!(embeddings.nearest(row, 1).len(), 1);
         assert_eq!(embeddings.row("d"), None);
+    }
+
+    #[test]
+    fn descriptions_without_room_in_memory_are_read_again() {
+        let file = file(&["id", "description", "embedding"]);
+        let mut embeddings = Embeddings::read_keeping(file.path(), 0).unwrap();
+        let check = |embeddings: &Embeddings, n_kept: usize| {
+            assert_eq!(embeddings.descriptions.len(), n_kept);
+            let description = |row| embeddings.description(row).unwrap().into_owned();
+            assert_eq!([0, 1, 2].map(description), ["first", "", "third"]);
+        };
+        // They are shorter than the vectors.
+        check(&embeddings, 3);
+        // The name may be gone meanwhile.
+        drop(file);
+        for n_kept in [2, 1, 0] {
+            embeddings.descriptions.truncate(n_kept);
+            check(&embeddings, n_kept);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A run's figures as text for people.
 
 use super::RunSummary;
+use crate::text::printable;
 use comfy_table::{Table, presets::NOTHING};
 use std::fmt;
 
@@ -15,13 +16,14 @@ impl fmt::Display for RunSummary {
         } = self;
         writeln!(
             f,
-            "embedded {} with {model}, {dtype} on {device}",
-            counted(self.sequences, "sequence", "sequences")
+            "embedded {} with {}, {dtype} on {device}",
+            counted(self.sequences, "sequence", "sequences"),
+            printable(model)
         )?;
         let mut table = Table::new();
         table.load_style(NOTHING);
         for (subject, figures) in self.lines() {
-            table.add_row([subject, &figures]);
+            table.add_row([subject, &*printable(&figures)]);
         }
         write!(f, "{}", table.trim_fmt())
     }

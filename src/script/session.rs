@@ -1,7 +1,7 @@
 //! What the calls of one script share.
 
-use super::{Host, api::Failure};
-use crate::{error::Error, job::Problems};
+use super::{Host, api::Failure, files::Files};
+use crate::{error::Error, file::TemporaryFolder, job::Problems};
 use rhai::{Dynamic, EvalAltResult, NativeCallContext};
 use std::{
     cell::{Cell, OnceCell, RefCell, RefMut},
@@ -16,15 +16,18 @@ pub(super) struct Session(Rc<State>);
 
 struct State {
     host: RefCell<Box<dyn Host>>,
+    files: RefCell<Files>,
     /// Made when the script first asks for a temporary path, removed when the script ends.
-    temporary: OnceCell<tempfile::TempDir>,
+    temporary: OnceCell<TemporaryFolder>,
     n_rejected: Cell<u64>,
 }
 
 impl Session {
     pub(super) fn new(host: Box<dyn Host>) -> Self {
+        let files = Files::new(host.is_rehearsal());
         Self(Rc::new(State {
             host: RefCell::new(host),
+            files: RefCell::new(files),
             temporary: OnceCell::new(),
             n_rejected: Cell::new(0),
         }))
@@ -51,6 +54,17 @@ impl Session {
         })
     }
 
+    /// The host, before the script begins.
+    pub(super) fn host_alone(&self) -> RefMut<'_, Box<dyn Host>> {
+        self.0.host.borrow_mut()
+    }
+
+    /// The files that the script names. They are borrowed for one question and never while the script
+    /// is called back.
+    pub(super) fn files(&self) -> RefMut<'_, Files> {
+        self.0.files.borrow_mut()
+    }
+
     pub(super) fn add_rejected(&self, records: u64) {
         self.0.n_rejected.set(self.0.n_rejected.get() + records);
     }
@@ -70,9 +84,7 @@ impl Session {
             )));
         }
         if self.0.temporary.get().is_none() {
-            let folder = tempfile::Builder::new()
-                .prefix("runner-")
-                .tempdir()
+            let folder = TemporaryFolder::new()
                 .map_err(|error| raise(format!("no temporary folder: {error}")))?;
             self.0.temporary.get_or_init(|| folder);
         }

@@ -1,5 +1,6 @@
 //! What can go wrong with an output.
 
+use crate::file::{FileError, hint};
 use ::parquet::errors::ParquetError;
 use std::{
     io,
@@ -12,7 +13,7 @@ pub enum SinkError {
     /// The file is there already.
     #[error("`{}` exists (choose another output, or set `overwrite: true` to replace it)", .0.display())]
     Exists(PathBuf),
-    /// A folder or a device has that name, or the path has no name at all.
+    /// A folder, a pipe or a device has that name, or the path has no name at all.
     #[error("`{}` cannot be an output file (end the path with the name of a file)", .0.display())]
     NotAFile(PathBuf),
     /// Two columns would have the same name.
@@ -110,18 +111,21 @@ impl SinkError {
     }
 }
 
-/// What to do about an error of the file system, ready to be appended to it.
-fn hint(kind: io::ErrorKind) -> &'static str {
-    match kind {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            " (free some space, or choose an output on another file system)"
+impl From<FileError> for SinkError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Exists(path) => Self::Exists(path),
+            FileError::NotAFile(path) => Self::NotAFile(path),
+            FileError::Io {
+                action,
+                path,
+                error,
+            } => Self::Io {
+                action,
+                path,
+                error,
+            },
         }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            " (choose an output in a folder that you may write to)"
-        }
-        io::ErrorKind::NotADirectory => " (a folder of the path is a file)",
-        io::ErrorKind::InvalidFilename => " (choose a shorter name)",
-        _ => "",
     }
 }
 
@@ -147,6 +151,11 @@ mod tests {
         check(
             122,
             "(free some space, or choose an output on another file system)",
+        );
+        check(
+            27,
+            "(raise the limit on the size of files, `ulimit -f`, or choose an output on another file \
+             system)",
         );
         check(13, "(choose an output in a folder that you may write to)");
         check(5, "(os error 5)");

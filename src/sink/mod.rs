@@ -15,7 +15,6 @@ mod order;
 mod parquet;
 mod provenance;
 mod rejects;
-mod staged;
 
 use std::path::PathBuf;
 

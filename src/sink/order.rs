@@ -1,16 +1,19 @@
 //! From the order of the packer back to the order of the input.
 
 use super::{EmbeddedBatch, OrderError};
-use crate::batch::Row;
+use crate::batch::{Row, WINDOW_TEXT_BYTES};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Values in a released batch, about. It bounds the copy that is in memory twice.
 const RELEASED_VALUES: usize = 1 << 20;
+/// Bytes of text in a released batch, which ends with the row that reaches them.
+const RELEASED_TEXT_BYTES: usize = WINDOW_TEXT_BYTES;
 
 /// Holds the rows that came too early.
 ///
-/// How many it holds is bounded by the packer: see
-/// [`MAX_REORDER_BUDGETS`](crate::batch::MAX_REORDER_BUDGETS). A batch's values stay in memory
+/// How many it holds, and how much text they have, is bounded by the packer: see
+/// [`MAX_REORDER_BUDGETS`](crate::batch::MAX_REORDER_BUDGETS) and
+/// [`MAX_REORDER_WINDOWS`](crate::batch::MAX_REORDER_WINDOWS). A batch's values stay in memory
 /// until its last row is released, and no row is allocated on its own.
 #[derive(Debug)]
 pub struct ReorderBuffer {
@@ -74,12 +77,15 @@ impl ReorderBuffer {
     /// `None`.
     pub fn next_ready(&mut self) -> Option<EmbeddedBatch> {
         let mut ready = EmbeddedBatch::default();
+        let mut n_text_bytes = 0;
         while ready.embeddings.len() < RELEASED_VALUES
+            && n_text_bytes < RELEASED_TEXT_BYTES
             && let Some(held) = self.held.remove(&self.next)
         {
             let start = held.position * self.n_values_per_row;
             let values = &held.embeddings[start..start + self.n_values_per_row];
             ready.embeddings.extend_from_slice(values);
+            n_text_bytes += held.row.text_bytes();
             ready.rows.push(held.row);
             self.next += 1;
         }
@@ -177,6 +183,19 @@ mod tests {
                 embeddings: vec![0.0; 5 * n_values],
             })
             .unwrap();
+        let mut n_rows = || buffer.next_ready().map(|ready| ready.rows.len());
+        assert_eq!(
+            [n_rows(), n_rows(), n_rows(), n_rows()],
+            [Some(2), Some(2), Some(1), None]
+        );
+        // So is its text.
+        let mut buffer = ReorderBuffer::new(0);
+        let mut rows: Vec<_> = (0..5).map(row).collect();
+        for row in &mut rows {
+            row.description = "d".repeat(RELEASED_TEXT_BYTES / 2);
+        }
+        let embeddings = Vec::new();
+        buffer.push(EmbeddedBatch { rows, embeddings }).unwrap();
         let mut n_rows = || buffer.next_ready().map(|ready| ready.rows.len());
         assert_eq!(
             [n_rows(), n_rows(), n_rows(), n_rows()],

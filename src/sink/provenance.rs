@@ -22,7 +22,7 @@ use crate::job::{Dtype, GeluForm, Pooling, RecordPolicy};
 /// | `runner.long_sequences` | `truncate 1022` |
 /// | `runner.residues` | `unk` |
 /// | `runner.min_length`, `runner.max_length`, `runner.take` | `10` |
-/// | `runner.input_fingerprint` | a hash of the contents of the input |
+/// | `runner.input_fingerprint` | a hash of all records: ids, descriptions, residues, lengths, and what became of each |
 /// | `runner.records`, `runner.embedded`, `runner.rejected` | `20000`; the last two add up to the first |
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provenance {

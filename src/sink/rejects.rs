@@ -1,10 +1,10 @@
 //! The list of the records that were not embedded.
 
-use super::{
-    SinkError,
-    staged::{StagedFile, check_target},
+use super::SinkError;
+use crate::{
+    fasta::Rejection,
+    file::{Existing, Keep, Staged, check_target},
 };
-use crate::fasta::Rejection;
 use std::{
     ffi::OsString,
     fs::{self, File},
@@ -17,6 +17,11 @@ const HEADER: &str = "ordinal\tid\treason\n";
 
 /// What `<output>` has behind it in the name of the list.
 const SUFFIX: &str = ".rejects.tsv";
+
+/// What the list of the output that is replaced has behind its name, until that is done.
+const ASIDE: &str = ".previous";
+/// Names that are tried for it.
+const MOST_ASIDE: usize = 100;
 
 /// Writes the rejected records of a run to `<output>.rejects.tsv`, a line a record, in input order:
 /// the record's number in the input from 1, its id, the reason.
@@ -32,14 +37,14 @@ pub struct Rejects {
 #[derive(Debug)]
 struct Target {
     path: PathBuf,
-    overwrite: bool,
+    existing: Existing,
 }
 
 /// A list that has at least one line.
 #[derive(Debug)]
 struct List {
     writer: BufWriter<File>,
-    staged: StagedFile,
+    staged: Staged,
 }
 
 impl Rejects {
@@ -48,12 +53,15 @@ impl Rejects {
     /// # Errors
     /// If there is a list already, and `overwrite` is off.
     pub fn beside(output: &Path, overwrite: bool) -> Result<Self, SinkError> {
-        let mut name = OsString::from(output);
-        name.push(SUFFIX);
-        let path = PathBuf::from(name);
-        check_target(&path, overwrite)?;
+        let path = with_suffix(output, SUFFIX);
+        let existing = if overwrite {
+            Existing::IsReplaced
+        } else {
+            Existing::Stays
+        };
+        check_target(&path, existing)?;
         Ok(Self {
-            target: Some(Target { path, overwrite }),
+            target: Some(Target { path, existing }),
             list: None,
             n_rejected: 0,
         })
@@ -92,36 +100,100 @@ impl Rejects {
         self.n_rejected
     }
 
-    /// Publishes the list if there is one, and then the output by `publish_output`. If the output
-    /// fails, the list is taken back.
+    /// Publishes the list if there is one, and then the output by `publish_output`, so that an output
+    /// never stands there without what was left out of it. If the output fails, all is as it was: the
+    /// list is taken back, and an older one, which belongs to the output that stays, is back in its place.
     pub(super) fn publish_with<T>(
         self,
         publish_output: impl FnOnce() -> Result<T, SinkError>,
     ) -> Result<(T, Option<PathBuf>), SinkError> {
-        // The list comes first: an output never stands there without what was left out of it.
-        let list = self.list.map(List::publish).transpose()?;
-        match publish_output() {
-            Ok(output) => {
-                if list.is_none()
-                    && let Some(target) = self.target
-                    && target.overwrite
-                {
-                    remove_if_there(&target.path)?;
-                }
-                Ok((output, list))
+        let Some(target) = self.target else {
+            return Ok((publish_output()?, None));
+        };
+        let Some(list) = self.list else {
+            let output = publish_output()?;
+            if target.existing == Existing::IsReplaced {
+                // It belonged to the output that has just been replaced.
+                remove_if_there(&target.path)?;
+            }
+            return Ok((output, None));
+        };
+        let aside = Aside::put(&target)?;
+        let published = match list.publish() {
+            Ok(path) => publish_output().map(|output| (output, path)),
+            Err(error) => {
+                aside.forget();
+                return Err(error);
+            }
+        };
+        match published {
+            Ok((output, path)) => {
+                aside.forget();
+                Ok((output, Some(path)))
             }
             Err(error) => {
-                // The error at hand says more than a failure to clean up after it.
-                let _ = list.map(fs::remove_file);
+                aside.put_back();
                 Err(error)
             }
         }
     }
 }
 
+/// The list of the output that is replaced, under a second name. Whatever ends the program meanwhile,
+/// it is not lost.
+struct Aside {
+    path: PathBuf,
+    /// Nothing, if there was no list.
+    aside: Option<PathBuf>,
+}
+
+impl Aside {
+    fn put(target: &Target) -> Result<Self, SinkError> {
+        let path = target.path.clone();
+        if target.existing == Existing::Stays || !path.exists() {
+            return Ok(Self { path, aside: None });
+        }
+        // A list that an earlier run left there when it was killed is nobody's to remove.
+        let names = (1..).map(|n: u32| match n {
+            1 => with_suffix(&path, ASIDE),
+            n => with_suffix(&path, &format!("{ASIDE}-{n}")),
+        });
+        for aside in names.take(MOST_ASIDE) {
+            let put = match fs::hard_link(&path, &aside) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                // Not every file system gives a file a second name.
+                Err(_) => copy(&path, &aside),
+                Ok(()) => Ok(()),
+            };
+            put.map_err(|error| SinkError::io("put aside", &path, error))?;
+            return Ok(Self {
+                path,
+                aside: Some(aside),
+            });
+        }
+        Err(SinkError::Exists(with_suffix(&path, ASIDE)))
+    }
+
+    /// The output that it belonged to is gone, or it never lost its own name.
+    fn forget(self) {
+        // The run has ended as it has; a file too much is no reason to say otherwise.
+        let _ = self.aside.map(fs::remove_file);
+    }
+
+    /// The output that it belongs to stays.
+    fn put_back(self) {
+        // The error at hand says more than a failure to clean up after it. What cannot be put back still
+        // has its second name.
+        let _ = match self.aside {
+            Some(aside) => fs::rename(aside, self.path),
+            None => fs::remove_file(self.path),
+        };
+    }
+}
+
 impl List {
     fn create(target: &Target) -> Result<Self, SinkError> {
-        let staged = StagedFile::create(&target.path, target.overwrite)?;
+        let staged = Staged::create(&target.path, target.existing)?;
         let mut writer = BufWriter::new(staged.writer()?);
         writer
             .write_all(HEADER.as_bytes())
@@ -132,11 +204,11 @@ impl List {
     fn publish(mut self) -> Result<PathBuf, SinkError> {
         let flushed = self.writer.flush();
         flushed.map_err(|error| SinkError::io("write", self.staged.target(), error))?;
-        self.staged.publish()
+        Ok(self.staged.publish(Keep::Safely)?)
     }
 }
 
-/// Removes the list of an earlier run whose output has been replaced.
+/// Removes a file, if it is there.
 fn remove_if_there(path: &Path) -> Result<(), SinkError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -144,6 +216,18 @@ fn remove_if_there(path: &Path) -> Result<(), SinkError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Copies a file to a name that nothing has.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    io::copy(&mut File::open(from)?, &mut File::create_new(to)?)?;
+    Ok(())
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// `field` without the characters that end a field or a line.
@@ -219,6 +303,35 @@ mod tests {
         let rejects = Rejects::beside(&output, true).unwrap();
         rejects.publish_with(|| Ok(())).unwrap();
         assert!(!list.exists());
+    }
+
+    #[test]
+    fn an_older_list_stays_with_the_output_that_it_belongs_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("o.parquet");
+        let list = folder.path().join("o.parquet.rejects.tsv");
+        let again = |outcome: Result<(), SinkError>| {
+            let mut rejects = Rejects::beside(&output, true).unwrap();
+            rejects.add(9, &rejection("p9", "too long")).unwrap();
+            rejects.publish_with(|| outcome).map(|((), list)| list)
+        };
+        publish(&output, Ok(())).unwrap();
+        let old = fs::read_to_string(&list).unwrap();
+        // What a killed run has put aside.
+        let aside = folder.path().join("o.parquet.rejects.tsv.previous");
+        fs::write(&aside, "put aside").unwrap();
+        // A new list, and none, for an output that fails.
+        again(Err(SinkError::NotAFile(output.clone()))).unwrap_err();
+        let none = Rejects::beside(&output, true).unwrap();
+        let failed: Result<((), _), _> =
+            none.publish_with(|| Err(SinkError::NotAFile(output.clone())));
+        failed.unwrap_err();
+        assert_eq!(fs::read_to_string(&list).unwrap(), old);
+        again(Ok(())).unwrap();
+        assert!(fs::read_to_string(&list).unwrap().contains("p9"));
+        assert_eq!(fs::read_to_string(&aside).unwrap(), "put aside");
+        let n_files = folder.path().read_dir().unwrap().count();
+        assert_eq!(n_files, 2, "nothing else is left");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Files that are made once for a machine: compiled kernels, choices of algorithms.
 
+use crate::file::{self, FileError, Keep};
 use std::{
     env, fs,
-    io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// Bytes in a file of the cache before its content: the content's BLAKE3.
@@ -50,7 +50,7 @@ impl Cache {
             && let Err(error) = write(&path, &content)
         {
             // It costs time at the next start, nothing else.
-            tracing::info!("cannot keep `{}`: {error}", path.display());
+            tracing::info!("{error}");
         }
         Ok(content)
     }
@@ -75,14 +75,10 @@ fn read(path: &PathBuf) -> Option<Vec<u8>> {
 }
 
 /// Writes a file under another name first, so that no other process finds half of it.
-fn write(path: &PathBuf, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(path);
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(blake3::hash(content).as_bytes())?;
-    file.write_all(content)?;
-    file.persist(path)?;
-    Ok(())
+fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let hash = blake3::hash(content);
+    let bytes = [hash.as_bytes(), content].concat();
+    file::replace(path, &bytes, Keep::Safely)
 }
 
 #[cfg(test)]

@@ -78,6 +78,15 @@ fn the_stage_that_nobody_waits_in_front_of_is_blamed() {
     check(6.0, slow_writer, Stage::Writing, Critical, "40 rows/s");
     let slow_collector = [[1.0, 0.0, 9.0], [0.1, 0.0, 9.9], [9.0, 1.0, 0.0]];
     check(6.0, slow_collector, Stage::Collecting, Critical, "layers");
+    // Where two are slow, the slower one is to blame.
+    let slower_device = [[0.5, 2.0, 7.5], [0.1, 0.2, 9.7], [0.1, 8.0, 1.9]];
+    check(0.3, slower_device, Stage::Encoding, Good, "busy");
+    let slower_writer = [[1.0, 0.0, 9.0], [0.1, 0.0, 9.9], [0.1, 1.3, 8.6]];
+    check(8.7, slower_writer, Stage::Writing, Critical, "idle");
+    let slower_packing = [[9.5, 0.5, 0.0], [0.1, 8.6, 1.3], [0.1, 9.9, 0.0]];
+    check(8.7, slower_packing, Stage::Packing, Critical, "idle");
+    let slower_reader = [[2.0, 7.5, 0.5], [0.1, 9.0, 0.9], [0.1, 7.9, 2.0]];
+    check(9.0, slower_reader, Stage::Reading, Critical, "waited");
     let slow_handover = [[1.0, 0.0, 9.0], [9.0, 0.5, 0.5], [0.1, 9.9, 0.0]];
     check(2.5, slow_handover, Stage::Encoding, Mild, "token_budget");
 }

@@ -23,6 +23,7 @@ impl Failure {
 
     fn kind(&self) -> &'static str {
         match *self.0 {
+            ref bug if bug.exit_code() == exit_code::BUG => "bug",
             Error::Reader(_) => "reader",
             Error::Sink(_) | Error::Report(_) => "output",
             Error::Monitor(MonitorError::File(_)) => "output",

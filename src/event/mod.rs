@@ -3,13 +3,18 @@
 //! Stations never print. They send events; `progress` shows them as bars, as plain lines or as
 //! JSON lines.
 
+mod channel;
+
 use crate::meter::{Bottleneck, Sample};
 use serde::Serialize;
 use std::path::PathBuf;
 
+pub use channel::{EventReceiver, EventSender, Heard};
+
 /// Something that happened during a run.
 ///
-/// Counts are increments since the last event of the same kind, so that a consumer only adds.
+/// Counts are increments since the last event of the same kind, so that a consumer only adds: one that is
+/// slow gets fewer events with larger increments.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -113,32 +118,4 @@ pub enum Event {
         /// The error, for a run that failed.
         error: Option<String>,
     },
-}
-
-/// Where stations send their events. Clones share one consumer.
-#[derive(Clone)]
-pub struct EventSender(flume::Sender<Event>);
-
-impl EventSender {
-    /// A sender and the receiver that its consumer reads.
-    ///
-    /// The channel is unbounded: events are a few per batch, and a slow terminal must never hold
-    /// the pipeline up.
-    pub fn channel() -> (Self, flume::Receiver<Event>) {
-        let (sender, receiver) = flume::unbounded();
-        (Self(sender), receiver)
-    }
-
-    /// Sends an event. Without a consumer it is dropped.
-    pub fn send(&self, event: Event) {
-        // No consumer means that nobody wants to see events, as in most tests.
-        let _ = self.0.send(event);
-    }
-
-    /// Sends [`Event::Warning`].
-    pub fn warn(&self, message: impl Into<String>) {
-        self.send(Event::Warning {
-            message: message.into(),
-        });
-    }
 }

@@ -1,0 +1,169 @@
+//! A consumer that stands still, and what it hears when it goes on.
+
+use super::*;
+use crate::meter::{Metric, Sample};
+use proptest::prelude::*;
+
+fn started() -> Event {
+    Event::RunStarted {
+        inputs: "a.fa".to_owned(),
+        model: "m".to_owned(),
+        device: "CPU".to_owned(),
+        input_bytes: None,
+        readers: 1,
+        token_budget: 1,
+        take: None,
+    }
+}
+
+fn finished(tokens: u64) -> Event {
+    Event::RunFinished {
+        sequences: 0,
+        tokens,
+        seconds: 0.0,
+        output: None,
+        error: None,
+    }
+}
+
+/// What a consumer that adds knows of each run: rows, tokens, bytes, the last queue, the last sample.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Known([u64; 5]);
+
+fn known(events: impl Iterator<Item = Event>) -> Vec<Known> {
+    let mut runs = vec![Known::default()];
+    for event in events {
+        let run = &mut runs.last_mut().expect("never empty").0;
+        match event {
+            Event::RunStarted { .. } => runs.push(Known::default()),
+            Event::RunFinished { .. } => runs.push(Known::default()),
+            Event::RowsWritten { rows } => run[0] += rows,
+            Event::BatchEncoded { tokens, .. } => run[1] += tokens,
+            Event::UnitRead { input_bytes } => run[2] += input_bytes,
+            Event::BatchPacked { queued, .. } => run[3] = queued as u64,
+            Event::Sample { sample } => {
+                run[4] = sample.get(Metric::Tokens).unwrap_or(0.0) as u64;
+            }
+            _ => {}
+        }
+    }
+    runs
+}
+
+fn event(kind: u8, n: u64) -> Event {
+    match kind {
+        0 => Event::RowsWritten { rows: n },
+        1 => Event::BatchEncoded {
+            sequences: 1,
+            tokens: n,
+            seconds: 0.5,
+            waited_seconds: 0.25,
+        },
+        2 => Event::UnitRead { input_bytes: n },
+        3 => Event::BatchPacked {
+            sequences: 1,
+            tokens: 1,
+            queued: n as usize,
+        },
+        4 => {
+            let mut sample = Sample::new(1.0);
+            sample.set(Metric::Tokens, n as f64);
+            Event::Sample {
+                sample: Box::new(sample),
+            }
+        }
+        5 => Event::Warning {
+            message: "w".to_owned(),
+        },
+        6 => started(),
+        _ => finished(n),
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_count_is_lost_however_late_the_consumer_is(
+        // Mostly counts: kinds from 0 to 7, and where the consumer hears so many events.
+        sent in prop::collection::vec((prop_oneof![40 => 0u8..6, 1 => 6u8..8], 0u64..1000), 0..6000),
+        pauses in prop::collection::vec(0usize..3000, 1..5),
+    ) {
+        let (sender, receiver) = EventSender::channel();
+        let mut heard = Vec::new();
+        let mut pauses = pauses.into_iter().cycle();
+        let mut until = pauses.next();
+        for (n, (kind, value)) in sent.iter().enumerate() {
+            sender.send(event(*kind, *value));
+            if Some(n) == until {
+                heard.extend(receiver.try_iter().take(700));
+                until = pauses.next().map(|pause| n + pause + 1);
+            }
+        }
+        heard.extend(receiver.try_iter());
+        let expect = known(sent.iter().map(|(kind, value)| event(*kind, *value)));
+        prop_assert_eq!(known(heard.into_iter()), expect);
+    }
+}
+
+#[test]
+fn a_consumer_that_stands_still_costs_bounded_memory() {
+    let (sender, receiver) = EventSender::channel();
+    sender.send(started());
+    for n in 0..100_000 {
+        sender.send(event((n % 6) as u8, 1));
+        sender.warn("x".repeat(1 << 14));
+    }
+    sender.send(finished(7));
+    let heard: Vec<_> = receiver.try_iter().collect();
+    assert!(
+        heard.len() < MOST_EVENTS + MOST_LATE_WARNINGS + 12,
+        "{}",
+        heard.len()
+    );
+    assert!(matches!(heard[0], Event::RunStarted { .. }));
+    let end = &heard[heard.len() - 2..];
+    assert!(
+        matches!(end[0], Event::RunFinished { tokens: 7, .. }),
+        "{end:?}"
+    );
+    let Event::Warning { message } = &end[1] else {
+        panic!("{end:?}");
+    };
+    let n_warnings = heard.iter().filter(|event| is_warning(event)).count() - 1;
+    let n_left_out = 100_000 + 16_666 - n_warnings;
+    assert!(
+        message.starts_with(&format!("{n_left_out} more warnings")),
+        "{message}"
+    );
+    let longest = heard.iter().map(|event| match event {
+        Event::Warning { message } => message.len(),
+        _ => 0,
+    });
+    assert!(longest.max() <= Some(MOST_TEXT_BYTES + '…'.len_utf8()));
+    // From here on it is as if nothing had been.
+    sender.warn("again");
+    assert_eq!(receiver.try_iter().count(), 1);
+}
+
+#[test]
+fn the_end_comes_after_all_that_was_sent() {
+    let (sender, receiver) = EventSender::channel();
+    let clone = sender.clone();
+    drop(sender);
+    assert!(matches!(
+        receiver.receive_within(Duration::ZERO),
+        Heard::Nothing
+    ));
+    clone.warn("last");
+    drop(clone);
+    assert!(matches!(
+        receiver.receive_within(Duration::from_secs(60)),
+        Heard::Event(_)
+    ));
+    assert!(matches!(
+        receiver.receive_within(Duration::from_secs(60)),
+        Heard::End
+    ));
+    let (sender, receiver) = EventSender::channel();
+    drop(receiver);
+    sender.warn("nobody hears it");
+}

@@ -1,0 +1,16 @@
+//! Files that are there completely or not at all.
+//!
+//! *Input*: where a file is to be, and what it holds. *Output*: the file, or nothing. *Owns*: temporary
+//! names, and that none of them outlives its process. *Never*: writes to a pipe or a device, waits for
+//! another process.
+
+mod error;
+mod staged;
+mod stale;
+mod target;
+mod temporary;
+
+pub use error::{FileError, hint};
+pub use staged::{Keep, Staged, replace};
+pub use target::{Existing, check_target, create, create_folder};
+pub use temporary::{TemporaryFolder, remove_temporary};

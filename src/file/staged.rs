@@ -1,0 +1,181 @@
+//! A file that has a temporary name until it is complete.
+
+use super::{
+    Existing, FileError, check_target, create_folder, stale,
+    target::{behind_links, folder_of},
+    temporary::{Registration, register},
+};
+use std::{
+    fs::{File, Permissions, TryLockError},
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, PermissionsExt, fchown},
+    path::{Path, PathBuf},
+};
+use tempfile::NamedTempFile;
+
+/// How much a file's contents are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// They are on the disk before the file has its name.
+    Safely,
+    /// They are soon replaced.
+    Briefly,
+}
+
+/// Rights of a new file, which the umask reduces.
+const NEW_FILE_MODE: u32 = 0o666;
+/// The bits of a mode that are rights.
+const RIGHTS: u32 = 0o7777;
+/// How often a new file may be taken for one of a dead process before its lock is done without.
+const MOST_TRIES: usize = 16;
+
+/// A file on its way to its name, in the same folder so that publishing is one rename. Dropping it
+/// removes it, and so does the end of the program by a signal; what SIGKILL or a power cut leave, the
+/// next one that writes into the folder removes.
+#[derive(Debug)]
+pub struct Staged {
+    target: PathBuf,
+    /// Where `target` leads, if it is a link.
+    destination: PathBuf,
+    existing: Existing,
+    // Before its registration, so that it is on the list as long as it is there.
+    file: NamedTempFile,
+    _registration: Registration,
+}
+
+impl Staged {
+    /// An empty file that [`publish`](Self::publish) will name `target`. Missing folders are created,
+    /// and stay. Where `target` is a link, the file that it leads to is written.
+    ///
+    /// # Errors
+    /// As [`check_target`], and if the file cannot be created.
+    pub fn create(target: &Path, existing: Existing) -> Result<Self, FileError> {
+        check_target(target, existing)?;
+        let destination = behind_links(target)?;
+        let folder = folder_of(&destination);
+        create_folder(folder)?;
+        stale::sweep_once(folder);
+        // Nobody may read the new file who could not read the old one.
+        let old = destination.metadata();
+        let mode = old.map_or(NEW_FILE_MODE, |old| old.mode() & RIGHTS);
+        let make = || {
+            tempfile::Builder::new()
+                .prefix(&stale::prefix())
+                .suffix(stale::SUFFIX)
+                // Temporary files are private by default; the umask decides about this one.
+                .permissions(Permissions::from_mode(mode))
+                .tempfile_in(folder)
+        };
+        let mut n_tries = 0;
+        loop {
+            let (file, registration) = register(make, NamedTempFile::path)
+                .map_err(|error| FileError::io("create a file in", folder, error))?;
+            n_tries += 1;
+            if n_tries == MOST_TRIES || is_kept(file.as_file()) {
+                return Ok(Self {
+                    target: target.to_owned(),
+                    destination,
+                    existing,
+                    file,
+                    _registration: registration,
+                });
+            }
+        }
+    }
+
+    /// The name that the file will have.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// A handle for writing the contents.
+    ///
+    /// # Errors
+    /// If the process has too many open files.
+    pub fn writer(&self) -> Result<File, FileError> {
+        let cloned = self.file.as_file().try_clone();
+        cloned.map_err(|error| FileError::io("write", &self.target, error))
+    }
+
+    /// Gives the file its name. It has the rights and the owner of the file that it replaces, as far
+    /// as the system lets it.
+    ///
+    /// # Errors
+    /// - If a file of that name came into being meanwhile, and is to stay.
+    /// - If the file system refuses.
+    pub fn publish(self, keep: Keep) -> Result<PathBuf, FileError> {
+        let Self {
+            target,
+            destination,
+            existing,
+            file,
+            ..
+        } = &self;
+        let io = |action| move |error| FileError::io(action, target, error);
+        if let Ok(old) = destination.metadata()
+            && *existing == Existing::IsReplaced
+        {
+            // Only root gives files away, so it may fail.
+            let _ = fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
+            let rights = Permissions::from_mode(old.mode() & RIGHTS);
+            let set = file.as_file().set_permissions(rights);
+            set.map_err(io("set the rights of"))?;
+        }
+        if keep == Keep::Safely {
+            file.as_file().sync_all().map_err(io("write"))?;
+        }
+        // Checked again because what renames could replace may have changed during the run. A file that
+        // is to stay is protected by the kernel at last, in the same step that renames.
+        check_target(target, *existing)?;
+        check_target(destination, *existing)?;
+        let Self {
+            target,
+            destination,
+            existing,
+            file,
+            _registration,
+        } = self;
+        let persisted = match existing {
+            Existing::IsReplaced => file.persist(&destination),
+            Existing::Stays => file.persist_noclobber(&destination),
+        };
+        persisted.map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => FileError::Exists(target.clone()),
+            _ => FileError::io("publish", &target, error.error),
+        })?;
+        if keep == Keep::Safely {
+            // The file has its name. Some file systems cannot sync a folder, which is no reason to
+            // report a failure.
+            let _ = File::open(folder_of(&destination)).and_then(|folder| folder.sync_all());
+        }
+        Ok(target)
+    }
+}
+
+/// Takes the lock that tells others that this process lives, and looks whether one of them was faster
+/// and has removed the file.
+fn is_kept(file: &File) -> bool {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => false,
+        // Where there are no locks nobody removes anything.
+        Ok(()) | Err(TryLockError::Error(_)) => {
+            file.metadata().is_ok_and(|found| found.nlink() > 0)
+        }
+    }
+}
+
+/// Writes a file under a temporary name and renames it to `target`, which it replaces. Missing
+/// parent folders are created.
+///
+/// # Errors
+/// As [`Staged::create`] and [`Staged::publish`].
+pub fn replace(target: &Path, contents: &[u8], keep: Keep) -> Result<(), FileError> {
+    let staged = Staged::create(target, Existing::IsReplaced)?;
+    let written = staged.file.as_file().write_all(contents);
+    written.map_err(|error| FileError::io("write", target, error))?;
+    staged.publish(keep)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! Temporary files that dead processes left behind.
+
+use nix::fcntl::OFlag;
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process,
+    sync::{LazyLock, Mutex, PoisonError},
+};
+
+/// What the name of a temporary file begins and ends with.
+const PREFIX: &str = ".runner-";
+pub(super) const SUFFIX: &str = ".partial";
+/// Characters of a host's name that are kept.
+const LONGEST_HOST: usize = 64;
+
+/// The name of this machine, of characters that a file name may have.
+static HOST: LazyLock<String> = LazyLock::new(|| {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || ['.', '-', '_'].contains(c);
+    let name: String = name.chars().filter(is_plain).take(LONGEST_HOST).collect();
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
+});
+
+/// Folders that were swept.
+static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// What the names of this process's temporary files begin with: `.runner-<host>-<pid>-`.
+pub(super) fn prefix() -> String {
+    format!("{PREFIX}{}-{}-", *HOST, process::id())
+}
+
+/// As [`sweep`], once for each folder: some files are replaced many times a second.
+pub(super) fn sweep_once(folder: &Path) {
+    let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if swept.insert(folder.to_owned()) {
+        sweep(folder);
+    }
+}
+
+/// Removes the temporary files in `folder` whose processes are dead. Where that is not certain they
+/// stay, for they cost space and nothing else.
+fn sweep(folder: &Path) {
+    let Ok(entries) = folder.read_dir() else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_ours = name.to_str().is_some_and(is_of_this_host);
+        if is_ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            remove_if_dead(&entry.path());
+        }
+    }
+}
+
+/// Whether a name is that of a temporary file, and not of one from another machine. A file system that
+/// several machines share may keep the locks of each of them to itself.
+fn is_of_this_host(name: &str) -> bool {
+    let Some(middle) = name
+        .strip_prefix(PREFIX)
+        .and_then(|rest| rest.strip_suffix(SUFFIX))
+    else {
+        return false;
+    };
+    let mut parts = middle.rsplitn(3, '-').skip(1);
+    match (parts.next(), parts.next()) {
+        (Some(pid), Some(host)) if pid.parse::<u32>().is_ok() => host == *HOST,
+        _ => true,
+    }
+}
+
+/// Removes a file that nobody holds the lock of. Its process holds it as long as it lives, and the
+/// system gives it back when it dies, however that happens.
+fn remove_if_dead(path: &Path) {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let opened = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(flags.bits())
+        .open(path);
+    if let Ok(file) = opened
+        && file.try_lock().is_ok()
+    {
+        // While the lock is held: whoever has just made this file finds out that it is gone.
+        let _ = fs::remove_file(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_dead_processes_of_this_host_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let dead = format!("{PREFIX}{}-1-abc{SUFFIX}", *HOST);
+        let living = format!("{PREFIX}{}-1-def{SUFFIX}", *HOST);
+        let foreign = format!("{PREFIX}not-{}-1-abc{SUFFIX}", *HOST);
+        let others = [".runner-notes.txt", "a.partial", "runner-a.partial"];
+        let names = [&dead, &living, &foreign, ".runner-old.partial"];
+        for name in names.into_iter().chain(others) {
+            fs::write(at(name), "").unwrap();
+        }
+        fs::create_dir(at(".runner-folder.partial")).unwrap();
+        let lock = File::open(at(&living)).unwrap();
+        lock.try_lock().unwrap();
+        sweep(folder.path());
+        let stays = |name: &str| at(name).exists();
+        assert!(!stays(&dead) && !stays(".runner-old.partial"));
+        assert!(stays(&living) && stays(&foreign) && stays(".runner-folder.partial"));
+        assert!(others.into_iter().all(stays));
+        drop(lock);
+        sweep(folder.path());
+        assert!(!stays(&living));
+    }
+}

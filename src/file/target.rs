@@ -1,0 +1,141 @@
+//! Where a file is to be written: a file or nothing, through links, never a pipe or a device.
+
+use super::FileError;
+use nix::{errno::Errno, fcntl::OFlag};
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+/// Links that lead to a file at most, as on Linux.
+const MOST_LINKS: usize = 40;
+
+/// What becomes of a file that has the name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and nothing is written.
+    Stays,
+    /// It is replaced, as a whole and when its successor is complete.
+    IsReplaced,
+}
+
+/// Checks that a file may be written as `target`.
+///
+/// # Errors
+/// - If there is a file of that name, and it is to stay.
+/// - If `target` names something that is not a file: a folder, a pipe, a device.
+/// - If the file system refuses.
+pub fn check_target(target: &Path, existing: Existing) -> Result<(), FileError> {
+    if target.file_name().is_none() {
+        return Err(FileError::NotAFile(target.to_owned()));
+    }
+    match target.metadata() {
+        // Renaming over `/dev/null` would replace it.
+        Ok(found) if !found.is_file() => Err(FileError::NotAFile(target.to_owned())),
+        Ok(_) if existing == Existing::Stays => Err(FileError::Exists(target.to_owned())),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(FileError::io("write", target, error)),
+    }
+}
+
+/// Opens `target` for writing from its beginning, and makes the folders that it is in. It never waits:
+/// opening a named pipe would, for a reader that may never come.
+///
+/// # Errors
+/// As [`check_target`].
+pub fn create(target: &Path) -> Result<File, FileError> {
+    check_target(target, Existing::IsReplaced)?;
+    create_folder(folder_of(target))?;
+    let io = |error| FileError::io("write", target, error);
+    let opened = File::options()
+        .write(true)
+        .create(true)
+        // What is no file, although it was one just now, must be left as it is.
+        .truncate(false)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
+        .open(target);
+    let file = opened.map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
+        // A pipe that nobody reads.
+        Some(Errno::ENXIO) => FileError::NotAFile(target.to_owned()),
+        _ => io(error),
+    })?;
+    if !file.metadata().map_err(io)?.is_file() {
+        return Err(FileError::NotAFile(target.to_owned()));
+    }
+    file.set_len(0).map_err(io)?;
+    Ok(file)
+}
+
+/// Creates a folder and those that it is in, as far as they are missing.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn create_folder(folder: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(folder).map_err(|error| FileError::io("create the folder", folder, error))
+}
+
+/// The folder that a file is in.
+pub(super) fn folder_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Where the links lead that `target` is, if it is one; nothing need be there.
+pub(super) fn behind_links(target: &Path) -> Result<PathBuf, FileError> {
+    let mut path = target.to_owned();
+    for _ in 0..MOST_LINKS {
+        match path.read_link() {
+            // A link that is not absolute begins at its own folder.
+            Ok(next) => path = folder_of(&path).join(next),
+            // It is no link, or not there.
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(FileError::io("write", target, Errno::ELOOP.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn files_are_opened_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("old"), "some text").unwrap();
+        mkfifo(&at("pipe"), Mode::S_IRWXU).unwrap();
+        symlink("pipe", at("link")).unwrap();
+        symlink("nowhere/new", at("dangling")).unwrap();
+        fs::create_dir(at("nowhere")).unwrap();
+        for name in ["old", "new/folder/a", "dangling"] {
+            create(&at(name)).unwrap();
+            assert_eq!(fs::read_to_string(at(name)).unwrap(), "");
+        }
+        assert!(at("nowhere/new").exists());
+        for name in ["pipe", "link", "nowhere", "/dev/null", ".."] {
+            let error = create(&at(name)).unwrap_err();
+            assert!(matches!(error, FileError::NotAFile(_)), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn links_are_followed_to_their_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("inner")).unwrap();
+        symlink("inner/second", at("first")).unwrap();
+        symlink("../third", at("inner/second")).unwrap();
+        symlink("round", at("round")).unwrap();
+        let end = behind_links(&at("first")).unwrap();
+        assert_eq!(end, at("inner/../third"));
+        assert!(behind_links(&at("round")).is_err());
+        assert_eq!(behind_links(&at("inner")).unwrap(), at("inner"));
+    }
+}
