@@ -8,6 +8,7 @@ use crate::{
     job::Problems,
     model::ModelError,
     monitor::MonitorError,
+    paths::PathError,
     reader::ReaderError,
     report::ReportError,
     sink::{OrderError, SinkError},
@@ -102,6 +103,15 @@ impl From<ReaderError> for Error {
             ReaderError::Input(error) => Self::Input(error),
             ReaderError::Stopped(reason) => Self::Stopped(reason),
             error => Self::Reader(error),
+        }
+    }
+}
+
+impl From<PathError> for Error {
+    fn from(error: PathError) -> Self {
+        match error {
+            PathError::Plan(problems) => Self::Plan(problems),
+            PathError::File(error) => Self::Report(error.into()),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod event;
 pub mod file;
 pub mod job;
 pub mod meter;
+pub mod paths;
 pub mod queue;
 pub mod text;
 

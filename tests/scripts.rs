@@ -5,6 +5,7 @@
 //! - `scripts/good/*.rhai` are right.
 
 use assert_cmd::Command;
+use runner::job::{EmbedOptions, ModelSpec, SweepPlan};
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -182,6 +183,185 @@ fn a_mock_job_from_end_to_end() {
     assert_eq!(stdout, "2 1 1 10 12\n[\"a\"]\nRun\n", "{stderr}");
     assert_eq!(exit_code, 7, "{stderr}");
     assert!(stderr.contains("1 record was rejected"), "{stderr}");
+}
+
+#[test]
+fn right_scripts_are_right_before_their_runs() {
+    for command in ["check", "exec"] {
+        let (exit_code, _, stderr) = run(&[command, "tests/scripts/good/rehearsed.rhai"]);
+        // A record is rejected; a rehearsal reads none.
+        let expect = if command == "exec" { 7 } else { 0 };
+        assert_eq!(exit_code, expect, "{stderr}");
+    }
+}
+
+#[test]
+fn a_rehearsal_reads_what_is_there() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let check = |script: &str, expect: i32, message: &str| {
+        let path = folder.path().join("job.rhai");
+        fs::write(&path, script).expect("a script");
+        let (exit_code, _, stderr) = run(&["check", path.to_str().expect("UTF-8")]);
+        assert_eq!(exit_code, expect, "{stderr}");
+        assert!(stderr.contains(message), "{stderr}");
+    };
+    check("embeddings(\"no/such.parquet\");", 4, "no/such.parquet");
+    check(
+        "embeddings(\"tests/scripts/existing.parquet\");",
+        4,
+        "existing.parquet",
+    );
+    let embed = "let m = esm2(\"tests/golden/hd16\", #{ device: \"mock\" });
+        let d = fasta(\"tests/scripts/tiny.fa\");
+        embed(m, d, #{ OPTION });";
+    let with = |option: &str| embed.replace("OPTION", option);
+    let parameters = "must be a closure with one parameter";
+    check(&with("on_sample: |a, b| a"), 3, parameters);
+    check(&with("on_bottleneck: || 1"), 3, parameters);
+    check(&with("on_sample: |s| s.tokns"), 3, "tokns");
+    check(&with("on_sample: |s| throw \"enough\""), 0, "");
+    check(
+        &with("on_bottleneck: |f| f.mesage"),
+        3,
+        "did you mean `message`?",
+    );
+    check(
+        &with("output: \"/proc/none/o.parquet\""),
+        1,
+        "cannot create the folder `/proc/none`",
+    );
+}
+
+#[test]
+fn texts_of_every_editor_are_scripts() {
+    for command in ["check", "exec"] {
+        for (name, expect) in [
+            ("shebang", "a shebang, carriage returns\n"),
+            ("byte_order_mark", "a byte order mark\n"),
+        ] {
+            let script = format!("tests/scripts/good/{name}.rhai");
+            let (exit_code, stdout, stderr) = run(&[command, &script]);
+            assert_eq!(exit_code, 0, "{stderr}");
+            assert_eq!(stdout == expect, command == "exec", "{stdout}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_script_is_said_to_be_none() {
+    let check = |path: &str, expect: &str| {
+        let (exit_code, _, stderr) = run(&["exec", path]);
+        assert_eq!(exit_code, 3, "{stderr}");
+        assert!(stderr.contains(expect), "{stderr}");
+    };
+    check("tests/scripts", "is a folder");
+    check("tests/scripts/tiny.fa", "is FASTA");
+    check("tests/golden/hd16/model.safetensors", "is binary");
+    check("src/report/page/report.html", "error");
+}
+
+#[test]
+fn a_script_in_place_of_a_command() {
+    let (exit_code, _, stderr) = run(&["tests/scripts/tiny job.rhai", "a"]);
+    assert_eq!(exit_code, 2);
+    let proposal = "hint: `runner exec 'tests/scripts/tiny job.rhai' -- a` runs the script";
+    assert!(stderr.contains(proposal), "{stderr}");
+}
+
+#[test]
+fn escape_sequences_do_not_reach_the_terminal() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let script = folder.path().join("e\u{1b}[31mred.rhai");
+    let check = |text: &str| {
+        fs::write(&script, text).expect("a script");
+        for command in ["exec", "check"] {
+            let args = [command, script.to_str().expect("UTF-8")];
+            let (_, stdout, stderr) = run(&args);
+            assert!(!stdout.contains('\u{1b}'), "{stdout:?}");
+            assert!(!stderr.contains('\u{1b}'), "{stderr:?}");
+        }
+    };
+    check("fasta(\"a\u{1b}[31m.fa\").take(-1); // \u{1b}[31m");
+    check("throw \"\\x1b[31mred\";");
+    check("esm2(\"no/\\x1b[31mred\");");
+    check("let model = esm2(\"tests/golden/hd16\", #{ device: \"mock\" });
+        print(embed(model, fasta(\"tests/scripts/tiny.fa\"), #{ output: temp_path(\"\\x1b[31m.parquet\") }));");
+    check("embed(esm2(\"tests/golden/hd16\", #{ device: \"mock\" }), fasta(\"\\x1b[31m.fa\"));");
+    check("sweep(\"\\x1b[31m\"); metrics(\"\\x1b[31m.csv\");");
+    check("");
+}
+
+#[test]
+fn recursion_of_any_kind_ends_with_an_error() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("job.rhai");
+    for script in [
+        "fn f(t) { t.run(#{ n: 1 }, || f(t)); } f(sweep(\"a\"));",
+        "fn f(g) { g.call(g) } f(|g| g.call(g));",
+        "let a = [1]; for n in 0..3000 { a = [a]; } print(a); throw \"deep\";",
+        "let m = #{}; for n in 0..3000 { m = #{ m: m }; } print(m); throw \"deep\";",
+        "let f = || 0; for n in 0..3000 { let g = f; f = || g.call(); } f.call(); throw \"deep\";",
+    ] {
+        fs::write(&path, script).expect("a script");
+        let (exit_code, _, stderr) = run(&["exec", path.to_str().expect("UTF-8")]);
+        assert_eq!(exit_code, 3, "{script}\n{stderr}");
+    }
+}
+
+#[test]
+fn lists_of_many_paths_fit() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("job.rhai");
+    let script = "let paths = []; for n in 0..20_000 { paths.push(`proteins/part-${n}.fasta.gz`); }
+        print(fasta(paths).sources.len);";
+    fs::write(&path, script).expect("a script");
+    let (_, stdout, stderr) = run(&["exec", path.to_str().expect("UTF-8")]);
+    assert_eq!(stdout, "20000\n", "{stderr}");
+}
+
+/// The first column of the table in the README whose header begins so, without backquotes.
+fn table(readme: &str, header: &str) -> Vec<String> {
+    let rows = readme.lines().skip_while(|line| !line.starts_with(header));
+    let rows = rows.skip(2).take_while(|line| line.starts_with('|'));
+    let cells = rows.filter_map(|row| row.split('|').nth(1));
+    cells.map(|cell| cell.trim().replace('`', "")).collect()
+}
+
+fn sorted(names: &[&str]) -> Vec<String> {
+    let mut names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_readme_has_every_option() {
+    let readme = fs::read_to_string("README.md").expect("the README");
+    let check = |header: &str, names: &[&str]| {
+        let mut found = table(&readme, header);
+        found.sort();
+        assert_eq!(found, sorted(names), "{header}");
+    };
+    check("| option of `esm2` |", &ModelSpec::NAMES);
+    check("| option of `embed` |", &EmbedOptions::NAMES);
+    check("| option of `sweep` |", &SweepPlan::NAMES);
+}
+
+#[test]
+fn the_readme_has_every_figure_of_a_run() {
+    let readme = fs::read_to_string("README.md").expect("the README");
+    let row = readme.lines().find(|line| line.starts_with("| `run.…` |"));
+    let cell = row.and_then(|row| row.split('|').nth(2)).expect("a cell");
+    let cell = cell.split(';').next().expect("a text always has a part");
+    let mut found: Vec<_> = cell.split('`').skip(1).step_by(2).collect();
+    found.sort_unstable();
+    let definitions = fs::read_to_string("scripts/runner.d.rhai").expect("the definitions");
+    let getter = |line: &str| {
+        let (name, rest) = line.strip_prefix("fn get ")?.split_once('(')?;
+        rest.starts_with("run: Run").then(|| name.to_owned())
+    };
+    let mut getters: Vec<_> = definitions.lines().filter_map(getter).collect();
+    getters.sort();
+    assert_eq!(found, getters);
 }
 
 #[test]

@@ -325,3 +325,60 @@ fn the_example_works() {
         assert!(folder.path().join("kept").join(name).exists(), "{name}");
     }
 }
+
+#[test]
+fn rows_say_what_their_runs_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = r#"
+        let model = esm2(args[0] + "/examples/models/esm2_t6_2M_demo", #{ device: "mock" });
+        let proteins = fasta(args[0] + "/examples/data/proteins.fasta");
+        let table = sweep("points");
+    "#;
+    let check = |point: &str, expect: Option<&str>| {
+        for verb in ["check", "exec"] {
+            let (exit_code, _, stderr) = run(&folder, verb, &format!("{start}{point}"));
+            match expect {
+                None => assert_eq!(exit_code, Some(0), "{verb} {point}\n{stderr}"),
+                Some(expect) => {
+                    assert_eq!(exit_code, Some(3), "{verb} {point}\n{stderr}");
+                    assert!(stderr.contains(expect), "{verb} {stderr}");
+                }
+            }
+        }
+    };
+    let point = |params: &str, options: &str| {
+        format!("table.run(#{{ {params} }}, || embed(model, proteins, #{{ {options} }}));")
+    };
+    // What a parameter is called, and what it is.
+    check(&point("readers: 2, n: 7, take: 3", ""), None);
+    check(&point("layers: -1", "layers: [6]"), None);
+    check(&point("layers: [0, 6]", "layers: [0, -1]"), None);
+    check(&point("monitor_hz: 2", "monitor_hz: 2.0"), None);
+    check(&point("device: \"mock\", dtype: \"f32\"", ""), None);
+    check(&point("token_budget: 2048", "token_budget: 2048"), None);
+    let differs = |name: &str, row: &str, run: &str| {
+        format!("the point says that `{name}` is {row}, but its run had {run}")
+    };
+    let readers = differs("readers", "4", "2");
+    check(&point("readers: 4", "readers: 2"), Some(&readers));
+    check(&point("readers: 4", ""), Some(&readers));
+    let budget = differs("token_budget", "2048", "4096");
+    check(
+        &point("token_budget: 2048", "token_budget: 4096"),
+        Some(&budget),
+    );
+    let packing = differs("packing", "false", "true");
+    check(&point("packing: false", ""), Some(&packing));
+    let pooling = differs("pooling", "\"cls\"", "\"mean\"");
+    check(&point("pooling: \"cls\"", ""), Some(&pooling));
+    let device = differs("device", "\"cuda\"", "\"mock\"");
+    check(&point("device: \"cuda\"", ""), Some(&device));
+    let added = "table.add(#{ readers: 3 }, embed(model, proteins));";
+    check(added, Some(&differs("readers", "3", "2")));
+    // Closures that are run when their variable has gone on.
+    let late = "let points = [];
+        let n = 1;
+        while n < 4 { points.push(|| embed(model, proteins, #{ readers: n })); n += 1; }
+        for (point, index) in points { table.run(#{ readers: index + 1 }, point); }";
+    check(late, Some(&differs("readers", "1", "4")));
+}

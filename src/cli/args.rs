@@ -2,10 +2,7 @@
 
 use crate::{progress::Style, reader, script::Record};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use std::{
-    io::IsTerminal,
-    path::{Path, PathBuf},
-};
+use std::{io::IsTerminal, path::PathBuf};
 
 /// Embed proteins at scale: a script says what, this program does it.
 #[derive(Debug, Parser)]
@@ -33,13 +30,16 @@ pub(super) enum Command {
     /// Check a script without doing its work: no model is loaded, nothing is written
     ///
     /// The script is run, but `esm2` only reads the model's config, and `embed` only looks for the
-    /// inputs and checks the options. Runs report zeros, `print` is silent.
+    /// inputs and checks the options and all paths. Runs report one sequence that nobody read, `print` is
+    /// silent.
     Check {
         /// The script, a `.rhai` file
         script: PathBuf,
         /// What the script finds in `args`
         #[arg(last = true)]
         args: Vec<String>,
+        #[command(flatten)]
+        records: Records,
     },
     /// What scripts can say
     #[command(subcommand)]
@@ -69,7 +69,7 @@ pub(super) struct Records {
 
 impl Records {
     /// What to write, and where.
-    pub(super) fn files(&self) -> impl Iterator<Item = (Record, &Path)> {
+    pub(super) fn files(&self) -> Vec<(Record, PathBuf)> {
         let files = [
             (Record::Report, &self.report),
             (Record::Metrics, &self.metrics),
@@ -78,7 +78,8 @@ impl Records {
         ];
         files
             .into_iter()
-            .filter_map(|(record, path)| Some((record, path.as_deref()?)))
+            .filter_map(|(record, path)| Some((record, path.clone()?)))
+            .collect()
     }
 }
 

@@ -1,20 +1,34 @@
 //! `runner check`.
 
-use super::{args::Global, ending};
+use super::{
+    args::{Global, Records},
+    ending,
+};
 use crate::{
-    cancel::CancelToken,
     progress::Console,
     script::{self, Rehearsal, Script, ScriptError, Seen},
+    text::printable,
 };
 use serde_json::json;
 use std::path::Path;
 
 /// Rehearses a script and returns the exit code.
-pub(super) fn check(global: &Global, console: &Console, path: &Path, args: &[String]) -> u8 {
+pub(super) fn check(
+    global: &Global,
+    console: &Console,
+    path: &Path,
+    records: &Records,
+    args: &[String],
+) -> u8 {
+    // A rehearsal makes a folder for temporary files, too.
+    let cancel = match super::stopped_by_signals(console) {
+        Ok(cancel) => cancel,
+        Err(exit_code) => return exit_code,
+    };
     let (host, seen) = Rehearsal::new();
     let result = Script::read(path, args.to_vec())
         .map_err(|diagnostic| ScriptError::Failed(Box::new(diagnostic)))
-        .and_then(|script| script::run(&script, Box::new(host), None, CancelToken::default()));
+        .and_then(|script| script::run(&script, &records.files(), Box::new(host), None, cancel));
     if result.is_ok() && !global.is_quiet() {
         let seen = seen.borrow();
         console.print(&if global.is_json() {
@@ -26,7 +40,7 @@ pub(super) fn check(global: &Global, console: &Console, path: &Path, args: &[Str
             })
             .to_string()
         } else {
-            summary(path, &seen)
+            printable(&summary(path, &seen)).into_owned()
         });
     }
     ending::report(global, console, result)

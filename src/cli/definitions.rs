@@ -1,6 +1,14 @@
 //! `runner script definitions`.
 
-use crate::{error::exit_code, progress::Console, script};
+use crate::{
+    error::{Error, exit_code},
+    file::{self, Keep},
+    job::{Problems, check_file_name},
+    paths::{PathError, Role, check_ours, check_target},
+    progress::Console,
+    script,
+    text::printable,
+};
 use std::path::Path;
 
 /// Writes the definitions to `output`, or prints them, and returns the exit code.
@@ -9,14 +17,18 @@ pub(super) fn write(console: &Console, output: Option<&Path>) -> u8 {
     match output {
         None => console.print(text.trim_end()),
         Some(path) => {
-            if let Err(error) = std::fs::write(path, text) {
-                console.note(&format!(
-                    "error: `{}` cannot be written: {error}",
-                    path.display()
-                ));
-                return exit_code::UNEXPECTED;
+            if let Err(error) = replace(path, &text) {
+                console.note(&printable(&format!("error: {error}")));
+                return error.exit_code();
             }
         }
     }
     exit_code::OK
+}
+
+fn replace(path: &Path, text: &str) -> Result<(), Error> {
+    check_file_name(path).map_err(|problem| Problems(vec![problem]))?;
+    check_target(path)?;
+    check_ours(Role::Definitions, path)?;
+    Ok(file::replace(path, text.as_bytes(), Keep::Safely).map_err(PathError::from)?)
 }

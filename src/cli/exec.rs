@@ -5,14 +5,11 @@ use super::{
     ending,
 };
 use crate::{
-    cancel::{CancelToken, StopReason},
-    error::exit_code,
     monitor::Recorder,
     pipeline::Context,
     progress::{Console, Progress},
     reader::Pool,
-    script::{self, Diagnostic, Host, LiveHost, Script, ScriptError},
-    signal,
+    script::{self, LiveHost, Script, ScriptError},
 };
 use std::path::Path;
 
@@ -24,19 +21,12 @@ pub(super) fn exec(
     records: &Records,
     args: &[String],
 ) -> u8 {
-    let cancel = CancelToken::default();
-    let announcer = console.clone();
-    let announce = move |reason| {
-        if reason == StopReason::Interrupted {
-            announcer.note("stopping; press Ctrl-C again to end at once");
-        }
+    let cancel = match super::stopped_by_signals(console) {
+        Ok(cancel) => cancel,
+        Err(exit_code) => return exit_code,
     };
-    if let Err(error) = signal::watch(cancel.clone(), announce) {
-        console.note(&format!("error: signals cannot be listened to: {error}"));
-        return exit_code::UNEXPECTED;
-    }
     let (progress, events) = Progress::start(global.style(), console);
-    let result = Script::read(path, args.to_vec()).and_then(|script| {
+    let result = Script::read(path, args.to_vec()).map(|script| {
         let context = Context {
             readers: Pool::new(),
             n_runs: 0,
@@ -45,17 +35,15 @@ pub(super) fn exec(
             events,
             cancel: cancel.clone(),
         };
-        let mut host = LiveHost::new(context, &script.name);
-        for (record, path) in records.files() {
-            host.record(record, path)
-                .map_err(|error| Diagnostic::of_error(&error))?;
-        }
-        Ok((script, host))
+        let host = LiveHost::new(context, &script.name);
+        (script, host)
     });
     let result = result
         .map_err(|diagnostic| ScriptError::Failed(Box::new(diagnostic)))
         .and_then(|(script, host)| {
-            script::run(&script, Box::new(host), Some(console.clone()), cancel)
+            let records = records.files();
+            let console = Some(console.clone());
+            script::run(&script, &records, Box::new(host), console, cancel)
         });
     drop(progress);
     ending::report(global, console, result)

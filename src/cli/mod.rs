@@ -8,12 +8,20 @@ mod check;
 mod definitions;
 mod ending;
 mod exec;
+mod stack;
+mod usage;
 
-use crate::{progress::Console, reader};
+use crate::{
+    cancel::{CancelToken, StopReason},
+    error::exit_code,
+    progress::Console,
+    reader, signal,
+    text::printable,
+};
 use args::{Cli, Command, ScriptCommand};
-use clap::Parser;
+use clap::{Parser, error::ErrorKind};
 use std::{
-    io,
+    env, io,
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
 };
@@ -26,6 +34,11 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help and version come this way too; where they cannot be written, nothing can.
             let _ = error.print();
+            if error.kind() == ErrorKind::InvalidSubcommand
+                && let Some(proposal) = usage::proposal(env::args_os())
+            {
+                Console::default().note(&printable(&format!("hint: `{proposal}` runs the script")));
+            }
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
@@ -45,8 +58,12 @@ pub fn run() -> ExitCode {
             script,
             records,
             args,
-        } => exec::exec(&cli.global, &console, script, records, args),
-        Command::Check { script, args } => check::check(&cli.global, &console, script, args),
+        } => stack::with_room(|| exec::exec(&cli.global, &console, script, records, args)),
+        Command::Check {
+            script,
+            records,
+            args,
+        } => stack::with_room(|| check::check(&cli.global, &console, script, records, args)),
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&console, output.as_deref())
         }
@@ -56,6 +73,27 @@ pub fn run() -> ExitCode {
     let exit_code = panic::catch_unwind(AssertUnwindSafe(command))
         .unwrap_or_else(|panic| ending::panicked(&cli.global, &console, &*panic));
     ExitCode::from(exit_code)
+}
+
+/// Turns the signals that end programs into a request to stop.
+///
+/// # Errors
+/// The exit code, if that is not possible.
+fn stopped_by_signals(console: &Console) -> Result<CancelToken, u8> {
+    let cancel = CancelToken::default();
+    let announcer = console.clone();
+    let announce = move |reason| {
+        if reason == StopReason::Interrupted {
+            announcer.note("stopping; press Ctrl-C again to end at once");
+        }
+    };
+    match signal::watch(cancel.clone(), announce) {
+        Ok(()) => Ok(cancel),
+        Err(error) => {
+            console.note(&format!("error: signals cannot be listened to: {error}"));
+            Err(exit_code::UNEXPECTED)
+        }
+    }
 }
 
 /// Sends log lines through the console, so that they do not tear its bars.

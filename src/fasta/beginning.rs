@@ -1,34 +1,79 @@
 //! What stands before the first record of a file, and whether the file is FASTA at all.
 
-use super::error::Fault;
-use std::io::{self, BufRead};
+use super::{
+    definition::{begins_record, without_marks},
+    error::Fault,
+    section::Section,
+};
+use std::io::{self, Read};
 
-/// Skips a byte order mark and blank lines before the first record. The inner result tells what the
+/// Skips byte order marks and blank lines before the first record. The inner result tells what the
 /// text is, if it is not FASTA.
-pub(super) fn find_beginning(section: &mut impl BufRead) -> io::Result<Result<(), Fault>> {
-    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-    if section.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
-        section.consume(BYTE_ORDER_MARK.len());
+pub(super) fn find_beginning(section: &mut Section<impl Read>) -> io::Result<Result<(), Fault>> {
+    section.peek()?;
+    if let Some(encoding) = wide_encoding(section.buffered()) {
+        return Ok(Err(not_utf8(encoding)));
     }
     loop {
-        let text = section.fill_buf()?;
-        let n_blanks = text
-            .iter()
-            .take_while(|byte| byte.is_ascii_whitespace())
-            .count();
-        if n_blanks == 0 {
-            return Ok(match text {
-                [] | [b'>', ..] => Ok(()),
-                _ => Err(not_fasta(text)),
-            });
+        let text = section.peek()?.text;
+        let rest = without_marks(text).trim_ascii_start();
+        let n_blanks = text.len() - rest.len();
+        if rest.is_empty() && n_blanks > 0 {
+            section.consume(n_blanks);
+        } else if rest.is_empty() || begins_record(rest) {
+            section.skip_in_line(n_blanks);
+            return Ok(Ok(()));
+        } else {
+            section.skip_in_line(n_blanks);
+            return Ok(Err(not_fasta(section.buffered())));
         }
-        section.consume(n_blanks);
     }
+}
+
+/// The encoding of a text whose characters have two or four bytes, as `iconv` calls it.
+fn wide_encoding(text: &[u8]) -> Option<&'static str> {
+    const MARKS: [(&[u8], &str); 4] = [
+        (b"\xff\xfe\0\0", "UTF-32LE"),
+        (b"\0\0\xfe\xff", "UTF-32BE"),
+        (b"\xff\xfe", "UTF-16LE"),
+        (b"\xfe\xff", "UTF-16BE"),
+    ];
+    let marked = MARKS.iter().find(|(mark, _)| text.starts_with(mark));
+    if let Some((_, encoding)) = marked {
+        return Some(encoding);
+    }
+    // Characters of ASCII have zeros in all other bytes, and names may have others among them.
+    let head = &text[..text.len().min(64)];
+    let fits = |n: usize, zeros: &[usize]| {
+        let bytes = head.iter().enumerate();
+        let n_fitting = bytes
+            .filter(|(index, byte)| zeros.contains(&(index % n)) == (**byte == 0))
+            .count();
+        head.len() >= n && 5 * n_fitting >= 4 * head.len()
+    };
+    [
+        (4, &[1, 2, 3][..], "UTF-32LE"),
+        (4, &[0, 1, 2], "UTF-32BE"),
+        (2, &[1], "UTF-16LE"),
+        (2, &[0], "UTF-16BE"),
+    ]
+    .into_iter()
+    .find(|(n, zeros, _)| fits(*n, zeros))
+    .map(|(.., encoding)| encoding)
+}
+
+fn not_utf8(encoding: &str) -> Fault {
+    Fault::of_file(
+        format!("is not FASTA as UTF-8: it looks like {encoding} text"),
+        format!("convert it: `iconv -f {encoding} -t UTF-8 old.fasta > new.fasta`"),
+    )
 }
 
 /// Says what a text looks like that is not FASTA.
 fn not_fasta(text: &[u8]) -> Fault {
-    const LOOKS: [(&[u8], &str, &str); 12] = [
+    const CONVERT: &str = "convert it to FASTA, and remove the gaps";
+    const LOOKS: [(&[u8], &str, &str); 21] = [
+        (b"@HD\t", "SAM", "export FASTA instead"),
         (
             b"@",
             "FASTQ",
@@ -46,6 +91,14 @@ fn not_fasta(text: &[u8]) -> Fault {
             "FASTA with `;` comments",
             "remove the lines that begin with `;`",
         ),
+        (b"# STOCKHOLM", "a Stockholm alignment", CONVERT),
+        (b"CLUSTAL", "a Clustal alignment", CONVERT),
+        (b"MUSCLE (", "a Clustal alignment", CONVERT),
+        (b"PROBCONS", "a Clustal alignment", CONVERT),
+        (b"#NEXUS", "a NEXUS alignment", CONVERT),
+        (b"!!AA_MULTIPLE", "an MSF alignment", CONVERT),
+        (b"PileUp", "an MSF alignment", CONVERT),
+        (b"##gff", "GFF", "give the FASTA of the proteins instead"),
         (b"LOCUS ", "GenBank", "convert it to FASTA"),
         (
             b"ID   ",
@@ -53,34 +106,46 @@ fn not_fasta(text: &[u8]) -> Fault {
             "download the FASTA format",
         ),
         (b"HEADER ", "PDB", "download the FASTA format"),
+        (b"data_", "mmCIF", "download the FASTA format"),
         (b"PK\x03\x04", "a zip archive", "unpack it"),
         (b"PAR1", "Parquet", "export FASTA instead"),
         (
-            b"\x1f\x8b",
-            "gzip inside another compression",
-            "decompress it once",
+            b"#",
+            "text with `#` comments",
+            "remove the lines that begin with `#`",
         ),
-        (
-            b"BZh",
-            "bzip2 inside another compression",
-            "decompress it once",
-        ),
+    ];
+    const COMPRESSED: [(&[u8], &str); 4] = [
+        (b"\x1f\x8b", "gzip"),
+        (b"BZh", "bzip2"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"\xfd7zXZ\0", "xz"),
     ];
     let looks = LOOKS
         .iter()
         .find(|(beginning, ..)| text.starts_with(beginning));
+    let compressed = COMPRESSED
+        .iter()
+        .find(|(beginning, _)| text.starts_with(beginning));
     let (kind, hint) = if let Some((_, kind, hint)) = looks {
-        (*kind, *hint)
+        ((*kind).to_owned(), *hint)
+    } else if let Some((_, name)) = compressed {
+        (
+            format!("{name} inside another compression"),
+            "decompress it once",
+        )
+    } else if is_phylip(text) {
+        ("a PHYLIP alignment".to_owned(), CONVERT)
     } else if text.get(257..262) == Some(b"ustar") {
-        ("a tar archive", "unpack it: `tar xf`")
+        ("a tar archive".to_owned(), "unpack it: `tar xf`")
     } else if text.iter().take(1024).any(|&byte| byte == 0) {
         (
-            "a binary file or UTF-16 text",
+            "a binary file".to_owned(),
             "give FASTA as UTF-8 text, compressed or not",
         )
     } else {
         (
-            "other text",
+            "other text".to_owned(),
             "each record begins with a line like `>name description`",
         )
     };
@@ -88,4 +153,76 @@ fn not_fasta(text: &[u8]) -> Fault {
         format!("is not FASTA: it does not begin with `>`, it looks like {kind}"),
         hint,
     )
+}
+
+/// Whether the first line is the two numbers that PHYLIP begins with.
+fn is_phylip(text: &[u8]) -> bool {
+    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let words: Vec<_> = line
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.len() == 2 && words.iter().all(|word| word.iter().all(u8::is_ascii_digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &[u8], expect: Result<&[u8], &str>) {
+        let mut section = Section::new(text, 0, u64::MAX);
+        match (find_beginning(&mut section).unwrap(), expect) {
+            (Ok(()), Ok(rest)) => {
+                let piece = section.peek().unwrap();
+                assert_eq!(piece.text, rest, "{text:?}");
+                assert!(piece.text.is_empty() || piece.begins_record(), "{text:?}");
+            }
+            (Err(fault), Err(part)) => {
+                assert!(fault.message.contains(part), "`{part}` in: {fault:?}");
+            }
+            (got, _) => panic!("{text:?} gave {got:?}"),
+        }
+    }
+
+    #[test]
+    fn blanks_and_marks_are_skipped() {
+        check(b"", Ok(b""));
+        check(b" \n\n \r\n", Ok(b""));
+        check(b"\n\n >a\nM\n", Ok(b">a\n"));
+        check(b"\xef\xbb\xbf>a\n", Ok(b">a\n"));
+        check(b"\xef\xbb\xbf\xef\xbb\xbf\n\xef\xbb\xbf>a\n", Ok(b">a\n"));
+    }
+
+    #[test]
+    fn wide_encodings_are_told() {
+        for text in [
+            ">a\nMKT\n",
+            "MKT\n>a\n",
+            "\n>a\nM\n",
+            "\u{feff}>a\nM\n",
+            ">",
+        ] {
+            let wide = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect();
+            let little: Vec<u8> = wide(u16::to_le_bytes);
+            let big: Vec<u8> = wide(u16::to_be_bytes);
+            check(&little, Err("UTF-16LE"));
+            check(&big, Err("UTF-16BE"));
+            let wider: Vec<u8> = text
+                .chars()
+                .flat_map(|c| u32::from(c).to_le_bytes())
+                .collect();
+            check(&wider, Err("UTF-32LE"));
+        }
+    }
+
+    #[test]
+    fn other_formats_are_told() {
+        check(b"CLUSTAL W (1.83)\n\n", Err("Clustal"));
+        check(b"# STOCKHOLM 1.0\n", Err("Stockholm"));
+        check(b" 5 42\nturkey AAGCTN\n", Err("PHYLIP"));
+        check(b"#NEXUS\n", Err("NEXUS"));
+        check(b"; old\n>a\nM\n", Err("`;`"));
+        check(b"\x28\xb5\x2f\xfdxx", Err("zstd inside"));
+        check(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR", Err("binary"));
+    }
 }

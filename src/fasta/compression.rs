@@ -1,5 +1,6 @@
 //! Compression, told by content and never by name.
 
+use super::members::{Members, Surplus};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 
@@ -24,10 +25,17 @@ impl Compression {
     /// Bytes at the beginning of a file that tell its compression: a bgzip block's header.
     pub(super) const HEAD_BYTES: usize = 18;
 
+    /// Bytes that tell whether a member begins.
+    pub(super) const MAGIC_BYTES: usize = 6;
+
     /// The compression of a file that begins with `head`.
     pub(super) fn sniff(head: &[u8]) -> Self {
         if bgzip_block_len(head).is_some() {
             return Self::Bgzip;
+        }
+        // pzstd begins with a frame that is to be skipped.
+        if Self::Zstd.may_begin_with(head) && head.len() >= 4 {
+            return Self::Zstd;
         }
         // What is too short for niffler is too short to be compressed.
         let Ok((_, format)) = niffler::sniff(Box::new(head)) else {
@@ -40,6 +48,47 @@ impl Compression {
             niffler::Format::Zstd => Self::Zstd,
             niffler::Format::No => Self::None,
         }
+    }
+
+    /// Whether `head` is the beginning of a member, or may be one that is cut short.
+    pub(super) fn may_begin_with(self, head: &[u8]) -> bool {
+        let magic: &[u8] = match self {
+            Self::None => return false,
+            Self::Gzip | Self::Bgzip => b"\x1f\x8b",
+            Self::Zstd => b"\x28\xb5\x2f\xfd",
+            Self::Bzip2 => b"BZh",
+            Self::Xz => b"\xfd7zXZ\0",
+        };
+        let skippable = matches!(head, [0x50..=0x5f, rest @ ..]
+            if self == Self::Zstd && b"\x2a\x4d\x18".starts_with(&rest[..rest.len().min(3)]));
+        head.starts_with(magic) || magic.starts_with(head) || skippable
+    }
+
+    /// What is wrong with data that cannot be decompressed, and how to mend it. `None` for an error
+    /// of the system, which is not about the data.
+    pub(super) fn problem(self, error: &io::Error) -> Option<(String, String)> {
+        // Errors of the system have a number. All others come from a decoder.
+        if error.raw_os_error().is_some() || self == Self::None {
+            return None;
+        }
+        let (name, test) = (self.name(), self.test_command());
+        let again = format!("copy or download it again, and test it with `{test}`");
+        let text = error.to_string();
+        let is_surplus = error.get_ref().is_some_and(|inner| inner.is::<Surplus>());
+        Some(if is_surplus {
+            surplus(name)
+        } else if error.kind() == io::ErrorKind::UnexpectedEof || text == "incomplete frame" {
+            (format!("the {name} file is cut short"), again)
+        } else if text.contains("too much memory") {
+            (
+                "the zstd data need a window of more than 128 MiB, which is memory".to_owned(),
+                "compress them without `--long`, or pipe them: `zstd -dc --long=31 FILE | \
+                 runner exec job.rhai`, with `fasta(\"-\")`"
+                    .to_owned(),
+            )
+        } else {
+            (format!("the {name} data are damaged: {text}"), again)
+        })
     }
 
     /// The format's name, for people.
@@ -66,6 +115,14 @@ impl Compression {
     }
 }
 
+/// Says that bytes stand behind the end of the data, and how to be rid of them.
+pub(super) fn surplus(name: &str) -> (String, String) {
+    (
+        format!("bytes that are no {name} data stand behind the end of the {name} data"),
+        "was something appended? compress the text anew, or download the file again".to_owned(),
+    )
+}
+
 /// The length in bytes of the bgzip block that begins with `head`, or `None` if none does.
 pub(super) fn bgzip_block_len(head: &[u8]) -> Option<u64> {
     let head: &[u8; Compression::HEAD_BYTES] = head.first_chunk()?;
@@ -89,13 +146,7 @@ pub(super) fn decode(
     let whole = io::Cursor::new(head).chain(compressed);
     let text: Box<dyn Read + Send> = match compression {
         Compression::None => Box::new(whole),
-        // niffler's decoder stops behind the first stream and drops the rest without a word.
-        Compression::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(whole)),
-        _ => {
-            niffler::send::get_reader(Box::new(whole))
-                .map_err(io::Error::other)?
-                .0
-        }
+        _ => Box::new(Members::new(whole, compression)),
     };
     Ok((text, compression))
 }

@@ -1,37 +1,88 @@
 //! Definition lines: `>id description`.
 
-use std::borrow::Cow;
+use super::oddity::Oddity;
+use memchr::memchr;
+use noodles_fasta::{io::Reader, record::Definition};
+use std::{borrow::Cow, io};
 
-/// What stands at the beginning of a record.
-pub(super) enum DefinitionLine {
-    /// A definition that noodles-fasta can read.
-    Named,
-    /// Nothing or a blank follows the `>`.
-    Nameless,
-    /// A carriage return that no line feed follows ends the line.
-    OldMac,
+/// A longer definition line is no definition line.
+pub(super) const MOST_DEFINITION_BYTES: usize = 1 << 20;
+/// What programs of Windows write before text in UTF-8. Where files were joined, it stands inside.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// What PIR writes before the `;` and the id: the kind of a sequence.
+const PIR_KINDS: [&[u8]; 9] = [
+    b"P1", b"F1", b"DL", b"DC", b"RL", b"RC", b"N1", b"N3", b"XX",
+];
+
+/// What a definition line says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct DefinitionLine {
+    /// The first word, empty if there is none.
+    pub(super) id: String,
+    /// The rest.
+    pub(super) description: String,
+    pub(super) n_nul_bytes: usize,
+}
+
+/// Whether a line is a definition line.
+pub(super) fn begins_record(line: &[u8]) -> bool {
+    without_marks(line).first() == Some(&b'>')
+}
+
+/// A line without the byte order marks that it begins with.
+pub(super) fn without_marks(mut line: &[u8]) -> &[u8] {
+    while let Some(rest) = line.strip_prefix(BYTE_ORDER_MARK) {
+        line = rest;
+    }
+    line
 }
 
 impl DefinitionLine {
-    /// Looks at the definition line that `text` begins with. `None` if there is no text.
-    pub(super) fn look_at(text: &[u8]) -> Option<Self> {
-        let line_end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-        if let Some([b'\r', next, ..]) = line_end.map(|index| &text[index..])
-            && !matches!(next, b'\n' | b'\r')
+    /// Reads a definition line.
+    ///
+    /// # Errors
+    /// The oddity that stops the run.
+    pub(super) fn read(line: &[u8]) -> Result<Self, Oddity> {
+        let line = without_marks(line).trim_ascii_end();
+        if memchr(b'\r', line).is_some() {
+            return Err(Oddity::CarriageReturn);
+        }
+        if PIR_KINDS.iter().any(|kind| line.get(1..3) == Some(*kind)) && line.get(3) == Some(&b';')
         {
-            return Some(Self::OldMac);
+            return Err(Oddity::Pir);
         }
-        match text {
-            [] => None,
-            [_] => Some(Self::Nameless),
-            [_, first, ..] if first.is_ascii_whitespace() => Some(Self::Nameless),
-            _ => Some(Self::Named),
-        }
+        let definition = parse(line).unwrap_or_else(|_| without_name(line));
+        Ok(Self {
+            id: escape(definition.name()).into_owned(),
+            description: definition
+                .description()
+                .map_or_else(Cow::default, |description| escape(description))
+                .into_owned(),
+            n_nul_bytes: memchr::memchr_iter(0, line).count(),
+        })
     }
 }
 
+fn parse(line: &[u8]) -> io::Result<Definition> {
+    let mut definition = Definition::default();
+    Reader::new(line).read_definition(&mut definition)?;
+    Ok(definition)
+}
+
+/// Reads a definition line that noodles-fasta refuses, because nothing or a blank follows its `>`.
+/// The first word behind blanks is the id, as in Biopython; there may be none.
+fn without_name(line: &[u8]) -> Definition {
+    let text = line.get(1..).unwrap_or_default().trim_ascii();
+    let id_len = text
+        .iter()
+        .position(u8::is_ascii_whitespace)
+        .unwrap_or(text.len());
+    let (id, description) = text.split_at(id_len);
+    Definition::new(id, Some(description.trim_ascii().into()))
+}
+
 /// Text with the bytes that are not UTF-8 written as `\xNN`.
-pub(super) fn escape(text: &[u8]) -> Cow<'_, str> {
+fn escape(text: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = str::from_utf8(text) {
         return Cow::Borrowed(text);
     }
@@ -43,4 +94,34 @@ pub(super) fn escape(text: &[u8]) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_no_fasta_are_told() {
+        let check = |line: &str, expect: Option<Oddity>| {
+            assert_eq!(
+                DefinitionLine::read(line.as_bytes()).err(),
+                expect,
+                "{line:?}"
+            );
+        };
+        check(">a b\r\n", None);
+        check(">a b\r\r\n", None);
+        check(">a\rMKT\r\n", Some(Oddity::CarriageReturn));
+        check(">P1;DEMO\n", Some(Oddity::Pir));
+        check("\u{feff}>F1;DEMO\n", Some(Oddity::Pir));
+        check(">P1\n", None);
+        check(">P12;x\n", None);
+        check(">", None);
+    }
+
+    #[test]
+    fn the_limit_is_the_one_that_the_message_names() {
+        let limit = MOST_DEFINITION_BYTES.to_string();
+        assert!(Oddity::LongDefinition.rule().text.contains(&limit));
+    }
 }

@@ -1,6 +1,27 @@
 //! What can be wrong with an input.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// Characters of an id that a message shows.
+const MOST_ID_CHARACTERS: usize = 100;
+
+/// An id as messages show it: some are as long as a megabyte.
+pub(super) fn shortened(id: &str) -> Cow<'_, str> {
+    match id.char_indices().nth(MOST_ID_CHARACTERS) {
+        Some((end, _)) => Cow::Owned(format!("{}…", harmless(&id[..end]))),
+        None => harmless(id),
+    }
+}
+
+/// A text without what a terminal would obey.
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_control) {
+        Cow::Owned(text.replace(char::is_control, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
 
 /// An input that cannot be read, or a record that a policy refuses: what, where, and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -85,12 +106,13 @@ impl Fault {
         let record = match self.place {
             Place::File => None,
             Place::Record { index, id } => {
-                Some(format!("record {} (`{id}`)", n_records_before + index + 1))
+                let ordinal = n_records_before + index + 1;
+                Some(format!("record {ordinal} (`{}`)", shortened(&id)))
             }
             Place::After { n_records, id } => Some(
                 match (n_records_before + n_records, id.as_deref().or(last_id)) {
                     (0, _) => "before the end of the first record".to_owned(),
-                    (n, Some(id)) => format!("after record {n} (`{id}`)"),
+                    (n, Some(id)) => format!("after record {n} (`{}`)", shortened(id)),
                     (n, None) => format!("after record {n}"),
                 },
             ),

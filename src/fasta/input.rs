@@ -1,16 +1,24 @@
-//! Finding the files behind the sources of a dataset.
+//! The inputs of a run: files that were found, and pipes.
 
-use super::{compression::Compression, error::InputError};
+use super::{
+    compression::Compression,
+    error::InputError,
+    identity::Identity,
+    source::{STDIN, current_folder, paths_of},
+};
+use nix::fcntl::OFlag;
 use std::{
     collections::HashMap,
-    fs::{self, File, Metadata},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, IsTerminal, Read, Seek},
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
-/// How standard input is named in scripts and messages.
-const STDIN: &str = "-";
+/// The number of standard input.
+const STDIN_DESCRIPTOR: &str = "0";
+const PIPE_REMEDY: &str =
+    "pipe FASTA into the program: `zcat proteins.fa.gz | runner exec job.rhai`";
 
 /// An input file found on disk, or a pipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +31,8 @@ pub struct Input {
     pub size_bytes: Option<u64>,
     /// The compression. `None` for a pipe, where a look at the content would take it away.
     pub compression: Option<Compression>,
+    /// Which file it is, and in which state. `None` for a pipe.
+    pub identity: Option<Identity>,
 }
 
 impl Input {
@@ -37,13 +47,13 @@ impl Input {
 
 /// Finds the files behind the sources of a dataset, in order.
 ///
-/// A source is a path, a pattern (`*`, `?`, `[...]`, `**`), whose files come in alphabetical
-/// order, or `-` for standard input.
+/// A source is a path, a pattern (`*`, `?`, `[...]`, `**`, `{a,b}`), whose files come in
+/// alphabetical order, or `-` for standard input. `~/` is the user's home folder.
 ///
 /// # Errors
-/// An error is returned for a file that is missing or cannot be opened, a folder, a pattern that
-/// matches no file, standard input that is a terminal, and a file that is named twice, also by
-/// different paths, since each of its proteins would have two rows.
+/// An error is returned for a file that is missing or cannot be opened, a folder, a URL, a pattern
+/// that matches no file, a terminal, and a file that is named twice, also by different paths, since
+/// each of its proteins would have two rows.
 pub fn resolve(sources: &[String]) -> Result<Vec<Input>, InputError> {
     let mut inputs = Vec::new();
     let mut names_by_file = HashMap::new();
@@ -69,52 +79,17 @@ pub fn resolve(sources: &[String]) -> Result<Vec<Input>, InputError> {
     Ok(inputs)
 }
 
-/// The paths that a source stands for.
-fn paths_of(source: &str) -> Result<Vec<PathBuf>, InputError> {
-    let path = PathBuf::from(source);
-    let is_pattern = source.contains(['*', '?', '[']) && !path.exists();
-    if !is_pattern {
-        return Ok(vec![path]);
-    }
-    let matches = glob::glob(source).map_err(|error| {
-        InputError::new(
-            source,
-            format!("is no valid pattern: {error}"),
-            "`*`, `?`, `[abc]` and `**` as a whole folder name are understood",
-        )
-    })?;
-    let mut paths = Vec::new();
-    for path in matches {
-        let path = path.map_err(|error| {
-            InputError::new(
-                error.path().display().to_string(),
-                format!("cannot be searched for `{source}`: {}", error.error()),
-                "check the folder's permissions",
-            )
-        })?;
-        if !path.is_dir() {
-            paths.push(path);
-        }
-    }
-    if paths.is_empty() {
-        return Err(InputError::new(
-            source,
-            "matches no file",
-            format!("the pattern is relative to {}", current_folder()),
-        ));
-    }
-    Ok(paths)
-}
-
 /// Looks at a file. Also gives its device and inode, which tell whether two paths name one file.
 fn open(path: PathBuf, name: String) -> Result<(Input, (u64, u64)), InputError> {
-    let is_stdin = name == STDIN;
-    let path = path_for_other_processes(path);
-    let fail = |error: io::Error| unopenable(&name, &error);
+    let (path, descriptor) = path_for_other_processes(path);
+    let fail = |error: io::Error| unopenable(&path, &name, &error);
     let metadata = fs::metadata(&path).map_err(fail)?;
     let file = (metadata.dev(), metadata.ino());
-    if is_stdin {
-        check_stdin(&metadata)?;
+    if metadata.file_type().is_char_device() {
+        check_terminal(&path, &name)?;
+    }
+    if descriptor.as_deref() == Some(STDIN_DESCRIPTOR) {
+        check_stdin(&metadata, &name)?;
     }
     if metadata.is_dir() {
         return Err(InputError::new(
@@ -123,66 +98,82 @@ fn open(path: PathBuf, name: String) -> Result<(Input, (u64, u64)), InputError> 
             format!("name its files with a pattern: `{}`", pattern_in(&path)),
         ));
     }
-    let (size_bytes, compression) = if metadata.is_file() {
-        let mut head = Vec::with_capacity(Compression::HEAD_BYTES);
-        File::open(&path)
-            .and_then(|file| {
-                file.take(Compression::HEAD_BYTES as u64)
-                    .read_to_end(&mut head)
-            })
-            .map_err(fail)?;
-        (Some(metadata.len()), Some(Compression::sniff(&head)))
-    } else {
-        (None, None)
-    };
-    let input = Input {
+    let mut input = Input {
         path,
         name,
-        size_bytes,
-        compression,
+        size_bytes: None,
+        compression: None,
+        identity: None,
     };
+    if metadata.is_file() {
+        let fail = |error: io::Error| unopenable(&input.path, &input.name, &error);
+        let file = File::open(&input.path).map_err(fail)?;
+        let mut head = Vec::with_capacity(Compression::HEAD_BYTES);
+        let n_bytes = Compression::HEAD_BYTES as u64;
+        (&file).take(n_bytes).read_to_end(&mut head).map_err(fail)?;
+        // Those that were taken first: a file that changed since then shows when it is read.
+        input.identity = Some(Identity::of(&metadata));
+        input.size_bytes = Some(metadata.len());
+        input.compression = Some(Compression::sniff(&head));
+    }
     Ok((input, file))
 }
 
-/// A path by which readers find what this process means: `-`, `/dev/stdin` and `/dev/fd/63` (a
-/// shell's `<(...)`) name open files of this process, which others find below `/proc`.
-fn path_for_other_processes(path: PathBuf) -> PathBuf {
+/// A path by which readers find what this process means, and the number of the open file, if it is
+/// one: `-`, `/dev/stdin` and `/dev/fd/63` (a shell's `<(...)`) name open files of this process,
+/// which others find below `/proc`.
+fn path_for_other_processes(path: PathBuf) -> (PathBuf, Option<String>) {
     let own = match path.to_str() {
-        Some(STDIN | "/dev/stdin") => Some("0"),
+        Some(STDIN | "/dev/stdin") => Some(STDIN_DESCRIPTOR),
         Some(text) => text
             .strip_prefix("/dev/fd/")
             .or_else(|| text.strip_prefix("/proc/self/fd/")),
         None => None,
     };
-    match own {
-        Some(descriptor) => PathBuf::from(format!("/proc/{}/fd/{descriptor}", std::process::id())),
-        None => path,
+    match own.map(str::to_owned) {
+        Some(descriptor) => {
+            let path = format!("/proc/{}/fd/{descriptor}", std::process::id());
+            (PathBuf::from(path), Some(descriptor))
+        }
+        None => (path, None),
     }
 }
 
-/// Refuses what readers could not read as standard input.
-fn check_stdin(metadata: &Metadata) -> Result<(), InputError> {
-    let stdin = io::stdin();
-    let remedy = "pipe FASTA into the program: `zcat proteins.fa.gz | runner exec job.rhai`";
-    if stdin.is_terminal() {
-        return Err(InputError::new(
-            STDIN,
-            "standard input is a terminal",
-            remedy,
-        ));
+/// Refuses a terminal, at which a reader would wait for ever.
+fn check_terminal(path: &Path, name: &str) -> Result<(), InputError> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
+        .open(path);
+    if !opened.is_ok_and(|file| file.is_terminal()) {
+        return Ok(());
     }
+    let what = if name == STDIN {
+        "standard input is a terminal"
+    } else {
+        "is a terminal"
+    };
+    Err(InputError::new(name, what, PIPE_REMEDY))
+}
+
+/// Refuses what readers could not read as standard input.
+fn check_stdin(metadata: &Metadata, name: &str) -> Result<(), InputError> {
     if metadata.file_type().is_socket() {
-        return Err(InputError::new(STDIN, "standard input is a socket", remedy));
+        return Err(InputError::new(
+            name,
+            "standard input is a socket",
+            PIPE_REMEDY,
+        ));
     }
     if metadata.is_file() {
         // Readers open the file themselves, at its beginning.
-        let position = std::os::fd::AsFd::as_fd(&stdin)
+        let position = std::os::fd::AsFd::as_fd(&io::stdin())
             .try_clone_to_owned()
             .and_then(|descriptor| File::from(descriptor).stream_position())
-            .map_err(|error| unopenable(STDIN, &error))?;
+            .map_err(|error| unopenable(Path::new(name), name, &error))?;
         if position != 0 {
             return Err(InputError::new(
-                STDIN,
+                name,
                 format!("standard input is a file of which {position} bytes have been read"),
                 "pipe the rest: `cat | runner exec job.rhai`",
             ));
@@ -191,13 +182,23 @@ fn check_stdin(metadata: &Metadata) -> Result<(), InputError> {
     Ok(())
 }
 
-fn unopenable(name: &str, error: &io::Error) -> InputError {
+fn unopenable(path: &Path, name: &str, error: &io::Error) -> InputError {
     match error.kind() {
-        io::ErrorKind::NotFound => InputError::new(
-            name,
-            "no such file",
-            format!("paths are relative to {}", current_folder()),
-        ),
+        io::ErrorKind::NotFound => match fs::read_link(path) {
+            Ok(target) => InputError::new(
+                name,
+                format!(
+                    "is a symbolic link to `{}`, which is missing",
+                    target.display()
+                ),
+                "mend the link, or name the file itself",
+            ),
+            Err(_) => InputError::new(
+                name,
+                "no such file",
+                format!("paths are relative to {}", current_folder()),
+            ),
+        },
         io::ErrorKind::PermissionDenied => InputError::new(
             name,
             "permission denied",
@@ -214,11 +215,4 @@ fn unopenable(name: &str, error: &io::Error) -> InputError {
 /// The pattern for the FASTA files of a folder.
 fn pattern_in(folder: &Path) -> String {
     folder.join("*.fasta").display().to_string()
-}
-
-fn current_folder() -> String {
-    std::env::current_dir().map_or_else(
-        |_| "the current folder".to_owned(),
-        |folder| format!("`{}`", folder.display()),
-    )
 }

@@ -1,17 +1,24 @@
 //! FASTA files: finding them, dividing them into work units, and reading their records.
 //!
 //! *Input*: the sources of a dataset, as a script names them. *Output*: [`Outcome`]s, one for each
-//! record of the input, in order. *Owns*: globs, compression, work units, what a record is, the
-//! policies on residues and lengths. *Never*: knows about processes, tokens or devices.
+//! record of the input, in order, and [`Remark`]s on what is odd about them. *Owns*: globs,
+//! compression, work units, what a record is, the policies on residues and lengths. *Never*: knows about processes, tokens or devices.
 
 mod beginning;
+mod character;
 mod compression;
 mod definition;
+mod guess;
+mod identity;
 mod input;
 mod length;
+mod members;
+mod oddity;
 mod plan;
+mod remarks;
 mod residues;
 mod section;
+mod source;
 mod text;
 mod unit;
 mod unit_reader;
@@ -21,10 +28,14 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+pub use character::{Character, Characters};
 pub use compression::Compression;
 pub use error::{Fault, InputError, Place};
+pub use identity::Identity;
 pub use input::{Input, resolve};
+pub use oddity::{Oddity, Remark};
 pub use plan::{PlanFault, Units};
-pub use record::{Outcome, Record, Rejection, Tally};
+pub use record::{Outcome, Record, Rejection};
+pub use remarks::Remarks;
 pub use unit::{Extent, Unit};
 pub use unit_reader::UnitReader;

@@ -1,12 +1,13 @@
 //! Dividing inputs into work units, one at a time, so that a huge input costs no memory.
 
 use super::{
-    compression::{Compression, bgzip_block_len},
+    compression::{self, Compression, bgzip_block_len},
     error::{Fault, Place},
+    identity::Identity,
     input::Input,
     unit::{Extent, Unit},
 };
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{fs::File, io, os::unix::fs::FileExt, path::PathBuf};
 
 /// The work units of some inputs, in input order. Each input has at least one.
 pub struct Units {
@@ -55,20 +56,18 @@ impl Units {
 
     /// Begins with an input: gives its only unit, or what divides it.
     fn begin(&mut self, number: usize, input: Input) -> Result<Option<Unit>, Fault> {
-        match (input.compression, input.size_bytes) {
-            (Some(Compression::None), Some(file_bytes)) => {
+        match (input.compression, input.identity) {
+            (Some(Compression::None), Some(_)) => {
                 self.current = Some(Division::Plain {
                     number,
+                    file_bytes: input.size_bytes.unwrap_or(0),
                     input,
-                    file_bytes,
                     start: 0,
                 });
                 Ok(None)
             }
-            (Some(Compression::Bgzip), Some(_)) => {
-                let blocks = File::open(&input.path)
-                    .and_then(Blocks::new)
-                    .map_err(|error| unreadable(&error))?;
+            (Some(Compression::Bgzip), Some(identity)) => {
+                let blocks = Blocks::open(input.path.clone(), identity)?;
                 self.current = Some(Division::Bgzip {
                     number,
                     input,
@@ -76,11 +75,9 @@ impl Units {
                 });
                 Ok(None)
             }
-            (_, size_bytes) => {
-                let disk_bytes = size_bytes.unwrap_or(0);
-                let mut unit = Unit::new(number, input.path, Extent::Whole, disk_bytes);
-                unit.is_stream = size_bytes.is_none();
-                Ok(Some(unit))
+            _ => {
+                let disk_bytes = input.size_bytes.unwrap_or(0);
+                Ok(Some(Unit::new(number, &input, Extent::Whole, disk_bytes)))
             }
         }
     }
@@ -106,7 +103,7 @@ impl Iterator for Units {
                     Err(fault) => return self.fail(number, fault),
                 }
             };
-            let (number, path, extent, disk_bytes) = match division {
+            let (number, input, extent, disk_bytes) = match division {
                 Division::Plain {
                     number,
                     input,
@@ -121,12 +118,8 @@ impl Iterator for Units {
                     let from = *start;
                     let end = from.saturating_add(self.unit_bytes).min(*file_bytes);
                     *start = end.max(1);
-                    let extent = Extent::Plain {
-                        start: from,
-                        end,
-                        file_bytes: *file_bytes,
-                    };
-                    (*number, &input.path, extent, end - from)
+                    let extent = Extent::Plain { start: from, end };
+                    (*number, &*input, extent, end - from)
                 }
                 Division::Bgzip {
                     number,
@@ -137,7 +130,7 @@ impl Iterator for Units {
                         extent @ Extent::Bgzip {
                             block, next_block, ..
                         },
-                    )) => (*number, &input.path, extent, next_block - block),
+                    )) => (*number, &*input, extent, next_block - block),
                     Ok(_) => {
                         self.current = None;
                         continue;
@@ -148,7 +141,7 @@ impl Iterator for Units {
                     }
                 },
             };
-            return Some(Ok(Unit::new(number, path.clone(), extent, disk_bytes)));
+            return Some(Ok(Unit::new(number, input, extent, disk_bytes)));
         }
     }
 }
@@ -156,6 +149,8 @@ impl Iterator for Units {
 /// Walks over the blocks of a bgzip file by their headers, without inflating them.
 struct Blocks {
     file: File,
+    path: PathBuf,
+    identity: Identity,
     file_bytes: u64,
     /// Where the next block begins, in the file.
     offset: u64,
@@ -166,10 +161,18 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn new(file: File) -> io::Result<Self> {
+    fn open(path: PathBuf, identity: Identity) -> Result<Self, Fault> {
+        let opened = File::open(&path);
+        if opened.is_err() {
+            identity.check_path(&path)?;
+        }
+        let file = opened.map_err(|error| unreadable(&error))?;
+        identity.check(&file, &path)?;
         Ok(Self {
-            file_bytes: file.metadata()?.len(),
+            file_bytes: file.metadata().map_err(|error| unreadable(&error))?.len(),
             file,
+            path,
+            identity,
             offset: 0,
             text_offset: 0,
             ended_empty: false,
@@ -178,6 +181,15 @@ impl Blocks {
 
     /// The next blocks that hold at least `text_bytes` bytes of text, or `None` at the end.
     fn advance(&mut self, text_bytes: u64) -> Result<Option<Extent>, Fault> {
+        let extent = self.find(text_bytes);
+        if !matches!(extent, Ok(Some(_))) {
+            // Damage in a file that changed is not its own.
+            self.identity.check(&self.file, &self.path)?;
+        }
+        extent
+    }
+
+    fn find(&mut self, text_bytes: u64) -> Result<Option<Extent>, Fault> {
         let (block, start) = (self.offset, self.text_offset);
         while self.offset < self.file_bytes && self.text_offset - start < text_bytes {
             match self.skip_block() {
@@ -207,6 +219,9 @@ impl Blocks {
     fn skip_block(&mut self) -> Result<(), Fault> {
         let remaining = self.file_bytes - self.offset;
         let mut head = [0; Compression::HEAD_BYTES];
+        if self.ended_empty && self.skip_padding()? {
+            return Ok(());
+        }
         if remaining < head.len() as u64 {
             return Err(cut_short("it ends inside a block"));
         }
@@ -231,6 +246,32 @@ impl Blocks {
         self.offset = end;
         self.text_offset += u64::from(text_len);
         Ok(())
+    }
+
+    /// Goes to the end of the file if nothing but zeros follow, as in files from tapes. Other bytes
+    /// that are no block are a fault.
+    fn skip_padding(&mut self) -> Result<bool, Fault> {
+        let mut piece = [0; 4096];
+        let mut offset = self.offset;
+        loop {
+            let n_bytes = self
+                .file
+                .read_at(&mut piece, offset)
+                .map_err(|error| unreadable(&error))?;
+            let bytes = &piece[..n_bytes];
+            if offset == self.offset && Compression::Bgzip.may_begin_with(bytes) {
+                return Ok(false);
+            }
+            if bytes.iter().any(|byte| *byte != 0) {
+                let (message, hint) = compression::surplus(Compression::Bgzip.name());
+                return Err(after_last_record(message, &hint));
+            }
+            if bytes.is_empty() {
+                self.offset = offset;
+                return Ok(true);
+            }
+            offset += n_bytes as u64;
+        }
     }
 }
 

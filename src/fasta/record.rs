@@ -11,7 +11,8 @@ pub struct Record {
     /// The rest of the definition line, empty if there is none.
     pub description: String,
     /// The residues to embed, upper-case, after truncation. Under the policy `unk` characters
-    /// outside the alphabet stand here as they are in the file, upper-cased.
+    /// outside the alphabet stand here as they are in the file, upper-cased; one of several bytes
+    /// is a `?`.
     // As bytes, because serde would write and read one number after the other.
     #[serde(with = "serde_bytes")]
     pub sequence: Vec<u8>,
@@ -35,19 +36,6 @@ pub struct Rejection {
     pub id: String,
     /// The reason, for people: "empty sequence", "7 residues, fewer than min_length 10".
     pub reason: String,
-}
-
-/// What was read, for checking that nothing was lost and for telling people what was changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    /// Records, the rejected ones included.
-    pub n_records: u64,
-    /// Records whose definition line has no id.
-    pub n_nameless_records: u64,
-    /// Characters outside the alphabet that a policy let pass or removed.
-    pub n_foreign_characters: u64,
-    /// Records with such characters.
-    pub n_foreign_records: u64,
 }
 
 impl Record {
@@ -75,14 +63,5 @@ impl Outcome {
             Self::Rejected(rejection) => rejection.id.len() + rejection.reason.len(),
         };
         text + size_of::<Self>()
-    }
-}
-
-impl std::ops::AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.n_records += other.n_records;
-        self.n_nameless_records += other.n_nameless_records;
-        self.n_foreign_characters += other.n_foreign_characters;
-        self.n_foreign_records += other.n_foreign_records;
     }
 }

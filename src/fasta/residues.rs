@@ -1,6 +1,12 @@
 //! The residues of one record, collected line by line.
 
+use super::{
+    character::{Character, Characters},
+    definition::without_marks,
+    guess::{Evidence, LETTER},
+};
 use crate::job::ResiduePolicy;
+use memchr::memchr;
 
 /// What a byte of a sequence line means: one of these, or the upper-case letter of the alphabet.
 const BLANK: u8 = 0;
@@ -10,24 +16,30 @@ const FOREIGN: u8 = 2;
 /// The letters that ESM-2 has tokens for. `*` is not among them.
 const ALPHABET: &[u8; 27] = b"LAGVSERTIDPKQNFYMHWCXBUZO.-";
 
-const MEANING: [u8; 256] = {
-    let mut meaning = [FOREIGN; 256];
+/// What every byte of a sequence line means, in the lowest byte, and above it what the letter says
+/// of the record. So one look tells all of a line whose bytes are letters.
+static MEANING: [u32; 256] = {
+    let mut meaning = [FOREIGN as u32; 256];
     let mut index = 0;
     while index < ALPHABET.len() {
         let letter = ALPHABET[index];
-        meaning[letter as usize] = letter;
-        meaning[letter.to_ascii_lowercase() as usize] = letter;
+        let lower = letter.to_ascii_lowercase();
+        meaning[lower as usize] = letter as u32 | Evidence::of_letter(lower);
+        meaning[letter as usize] = letter as u32 | Evidence::of_letter(letter);
         index += 1;
     }
     let blanks = b" \t\r\n\x0b\x0c";
     let mut index = 0;
     while index < blanks.len() {
-        meaning[blanks[index] as usize] = BLANK;
+        meaning[blanks[index] as usize] = BLANK as u32;
         index += 1;
     }
-    meaning[b'*' as usize] = STOP;
+    meaning[b'*' as usize] = STOP as u32;
     meaning
 };
+
+/// The residue in place of a character that is more than a byte. It is outside the alphabet.
+const MANY_BYTES: u8 = b'?';
 
 /// The residues of one record. Only the first ones are kept, so that a chromosome among proteins
 /// costs no memory.
@@ -39,17 +51,32 @@ pub(super) struct Residues {
     /// All residues.
     pub(super) n_residues: u64,
     /// Characters outside the alphabet.
-    pub(super) n_foreign: u64,
+    pub(super) foreign: Characters,
+    /// Comment lines.
+    pub(super) n_comments: u64,
+    /// What the letters say of the record.
+    pub(super) evidence: Evidence,
     /// Stops that are dropped if nothing follows.
     n_stops: u64,
+    /// Whether the line is a comment.
+    in_comment: bool,
+    /// Whether a carriage return came before in the line.
+    carriage_return: bool,
 }
 
-/// A character that the policy does not allow.
+/// Why a record is refused.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ForeignCharacter {
-    pub(super) byte: u8,
-    /// Residues before it.
-    pub(super) n_residues_before: u64,
+pub(super) enum Refusal {
+    /// The policy does not allow a character.
+    Foreign {
+        character: Character,
+        /// Residues before it.
+        n_residues_before: u64,
+    },
+    /// Something follows a carriage return.
+    CarriageReturn,
+    /// It has a NUL byte.
+    Nul,
 }
 
 impl Residues {
@@ -59,36 +86,112 @@ impl Residues {
             n_kept_at_most,
             sequence: Vec::new(),
             n_residues: 0,
-            n_foreign: 0,
+            foreign: Characters::default(),
+            n_comments: 0,
+            evidence: Evidence::default(),
             n_stops: 0,
+            in_comment: false,
+            carriage_return: false,
         }
     }
 
     /// Adds a line of the record, or a part of one.
     ///
     /// # Errors
-    /// The first character outside the alphabet, under the policy `error`.
-    pub(super) fn push(&mut self, text: &[u8]) -> Result<(), ForeignCharacter> {
-        let all_letters = text.iter().all(|&byte| MEANING[byte as usize] > FOREIGN);
-        if all_letters && self.n_stops == 0 {
-            let n_kept = text.len().min(self.n_kept_at_most - self.sequence.len());
-            self.sequence
-                .extend(text[..n_kept].iter().map(|&byte| MEANING[byte as usize]));
-            self.n_residues += text.len() as u64;
+    /// What does not allow the record: the first character outside the alphabet under the policy
+    /// `error`, a lone carriage return, a NUL byte.
+    pub(super) fn push(&mut self, mut text: &[u8], begins_line: bool) -> Result<(), Refusal> {
+        if begins_line {
+            text = without_marks(text);
+            self.begin_line(text)?;
+        }
+        if self.in_comment {
+            // What follows may be residues.
+            let has_carriage_return = memchr(b'\r', text.trim_ascii_end()).is_some();
+            return if has_carriage_return {
+                Err(Refusal::CarriageReturn)
+            } else {
+                Ok(())
+            };
+        }
+        if let Some(line) = text.strip_suffix(b"\n") {
+            text = line.strip_suffix(b"\r").unwrap_or(line);
+        }
+        if self.n_stops > 0 || self.carriage_return || !self.push_letters(text) {
+            self.push_characters(text)?;
+        }
+        Ok(())
+    }
+
+    fn begin_line(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        self.evidence.begin_line();
+        self.carriage_return = false;
+        self.in_comment = matches!(line, [b';' | b'#' | b'!', ..]);
+        if !self.in_comment {
             return Ok(());
         }
-        for &byte in text {
-            match MEANING[byte as usize] {
-                BLANK => {}
-                STOP => self.n_stops += 1,
-                meaning => {
-                    self.stops_were_inside()?;
-                    if meaning == FOREIGN {
-                        self.foreign(byte)?;
-                    } else {
-                        self.keep(meaning);
-                    }
-                }
+        if self.policy == ResiduePolicy::Error {
+            return self.foreign(char::from(line[0]).into(), line[0]);
+        }
+        self.n_comments += 1;
+        Ok(())
+    }
+
+    /// Adds a text if all of it is letters.
+    fn push_letters(&mut self, text: &[u8]) -> bool {
+        let n_before = self.sequence.len();
+        let (kept, rest) = text.split_at(text.len().min(self.n_kept_at_most - n_before));
+        let (mut all, mut any) = (LETTER, 0);
+        self.sequence.extend(kept.iter().map(|&byte| {
+            let meaning = MEANING[usize::from(byte)];
+            all &= meaning;
+            any |= meaning;
+            meaning as u8
+        }));
+        for &byte in rest {
+            let meaning = MEANING[usize::from(byte)];
+            all &= meaning;
+            any |= meaning;
+        }
+        if all == 0 {
+            self.sequence.truncate(n_before);
+            return false;
+        }
+        self.n_residues += text.len() as u64;
+        self.evidence.add(any);
+        true
+    }
+
+    fn push_characters(&mut self, text: &[u8]) -> Result<(), Refusal> {
+        for chunk in text.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                self.push_character(character)?;
+            }
+            for &byte in chunk.invalid() {
+                self.end_stops()?;
+                self.foreign(Character::of_byte(byte), MANY_BYTES)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn push_character(&mut self, character: char) -> Result<(), Refusal> {
+        let byte = u8::try_from(character).ok().filter(u8::is_ascii);
+        let meaning = byte.map_or(FOREIGN.into(), |byte| MEANING[usize::from(byte)]);
+        match (meaning as u8, byte) {
+            (BLANK, byte) => self.carriage_return |= byte == Some(b'\r'),
+            _ if self.carriage_return => return Err(Refusal::CarriageReturn),
+            (_, Some(0)) => return Err(Refusal::Nul),
+            (STOP, _) => self.n_stops += 1,
+            (FOREIGN, byte) => {
+                self.end_stops()?;
+                self.evidence.add_foreign(character);
+                self.foreign(character.into(), byte.unwrap_or(MANY_BYTES))?;
+            }
+            (letter, _) => {
+                self.end_stops()?;
+                self.evidence.add(meaning);
+                self.keep(letter);
             }
         }
         Ok(())
@@ -101,14 +204,14 @@ impl Residues {
         self.n_residues += 1;
     }
 
-    fn foreign(&mut self, byte: u8) -> Result<(), ForeignCharacter> {
-        self.n_foreign += 1;
+    fn foreign(&mut self, character: Character, residue: u8) -> Result<(), Refusal> {
+        self.foreign.add(character, 1);
         match self.policy {
-            ResiduePolicy::Unk => self.keep(byte.to_ascii_uppercase()),
+            ResiduePolicy::Unk => self.keep(residue.to_ascii_uppercase()),
             ResiduePolicy::Strip => {}
             ResiduePolicy::Error => {
-                return Err(ForeignCharacter {
-                    byte,
+                return Err(Refusal::Foreign {
+                    character,
                     n_residues_before: self.n_residues,
                 });
             }
@@ -117,9 +220,9 @@ impl Residues {
     }
 
     /// A `*` with something behind it is a character outside the alphabet.
-    fn stops_were_inside(&mut self) -> Result<(), ForeignCharacter> {
+    fn end_stops(&mut self) -> Result<(), Refusal> {
         for _ in 0..std::mem::take(&mut self.n_stops) {
-            self.foreign(b'*')?;
+            self.foreign('*'.into(), b'*')?;
         }
         Ok(())
     }
@@ -130,16 +233,20 @@ mod tests {
     use super::*;
     use ResiduePolicy::{Error, Strip, Unk};
 
-    /// The lines are given with `|` between them. Errors show as `byte@residues before`.
+    /// The lines are given with `|` between them. Refusals show as `character@residues before`.
     fn check(policy: ResiduePolicy, lines: &str, expect: &str) {
         let mut residues = Residues::new(policy, 8);
-        let got = lines
+        let pushed = lines
             .split('|')
-            .try_for_each(|line| residues.push(line.as_bytes()))
-            .map_or_else(
-                |error| format!("{}@{}", error.byte as char, error.n_residues_before),
-                |()| String::from_utf8_lossy(&residues.sequence).into_owned(),
-            );
+            .try_for_each(|line| residues.push(format!("{line}\n").as_bytes(), true));
+        let got = match pushed {
+            Ok(()) => String::from_utf8_lossy(&residues.sequence).into_owned(),
+            Err(Refusal::Foreign {
+                character,
+                n_residues_before,
+            }) => format!("{character}@{n_residues_before}"),
+            Err(refusal) => format!("{refusal:?}"),
+        };
         assert_eq!(got, expect, "{lines:?} under {policy:?}");
     }
 
@@ -169,16 +276,52 @@ mod tests {
         check(Unk, "MjK1", "MJK1");
         check(Strip, "MjK1", "MK");
         check(Error, "MKj1", "j@2");
-        check(Error, "MK|>A", ">@2");
+        check(Error, "MK| >A", ">@2");
+        check(Unk, "MéK\u{200b}", "M?K?");
+        check(Strip, "MéK\u{200b}", "MK");
+        check(Error, "MKé", "é@2");
+    }
+
+    #[test]
+    fn comments_are_no_residues() {
+        for comment in ["; note", "#MKT", "!"] {
+            check(Unk, &format!("MK|{comment}|TV"), "MKTV");
+            check(Strip, &format!("MK|{comment}"), "MK");
+            check(
+                Error,
+                &format!("MK|{comment}|TV"),
+                &format!("{}@2", &comment[..1]),
+            );
+        }
+        check(Unk, "\u{feff}; note|MK", "MK");
+    }
+
+    #[test]
+    fn what_follows_a_carriage_return_is_refused() {
+        check(Unk, "MK\r\r|T", "MKT");
+        check(Unk, "MK\rT", "CarriageReturn");
+        check(Strip, "MK\r>b", "CarriageReturn");
+        check(Strip, "MK\r *", "CarriageReturn");
+        check(Unk, "MK|; note\rTV", "CarriageReturn");
+        check(Unk, "MK\0T", "Nul");
     }
 
     #[test]
     fn residues_are_counted_beyond_those_kept() {
         let mut residues = Residues::new(Unk, 3);
-        residues.push(b"MKTVA").unwrap();
-        residues.push(b"M*J 1A*").unwrap();
+        residues.push(b"MKTVA\n", true).unwrap();
+        residues.push(b"M*J ", true).unwrap();
+        residues.push(b"1A*", false).unwrap();
         assert_eq!(residues.sequence, b"MKT");
         // M, *, J, 1 and A of the second line.
-        assert_eq!((residues.n_residues, residues.n_foreign), (10, 3));
+        assert_eq!((residues.n_residues, residues.foreign.total()), (10, 3));
+    }
+
+    #[test]
+    fn a_character_counts_once_however_many_bytes_it_has() {
+        let mut residues = Residues::new(Unk, 99);
+        residues.push("M\u{a0}\u{201c}é".as_bytes(), true).unwrap();
+        residues.push(b"\xff\xfeK\n", false).unwrap();
+        assert_eq!((residues.n_residues, residues.foreign.total()), (7, 5));
     }
 }

@@ -1,7 +1,9 @@
 //! The text of a work unit, decompressed.
 
 use super::{
-    compression::{self, Compression},
+    compression::{self, Compression, bgzip_block_len},
+    error::Fault,
+    members::Surplus,
     unit::{Extent, Unit},
 };
 use noodles_bgzf as bgzf;
@@ -9,6 +11,7 @@ use std::{
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
     ops::Range,
+    os::unix::fs::FileExt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -26,32 +29,60 @@ pub(super) struct Text {
     pub(super) range: Range<u64>,
     /// How the file is compressed.
     pub(super) compression: Compression,
+    /// The file.
+    pub(super) file: Arc<File>,
     /// Bytes of the file that have been read so far.
     pub(super) disk_bytes: Arc<AtomicU64>,
 }
 
 impl Text {
     /// Opens the file of a unit.
-    pub(super) fn open(unit: &Unit) -> io::Result<Self> {
-        let mut file = File::open(unit.path())?;
+    ///
+    /// # Errors
+    /// A fault is returned if the file cannot be read, or is not the one that it was.
+    pub(super) fn open(unit: &Unit) -> Result<Self, Fault> {
+        let unopenable = |error: io::Error| {
+            Fault::of_file(
+                format!("cannot be opened: {error}"),
+                "check the file and the disk that it is on",
+            )
+        };
+        let opened = File::open(unit.path());
+        if let (Some(identity), Err(_)) = (&unit.identity, &opened) {
+            identity.check_path(unit.path())?;
+        }
+        let file = Arc::new(opened.map_err(unopenable)?);
+        if let Some(identity) = &unit.identity {
+            identity.check(&file, unit.path())?;
+        }
+        Self::of_file(unit, file).map_err(unopenable)
+    }
+
+    fn of_file(unit: &Unit, file: Arc<File>) -> io::Result<Self> {
         if let Extent::Plain { start: first, .. } | Extent::Bgzip { block: first, .. } = unit.extent
         {
-            file.seek(SeekFrom::Start(first))?;
+            file.as_ref().seek(SeekFrom::Start(first))?;
         }
         let disk_bytes = Arc::<AtomicU64>::default();
-        let file = Counted {
-            file,
+        let counted = Counted {
+            file: file.clone(),
             n_bytes: disk_bytes.clone(),
         };
         let (content, range, compression): (Box<dyn Read + Send>, _, _) = match unit.extent {
             Extent::Whole => {
-                let (text, compression) = compression::decode(file)?;
+                let (text, compression) = compression::decode(counted)?;
                 (text, 0..u64::MAX, compression)
             }
-            Extent::Plain { start, end, .. } => (Box::new(file), start..end, Compression::None),
-            Extent::Bgzip { start, end, .. } => {
-                let file = BufReader::with_capacity(BGZIP_BUFFER_BYTES, file);
-                let text = bgzf::io::Reader::new(file);
+            Extent::Plain { start, end } => (Box::new(counted), start..end, Compression::None),
+            Extent::Bgzip {
+                block, start, end, ..
+            } => {
+                let buffered = BufReader::with_capacity(BGZIP_BUFFER_BYTES, counted);
+                let text = BgzipText {
+                    inner: bgzf::io::Reader::new(buffered),
+                    file: file.clone(),
+                    first_block: block,
+                };
                 (Box::new(text), start..end, Compression::Bgzip)
             }
         };
@@ -59,20 +90,67 @@ impl Text {
             content,
             range,
             compression,
+            file,
             disk_bytes,
         })
     }
 }
 
+/// The text of bgzip blocks.
+struct BgzipText {
+    inner: bgzf::io::Reader<BufReader<Counted>>,
+    file: Arc<File>,
+    /// Where the first block begins in the file.
+    first_block: u64,
+}
+
+impl Read for BgzipText {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let result = self.inner.read(out);
+        match result {
+            Err(error) if error.raw_os_error().is_none() => self.explain(error),
+            result => result,
+        }
+    }
+}
+
+impl BgzipText {
+    /// What an error means if it is not within a block, but behind the last one.
+    fn explain(&self, error: io::Error) -> io::Result<usize> {
+        let mut offset = self.first_block + self.inner.position();
+        let mut piece = [0; 4096];
+        let mut n_bytes = self.file.read_at(&mut piece, offset)?;
+        let head = &piece[..n_bytes];
+        if Compression::Bgzip.may_begin_with(head) {
+            let is_mixed = n_bytes >= Compression::HEAD_BYTES && bgzip_block_len(head).is_none();
+            return Err(if is_mixed {
+                let message = format!("at byte {offset}, bgzip and gzip data are mixed");
+                io::Error::new(io::ErrorKind::InvalidData, message)
+            } else {
+                error
+            });
+        }
+        // Zeros pad files on tapes.
+        while n_bytes > 0 {
+            if piece[..n_bytes].iter().any(|byte| *byte != 0) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, Surplus));
+            }
+            offset += n_bytes as u64;
+            n_bytes = self.file.read_at(&mut piece, offset)?;
+        }
+        Ok(0)
+    }
+}
+
 /// A file that counts what is read of it.
 struct Counted {
-    file: File,
+    file: Arc<File>,
     n_bytes: Arc<AtomicU64>,
 }
 
 impl Read for Counted {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let n_bytes = self.file.read(out)?;
+        let n_bytes = self.file.as_ref().read(out)?;
         self.n_bytes.fetch_add(n_bytes as u64, Ordering::Relaxed);
         Ok(n_bytes)
     }

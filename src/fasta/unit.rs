@@ -1,11 +1,12 @@
 //! A work unit: the part of an input that one reader reads at a time.
 
+use super::{identity::Identity, input::Input};
 use serde::{Deserialize, Serialize};
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fmt,
     os::unix::ffi::{OsStrExt, OsStringExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// The part of an input that one reader reads at a time.
@@ -21,8 +22,9 @@ pub struct Unit {
     pub extent: Extent,
     /// Bytes of the file on disk that the unit covers, 0 if that is not known.
     pub disk_bytes: u64,
-    /// Whether the input is a pipe, which cannot be read a second time.
-    pub is_stream: bool,
+    /// What the file must be when it is read, and still be when the unit has been read. `None` for a
+    /// pipe.
+    pub(super) identity: Option<Identity>,
     // As bytes, because serde refuses paths that are not UTF-8.
     #[serde(with = "serde_bytes")]
     path: Vec<u8>,
@@ -39,8 +41,6 @@ pub enum Extent {
         start: u64,
         /// The byte behind the last one.
         end: u64,
-        /// Bytes of the file when the run began.
-        file_bytes: u64,
     },
     /// The bytes `start..end` of the text of a bgzip file.
     Bgzip {
@@ -56,14 +56,19 @@ pub enum Extent {
 }
 
 impl Unit {
-    pub(super) fn new(input: usize, path: PathBuf, extent: Extent, disk_bytes: u64) -> Self {
+    pub(super) fn new(number: usize, input: &Input, extent: Extent, disk_bytes: u64) -> Self {
         Self {
-            input,
+            input: number,
             extent,
             disk_bytes,
-            is_stream: false,
-            path: OsString::from(path).into_vec(),
+            identity: input.identity,
+            path: input.path.clone().into_os_string().into_vec(),
         }
+    }
+
+    /// Whether the input is a pipe, which cannot be read a second time.
+    pub fn is_stream(&self) -> bool {
+        self.identity.is_none()
     }
 
     /// The file.
@@ -76,7 +81,7 @@ impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole => f.write_str("the whole file"),
-            Self::Plain { start, end, .. } => write!(f, "bytes {start} to {end}"),
+            Self::Plain { start, end } => write!(f, "bytes {start} to {end}"),
             Self::Bgzip {
                 block, next_block, ..
             } => write!(f, "compressed bytes {block} to {next_block}"),

@@ -2,21 +2,22 @@
 
 use super::{
     beginning::find_beginning,
+    character::Characters,
     compression::Compression,
-    definition::{DefinitionLine, escape},
+    definition::{DefinitionLine, MOST_DEFINITION_BYTES},
     error::{Fault, Place},
     length::{self, MOST_KEPT_RESIDUES},
-    record::{Outcome, Tally},
-    residues::{ForeignCharacter, Residues},
+    oddity::{Oddity, Remark},
+    record::Outcome,
+    residues::{Refusal, Residues},
     section::Section,
     text::Text,
-    unit::{Extent, Unit},
+    unit::Unit,
 };
 use crate::job::RecordPolicy;
-use noodles_fasta::{io::Reader, record::Definition};
 use std::{
-    borrow::Cow,
-    io::{self, BufRead, Read},
+    fs::File,
+    io::{self, Read},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -25,59 +26,52 @@ use std::{
 
 /// Reads the records of one work unit and applies the policies to them.
 pub struct UnitReader {
-    reader: Reader<Section<Box<dyn Read + Send>>>,
-    definition: Definition,
+    section: Section<Box<dyn Read + Send>>,
     policy: RecordPolicy,
     compression: Compression,
+    unit: Unit,
+    file: Arc<File>,
     disk_bytes: Arc<AtomicU64>,
-    /// Bytes that the text must have; it had them when the run began.
-    text_bytes: Option<u64>,
-    tally: Tally,
+    n_records: u64,
     last_id: Option<String>,
+    remarks: Vec<Remark>,
 }
-
-/// A longer definition line is no definition line.
-const MOST_DEFINITION_BYTES: usize = 1 << 20;
 
 impl UnitReader {
     /// Opens the unit's file and goes to its first record.
     ///
     /// # Errors
-    /// A fault is returned if the file cannot be read, or if its text does not begin as FASTA does.
+    /// A fault is returned if the file cannot be read, is not the one that it was when the run
+    /// began, or if its text does not begin as FASTA does.
     pub fn open(unit: &Unit, policy: RecordPolicy) -> Result<Self, Fault> {
-        let text = Text::open(unit).map_err(|error| {
-            Fault::of_file(
-                format!("cannot be opened: {error}"),
-                "check the file and the disk that it is on",
-            )
-        })?;
+        let text = Text::open(unit)?;
         let mut reader = Self {
-            reader: Reader::new(Section::new(text.content, text.range.start, text.range.end)),
-            definition: Definition::default(),
+            section: Section::new(text.content, text.range.start, text.range.end),
             policy,
             compression: text.compression,
+            unit: unit.clone(),
+            file: text.file,
             disk_bytes: text.disk_bytes,
-            text_bytes: match unit.extent {
-                Extent::Plain { file_bytes, .. } => Some(file_bytes),
-                _ => None,
-            },
-            tally: Tally::default(),
+            n_records: 0,
             last_id: None,
+            remarks: Vec::new(),
         };
-        let section = reader.reader.get_mut();
-        if text.range.start > 0 {
-            let found = section.skip_to_first_record();
-            found.map_err(|error| reader.broken(&error))?;
-        } else {
-            let found = find_beginning(section).map_err(|error| reader.broken(&error))?;
-            found?;
-        }
+        let begun = reader.begin(text.range.start);
+        reader.unless_changed(begun)?;
         Ok(reader)
     }
 
-    /// What has been read so far.
-    pub fn tally(&self) -> Tally {
-        self.tally
+    fn begin(&mut self, position: u64) -> Result<(), Fault> {
+        if position > 0 {
+            let found = self.section.skip_to_first_record();
+            return found.map_err(|error| self.broken(&error));
+        }
+        find_beginning(&mut self.section).map_err(|error| self.broken(&error))?
+    }
+
+    /// Records that have been read so far.
+    pub fn n_records(&self) -> u64 {
+        self.n_records
     }
 
     /// Bytes of the file that have been read so far. A unit of a part of a file reads beyond its end.
@@ -85,170 +79,168 @@ impl UnitReader {
         self.disk_bytes.load(Ordering::Relaxed)
     }
 
+    /// What is odd about the records since this was last asked.
+    pub fn take_remarks(&mut self) -> Vec<Remark> {
+        std::mem::take(&mut self.remarks)
+    }
+
     /// What became of the next record, or `None` at the end of the unit.
     ///
     /// # Errors
-    /// A fault is returned if the data are damaged or cut short, or if a policy does not allow the
-    /// record. Nothing can be read after it.
+    /// A fault is returned if the data are damaged or cut short, if the file changed while it was
+    /// read, or if a policy does not allow the record. Nothing can be read after it.
     pub fn next_outcome(&mut self) -> Result<Option<Outcome>, Fault> {
-        let head = self.reader.get_mut().fill_buf();
-        match head.map(DefinitionLine::look_at) {
-            Ok(Some(DefinitionLine::Named)) => {
-                let definition = &mut self.definition;
-                let read = self.reader.read_definition(definition);
-                read.map_err(|error| self.broken(&error))?;
-            }
-            Ok(Some(DefinitionLine::Nameless)) => self.read_nameless_definition()?,
-            Ok(Some(DefinitionLine::OldMac)) => {
-                return Err(self.after_last_record(
-                    "the lines end in carriage returns without line feeds, as on old Macs",
-                    "convert the file: `tr '\\r' '\\n' < old.fasta > new.fasta`",
-                ));
-            }
-            Ok(None) => {
-                self.check_end()?;
-                return Ok(None);
-            }
+        match self.read_record() {
+            Ok(Some(outcome)) => Ok(Some(outcome)),
+            end => self.unless_changed(end),
+        }
+    }
+
+    /// The result, unless the file changed: then whatever was read means nothing.
+    fn unless_changed<T>(&self, result: Result<T, Fault>) -> Result<T, Fault> {
+        if let Some(identity) = &self.unit.identity {
+            identity.check(&self.file, self.unit.path())?;
+        }
+        result
+    }
+
+    fn read_record(&mut self) -> Result<Option<Outcome>, Fault> {
+        match self.section.peek() {
+            Ok(piece) if piece.text.is_empty() => return Ok(None),
+            Ok(_) => {}
             Err(error) => return Err(self.broken(&error)),
         }
-        let id = escape(self.definition.name());
-        let description = self
-            .definition
-            .description()
-            .map_or_else(Cow::default, |description| escape(description));
-        let (id, description) = (id.into_owned(), description.into_owned());
-        if id.len() + description.len() > MOST_DEFINITION_BYTES {
-            return Err(self.after_last_record(
-                &format!(
-                    "a definition line has {} characters",
-                    id.len() + description.len()
-                ),
-                "is a line feed missing behind it?",
-            ));
-        }
-        let residues = self.read_residues(&id)?;
+        let line = match self.section.peek_line(MOST_DEFINITION_BYTES) {
+            Ok(Some(line)) => line,
+            Ok(None) => return Err(self.stopped(Oddity::LongDefinition)),
+            Err(error) => return Err(self.broken(&error)),
+        };
+        let n_bytes = line.len();
+        let read = DefinitionLine::read(line);
+        let definition = read.map_err(|oddity| self.stopped(oddity))?;
+        self.section.consume(n_bytes);
+        let residues = self.read_residues(&definition.id)?;
+        self.note(&definition, &residues);
+        let DefinitionLine {
+            id, description, ..
+        } = definition;
         let last_id = self.last_id.get_or_insert_default();
         last_id.clear();
         last_id.push_str(&id);
-        let refused = (self.tally.n_records, id.clone());
-        let outcome =
-            length::judge(id, description, residues, &self.policy).map_err(|mut fault| {
-                let (index, id) = refused;
-                fault.place = Place::Record { index, id };
-                fault
-            })?;
-        self.tally.n_records += 1;
-        self.tally.n_nameless_records += u64::from(outcome.id().is_empty());
+        let judged = length::judge(id, description, residues, &self.policy);
+        let outcome = judged.map_err(|fault| Fault {
+            place: self.this_record(self.last_id.as_deref().unwrap_or_default()),
+            ..fault
+        })?;
+        self.n_records += 1;
         Ok(Some(outcome))
-    }
-
-    /// Reads a definition line that noodles-fasta refuses, because nothing or a blank follows its
-    /// `>`. The first word behind blanks is the id, as in Biopython; there may be none.
-    fn read_nameless_definition(&mut self) -> Result<(), Fault> {
-        let mut line = Vec::new();
-        let read = self.reader.get_mut().read_until(b'\n', &mut line);
-        read.map_err(|error| self.broken(&error))?;
-        let text = line[1..].trim_ascii();
-        let id_len = text
-            .iter()
-            .position(u8::is_ascii_whitespace)
-            .unwrap_or(text.len());
-        let (id, description) = text.split_at(id_len);
-        self.definition = Definition::new(id, Some(description.trim_ascii().into()));
-        Ok(())
     }
 
     fn read_residues(&mut self, id: &str) -> Result<Residues, Fault> {
         let n_kept_at_most = self.policy.long_sequences.limit().min(MOST_KEPT_RESIDUES);
         let mut residues = Residues::new(self.policy.residues, n_kept_at_most);
-        let mut lines = self.reader.sequence_reader();
-        let foreign = loop {
-            let line = match lines.fill_buf() {
-                Ok([]) => break None,
-                Ok(line) => line,
+        loop {
+            let piece = match self.section.peek() {
+                Ok(piece) => piece,
                 Err(error) => return Err(self.broken(&error)),
             };
-            let n_bytes = line.len();
-            if let Err(foreign) = residues.push(line) {
-                break Some(foreign);
+            if piece.text.is_empty() || piece.begins_record() {
+                return Ok(residues);
             }
-            // The whole line at once: noodles-fasta takes a `>` at the beginning of what is left
-            // for the next record.
-            lines.consume(n_bytes);
+            let n_bytes = piece.text.len();
+            let pushed = residues.push(piece.text, piece.begins_line);
+            pushed.map_err(|refusal| self.refused(id, &refusal))?;
+            self.section.consume(n_bytes);
+        }
+    }
+
+    /// Notes what is odd about a record.
+    fn note(&mut self, definition: &DefinitionLine, residues: &Residues) {
+        let n_foreign = residues.foreign.total();
+        let n_bracket_lines = residues.evidence.n_bracket_lines();
+        let n_glued = match n_bracket_lines {
+            0 => residues.foreign.count('>'.into()),
+            _ => 0,
         };
-        if let Some(foreign) = foreign {
-            return Err(self.refused_character(id, &foreign));
-        }
-        self.tally.n_foreign_characters += residues.n_foreign;
-        self.tally.n_foreign_records += u64::from(residues.n_foreign > 0);
-        Ok(residues)
-    }
-
-    fn refused_character(&self, id: &str, foreign: &ForeignCharacter) -> Fault {
-        Fault {
-            place: Place::Record {
-                index: self.tally.n_records,
-                id: id.to_owned(),
+        let counted = [
+            (Oddity::Nameless, u64::from(definition.id.is_empty())),
+            (Oddity::NulInName, definition.n_nul_bytes as u64),
+            (Oddity::Comment, residues.n_comments),
+            (Oddity::Glued, n_glued),
+            (Oddity::Foreign, n_foreign),
+            (Oddity::Brackets, n_bracket_lines),
+        ];
+        let guessed = residues
+            .evidence
+            .oddities(&definition.id, residues.n_residues);
+        let guessed = guessed.map(|oddity| (oddity, residues.n_residues));
+        let index = self.n_records;
+        let remark = |(oddity, count)| Remark {
+            index,
+            oddity,
+            count,
+            characters: match oddity {
+                Oddity::Foreign => residues.foreign.clone(),
+                _ => Characters::default(),
             },
-            message: format!(
-                "the character `{}` behind {} residues is not in the model's alphabet",
-                foreign.byte.escape_ascii(),
-                foreign.n_residues_before,
-            ),
-            hint: Some(
-                "`.residues(\"unk\")` embeds it as unknown, `.residues(\"strip\")` removes it"
-                    .to_owned(),
-            ),
-        }
+        };
+        let counted = counted.into_iter().filter(|(_, count)| *count > 0);
+        self.remarks.extend(counted.chain(guessed).map(remark));
     }
 
-    /// Checks that the text did not end before its time.
-    fn check_end(&mut self) -> Result<(), Fault> {
-        let section = self.reader.get_ref();
-        let position = section.position();
-        match self.text_bytes {
-            Some(text_bytes) if section.is_at_end_of_text() && position < text_bytes => Err(self
-                .after_last_record(
-                    &format!(
-                        "the file shrank to {position} bytes while it was read; it had {text_bytes}"
-                    ),
-                    "run again when nothing writes to it any more",
-                )),
-            _ => Ok(()),
-        }
-    }
-
-    fn after_last_record(&self, message: &str, hint: &str) -> Fault {
-        Fault {
-            place: Place::After {
-                n_records: self.tally.n_records,
-                id: self.last_id.clone(),
+    fn refused(&self, id: &str, refusal: &Refusal) -> Fault {
+        let place = self.this_record(id);
+        match refusal {
+            Refusal::CarriageReturn => Oddity::CarriageReturn.fault(place),
+            Refusal::Nul => Oddity::Nul.fault(place),
+            Refusal::Foreign {
+                character,
+                n_residues_before,
+            } => Fault {
+                place,
+                message: format!(
+                    "the character `{character}` behind {n_residues_before} residues is not in \
+                     the model's alphabet"
+                ),
+                hint: Some(
+                    "`.residues(\"unk\")` embeds it as unknown, `.residues(\"strip\")` removes it"
+                        .to_owned(),
+                ),
             },
-            message: message.to_owned(),
-            hint: Some(hint.to_owned()),
+        }
+    }
+
+    fn this_record(&self, id: &str) -> Place {
+        Place::Record {
+            index: self.n_records,
+            id: id.to_owned(),
+        }
+    }
+
+    /// An oddity of the definition line that comes next.
+    fn stopped(&self, oddity: Oddity) -> Fault {
+        oddity.fault(self.after_last_record())
+    }
+
+    fn after_last_record(&self) -> Place {
+        Place::After {
+            n_records: self.n_records,
+            id: self.last_id.clone(),
         }
     }
 
     /// The fault for data that cannot be read or decompressed.
     fn broken(&self, error: &io::Error) -> Fault {
-        let name = self.compression.name();
-        let test = self.compression.test_command();
-        let remedy = format!("copy or download it again, and test it with `{test}`");
-        // Errors of the system have a number. All others come from a decoder.
-        if error.raw_os_error().is_some() || self.compression == Compression::None {
-            self.after_last_record(
-                &format!("cannot be read: {error}"),
-                "check the disk that the file is on",
+        let (message, hint) = self.compression.problem(error).unwrap_or_else(|| {
+            (
+                format!("cannot be read: {error}"),
+                "check the disk that the file is on".to_owned(),
             )
-        } else if error.kind() == io::ErrorKind::UnexpectedEof || is_incomplete_zstd(error) {
-            self.after_last_record(&format!("the {name} file is cut short"), &remedy)
-        } else {
-            self.after_last_record(&format!("the {name} data are damaged: {error}"), &remedy)
+        });
+        Fault {
+            place: self.after_last_record(),
+            message,
+            hint: Some(hint),
         }
     }
-}
-
-/// zstd's decoder reports the end of its input in the middle of a frame by this text.
-fn is_incomplete_zstd(error: &io::Error) -> bool {
-    error.to_string() == "incomplete frame"
 }

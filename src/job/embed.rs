@@ -1,6 +1,8 @@
 //! How to embed a dataset.
 
-use super::{Dataset, LongSequences, OptionMap, Problems, Thresholds, options::OptionReader};
+use super::{
+    Dataset, LongSequences, OptionMap, OutputFormat, Problems, Thresholds, options::OptionReader,
+};
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 /// The options of one call of `embed`.
@@ -127,9 +129,10 @@ impl EmbedOptions {
         if let Some(layers) = read.whole_list("layers") {
             options.layers = layers.into_iter().map(Layer).collect();
         }
-        options.output = read
-            .text("output", "a path, such as \"embeddings.parquet\"")
-            .map(PathBuf::from);
+        options.output =
+            read.checked_path("output", "a path, such as \"embeddings.parquet\"", |path| {
+                OutputFormat::of(path).map(|_| ())
+            });
         if let Some(overwrite) = read.flag("overwrite") {
             options.overwrite = overwrite;
         }

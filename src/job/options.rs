@@ -1,7 +1,10 @@
 //! Reads option maps and reports everything that is wrong with them at once.
 
-use super::{OptionMap, OptionValue, Problems};
-use std::ops::RangeInclusive;
+use super::{OptionMap, OptionValue, Problem, Problems};
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
 
 /// Takes known options out of a map, one by one, and collects the problems.
 ///
@@ -82,6 +85,26 @@ impl OptionReader {
         match self.take(name)? {
             OptionValue::Text(text) if !text.is_empty() => Some(text),
             other => self.refuse(name, expected, &other),
+        }
+    }
+
+    /// A path that `check` accepts.
+    pub(super) fn checked_path(
+        &mut self,
+        name: &str,
+        expected: &str,
+        check: impl FnOnce(&Path) -> Result<(), Problem>,
+    ) -> Option<PathBuf> {
+        let path = PathBuf::from(self.text(name, expected)?);
+        match check(&path) {
+            Ok(()) => Some(path),
+            Err(problem) => {
+                self.problems.0.push(Problem {
+                    option: Some(name.to_owned()),
+                    ..problem
+                });
+                None
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a parameter sweep is called, and how its points are measured.
 
-use super::{OptionMap, OptionValue, Problems, options::OptionReader};
+use super::{OptionMap, OptionValue, Problems, check_name, options::OptionReader};
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -44,10 +44,11 @@ impl SweepPlan {
     /// A name that no file can have, and every option that is unknown, of the wrong type or out of
     /// range.
     pub fn from_map(name: &str, map: OptionMap) -> Result<Self, Problems> {
-        let is_plain = Path::new(name).file_name().is_some_and(|file| file == name);
+        let is_plain = Path::new(name).file_name().is_some_and(|file| file == name)
+            && !name.contains(char::is_control);
         if !is_plain {
             return Err(Problems::one(
-                format!("a sweep cannot be called \"{name}\""),
+                format!("a sweep cannot be called {name:?}"),
                 Some(
                     "its files get its name: give one like \"readers\", and say where the files \
                       belong with `folder`"
@@ -70,13 +71,21 @@ impl SweepPlan {
         {
             plan.warmup = warmup;
         }
-        plan.folder = read
-            .text("folder", "a folder, such as \"sweeps\"")
-            .map(PathBuf::from);
+        plan.folder = read.checked_path("folder", "a folder, such as \"sweeps\"", check_name);
         if let Some(resume) = read.flag("resume") {
             plan.resume = resume;
         }
         read.finish(plan)
+    }
+
+    /// The files that rows are saved in as their points end: CSV, then Parquet.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let folder = self.folder.iter();
+        folder
+            .flat_map(|folder| {
+                ["csv", "parquet"].map(|ending| folder.join(format!("{}.{ending}", self.name)))
+            })
+            .collect()
     }
 
     /// The parameters of a point, without those that say nothing.

@@ -119,9 +119,10 @@ impl Config {
                 config.head_dim()
             ));
         }
-        match keys.reasons.is_empty() {
-            true => Ok(config),
-            false => Err(keys.reasons),
+        if keys.reasons.is_empty() {
+            Ok(config)
+        } else {
+            Err(keys.reasons)
         }
     }
 
@@ -318,7 +319,7 @@ mod tests {
         check_refused(
             "1e-05",
             "-1e-05",
-            "`layer_norm_eps` is -1e-05, not a number from 0 to 1",
+            "`layer_norm_eps` is -0.00001, not a number from 0 to 1",
         );
         check_refused("1e-05", "NaN", "not valid JSON");
         check_refused("1e-05", "1e999", "not valid JSON");

@@ -220,9 +220,10 @@ fn without_anchor<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
     some.truncate(3);
     format!(
         "no tensor is called `{ANCHOR}`, with or without a prefix such as `esm.`; there are {}",
-        match some.is_empty() {
-            true => "none".to_owned(),
-            false => format!("{}, ...", some.join(", ")),
+        if some.is_empty() {
+            "none".to_owned()
+        } else {
+            format!("{}, ...", some.join(", "))
         }
     )
 }

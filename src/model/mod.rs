@@ -34,7 +34,7 @@ use config::VOCABULARY;
 use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
-use std::cell::Cell;
+use std::{cell::Cell, path::PathBuf};
 
 pub use crate::ops::StagerOptions;
 
@@ -140,6 +140,19 @@ impl Model {
             weights.frequencies(&config)?;
         }
         Ok(config)
+    }
+
+    /// The files in the folder of the model that `spec` names: every one of them may be read.
+    ///
+    /// # Errors
+    /// If there is no such folder.
+    pub fn files(spec: &ModelSpec) -> Result<Vec<PathBuf>, ModelError> {
+        Ok(source::files(&source::locate(&spec.source)?))
+    }
+
+    /// Numbers in the weights of an encoder with this configuration.
+    pub fn n_parameters_of(config: &Config) -> u64 {
+        n_parameters(config)
     }
 
     /// What brings batches to the model's device. It may go to another thread.

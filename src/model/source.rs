@@ -74,6 +74,18 @@ pub(super) fn display_name(source: &str, folder: &Path) -> String {
     hub_id(source).unwrap_or_else(|| source.to_owned())
 }
 
+/// The files in a model's folder that loading it may read.
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_read = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let endings = [".safetensors", ".bin", ".pt", ".index.json"];
+        ["config.json", "vocab.txt"].contains(&&*name)
+            || endings.iter().any(|end| name.ends_with(end))
+    };
+    entries.map(|entry| entry.path()).filter(is_read).collect()
+}
+
 /// The folder, if it has a `config.json`.
 fn with_config(folder: &Path) -> Result<PathBuf, ModelError> {
     if text::exists(&folder.join("config.json")) {
@@ -163,9 +175,10 @@ fn why_missing(path: &Path) -> String {
     folders.sort();
     let more = if folders.len() > MOST { ", ..." } else { "" };
     folders.truncate(MOST);
-    let has = match folders.is_empty() {
-        true => String::new(),
-        false => format!("; it has {}{more}", folders.join(", ")),
+    let has = if folders.is_empty() {
+        String::new()
+    } else {
+        format!("; it has {}{more}", folders.join(", "))
     };
     format!(
         "`{}` is there, but has no `{}` in it{has}",

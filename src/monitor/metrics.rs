@@ -24,6 +24,24 @@ enum Format {
     JsonLines,
 }
 
+impl Format {
+    fn of(path: &Path) -> Result<Self, MonitorError> {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("csv") => Ok(Self::Csv),
+            Some("jsonl") => Ok(Self::JsonLines),
+            _ => Err(MonitorError::Format(path.to_owned())),
+        }
+    }
+}
+
+/// Checks that the end of a path says in which format to write measurements.
+///
+/// # Errors
+/// If it does not.
+pub fn check_ending(path: &Path) -> Result<(), MonitorError> {
+    Format::of(path).map(|_| ())
+}
+
 /// A line, as JSON.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -38,11 +56,7 @@ impl MetricsFile {
     /// # Errors
     /// If the ending is another one, or the file system refuses.
     pub(super) fn create(path: &Path) -> Result<Self, MonitorError> {
-        let format = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("csv") => Format::Csv,
-            Some("jsonl") => Format::JsonLines,
-            _ => return Err(MonitorError::Format(path.to_owned())),
-        };
+        let format = Format::of(path)?;
         let mut file = super::create(path)?;
         if let Format::Csv = format {
             writeln!(file, "{}", header()).map_err(|error| MonitorError::io(path, error))?;

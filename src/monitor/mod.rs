@@ -21,6 +21,7 @@ mod watch;
 
 pub use batches::BatchWatch;
 pub use error::MonitorError;
+pub use metrics::check_ending;
 pub use peak::peak_flops;
 pub use recorder::Recorder;
 pub use tiers::RunFacts;

@@ -94,19 +94,15 @@ fn when(
     submitted: Instant,
     previous_end: Option<Instant>,
 ) -> (Instant, Instant) {
-    let compute = seconds(timing.compute);
+    let duration = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let compute = duration(timing.compute);
     let end = match (timing.gpu, previous_end) {
         // It was computed before it was handed on.
         (None, _) => submitted,
-        (Some(gpu), Some(previous)) => previous + seconds(gpu.idle) + compute,
+        (Some(gpu), Some(previous)) => previous + duration(gpu.idle) + compute,
         (Some(_), None) => Instant::now(),
     };
     (end.checked_sub(compute).unwrap_or(end), end)
-}
-
-/// What a device's clock measured; nothing, where that cannot be a time.
-fn seconds(measured: f64) -> Duration {
-    Duration::try_from_secs_f64(measured).unwrap_or_default()
 }
 
 #[cfg(test)]

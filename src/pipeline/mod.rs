@@ -199,6 +199,7 @@ fn run(
     let mut records = context.readers.read(ReadRequest {
         inputs,
         policy: dataset.policy.clone(),
+        take: dataset.take,
         readers: options.readers,
         timeout: options.reader_timeout,
         meters: monitor.meters().clone(),
@@ -206,12 +207,11 @@ fn run(
         cancel: context.cancel.clone(),
         abandonment: abandonment.clone(),
     })?;
-    let take = dataset.take;
     // Readers may have nothing to say for long, and would not notice that a later stage has failed.
     let guarded = Guard(&abandonment);
     let (packed, encoded, collected, written, reader_restarts) = thread::scope(|scope| {
         let packing = scope.spawn(move || {
-            let packed = packing.run(&mut records, take);
+            let packed = packing.run(&mut records);
             (packed, records.restarts())
         });
         let collecting = scope.spawn(move || guarded.run(|| collecting.run()));
@@ -292,7 +292,7 @@ fn monitor_plan(
             peak_flops: gpu.and_then(|(name, _)| peak_flops(name, model.dtype())),
             n_readers: options.readers.get(),
             n_inputs: inputs.len(),
-            is_stream: inputs.iter().any(|input| input.size_bytes.is_none()),
+            is_stream: inputs.iter().any(|input| input.identity.is_none()),
             is_shareable: inputs.iter().any(Input::is_shareable),
             has_overlap: options.overlap,
             token_budget: plan.token_budget.get(),

@@ -110,29 +110,19 @@ impl<'a> Packing<'a> {
         }
     }
 
-    /// Packs the first `take` of `records`, or all of them.
+    /// Packs `records`.
     ///
     /// # Errors
     /// If an input or a reader fails, or a record is longer than a batch.
     pub(super) fn run(
         mut self,
         mut records: impl Iterator<Item = Result<Vec<Outcome>, ReaderError>>,
-        take: Option<u64>,
     ) -> Result<PackTotals, Halt> {
         let meters = self.feeder.meters.clone();
         let clock = meters.clock(Stage::Packing);
         clock.switch(Activity::Working);
-        let mut wanted = take.unwrap_or(u64::MAX);
-        if wanted > 0 {
-            while let Some(outcomes) = clock.during(Activity::Starved, || records.next()) {
-                let mut outcomes = outcomes.map_err(Error::from)?;
-                outcomes.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
-                wanted -= outcomes.len() as u64;
-                self.take_in(outcomes)?;
-                if wanted == 0 {
-                    break;
-                }
-            }
+        while let Some(outcomes) = clock.during(Activity::Starved, || records.next()) {
+            self.take_in(outcomes.map_err(Error::from)?)?;
         }
         let rest = match &mut self.batcher {
             Batcher::Packing(packer) => packer.finish(),

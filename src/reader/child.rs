@@ -6,7 +6,7 @@ use super::{
     protocol::{Reply, Request, VERSION},
 };
 use crate::{
-    fasta::{Outcome, Unit, UnitReader},
+    fasta::{Unit, UnitReader},
     job::RecordPolicy,
 };
 use bytes::BytesMut;
@@ -109,6 +109,7 @@ fn read_unit(
         Err(fault) => return Ok(Reply::Fault { number, fault }),
     };
     let mut frame = Vec::new();
+    let mut remarks = Vec::new();
     let mut frame_bytes = 0;
     let mut first_index = 0;
     loop {
@@ -116,6 +117,10 @@ fn read_unit(
             Ok(Some(outcome)) => {
                 frame_bytes += outcome.size_bytes();
                 frame.push(outcome);
+                for remark in reader.take_remarks() {
+                    frame_bytes += remark.size_bytes();
+                    remarks.push(remark);
+                }
                 if frame_bytes < FRAME_BYTES {
                     continue;
                 }
@@ -123,13 +128,23 @@ fn read_unit(
             }
             Ok(None) => Some(Reply::End {
                 number,
-                tally: reader.tally(),
+                n_records: reader.n_records(),
             }),
             // The good records first: the error names the one behind them.
             Err(fault) => Some(Reply::Fault { number, fault }),
         };
-        link.send_records(number, &mut first_index, reader.disk_bytes(), &mut frame)?;
-        frame_bytes = 0;
+        if !frame.is_empty() {
+            let n_outcomes = frame.len() as u64;
+            link.send(&Reply::Records {
+                number,
+                first_index,
+                disk_bytes: reader.disk_bytes(),
+                outcomes: std::mem::take(&mut frame),
+                remarks: std::mem::take(&mut remarks),
+            })?;
+            first_index += n_outcomes;
+            frame_bytes = 0;
+        }
         if let Some(last) = last {
             return Ok(last);
         }
@@ -182,29 +197,6 @@ impl Link {
         self.codec.encode(reply, &mut self.sent)?;
         self.stdout.write_all(&self.sent)?;
         self.sent.clear();
-        Ok(())
-    }
-
-    /// Sends the outcomes of a frame, if there are any, and empties it.
-    fn send_records(
-        &mut self,
-        number: u64,
-        first_index: &mut u64,
-        disk_bytes: u64,
-        frame: &mut Vec<Outcome>,
-    ) -> Result<(), ChildError> {
-        if frame.is_empty() {
-            return Ok(());
-        }
-        let outcomes = std::mem::take(frame);
-        let n_outcomes = outcomes.len() as u64;
-        self.send(&Reply::Records {
-            number,
-            first_index: *first_index,
-            disk_bytes,
-            outcomes,
-        })?;
-        *first_index += n_outcomes;
         Ok(())
     }
 }

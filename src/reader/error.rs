@@ -72,6 +72,18 @@ pub enum ReaderError {
     },
     /// The records that came are not those that the reader says it sent. It is always a bug.
     #[error(
+        "`{file}`: {n_arrived} records arrived of {n_sent} that a reader sent. This is a bug: please report it"
+    )]
+    Miscounted {
+        /// The file, `-` for standard input.
+        file: String,
+        /// Records of a work unit that came out.
+        n_arrived: u64,
+        /// Records of it that the reader counted.
+        n_sent: u64,
+    },
+    /// Nobody looks after the readers any more. It is always a bug.
+    #[error(
         "the thread that looks after the readers ended without a word. This is a bug: please report it"
     )]
     Lost,

@@ -5,7 +5,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{io, marker::PhantomData};
 use tokio_util::codec::{Decoder, Encoder, LengthDelimitedCodec};
 
-/// Frames that are longer are garbage. The longest record is far shorter.
+/// Frames that are longer are garbage. The longest one holds 256 KiB of records and one more: 16 MiB
+/// of residues, and a definition line of 1 MiB in which each byte may become four characters.
 const MOST_FRAME_BYTES: usize = 64 << 20;
 const CHECKSUM_BYTES: usize = size_of::<u32>();
 
@@ -88,7 +89,7 @@ impl<In: DeserializeOwned> Decoder for MessageCodec<In> {
 mod tests {
     use super::*;
     use crate::{
-        fasta::{Outcome, Record, Rejection, Tally},
+        fasta::{Characters, Oddity, Outcome, Record, Rejection, Remark},
         reader::{
             gpu::GpuView,
             protocol::{Reply, VERSION},
@@ -120,16 +121,17 @@ mod tests {
                     number,
                     first_index,
                     disk_bytes: first_index / 2,
+                    remarks: vec![Remark {
+                        index: number,
+                        oddity: Oddity::Glued,
+                        count: first_index,
+                        characters: Characters::default(),
+                    }],
                     outcomes,
                 }
             });
-        let end = (any::<u64>(), any::<u64>()).prop_map(|(number, n_records)| Reply::End {
-            number,
-            tally: Tally {
-                n_records,
-                ..Tally::default()
-            },
-        });
+        let end = (any::<u64>(), any::<u64>())
+            .prop_map(|(number, n_records)| Reply::End { number, n_records });
         let hello =
             (any::<u32>(), proptest::option::of(".*")).prop_map(|(pid, variable)| Reply::Hello {
                 version: VERSION,

@@ -8,6 +8,7 @@
 //! with a bounded queue of its own for the answers, and [`Records`] empties the queues in order.
 
 mod child;
+mod complaints;
 mod driver;
 mod error;
 mod frame;

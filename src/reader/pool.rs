@@ -17,12 +17,17 @@ use crate::{
 use std::{collections::HashSet, env, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
+/// Starting a program can take longer than reading a frame, on a network file system for example.
+const LEAST_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+
 /// What to read, and how.
 pub struct ReadRequest {
     /// The files, in input order.
     pub inputs: Vec<Input>,
     /// What the readers do with each record.
     pub policy: RecordPolicy,
+    /// Records to read at most, the rejected ones included.
+    pub take: Option<u64>,
     /// Subprocesses to use.
     pub readers: NonZeroUsize,
     /// How long a reader may take over its next frame before it counts as hung. A reader of a pipe
@@ -42,6 +47,8 @@ pub struct ReadRequest {
 pub struct Pool {
     /// What is started as a reader; this program if none is given.
     program: Option<PathBuf>,
+    /// How long a reader may take to start, at least.
+    handshake_time: Duration,
     /// Where each slot gets its reads from. It stands before the driver because it must be dropped
     /// first: the driver's drop waits for the slots, which wait for reads.
     shifts: Vec<flume::Sender<Shift>>,
@@ -55,6 +62,7 @@ impl Pool {
     pub fn new() -> Self {
         Self {
             program: env::var_os(PROGRAM_VARIABLE).map(PathBuf::from),
+            handshake_time: LEAST_HANDSHAKE_TIME,
             shifts: Vec::new(),
             driver: None,
             read_streams: HashSet::new(),
@@ -68,6 +76,12 @@ impl Pool {
             program: Some(program),
             ..Self::new()
         }
+    }
+
+    /// The same pool with another time that a reader may take to start, at least.
+    pub fn with_handshake_time(mut self, time: Duration) -> Self {
+        self.handshake_time = time;
+        self
     }
 
     /// Starts reading. The records come in input order whatever the number of readers.
@@ -109,6 +123,7 @@ impl Pool {
             driver.add(Slot {
                 number,
                 program,
+                handshake_time: self.handshake_time,
                 shifts,
                 process: None,
             });
@@ -119,7 +134,7 @@ impl Pool {
 
     /// Refuses to read a pipe for a second time, when it would be empty.
     fn take_streams(&mut self, inputs: &[Input]) -> Result<(), ReaderError> {
-        for input in inputs.iter().filter(|input| input.size_bytes.is_none()) {
+        for input in inputs.iter().filter(|input| input.identity.is_none()) {
             if !self.read_streams.insert(input.path.clone()) {
                 return Err(ReaderError::Input(InputError::new(
                     &input.name,

@@ -2,6 +2,7 @@
 
 use super::{
     SUBCOMMAND,
+    complaints::Complaints,
     error::ReaderError,
     frame::{FrameError, MessageCodec},
     protocol::{Reply, Request, VERSION},
@@ -19,18 +20,17 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    process::{Child, ChildStdin, ChildStdout, Command},
     time::timeout,
 };
 use tokio_util::codec::{FramedRead, FramedWrite};
 
-/// Starting a program can take longer than reading a frame, on a network file system for example.
-const LEAST_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// How long a process that closed its output may take to end, before it is killed.
 const TIME_TO_END: Duration = Duration::from_secs(1);
 /// Lines of stderr that are quoted in an error.
 const MOST_LAST_WORDS: usize = 5;
+/// Lines of stderr that a reader's life brings to the user.
+const MOST_WARNINGS: u64 = 100;
 /// Room for a whole frame, in bytes.
 const RECEIVE_BUFFER_BYTES: usize = 512 << 10;
 
@@ -42,7 +42,8 @@ pub(super) struct Process {
     requests: FramedWrite<ChildStdin, MessageCodec<Reply>>,
     replies: FramedRead<ChildStdout, MessageCodec<Reply>>,
     /// What it writes to stderr; `None` behind its end.
-    complaints: Option<Lines<BufReader<ChildStderr>>>,
+    complaints: Option<Complaints>,
+    n_complaints: u64,
     last_words: VecDeque<String>,
     events: EventSender,
 }
@@ -60,7 +61,7 @@ impl Process {
     pub(super) async fn start(
         reader: usize,
         program: &Path,
-        frame_timeout: Duration,
+        handshake_time: Duration,
         events: &EventSender,
     ) -> Result<Self, Failure> {
         // The group of its own keeps Ctrl-C at the terminal away from readers: this process
@@ -93,13 +94,12 @@ impl Process {
             child,
             requests: FramedWrite::new(stdin, MessageCodec::new()),
             replies: FramedRead::with_capacity(stdout, MessageCodec::new(), RECEIVE_BUFFER_BYTES),
-            complaints: Some(BufReader::new(stderr).lines()),
+            complaints: Some(Complaints::new(stderr)),
+            n_complaints: 0,
             last_words: VecDeque::new(),
             events: events.clone(),
         };
-        process
-            .shake_hands(frame_timeout.max(LEAST_HANDSHAKE_TIME))
-            .await?;
+        process.shake_hands(handshake_time).await?;
         Ok(process)
     }
 
@@ -178,7 +178,7 @@ impl Process {
             };
             tokio::select! {
                 reply = self.replies.next() => return reply,
-                line = complaints.next_line() => self.note(line),
+                line = complaints.next() => self.note(line),
             }
         }
     }
@@ -189,8 +189,14 @@ impl Process {
             self.complaints = None;
             return;
         };
-        self.events
-            .warn(format!("reader {} says: {line}", self.reader));
+        self.n_complaints += 1;
+        let reader = self.reader;
+        if self.n_complaints <= MOST_WARNINGS {
+            self.events.warn(format!("reader {reader} says: {line}"));
+        } else if self.n_complaints == MOST_WARNINGS + 1 {
+            self.events
+                .warn(format!("reader {reader} says more, which is left out"));
+        }
         if self.last_words.len() == MOST_LAST_WORDS {
             self.last_words.pop_front();
         }
@@ -212,7 +218,7 @@ impl Process {
         // Its last words may still be on their way.
         let _ = timeout(TIME_TO_END, async {
             while let Some(complaints) = &mut self.complaints {
-                let line = complaints.next_line().await;
+                let line = complaints.next().await;
                 self.note(line);
             }
         })

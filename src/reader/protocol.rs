@@ -2,14 +2,14 @@
 
 use super::gpu::GpuView;
 use crate::{
-    fasta::{Fault, Outcome, Tally, Unit},
+    fasta::{Fault, Outcome, Remark, Unit},
     job::RecordPolicy,
 };
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever a message does. Both sides come from one program, unless it is replaced while
 /// it runs.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// What this process asks of a reader.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,9 +42,11 @@ pub(super) enum Reply {
         /// Bytes of the file that have been read for the unit so far.
         disk_bytes: u64,
         outcomes: Vec<Outcome>,
+        /// What is odd about them.
+        remarks: Vec<Remark>,
     },
     /// The unit was read to its end.
-    End { number: u64, tally: Tally },
+    End { number: u64, n_records: u64 },
     /// The unit cannot be read any further, and no reader could.
     Fault { number: u64, fault: Fault },
 }

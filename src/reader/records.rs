@@ -8,7 +8,7 @@ use super::{
 use crate::{
     cancel::{Abandonment, CancelToken},
     event::{Event, EventSender},
-    fasta::{Fault, Outcome, PlanFault, Tally, Units},
+    fasta::{Fault, Input, Outcome, PlanFault, Remark, Remarks, Units},
     job::ResiduePolicy,
 };
 use flume::RecvTimeoutError;
@@ -29,8 +29,9 @@ pub struct Records<'a> {
     /// Nobody else may use the readers meanwhile.
     _pool: &'a mut Pool,
     units: Units,
-    /// Names of the inputs, for people.
-    files: Vec<String>,
+    inputs: Vec<Input>,
+    /// Records that are still wanted.
+    n_wanted: u64,
     /// Units that are being read or will be, in input order.
     pending: VecDeque<Pending>,
     n_pending_at_most: usize,
@@ -61,8 +62,9 @@ enum Pending {
 #[derive(Default)]
 struct InputProgress {
     number: usize,
-    /// What the finished units held.
-    tally: Tally,
+    /// Records of the finished units.
+    n_records: u64,
+    remarks: Remarks,
     /// Records of the current unit that have come out.
     n_unit_records: u64,
     /// The id of the last record that came out.
@@ -76,10 +78,10 @@ impl<'a> Records<'a> {
         assignments: flume::Sender<Assignment>,
         abandoned: CancellationToken,
     ) -> Self {
-        let files = request.inputs.iter().map(|input| input.name.clone());
         let mut records = Self {
             _pool: pool,
-            files: files.collect(),
+            inputs: request.inputs.clone(),
+            n_wanted: request.take.unwrap_or(u64::MAX),
             units: Units::new(request.inputs, Units::UNIT_BYTES),
             pending: VecDeque::new(),
             n_pending_at_most: UNITS_AHEAD * request.readers.get(),
@@ -94,7 +96,9 @@ impl<'a> Records<'a> {
             cancel: request.cancel,
             abandonment: request.abandonment,
         };
-        records.assign();
+        if records.n_wanted > 0 {
+            records.assign();
+        }
         records
     }
 
@@ -121,9 +125,10 @@ impl<'a> Records<'a> {
                     };
                     let assignment = Assignment {
                         number: self.next_number,
-                        file: self.files[unit.input].clone(),
+                        file: self.inputs[unit.input].name.clone(),
                         unit,
                         deliveries: sender,
+                        room: Assignment::new_room(),
                     };
                     self.next_number += 1;
                     // If all readers are lost, the unit's queue is closed and says so.
@@ -144,16 +149,19 @@ impl<'a> Records<'a> {
             if self.abandonment.is_declared() {
                 return Ok(None);
             }
+            if self.n_wanted == 0 {
+                return self.leave().map(|()| None);
+            }
             self.assign();
             let (input, disk_bytes, delivery) = match self.pending.front() {
                 None => {
-                    self.finish_inputs(self.files.len());
+                    self.finish_inputs(self.inputs.len());
                     return Ok(None);
                 }
                 Some(Pending::Broken(PlanFault { input, fault })) => {
                     let (input, fault) = (*input, fault.clone());
                     self.finish_inputs(input);
-                    return Err(self.locate(fault));
+                    return Err(self.fail(fault));
                 }
                 Some(Pending::Unit {
                     input,
@@ -168,29 +176,39 @@ impl<'a> Records<'a> {
             self.finish_inputs(input);
             match delivery {
                 Delivery::Records {
-                    outcomes,
+                    mut outcomes,
+                    remarks,
                     disk_bytes: so_far,
+                    _room: _,
                 } => {
                     self.report_bytes(so_far.min(disk_bytes));
-                    self.input.n_unit_records += outcomes.len() as u64;
-                    self.input.last_id = outcomes.last().map(|last| last.id().to_owned());
+                    outcomes.truncate(usize::try_from(self.n_wanted).unwrap_or(usize::MAX));
+                    self.n_wanted -= outcomes.len() as u64;
+                    self.input.add(&outcomes, &remarks);
                     return Ok(Some(outcomes));
                 }
                 Delivery::Restarted => self.n_restarts += 1,
-                Delivery::End(tally) => {
+                Delivery::End { n_records } => {
                     // The slot compares what the reader sent with what it says it sent; this
                     // compares that with what arrived here.
-                    if tally.n_records != self.input.n_unit_records {
-                        return Err(ReaderError::Lost);
+                    if n_records != self.input.n_unit_records {
+                        return Err(ReaderError::Miscounted {
+                            file: self.inputs[input].name.clone(),
+                            n_arrived: self.input.n_unit_records,
+                            n_sent: n_records,
+                        });
                     }
-                    self.input.tally += tally;
+                    self.input.n_records += n_records;
                     self.input.n_unit_records = 0;
                     self.pending.pop_front();
                     self.report_bytes(disk_bytes);
                     self.n_reported_bytes = 0;
                 }
-                Delivery::Fault(fault) => return Err(self.locate(fault)),
-                Delivery::Failed(error) => return Err(error),
+                Delivery::Fault(fault) => return Err(self.fail(fault)),
+                Delivery::Failed(error) => {
+                    self.warn();
+                    return Err(error);
+                }
             }
         }
     }
@@ -206,13 +224,14 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Tells what is remarkable about the inputs before `input`, which are finished.
+    /// Tells what is odd about the inputs before `input`, which are finished.
     fn finish_inputs(&mut self, input: usize) {
         while self.input.number < input {
-            let file = &self.files[self.input.number];
-            for message in remarks(file, self.input.tally, self.residues) {
-                self.events.warn(message);
+            if self.input.n_records == 0 {
+                let file = &self.inputs[self.input.number].name;
+                self.events.warn(format!("`{file}` holds no records"));
             }
+            self.warn();
             self.input = InputProgress {
                 number: self.input.number + 1,
                 ..InputProgress::default()
@@ -220,11 +239,58 @@ impl<'a> Records<'a> {
         }
     }
 
-    fn locate(&self, fault: Fault) -> ReaderError {
-        let file = &self.files[self.input.number];
-        let n_records = self.input.tally.n_records;
+    /// Tells what is odd about the records of the current input that came out.
+    fn warn(&mut self) {
+        let remarks = std::mem::take(&mut self.input.remarks);
+        let file = &self.inputs[self.input.number].name;
+        let n_records = self.input.n_records + self.input.n_unit_records;
+        for message in remarks.warnings(file, n_records, self.residues) {
+            self.events.warn(message);
+        }
+    }
+
+    /// Leaves the current input, in the middle of a unit or not. Its reader does not come to the
+    /// end of the unit, where it would have looked whether the file changed.
+    fn leave(&mut self) -> Result<(), ReaderError> {
+        let Some(input) = self.inputs.get(self.input.number) else {
+            return Ok(());
+        };
+        let unchanged = match &input.identity {
+            // A take of nothing reads nothing.
+            Some(identity) if self.input.last_id.is_some() => identity.check_path(&input.path),
+            _ => Ok(()),
+        };
+        match unchanged {
+            Ok(()) => self.warn(),
+            Err(fault) => return Err(self.fail(fault)),
+        }
+        Ok(())
+    }
+
+    /// The error of a fault in the current input, of which nothing else will come.
+    fn fail(&mut self, fault: Fault) -> ReaderError {
+        self.warn();
+        let file = &self.inputs[self.input.number].name;
         let last_id = self.input.last_id.as_deref();
-        ReaderError::Input(fault.locate(file, n_records, last_id))
+        ReaderError::Input(fault.locate(file, self.input.n_records, last_id))
+    }
+}
+
+impl InputProgress {
+    /// Counts records that came out, of the current unit, and what is odd about them.
+    fn add(&mut self, outcomes: &[Outcome], remarks: &[Remark]) {
+        for remark in remarks {
+            let index = remark.index.checked_sub(self.n_unit_records);
+            let outcome = index.and_then(|index| outcomes.get(usize::try_from(index).ok()?));
+            if let Some(outcome) = outcome {
+                let ordinal = self.n_records + remark.index + 1;
+                self.remarks.add(remark, ordinal, outcome.id());
+            }
+        }
+        self.n_unit_records += outcomes.len() as u64;
+        if let Some(last) = outcomes.last() {
+            self.last_id = Some(last.id().to_owned());
+        }
     }
 }
 
@@ -237,35 +303,11 @@ impl Iterator for Records<'_> {
         let item = self.advance().transpose();
         if !matches!(item, Some(Ok(_))) {
             self.assignments = None;
-            if matches!(item, Some(Err(_))) || self.abandonment.is_declared() {
+            if matches!(item, Some(Err(_))) || self.abandonment.is_declared() || self.n_wanted == 0
+            {
                 self.abandon = None;
             }
         }
         item
     }
-}
-
-/// What people should know about an input that was read to its end.
-fn remarks(file: &str, tally: Tally, residues: ResiduePolicy) -> Vec<String> {
-    let mut remarks = Vec::new();
-    if tally.n_records == 0 {
-        remarks.push(format!("`{file}` holds no records"));
-    }
-    if tally.n_nameless_records > 0 {
-        remarks.push(format!(
-            "`{file}`: {} records have no name; their id is empty",
-            tally.n_nameless_records
-        ));
-    }
-    if tally.n_foreign_characters > 0 {
-        let change = match residues {
-            ResiduePolicy::Strip => "were removed",
-            ResiduePolicy::Unk | ResiduePolicy::Error => "became `<unk>`",
-        };
-        remarks.push(format!(
-            "`{file}`: {} characters outside the alphabet in {} records {change}",
-            tally.n_foreign_characters, tally.n_foreign_records
-        ));
-    }
-    remarks
 }

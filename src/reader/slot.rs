@@ -7,16 +7,21 @@ use super::{
 };
 use crate::{
     event::{Event, EventSender},
-    fasta::{Fault, Outcome, Tally, Unit},
+    fasta::{Fault, Outcome, Remark, Unit},
     job::RecordPolicy,
     meter::{Activity, Meters, StageClock},
 };
-use flume::TrySendError;
 use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// How often a unit is tried before the run fails.
 pub(super) const MOST_TRIES: u32 = 3;
+/// Bytes that one permit of a unit's room stands for.
+const ROOM_BYTES: usize = 1 << 10;
+/// Permits of a unit's room: a whole unit of plain text finds room, so that readers do not wait for
+/// each other, and records of megabytes do not pile up.
+const ROOM_PERMITS: usize = 8 << 10;
 
 /// A reader's place in the pool.
 pub(super) struct Slot {
@@ -24,6 +29,8 @@ pub(super) struct Slot {
     pub(super) number: usize,
     /// What is started as a reader.
     pub(super) program: PathBuf,
+    /// How long a reader may take to start, at least.
+    pub(super) handshake_time: Duration,
     /// The reads that this slot takes part in, one after the other.
     pub(super) shifts: flume::Receiver<Shift>,
     /// The living reader, if there is one. It starts with the first unit.
@@ -51,6 +58,8 @@ pub(super) struct Assignment {
     /// The input's name, for people.
     pub(super) file: String,
     pub(super) deliveries: flume::Sender<Delivery>,
+    /// Room for records that wait in the queue, in [`ROOM_BYTES`].
+    pub(super) room: Arc<Semaphore>,
 }
 
 /// What comes of a unit.
@@ -58,13 +67,20 @@ pub(super) enum Delivery {
     /// Its next outcomes.
     Records {
         outcomes: Vec<Outcome>,
+        /// What is odd about them, by their index in the unit.
+        remarks: Vec<Remark>,
         /// Bytes of the file that have been read for the unit so far.
         disk_bytes: u64,
+        /// Room in memory, which the receiver gives back by dropping it.
+        _room: OwnedSemaphorePermit,
     },
     /// The reader failed and is replaced.
     Restarted,
     /// All of it was delivered.
-    End(Tally),
+    End {
+        /// Records of the unit, as the reader counted them.
+        n_records: u64,
+    },
     /// It cannot be read any further.
     Fault(Fault),
     /// No reader managed to read it.
@@ -127,13 +143,13 @@ impl Slot {
                     assignment.file, assignment.unit.extent
                 ),
             });
-            if assignment.unit.is_stream || n_tries == MOST_TRIES {
+            if assignment.unit.is_stream() || n_tries == MOST_TRIES {
                 break ReaderError::Failed {
                     file: assignment.file.clone(),
                     extent: assignment.unit.extent.to_string(),
                     n_tries,
                     reason,
-                    hint: if assignment.unit.is_stream {
+                    hint: if assignment.unit.is_stream() {
                         "a pipe cannot be read again: run again, or name a file"
                     } else {
                         "if the disk is slow, raise `reader_timeout`; else please report it with these bytes"
@@ -155,7 +171,13 @@ impl Slot {
         let process = match &mut self.process {
             Some(process) => process,
             none => none.insert(
-                Process::start(self.number, &self.program, shift.timeout, &shift.events).await?,
+                Process::start(
+                    self.number,
+                    &self.program,
+                    shift.timeout.max(self.handshake_time),
+                    &shift.events,
+                )
+                .await?,
             ),
         };
         process.report_to(&shift.events);
@@ -169,7 +191,7 @@ impl Slot {
             })
             .await?;
         // Only the writer of a pipe knows when it will write again.
-        let patience = (!assignment.unit.is_stream).then_some(shift.timeout);
+        let patience = (!assignment.unit.is_stream()).then_some(shift.timeout);
         let mut n_received = 0;
         loop {
             // The clock runs only while this side waits for the reader, so a reader that waits for
@@ -181,27 +203,27 @@ impl Slot {
                     first_index,
                     disk_bytes,
                     mut outcomes,
+                    mut remarks,
                 } if number == assignment.number && first_index == n_received => {
                     n_received += outcomes.len() as u64;
                     let n_old = n_delivered.saturating_sub(first_index);
                     if n_old > 0 {
                         outcomes.drain(..(n_old as usize).min(outcomes.len()));
+                        remarks.retain(|remark| remark.index >= *n_delivered);
                     }
                     *n_delivered = n_received.max(*n_delivered);
                     if !outcomes.is_empty() {
-                        let delivery = Delivery::Records {
-                            outcomes,
-                            disk_bytes,
-                        };
-                        assignment.deliver_on(clock, delivery).await;
+                        assignment
+                            .deliver_records(clock, outcomes, remarks, disk_bytes)
+                            .await;
                     }
                 }
-                Reply::End { number, tally }
+                Reply::End { number, n_records }
                     if number == assignment.number
-                        && tally.n_records == n_received
+                        && n_records == n_received
                         && n_received >= *n_delivered =>
                 {
-                    assignment.deliver(Delivery::End(tally)).await;
+                    assignment.deliver(Delivery::End { n_records }).await;
                     return Ok(());
                 }
                 Reply::Fault { number, fault } if number == assignment.number => {
@@ -221,12 +243,40 @@ impl Assignment {
         let _ = self.deliveries.send_async(delivery).await;
     }
 
-    /// As [`deliver`](Self::deliver), on the clock of the reader, which can do nothing meanwhile.
-    async fn deliver_on(&self, clock: &StageClock, delivery: Delivery) {
-        if let Err(TrySendError::Full(delivery)) = self.deliveries.try_send(delivery) {
+    /// Delivers records when there is room for them, on the clock of the reader, which can do
+    /// nothing meanwhile.
+    async fn deliver_records(
+        &self,
+        clock: &StageClock,
+        outcomes: Vec<Outcome>,
+        remarks: Vec<Remark>,
+        disk_bytes: u64,
+    ) {
+        let n_bytes: usize = outcomes.iter().map(Outcome::size_bytes).sum::<usize>()
+            + remarks.iter().map(Remark::size_bytes).sum::<usize>();
+        // What is larger than the whole room needs all of it.
+        let n_permits = n_bytes.div_ceil(ROOM_BYTES).min(ROOM_PERMITS) as u32;
+        let waits = self.room.available_permits() < n_permits as usize || self.deliveries.is_full();
+        if waits {
             clock.switch(Activity::Blocked);
-            self.deliver(delivery).await;
+        }
+        // The room is never closed.
+        if let Ok(room) = self.room.clone().acquire_many_owned(n_permits).await {
+            self.deliver(Delivery::Records {
+                outcomes,
+                remarks,
+                disk_bytes,
+                _room: room,
+            })
+            .await;
+        }
+        if waits {
             clock.switch(Activity::Working);
         }
+    }
+
+    /// Room for the records of a unit.
+    pub(super) fn new_room() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(ROOM_PERMITS))
     }
 }

@@ -12,8 +12,8 @@ pub enum ReportError {
     File(#[from] FileError),
     /// A file does not hold what this program writes.
     #[error(
-        "`{}` is no table of a sweep: {message} (give the sweep another name or folder, or replace \
-         the file with `resume: false`)",
+        "`{}` is no table of a sweep: {message} (give the sweep another name or folder, or begin the \
+         table anew with `resume: false`)",
         path.display()
     )]
     NotATable {

@@ -8,6 +8,12 @@ use rhai::{Dynamic, Engine, Module, Scope};
 pub(super) const MAX_CALL_LEVELS: usize = 64;
 /// Expressions may be nested this deep, outside and inside of functions.
 const MAX_EXPRESSION_DEPTHS: (usize, usize) = (128, 64);
+/// Bytes of a string, or of all strings in an array or a map.
+pub(super) const MAX_STRING_BYTES: usize = 64 << 20;
+/// Items of an array, those of arrays in it included, and bytes of a blob.
+pub(super) const MAX_ARRAY_ITEMS: usize = 1_000_000;
+/// Entries of a map, or of all maps in an array: those of 100,000 points with ten parameters each.
+pub(super) const MAX_MAP_ENTRIES: usize = 1_000_000;
 
 /// What an engine is built from.
 pub(super) struct Setup {
@@ -29,12 +35,16 @@ pub(super) fn build(setup: Setup) -> Engine {
         console,
         cancel,
     } = setup;
+    let module_session = session.clone();
     let mut engine = Engine::new();
     engine
         .set_strict_variables(true)
         .set_fail_on_invalid_map_property(true)
         .set_max_call_levels(MAX_CALL_LEVELS)
         .set_max_expr_depths(MAX_EXPRESSION_DEPTHS.0, MAX_EXPRESSION_DEPTHS.1)
+        .set_max_string_size(MAX_STRING_BYTES)
+        .set_max_array_size(MAX_ARRAY_ITEMS)
+        .set_max_map_size(MAX_MAP_ENTRIES)
         .set_default_tag(Dynamic::from(session));
     api::register(&mut engine);
 
@@ -44,7 +54,7 @@ pub(super) fn build(setup: Setup) -> Engine {
         globals.set_var(name, value);
     }
     engine.register_global_module(globals.into());
-    engine.set_module_resolver(Modules::new(sources, constants));
+    engine.set_module_resolver(Modules::new(module_session, sources, constants));
 
     let output = console.clone();
     engine.on_print(move |text| {

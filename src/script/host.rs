@@ -30,11 +30,9 @@ pub trait Host {
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error>;
 
-    /// Has runs write something about themselves to `path`, from the next one on.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    fn record(&mut self, record: Record, path: &Path) -> Result<(), Error>;
+    /// Has runs write something about themselves to `path`, from the next one on. Nothing is opened
+    /// before that run, of which the register of paths then knows all files.
+    fn record(&mut self, record: Record, path: &Path);
 
     /// Whether this is a rehearsal: outputs are not written and cannot be read back.
     fn is_rehearsal(&self) -> bool;
@@ -66,6 +64,6 @@ pub struct ModelInfo {
     pub hidden_size: usize,
     /// Transformer layers.
     pub n_layers: usize,
-    /// Weights in the model, unknown in a rehearsal.
-    pub n_parameters: Option<u64>,
+    /// Weights in the model.
+    pub n_parameters: u64,
 }

@@ -6,16 +6,19 @@ use crate::{
     error::Error,
     job::{Dataset, EmbedOptions, ModelSpec},
     model::Model,
+    paths::check_ours,
     pipeline::{self, Context, Watcher},
     report::{Failure, RunReport, RunSummary},
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Loads models and runs the pipeline. Models and readers live until the script ends.
 pub struct LiveHost {
     context: Context,
     models: Vec<(ModelSpec, Model)>,
     report: RunReport,
+    /// Files that the next run begins, the latest of each kind.
+    to_begin: Vec<(Record, PathBuf)>,
 }
 
 impl LiveHost {
@@ -25,7 +28,25 @@ impl LiveHost {
             context,
             models: Vec::new(),
             report: RunReport::new(script),
+            to_begin: Vec::new(),
         }
+    }
+
+    /// Begins the files that the script asked for since the last run.
+    fn begin_records(&mut self) -> Result<(), Error> {
+        let recorder = &self.context.recorder;
+        for (record, path) in &self.to_begin {
+            // Another program may have put a file there since the script asked for it.
+            check_ours(record.role(), path)?;
+            match record {
+                Record::Report => self.report.write_to(path)?,
+                Record::Metrics => recorder.record_metrics(path)?,
+                Record::Trace => recorder.record_trace(path)?,
+                Record::Prometheus => recorder.record_prometheus(path)?,
+            }
+        }
+        self.to_begin.clear();
+        Ok(())
     }
 
     /// Says why a model runs on the CPU. A machine without a driver or a GPU is not worth a warning.
@@ -61,7 +82,7 @@ impl Host for LiveHost {
             dtype: model.dtype().name().to_owned(),
             hidden_size: model.hidden_size(),
             n_layers: model.n_layers(),
-            n_parameters: Some(model.n_parameters()),
+            n_parameters: model.n_parameters(),
         })
     }
 
@@ -72,6 +93,7 @@ impl Host for LiveHost {
         options: &EmbedOptions,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
+        self.begin_records()?;
         let (_, model) = self
             .models
             .iter()
@@ -93,15 +115,9 @@ impl Host for LiveHost {
         result
     }
 
-    fn record(&mut self, record: Record, path: &Path) -> Result<(), Error> {
-        let recorder = &self.context.recorder;
-        match record {
-            Record::Report => self.report.write_to(path)?,
-            Record::Metrics => recorder.record_metrics(path)?,
-            Record::Trace => recorder.record_trace(path)?,
-            Record::Prometheus => recorder.record_prometheus(path)?,
-        }
-        Ok(())
+    fn record(&mut self, record: Record, path: &Path) {
+        self.to_begin.retain(|(other, _)| *other != record);
+        self.to_begin.push((record, path.to_owned()));
     }
 
     fn is_rehearsal(&self) -> bool {

@@ -8,15 +8,20 @@ mod api;
 mod definitions;
 mod diagnostic;
 mod engine;
+mod files;
 mod host;
 mod live;
 mod modules;
 mod rehearsal;
+mod rehearsed;
 mod session;
+mod settings;
 mod source;
 
 use crate::{
     cancel::{CancelToken, StopReason},
+    error::Error,
+    paths::Role,
     progress::Console,
 };
 use diagnostic::{Origin, diagnose};
@@ -24,7 +29,7 @@ use engine::Setup;
 use rhai::{Array, Dynamic, EvalAltResult, Scope};
 use session::Session;
 use source::Sources;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use definitions::definitions;
 pub use diagnostic::Diagnostic;
@@ -65,13 +70,16 @@ impl Script {
     /// Reads a script file.
     ///
     /// # Errors
-    /// The file cannot be read, or is not UTF-8 text.
+    /// The file cannot be read, or is no script.
     pub fn read(path: &Path, args: Vec<String>) -> Result<Self, Diagnostic> {
         let name = path.to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Diagnostic::without_place(format!("the script `{name}` cannot be read: {error}"), None)
-        })?;
-        Ok(Self { name, text, args })
+        match source::read(path) {
+            Ok(text) => Ok(Self { name, text, args }),
+            Err(unreadable) => Err(Diagnostic::without_place(
+                format!("the script `{name}` {}", unreadable.message),
+                unreadable.hint,
+            )),
+        }
     }
 }
 
@@ -81,11 +89,16 @@ impl Script {
 /// See [`ScriptError`].
 pub fn run(
     script: &Script,
+    records: &[(Record, PathBuf)],
     host: Box<dyn Host>,
     console: Option<Console>,
     cancel: CancelToken,
 ) -> Result<Finished, ScriptError> {
     let session = Session::new(host);
+    begin(script, records, &session).map_err(|error| {
+        let diagnostic = Diagnostic::of_error(&error);
+        ScriptError::Failed(Box::new(diagnostic))
+    })?;
     let sources = Sources::default();
     sources.add(&script.name, &script.text);
     let constants = constants(&script.name, &script.args);
@@ -123,6 +136,18 @@ pub fn run(
             }
         }),
     }
+}
+
+/// Makes the script's own file known, and those that its runs are to write about themselves.
+fn begin(script: &Script, records: &[(Record, PathBuf)], session: &Session) -> Result<(), Error> {
+    session
+        .files()
+        .read(Role::Script, Path::new(&script.name))?;
+    for (record, path) in records {
+        session.files().record(*record, path)?;
+        session.host_alone().record(*record, path);
+    }
+    Ok(())
 }
 
 /// The constants that every script and module can use.

@@ -1,6 +1,13 @@
 //! `import`: modules beside the script, then the ones that ship with the program.
 
-use super::source::Sources;
+use super::{
+    session::{Session, raise_error},
+    source::{self, Sources},
+};
+use crate::{
+    job::Problems,
+    paths::{Role, destination},
+};
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 use std::{
     cell::RefCell,
@@ -20,20 +27,36 @@ pub(super) const SHIPPED: [(&str, &str); 2] = [
     ("grid", include_str!("../../scripts/lib/grid.rhai")),
 ];
 
-/// Finds modules. Unlike Rhai's own file resolver it keeps every text for diagnostics, names
-/// modules by their whole path, and falls back to [`SHIPPED`].
+/// More modules than this are imported by mistake.
+const MOST_MODULES: usize = 1_000;
+/// Modules may import each other this deep.
+const MOST_NESTED: usize = 64;
+
+/// Finds modules. Unlike Rhai's own file resolver it keeps every text for diagnostics, knows modules
+/// by where their paths lead, and falls back to [`SHIPPED`].
 pub(super) struct Modules {
+    session: Session,
     sources: Sources,
     /// Names that a module's text may use without defining them.
     constants: Scope<'static>,
-    loaded: RefCell<HashMap<String, Shared<Module>>>,
-    /// Names of the modules that are being evaluated, the innermost last.
-    loading: RefCell<Vec<String>>,
+    loaded: RefCell<HashMap<PathBuf, Shared<Module>>>,
+    /// The modules that are being evaluated, the innermost last.
+    loading: RefCell<Vec<PathBuf>>,
+}
+
+/// A module that was found.
+struct Found {
+    /// Where its path leads, so that a module with two paths is one.
+    place: PathBuf,
+    /// The name by which errors refer to it.
+    name: String,
+    text: String,
 }
 
 impl Modules {
-    pub(super) fn new(sources: Sources, constants: Scope<'static>) -> Self {
+    pub(super) fn new(session: Session, sources: Sources, constants: Scope<'static>) -> Self {
         Self {
+            session,
             sources,
             constants,
             loaded: RefCell::default(),
@@ -41,27 +64,53 @@ impl Modules {
         }
     }
 
-    /// The name and the text of the module that `importer` means by `path`.
-    fn find(
-        importer: Option<&str>,
-        path: &str,
-        position: Position,
-    ) -> RhaiResultOf<(String, String)> {
+    /// The module that `importer` means by `path`.
+    fn find(&self, importer: Option<&str>, path: &str, position: Position) -> RhaiResultOf<Found> {
         let file = file_beside(importer, path);
-        match std::fs::read_to_string(&file) {
-            Ok(text) => Ok((file.to_string_lossy().into_owned(), text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => SHIPPED
+        match source::read(&file) {
+            Ok(text) => {
+                let known = self.session.files().read(Role::Module, &file);
+                known.map_err(|problems| raised(problems, position))?;
+                Ok(Found {
+                    place: destination(&file),
+                    name: file.to_string_lossy().into_owned(),
+                    text,
+                })
+            }
+            Err(unreadable) if unreadable.is_missing => SHIPPED
                 .iter()
                 .find(|(name, _)| *name == path)
-                .map(|(name, text)| (format!("<runner>/{name}.rhai"), (*text).to_owned()))
+                .map(|(name, text)| {
+                    let name = format!("<runner>/{name}.rhai");
+                    Found {
+                        place: PathBuf::from(&name),
+                        name,
+                        text: (*text).to_owned(),
+                    }
+                })
                 .ok_or_else(|| {
                     EvalAltResult::ErrorModuleNotFound(path.to_owned(), position).into()
                 }),
-            Err(error) => {
-                let message = format!("`{}` cannot be read: {error}", file.display());
-                Err(EvalAltResult::ErrorRuntime(message.into(), position).into())
+            Err(unreadable) => {
+                let message = format!("the module `{}` {}", file.display(), unreadable.message);
+                Err(refused(&message, unreadable.hint, position))
             }
         }
+    }
+
+    /// Refuses a module that imports itself, and more modules than anyone means to import.
+    fn check(&self, found: &Found, path: &str, position: Position) -> RhaiResultOf<()> {
+        let loading = self.loading.borrow();
+        let message = if loading.contains(&found.place) {
+            format!("the module `{path}` imports itself, directly or through others")
+        } else if loading.len() >= MOST_NESTED {
+            format!("modules import each other more than {MOST_NESTED} levels deep")
+        } else if self.loaded.borrow().len() >= MOST_MODULES {
+            format!("the script imports more than {MOST_MODULES} modules")
+        } else {
+            return Ok(());
+        };
+        Err(refused(&message, None, position))
     }
 
     fn evaluate(&self, engine: &Engine, name: &str, text: &str) -> RhaiResultOf<Shared<Module>> {
@@ -79,16 +128,14 @@ impl ModuleResolver for Modules {
         path: &str,
         position: Position,
     ) -> RhaiResultOf<Shared<Module>> {
-        let (name, text) = Self::find(importer, path, position)?;
-        if let Some(module) = self.loaded.borrow().get(&name) {
+        let found = self.find(importer, path, position)?;
+        if let Some(module) = self.loaded.borrow().get(&found.place) {
             return Ok(module.clone());
         }
-        if self.loading.borrow().contains(&name) {
-            let message = format!("the module `{path}` imports itself, directly or through others");
-            return Err(EvalAltResult::ErrorRuntime(message.into(), position).into());
-        }
+        self.check(&found, path, position)?;
+        let Found { place, name, text } = found;
         self.sources.add(&name, &text);
-        self.loading.borrow_mut().push(name.clone());
+        self.loading.borrow_mut().push(place.clone());
         let module = self.evaluate(engine, &name, &text);
         self.loading.borrow_mut().pop();
         let module = module.map_err(|error| match *error {
@@ -96,9 +143,19 @@ impl ModuleResolver for Modules {
             EvalAltResult::ErrorTerminated(..) => error,
             _ => EvalAltResult::ErrorInModule(name.clone(), error, position).into(),
         })?;
-        self.loaded.borrow_mut().insert(name, module.clone());
+        self.loaded.borrow_mut().insert(place, module.clone());
         Ok(module)
     }
+}
+
+fn refused(message: &str, hint: Option<String>, position: Position) -> Box<EvalAltResult> {
+    raised(Problems::one(message, hint), position)
+}
+
+fn raised(problems: Problems, position: Position) -> Box<EvalAltResult> {
+    let mut error = raise_error(problems.into());
+    error.set_position(position);
+    error
 }
 
 /// The file that `importer` means by `path`: relative to the importer's folder, with the ending

@@ -1,19 +1,18 @@
 //! The host behind `runner check`: everything but the work.
 
-use super::{Host, ModelInfo, Record};
+use super::{Host, ModelInfo, Record, rehearsed};
 use crate::{
     error::Error,
     fasta,
-    job::{Dataset, EmbedOptions, ModelSpec},
-    meter::{Bottleneck, Severity, Stage},
-    model::Model,
-    pipeline::Watcher,
+    job::{Dataset, DeviceChoice, Dtype, EmbedOptions, ModelSpec},
+    model::{Config, Model},
+    pipeline::{Notice, Watcher},
     report::RunSummary,
 };
-use std::{cell::RefCell, collections::BTreeSet, num::NonZeroUsize, path::Path, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::BTreeSet, ops::ControlFlow, path::Path, rc::Rc};
 
 /// Finds inputs, reads configs and checks options; opens no device and writes nothing. Its runs
-/// report zeros.
+/// report a single record that nobody read.
 pub struct Rehearsal {
     seen: Rc<RefCell<Seen>>,
 }
@@ -41,14 +40,7 @@ impl Host for Rehearsal {
     fn load(&mut self, spec: &ModelSpec) -> Result<ModelInfo, Error> {
         let config = Model::check(spec)?;
         self.seen.borrow_mut().models.insert(spec.source.clone());
-        Ok(ModelInfo {
-            name: spec.source.clone(),
-            device: spec.device.to_string(),
-            dtype: spec.dtype.map_or("auto", |dtype| dtype.name()).to_owned(),
-            hidden_size: config.hidden_size,
-            n_layers: config.n_layers,
-            n_parameters: None,
-        })
+        Ok(info(spec, &config))
     }
 
     fn embed(
@@ -56,56 +48,56 @@ impl Host for Rehearsal {
         spec: &ModelSpec,
         dataset: &Dataset,
         options: &EmbedOptions,
-        _watcher: &mut dyn Watcher,
+        watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
         let config = Model::check(spec)?;
         let inputs = fasta::resolve(&dataset.sources)?;
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += inputs.len();
         seen.n_runs += 1;
-        Ok(RunSummary {
-            model: spec.source.clone(),
-            device: spec.device.to_string(),
-            dtype: spec.dtype.map_or("auto", |dtype| dtype.name()).to_owned(),
-            hidden_size: config.hidden_size,
-            readers: options.readers.get(),
-            prefetch: options.prefetch.get(),
-            token_budget: options.token_budget.map_or(0, NonZeroUsize::get),
-            records: 0,
-            sequences: 0,
-            rejected: 0,
-            truncated: 0,
-            residues: 0,
-            tokens: 0,
-            batches: 0,
-            packing_fill: 0.0,
-            seconds: 0.0,
-            encoder_seconds: 0.0,
-            wait_seconds: 0.0,
-            tflops: None,
-            mfu: None,
-            gpu_utilization: None,
-            gpu: None,
-            reader_restarts: 0,
-            peak_memory_bytes: 0,
-            output: options.output.clone(),
-            rejects: None,
-            // Scripts may look into it without asking whether there is one.
-            bottleneck: Some(Bottleneck {
-                stage: Stage::Encoding,
-                severity: Severity::Good,
-                message: "nothing was run".to_owned(),
-                remedy: None,
-            }),
-            details: Arc::default(),
-        })
+        let summary = rehearsed::summary(info(spec, &config), is_on_gpu(spec), dataset, options);
+        let sample = summary.details.timeline.first().cloned();
+        let notices = [
+            sample.map(Box::new).map(Notice::Sample),
+            summary.bottleneck.clone().map(Notice::Bottleneck),
+        ];
+        for notice in notices.into_iter().flatten() {
+            if let ControlFlow::Break(reason) = watcher.notice(notice) {
+                return Err(Error::StoppedByScript(reason));
+            }
+        }
+        Ok(summary)
     }
 
-    fn record(&mut self, _record: Record, _path: &Path) -> Result<(), Error> {
-        Ok(())
-    }
+    fn record(&mut self, _record: Record, _path: &Path) {}
 
     fn is_rehearsal(&self) -> bool {
         true
+    }
+}
+
+/// A model as it would be, had it been loaded.
+fn info(spec: &ModelSpec, config: &Config) -> ModelInfo {
+    let dtype = spec.dtype.unwrap_or(match is_on_gpu(spec) {
+        true => Dtype::Bf16,
+        false => Dtype::F32,
+    });
+    ModelInfo {
+        name: spec.source.clone(),
+        device: spec.device.to_string(),
+        dtype: dtype.name().to_owned(),
+        hidden_size: config.hidden_size,
+        n_layers: config.n_layers,
+        n_parameters: Model::n_parameters_of(config),
+    }
+}
+
+/// Whether a model would run on a GPU. No device is opened to find out: where the device is chosen by
+/// itself, the driver's file has to do.
+fn is_on_gpu(spec: &ModelSpec) -> bool {
+    match spec.device {
+        DeviceChoice::Cuda(_) | DeviceChoice::Uuid(_) => true,
+        DeviceChoice::Auto => Path::new("/dev/nvidia0").exists(),
+        DeviceChoice::Cpu | DeviceChoice::Mock => false,
     }
 }

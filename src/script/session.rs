@@ -1,6 +1,6 @@
 //! What the calls of one script share.
 
-use super::{Host, api::Failure};
+use super::{Host, api::Failure, files::Files};
 use crate::{error::Error, file::TemporaryFolder, job::Problems};
 use rhai::{Dynamic, EvalAltResult, NativeCallContext};
 use std::{
@@ -16,6 +16,7 @@ pub(super) struct Session(Rc<State>);
 
 struct State {
     host: RefCell<Box<dyn Host>>,
+    files: RefCell<Files>,
     /// Made when the script first asks for a temporary path, removed when the script ends.
     temporary: OnceCell<TemporaryFolder>,
     n_rejected: Cell<u64>,
@@ -23,8 +24,10 @@ struct State {
 
 impl Session {
     pub(super) fn new(host: Box<dyn Host>) -> Self {
+        let files = Files::new(host.is_rehearsal());
         Self(Rc::new(State {
             host: RefCell::new(host),
+            files: RefCell::new(files),
             temporary: OnceCell::new(),
             n_rejected: Cell::new(0),
         }))
@@ -49,6 +52,17 @@ impl Session {
                     .to_owned(),
             )
         })
+    }
+
+    /// The host, before the script begins.
+    pub(super) fn host_alone(&self) -> RefMut<'_, Box<dyn Host>> {
+        self.0.host.borrow_mut()
+    }
+
+    /// The files that the script names. They are borrowed for one question and never while the script
+    /// is called back.
+    pub(super) fn files(&self) -> RefMut<'_, Files> {
+        self.0.files.borrow_mut()
     }
 
     pub(super) fn add_rejected(&self, records: u64) {

@@ -20,6 +20,8 @@ const SUFFIX: &str = ".rejects.tsv";
 
 /// What the list of the output that is replaced has behind its name, until that is done.
 const ASIDE: &str = ".previous";
+/// Names that are tried for it.
+const MOST_ASIDE: usize = 100;
 
 /// Writes the rejected records of a run to `<output>.rejects.tsv`, a line a record, in input order:
 /// the record's number in the input from 1, its id, the reason.
@@ -151,16 +153,25 @@ impl Aside {
         if target.existing == Existing::Stays || !path.exists() {
             return Ok(Self { path, aside: None });
         }
-        let aside = with_suffix(&path, ASIDE);
-        remove_if_there(&aside)?;
-        // A second name where the file system has such, so that it keeps its first one meanwhile.
-        fs::hard_link(&path, &aside)
-            .or_else(|_| fs::copy(&path, &aside).map(|_| ()))
-            .map_err(|error| SinkError::io("put aside", &path, error))?;
-        Ok(Self {
-            path,
-            aside: Some(aside),
-        })
+        // A list that an earlier run left there when it was killed is nobody's to remove.
+        let names = (1..).map(|n: u32| match n {
+            1 => with_suffix(&path, ASIDE),
+            n => with_suffix(&path, &format!("{ASIDE}-{n}")),
+        });
+        for aside in names.take(MOST_ASIDE) {
+            let put = match fs::hard_link(&path, &aside) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                // Not every file system gives a file a second name.
+                Err(_) => copy(&path, &aside),
+                Ok(()) => Ok(()),
+            };
+            put.map_err(|error| SinkError::io("put aside", &path, error))?;
+            return Ok(Self {
+                path,
+                aside: Some(aside),
+            });
+        }
+        Err(SinkError::Exists(with_suffix(&path, ASIDE)))
     }
 
     /// The output that it belonged to is gone, or it never lost its own name.
@@ -205,6 +216,12 @@ fn remove_if_there(path: &Path) -> Result<(), SinkError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Copies a file to a name that nothing has.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    io::copy(&mut File::open(from)?, &mut File::create_new(to)?)?;
+    Ok(())
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -300,6 +317,9 @@ mod tests {
         };
         publish(&output, Ok(())).unwrap();
         let old = fs::read_to_string(&list).unwrap();
+        // What a killed run has put aside.
+        let aside = folder.path().join("o.parquet.rejects.tsv.previous");
+        fs::write(&aside, "put aside").unwrap();
         // A new list, and none, for an output that fails.
         again(Err(SinkError::NotAFile(output.clone()))).unwrap_err();
         let none = Rejects::beside(&output, true).unwrap();
@@ -309,11 +329,9 @@ mod tests {
         assert_eq!(fs::read_to_string(&list).unwrap(), old);
         again(Ok(())).unwrap();
         assert!(fs::read_to_string(&list).unwrap().contains("p9"));
-        assert_eq!(
-            folder.path().read_dir().unwrap().count(),
-            1,
-            "nothing is left"
-        );
+        assert_eq!(fs::read_to_string(&aside).unwrap(), "put aside");
+        let n_files = folder.path().read_dir().unwrap().count();
+        assert_eq!(n_files, 2, "nothing else is left");
     }
 
     #[test]

@@ -22,6 +22,7 @@ const HOUSE: &[Room] = &[
     ("event", 0, &["meter"]),
     ("file", 0, &[]),
     ("job", 0, &[]),
+    ("paths", 0, &["file", "job"]),
     ("queue", 0, &["meter"]),
     ("text", 0, &[]),
     ("fasta", 1, &[]),

@@ -68,9 +68,10 @@ fn normalise(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, output: &mut
     let mean = sum(x, |x| x) / n;
     let variance = sum(x, |x| (x - mean) * (x - mean)) / n;
     // A variance that overflows would make every component 0.
-    let scale = match variance.is_finite() {
-        true => 1.0 / (variance + epsilon).sqrt(),
-        false => f32::NAN,
+    let scale = if variance.is_finite() {
+        1.0 / (variance + epsilon).sqrt()
+    } else {
+        f32::NAN
     };
     for (((y, &x), &w), &b) in output.iter_mut().zip(x).zip(weight).zip(bias) {
         *y = ((x - mean) * scale).mul_add(w, b);

@@ -34,33 +34,25 @@ pub(super) fn exp_of_negative(x: f32) -> f32 {
     exp_r * power_of_two
 }
 
-/// `erf(x)`, within 3e-7: a quotient of polynomials in x², whose coefficients are those of Eigen's
-/// f32 `erf`.
-#[inline(always)]
-pub(super) fn erf(x: f32) -> f32 {
-    // Beyond 4, erf is 1 in f32.
-    let x = x.clamp(-4.0, 4.0);
-    let square = x * x;
-
-    let p = square.mul_add(-2.726_142_4e-10, 2.770_681_4e-8);
-    let p = p.mul_add(square, -2.101_024e-6);
-    let p = p.mul_add(square, -5.692_506_4e-5);
-    let p = p.mul_add(square, -7.349_906_3e-4);
-    let p = p.mul_add(square, -2.954_6e-3);
-    let p = p.mul_add(square, -1.609_603_3e-2);
-
-    let q = square.mul_add(-1.456_607_2e-5, -2.133_740_6e-4);
-    let q = q.mul_add(square, -1.682_827e-3);
-    let q = q.mul_add(square, -7.373_329_2e-3);
-    let q = q.mul_add(square, -1.426_473_9e-2);
-
-    x * p / q
-}
-
-/// The erf form of GELU, `x Φ(x)`.
+/// The erf form of GELU, `x Φ(x)`, within 7e-8 and half an ulp of x.
+///
+/// `1 + erf` would lose all digits where x is negative, and add the same small error for every token.
+/// So it is `max(x, 0) − |x| Φ(−|x|)`, and `Φ(−u)` is `exp(−u²/2)` times a polynomial in `1 / (1 + 0.28 u)`,
+/// a weighted minimax fit of our own, within 4e-9 of the product.
 #[inline(always)]
 pub(super) fn gelu(x: f32) -> f32 {
-    0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
+    let size = x.abs();
+    // Beyond 12 the tail is nothing. Not `min`, which would take 12 for NaN.
+    let u = if size > 12.0 { 12.0 } else { size };
+    let t = 1.0 / u.mul_add(0.28, 1.0);
+    let p = t.mul_add(-0.107_547_85, 0.396_962_55);
+    let p = p.mul_add(t, -0.248_475_4);
+    let p = p.mul_add(t, 0.278_149_6);
+    let p = p.mul_add(t, 0.063_803_99);
+    let p = p.mul_add(t, 0.117_107_09);
+    let tail = p * t * exp_of_negative(u * u * -0.5);
+    let positive = if x < 0.0 { 0.0 } else { x };
+    size.mul_add(-tail, positive)
 }
 
 #[cfg(test)]
@@ -86,7 +78,6 @@ mod tests {
     #[test]
     fn what_is_not_finite_stays_so() {
         assert!(exp_of_negative(f32::NAN).is_nan());
-        assert!(erf(f32::NAN).is_nan());
         for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             assert!(!gelu(x).is_finite(), "gelu({x}) = {}", gelu(x));
         }
@@ -96,17 +87,17 @@ mod tests {
     fn gelu_is_the_erf_form() {
         // Values of `torch.nn.functional.gelu` in f64.
         for (x, want) in [
-            (-6.0f32, -5.919_525e-9f64),
-            (-2.7, -9.361_216e-3),
+            (-30.0f32, 0.0f64),
+            (-6.0, -5.919_525_9e-9),
+            (-2.7, -9.360_828_1e-3),
             (-1.0, -0.158_655_253_9),
             (0.0, 0.0),
             (0.5, 0.345_731_230_6),
-            (2.7, 2.690_638_784),
+            (2.7, 2.690_639_219_6),
             (6.0, 5.999_999_994),
         ] {
             let got = f64::from(gelu(x));
-            // `1 + erf` has an absolute error of 3e-7, which x / 2 scales.
-            let tolerance = 3e-7 * (1.0 + f64::from(x.abs()));
+            let tolerance = 7e-8 + f64::from(x.abs() * f32::EPSILON / 2.0);
             assert!(
                 (got - want).abs() < tolerance,
                 "gelu({x}) = {got}, not {want}"

@@ -62,24 +62,22 @@ impl Sweep {
     /// - A file of an earlier run cannot be read, or is not of a sweep.
     pub fn open(plan: &SweepPlan) -> Result<Self, ReportError> {
         let mut sweep = Self::new(&plan.name);
-        let Some(folder) = &plan.folder else {
-            return Ok(sweep);
-        };
-        // Now rather than after the first point, which may take hours.
-        file::create_folder(folder)?;
-        if plan.resume {
-            let path = folder.join(format!("{}.csv", plan.name));
-            sweep.earlier = match fs::read_to_string(&path) {
-                Ok(text) => csv::read(&text).map_err(|message| ReportError::NotATable {
-                    path: path.clone(),
-                    message,
-                })?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-                Err(error) => return Err(FileError::io("read", &path, error).into()),
-            };
+        if let Some(folder) = &plan.folder {
+            // Now rather than after the first point, which may take hours.
+            file::create_folder(folder)?;
+            sweep.earlier = earlier(plan)?;
+            sweep.folder = Some(folder.clone());
         }
-        sweep.folder = Some(folder.clone());
         Ok(sweep)
+    }
+
+    /// A sweep that saves nothing, provided that [`open`](Self::open) could open it.
+    ///
+    /// # Errors
+    /// A file of an earlier run cannot be read, or is not of a sweep.
+    pub fn rehearse(plan: &SweepPlan) -> Result<Self, ReportError> {
+        earlier(plan)?;
+        Ok(Self::new(&plan.name))
     }
 
     /// The sweep's name.
@@ -195,6 +193,22 @@ impl Sweep {
                 Some("GPUs alone measure `gpu_…` and `upload_…`".to_owned()),
             ),
         }
+    }
+}
+
+/// The rows that an earlier run saved.
+fn earlier(plan: &SweepPlan) -> Result<Vec<Row>, ReportError> {
+    let files = plan.files();
+    let Some(path) = files.first().filter(|_| plan.resume) else {
+        return Ok(Vec::new());
+    };
+    match fs::read_to_string(path) {
+        Ok(text) => csv::read(&text).map_err(|message| ReportError::NotATable {
+            path: path.clone(),
+            message,
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(FileError::io("read", path, error).into()),
     }
 }
 

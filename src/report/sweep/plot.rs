@@ -63,7 +63,8 @@ pub(super) fn page(sweep: &Sweep) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Sweep {name}</title>\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta name=\"generator\" content=\"runner\">\n<title>Sweep {name}</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>Sweep {name}</h1>\n\
          <p class=\"lead\">{lead}</p>\n{body}<footer>Lines across bars are one standard deviation \
          to either side. runner {version}</footer>\n</main>\n</body>\n</html>\n",

@@ -3,7 +3,7 @@
 use super::RhaiResultOf;
 use crate::{
     job::{Dataset, LongSequences, Problems},
-    script::session::raise_error,
+    script::session::{Session, raise_error},
 };
 use rhai::{Array, INT, plugin::*};
 
@@ -11,12 +11,14 @@ fn checked(dataset: Result<Dataset, Problems>) -> RhaiResultOf<Dataset> {
     dataset.map_err(|problems| raise_error(problems.into()))
 }
 
-fn from_sources(sources: Vec<String>) -> RhaiResultOf<Dataset> {
+fn from_sources(context: &NativeCallContext, sources: Vec<String>) -> RhaiResultOf<Dataset> {
     if sources.is_empty() || sources.iter().any(|source| source.trim().is_empty()) {
         let hint = "give a path, a glob pattern such as \"data/*.fa.gz\", or \"-\"";
         let problems = Problems::one("the dataset names no file", Some(hint.to_owned()));
         return Err(raise_error(problems.into()));
     }
+    let known = Session::of(context).files().sources(&sources);
+    known.map_err(|problems| raise_error(problems.into()))?;
     Ok(Dataset::new(sources))
 }
 
@@ -59,9 +61,9 @@ pub(super) mod dataset_api {
     /// ```rhai
     /// let proteins = fasta("uniref/*.fa.gz").min_length(10);
     /// ```
-    #[rhai_fn(name = "fasta", return_raw)]
-    pub fn fasta(source: &str) -> RhaiResultOf<Dataset> {
-        from_sources(vec![source.to_owned()])
+    #[rhai_fn(name = "fasta", volatile, return_raw)]
+    pub fn fasta(context: NativeCallContext, source: &str) -> RhaiResultOf<Dataset> {
+        from_sources(&context, vec![source.to_owned()])
     }
 
     /// Returns the records of several FASTA files, one after the other.
@@ -71,8 +73,8 @@ pub(super) mod dataset_api {
     /// ```rhai
     /// let proteins = fasta(["human.fa", "mouse.fa.gz"]);
     /// ```
-    #[rhai_fn(name = "fasta", return_raw)]
-    pub fn fasta_list(sources: Array) -> RhaiResultOf<Dataset> {
+    #[rhai_fn(name = "fasta", volatile, return_raw)]
+    pub fn fasta_list(context: NativeCallContext, sources: Array) -> RhaiResultOf<Dataset> {
         let mut paths = Vec::with_capacity(sources.len());
         for (n, source) in sources.into_iter().enumerate() {
             let path = source.into_string().map_err(|_| {
@@ -82,7 +84,7 @@ pub(super) mod dataset_api {
             })?;
             paths.push(path);
         }
-        from_sources(paths)
+        from_sources(&context, paths)
     }
 
     /// Returns the dataset without sequences of fewer than `residues` residues. They count as

@@ -2,31 +2,39 @@
 
 use super::RhaiResultOf;
 use crate::{
+    error::Error,
+    paths::Role,
     report::Embeddings as Table,
     script::session::{Session, raise, raise_error},
 };
 use rhai::{Array, FLOAT, INT, Map, plugin::*};
 use std::{path::Path, rc::Rc};
 
+/// More neighbours than this are not made up.
+const MOST_REHEARSED: usize = 100;
+
 /// Embeddings in a script.
 #[derive(Clone)]
 pub(super) struct ScriptEmbeddings {
     table: Rc<Table>,
-    /// Under `runner check` there are no rows, and every id is taken for one.
-    is_rehearsal: bool,
+    /// Whether a run of a rehearsal would have written them. Every id is then taken for one of them.
+    is_rehearsed: bool,
 }
 
 impl ScriptEmbeddings {
     pub(super) fn read(context: &NativeCallContext, path: &Path) -> RhaiResultOf<Self> {
-        let is_rehearsal = Session::of(context).host()?.is_rehearsal();
-        let table = if is_rehearsal {
-            Table::default()
-        } else {
-            Table::read(path).map_err(|error| raise_error(error.into()))?
+        let session = Session::of(context);
+        let rehearsed = session.files().rehearsed(path);
+        let read = || -> Result<Table, Error> {
+            session.files().read(Role::Embeddings, path)?;
+            match rehearsed {
+                Some(hidden_size) => Ok(Table::made_up(hidden_size)),
+                None => Ok(Table::read(path)?),
+            }
         };
         Ok(Self {
-            table: Rc::new(table),
-            is_rehearsal,
+            table: Rc::new(read().map_err(raise_error)?),
+            is_rehearsed: rehearsed.is_some(),
         })
     }
 
@@ -37,11 +45,11 @@ impl ScriptEmbeddings {
         Ok(description.into_owned())
     }
 
-    /// The row of the sequence `id`, or `None` in a rehearsal.
-    fn row(&self, id: &str) -> RhaiResultOf<Option<usize>> {
+    /// The row of the sequence `id`.
+    fn row(&self, id: &str) -> RhaiResultOf<usize> {
         match self.table.row(id) {
-            Some(row) => Ok(Some(row)),
-            None if self.is_rehearsal => Ok(None),
+            Some(row) => Ok(row),
+            None if self.is_rehearsed => Ok(0),
             None => Err(raise(format!("the embeddings have no sequence `{id}`"))),
         }
     }
@@ -102,7 +110,7 @@ pub(super) mod embeddings_api {
     #[rhai_fn(pure, return_raw)]
     pub fn description(embeddings: &mut Embeddings, id: &str) -> RhaiResultOf<String> {
         let row = embeddings.row(id)?;
-        row.map_or_else(|| Ok(String::new()), |row| embeddings.described(row))
+        embeddings.described(row)
     }
 
     /// Returns the cosine of the angle between the embeddings of two sequences.
@@ -115,8 +123,8 @@ pub(super) mod embeddings_api {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn cosine(embeddings: &mut Embeddings, a: &str, b: &str) -> RhaiResultOf<FLOAT> {
-        let rows = embeddings.row(a)?.zip(embeddings.row(b)?);
-        Ok(rows.map_or(0.0, |(a, b)| embeddings.table.cosine(a, b)))
+        let (a, b) = (embeddings.row(a)?, embeddings.row(b)?);
+        Ok(embeddings.table.cosine(a, b))
     }
 
     /// Returns the `n_neighbours` sequences that are most like the sequence `id`, the most similar
@@ -144,11 +152,13 @@ pub(super) mod embeddings_api {
                 let expected = "`nearest` takes a number of neighbours of at least 1";
                 raise(format!("{expected}, not {n_neighbours}"))
             })?;
-        let Some(row) = embeddings.row(id)? else {
-            return Ok(Array::new());
-        };
+        let row = embeddings.row(id)?;
         let table = &embeddings.table;
-        let neighbours = table.nearest(row, n_neighbours);
+        let neighbours = match embeddings.is_rehearsed {
+            // Its only sequence has no neighbour but itself, and scripts expect some.
+            true => vec![(row, 1.0); n_neighbours.min(MOST_REHEARSED)],
+            false => table.nearest(row, n_neighbours),
+        };
         neighbours
             .into_iter()
             .map(|(row, cosine)| {

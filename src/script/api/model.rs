@@ -2,11 +2,14 @@
 
 use super::{RhaiResultOf, value::option_map};
 use crate::{
+    error::Error,
     job::{ModelSpec, OptionMap},
+    model::Model,
     script::{
         host::ModelInfo,
         session::{Session, raise_error},
     },
+    text::printable,
 };
 use rhai::{INT, Map, plugin::*};
 use std::rc::Rc;
@@ -25,10 +28,13 @@ fn load(
 ) -> RhaiResultOf<ScriptModel> {
     let spec =
         ModelSpec::from_map(source, options).map_err(|problems| raise_error(problems.into()))?;
-    let info = Session::of(context)
-        .host()?
-        .load(&spec)
-        .map_err(raise_error)?;
+    let session = Session::of(context);
+    let mut host = session.host()?;
+    let mut load = || -> Result<ModelInfo, Error> {
+        session.files().model(&Model::files(&spec)?)?;
+        host.load(&spec)
+    };
+    let info = load().map_err(raise_error)?;
     Ok(ScriptModel {
         spec: Rc::new(spec),
         info: Rc::new(info),
@@ -41,7 +47,8 @@ pub(super) mod model_api {
 
     pub type Model = ScriptModel;
 
-    /// Loads an ESM-2 model. `source` is a folder with `config.json` and `model.safetensors`.
+    /// Loads an ESM-2 model. `source` is a folder with `config.json` and `model.safetensors`, or an id
+    /// of the Hugging Face Hub whose files its own tools have fetched.
     /// The number format and the device are chosen by what the machine has. Loading the same model
     /// again returns the loaded one.
     ///
@@ -120,17 +127,21 @@ pub(super) mod model_api {
         model.info.n_layers as INT
     }
 
-    /// Returns the number of weights, 0 under `runner check`.
+    /// Returns the number of weights.
     #[rhai_fn(get = "parameters", pure)]
     pub fn parameters(model: &mut Model) -> INT {
-        model.info.n_parameters.unwrap_or(0) as INT
+        model.info.n_parameters as INT
     }
 
     /// Returns the model's name, device and number format.
     #[rhai_fn(name = "to_string", pure)]
     pub fn to_text(model: &mut Model) -> String {
         let info = &model.info;
-        format!("{} on {} ({})", info.name, info.device, info.dtype)
+        printable(&format!(
+            "{} on {} ({})",
+            info.name, info.device, info.dtype
+        ))
+        .into_owned()
     }
 
     /// Returns everything that is known about the model.

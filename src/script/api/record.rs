@@ -3,18 +3,18 @@
 use super::RhaiResultOf;
 use crate::script::{
     host::Record,
-    session::{Session, raise, raise_error},
+    session::{Session, raise_error},
 };
 use rhai::plugin::*;
 use std::path::Path;
 
 fn record(context: &NativeCallContext, what: Record, path: &str) -> RhaiResultOf<()> {
-    if path.is_empty() {
-        return Err(raise("the path of the file is empty".to_owned()));
-    }
     let session = Session::of(context);
     let mut host = session.host()?;
-    host.record(what, Path::new(path)).map_err(raise_error)
+    let path = Path::new(path);
+    session.files().record(what, path).map_err(raise_error)?;
+    host.record(what, path);
+    Ok(())
 }
 
 #[export_module]
@@ -23,7 +23,7 @@ pub(super) mod record_api {
 
     /// Keeps a page about all runs of the script in `path`: figures, charts over time, what held each
     /// run back, settings, rejected records. It is written anew as each run ends, and any browser
-    /// shows it without a network. A file of that name is replaced.
+    /// shows it without a network. An older page of that name is replaced.
     ///
     /// # Example
     ///
@@ -38,7 +38,8 @@ pub(super) mod record_api {
 
     /// Has runs write a line of measurements to `path` every ten batches, from the next run on: CSV
     /// with a header if it ends with `.csv`, a JSON object a line if it ends with `.jsonl`. The option
-    /// `metrics_every` of `embed` names another number of batches. A file of that name is replaced.
+    /// `metrics_every` of `embed` names another number of batches. An older file of measurements of that name
+    /// is replaced.
     ///
     /// # Example
     ///
@@ -52,7 +53,8 @@ pub(super) mod record_api {
     }
 
     /// Has runs write what every stage does when to `path`, from the next run on. Perfetto
-    /// (ui.perfetto.dev) and Chrome's `about:tracing` show such a file. A file of that name is replaced.
+    /// (ui.perfetto.dev) and Chrome's `about:tracing` show such a file. An older trace of that name is
+    /// replaced.
     ///
     /// # Example
     ///
@@ -66,7 +68,7 @@ pub(super) mod record_api {
     }
 
     /// Keeps the latest measurements in `path`, in the text format of Prometheus, for the textfile
-    /// collector of its node exporter. A file of that name is replaced.
+    /// collector of its node exporter. An older file of gauges of that name is replaced.
     ///
     /// # Example
     ///

@@ -6,21 +6,37 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Dataset, EmbedOptions, Problems},
+    job::{Dataset, EmbedOptions},
     report::RunSummary,
-    script::session::{Session, raise},
+    script::{
+        session::{Session, raise},
+        settings::RunSettings,
+    },
+    text::printable,
 };
 use rhai::{FLOAT, INT, Map, plugin::*};
 use std::{path::PathBuf, rc::Rc};
 
 /// A run in a script.
 #[derive(Clone, PartialEq)]
-pub(super) struct ScriptRun(Rc<RunSummary>);
+pub(super) struct ScriptRun(Rc<Made>);
+
+/// A run, and what it was made with.
+#[derive(PartialEq)]
+struct Made {
+    summary: RunSummary,
+    settings: RunSettings,
+}
 
 impl ScriptRun {
     /// The run's figures.
     pub(super) fn summary(&self) -> &RunSummary {
-        &self.0
+        &self.0.summary
+    }
+
+    /// What the run was made with.
+    pub(super) fn settings(&self) -> &RunSettings {
+        &self.0.settings
     }
 }
 
@@ -30,39 +46,29 @@ fn run_embed(
     dataset: &Dataset,
     mut options: Map,
 ) -> RhaiResultOf<ScriptRun> {
-    let mut closures = Closures::take(context, &mut options);
-    let options = option_map(context, options);
     let session = Session::of(context);
     let mut host = session.host()?;
-    let embed = || -> Result<RunSummary, Error> {
+    let mut closures = Closures::take(context, &mut options, host.is_rehearsal());
+    let options = option_map(context, options);
+    let embed = || -> Result<Made, Error> {
         let options = EmbedOptions::from_map(options)?;
         options.check_fits(dataset)?;
         options.resolve_layers(model.info.n_layers)?;
-        check_output(&options)?;
-        host.embed(&model.spec, dataset, &options, &mut closures)
+        session.files().run(dataset, &options)?;
+        let summary = host.embed(&model.spec, dataset, &options, &mut closures)?;
+        if let Some(output) = options.output.as_ref().filter(|_| host.is_rehearsal()) {
+            session.files().rehearse(output, summary.hidden_size);
+        }
+        let settings = RunSettings::new(&model.spec, model.info.n_layers, options, &summary);
+        Ok(Made { summary, settings })
     };
     match embed() {
-        Ok(summary) => {
-            session.add_rejected(summary.rejected);
-            Ok(ScriptRun(Rc::new(summary)))
+        Ok(made) => {
+            session.add_rejected(made.summary.rejected);
+            Ok(ScriptRun(Rc::new(made)))
         }
         Err(error) => Err(closures.raise(error)),
     }
-}
-
-/// Refuses an output that is there already, before any work and with the option named.
-fn check_output(options: &EmbedOptions) -> Result<(), Problems> {
-    let mut problems = Problems::default();
-    if let Some(output) = options.output.as_ref().filter(|path| path.exists())
-        && !options.overwrite
-    {
-        problems.add_option(
-            "output",
-            format!("`output` is {}, which exists", output.display()),
-            Some("choose another path, or add `overwrite: true`".to_owned()),
-        );
-    }
-    problems.none_or(())
 }
 
 /// A path as a string, or nothing.
@@ -148,7 +154,7 @@ pub(super) mod run_api {
     /// ```
     #[rhai_fn(name = "embeddings", volatile, pure, return_raw)]
     pub fn run_embeddings(context: NativeCallContext, run: &mut Run) -> RhaiResultOf<Embeddings> {
-        match &run.0.output {
+        match &run.summary().output {
             Some(path) => Embeddings::read(&context, path),
             None => Err(raise(
                 "the run has no output to read back; give `embed` an `output`".to_owned(),
@@ -159,105 +165,107 @@ pub(super) mod run_api {
     /// Returns the number of records read: embedded plus rejected.
     #[rhai_fn(get = "records", pure)]
     pub fn records(run: &mut Run) -> INT {
-        run.0.records as INT
+        run.summary().records as INT
     }
 
     /// Returns the number of sequences embedded.
     #[rhai_fn(get = "sequences", pure)]
     pub fn sequences(run: &mut Run) -> INT {
-        run.0.sequences as INT
+        run.summary().sequences as INT
     }
 
     /// Returns the number of records that a rule rejected.
     #[rhai_fn(get = "rejected", pure)]
     pub fn rejected(run: &mut Run) -> INT {
-        run.0.rejected as INT
+        run.summary().rejected as INT
     }
 
     /// Returns the number of sequences of which only the beginning was embedded.
     #[rhai_fn(get = "truncated", pure)]
     pub fn truncated(run: &mut Run) -> INT {
-        run.0.truncated as INT
+        run.summary().truncated as INT
     }
 
     /// Returns the number of residues embedded.
     #[rhai_fn(get = "residues", pure)]
     pub fn residues(run: &mut Run) -> INT {
-        run.0.residues as INT
+        run.summary().residues as INT
     }
 
     /// Returns the number of tokens embedded: residues, and BOS and EOS of each sequence.
     #[rhai_fn(get = "tokens", pure)]
     pub fn tokens(run: &mut Run) -> INT {
-        run.0.tokens as INT
+        run.summary().tokens as INT
     }
 
     /// Returns the number of batches.
     #[rhai_fn(get = "batches", pure)]
     pub fn batches(run: &mut Run) -> INT {
-        run.0.batches as INT
+        run.summary().batches as INT
     }
 
     /// Returns the seconds from the call to the published output.
     #[rhai_fn(get = "seconds", pure)]
     pub fn seconds(run: &mut Run) -> FLOAT {
-        run.0.seconds
+        run.summary().seconds
     }
 
     /// Returns the sequences embedded per second.
     #[rhai_fn(get = "sequences_per_sec", pure)]
     pub fn sequences_per_sec(run: &mut Run) -> FLOAT {
-        run.0.sequences_per_sec()
+        run.summary().sequences_per_sec()
     }
 
     /// Returns the tokens embedded per second.
     #[rhai_fn(get = "tokens_per_sec", pure)]
     pub fn tokens_per_sec(run: &mut Run) -> FLOAT {
-        run.0.tokens_per_sec()
+        run.summary().tokens_per_sec()
     }
 
     /// Returns the residues embedded per second.
     #[rhai_fn(get = "residues_per_sec", pure)]
     pub fn residues_per_sec(run: &mut Run) -> FLOAT {
-        run.0.residues_per_sec()
+        run.summary().residues_per_sec()
     }
 
     /// Returns how full the batches were, from 0 to 1: tokens over token budget.
     #[rhai_fn(get = "packing_fill", pure)]
     pub fn packing_fill(run: &mut Run) -> FLOAT {
-        run.0.packing_fill
+        run.summary().packing_fill
     }
 
     /// Returns the seconds that the encoder computed, by the device's own clock where it has one.
     #[rhai_fn(get = "encoder_seconds", pure)]
     pub fn encoder_seconds(run: &mut Run) -> FLOAT {
-        run.0.encoder_seconds
+        run.summary().encoder_seconds
     }
 
     /// Returns the seconds that the encoder waited for a batch.
     #[rhai_fn(get = "wait_seconds", pure)]
     pub fn wait_seconds(run: &mut Run) -> FLOAT {
-        run.0.wait_seconds
+        run.summary().wait_seconds
     }
 
     /// Returns the tokens embedded per second of computing.
     #[rhai_fn(get = "encoder_tokens_per_sec", pure)]
     pub fn encoder_tokens_per_sec(run: &mut Run) -> FLOAT {
-        run.0.encoder_tokens_per_sec()
+        run.summary().encoder_tokens_per_sec()
     }
 
     /// Returns the share of the time from the first batch to the last during which the GPU had
     /// nothing to compute, from 0 to 1, as the GPU measured it. On the CPU it is `()`.
     #[rhai_fn(get = "gpu_idle", pure)]
     pub fn gpu_idle(run: &mut Run) -> Dynamic {
-        run.0.gpu_idle().map_or(Dynamic::UNIT, Dynamic::from_float)
+        run.summary()
+            .gpu_idle()
+            .map_or(Dynamic::UNIT, Dynamic::from_float)
     }
 
     /// Returns the share of the copies to the GPU that it did not have to wait for, from 0 to 1, as
     /// the GPU measured it. On the CPU, and for a single batch, it is `()`.
     #[rhai_fn(get = "upload_hidden", pure)]
     pub fn upload_hidden(run: &mut Run) -> Dynamic {
-        let hidden = run.0.upload_hidden();
+        let hidden = run.summary().upload_hidden();
         hidden.map_or(Dynamic::UNIT, Dynamic::from_float)
     }
 
@@ -265,7 +273,7 @@ pub(super) mod run_api {
     /// `()`.
     #[rhai_fn(get = "gpu_memory_bytes", pure)]
     pub fn gpu_memory_bytes(run: &mut Run) -> Dynamic {
-        let gpu = run.0.gpu;
+        let gpu = run.summary().gpu;
         gpu.map_or(Dynamic::UNIT, |gpu| {
             Dynamic::from_int(gpu.memory_bytes as INT)
         })
@@ -274,67 +282,67 @@ pub(super) mod run_api {
     /// Returns the number of readers that had to be replaced.
     #[rhai_fn(get = "reader_restarts", pure)]
     pub fn reader_restarts(run: &mut Run) -> INT {
-        run.0.reader_restarts as INT
+        run.summary().reader_restarts as INT
     }
 
     /// Returns the largest resident memory of the program so far, in bytes.
     #[rhai_fn(get = "peak_memory_bytes", pure)]
     pub fn peak_memory_bytes(run: &mut Run) -> INT {
-        run.0.peak_memory_bytes as INT
+        run.summary().peak_memory_bytes as INT
     }
 
     /// Returns the path of the output file, or `()` if there is none.
     #[rhai_fn(get = "output", pure)]
     pub fn output(run: &mut Run) -> Dynamic {
-        path_or_nothing(run.0.output.as_ref())
+        path_or_nothing(run.summary().output.as_ref())
     }
 
     /// Returns the path of the file that lists the rejected records, or `()` if there is none.
     #[rhai_fn(get = "rejects", pure)]
     pub fn rejects(run: &mut Run) -> Dynamic {
-        path_or_nothing(run.0.rejects.as_ref())
+        path_or_nothing(run.summary().rejects.as_ref())
     }
 
     /// Returns the model's name.
     #[rhai_fn(get = "model", pure)]
     pub fn model(run: &mut Run) -> String {
-        run.0.model.clone()
+        run.summary().model.clone()
     }
 
     /// Returns where the model ran.
     #[rhai_fn(get = "device", pure)]
     pub fn device(run: &mut Run) -> String {
-        run.0.device.clone()
+        run.summary().device.clone()
     }
 
     /// Returns the number format of weights and activations.
     #[rhai_fn(get = "dtype", pure)]
     pub fn dtype(run: &mut Run) -> String {
-        run.0.dtype.clone()
+        run.summary().dtype.clone()
     }
 
     /// Returns the number of components of an embedding.
     #[rhai_fn(get = "hidden_size", pure)]
     pub fn hidden_size(run: &mut Run) -> INT {
-        run.0.hidden_size as INT
+        run.summary().hidden_size as INT
     }
 
     /// Returns the number of reader subprocesses.
     #[rhai_fn(get = "readers", pure)]
     pub fn readers(run: &mut Run) -> INT {
-        run.0.readers as INT
+        run.summary().readers as INT
     }
 
     /// Returns the number of packed batches that could wait for the encoder.
     #[rhai_fn(get = "prefetch", pure)]
     pub fn prefetch(run: &mut Run) -> INT {
-        run.0.prefetch as INT
+        run.summary().prefetch as INT
     }
 
     /// Returns the number of tokens that a batch could hold.
     #[rhai_fn(get = "token_budget", pure)]
     pub fn token_budget(run: &mut Run) -> INT {
-        run.0.token_budget as INT
+        run.summary().token_budget as INT
     }
 
     /// Returns the figures as a table.
@@ -346,13 +354,13 @@ pub(super) mod run_api {
     /// ```
     #[rhai_fn(name = "to_string", pure)]
     pub fn to_text(run: &mut Run) -> String {
-        run.0.to_string()
+        printable(&run.summary().to_string()).into_owned()
     }
 
     /// Returns all figures by name.
     #[rhai_fn(name = "to_debug", pure)]
     pub fn to_debug(run: &mut Run) -> String {
-        format!("{:?}", run.0)
+        format!("{:?}", run.summary())
     }
 
     /// Returns whether two values are the same run.

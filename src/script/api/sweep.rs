@@ -8,8 +8,10 @@ use super::{
 use crate::{
     error::Error,
     job::{OptionMap, Problems, SweepPlan},
+    paths::Role,
     report::{Better, ReportError, Row, RunSummary, Sweep as Table},
-    script::session::{Session, raise, raise_error},
+    script::session::{Session, raise_error},
+    text::printable,
 };
 use rhai::{Array, FnPtr, INT, Map, plugin::*};
 use std::{cell::RefCell, path::Path, rc::Rc};
@@ -20,6 +22,8 @@ pub(super) struct ScriptSweep(Rc<State>);
 
 struct State {
     plan: SweepPlan,
+    /// By which the register of paths tells sweeps apart.
+    number: usize,
     table: RefCell<Table>,
     /// Under `runner check` points are run once and nothing is written.
     is_rehearsal: bool,
@@ -27,14 +31,17 @@ struct State {
 
 fn open(context: &NativeCallContext, name: &str, options: OptionMap) -> RhaiResultOf<ScriptSweep> {
     let plan = SweepPlan::from_map(name, options).map_err(plan_error)?;
-    let is_rehearsal = Session::of(context).host()?.is_rehearsal();
-    let table = if is_rehearsal {
-        Table::new(name)
-    } else {
-        Table::open(&plan).map_err(file_error)?
+    let session = Session::of(context);
+    let is_rehearsal = session.host()?.is_rehearsal();
+    let number = session.files().sweep(&plan).map_err(raise_error)?;
+    let table = match is_rehearsal {
+        true => Table::rehearse(&plan),
+        false => Table::open(&plan),
     };
+    let table = table.map_err(file_error)?;
     Ok(ScriptSweep(Rc::new(State {
         plan,
+        number,
         table: RefCell::new(table),
         is_rehearsal,
     })))
@@ -60,6 +67,7 @@ impl ScriptSweep {
             plan,
             table,
             is_rehearsal,
+            ..
         } = &*self.0;
         let (warmup, repeat) = match is_rehearsal {
             true => (0, 1),
@@ -77,7 +85,10 @@ impl ScriptSweep {
         // Nothing of the table is borrowed here: the point may use it.
         for n in 0..warmup + repeat {
             match self.call(context, point)? {
-                Ok(run) if n >= warmup => runs.push(run),
+                Ok(run) if n >= warmup => {
+                    run.settings().check(&params).map_err(plan_error)?;
+                    runs.push(run);
+                }
                 Ok(_) => {}
                 Err(message) => {
                     error = Some(message);
@@ -143,15 +154,17 @@ impl ScriptSweep {
         }
     }
 
-    /// Writes the sweep to a file, unless this is a rehearsal.
+    /// Writes the sweep to a file of this role, unless this is a rehearsal.
     fn write(
         &self,
+        context: &NativeCallContext,
+        role: Role,
         path: &str,
         write: impl FnOnce(&Table, &Path) -> Result<(), ReportError>,
     ) -> RhaiResultOf<()> {
-        if path.is_empty() {
-            return Err(raise("the path of the file is empty".to_owned()));
-        }
+        let session = Session::of(context);
+        let known = session.files().table(self.0.number, role, Path::new(path));
+        known.map_err(raise_error)?;
         if self.0.is_rehearsal {
             return Ok(());
         }
@@ -247,7 +260,9 @@ pub(super) mod sweep_api {
 
     /// Runs a point of the sweep, as often as `repeat` and `warmup` say, and adds a row with the
     /// means of its figures. `point` is a closure that gives a run. What it throws does not end the
-    /// sweep: the row then holds the error. A point that an earlier run has finished is not run.
+    /// sweep: the row then holds the error. A point that an earlier run has finished is not run. A
+    /// parameter with the name of an option of `embed`, or of `device`, `dtype` or `gelu`, must be what
+    /// the run had.
     ///
     /// # Example
     ///
@@ -291,6 +306,7 @@ pub(super) mod sweep_api {
         run: Run,
     ) -> RhaiResultOf<()> {
         let params = super::params(&context, params)?;
+        run.settings().check(&params).map_err(plan_error)?;
         let row = Row::measured(params, 1, &[run.summary()], None);
         sweep.0.table.borrow_mut().add(row).map_err(file_error)
     }
@@ -318,8 +334,8 @@ pub(super) mod sweep_api {
         ScriptSweep::best(sweep, figure)
     }
 
-    /// Writes the table to a file, as CSV or Parquet: `path` ends with `.csv` or `.parquet`. A file
-    /// of that name is replaced.
+    /// Writes the table to a file, as CSV or Parquet: `path` ends with `.csv` or `.parquet`. An older
+    /// table of that name is replaced.
     ///
     /// # Example
     ///
@@ -328,13 +344,13 @@ pub(super) mod sweep_api {
     /// table.save("readers.csv");
     /// ```
     #[rhai_fn(volatile, pure, return_raw)]
-    pub fn save(sweep: &mut Sweep, path: &str) -> RhaiResultOf<()> {
+    pub fn save(context: NativeCallContext, sweep: &mut Sweep, path: &str) -> RhaiResultOf<()> {
         Table::check_ending(Path::new(path)).map_err(plan_error)?;
-        sweep.write(path, Table::save)
+        sweep.write(&context, Role::SavedTable, path, Table::save)
     }
 
-    /// Writes the table and its charts as a page that any browser shows without a network. A file of
-    /// that name is replaced.
+    /// Writes the table and its charts as a page that any browser shows without a network. An older
+    /// page of that name is replaced.
     ///
     /// # Example
     ///
@@ -343,8 +359,8 @@ pub(super) mod sweep_api {
     /// table.plot("readers.html");
     /// ```
     #[rhai_fn(volatile, pure, return_raw)]
-    pub fn plot(sweep: &mut Sweep, path: &str) -> RhaiResultOf<()> {
-        sweep.write(path, Table::plot)
+    pub fn plot(context: NativeCallContext, sweep: &mut Sweep, path: &str) -> RhaiResultOf<()> {
+        sweep.write(&context, Role::Plot, path, Table::plot)
     }
 
     /// Returns the name of the sweep.
@@ -380,7 +396,7 @@ pub(super) mod sweep_api {
     /// slowest.
     #[rhai_fn(name = "to_string", pure)]
     pub fn to_text(sweep: &mut Sweep) -> String {
-        sweep.0.table.borrow().to_string()
+        printable(&sweep.0.table.borrow().to_string()).into_owned()
     }
 
     /// Returns everything that the sweep knows.

@@ -1,6 +1,8 @@
 //! Closures that follow a run, and what a run measured.
 
-use super::{bottleneck::ScriptBottleneck as Bottleneck, run::ScriptRun as Run, sweep::message};
+use super::{
+    Failure, bottleneck::ScriptBottleneck as Bottleneck, run::ScriptRun as Run, sweep::message,
+};
 use crate::{
     error::Error,
     job::Problems,
@@ -16,13 +18,19 @@ pub(super) struct Closures<'a, 'b> {
     context: &'a NativeCallContext<'b>,
     on_sample: Option<FnPtr>,
     on_bottleneck: Option<FnPtr>,
+    /// Under `runner check` they are tried out with figures that nobody measured.
+    is_rehearsal: bool,
     /// What one of them threw, which ends the run.
     thrown: Option<Box<EvalAltResult>>,
 }
 
 impl<'a, 'b> Closures<'a, 'b> {
     /// Takes the closures out of the options of a run.
-    pub(super) fn take(context: &'a NativeCallContext<'b>, options: &mut Map) -> Self {
+    pub(super) fn take(
+        context: &'a NativeCallContext<'b>,
+        options: &mut Map,
+        is_rehearsal: bool,
+    ) -> Self {
         let mut take = |name: &str| {
             let closure = options.get(name)?.clone().try_cast::<FnPtr>()?;
             options.remove(name);
@@ -32,6 +40,7 @@ impl<'a, 'b> Closures<'a, 'b> {
             context,
             on_sample: take("on_sample"),
             on_bottleneck: take("on_bottleneck"),
+            is_rehearsal,
             thrown: None,
         }
     }
@@ -59,6 +68,7 @@ impl Watcher for Closures<'_, '_> {
         };
         match closure.call_within_context::<Dynamic>(self.context, (value,)) {
             Ok(_) => ControlFlow::Continue(()),
+            Err(error) if self.is_rehearsal && is_on_purpose(&error) => ControlFlow::Continue(()),
             Err(error) => {
                 let error = explained(error, option, closure);
                 let reason = message(&error);
@@ -67,6 +77,12 @@ impl Watcher for Closures<'_, '_> {
             }
         }
     }
+}
+
+/// Whether a script threw an error itself, because of the figures that it saw.
+fn is_on_purpose(error: &EvalAltResult) -> bool {
+    let is_own = |thrown: &Dynamic| thrown.read_lock::<Failure>().is_none();
+    matches!(error.unwrap_inner(), EvalAltResult::ErrorRuntime(thrown, _) if is_own(thrown))
 }
 
 /// An error of a closure. To the engine, one with the wrong number of parameters is a function that is not

@@ -1,7 +1,7 @@
 //! From an error of the engine to a diagnostic.
 
 use super::{
-    Diagnostic, Place, locate,
+    Diagnostic, Place, habit, locate,
     signature::{Signature, plain_type},
 };
 use crate::{
@@ -9,12 +9,16 @@ use crate::{
     job::{Problem, nearest},
     script::{
         api::{Failure, TYPES},
-        engine::MAX_CALL_LEVELS,
+        engine::{MAX_ARRAY_ITEMS, MAX_CALL_LEVELS, MAX_MAP_ENTRIES, MAX_STRING_BYTES},
         modules::SHIPPED,
         source::Sources,
     },
 };
-use rhai::{Dynamic, Engine, EvalAltResult, ParseErrorType, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, LexError, ParseErrorType, Position};
+use std::rc::Rc;
+
+/// Characters of a message at most.
+const MOST_MESSAGE_CHARS: usize = 4_000;
 
 /// What an error is explained with.
 pub(in crate::script) struct Origin<'a> {
@@ -79,7 +83,8 @@ pub(in crate::script) fn diagnose(mut error: EvalAltResult, origin: &Origin<'_>)
         error = *inner;
     }
     let position = error.take_position();
-    let mut finding = explain(&error, &file, origin);
+    let stop = Stop::new(origin, &file, position);
+    let mut finding = explain(&error, &stop, origin);
     let mut places: Vec<_> = place(origin, &file, position, None).into_iter().collect();
     if let Some(place) = places.first_mut()
         && point_at_problems(place, position, &finding.problems)
@@ -91,10 +96,39 @@ pub(in crate::script) fn diagnose(mut error: EvalAltResult, origin: &Origin<'_>)
     callers.reverse();
     places.append(&mut callers);
     Diagnostic {
-        message: finding.message,
+        message: cut(&finding.message),
         exit_code: finding.exit_code,
         places,
         hints: finding.hints,
+    }
+}
+
+/// Where the engine stopped.
+struct Stop {
+    /// The text of the script or module.
+    text: Rc<str>,
+    /// The byte of the text, if it is known.
+    offset: Option<usize>,
+}
+
+impl Stop {
+    fn new(origin: &Origin<'_>, file: &str, position: Position) -> Self {
+        let text = origin.sources.get(file).unwrap_or_default();
+        let offset = locate::offset(&text, position);
+        Self { text, offset }
+    }
+
+    /// What stands there out of habit from another language.
+    fn habit(&self) -> Option<String> {
+        habit::hint(&self.text, self.offset?)
+    }
+}
+
+/// A message that a script threw can be of any length.
+fn cut(message: &str) -> String {
+    match message.char_indices().nth(MOST_MESSAGE_CHARS) {
+        Some((end, _)) => format!("{} …", &message[..end]),
+        None => message.to_owned(),
     }
 }
 
@@ -146,13 +180,14 @@ fn named_hint(problem: &Problem) -> Option<String> {
     })
 }
 
-fn explain(error: &EvalAltResult, file: &str, origin: &Origin<'_>) -> Finding {
+fn explain(error: &EvalAltResult, stop: &Stop, origin: &Origin<'_>) -> Finding {
     match error {
-        EvalAltResult::ErrorParsing(kind, _) => explain_parsing(kind, file, origin),
+        EvalAltResult::ErrorParsing(kind, _) => explain_parsing(kind, stop, origin),
         EvalAltResult::ErrorRuntime(thrown, _) => explain_thrown(thrown),
         EvalAltResult::ErrorFunctionNotFound(call, _) => explain_call(call, origin),
         EvalAltResult::ErrorDotExpr(message, _) => explain_property(message, origin),
-        EvalAltResult::ErrorVariableNotFound(name, _) => explain_variable(name, file, origin),
+        EvalAltResult::ErrorVariableNotFound(name, _) => explain_variable(name, stop, origin),
+        EvalAltResult::ErrorDataTooLarge(what, _) => explain_size(what),
         EvalAltResult::ErrorPropertyNotFound(name, _) => {
             Finding::new(format!("the map has no property `{name}`"), None)
         }
@@ -224,9 +259,9 @@ fn explain_failure(error: &Error) -> Finding {
     finding
 }
 
-fn explain_parsing(kind: &ParseErrorType, file: &str, origin: &Origin<'_>) -> Finding {
+fn explain_parsing(kind: &ParseErrorType, stop: &Stop, origin: &Origin<'_>) -> Finding {
     match kind {
-        ParseErrorType::VariableUndefined(name) => explain_variable(name, file, origin),
+        ParseErrorType::VariableUndefined(name) => explain_variable(name, stop, origin),
         ParseErrorType::ModuleUndefined(name) => Finding::new(
             format!("there is no module `{name}` in this script"),
             Some(format!("import it first: `import \"{name}\" as {name};`")),
@@ -235,19 +270,52 @@ fn explain_parsing(kind: &ParseErrorType, file: &str, origin: &Origin<'_>) -> Fi
             "the script ends in the middle of something",
             Some("a bracket or a string may be open".to_owned()),
         ),
-        other => Finding::new(
-            format!("syntax error: {}", lower_first(&other.to_string())),
-            None,
+        ParseErrorType::BadInput(LexError::UnterminatedString) => Finding::new(
+            "syntax error: open string is not terminated",
+            Some("it ends on its line, with `\"`; longer text stands in backquotes".to_owned()),
         ),
+        ParseErrorType::LiteralTooLarge(what, _) => explain_size(what),
+        other => {
+            let missing = match other {
+                ParseErrorType::MissingToken(token, _) if token == ";" => {
+                    let offset = stop.offset;
+                    offset.and_then(|offset| habit::missing_semicolon(&stop.text, offset))
+                }
+                _ => None,
+            };
+            Finding::new(
+                format!("syntax error: {}", lower_first(&other.to_string())),
+                stop.habit().or(missing),
+            )
+        }
     }
 }
 
-fn explain_variable(name: &str, file: &str, origin: &Origin<'_>) -> Finding {
-    let text = origin.sources.get(file).unwrap_or_default();
-    let mut candidates: Vec<&str> = locate::words(&text).filter(|word| *word != name).collect();
+fn explain_variable(name: &str, stop: &Stop, origin: &Origin<'_>) -> Finding {
+    let words = locate::words(&stop.text);
+    let mut candidates: Vec<&str> = words.filter(|word| *word != name).collect();
     candidates.extend(origin.constants);
-    let hint = nearest(name, &candidates).map(|near| format!("did you mean `{near}`?"));
-    Finding::new(format!("there is no variable `{name}`"), hint)
+    let near = did_you_mean(name, &candidates).filter(|_| !habit::is_foreign(name));
+    let mut finding = Finding::new(format!("there is no variable `{name}`"), near);
+    finding.hints.extend(stop.habit());
+    finding
+}
+
+/// Explains what the engine says of a value beyond its limits, such as "Length of string".
+fn explain_size(what: &str) -> Finding {
+    let what = what.to_lowercase();
+    let message = if what.contains("string") {
+        format!(
+            "strings of more than {} MiB are too large",
+            MAX_STRING_BYTES >> 20
+        )
+    } else if what.contains("map") {
+        format!("maps of more than {MAX_MAP_ENTRIES} entries are too large")
+    } else {
+        format!("arrays of more than {MAX_ARRAY_ITEMS} items are too large")
+    };
+    let hint = "what is in an array or a map counts, too; large data belong into files";
+    Finding::new(message, Some(hint.to_owned()))
 }
 
 /// Explains a call like `min_lenght (Dataset, i64)` that fits no function.
@@ -279,7 +347,12 @@ fn explain_call(call: &str, origin: &Origin<'_>) -> Finding {
         let message = format!("`{name}` cannot be called with ({given})");
         // Rhai's own operators and conversions have dozens of forms, which help nobody.
         let hint = (calls.len() <= 6).then(|| format!("it is called as {}", calls.join(" or ")));
-        return Finding::new(message, hint);
+        let mut finding = Finding::new(message, hint);
+        if types.iter().any(|type_name| type_name == "char") {
+            let hint = "single quotes make a character: strings stand in double quotes";
+            finding.hints.insert(0, hint.to_owned());
+        }
+        return finding;
     }
     if let Some(receiver) = receiver {
         let message = format!("`{receiver}` has no method `{name}`");

@@ -49,7 +49,7 @@ fn is_word(c: char) -> bool {
 }
 
 /// The byte that stands at a line and a column, both counted from 1, the column in characters.
-fn offset(text: &str, position: Position) -> Option<usize> {
+pub(super) fn offset(text: &str, position: Position) -> Option<usize> {
     let line_index = position.line()? - 1;
     let column_index = position.position().unwrap_or(1) - 1;
     let line = text.split('\n').nth(line_index)?;

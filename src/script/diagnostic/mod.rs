@@ -5,6 +5,7 @@
 //! prints.
 
 mod explain;
+mod habit;
 mod locate;
 mod render;
 mod signature;

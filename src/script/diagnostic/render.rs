@@ -1,6 +1,7 @@
 //! Diagnostics as text.
 
 use super::Diagnostic;
+use crate::text::printable;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 /// Lines wider than this are cut around the caret.
@@ -9,14 +10,16 @@ const WIDTH_COLUMNS: usize = 100;
 impl Diagnostic {
     /// The report, with or without colours.
     pub fn render(&self, styled: bool) -> String {
+        // Names of files and what scripts throw come from outside.
+        let safe = |text: &str| printable(text).into_owned();
         let mut report = vec![Group::with_title(
-            Level::ERROR.primary_title(self.message.as_str()),
+            Level::ERROR.primary_title(safe(&self.message)),
         )];
         for place in &self.places {
             let snippet = Snippet::source(&*place.text)
-                .path(place.name.as_str())
+                .path(safe(&place.name))
                 .annotations(place.marks.iter().map(|(range, label)| {
-                    let label = (!label.is_empty()).then_some(label.as_str());
+                    let label = (!label.is_empty()).then(|| safe(label));
                     AnnotationKind::Primary.span(range.clone()).label(label)
                 }));
             match &place.role {
@@ -25,14 +28,14 @@ impl Diagnostic {
                     report.push(group.element(snippet));
                 }
                 Some(role) => {
-                    let title = Level::NOTE.secondary_title(role.as_str());
+                    let title = Level::NOTE.secondary_title(safe(role));
                     report.push(title.element(snippet));
                 }
             }
         }
         for hint in &self.hints {
             report.push(Group::with_title(
-                Level::HELP.with_name("hint").secondary_title(hint.as_str()),
+                Level::HELP.with_name("hint").secondary_title(safe(hint)),
             ));
         }
         let renderer = if styled {

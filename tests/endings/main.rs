@@ -1,5 +1,7 @@
 //! How runs end that do not end well, through the program: the code, and what is left of them.
 
+mod place;
+
 use nix::{
     sys::{
         signal::{Signal, kill},
@@ -7,6 +9,7 @@ use nix::{
     },
     unistd::{Pid, mkfifo},
 };
+use place::{Place, wait_until};
 use runner::{
     cancel::CancelToken,
     event::EventSender,
@@ -18,116 +21,22 @@ use runner::{
 };
 use serde_json::Value;
 use std::{
-    fmt::Write as _,
     fs,
     io::Read,
     num::NonZeroUsize,
     ops::ControlFlow,
     panic::{self, AssertUnwindSafe},
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    path::PathBuf,
+    process::Child,
     thread,
     time::{Duration, Instant},
 };
-use tempfile::TempDir;
 
 const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
 const DEMO: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/examples/models/esm2_t6_2M_demo"
 );
-/// Longer than anything here takes on a busy machine, and shorter than a run that hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A folder with an input of 1,000 proteins, the first of which is rejected, and one for temporary files.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut text = ">short\nM\n".to_owned();
-        for n in 0..999 {
-            // No two are alike, so that their embeddings cannot be compressed away.
-            let digit = |value: usize| b"LAGVSERTID"[value % 10] as char;
-            let unique: String = [n / 100, n / 10, n].map(digit).into_iter().collect();
-            writeln!(text, ">p{n}\n{unique}{}", "MKVLAAGICE".repeat(20 + n % 20)).unwrap();
-        }
-        fs::write(folder.path().join("in.fa"), text).unwrap();
-        fs::create_dir(folder.path().join("tmp")).unwrap();
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// A job of some 300 batches on a device that takes so many tokens a second.
-    fn job(&self, name: &str, tokens_per_sec: u32, options: &str) -> String {
-        let script = format!(
-            "let scratch = temp_path(\"scratch\");
-            let model = esm2(\"{DEMO}\", #{{ device: \"mock\", mock: #{{ tokens_per_sec: {tokens_per_sec} }} }});
-            embed(model, fasta(\"in.fa\").min_length(10), #{{ token_budget: 1024, {options} }});"
-        );
-        let name = format!("{name}.rhai");
-        fs::write(self.path(&name), script).unwrap();
-        name
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command
-            .current_dir(self.0.path())
-            .env("TMPDIR", self.path("tmp"))
-            .env_remove("RUST_LOG")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    /// Starts a job that writes an output, and waits until it has begun to.
-    fn started(&self, job: &str) -> Child {
-        let n_before = self.partial_files().len();
-        let child = self
-            .command(RUNNER)
-            .args(["exec", "-q", job])
-            .spawn()
-            .unwrap();
-        // The output and its list of rejections.
-        wait_until(|| self.partial_files().len() == n_before + 2);
-        child
-    }
-
-    fn names(&self, name: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.path(name)).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    fn partial_files(&self) -> Vec<String> {
-        let mut names = self.names("");
-        names.retain(|name| name.starts_with(".runner-") && name.ends_with(".partial"));
-        names
-    }
-
-    /// Checks that a job left nothing behind.
-    fn check_clean(&self) {
-        let mut names = self.names("");
-        names.retain(|name| !name.ends_with(".rhai"));
-        assert_eq!(names, ["in.fa", "tmp"]);
-        assert_eq!(self.names("tmp"), [""; 0]);
-    }
-}
-
-fn wait_until(mut is_true: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_true() {
-        assert!(start.elapsed() < PATIENCE, "it does not happen");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
 
 /// Sends a signal to a process that must be alive.
 fn send(child: &mut Child, signal: Signal) {
@@ -182,6 +91,23 @@ fn a_second_ctrl_c_leaves_nothing_either() {
         start.elapsed()
     );
     place.check_clean();
+}
+
+#[test]
+fn a_rehearsal_that_is_stopped_leaves_nothing() {
+    for (signal, expect) in [(Signal::SIGINT, 130), (Signal::SIGHUP, 129)] {
+        let place = Place::new();
+        fs::write(place.path("a.rhai"), "temp_path(\"scratch\"); loop { }").unwrap();
+        let mut child = place
+            .command(RUNNER)
+            .args(["check", "a.rhai"])
+            .spawn()
+            .unwrap();
+        wait_until(|| !place.names("tmp").is_empty());
+        send(&mut child, signal);
+        assert_eq!(code(&mut child), Some(expect), "{signal}");
+        place.check_clean();
+    }
 }
 
 #[test]
@@ -423,27 +349,18 @@ fn names_cannot_command_a_terminal() {
     fs::write(place.path(name), "").unwrap();
     let script = format!(
         "let model = esm2(\"{DEMO}\", #{{ device: \"mock\" }});
-        print(embed(model, fasta(args[0]), #{{ output: args[0] + \".parquet\" }}));"
+        embed(model, fasta(args[0]));"
     );
     fs::write(place.path("a.rhai"), script).unwrap();
     let mut command = place.command(RUNNER);
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
+    let done = command
         .args(["exec", "--color", "always", "a.rhai", "--", name])
         .output()
         .unwrap();
-    assert!(status.success());
-    let (stdout, stderr) = (text(&stdout), text(&stderr));
-    assert!(stderr.contains(r"e\u{1b}[31mred\u{9b}2J.fa"), "{stderr}");
-    assert!(stdout.contains(r"e\u{1b}[31mred"), "{stdout}");
-    for text in [stdout, stderr] {
-        assert!(
-            !text.contains("\u{1b}[31m") && !text.contains('\u{9b}'),
-            "{text:?}"
-        );
-    }
-    assert!(Path::new(&place.path(&format!("{name}.parquet"))).exists());
+    let stderr = text(&done.stderr);
+    assert!(done.status.success(), "{stderr}");
+    // Once in the line about the run, and once in the warning that the file is empty.
+    let shown = r"e\u{1b}[31mred\u{9b}2J.fa";
+    assert_eq!(stderr.matches(shown).count(), 2, "{stderr}");
+    assert!(!stderr.contains("\u{1b}[31m") && !stderr.contains('\u{9b}'));
 }

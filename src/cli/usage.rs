@@ -1,0 +1,59 @@
+//! What to type instead of a command line that makes no sense.
+
+use std::ffi::OsString;
+
+/// The command line that was most likely meant, where a script stands in the place of a command.
+pub(super) fn proposal(mut args: impl Iterator<Item = OsString>) -> Option<String> {
+    let _program = args.next();
+    let rest: Vec<_> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let first = rest.iter().position(|arg| !arg.starts_with('-'))?;
+    let is_script = rest[first].ends_with(".rhai");
+    let verb = ["run", "execute", "start"].contains(&rest[first].as_str());
+    let mut words: Vec<_> = rest.iter().map(|word| quoted(word)).collect();
+    if is_script {
+        words.insert(first, "exec".to_owned());
+        // What stands behind the script can only be for the script.
+        let is_for_script = |word: &&String| !word.starts_with('-');
+        if words.get(first + 2).as_ref().is_some_and(is_for_script) {
+            words.insert(first + 2, "--".to_owned());
+        }
+    } else if verb {
+        words[first] = "exec".to_owned();
+    } else {
+        return None;
+    }
+    Some(format!("runner {}", words.join(" ")))
+}
+
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_is_run_by_exec() {
+        let check = |args: &[&str], expect: Option<&str>| {
+            let args = args.iter().map(OsString::from);
+            assert_eq!(proposal(args).as_deref(), expect);
+        };
+        check(&["runner", "job.rhai"], Some("runner exec job.rhai"));
+        check(
+            &["runner", "-q", "a job.rhai", "x"],
+            Some("runner -q exec 'a job.rhai' -- x"),
+        );
+        check(
+            &["runner", "job.rhai", "--report", "r.html"],
+            Some("runner exec job.rhai --report r.html"),
+        );
+        check(&["runner", "run", "job.rhai"], Some("runner exec job.rhai"));
+        check(&["runner", "check"], None);
+        check(&["runner"], None);
+    }
+}

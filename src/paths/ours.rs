@@ -1,0 +1,165 @@
+//! Whether a file that is to be replaced is one that this program wrote.
+
+use super::{PathError, Role};
+use crate::{file::FileError, job::Problems};
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::Path,
+};
+
+/// How much of the beginning and of the end of a file is looked at.
+const PART_BYTES: u64 = 64 * 1024;
+
+/// Checks that what is at `path`, if anything, may be replaced by a file of this role: it is empty, or
+/// looks like one that this program wrote. Outputs are not looked at; for them scripts have an option.
+///
+/// # Errors
+/// - The file is someone else's.
+/// - It cannot be read.
+pub fn check_ours(role: Role, path: &Path) -> Result<(), PathError> {
+    let ends = match Ends::read(path) {
+        Ok(ends) => ends,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(FileError::io("read", path, error).into()),
+    };
+    if ends.head.is_empty() || looks_like(role, &ends) {
+        return Ok(());
+    }
+    let shown = path.display();
+    Err(Problems::one(
+        format!(
+            "`{shown}` exists and was not written by runner as {}",
+            role.describe()
+        ),
+        Some("nothing was written; choose another path, or remove the file".to_owned()),
+    )
+    .into())
+}
+
+/// The two ends of a file.
+struct Ends {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl Ends {
+    fn read(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let (mut head, mut tail) = (Vec::new(), Vec::new());
+        (&mut file).take(PART_BYTES).read_to_end(&mut head)?;
+        file.seek(SeekFrom::Start(length.saturating_sub(PART_BYTES)))?;
+        file.take(PART_BYTES).read_to_end(&mut tail)?;
+        Ok(Self { head, tail })
+    }
+
+    fn first_line(&self) -> String {
+        let line = self.head.split(|byte| *byte == b'\n').next();
+        String::from_utf8_lossy(line.unwrap_or_default()).into_owned()
+    }
+}
+
+/// Whether a file looks like one of this role. Each of them says in its first lines, or a Parquet file
+/// in its last bytes, what nothing else would say there.
+fn looks_like(role: Role, ends: &Ends) -> bool {
+    let head = ends.head.as_slice();
+    let line = ends.first_line();
+    let line = line.trim_start_matches('\u{feff}').trim_end();
+    match role {
+        Role::Report | Role::Plot => {
+            head.trim_ascii_start().starts_with(b"<!doctype html>")
+                && contains(head, b"<meta name=\"generator\" content=\"runner\">")
+        }
+        Role::Metrics => line.starts_with("run,seconds,") || line.starts_with("{\"run\":"),
+        Role::Trace => is_trace(head),
+        Role::Prometheus => line.starts_with("# HELP runner_"),
+        Role::SweepTable | Role::SavedTable => {
+            let is_csv = || {
+                let columns: Vec<_> = line.split(',').map(|name| name.trim_matches('"')).collect();
+                let has = |name| columns.contains(&name);
+                has("repeat") && has("n_ok") && has("error")
+            };
+            let is_parquet = || {
+                let has = |name| contains(&ends.tail, name);
+                head.starts_with(b"PAR1") && has(b"n_ok") && has(b"tokens_per_sec_sd")
+            };
+            is_csv() || is_parquet()
+        }
+        Role::Definitions => line.starts_with("module static;"),
+        Role::Rejects => line == "ordinal\tid\treason",
+        Role::Output => true,
+        Role::Script
+        | Role::Module
+        | Role::ModelFile
+        | Role::Input
+        | Role::Embeddings
+        | Role::Printed => false,
+    }
+}
+
+/// Whether a file begins with the name of a run, or is a trace without any.
+fn is_trace(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head);
+    let Some(events) = text.strip_prefix('[') else {
+        return false;
+    };
+    let events = events.trim_start();
+    if events.is_empty() || events.trim_end() == "]" {
+        return true;
+    }
+    let first = events.lines().next().unwrap_or_default();
+    let first: serde_json::Value =
+        serde_json::from_str(first.trim_end_matches(',')).unwrap_or_default();
+    let name = first["args"]["name"].as_str().unwrap_or_default();
+    first["name"] == "process_name" && name.starts_with(&format!("{}: ", first["pid"]))
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_others_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let check = |role: Role, contents: &str, expect: bool| {
+            std::fs::write(&path, contents).unwrap();
+            let is_ours = check_ours(role, &path).is_ok();
+            assert_eq!(is_ours, expect, "{role:?} {contents}");
+        };
+        for role in [Role::Report, Role::Metrics, Role::Trace, Role::SavedTable] {
+            check(role, "", true);
+            check(role, ">a\nMKV\n", false);
+            check(role, "let m = esm2(\"x\");\n", false);
+            check(role, "{}", false);
+            check(role, "\u{0}\u{1}", false);
+        }
+        check(Role::Report, "<!doctype html><html><p>mine</p>", false);
+        check(Role::Metrics, "run,seconds,records\n1,2,3\n", true);
+        check(Role::Metrics, "run,score\n1,2\n", false);
+        check(Role::Metrics, "{\"run\":1,\"seconds\":2}\n", true);
+        check(
+            Role::Trace,
+            "[\n{\"args\":{\"name\":\"1: a\"},\"name\":\"process_name\",\"pid\":1},\n",
+            true,
+        );
+        check(Role::Trace, "[\n]\n", true);
+        check(Role::Trace, "[1, 2]", false);
+        check(
+            Role::Trace,
+            "[{\"name\":\"process_name\",\"pid\":1,\"args\":{\"name\":\"python\"}}]",
+            false,
+        );
+        check(Role::Prometheus, "# HELP runner_tokens tokens\n", true);
+        check(Role::Prometheus, "# HELP node_cpu seconds\n", false);
+        check(Role::SweepTable, "param.a,repeat,n_ok,error\n", true);
+        check(Role::SweepTable, "repeat,error\n", false);
+        std::fs::remove_file(&path).unwrap();
+        check_ours(Role::Report, &path).unwrap();
+    }
+}

@@ -1,0 +1,96 @@
+//! Whether a file could be written where a path leads.
+
+use super::{PathError, destination::destination};
+use crate::{file::FileError, job::Problems};
+use nix::unistd::{AccessFlags, access};
+use std::{io, path::Path};
+
+/// Folders in which the kernel shows itself and keeps nothing.
+const OF_THE_KERNEL: [&str; 2] = ["/proc", "/sys"];
+
+/// Checks that a file could be written as `path`, without trying.
+///
+/// # Errors
+/// - A folder, a pipe, a device or a socket is there.
+/// - Its folder, or the nearest one that is there, cannot be written to.
+pub fn check_target(path: &Path) -> Result<(), PathError> {
+    match path.metadata() {
+        Ok(found) if found.is_dir() => {
+            let shown = path.display();
+            return Err(refused(
+                format!("`{shown}` is a folder"),
+                "end the path with the name of a file in it".to_owned(),
+            ));
+        }
+        Ok(found) if !found.is_file() => {
+            return Err(refused(
+                format!("`{}` is a pipe, a device or a socket", path.display()),
+                "give the path of a file: it gets its name when it is complete".to_owned(),
+            ));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(FileError::io("write", path, error).into()),
+    }
+    let place = destination(path);
+    check_folder(place.parent().unwrap_or(&place))
+}
+
+/// Checks that files could be written in `folder`, which need not be there.
+fn check_folder(folder: &Path) -> Result<(), PathError> {
+    let Some(existing) = folder.ancestors().find(|ancestor| ancestor.exists()) else {
+        return Ok(());
+    };
+    let fail = |error| {
+        let action = match existing == folder {
+            true => "create a file in",
+            false => "create the folder",
+        };
+        PathError::from(FileError::io(action, folder, error))
+    };
+    if !existing.is_dir() {
+        return Err(fail(io::ErrorKind::NotADirectory.into()));
+    }
+    let is_of_the_kernel = OF_THE_KERNEL.iter().any(|of| existing.starts_with(of));
+    if is_of_the_kernel {
+        return Err(fail(io::ErrorKind::ReadOnlyFilesystem.into()));
+    }
+    access(existing, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| fail(error.into()))
+}
+
+fn refused(message: String, hint: String) -> PathError {
+    Problems::one(message, Some(hint)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+    use std::fs;
+
+    #[test]
+    fn files_have_a_place() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        mkfifo(&folder.path().join("pipe"), Mode::S_IRWXU).unwrap();
+        for name in ["new", "file", "new/folders/file"] {
+            check_target(&folder.path().join(name)).unwrap();
+        }
+        let check = |path: &Path, expect: &str| {
+            let error = check_target(path).unwrap_err().to_string();
+            assert!(error.contains(expect), "{error}");
+            assert!(
+                error.contains(&*path.to_string_lossy()) || expect.contains('`'),
+                "{error}"
+            );
+        };
+        check(folder.path(), "is a folder");
+        check(&folder.path().join("pipe"), "is a pipe");
+        check(&folder.path().join("file/new"), "cannot write");
+        check(Path::new("/dev/null"), "a device");
+        check(
+            Path::new("/proc/none/new"),
+            "cannot create the folder `/proc/none`",
+        );
+    }
+}

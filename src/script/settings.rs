@@ -1,0 +1,123 @@
+//! What a run was made with, beside what a sweep says of it.
+
+use crate::{
+    job::{DeviceChoice, EmbedOptions, Gelu, ModelSpec, OptionMap, OptionValue, Problems},
+    report::RunSummary,
+};
+
+/// What a run was made with.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct RunSettings {
+    options: EmbedOptions,
+    device: DeviceChoice,
+    has_gpu: bool,
+    dtype: String,
+    gelu: Gelu,
+    n_layers: usize,
+    token_budget: usize,
+}
+
+impl RunSettings {
+    /// The settings of a run with the model of `spec`, which has so many layers.
+    pub(super) fn new(
+        spec: &ModelSpec,
+        n_layers: usize,
+        options: EmbedOptions,
+        summary: &RunSummary,
+    ) -> Self {
+        Self {
+            options,
+            device: spec.device.clone(),
+            has_gpu: summary.gpu.is_some(),
+            dtype: summary.dtype.clone(),
+            gelu: spec.gelu,
+            n_layers,
+            token_budget: summary.token_budget,
+        }
+    }
+
+    /// Checks that the parameters of a sweep's point are those of this run, as far as they have the
+    /// names of options. A closure can have kept other ones than the row of the table would show.
+    ///
+    /// # Errors
+    /// Every parameter that differs.
+    pub(super) fn check(&self, params: &OptionMap) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        for (name, value) in params {
+            let Some(used) = self.used(name) else {
+                continue;
+            };
+            if !self.is_used(name, value) {
+                problems.add_option(
+                    name,
+                    format!(
+                        "the point says that `{name}` is {}, but its run had {}",
+                        value.describe(),
+                        used.describe()
+                    ),
+                    Some(
+                        "give the parameters of a point to `embed` and `esm2`, or give this one \
+                         another name"
+                            .to_owned(),
+                    ),
+                );
+            }
+        }
+        problems.none_or(())
+    }
+
+    /// What the run used for the option `name`, if it is one.
+    fn used(&self, name: &str) -> Option<OptionValue> {
+        match name {
+            "device" => Some(OptionValue::Text(self.device.to_string())),
+            "dtype" => Some(OptionValue::Text(self.dtype.clone())),
+            "gelu" => {
+                let form = match self.gelu {
+                    Gelu::Auto => "auto",
+                    Gelu::Exact => "exact",
+                };
+                Some(OptionValue::Text(form.to_owned()))
+            }
+            "token_budget" if self.options.token_budget.is_none() => {
+                Some(OptionValue::Whole(self.token_budget as i64))
+            }
+            name => self.options.value(name),
+        }
+    }
+
+    /// Whether `value` stands for what the run used for the option `name`.
+    fn is_used(&self, name: &str, value: &OptionValue) -> bool {
+        let text = match value {
+            OptionValue::Text(text) => text.as_str(),
+            _ => "",
+        };
+        match name {
+            "device" => DeviceChoice::from_name(text).is_some_and(|device| self.is_on(&device)),
+            "dtype" => text == self.dtype,
+            "gelu" => Gelu::from_name(text) == Some(self.gelu),
+            name => {
+                let map = [(name.to_owned(), value.clone())].into();
+                let Ok(wanted) = EmbedOptions::from_map(map) else {
+                    return false;
+                };
+                match name {
+                    // -1 is the last layer by another name.
+                    "layers" => {
+                        wanted.resolve_layers(self.n_layers)
+                            == self.options.resolve_layers(self.n_layers)
+                    }
+                    name => wanted.value(name) == self.used(name),
+                }
+            }
+        }
+    }
+
+    fn is_on(&self, device: &DeviceChoice) -> bool {
+        let is_found = || match device {
+            DeviceChoice::Cpu => !self.has_gpu,
+            DeviceChoice::Cuda(_) => self.has_gpu,
+            _ => false,
+        };
+        *device == self.device || (self.device == DeviceChoice::Auto && is_found())
+    }
+}

@@ -1,0 +1,193 @@
+//! How inputs are named and found.
+
+use super::{
+    TWO, TWO_ROWS,
+    compression::gzip,
+    job::{INPUT, Job, MODEL},
+};
+use std::{fs, os::unix::fs::symlink, process::Command};
+
+#[test]
+fn several_files_and_patterns() {
+    let files: &[(&str, &[u8])] = &[
+        ("b.fa", b">b\nMK\n"),
+        ("a.fa", b">a\nM\n"),
+        ("c.faa", b">c\nMKT\n"),
+    ];
+    Job::new(files)
+        .dataset("fasta([\"c.faa\", \"*.fa\"])")
+        .check("c:3 a:1 b:2");
+    Job::new(files)
+        .dataset("fasta(\"*.fasta\")")
+        .check_stop(&["`*.fasta`", "matches no file"]);
+}
+
+#[test]
+fn standard_input() {
+    for content in [TWO.to_vec(), gzip(TWO)] {
+        Job::new(&[])
+            .dataset("fasta(\"-\")")
+            .stdin(&content)
+            .check(TWO_ROWS);
+    }
+}
+
+#[test]
+fn a_named_pipe() {
+    let job = Job::new(&[]).dataset("fasta(\"pipe\")");
+    let pipe = job.folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    // Opening a pipe waits for its other end.
+    let writer = std::thread::spawn(move || fs::write(pipe, TWO).unwrap());
+    job.check(TWO_ROWS);
+    writer.join().unwrap();
+}
+
+#[test]
+fn standard_input_that_was_read_before() {
+    Job::new(&[])
+        .dataset("{ embed(model, fasta(\"-\")); fasta(\"-\") }")
+        .stdin(TWO)
+        .check_stop(&["`-`"]);
+}
+
+#[test]
+fn standard_input_that_is_a_socket() {
+    let job = Job::new(&[]);
+    let script = format!("embed(esm2(\"{MODEL}\", #{{ device: \"mock\" }}), fasta(\"-\"));");
+    let path = job.folder.path().join("job.rhai");
+    fs::write(&path, script).unwrap();
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_runner"))
+        .arg("exec")
+        .arg(path)
+        .stdin(std::os::fd::OwnedFd::from(theirs))
+        .output()
+        .unwrap();
+    drop(ours);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(INPUT), "{message}");
+    assert!(message.contains("is a socket"), "{message}");
+}
+
+#[test]
+fn a_file_that_is_named_twice() {
+    Job::new(&[("in.fa", TWO)])
+        .dataset("fasta([\"in.fa\", \"./in.fa\"])")
+        .check_stop(&["`./in.fa`", "is the same file as `in.fa`"]);
+}
+
+#[test]
+fn a_folder() {
+    let job = Job::new(&[]);
+    fs::create_dir(job.folder.path().join("in.fa")).unwrap();
+    job.check_stop(&["`in.fa`: is a folder", "`in.fa/*.fasta`"]);
+}
+
+#[test]
+fn a_missing_file() {
+    Job::new(&[]).check_stop(&["`in.fa`: no such file", "paths are relative to"]);
+}
+
+#[test]
+fn a_link_that_leads_nowhere() {
+    let job = Job::new(&[]);
+    symlink("gone.fa", job.folder.path().join("in.fa")).unwrap();
+    job.check_stop(&["`in.fa`: is a symbolic link to `gone.fa`, which is missing"]);
+}
+
+#[test]
+fn hidden_files_are_matched_only_by_a_dot() {
+    let job = |dataset: &str| {
+        let job = Job::new(&[("a.fa", b">a\nM\n"), (".b.fa", b">b\nM\n")]).dataset(dataset);
+        let folder = job.folder.path();
+        for (name, content) in [(".d/c.fa", ">c\nM\n"), ("e/f.fa", ">f\nM\n")] {
+            let path = folder.join(name);
+            fs::create_dir(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        job
+    };
+    job("fasta(\"*.fa\")").check("a:1");
+    job("fasta(\"?b.fa\")").check_stop(&["matches no file", "hidden"]);
+    job("fasta(\"[.a]*.fa\")").check("a:1");
+    job("fasta(\"**/*.fa\")").check("a:1 f:1");
+    job("fasta([\".*.fa\", \".d/*.fa\"])").check("b:1 c:1");
+}
+
+#[test]
+fn braces_and_the_home_folder() {
+    let files: &[(&str, &[u8])] = &[
+        ("a.fa", b">a\nM\n"),
+        ("b.fa", b">b\nM\n"),
+        ("c.fasta", b">c\nM\n"),
+        ("{x,y}.fa", b">xy\nM\n"),
+        ("~", b">home\nM\n"),
+        ("1.fa", b">1\nM\n"),
+        ("2.fa", b">2\nM\n"),
+    ];
+    let job = |dataset: &str| Job::new(files).dataset(dataset);
+    job("fasta(\"{b,a}.fa\")").check("a:1 b:1");
+    job("fasta(\"[ab].{fa,fasta,faa}\")").check("a:1 b:1");
+    job("fasta(\"{a,none}.fa\")").check_stop(&["`none.fa`: no such file"]);
+    job("fasta(\"{x,y}.fa\")").check("xy:1");
+    job("fasta(\"{1..2}.fa\")").check("1:1 2:1");
+    job("fasta(\"{a..c}.fa\")").check_stop(&["`{a..c}.fa`", "range", "{a,b}"]);
+    job("fasta(\"{a,b.fa\")").check_stop(&["`{a,b.fa`", "without its `}`"]);
+    job("fasta(\"~\")").check("home:1");
+    job("fasta(\"~someone/a.fa\")").check_stop(&["the name of a user"]);
+    // Whatever the home folder is, the name no longer has a `~`.
+    let done = job("fasta(\"~/no such file.fa\")").run();
+    assert_eq!(done.exit_code, INPUT);
+    done.check_message(&["/no such file.fa`: no such file"]);
+    assert!(!done.stderr.contains("`~"), "{}", done.stderr);
+}
+
+#[test]
+fn places_elsewhere() {
+    for source in [
+        "s3://bucket/a.fa",
+        "https://example.org/a.fa",
+        "gs://b/a.fa",
+    ] {
+        Job::new(&[])
+            .dataset(&format!("fasta(\"{source}\")"))
+            .check_stop(&["is a URL", "pipe it", source]);
+    }
+    Job::new(&[])
+        .dataset("fasta(\"file:///x/a.fa\")")
+        .check_stop(&["is a URL", "`/x/a.fa`"]);
+}
+
+#[test]
+fn terminals() {
+    for source in ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
+        let job = Job::new(&[]);
+        let script =
+            format!("embed(esm2(\"{MODEL}\", #{{ device: \"mock\" }}), fasta(\"{source}\"));");
+        let path = job.folder.path().join("job.rhai");
+        fs::write(&path, script).unwrap();
+        let terminal = nix::pty::openpty(None, None).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_runner"))
+            .arg("exec")
+            .arg(path)
+            .stdin(terminal.slave)
+            .output()
+            .unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(INPUT), "{source}: {message}");
+        assert!(message.contains("is a terminal"), "{source}: {message}");
+    }
+}
+
+#[test]
+fn names_that_no_path_can_have() {
+    for (source, part) in [
+        ("{a,b}".repeat(1000), "File name too long"),
+        ("a\\x00b".to_owned(), "cannot be opened"),
+    ] {
+        Job::new(&[])
+            .dataset(&format!("fasta(\"{source}\")"))
+            .check_stop(&[part]);
+    }
+}
