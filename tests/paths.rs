@@ -300,7 +300,7 @@ fn files_of_this_program_are_written_again() {
         print(embeddings("model/o.parquet").len + run.embeddings().len);
         let table = sweep("readers", #{ folder: "sub/new" });
         table.run(#{ readers: 1 }, || embed(m, d, #{ readers: 1 }));
-        for n in 0..2 { table.save("t.csv"); table.save("t.parquet"); table.plot("t.html"); }
+        for n in 0..2 { table.save("t.csv"); table.save("t.parquet"); table.save("t2.pq"); table.plot("t.html"); }
     "#;
     accepted(&[], script);
     accepted(&["--report", "r.html", "--trace", "t.json"], script);

@@ -32,7 +32,7 @@ pub fn check_ours(role: Role, path: &Path) -> Result<(), PathError> {
             "`{shown}` exists and was not written by runner as {}",
             role.describe()
         ),
-        Some("nothing was written; choose another path, or remove the file".to_owned()),
+        Some("nothing was overwritten; choose another path, or remove the file".to_owned()),
     )
     .into())
 }

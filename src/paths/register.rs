@@ -168,7 +168,7 @@ fn problem(claim: &Claim, entry: &Entry) -> Problem {
     };
     Problem {
         message: format!("{shown} is {is} and {becomes}"),
-        hint: Some("nothing was written; give one of them another path".to_owned()),
+        hint: Some("nothing was overwritten; give one of them another path".to_owned()),
         option: claim.option.map(str::to_owned),
     }
 }

@@ -9,11 +9,11 @@ pub(super) const MAX_CALL_LEVELS: usize = 64;
 /// Expressions may be nested this deep, outside and inside of functions.
 const MAX_EXPRESSION_DEPTHS: (usize, usize) = (128, 64);
 /// Bytes of a string, or of all strings in an array or a map.
-pub(super) const MAX_STRING_BYTES: usize = 64 << 20;
+pub(super) const MAX_STRING_BYTES: usize = 16 << 20;
 /// Items of an array, those of arrays in it included, and bytes of a blob.
 pub(super) const MAX_ARRAY_ITEMS: usize = 1_000_000;
-/// Entries of a map, or of all maps in an array: those of 100,000 points with ten parameters each.
-pub(super) const MAX_MAP_ENTRIES: usize = 1_000_000;
+/// Entries of a map, or of all maps in an array: those of the rows of a sweep with 10,000 points.
+pub(super) const MAX_MAP_ENTRIES: usize = 500_000;
 
 /// What an engine is built from.
 pub(super) struct Setup {

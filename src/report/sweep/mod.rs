@@ -19,7 +19,7 @@ mod tests;
 use super::ReportError;
 use crate::{
     file::{self, FileError, Keep},
-    job::{OptionMap, Problems, SweepPlan},
+    job::{OptionMap, OutputFormat, Problems, SweepPlan},
 };
 use std::{
     fs, io,
@@ -155,7 +155,8 @@ impl Sweep {
     /// It ends neither with `.csv` nor with `.parquet`.
     pub fn check_ending(path: &Path) -> Result<(), Problems> {
         match path.extension() {
-            Some(ending) if ending == "csv" || ending == "parquet" => Ok(()),
+            Some(ending) if ending.eq_ignore_ascii_case("csv") => Ok(()),
+            _ if is_parquet(path) => Ok(()),
             _ => Err(Problems::one(
                 format!("`{}` does not say in which format to save", path.display()),
                 Some("end it with `.csv` or `.parquet`".to_owned()),
@@ -212,9 +213,14 @@ fn earlier(plan: &SweepPlan) -> Result<Vec<Row>, ReportError> {
     }
 }
 
+/// Whether a file of this name is a Parquet file, by the endings that outputs have, too.
+fn is_parquet(path: &Path) -> bool {
+    OutputFormat::of(path) == Ok(OutputFormat::Parquet)
+}
+
 /// Writes `rows` in the format that the end of `path` says.
 fn save(path: &Path, rows: &[&Row]) -> Result<(), ReportError> {
-    let bytes = if path.extension().is_some_and(|ending| ending == "parquet") {
+    let bytes = if is_parquet(path) {
         parquet::write(rows).map_err(|error| ReportError::Parquet {
             path: path.to_owned(),
             error,

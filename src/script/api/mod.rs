@@ -9,6 +9,7 @@ mod place;
 mod record;
 mod run;
 mod sweep;
+mod text;
 mod value;
 mod watching;
 
@@ -34,6 +35,7 @@ pub(super) const TYPES: [&str; 7] = [
 /// flow order.
 pub(super) fn register(engine: &mut Engine) {
     engine
+        .register_global_module(exported_module!(text::text_api).into())
         .register_global_module(exported_module!(failure::failure_api).into())
         .register_global_module(exported_module!(record::record_api).into())
         .register_global_module(exported_module!(place::place_api).into())
