@@ -186,7 +186,7 @@ impl Oddity {
     /// The fault of an oddity that stops the run.
     pub(super) fn fault(self, place: Place) -> Fault {
         let rule = self.rule();
-        debug_assert_eq!(rule.severity, Severity::Stop);
+        assert_eq!(rule.severity, Severity::Stop);
         Fault {
             place,
             message: rule.text.to_owned(),

@@ -162,7 +162,7 @@ impl OptionReader {
 
     /// `value` if there was no problem, else all problems.
     pub(super) fn finish<T>(self, value: T) -> Result<T, Problems> {
-        debug_assert!(
+        assert!(
             !self.problems.0.is_empty() || self.options.is_empty(),
             "an option is called valid and never read: {:?}",
             self.options
