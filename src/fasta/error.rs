@@ -5,12 +5,18 @@ use std::borrow::Cow;
 
 /// Characters of an id that a message shows.
 const MOST_ID_CHARACTERS: usize = 100;
+/// Characters of a file's name that a message shows.
+const MOST_NAME_CHARACTERS: usize = 1000;
 
 /// An id as messages show it: some are as long as a megabyte.
 pub(super) fn shortened(id: &str) -> Cow<'_, str> {
-    match id.char_indices().nth(MOST_ID_CHARACTERS) {
-        Some((end, _)) => Cow::Owned(format!("{}…", harmless(&id[..end]))),
-        None => harmless(id),
+    first_characters(id, MOST_ID_CHARACTERS)
+}
+
+fn first_characters(text: &str, n: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(n) {
+        Some((end, _)) => Cow::Owned(format!("{}…", harmless(&text[..end]))),
+        None => harmless(text),
     }
 }
 
@@ -25,7 +31,8 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
 
 /// An input that cannot be read, or a record that a policy refuses: what, where, and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("`{file}`{}: {message}{}",
+#[error("`{}`{}: {message}{}",
+    first_characters(.file, MOST_NAME_CHARACTERS),
     .record.as_ref().map(|r| format!(", {r}")).unwrap_or_default(),
     .hint.as_ref().map(|h| format!(" ({h})")).unwrap_or_default())]
 pub struct InputError {

@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(sample.get(Metric::EncoderIdle), None, "it may compute");
         // A batch that the GPU still has keeps a starved stage from meaning an idle GPU.
         meters.clock(Stage::Encoding).switch(Activity::Starved);
-        for (n_submitted, idle) in [(5, None), (4, Some(1.0))] {
+        for (n_submitted, idle) in [(4, Some(1.0)), (5, None)] {
             meters.count(|counts| counts.submitted = n_submitted);
             sampler.take();
             sleep(Duration::from_millis(5));
