@@ -93,6 +93,7 @@ fn exit_codes() {
     check(&["exec", "tests/scripts/good/printing.rhai"], 0);
     check(&["exec"], 2);
     check(&["exec", "a.rhai", "--colour"], 2);
+    check(&["exec", "a.rhai", "b"], 2);
     check(&["exec", "no/such.rhai"], 3);
     check(&["exec", "tests/scripts/throw_text.rhai"], 3);
     check(&["exec", "tests/scripts/throw_again.rhai"], 3);
@@ -266,6 +267,10 @@ fn a_script_in_place_of_a_command() {
     assert_eq!(exit_code, 2);
     let proposal = "hint: `runner exec 'tests/scripts/tiny job.rhai' -- a` runs the script";
     assert!(stderr.contains(proposal), "{stderr}");
+    let (_, _, stderr) = run(&["exec", "job.rhai", "mine.fa"]);
+    assert!(stderr.contains("stands behind `--`"), "{stderr}");
+    let (_, _, stderr) = run(&["exec", "job.rhai", "--mine"]);
+    assert!(!stderr.contains("stands behind `--`"), "{stderr}");
 }
 
 #[test]
