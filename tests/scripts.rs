@@ -370,6 +370,27 @@ fn the_readme_has_every_figure_of_a_run() {
 }
 
 #[test]
+fn the_readme_has_every_exit_code() {
+    let readme = fs::read_to_string("README.md").expect("the README");
+    let mut found = table(&readme, "| exit code |");
+    // What the system ends has the codes of signals.
+    found.retain(|codes| codes != "134, 137");
+    let source = fs::read_to_string("src/error.rs").expect("the exit codes");
+    let code = |line: &str| {
+        let (_, value) = line
+            .trim()
+            .strip_prefix("pub const ")?
+            .split_once(": u8 = ")?;
+        value.strip_suffix(';').map(str::to_owned)
+    };
+    let mut codes: Vec<_> = source.lines().filter_map(code).collect();
+    found.sort();
+    codes.sort();
+    assert!(codes.len() > 10, "{codes:?}");
+    assert_eq!(found, codes);
+}
+
+#[test]
 fn check_does_no_work() {
     let (exit_code, stdout, stderr) = run(&["check", "tests/scripts/good/mock_job.rhai"]);
     assert_eq!(exit_code, 0, "{stderr}");

@@ -297,7 +297,10 @@ mod tests {
         check("out", Some("output"));
         check("colour", None);
         check("x", None);
-        assert_eq!(nearest("gpu", &["cpu", "cuda"]), None);
+        check("batch_size", Some("token_budget"));
+        // It is no misspelt `cpu`, and only what is there can be meant.
+        assert_eq!(nearest("gpu", &["cpu", "cuda"]), Some("cuda"));
+        assert_eq!(nearest("gpu", &["cpu", "mock"]), None);
     }
 
     #[test]

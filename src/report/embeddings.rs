@@ -399,10 +399,10 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "id\tembedding\n").unwrap();
         let error = Embeddings::read(file.path()).unwrap_err();
-        assert!(
-            error.message.contains("cannot be read as Parquet"),
-            "{error}"
-        );
+        assert!(error.message.contains("is not a Parquet file"), "{error}");
+        std::fs::write(file.path(), "PAR1 and no more").unwrap();
+        let error = Embeddings::read(file.path()).unwrap_err();
+        assert!(error.message.contains("was cut short"), "{error}");
         let error = Embeddings::read(Path::new("no/such.parquet")).unwrap_err();
         assert!(error.message.contains("cannot be opened"), "{error}");
     }
