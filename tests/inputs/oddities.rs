@@ -87,6 +87,16 @@ fn text_of_wide_characters() {
             let command = format!("iconv -f {name} -t UTF-8");
             check_stop(content, &["`in.fa`", name, &command]);
         }
+        let encoded = |bytes: fn(u32) -> [u8; 4]| -> Vec<u8> {
+            text.chars().flat_map(|c| bytes(c.into())).collect()
+        };
+        for (content, name) in [
+            (encoded(u32::to_le_bytes), "UTF-32LE"),
+            (encoded(u32::to_be_bytes), "UTF-32BE"),
+        ] {
+            let command = format!("iconv -f {name} -t UTF-8");
+            check_stop(content, &["`in.fa`", name, &command]);
+        }
     }
 }
 
