@@ -20,6 +20,20 @@ fn first_characters(text: &str, n: usize) -> Cow<'_, str> {
     }
 }
 
+/// A path as messages show it: without its middle where it is longer than paths are, so that what is
+/// wrong with it stands on the same page.
+fn shortened_path(path: String) -> String {
+    const MOST: usize = 1000;
+    const KEPT: usize = 200;
+    let n_characters = path.chars().count();
+    if n_characters <= MOST {
+        return path;
+    }
+    let first: String = path.chars().take(KEPT).collect();
+    let last: String = path.chars().skip(n_characters - KEPT).collect();
+    format!("{first}…{last}")
+}
+
 /// A text without what a terminal would obey.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {
@@ -89,7 +103,7 @@ impl InputError {
         hint: impl Into<String>,
     ) -> Self {
         Self {
-            file: file.into(),
+            file: shortened_path(file.into()),
             record: None,
             message: message.into(),
             hint: Some(hint.into()),

@@ -45,6 +45,10 @@ impl Foreign {
 
     /// What the file at `path` is.
     pub(super) fn at(path: &Path) -> Option<Self> {
+        // Opening a named pipe would wait for ever.
+        if !path.metadata().ok()?.is_file() {
+            return None;
+        }
         let mut bytes = Vec::new();
         let file = File::open(path).ok()?;
         file.take(BEGINNING).read_to_end(&mut bytes).ok()?;
@@ -215,5 +219,8 @@ mod tests {
         check("model.safetensors", b"", "name its folder");
         check("config.json", b"{}", "name its folder");
         check("a.fasta", b">a\nM", "a model is a folder");
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        assert!(instead_of_a_folder(&pipe).contains("a model is a folder"));
     }
 }

@@ -145,3 +145,34 @@ fn zstd_of_many_kinds() {
         }
     }
 }
+
+#[test]
+fn xz_with_a_large_dictionary() {
+    let compress = |bytes: u32| {
+        let mut options = liblzma::stream::LzmaOptions::new_preset(0).unwrap();
+        options.dict_size(bytes);
+        let mut filters = liblzma::stream::Filters::new();
+        filters.lzma2(&options);
+        let check = liblzma::stream::Check::Crc64;
+        let stream = liblzma::stream::Stream::new_stream_encoder(&filters, check).unwrap();
+        let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+        encoder.write_all(TWO).unwrap();
+        encoder.finish().unwrap()
+    };
+    // `xz -9` has 64 MiB.
+    check(&compress(128 << 20), TWO_ROWS);
+    check_stop(
+        &compress(192 << 20),
+        &["a dictionary of more than 128 MiB", "xz -dc"],
+    );
+}
+
+#[test]
+fn bgzip_blocks_that_lie_about_their_size() {
+    for size in [0, 1, 20, 24] {
+        let mut file = bgzip(TWO);
+        file[16..18].copy_from_slice(&u16::to_le_bytes(size));
+        let says = format!("says that it has {} bytes", size + 1);
+        check_stop(&file, &["`in.fa`", "the bgzip data are damaged", &says]);
+    }
+}

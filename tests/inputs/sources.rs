@@ -258,3 +258,35 @@ fn names_that_no_path_can_have() {
             .check_stop(&[part]);
     }
 }
+
+#[test]
+fn names_that_are_not_utf_8_are_matched() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let job = Job::new(&[("b.fa", b">b\nMK\n")]).dataset("fasta([\"*.fa\", \"*/x.fa\"])");
+    let at = |name: &[u8]| job.folder.path().join(OsStr::from_bytes(name));
+    fs::write(at(b"a\xff.fa"), b">a\nMJ\n").unwrap();
+    fs::create_dir(at(b"\xfe")).unwrap();
+    fs::write(at(b"\xfe/x.fa"), b">x\nM\n").unwrap();
+    job.check("a:2 b:2 x:1")
+        .check_message(&["`a\u{fffd}.fa`: 1 characters outside the alphabet"]);
+}
+
+#[test]
+fn folders_that_lead_around_in_circles() {
+    let job = Job::new(&[("a.fa", b">a\nM\n")]).dataset("fasta(\"**/*.fa\")");
+    for name in ["x", "y", "z"] {
+        symlink(".", job.folder.path().join(name)).unwrap();
+    }
+    job.check("a:1");
+}
+
+#[test]
+fn links_to_standard_input() {
+    for target in ["/dev/stdin", "/proc/self/fd/0", "/dev/fd/0", "link"] {
+        let job = Job::new(&[]).dataset("fasta(\"in.fa\")").stdin(TWO);
+        let at = |name: &str| job.folder.path().join(name);
+        symlink(target, at("in.fa")).unwrap();
+        symlink("/dev/stdin", at("link")).unwrap();
+        job.check(TWO_ROWS);
+    }
+}
