@@ -1,8 +1,9 @@
 //! What stands where a model or its weights were looked for.
 
+use crate::file;
 use std::{
     fmt,
-    fs::{self, File},
+    fs,
     io::Read,
     path::Path,
 };
@@ -46,7 +47,7 @@ impl Foreign {
     /// What the file at `path` is.
     pub(super) fn at(path: &Path) -> Option<Self> {
         let mut bytes = Vec::new();
-        let file = File::open(path).ok()?;
+        let file = file::open(path).ok()?;
         file.take(BEGINNING).read_to_end(&mut bytes).ok()?;
         Self::of(&bytes)
     }
