@@ -1,6 +1,7 @@
 //! What stands before the first record of a file, and whether the file is FASTA at all.
 
 use super::{
+    compression::Compression,
     definition::{begins_record, without_marks},
     error::Fault,
     section::Section,
@@ -115,23 +116,15 @@ fn not_fasta(text: &[u8]) -> Fault {
             "remove the lines that begin with `#`",
         ),
     ];
-    const COMPRESSED: [(&[u8], &str); 4] = [
-        (b"\x1f\x8b", "gzip"),
-        (b"BZh", "bzip2"),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"\xfd7zXZ\0", "xz"),
-    ];
     let looks = LOOKS
         .iter()
         .find(|(beginning, ..)| text.starts_with(beginning));
-    let compressed = COMPRESSED
-        .iter()
-        .find(|(beginning, _)| text.starts_with(beginning));
+    let inner = Compression::sniff(text);
     let (kind, hint) = if let Some((_, kind, hint)) = looks {
         ((*kind).to_owned(), *hint)
-    } else if let Some((_, name)) = compressed {
+    } else if inner != Compression::None {
         (
-            format!("{name} inside another compression"),
+            format!("{} inside another compression", inner.name()),
             "decompress it once",
         )
     } else if is_phylip(text) {

@@ -25,43 +25,40 @@ impl Compression {
     /// Bytes at the beginning of a file that tell its compression: a bgzip block's header.
     pub(super) const HEAD_BYTES: usize = 18;
 
-    /// Bytes that tell whether a member begins.
+    /// Bytes that tell whether a member begins: the longest magic number.
     pub(super) const MAGIC_BYTES: usize = 6;
 
-    /// The compression of a file that begins with `head`.
-    pub(super) fn sniff(head: &[u8]) -> Self {
+    /// The compression of a file that begins with `head`, of which 18 bytes are enough.
+    pub fn sniff(head: &[u8]) -> Self {
         if bgzip_block_len(head).is_some() {
             return Self::Bgzip;
         }
-        // pzstd begins with a frame that is to be skipped.
-        if Self::Zstd.may_begin_with(head) && head.len() >= 4 {
-            return Self::Zstd;
-        }
-        // What is too short for niffler is too short to be compressed.
-        let Ok((_, format)) = niffler::sniff(Box::new(head)) else {
-            return Self::None;
-        };
-        match format {
-            niffler::Format::Gzip => Self::Gzip,
-            niffler::Format::Bzip => Self::Bzip2,
-            niffler::Format::Lzma => Self::Xz,
-            niffler::Format::Zstd => Self::Zstd,
-            niffler::Format::No => Self::None,
-        }
+        [Self::Gzip, Self::Zstd, Self::Bzip2, Self::Xz]
+            .into_iter()
+            .find(|format| head.len() >= format.magic().len() && format.may_begin_with(head))
+            .unwrap_or(Self::None)
     }
 
     /// Whether `head` is the beginning of a member, or may be one that is cut short.
     pub(super) fn may_begin_with(self, head: &[u8]) -> bool {
-        let magic: &[u8] = match self {
-            Self::None => return false,
+        if self == Self::None {
+            return false;
+        }
+        let magic = self.magic();
+        let skippable = matches!(head, [0x50..=0x5f, rest @ ..]
+            if self == Self::Zstd && b"\x2a\x4d\x18".starts_with(&rest[..rest.len().min(3)]));
+        head.starts_with(magic) || magic.starts_with(head) || skippable
+    }
+
+    /// What each member begins with; a frame of zstd that is to be skipped begins otherwise, as long.
+    fn magic(self) -> &'static [u8] {
+        match self {
+            Self::None => b"",
             Self::Gzip | Self::Bgzip => b"\x1f\x8b",
             Self::Zstd => b"\x28\xb5\x2f\xfd",
             Self::Bzip2 => b"BZh",
             Self::Xz => b"\xfd7zXZ\0",
-        };
-        let skippable = matches!(head, [0x50..=0x5f, rest @ ..]
-            if self == Self::Zstd && b"\x2a\x4d\x18".starts_with(&rest[..rest.len().min(3)]));
-        head.starts_with(magic) || magic.starts_with(head) || skippable
+        }
     }
 
     /// What is wrong with data that cannot be decompressed, and how to mend it. `None` for an error

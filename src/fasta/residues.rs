@@ -142,12 +142,14 @@ impl Residues {
         let n_before = self.sequence.len();
         let (kept, rest) = text.split_at(text.len().min(self.n_kept_at_most - n_before));
         let (mut all, mut any) = (LETTER, 0);
-        self.sequence.extend(kept.iter().map(|&byte| {
-            let meaning = MEANING[usize::from(byte)];
+        self.sequence.extend_from_slice(kept);
+        // A loop of its own keeps both sums in registers, which `extend` does not.
+        for byte in &mut self.sequence[n_before..] {
+            let meaning = MEANING[usize::from(*byte)];
             all &= meaning;
             any |= meaning;
-            meaning as u8
-        }));
+            *byte = meaning as u8;
+        }
         for &byte in rest {
             let meaning = MEANING[usize::from(byte)];
             all &= meaning;

@@ -12,5 +12,5 @@ mod temporary;
 
 pub use error::{FileError, hint};
 pub use staged::{Keep, Staged, replace};
-pub use target::{Existing, check_target, create, create_folder};
+pub use target::{Existing, check_target, create, create_folder, open};
 pub use temporary::{TemporaryFolder, remove_temporary};

@@ -38,8 +38,12 @@ pub(super) fn prefix() -> String {
 
 /// As [`sweep`], once for each folder: some files are replaced many times a second.
 pub(super) fn sweep_once(folder: &Path) {
-    let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    if swept.insert(folder.to_owned()) {
+    let is_first = SWEPT
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(folder.to_owned());
+    // Without the lock: a folder may be slow, and others need not wait for it.
+    if is_first {
         sweep(folder);
     }
 }

@@ -21,6 +21,33 @@ pub enum Existing {
     IsReplaced,
 }
 
+impl Existing {
+    /// It stays, unless it may be overwritten.
+    pub fn unless(overwrite: bool) -> Self {
+        match overwrite {
+            true => Self::IsReplaced,
+            false => Self::Stays,
+        }
+    }
+}
+
+/// Opens a file for reading. It never waits, as opening a named pipe would, for a writer that may never
+/// come.
+///
+/// # Errors
+/// If `path` names something that is not a file, or the file system refuses.
+pub fn open(path: &Path) -> io::Result<File> {
+    let file = File::options()
+        .read(true)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is not a file"))
+    }
+}
+
 /// Checks that a file may be written as `target`.
 ///
 /// # Errors
@@ -119,6 +146,10 @@ mod tests {
             assert_eq!(fs::read_to_string(at(name)).unwrap(), "");
         }
         assert!(at("nowhere/new").exists());
+        for name in ["pipe", "link", "nowhere", "/dev/null"] {
+            assert!(open(&at(name)).is_err(), "{name}");
+        }
+        open(&at("old")).unwrap();
         for name in ["pipe", "link", "nowhere", "/dev/null", ".."] {
             let error = create(&at(name)).unwrap_err();
             assert!(matches!(error, FileError::NotAFile(_)), "{name}: {error}");

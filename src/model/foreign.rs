@@ -1,8 +1,9 @@
 //! What stands where a model or its weights were looked for.
 
+use crate::file;
 use std::{
     fmt,
-    fs::{self, File},
+    fs,
     io::Read,
     path::Path,
 };
@@ -50,7 +51,7 @@ impl Foreign {
             return None;
         }
         let mut bytes = Vec::new();
-        let file = File::open(path).ok()?;
+        let file = file::open(path).ok()?;
         file.take(BEGINNING).read_to_end(&mut bytes).ok()?;
         Self::of(&bytes)
     }

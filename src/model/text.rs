@@ -1,6 +1,7 @@
 //! Files of a model's folder: opened only where they are files, read only where they are small.
 
 use super::{ModelError, foreign::Foreign};
+use crate::file;
 use std::{
     fs::File,
     io::{self, Read},
@@ -23,7 +24,7 @@ pub(super) fn open(path: &Path) -> Result<(File, u64), ModelError> {
     if !metadata.is_file() {
         return Err(bad(path, "it is not a file"));
     }
-    let file = File::open(path).map_err(failed)?;
+    let file = file::open(path).map_err(failed)?;
     let n_bytes = file.metadata().map_err(failed)?.len();
     Ok((file, n_bytes))
 }

@@ -1,9 +1,11 @@
 //! Whether a file that is to be replaced is one that this program wrote.
 
 use super::{PathError, Role};
-use crate::{file::FileError, job::Problems};
+use crate::{
+    file::{self, FileError},
+    job::Problems,
+};
 use std::{
-    fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::Path,
 };
@@ -45,7 +47,7 @@ struct Ends {
 
 impl Ends {
     fn read(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = file::open(path)?;
         let length = file.metadata()?.len();
         let (mut head, mut tail) = (Vec::new(), Vec::new());
         (&mut file).take(PART_BYTES).read_to_end(&mut head)?;

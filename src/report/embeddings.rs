@@ -1,6 +1,6 @@
 //! Embeddings read back from a Parquet file.
 
-use crate::fasta::InputError;
+use crate::{fasta::InputError, file};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, cast::AsArray, types::Float32Type};
 use parquet::{
     arrow::{
@@ -69,7 +69,7 @@ impl Embeddings {
     fn read_keeping(path: &Path, description_bytes: usize) -> Result<Self, InputError> {
         let name = path.display().to_string();
         let fail = |message: String| failure(&name, message);
-        let file = File::open(path).map_err(|error| fail(format!("cannot be opened: {error}")))?;
+        let file = file::open(path).map_err(|error| fail(format!("cannot be opened: {error}")))?;
         let open = || {
             let metadata = ArrowReaderMetadata::load(&file, Default::default())?;
             let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(

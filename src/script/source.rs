@@ -1,5 +1,6 @@
 //! The texts of a script and of the modules that it imports.
 
+use crate::fasta::Compression;
 use std::{
     cell::RefCell,
     collections::BTreeMap,
@@ -102,11 +103,10 @@ fn as_engine_text(text: &str) -> String {
 /// What a file is that cannot be a script, and what to do about it.
 fn looks_like(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let is_script = "is it the right file? a script is text in Rhai";
-    let known: [(&[u8], &str, &str); 9] = [
-        (b"\x1f\x8b", "is compressed", is_script),
-        (b"\x28\xb5\x2f\xfd", "is compressed", is_script),
-        (b"BZh", "is compressed", is_script),
-        (b"\xfd7zXZ", "is compressed", is_script),
+    if Compression::sniff(bytes) != Compression::None {
+        return Some(("is compressed", is_script));
+    }
+    let known: [(&[u8], &str, &str); 5] = [
         (b"PK\x03\x04", "is a zip archive", is_script),
         (b"\x7fELF", "is a program", is_script),
         (b"PAR1", "is a Parquet file", is_script),

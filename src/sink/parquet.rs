@@ -50,12 +50,7 @@ impl ParquetSink {
     /// - If the file system refuses.
     pub fn create(plan: &OutputPlan) -> Result<Self, SinkError> {
         let columns = Columns::new(&plan.provenance.layers, plan.hidden_size)?;
-        let existing = if plan.overwrite {
-            Existing::IsReplaced
-        } else {
-            Existing::Stays
-        };
-        let staged = Staged::create(&plan.path, existing)?;
+        let staged = Staged::create(&plan.path, Existing::unless(plan.overwrite))?;
         let properties = properties(&columns, plan);
         let writer = ArrowWriter::try_new(staged.writer()?, columns.schema(), Some(properties))
             .map_err(|error| SinkError::parquet(&plan.path, error))?;

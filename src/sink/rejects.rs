@@ -4,6 +4,7 @@ use super::SinkError;
 use crate::{
     fasta::Rejection,
     file::{Existing, Keep, Staged, check_target},
+    job::rejects_beside,
 };
 use std::{
     ffi::OsString,
@@ -14,9 +15,6 @@ use std::{
 
 /// The columns of the list.
 const HEADER: &str = "ordinal\tid\treason\n";
-
-/// What `<output>` has behind it in the name of the list.
-const SUFFIX: &str = ".rejects.tsv";
 
 /// What the list of the output that is replaced has behind its name, until that is done.
 const ASIDE: &str = ".previous";
@@ -53,12 +51,8 @@ impl Rejects {
     /// # Errors
     /// If there is a list already, and `overwrite` is off.
     pub fn beside(output: &Path, overwrite: bool) -> Result<Self, SinkError> {
-        let path = with_suffix(output, SUFFIX);
-        let existing = if overwrite {
-            Existing::IsReplaced
-        } else {
-            Existing::Stays
-        };
+        let path = rejects_beside(output);
+        let existing = Existing::unless(overwrite);
         check_target(&path, existing)?;
         Ok(Self {
             target: Some(Target { path, existing }),

@@ -48,7 +48,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("noodles_bgzf", &["fasta"]),
     ("noodles_fasta", &["fasta"]),
-    ("niffler", &["fasta"]),
     ("tokio::process", &["reader"]),
     ("flume", &["queue", "reader"]),
     ("burn", &["device", "model", "ops"]),
