@@ -184,18 +184,27 @@ fn a_file_at_standard_input_is_an_input() {
 
 #[test]
 fn one_file_for_two_purposes() {
+    // A page has the name of a page.
+    for name in ["z.parquet", "z.pdf"] {
+        refused(&["--report", name], "", "name it `z.html`");
+        refused(
+            &[],
+            &format!("sweep(\"a\").plot({name:?});"),
+            "name it `z.html`",
+        );
+    }
     let embed = "embed(m, fasta(\"in.fa\"), #{ output: \"z.parquet\" });";
     refused(
-        &["--report", "z.parquet"],
+        &["--prometheus", "z.parquet"],
         embed,
-        "`z.parquet` is the report and would be an output",
+        "`z.parquet` is the file of `prometheus` and would be an output",
     );
     refused(
         &["--trace", "way/z.parquet"],
         &embed.replace("z.", "sub/z."),
         "the file of `trace`",
     );
-    let rejects = ["--report", "z.parquet.rejects.tsv"];
+    let rejects = ["--trace", "z.parquet.rejects.tsv"];
     refused(&rejects, embed, "the list of an output's rejected records");
     refused(
         &["--report", "x", "--trace", "x"],

@@ -93,6 +93,7 @@ fn exit_codes() {
     check(&["exec", "tests/scripts/good/printing.rhai"], 0);
     check(&["exec"], 2);
     check(&["exec", "a.rhai", "--colour"], 2);
+    check(&["exec", "a.rhai", "b"], 2);
     check(&["exec", "no/such.rhai"], 3);
     check(&["exec", "tests/scripts/throw_text.rhai"], 3);
     check(&["exec", "tests/scripts/throw_again.rhai"], 3);
@@ -266,6 +267,10 @@ fn a_script_in_place_of_a_command() {
     assert_eq!(exit_code, 2);
     let proposal = "hint: `runner exec 'tests/scripts/tiny job.rhai' -- a` runs the script";
     assert!(stderr.contains(proposal), "{stderr}");
+    let (_, _, stderr) = run(&["exec", "job.rhai", "mine.fa"]);
+    assert!(stderr.contains("stands behind `--`"), "{stderr}");
+    let (_, _, stderr) = run(&["exec", "job.rhai", "--mine"]);
+    assert!(!stderr.contains("stands behind `--`"), "{stderr}");
 }
 
 #[test]
@@ -362,6 +367,27 @@ fn the_readme_has_every_figure_of_a_run() {
     let mut getters: Vec<_> = definitions.lines().filter_map(getter).collect();
     getters.sort();
     assert_eq!(found, getters);
+}
+
+#[test]
+fn the_readme_has_every_exit_code() {
+    let readme = fs::read_to_string("README.md").expect("the README");
+    let mut found = table(&readme, "| exit code |");
+    // What the system ends has the codes of signals.
+    found.retain(|codes| codes != "134, 137");
+    let source = fs::read_to_string("src/error.rs").expect("the exit codes");
+    let code = |line: &str| {
+        let (_, value) = line
+            .trim()
+            .strip_prefix("pub const ")?
+            .split_once(": u8 = ")?;
+        value.strip_suffix(';').map(str::to_owned)
+    };
+    let mut codes: Vec<_> = source.lines().filter_map(code).collect();
+    found.sort();
+    codes.sort();
+    assert!(codes.len() > 10, "{codes:?}");
+    assert_eq!(found, codes);
 }
 
 #[test]

@@ -12,6 +12,10 @@ if [ $# -gt 0 ]; then
     for packed in "$1"/*_tests.gz; do
         gzip -dc "$packed" >"$work/$(basename "${packed%.gz}")"
     done
+    # Whole runs start readers from the program.
+    gzip -dc "$1/runner.gz" >"$work/runner"
+    chmod +x "$work/runner"
+    export RUNNER_READER=$work/runner
 else
     cargo test --release --locked --no-run --lib --test embeddings 2>&1 |
         sed -n 's/.*Executable.*(\(.*\))/\1/p' |

@@ -39,6 +39,9 @@ pub fn run() -> ExitCode {
             {
                 Console::default().note(&printable(&format!("hint: `{proposal}` runs the script")));
             }
+            if usage::is_for_the_script(&error) {
+                Console::default().note("hint: what a script finds in `args` stands behind `--`");
+            }
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };

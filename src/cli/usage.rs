@@ -1,6 +1,14 @@
 //! What to type instead of a command line that makes no sense.
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
+
+/// Whether a word was refused that can only be an argument for the script.
+pub(super) fn is_for_the_script(error: &clap::Error) -> bool {
+    let word = error.get(ContextKind::InvalidArg);
+    let is_word = matches!(word, Some(ContextValue::String(word)) if !word.starts_with('-'));
+    error.kind() == ErrorKind::UnknownArgument && is_word
+}
 
 /// The command line that was most likely meant, where a script stands in the place of a command.
 pub(super) fn proposal(mut args: impl Iterator<Item = OsString>) -> Option<String> {

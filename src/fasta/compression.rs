@@ -76,6 +76,13 @@ impl Compression {
             surplus(name)
         } else if error.kind() == io::ErrorKind::UnexpectedEof || text == "incomplete frame" {
             (format!("the {name} file is cut short"), again)
+        } else if self == Self::Xz && text.contains("memory") {
+            (
+                "the xz data need a dictionary of more than 128 MiB, which is memory".to_owned(),
+                "compress them with `xz -9` or less, or pipe them: `xz -dc FILE | \
+                 runner exec job.rhai`, with `fasta(\"-\")`"
+                    .to_owned(),
+            )
         } else if text.contains("too much memory") {
             (
                 "the zstd data need a window of more than 128 MiB, which is memory".to_owned(),

@@ -47,8 +47,7 @@ impl DefinitionLine {
         if memchr(b'\r', line).is_some() {
             return Err(Oddity::CarriageReturn);
         }
-        if PIR_KINDS.iter().any(|kind| line.get(1..3) == Some(*kind)) && line.get(3) == Some(&b';')
-        {
+        if is_pir(line) {
             return Err(Oddity::Pir);
         }
         let definition = parse(line).unwrap_or_else(|_| without_name(line));
@@ -61,6 +60,17 @@ impl DefinitionLine {
             n_nul_bytes: memchr::memchr_iter(0, line).count(),
         })
     }
+}
+
+/// Whether the kind of a sequence and a `;` stand before the id.
+fn is_pir(line: &[u8]) -> bool {
+    let text = line.get(1..).unwrap_or_default().trim_ascii_start();
+    text.split_at_checked(2).is_some_and(|(kind, rest)| {
+        rest.first() == Some(&b';')
+            && PIR_KINDS
+                .iter()
+                .any(|known| kind.eq_ignore_ascii_case(known))
+    })
 }
 
 fn parse(line: &[u8]) -> io::Result<Definition> {
@@ -114,6 +124,9 @@ mod tests {
         check(">a\rMKT\r\n", Some(Oddity::CarriageReturn));
         check(">P1;DEMO\n", Some(Oddity::Pir));
         check("\u{feff}>F1;DEMO\n", Some(Oddity::Pir));
+        check(">dl;DEMO\n", Some(Oddity::Pir));
+        check("> P1; DEMO\n", Some(Oddity::Pir));
+        check(">P1 ;DEMO\n", None);
         check(">P1\n", None);
         check(">P12;x\n", None);
         check(">", None);

@@ -5,13 +5,33 @@ use std::borrow::Cow;
 
 /// Characters of an id that a message shows.
 const MOST_ID_CHARACTERS: usize = 100;
+/// Characters of a file's name that a message shows.
+const MOST_NAME_CHARACTERS: usize = 1000;
 
 /// An id as messages show it: some are as long as a megabyte.
 pub(super) fn shortened(id: &str) -> Cow<'_, str> {
-    match id.char_indices().nth(MOST_ID_CHARACTERS) {
-        Some((end, _)) => Cow::Owned(format!("{}…", harmless(&id[..end]))),
-        None => harmless(id),
+    first_characters(id, MOST_ID_CHARACTERS)
+}
+
+fn first_characters(text: &str, n: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(n) {
+        Some((end, _)) => Cow::Owned(format!("{}…", harmless(&text[..end]))),
+        None => harmless(text),
     }
+}
+
+/// A path as messages show it: without its middle where it is longer than paths are, so that what is
+/// wrong with it stands on the same page.
+fn shortened_path(path: String) -> String {
+    const MOST: usize = 1000;
+    const KEPT: usize = 200;
+    let n_characters = path.chars().count();
+    if n_characters <= MOST {
+        return path;
+    }
+    let first: String = path.chars().take(KEPT).collect();
+    let last: String = path.chars().skip(n_characters - KEPT).collect();
+    format!("{first}…{last}")
 }
 
 /// A text without what a terminal would obey.
@@ -25,7 +45,8 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
 
 /// An input that cannot be read, or a record that a policy refuses: what, where, and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("`{file}`{}: {message}{}",
+#[error("`{}`{}: {message}{}",
+    first_characters(.file, MOST_NAME_CHARACTERS),
     .record.as_ref().map(|r| format!(", {r}")).unwrap_or_default(),
     .hint.as_ref().map(|h| format!(" ({h})")).unwrap_or_default())]
 pub struct InputError {
@@ -82,7 +103,7 @@ impl InputError {
         hint: impl Into<String>,
     ) -> Self {
         Self {
-            file: file.into(),
+            file: shortened_path(file.into()),
             record: None,
             message: message.into(),
             hint: Some(hint.into()),

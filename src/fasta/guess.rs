@@ -23,6 +23,8 @@ const G: u32 = 1 << 11;
 const T_OR_U: u32 = 1 << 12;
 /// Not A, C, G, T, U or N.
 const NO_NUCLEOTIDE: u32 = 1 << 13;
+/// Nor a letter that stands for some of them: B, D, H, K, M, R, S, V, W or Y.
+const NO_AMBIGUITY: u32 = 1 << 19;
 /// No state of secondary structure as DSSP and its kin write them.
 const NO_STATE: u32 = 1 << 14;
 /// A helix or a strand.
@@ -51,9 +53,12 @@ impl Evidence {
             b'U' => T_OR_U | NO_STATE,
             b'N' => NO_STATE,
             b'-' | b'.' => return LETTER | GAP,
-            b'H' | b'E' => NO_NUCLEOTIDE | HELIX_OR_STRAND,
-            b'B' | b'I' | b'L' | b'S' | b'P' => NO_NUCLEOTIDE,
-            _ => NO_NUCLEOTIDE | NO_STATE,
+            b'H' => NO_NUCLEOTIDE | HELIX_OR_STRAND,
+            b'E' => NO_NUCLEOTIDE | NO_AMBIGUITY | HELIX_OR_STRAND,
+            b'B' | b'S' => NO_NUCLEOTIDE,
+            b'I' | b'L' | b'P' => NO_NUCLEOTIDE | NO_AMBIGUITY,
+            b'D' | b'K' | b'M' | b'R' | b'V' | b'W' | b'Y' => NO_NUCLEOTIDE | NO_STATE,
+            _ => NO_NUCLEOTIDE | NO_AMBIGUITY | NO_STATE,
         };
         let case = if letter.is_ascii_lowercase() {
             LOWER_CASE
@@ -74,7 +79,8 @@ impl Evidence {
         if matches!(character, '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>') {
             self.n_brackets += 1;
         } else {
-            self.has_letters = true;
+            // Energies, ends of strands and unpaired bases in the notations of RNA stand there too.
+            self.has_letters |= character.is_alphabetic();
         }
     }
 
@@ -101,8 +107,10 @@ impl Evidence {
         };
         let n_kinds = [A, C, G, T_OR_U].iter().filter(|kind| has(**kind)).count();
         let could_be_nucleotides = !has(NO_NUCLEOTIDE) && n_kinds >= 3;
+        // One protein in a billion has so many residues and none that is no letter of nucleotides.
+        let are_nucleotides = !has(NO_AMBIGUITY) && n_kinds == 4;
         let could_be_states = !has(NO_STATE) && has(HELIX_OR_STRAND);
-        let kind = if could_be_nucleotides && n_residues >= MANY_NUCLEOTIDES {
+        let kind = if (could_be_nucleotides || are_nucleotides) && n_residues >= MANY_NUCLEOTIDES {
             Some(Oddity::Nucleotides)
         } else if could_be_nucleotides && n_residues >= FEW_NUCLEOTIDES {
             Some(Oddity::ShortNucleotides)

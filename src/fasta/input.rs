@@ -17,6 +17,8 @@ use std::{
 
 /// The number of standard input.
 const STDIN_DESCRIPTOR: &str = "0";
+/// Links in a row that a path may lead through, as in the kernel.
+const MOST_LINKS: usize = 40;
 const PIPE_REMEDY: &str =
     "pipe FASTA into the program: `zcat proteins.fa.gz | runner exec job.rhai`";
 
@@ -120,23 +122,37 @@ fn open(path: PathBuf, name: String) -> Result<(Input, (u64, u64)), InputError> 
 }
 
 /// A path by which readers find what this process means, and the number of the open file, if it is
-/// one: `-`, `/dev/stdin` and `/dev/fd/63` (a shell's `<(...)`) name open files of this process,
-/// which others find below `/proc`.
+/// one: `-`, `/dev/stdin`, `/dev/fd/63` (a shell's `<(...)`) and links to them name open files of this
+/// process, which others find below `/proc`.
 fn path_for_other_processes(path: PathBuf) -> (PathBuf, Option<String>) {
-    let own = match path.to_str() {
-        Some(STDIN | "/dev/stdin") => Some(STDIN_DESCRIPTOR),
-        Some(text) => text
-            .strip_prefix("/dev/fd/")
-            .or_else(|| text.strip_prefix("/proc/self/fd/")),
-        None => None,
+    let descriptors = PathBuf::from(format!("/proc/{}/fd", std::process::id()));
+    let descriptor = if path.as_os_str() == STDIN {
+        Some(STDIN_DESCRIPTOR.to_owned())
+    } else {
+        own_descriptor(&path, &descriptors)
     };
-    match own.map(str::to_owned) {
-        Some(descriptor) => {
-            let path = format!("/proc/{}/fd/{descriptor}", std::process::id());
-            (PathBuf::from(path), Some(descriptor))
-        }
+    match descriptor {
+        Some(descriptor) => (descriptors.join(&descriptor), Some(descriptor)),
         None => (path, None),
     }
+}
+
+/// The number of the open file of this process that a path leads to by its links.
+fn own_descriptor(path: &Path, descriptors: &Path) -> Option<String> {
+    let mut path = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let folder = match path.parent()? {
+            folder if folder == Path::new("") => Path::new("."),
+            folder => folder,
+        };
+        let folder = folder.canonicalize().ok()?;
+        let name = path.file_name()?;
+        if folder == descriptors {
+            return name.to_str().map(str::to_owned);
+        }
+        path = folder.join(folder.join(name).read_link().ok()?);
+    }
+    None
 }
 
 /// Refuses a terminal, at which a reader would wait for ever.

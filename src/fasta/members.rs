@@ -3,7 +3,7 @@
 use super::compression::Compression;
 use bzip2::bufread::BzDecoder;
 use flate2::bufread::GzDecoder;
-use liblzma::bufread::XzDecoder;
+use liblzma::{bufread::XzDecoder, stream::Stream};
 use std::{
     fmt,
     io::{self, BufRead, Read},
@@ -92,11 +92,17 @@ impl<R: Read> Read for Members<R> {
     }
 }
 
+/// Memory that decompressing xz may take in each reader: 128 MiB as for zstd, and some for the decoder.
+const MOST_XZ_BYTES: u64 = 130 << 20;
+
 impl<R: BufRead> Member<R> {
     fn new(source: R, compression: Compression) -> io::Result<Self> {
         Ok(match compression {
             Compression::Bzip2 => Self::Bzip2(BzDecoder::new(source)),
-            Compression::Xz => Self::Xz(XzDecoder::new(source)),
+            Compression::Xz => {
+                let stream = Stream::new_stream_decoder(MOST_XZ_BYTES, 0)?;
+                Self::Xz(XzDecoder::new_stream(source, stream))
+            }
             Compression::Zstd => {
                 // zstd's own limit on the window, 128 MiB, is kept: it is memory for each reader.
                 Self::Zstd(zstd::Decoder::with_buffer(source)?.single_frame())

@@ -14,6 +14,7 @@ mod input;
 mod length;
 mod members;
 mod oddity;
+mod pattern;
 mod plan;
 mod remarks;
 mod residues;

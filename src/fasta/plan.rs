@@ -146,6 +146,9 @@ impl Iterator for Units {
     }
 }
 
+/// A block's header, and behind its data their checksum and length.
+const LEAST_BLOCK_BYTES: u64 = Compression::HEAD_BYTES as u64 + 8;
+
 /// Walks over the blocks of a bgzip file by their headers, without inflating them.
 struct Blocks {
     file: File,
@@ -162,11 +165,8 @@ struct Blocks {
 
 impl Blocks {
     fn open(path: PathBuf, identity: Identity) -> Result<Self, Fault> {
-        let opened = File::open(&path);
-        if opened.is_err() {
-            identity.check_path(&path)?;
-        }
-        let file = opened.map_err(|error| unreadable(&error))?;
+        identity.check_path(&path)?;
+        let file = File::open(&path).map_err(|error| unreadable(&error))?;
         identity.check(&file, &path)?;
         Ok(Self {
             file_bytes: file.metadata().map_err(|error| unreadable(&error))?.len(),
@@ -232,6 +232,15 @@ impl Blocks {
             format!("no bgzip block begins at byte {}: the file is damaged, or bgzip and gzip data are mixed", self.offset),
             "test it with `gzip -t`; if it passes, `gunzip -c FILE | bgzip` makes one bgzip file of it",
         ))?;
+        if block_len < LEAST_BLOCK_BYTES {
+            return Err(after_last_record(
+                format!(
+                    "the bgzip data are damaged: the block at byte {} says that it has {block_len} bytes",
+                    self.offset
+                ),
+                "copy or download it again, and test it with `bgzip --test` or `gzip -t`",
+            ));
+        }
         if block_len > remaining {
             return Err(cut_short("it ends inside a block"));
         }

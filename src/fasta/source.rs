@@ -1,9 +1,9 @@
 //! From the sources of a dataset, as a script names them, to paths.
 
-use super::error::InputError;
+use super::{error::InputError, pattern};
 use std::{
     borrow::Cow,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 /// How standard input is named in scripts and messages.
@@ -36,7 +36,7 @@ pub(super) fn paths_of(source: &str) -> Result<Vec<PathBuf>, InputError> {
     }
     let mut paths = Vec::new();
     for pattern in &patterns {
-        if pattern.contains(['*', '?', '[']) && !Path::new(pattern).exists() {
+        if pattern::is_pattern(pattern) && !Path::new(pattern).exists() {
             search(source, pattern, &mut paths)?;
         } else {
             paths.push(PathBuf::from(pattern));
@@ -202,41 +202,21 @@ fn range(text: &str) -> Result<Option<Vec<Cow<'_, str>>>, &'static str> {
 
 /// Adds the files that a pattern matches, in alphabetical order.
 fn search(source: &str, pattern: &str, paths: &mut Vec<PathBuf>) -> Result<(), InputError> {
-    let matches = glob::glob(pattern).map_err(|error| {
+    glob::Pattern::new(pattern).map_err(|error| {
         InputError::new(
             source,
             format!("is no valid pattern: {error}"),
             "`*`, `?`, `[abc]`, `{a,b}` and `**` as a whole folder name are understood",
         )
     })?;
-    // Of hidden files and folders those only that the pattern names as hidden.
-    let hidden: Vec<glob::Pattern> = pattern
-        .split('/')
-        .filter(|part| part.starts_with('.'))
-        .filter_map(|part| glob::Pattern::new(part).ok())
-        .collect();
-    let is_meant = |path: &Path| {
-        path.components().all(|component| match component {
-            Component::Normal(name) => {
-                let name = name.to_string_lossy();
-                !name.starts_with('.') || hidden.iter().any(|part| part.matches(&name))
-            }
-            _ => true,
-        })
-    };
-    for path in matches {
-        match path {
-            Ok(path) if is_meant(&path) && !path.is_dir() => paths.push(path),
-            Err(error) if is_meant(error.path()) => {
-                return Err(InputError::new(
-                    error.path().display().to_string(),
-                    format!("cannot be searched for `{source}`: {}", error.error()),
-                    "check the folder's permissions",
-                ));
-            }
-            _ => {}
-        }
-    }
+    let found = pattern::files(pattern).map_err(|(folder, error)| {
+        InputError::new(
+            folder.display().to_string(),
+            format!("cannot be searched for `{source}`: {error}"),
+            "check the folder's permissions",
+        )
+    })?;
+    paths.extend(found);
     Ok(())
 }
 

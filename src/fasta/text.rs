@@ -6,12 +6,13 @@ use super::{
     members::Surplus,
     unit::{Extent, Unit},
 };
+use nix::fcntl::OFlag;
 use noodles_bgzf as bgzf;
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, BufReader, Read, Seek, SeekFrom},
     ops::Range,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -47,10 +48,15 @@ impl Text {
                 "check the file and the disk that it is on",
             )
         };
-        let opened = File::open(unit.path());
-        if let (Some(identity), Err(_)) = (&unit.identity, &opened) {
+        if let Some(identity) = &unit.identity {
             identity.check_path(unit.path())?;
         }
+        // A pipe in the place of a file shows behind the opening, which must not wait for a writer.
+        let flags = unit.identity.map_or(OFlag::empty(), |_| OFlag::O_NONBLOCK);
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits())
+            .open(unit.path());
         let file = Arc::new(opened.map_err(unopenable)?);
         if let Some(identity) = &unit.identity {
             identity.check(&file, unit.path())?;

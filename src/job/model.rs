@@ -263,6 +263,9 @@ mod tests {
         check("gelu", "exakt", Err("did you mean \"exact\"?"));
         check("dtype", "bf61", Err("did you mean \"bf16\"?"));
         check("device", "gpu", Err("must be one of \"auto\", \"cpu\""));
+        check("device", "gpu", Err("did you mean \"cuda\"?"));
+        check("dtype", "float32", Err("did you mean \"f32\"?"));
+        check("dtype", "Float16", Err("did you mean \"f16\"?"));
         check("device", "cuda:x", Err("did you mean \"cuda:0\"?"));
         check("devise", "cpu", Err("did you mean `device`?"));
         check("mock", "fast", Err("`mock` is \"fast\", but must be a map"));

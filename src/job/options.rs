@@ -201,6 +201,36 @@ impl OptionReader {
     }
 }
 
+/// What other programs call the things that have names here.
+const NAMES_ELSEWHERE: [(&str, &str); 26] = [
+    ("batch_size", "token_budget"),
+    ("max_tokens", "token_budget"),
+    ("tokens_per_batch", "token_budget"),
+    ("workers", "readers"),
+    ("num_workers", "readers"),
+    ("threads", "readers"),
+    ("force", "overwrite"),
+    ("gpu", "cuda"),
+    ("fp32", "f32"),
+    ("float", "f32"),
+    ("float32", "f32"),
+    ("fp16", "f16"),
+    ("half", "f16"),
+    ("float16", "f16"),
+    ("bfloat16", "bf16"),
+    ("avg", "mean"),
+    ("average", "mean"),
+    ("bos", "cls"),
+    ("first", "take"),
+    ("head", "take"),
+    ("limit", "take"),
+    ("speed", "tokens_per_sec"),
+    ("throughput", "tokens_per_sec"),
+    ("length", "len"),
+    ("count", "len"),
+    ("size", "len"),
+];
+
 /// The name among `names` that `name` was most likely meant to be.
 pub fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     const SIMILAR: f64 = 0.7;
@@ -216,6 +246,10 @@ pub fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
         .filter(|(similarity, _)| *similarity >= SIMILAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
+        .or_else(|| {
+            let (_, here) = NAMES_ELSEWHERE.iter().find(|(there, _)| *there == lower)?;
+            names.iter().copied().find(|candidate| candidate == here)
+        })
 }
 
 /// "one of \"mean\", \"max\", \"cls\"".
@@ -263,7 +297,10 @@ mod tests {
         check("out", Some("output"));
         check("colour", None);
         check("x", None);
-        assert_eq!(nearest("gpu", &["cpu", "cuda"]), None);
+        check("batch_size", Some("token_budget"));
+        // It is no misspelt `cpu`, and only what is there can be meant.
+        assert_eq!(nearest("gpu", &["cpu", "cuda"]), Some("cuda"));
+        assert_eq!(nearest("gpu", &["cpu", "mock"]), None);
     }
 
     #[test]

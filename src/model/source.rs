@@ -1,6 +1,7 @@
 //! From the name of a model to its folder.
 
 use super::{ModelError, foreign, text};
+use crate::job::nearest;
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
@@ -49,9 +50,15 @@ pub(super) fn locate(source: &str) -> Result<PathBuf, ModelError> {
         return Ok(folder);
     }
     match id {
-        Some(id) if !is_local(path) => Err(ModelError::NotDownloaded {
-            source_text: source.to_owned(),
-            id,
+        Some(id) if !is_local(path) => Err(match unpublished(&id) {
+            Some(reason) => ModelError::NoFolder {
+                source_text: source.to_owned(),
+                reason,
+            },
+            None => ModelError::NotDownloaded {
+                source_text: source.to_owned(),
+                id,
+            },
         }),
         _ => Err(ModelError::NoFolder {
             source_text: source.to_owned(),
@@ -206,6 +213,29 @@ fn hub_id(source: &str) -> Option<String> {
     }
 }
 
+/// What is said of an id of Meta's that is none of the models that there are.
+fn unpublished(id: &str) -> Option<String> {
+    const PUBLISHED: [&str; 6] = [
+        "esm2_t6_8M_UR50D",
+        "esm2_t12_35M_UR50D",
+        "esm2_t30_150M_UR50D",
+        "esm2_t33_650M_UR50D",
+        "esm2_t36_3B_UR50D",
+        "esm2_t48_15B_UR50D",
+    ];
+    let name = id.strip_prefix("facebook/")?;
+    if PUBLISHED.contains(&name) || !name.starts_with("esm2") {
+        return None;
+    }
+    // `esm2_t6_8M` is nearest to the name that it begins.
+    let begun = PUBLISHED.iter().copied().find(|all| all.starts_with(name));
+    let meant = begun.or_else(|| nearest(name, &PUBLISHED));
+    let near = meant.map_or_else(String::new, |name| {
+        format!("; did you mean `facebook/{name}`?")
+    });
+    Some(format!("Meta has published no `{id}`{near}"))
+}
+
 /// Where HF's tools keep what they downloaded, by their own environment variables.
 fn cache_folders() -> Vec<PathBuf> {
     // An empty variable is one that is not set.
@@ -257,6 +287,26 @@ mod tests {
         check("models/esm2/", None);
         check("/models/esm2", None);
         check("a model", None);
+    }
+
+    #[test]
+    fn models_that_nobody_published_are_told_from_those_that_are_not_here() {
+        let check = |id: &str, expect: Option<&str>| match (unpublished(id), expect) {
+            (Some(said), Some(part)) => assert!(said.contains(part), "{said}"),
+            (said, part) => assert_eq!(said.is_some(), part.is_some(), "{id}: {said:?}"),
+        };
+        check("facebook/esm2_t33_650M_UR50D", None);
+        check("someone/esm2_t33_650M", None);
+        check("facebook/other", None);
+        check("facebook/esm2_t6_8M", Some("`facebook/esm2_t6_8M_UR50D`?"));
+        check(
+            "facebook/esm2_t33_650M_UR50",
+            Some("`facebook/esm2_t33_650M_UR50D`?"),
+        );
+        check(
+            "facebook/esm2_t12_8M_UR50D",
+            Some("Meta has published no `facebook/esm2_t12_8M_UR50D`"),
+        );
     }
 
     #[test]

@@ -187,8 +187,8 @@ mod tests {
         assert_eq!(sample.get(Metric::EncoderIdle), None, "it may compute");
         // A batch that the GPU still has keeps a starved stage from meaning an idle GPU.
         meters.clock(Stage::Encoding).switch(Activity::Starved);
-        for (n_submitted, idle) in [(5, None), (4, Some(1.0))] {
-            meters.count(|counts| counts.submitted = n_submitted);
+        for (n_done, idle) in [(4, None), (5, Some(1.0))] {
+            meters.count(|counts| (counts.submitted, counts.batches) = (5, n_done));
             sampler.take();
             sleep(Duration::from_millis(5));
             assert_eq!(sampler.take().get(Metric::EncoderIdle), idle);

@@ -12,7 +12,7 @@ use parquet::{
     errors::ParquetError,
     file::metadata::ParquetMetaData,
 };
-use std::{borrow::Cow, collections::HashMap, fs::File, path::Path};
+use std::{borrow::Cow, collections::HashMap, fs::File, os::unix::fs::FileExt as _, path::Path};
 
 /// Bytes of rows, about, that are decoded at a time.
 const BATCH_BYTES: i64 = 16 << 20;
@@ -80,8 +80,14 @@ impl Embeddings {
             .build()?;
             Ok((metadata, reader))
         };
-        let (metadata, reader) = open()
-            .map_err(|error: ParquetError| fail(format!("cannot be read as Parquet: {error}")))?;
+        let (metadata, reader) = open().map_err(|error: ParquetError| {
+            let mut magic = [0; 4];
+            let is_parquet = file.read_exact_at(&mut magic, 0).is_ok() && magic == *b"PAR1";
+            fail(match is_parquet {
+                true => format!("is damaged, or a Parquet file that was cut short: {error}"),
+                false => "is not a Parquet file".to_owned(),
+            })
+        })?;
         let mut embeddings = Self::default();
         for batch in reader {
             let batch = batch.map_err(|error| fail(format!("is broken: {error}")))?;
@@ -393,10 +399,10 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "id\tembedding\n").unwrap();
         let error = Embeddings::read(file.path()).unwrap_err();
-        assert!(
-            error.message.contains("cannot be read as Parquet"),
-            "{error}"
-        );
+        assert!(error.message.contains("is not a Parquet file"), "{error}");
+        std::fs::write(file.path(), "PAR1 and no more").unwrap();
+        let error = Embeddings::read(file.path()).unwrap_err();
+        assert!(error.message.contains("was cut short"), "{error}");
         let error = Embeddings::read(Path::new("no/such.parquet")).unwrap_err();
         assert!(error.message.contains("cannot be opened"), "{error}");
     }

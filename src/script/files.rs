@@ -147,6 +147,9 @@ impl Files {
         check_target(path)?;
         self.register.check(std::slice::from_ref(&claim))?;
         check_ours(role, path)?;
+        if [Role::Report, Role::Plot].contains(&role) {
+            check_page(path)?;
+        }
         Ok(self.register.claim(&[claim])?)
     }
 
@@ -191,6 +194,21 @@ impl Files {
 /// As [`check_file_name`], with one problem as all problems.
 fn check_file(path: &Path) -> Result<(), Problems> {
     check_file_name(path).map_err(|problem| Problems(vec![problem]))
+}
+
+/// Refuses a page whose name says that it is something else.
+fn check_page(path: &Path) -> Result<(), Problems> {
+    let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
+    match ending {
+        Some(ending) if ending != "html" && ending != "htm" => Err(Problems::one(
+            format!("`{}` does not end like a page", path.display()),
+            Some(format!(
+                "pages are HTML: name it `{}`",
+                path.with_extension("html").display()
+            )),
+        )),
+        _ => Ok(()),
+    }
 }
 
 impl Record {

@@ -75,6 +75,33 @@ fn a_signal_in_the_middle_of_an_output_leaves_nothing() {
 }
 
 #[test]
+fn whatever_ends_a_run_what_it_was_to_replace_is_as_it_was() {
+    let earlier = [
+        ("out.parquet", "an output"),
+        ("out.parquet.rejects.tsv", "its list"),
+    ];
+    for (signal, expect) in [
+        (Signal::SIGINT, Some(130)),
+        (Signal::SIGTERM, Some(75)),
+        (Signal::SIGHUP, Some(129)),
+        (Signal::SIGKILL, None),
+    ] {
+        let place = Place::new();
+        for (name, content) in earlier {
+            fs::write(place.path(name), content).unwrap();
+        }
+        let job = place.job("a", 20_000, "output: \"out.parquet\", overwrite: true");
+        let mut child = place.started(&job);
+        send(&mut child, signal);
+        assert_eq!(code(&mut child), expect, "{signal}");
+        for (name, content) in earlier {
+            let found = fs::read_to_string(place.path(name)).unwrap();
+            assert_eq!(found, content, "{signal}");
+        }
+    }
+}
+
+#[test]
 fn a_second_ctrl_c_leaves_nothing_either() {
     let place = Place::new();
     // A batch takes ten seconds, and a stop waits for it.

@@ -94,3 +94,10 @@ fn a_file_that_is_only_read_is_no_changed_file() {
         .reader(&BEFORE_IT_IS_OPENED.replace("CHANGE", "cat in.fa >/dev/null; ln in.fa other.fa"));
     job.check("a:3");
 }
+
+#[test]
+fn a_pipe_in_the_place_of_a_file() {
+    Job::new(&[("in.fa", &text("old"))])
+        .reader(&BEFORE_IT_IS_OPENED.replace("CHANGE", "rm in.fa; mkfifo in.fa"))
+        .check_stop(&["`in.fa`: changed while it was read"]);
+}

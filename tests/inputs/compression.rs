@@ -28,7 +28,10 @@ fn xz(text: &[u8]) -> Vec<u8> {
 }
 
 fn zstd(text: &[u8]) -> Vec<u8> {
-    zstd::encode_all(text, 1).unwrap()
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
 }
 
 pub type Compressor = fn(&[u8]) -> Vec<u8>;
@@ -60,6 +63,31 @@ fn compressed_text_that_is_cut_short() {
             &whole[..whole.len() - 3],
             &["`in.fa`", "record", "cut short", "download it again"],
         );
+    }
+}
+
+#[test]
+fn compressed_text_that_is_damaged() {
+    // Bytes that do not compress away, so that the damage is in the middle of them.
+    let mut state = 1u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+        b"LAGVSERTIDPKQNFYMHWC"[(state >> 16) as usize % 20] as char
+    };
+    let mut text = String::new();
+    for n in 0..20_000 {
+        text.push_str(&format!(">r{n}\n"));
+        text.extend((0..60).map(|_| letter()));
+        text.push('\n');
+    }
+    let tests = ["gzip -t", "gzip -t", "zstd -t", "bzip2 -t", "xz -t"];
+    for (compress, test) in COMPRESSORS.into_iter().zip(tests) {
+        let mut damaged = compress(text.as_bytes());
+        let middle = damaged.len() / 2;
+        for byte in &mut damaged[middle..middle + 8] {
+            *byte ^= 0x55;
+        }
+        check_stop(&damaged, &["`in.fa`, ", "record", "damaged", test]);
     }
 }
 
@@ -112,7 +140,39 @@ fn zstd_of_many_kinds() {
         if is_read {
             check(&compressed, TWO_ROWS);
         } else {
-            check_stop(&compressed, &["a window of more than 128 MiB", "--long"]);
+            let pipe = ["a window of more than 128 MiB", "--long", " | "];
+            check_stop(&compressed, &pipe);
         }
+    }
+}
+
+#[test]
+fn xz_with_a_large_dictionary() {
+    let compress = |bytes: u32| {
+        let mut options = liblzma::stream::LzmaOptions::new_preset(0).unwrap();
+        options.dict_size(bytes);
+        let mut filters = liblzma::stream::Filters::new();
+        filters.lzma2(&options);
+        let check = liblzma::stream::Check::Crc64;
+        let stream = liblzma::stream::Stream::new_stream_encoder(&filters, check).unwrap();
+        let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+        encoder.write_all(TWO).unwrap();
+        encoder.finish().unwrap()
+    };
+    // `xz -9` has 64 MiB.
+    check(&compress(128 << 20), TWO_ROWS);
+    check_stop(
+        &compress(192 << 20),
+        &["a dictionary of more than 128 MiB", "xz -dc"],
+    );
+}
+
+#[test]
+fn bgzip_blocks_that_lie_about_their_size() {
+    for size in [0, 1, 20, 24] {
+        let mut file = bgzip(TWO);
+        file[16..18].copy_from_slice(&u16::to_le_bytes(size));
+        let says = format!("says that it has {} bytes", size + 1);
+        check_stop(&file, &["`in.fa`", "the bgzip data are damaged", &says]);
     }
 }

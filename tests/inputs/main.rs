@@ -98,6 +98,9 @@ fn gaps_and_rare_letters_are_residues() {
 fn empty_records() {
     Job::new(&[("in.fa", b">a\n>b\nMK\n>c\n*\n")])
         .check_rejects("b:2", &["a\tempty sequence", "c\tempty sequence"]);
+    Job::new(&[("in.fa", b">a\n11\n>b\nMK\n")])
+        .dataset("fasta(\"in.fa\").residues(\"strip\")")
+        .check_rejects("b:2", &["1\ta\tempty sequence"]);
 }
 
 #[test]
@@ -143,6 +146,13 @@ fn very_long_lines() {
     content.extend(b"MKTV>".repeat(1_000_000));
     content.extend(b"\n>b\nMK\n");
     check(&content, "a:5000000+ b:2");
+    // The longest definition line, with its line end, and a longer one.
+    let name = "n".repeat((1 << 20) - 2);
+    check(format!(">{name}\nMK\n").as_bytes(), &format!("{name}:2"));
+    check_stop(
+        format!(">{name}n\nMK\n").as_bytes(),
+        &["a definition line has more than 1048576 bytes"],
+    );
 }
 
 #[test]
@@ -177,6 +187,9 @@ fn a_file_that_is_not_fasta() {
     for (content, kind) in [
         (&b"@r\nACGT\n+\nIIII\n"[..], "FASTQ"),
         (b"<html>", "HTML"),
+        (b"{\"id\": 1}\n", "JSON"),
+        (b"LOCUS       AB000001\n", "GenBank"),
+        (b"PK\x03\x04\x14\0", "zip"),
         (b"MKTV\n", "other text"),
         (b"\x7fELF\x00\x01", "a binary file"),
     ] {

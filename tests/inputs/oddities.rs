@@ -30,6 +30,9 @@ fn pir_files() {
             &["`in.fa`, after record 1 (`a`)", "PIR (NBRF)", "convert"],
         );
     }
+    for line in [">dl;DEMO1", "> P1;DEMO1", ">n3; DEMO1"] {
+        check_stop(format!("{line}\nA title\nMKT*\n"), &["PIR (NBRF)"]);
+    }
     check_silent(b">P1\nMK\n>P1_;\nMK\n", "P1:2 P1_;:2");
 }
 
@@ -83,6 +86,16 @@ fn text_of_wide_characters() {
         for (content, name) in [
             (encoded(u16::to_le_bytes), "UTF-16LE"),
             (encoded(u16::to_be_bytes), "UTF-16BE"),
+        ] {
+            let command = format!("iconv -f {name} -t UTF-8");
+            check_stop(content, &["`in.fa`", name, &command]);
+        }
+        let encoded = |bytes: fn(u32) -> [u8; 4]| -> Vec<u8> {
+            text.chars().flat_map(|c| bytes(c.into())).collect()
+        };
+        for (content, name) in [
+            (encoded(u32::to_le_bytes), "UTF-32LE"),
+            (encoded(u32::to_be_bytes), "UTF-32BE"),
         ] {
             let command = format!("iconv -f {name} -t UTF-8");
             check_stop(content, &["`in.fa`", name, &command]);
@@ -147,6 +160,18 @@ fn nucleotides() {
             "translate",
         ],
     );
+    // Sequencers and assemblers write other letters where they are not sure.
+    for ambiguous in ["RYKMSW", "nnnn", "BDHV"] {
+        check_warned(
+            format!(">d\n{dna}{ambiguous}{dna}\n"),
+            &format!("d:{}", 100 + ambiguous.len()),
+            &["1 records look like nucleotides"],
+        );
+    }
+    check_silent(
+        format!(">p\n{dna}RYKMSWE\n>q\n{}\n", "RGSRYSGG".repeat(9)),
+        "p:57 q:72",
+    );
     check_warned(
         b">d\nACGTTGCAACTA\n>e\nAUGGCAUUGGCA\n>p\nMK\n",
         "d:12 e:12 p:2",
@@ -175,6 +200,16 @@ fn structure_instead_of_residues() {
         "first in record 1 (`a`)",
         "dot-bracket",
     ]);
+    // With an energy as RNAfold writes it, of two strands, and with letters for what is not paired.
+    for line in [
+        "((((....)))) (-5.40)",
+        "((((&))))",
+        "<<<,,,___>>>::",
+        "(((( [[[ )))) ]]]",
+    ] {
+        let done = Job::new(&[("in.fa", format!(">a\nGGGGAAAACCCC\n{line}\n").as_bytes())]).run();
+        done.check_message(&["1 lines of dots and brackets in 1 records"]);
+    }
     check_warned(
         b">x:A:sequence\nMKTAYIAKQRQISFVKSHFS\n>x:A:secstr\n  HHHHHHHTTT EEEEE GGG \n",
         "x:A:sequence:20 x:A:secstr:18",

@@ -78,6 +78,71 @@ fn a_file_that_is_named_twice() {
 }
 
 #[test]
+fn a_file_that_is_named_twice_by_a_link() {
+    let job = || {
+        let job = Job::new(&[("in.fa", TWO)]);
+        let at = |name: &str| job.folder.path().join(name);
+        symlink("in.fa", at("link.fa")).unwrap();
+        fs::hard_link(at("in.fa"), at("other.fa")).unwrap();
+        job
+    };
+    for second in ["link.fa", "other.fa", "[lo]*.fa"] {
+        job()
+            .dataset(&format!("fasta([\"in.fa\", \"{second}\"])"))
+            .check_stop(&["is the same file as `in.fa`", "two rows"]);
+    }
+    job().dataset("fasta(\"link.fa\")").check(TWO_ROWS);
+}
+
+#[test]
+fn what_a_shell_pipes_under_a_name() {
+    let job = Job::new(&[("in.gz", &gzip(TWO))]);
+    let script = format!(
+        "let model = esm2(\"{MODEL}\", #{{ device: \"mock\" }});
+         let run = embed(model, fasta(args[0]), #{{ output: \"out.parquet\" }});
+         print(run.embeddings().ids);
+         try {{ embed(model, fasta(args[0])); }} catch (err) {{ print(err.kind); }}"
+    );
+    fs::write(job.folder.path().join("job.rhai"), script).unwrap();
+    let output = Command::new("bash")
+        .args(["-c", "\"$0\" exec -q job.rhai -- <(cat in.gz)"])
+        .arg(env!("CARGO_BIN_EXE_runner"))
+        .current_dir(job.folder.path())
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    // It was read once, which is all that a pipe has.
+    assert_eq!(stdout, "[\"a\", \"b\"]\ninput\n", "{:?}", output.stderr);
+}
+
+#[test]
+fn patterns_of_every_kind() {
+    let job = |dataset: &str| {
+        let files: &[(&str, &[u8])] = &[
+            ("p9.fa", b">p9\nM\n"),
+            ("p09.fa", b">p09\nM\n"),
+            ("p10.fa", b">p10\nM\n"),
+            ("[ab].fa", b">literal\nM\n"),
+            ("a.fa", b">a\nM\n"),
+            ("*.fasta", b">star\nM\n"),
+            ("b.fasta", b">b\nM\n"),
+        ];
+        let job = Job::new(files).dataset(dataset);
+        let deep = job.folder.path().join("x/y");
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("deep.faa"), ">deep\nM\n").unwrap();
+        job
+    };
+    job("fasta(\"p{09..10}.fa\")").check("p09:1 p10:1");
+    job("fasta(\"p{9..10}.fa\")").check("p10:1 p9:1");
+    job("fasta(\"p?.fa\")").check("p9:1");
+    job("fasta(\"**/*.faa\")").check("deep:1");
+    job("fasta([\"p[0-9].fa\", \"a.fa\"])").check("p9:1 a:1");
+    // A name that exists is no pattern.
+    job("fasta([\"[ab].fa\", \"*.fasta\"])").check("literal:1 star:1");
+}
+
+#[test]
 fn a_folder() {
     let job = Job::new(&[]);
     fs::create_dir(job.folder.path().join("in.fa")).unwrap();
@@ -161,17 +226,19 @@ fn places_elsewhere() {
 
 #[test]
 fn terminals() {
-    for source in ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let name = nix::unistd::ttyname(&terminal.slave).unwrap();
+    let name = name.to_str().unwrap();
+    for source in ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", name] {
         let job = Job::new(&[]);
         let script =
             format!("embed(esm2(\"{MODEL}\", #{{ device: \"mock\" }}), fasta(\"{source}\"));");
         let path = job.folder.path().join("job.rhai");
         fs::write(&path, script).unwrap();
-        let terminal = nix::pty::openpty(None, None).unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_runner"))
             .arg("exec")
             .arg(path)
-            .stdin(terminal.slave)
+            .stdin(terminal.slave.try_clone().unwrap())
             .output()
             .unwrap();
         let message = String::from_utf8(output.stderr).unwrap();
@@ -189,5 +256,37 @@ fn names_that_no_path_can_have() {
         Job::new(&[])
             .dataset(&format!("fasta(\"{source}\")"))
             .check_stop(&[part]);
+    }
+}
+
+#[test]
+fn names_that_are_not_utf_8_are_matched() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let job = Job::new(&[("b.fa", b">b\nMK\n")]).dataset("fasta([\"*.fa\", \"*/x.fa\"])");
+    let at = |name: &[u8]| job.folder.path().join(OsStr::from_bytes(name));
+    fs::write(at(b"a\xff.fa"), b">a\nMJ\n").unwrap();
+    fs::create_dir(at(b"\xfe")).unwrap();
+    fs::write(at(b"\xfe/x.fa"), b">x\nM\n").unwrap();
+    job.check("a:2 b:2 x:1")
+        .check_message(&["`a\u{fffd}.fa`: 1 characters outside the alphabet"]);
+}
+
+#[test]
+fn folders_that_lead_around_in_circles() {
+    let job = Job::new(&[("a.fa", b">a\nM\n")]).dataset("fasta(\"**/*.fa\")");
+    for name in ["x", "y", "z"] {
+        symlink(".", job.folder.path().join(name)).unwrap();
+    }
+    job.check("a:1");
+}
+
+#[test]
+fn links_to_standard_input() {
+    for target in ["/dev/stdin", "/proc/self/fd/0", "/dev/fd/0", "link"] {
+        let job = Job::new(&[]).dataset("fasta(\"in.fa\")").stdin(TWO);
+        let at = |name: &str| job.folder.path().join(name);
+        symlink(target, at("in.fa")).unwrap();
+        symlink("/dev/stdin", at("link")).unwrap();
+        job.check(TWO_ROWS);
     }
 }

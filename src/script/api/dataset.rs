@@ -51,8 +51,9 @@ pub(super) mod dataset_api {
 
     pub type Dataset = crate::job::Dataset;
 
-    /// Returns the records of FASTA files. `source` is a path, a glob pattern such as `data/*.fa.gz`,
-    /// or `"-"` for standard input; gzip, bgzip, zstd, bzip2 and xz are recognised
+    /// Returns the records of FASTA files. `source` is a path, a glob pattern such as `data/*.fa.gz`
+    /// (`*`, `?`, `[ab]`, `**`, `{a,b}`, `{01..12}`), or `"-"` for standard input; a path that begins
+    /// with `~/` starts at the home folder, and one that exists is no pattern; gzip, bgzip, zstd, bzip2 and xz are recognised
     /// by their content. Relative paths start at the working directory; `script_dir` is the
     /// script's own folder. Nothing is read before `embed`.
     ///

@@ -133,15 +133,12 @@ pub(super) mod model_api {
         model.info.n_parameters as INT
     }
 
-    /// Returns the model's name, device and number format.
+    /// Returns the model's name, number format and device.
     #[rhai_fn(name = "to_string", pure)]
     pub fn to_text(model: &mut Model) -> String {
         let info = &model.info;
-        printable(&format!(
-            "{} on {} ({})",
-            info.name, info.device, info.dtype
-        ))
-        .into_owned()
+        let text = format!("{}, {} on {}", info.name, info.dtype, info.device);
+        printable(&text).into_owned()
     }
 
     /// Returns everything that is known about the model.

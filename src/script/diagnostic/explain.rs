@@ -124,12 +124,18 @@ impl Stop {
     }
 }
 
-/// A message that a script threw can be of any length.
+/// A message that a script threw, or with a name in it, can be of any length. What is wrong with a name
+/// stands behind it.
 fn cut(message: &str) -> String {
-    match message.char_indices().nth(MOST_MESSAGE_CHARS) {
-        Some((end, _)) => format!("{} …", &message[..end]),
-        None => message.to_owned(),
+    let mut chars = message.char_indices();
+    if chars.clone().nth(MOST_MESSAGE_CHARS).is_none() {
+        return message.to_owned();
     }
+    let half = MOST_MESSAGE_CHARS / 2;
+    let (Some((head, _)), Some((tail, _))) = (chars.clone().nth(half), chars.nth_back(half)) else {
+        return message.to_owned();
+    };
+    format!("{} … {}", &message[..head], &message[tail..])
 }
 
 fn place(
@@ -352,6 +358,7 @@ fn explain_call(call: &str, origin: &Origin<'_>) -> Finding {
             let hint = "single quotes make a character: strings stand in double quotes";
             finding.hints.insert(0, hint.to_owned());
         }
+        finding.hints.extend(bare_argument(name, &types));
         return finding;
     }
     if let Some(receiver) = receiver {
@@ -379,6 +386,19 @@ fn explain_call(call: &str, origin: &Origin<'_>) -> Finding {
         format!("there is no function `{name}`"),
         did_you_mean(name, &names),
     )
+}
+
+/// What a string lacks that stands where `embed` and `esm2` take something else.
+fn bare_argument(name: &str, types: &[String]) -> Option<String> {
+    let is_text = |at: usize| types.get(at).is_some_and(|type_name| type_name == "string");
+    let hint = match name {
+        "embed" if is_text(0) => "a model is loaded first: `esm2(\"models/esm2\")`",
+        "embed" if is_text(1) => "the records of a file are `fasta(\"proteins.fa\")`",
+        "embed" if is_text(2) => "options stand in a map: `#{ output: \"embeddings.parquet\" }`",
+        "esm2" if is_text(1) => "options stand in a map: `#{ device: \"cpu\" }`",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 /// Explains Rhai's "Unknown property 'x' - a getter is not registered for type 'Run'".

@@ -96,7 +96,10 @@ fn after_word(before: &str, after: &str, word: &str) -> Option<String> {
             "modules are imported as in `import \"{word}\" as {word};`"
         ));
     }
-    if let Some((_, hint)) = WORDS.iter().find(|(known, _)| *known == word) {
+    // What has its parentheses stands where it must not for another reason.
+    let is_called = next.starts_with('(');
+    let is_meant = |known: &str| known == word && !(known == "print" && is_called);
+    if let Some((_, hint)) = WORDS.iter().find(|(known, _)| is_meant(known)) {
         return Some((*hint).to_owned());
     }
     let bracket = innermost(before).map(|at| (at, &before[at..=at]));
@@ -216,11 +219,13 @@ mod tests {
         check("let a^: int = 1;", Some("no types"));
         check("a^++", Some("`+= 1`"));
         check("let a = (1^, 2);", Some("`[1, 2]`"));
+        check("^print \"a\";", Some("parentheses"));
     }
 
     #[test]
     fn what_is_no_habit() {
         check("let a = ^b;", None);
+        check("f(1) ^print(2);", None);
         check("let a = ^b == 1;", None);
         check("switch a { ^b => 1 }", None);
         check("foo(1 2^, 3)", None);

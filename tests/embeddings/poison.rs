@@ -1,0 +1,63 @@
+//! Whole runs on a GPU whose memory of batches is overwritten as soon as it may be.
+
+use crate::common::{GOLDEN_MODELS, load_on};
+use runner::{
+    cancel::CancelToken,
+    event::EventSender,
+    job::{Dataset, DeviceChoice, Dtype, EmbedOptions},
+    monitor::Recorder,
+    pipeline::{self, Context, Unwatched},
+    reader::{PROGRAM_VARIABLE, Pool},
+    report::Embeddings,
+};
+use std::{env, fmt::Write, fs, num::NonZeroUsize, path::PathBuf};
+
+/// The program that readers are started from; a bundle for another machine names its own.
+fn program() -> PathBuf {
+    let named = env::var_os(PROGRAM_VARIABLE);
+    named.map_or_else(|| env!("CARGO_BIN_EXE_runner").into(), PathBuf::from)
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn a_run_reads_no_batch_too_early_or_late() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let input = folder.path().join("proteins.fa");
+    let mut text = String::new();
+    let residues = "MKVLAAGICDEFHNPQRSTWY".repeat(50);
+    for n in 0..3_000 {
+        let sequence = &residues[n % 21..][..20 + n * 131 % 900];
+        writeln!(text, ">p{n}\n{sequence}").expect("a string takes text");
+    }
+    fs::write(&input, text).expect("the input");
+    let dataset = Dataset::new(vec![input.to_string_lossy().into_owned()]);
+    let model = load_on(GOLDEN_MODELS[4], DeviceChoice::Cuda(0), Dtype::Bf16);
+    let mut context = Context {
+        readers: Pool::with_program(program()),
+        n_runs: 0,
+        so_far: None,
+        recorder: Recorder::default(),
+        events: EventSender::channel().0,
+        cancel: CancelToken::default(),
+    };
+    let mut embed = |poison: bool, overlap: bool| {
+        let output = folder.path().join(format!("{poison}_{overlap}.parquet"));
+        let options = EmbedOptions {
+            token_budget: NonZeroUsize::new(8_192),
+            output: Some(output.clone()),
+            poison,
+            overlap,
+            ..EmbedOptions::default()
+        };
+        pipeline::embed(&mut context, &model, &dataset, &options, &mut Unwatched)
+            .expect("the run ends well");
+        let embeddings = Embeddings::read(&output).expect("its output");
+        assert_eq!(embeddings.len(), 3_000);
+        (0..embeddings.len())
+            .flat_map(|row| embeddings.vector(row).to_vec())
+            .collect::<Vec<f32>>()
+    };
+    let plain = embed(false, false);
+    assert!(embed(true, true) == plain, "overlapped");
+    assert!(embed(true, false) == plain, "one after the other");
+}
