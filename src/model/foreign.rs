@@ -1,12 +1,7 @@
 //! What stands where a model or its weights were looked for.
 
 use crate::file;
-use std::{
-    fmt,
-    fs,
-    io::Read,
-    path::Path,
-};
+use std::{fmt, fs, io::Read, path::Path};
 
 /// A kind of file that people take for a model, or for its weights in safetensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +41,6 @@ impl Foreign {
 
     /// What the file at `path` is.
     pub(super) fn at(path: &Path) -> Option<Self> {
-        // Opening a named pipe would wait for ever.
-        if !path.metadata().ok()?.is_file() {
-            return None;
-        }
         let mut bytes = Vec::new();
         let file = file::open(path).ok()?;
         file.take(BEGINNING).read_to_end(&mut bytes).ok()?;
@@ -107,8 +98,14 @@ pub(super) fn instead_of_a_folder(path: &Path) -> String {
                 folder.display()
             )
         }
-        _ => "it is a file (a model is a folder with `config.json` and `model.safetensors`)"
-            .to_owned(),
+        _ => format!(
+            "it is {} (a model is a folder with `config.json` and `model.safetensors`)",
+            if path.is_file() {
+                "a file"
+            } else {
+                "a pipe, a device or a socket"
+            }
+        ),
     }
 }
 
@@ -219,9 +216,9 @@ mod tests {
         check("weights", b"PK\x03\x04", "can run code");
         check("model.safetensors", b"", "name its folder");
         check("config.json", b"{}", "name its folder");
-        check("a.fasta", b">a\nM", "a model is a folder");
+        check("a.fasta", b">a\nM", "it is a file (a model is a folder");
         let pipe = folder.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
-        assert!(instead_of_a_folder(&pipe).contains("a model is a folder"));
+        assert!(instead_of_a_folder(&pipe).contains("it is a pipe"));
     }
 }

@@ -260,10 +260,10 @@ impl<'a> Records<'a> {
             Some(identity) if self.input.last_id.is_some() => identity.check_path(&input.path),
             _ => Ok(()),
         };
-        match unchanged {
-            Ok(()) => self.warn(),
-            Err(fault) => return Err(self.fail(fault)),
+        if let Err(fault) = unchanged {
+            return Err(self.fail(fault));
         }
+        self.warn();
         Ok(())
     }
 

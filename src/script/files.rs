@@ -81,7 +81,7 @@ impl Files {
     /// # Errors
     /// It cannot be written, or must not be.
     pub(super) fn record(&mut self, record: Record, path: &Path) -> Result<(), Error> {
-        check_name(path)?;
+        check_file(path)?;
         if record == Record::Metrics {
             monitor::check_ending(path)?;
         }
@@ -139,7 +139,7 @@ impl Files {
     /// # Errors
     /// It cannot be written, or must not be.
     pub(super) fn table(&mut self, sweep: usize, role: Role, path: &Path) -> Result<(), Error> {
-        check_name(path)?;
+        check_file(path)?;
         self.written(Claim::new(role, path).of(sweep), role, path)
     }
 
@@ -191,7 +191,8 @@ impl Files {
     }
 }
 
-fn check_name(path: &Path) -> Result<(), Problems> {
+/// As [`check_file_name`], with one problem as all problems.
+fn check_file(path: &Path) -> Result<(), Problems> {
     check_file_name(path).map_err(|problem| Problems(vec![problem]))
 }
 
