@@ -20,13 +20,15 @@ pub(super) fn check(
     records: &Records,
     args: &[String],
 ) -> u8 {
+    // Before signals are caught: a script that comes through a pipe may never come.
+    let script = Script::read(path, args.to_vec());
     // A rehearsal makes a folder for temporary files, too.
     let cancel = match super::stopped_by_signals(console) {
         Ok(cancel) => cancel,
         Err(exit_code) => return exit_code,
     };
     let (host, seen) = Rehearsal::new();
-    let result = Script::read(path, args.to_vec())
+    let result = script
         .map_err(|diagnostic| ScriptError::Failed(Box::new(diagnostic)))
         .and_then(|script| script::run(&script, &records.files(), Box::new(host), None, cancel));
     if result.is_ok() && !global.is_quiet() {

@@ -21,12 +21,14 @@ pub(super) fn exec(
     records: &Records,
     args: &[String],
 ) -> u8 {
+    // Before signals are caught: a script that comes through a pipe may never come.
+    let script = Script::read(path, args.to_vec());
     let cancel = match super::stopped_by_signals(console) {
         Ok(cancel) => cancel,
         Err(exit_code) => return exit_code,
     };
     let (progress, events) = Progress::start(global.style(), console);
-    let result = Script::read(path, args.to_vec()).map(|script| {
+    let result = script.map(|script| {
         let context = Context {
             readers: Pool::new(),
             n_runs: 0,

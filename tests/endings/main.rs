@@ -236,6 +236,24 @@ fn a_full_disk_ends_a_run_with_the_remedy() {
 }
 
 #[test]
+fn a_script_that_never_comes_keeps_nobody() {
+    let place = Place::new();
+    mkfifo(&place.path("script"), Mode::S_IRWXU).unwrap();
+    for command in ["exec", "check"] {
+        let mut child = place
+            .command(RUNNER)
+            .args([command, "script"])
+            .spawn()
+            .unwrap();
+        // It waits for a writer.
+        thread::sleep(Duration::from_millis(200));
+        assert!(child.try_wait().unwrap().is_none(), "{command}");
+        send(&mut child, Signal::SIGTERM);
+        assert_eq!(code(&mut child), None, "{command}: the signal ends it");
+    }
+}
+
+#[test]
 fn what_is_no_file_is_no_output_and_nobody_waits_for_it() {
     let place = Place::new();
     mkfifo(&place.path("pipe"), Mode::S_IRWXU).unwrap();
