@@ -48,9 +48,11 @@ impl Place {
         name
     }
 
+    /// A program that signals end, also where these tests run under `nohup` or in the background.
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = Command::new("env");
         command
+            .args(["--default-signal=HUP,INT,TERM", program])
             .current_dir(self.0.path())
             .env("TMPDIR", self.path("tmp"))
             .env_remove("RUST_LOG")
