@@ -1,6 +1,7 @@
 //! Nothing is overwritten that a script reads, that another part of it writes, or that this program
 //! did not write; `runner exec` and `runner check` refuse alike.
 
+use runner::meter::Sample;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -24,16 +25,25 @@ fn folder() -> TempDir {
         fs::write(at(name), FASTA).unwrap();
     }
     // What `metrics` would have begun a file with, and a reader would skip.
-    fs::write(at("ours.csv"), "run,seconds,records\n").unwrap();
+    fs::write(at("ours.csv"), ours()).unwrap();
+    fs::write(at("theirs.csv"), "run,seconds,score\n1,2,3\n").unwrap();
     fs::write(at("note.html"), "<!doctype html><p>mine</p>").unwrap();
     fs::write(at("part.rhai"), "fn one() { 1 }").unwrap();
     fs::hard_link(at("in.fa"), at("hard.parquet")).unwrap();
     symlink("in.fa", at("soft.parquet")).unwrap();
     symlink("sub", at("way")).unwrap();
+    symlink("part.rhai", at("part.parquet")).unwrap();
+    symlink("later/new", at("later.json")).unwrap();
+    symlink("later/folder", at("later.d")).unwrap();
     for name in ["config.json", "vocab.txt"] {
         fs::copy(Path::new(MODEL).join(name), at("model").join(name)).unwrap();
     }
     folder
+}
+
+/// The beginning of a file of measurements.
+fn ours() -> String {
+    format!("{}\n", Sample::line_names().join(","))
 }
 
 /// Every file of a folder, with its contents.
@@ -48,7 +58,8 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
                 files.extend(contents(&path));
             }
         } else if path.file_name().is_some_and(|name| name != "job.rhai") {
-            files.insert(name, fs::read(&path).unwrap());
+            // A link may lead to nothing.
+            files.insert(name, fs::read(&path).unwrap_or_default());
         }
     }
     files
@@ -151,6 +162,7 @@ fn measurements_over_inputs() {
     let is_input = "`ours.csv` is the file of `metrics` and would be an input, too";
     let flags = ["--metrics", "ours.csv"];
     refused(&flags, "embed(m, fasta(\"ours.csv\"));", is_input);
+    let is_input = "`ours.csv` is the file of `metrics`, and the pattern";
     refused(&flags, "embed(m, fasta(\"o*.csv\"));", is_input);
     refused(
         &[],
@@ -178,7 +190,7 @@ fn a_file_at_standard_input_is_an_input() {
         assert_eq!(output.status.code(), Some(3), "{stderr}");
         assert!(stderr.contains("an input"), "{stderr}");
         let text = fs::read_to_string(folder.path().join("ours.csv")).unwrap();
-        assert_eq!(text, "run,seconds,records\n");
+        assert_eq!(text, ours());
     }
 }
 
@@ -228,6 +240,108 @@ fn one_file_for_two_purposes() {
     assert!(stderr.contains("is the page of a sweep"), "{stderr}");
     let kept = "sweep(\"a\", #{ folder: \"sub\" }).save(\"sub/a.csv\");";
     refused(&[], kept, "the table that a sweep keeps");
+}
+
+#[test]
+fn what_the_pattern_of_an_input_would_match() {
+    let check = |flags: &[&str], script: &str, expect: &str| {
+        refused(flags, script, expect);
+        refused(flags, script, "the pattern `");
+    };
+    check(
+        &[],
+        "embed(m, fasta(\"in.f*\"), #{ output: \"in.f.parquet\" });",
+        "`in.f.parquet` is an output, and the pattern `in.f*` would make it an input, too",
+    );
+    check(
+        &["--report", "in.f.html"],
+        "embed(m, fasta(\"{o,in}.f*\"));",
+        "is the report",
+    );
+    check(
+        &[],
+        "let d = fasta(\"i*.f*\"); trace(\"way/../in.f.json\"); embed(m, d);",
+        "is the file of `trace`",
+    );
+    // A list of rejected records that is not written may be written the next time.
+    check(
+        &[],
+        "embed(m, fasta(\"{in.fa,*.tsv}\"), #{ output: \"z.parquet\" });",
+        "is the list of an output's rejected records",
+    );
+    check(
+        &[],
+        "sweep(\"in.f\", #{ folder: \".\" }).run(#{}, || embed(m, fasta(\"in.f*\")));",
+        "is the table that a sweep keeps",
+    );
+    accepted(
+        &["--report", "sub/in.f.html"],
+        "embed(m, fasta(\"in.f*\"), #{ output: \"sub/in.f.parquet\", overwrite: true });",
+    );
+}
+
+#[test]
+fn what_a_script_names_later() {
+    let check = |script: &str, expect: &str| {
+        refused(&[], script, expect);
+        refused(&["--report", "r.html"], script, expect);
+    };
+    let first = |output: &str, later: &str| {
+        let options = format!("#{{ output: {output:?}, overwrite: true }}");
+        format!("let d = fasta(\"in.fa\"); embed(m, d, {options}); {later}")
+    };
+    let module = first("part.parquet", "import \"part\" as part;");
+    check(
+        &module,
+        "`part.rhai`, which is `part.parquet`, is an output",
+    );
+    let input = first("in.parquet", "embed(m, fasta(\"in.parquet\"));");
+    check(&input, "`in.parquet` is an output and would be an input");
+    let called = first(
+        "in.parquet",
+        "fn last(m) { let f = || embed(m, fasta(\"in.parquet\")); f.call() } last(m);",
+    );
+    check(&called, "`in.parquet` is an output and would be an input");
+    check(
+        &first("z.parquet", "report(\"z.parquet\");"),
+        "is an output",
+    );
+    let format = first("z.parquet", "embed(m, d, #{ output: \"z.csv\" });");
+    check(&format, "ends like CSV");
+    check(
+        "for name in [\"z.parquet\", \"in.parquet\"] {
+            embed(m, fasta(\"in.parquet\"), #{ output: name, overwrite: true });
+        }",
+        "`in.parquet` is an input and would be an output",
+    );
+    // What a script catches is its own business, and what comes of a run is not known before.
+    let caught = "try { report(\"in.fa\"); } catch (err) { print(err.kind); }";
+    accepted(&[], &first("z.parquet", caught));
+    let folder = folder();
+    let script = first(
+        "z.parquet",
+        "if embeddings(\"z.parquet\").len != 2 { throw 1; }",
+    );
+    let (exit_code, stderr) = run(folder.path(), "exec", &[], &script);
+    assert_eq!(exit_code, Some(0), "{stderr}");
+}
+
+#[test]
+fn tables_of_others_are_left_alone() {
+    let embed = "embed(m, fasta(\"in.fa\"));";
+    let is_other = "exists and was not written by runner";
+    refused(&["--metrics", "theirs.csv"], embed, is_other);
+    refused(&[], "sweep(\"theirs\", #{ folder: \".\" });", is_other);
+    accepted(&["--metrics", "ours.csv"], embed);
+}
+
+#[test]
+fn links_that_lead_to_nothing_yet() {
+    accepted(
+        &["--trace", "later.json"],
+        "let d = fasta(\"in.fa\");
+        sweep(\"a\", #{ folder: \"later.d\" }).run(#{}, || embed(m, d));",
+    );
 }
 
 #[test]

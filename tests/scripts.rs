@@ -314,6 +314,101 @@ fn recursion_of_any_kind_ends_with_an_error() {
 }
 
 #[test]
+fn what_a_script_holds_is_limited() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("job.rhai");
+    // No value of these is larger than a value may be when it is made.
+    for script in [
+        "let m = #{}; for n in 0..100_000 { m[`${n}`] = blob(1_000_000, 1); }",
+        "let all = []; for n in 0..4_000 { let b = blob(1_000_000, 1); all.push(|| b); }",
+        "fn f(n) { let m = #{}; for i in 0..40_000 { m[`${i}`] = blob(500_000, 1); } } f(0);",
+    ] {
+        fs::write(&path, script).expect("a script");
+        let (exit_code, _, stderr) = run(&["exec", path.to_str().expect("UTF-8")]);
+        assert_eq!(exit_code, 3, "{script}\n{stderr}");
+        let expect = "the script holds more than 1 GiB of memory";
+        assert!(stderr.contains(expect), "{script}\n{stderr}");
+    }
+    // What was let go is not held.
+    let script = "for n in 0..3_000 { let b = blob(1_000_000, 1); } print(1);";
+    fs::write(&path, script).expect("a script");
+    let (exit_code, stdout, stderr) = run(&["exec", path.to_str().expect("UTF-8")]);
+    assert_eq!((exit_code, stdout.as_str()), (0, "1\n"), "{stderr}");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("job.rhai");
+    fs::write(&path, "print(1);").expect("a script");
+    let script = path.to_str().expect("UTF-8");
+    let definitions = ["script", "definitions"];
+    for args in [&["exec", script][..], &["check", script], &definitions] {
+        let full = fs::File::options().write(true).open("/dev/full");
+        let output = process::Command::new(env!("CARGO_BIN_EXE_runner"))
+            .args(args)
+            .stdout(full.expect("a device"))
+            .output()
+            .expect("the program starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}\n{stderr}");
+        assert!(
+            stderr.contains("cannot write to standard output"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_terminal_gets_no_commands_from_names() {
+    use std::io::Read;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("job.rhai");
+    fs::write(&path, "print(\"a\\x1b[31mred\\x07\");").expect("a script");
+    let terminal = nix::pty::openpty(None, None).expect("a terminal");
+    let mut child = process::Command::new(env!("CARGO_BIN_EXE_runner"))
+        .args(["exec", path.to_str().expect("UTF-8")])
+        .stdout(terminal.slave)
+        .spawn()
+        .expect("the program starts");
+    assert!(child.wait().expect("the program ends").success());
+    let mut shown = [0; 64];
+    let n_bytes = fs::File::from(terminal.master)
+        .read(&mut shown)
+        .expect("a line");
+    let shown = String::from_utf8_lossy(&shown[..n_bytes]);
+    assert_eq!(shown.trim_end(), r"a\u{1b}[31mred\u{7}");
+}
+
+#[test]
+fn nobody_waits_for_a_module_that_may_never_come() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("job.rhai");
+    let mode = nix::sys::stat::Mode::S_IRWXU;
+    nix::unistd::mkfifo(&folder.path().join("pipe.rhai"), mode).expect("a pipe");
+    fs::write(&path, "import \"pipe\" as pipe;").expect("a script");
+    for command in ["exec", "check"] {
+        let (exit_code, _, stderr) = run(&[command, path.to_str().expect("UTF-8")]);
+        assert_eq!(exit_code, 3, "{stderr}");
+        assert!(stderr.contains("pipe.rhai` cannot be read"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_temporary_folder_that_is_missing_is_no_fault_of_the_script() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("job.rhai");
+    fs::write(&path, "temp_path(\"a\");").expect("a script");
+    let output = runner(&["exec", path.to_str().expect("UTF-8")])
+        .env("TMPDIR", folder.path().join("missing"))
+        .output()
+        .expect("the program starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot create a temporary folder in"));
+}
+
+#[test]
 fn lists_of_many_paths_fit() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("job.rhai");
@@ -483,15 +578,20 @@ fn signals_end_a_script() {
         sys::signal::{Signal, kill},
         unistd::Pid,
     };
-    let check = |signal: Signal, expect: i32| {
-        let (mut child, _stdout) = started("tests/scripts/good/forever.rhai");
+    let check = |script: &str, signal: Signal, expect: i32| {
+        let (mut child, _stdout) = started(script);
         let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
         kill(pid, signal).expect("the program runs");
         let status = child.wait().expect("the program ends");
         assert_eq!(status.code(), Some(expect), "{signal}");
     };
-    check(Signal::SIGINT, 130);
-    check(Signal::SIGTERM, 75);
+    for name in ["forever", "sleeping"] {
+        let script = format!("tests/scripts/good/{name}.rhai");
+        check(&script, Signal::SIGINT, 130);
+        check(&script, Signal::SIGTERM, 75);
+    }
+    let (exit_code, _, stderr) = run(&["check", "tests/scripts/good/sleeping.rhai"]);
+    assert_eq!(exit_code, 0, "{stderr}");
 }
 
 #[test]

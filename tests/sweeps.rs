@@ -260,6 +260,8 @@ fn a_rehearsal_writes_nothing() {
     check("embed(model, p", "embde(model, p", 3, "no method `embde`");
     check("proteins.fasta", "no.fasta", 4, "no.fasta");
     check("best(\"t", "best(\"", 3, "did you mean `tokens_per_sec`?");
+    let of_a_gpu = "has `gpu_idle`";
+    check("best(\"tokens_per_sec", "best(\"gpu_idle", 3, of_a_gpu);
     check(
         "twelve.csv",
         "twelve.txt",

@@ -1,5 +1,6 @@
 //! `runner script definitions`.
 
+use super::{args::Global, ending};
 use crate::{
     error::{Error, exit_code},
     file::{self, Keep},
@@ -12,10 +13,13 @@ use crate::{
 use std::path::Path;
 
 /// Writes the definitions to `output`, or prints them, and returns the exit code.
-pub(super) fn write(console: &Console, output: Option<&Path>) -> u8 {
+pub(super) fn write(global: &Global, console: &Console, output: Option<&Path>) -> u8 {
     let text = script::definitions();
     match output {
-        None => console.print(text.trim_end()),
+        None => {
+            console.print(text.trim_end());
+            return ending::unprinted(global, console);
+        }
         Some(path) => {
             if let Err(error) = replace(path, &text) {
                 console.note(&printable(&format!("error: {error}")));

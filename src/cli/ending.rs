@@ -4,12 +4,13 @@ use super::args::Global;
 use crate::{
     cancel::StopReason,
     error::{Error, exit_code},
+    file,
     progress::Console,
     script::{Finished, ScriptError},
     text::printable,
 };
 use serde_json::json;
-use std::any::Any;
+use std::{any::Any, io};
 
 /// Reports how a script ended, and returns the exit code for it.
 pub(super) fn report(
@@ -18,6 +19,7 @@ pub(super) fn report(
     result: Result<Finished, ScriptError>,
 ) -> u8 {
     match result {
+        Ok(_) if console.failure().is_some() => unprinted(global, console),
         Ok(Finished { n_rejected: 0 }) => exit_code::OK,
         Ok(Finished { n_rejected }) => {
             if !global.is_quiet() && !global.is_json() {
@@ -46,8 +48,28 @@ pub(super) fn report(
             diagnostic.exit_code
         }
         Err(ScriptError::Stopped(reason)) => stopped(global, console, reason),
-        Err(ScriptError::OutputClosed) => exit_code::OUTPUT_CLOSED,
+        Err(ScriptError::OutputClosed) => unprinted(global, console),
     }
+}
+
+/// Reports why not everything was printed, if that is so, and returns the exit code for it. Whoever has
+/// closed standard output knows it.
+pub(super) fn unprinted(global: &Global, console: &Console) -> u8 {
+    let error = match console.failure() {
+        None => return exit_code::OK,
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return exit_code::OUTPUT_CLOSED;
+        }
+        Some(error) => error,
+    };
+    let hint = file::hint(error.kind());
+    let message = format!("cannot write to standard output: {error}{hint}");
+    if global.is_json() {
+        console.note(&failed_line(exit_code::UNEXPECTED, &message, &message));
+    } else {
+        console.note(&format!("error: {message}"));
+    }
+    exit_code::UNEXPECTED
 }
 
 fn stopped(global: &Global, console: &Console, reason: StopReason) -> u8 {

@@ -68,7 +68,7 @@ pub fn run() -> ExitCode {
             args,
         } => stack::with_room(|| check::check(&cli.global, &console, script, records, args)),
         Command::Script(ScriptCommand::Definitions { output }) => {
-            definitions::write(&console, output.as_deref())
+            definitions::write(&cli.global, &console, output.as_deref())
         }
         Command::Reader => unreachable!("readers have returned above"),
     };

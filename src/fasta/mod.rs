@@ -38,5 +38,6 @@ pub use oddity::{Oddity, Remark};
 pub use plan::{PlanFault, Units};
 pub use record::{Outcome, Record, Rejection};
 pub use remarks::Remarks;
+pub use source::could_match;
 pub use unit::{Extent, Unit};
 pub use unit_reader::UnitReader;

@@ -1,8 +1,10 @@
 //! The files that a pattern matches.
 
+use crate::paths::destination;
 use glob::Pattern;
 use std::{
     collections::HashSet,
+    ffi::OsStr,
     fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -47,17 +49,51 @@ pub(super) fn files(pattern: &str) -> Result<Vec<PathBuf>, Unsearchable> {
     };
     // What ends in a slash is a folder.
     if !pattern.ends_with('/') {
-        let parts: Vec<Part> = pattern
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .map(Part::of)
-            .collect();
         let root = if pattern.starts_with('/') { "/" } else { "" };
-        search.walk(Path::new(root), &parts)?;
+        search.walk(Path::new(root), &parts_of(pattern))?;
     }
     search.found.sort();
     search.found.dedup();
     Ok(search.found)
+}
+
+/// Whether a search would find a file whose path leads to `place`, were there one.
+pub(super) fn could_match(pattern: &str, place: &Path) -> bool {
+    if pattern.ends_with('/') {
+        return false;
+    }
+    let root = if pattern.starts_with('/') { "/" } else { "" };
+    covers(&destination(Path::new(root)), &parts_of(pattern), place)
+}
+
+/// Whether the parts match what leads from a folder to `place`.
+fn covers(folder: &Path, parts: &[Part], place: &Path) -> bool {
+    let Some((part, rest)) = parts.split_first() else {
+        return folder == place;
+    };
+    let next = place.strip_prefix(folder).ok();
+    let next = next.and_then(|below| below.iter().next());
+    match part {
+        Part::Literal(name) => covers(&destination(&folder.join(name)), rest, place),
+        Part::Names(pattern, is_hidden) => next.is_some_and(|name| {
+            let text = name.to_string_lossy();
+            pattern.matches(&text)
+                && (*is_hidden || !text.starts_with('.'))
+                && covers(&folder.join(name), rest, place)
+        }),
+        Part::Folders => {
+            let is_below = |name: &OsStr| {
+                let is_hidden = name.as_encoded_bytes().starts_with(b".");
+                !is_hidden && covers(&folder.join(name), parts, place)
+            };
+            covers(folder, rest, place) || next.is_some_and(is_below)
+        }
+    }
+}
+
+fn parts_of(pattern: &str) -> Vec<Part> {
+    let parts = pattern.split('/').filter(|part| !part.is_empty());
+    parts.map(Part::of).collect()
 }
 
 impl Part {
@@ -201,5 +237,34 @@ mod tests {
             ],
         );
         check("nothing/*.fa", &[]);
+    }
+
+    #[test]
+    fn what_is_not_there_could_match() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = destination(folder.path());
+        fs::create_dir(root.join("a")).unwrap();
+        std::os::unix::fs::symlink("a", root.join("way")).unwrap();
+        let check = |pattern: &str, place: &str, expect: bool| {
+            let pattern = format!("{}/{pattern}", root.display());
+            let found = could_match(&pattern, &root.join(place));
+            assert_eq!(found, expect, "{pattern} {place}");
+        };
+        check("a/*", "a/new", true);
+        check("way/*", "a/new", true);
+        check("a/../*.x", "new.x", true);
+        check("*/*", "a/new", true);
+        check("a/*", "a/b/new", false);
+        check("a/*", "new", false);
+        check("a/*", "a", false);
+        check("*.fa", "new.parquet", false);
+        check("*", ".new", false);
+        check(".n*", ".new", true);
+        check("*/new", "a/new", true);
+        check("**", "a/b/new", true);
+        check("**/*.x", "new.x", true);
+        check("**/*.x", "a/b/new.x", true);
+        check("**/*.x", "a/.b/new.x", false);
+        check("a/*/", "a/new", false);
     }
 }

@@ -60,6 +60,23 @@ pub(super) fn paths_of(source: &str) -> Result<Vec<PathBuf>, InputError> {
     Ok(paths)
 }
 
+/// Whether the patterns of a source would match a file whose path leads to `place`, were there one.
+pub fn could_match(source: &str, place: &Path) -> bool {
+    let is_literal = source == STDIN
+        || source.len() > MOST_SOURCE_BYTES
+        || Path::new(source).symlink_metadata().is_ok();
+    if is_literal {
+        return false;
+    }
+    // What is wrong with a source is said when it is searched.
+    let patterns = at_home(source).ok().and_then(|at| alternatives(&at).ok());
+    patterns.unwrap_or_default().iter().any(|pattern| {
+        pattern::is_pattern(pattern)
+            && !Path::new(pattern).exists()
+            && pattern::could_match(pattern, place)
+    })
+}
+
 const BRACES: &str = "braces hold alternatives, as `{a,b}.fasta`, or a range of at most 1000 numbers, as `{01..12}.fasta`";
 
 /// Refuses what names a place elsewhere.

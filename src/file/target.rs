@@ -11,6 +11,8 @@ use std::{
 
 /// Links that lead to a file at most, as on Linux.
 const MOST_LINKS: usize = 40;
+/// Folders that are created for a file at most: no path has more.
+const MOST_FOLDERS: usize = 4096;
 
 /// What becomes of a file that has the name already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +77,7 @@ pub fn check_target(target: &Path, existing: Existing) -> Result<(), FileError> 
 /// As [`check_target`].
 pub fn create(target: &Path) -> Result<File, FileError> {
     check_target(target, Existing::IsReplaced)?;
-    create_folder(folder_of(target))?;
+    create_folder(folder_of(&behind_links(target)?))?;
     let io = |error| FileError::io("write", target, error);
     let opened = File::options()
         .write(true)
@@ -96,12 +98,28 @@ pub fn create(target: &Path) -> Result<File, FileError> {
     Ok(file)
 }
 
-/// Creates a folder and those that it is in, as far as they are missing.
+/// Creates a folder and those that it is in, as far as they are missing, also where a link leads to
+/// nothing yet.
 ///
 /// # Errors
 /// If the file system refuses.
 pub fn create_folder(folder: &Path) -> Result<(), FileError> {
-    fs::create_dir_all(folder).map_err(|error| FileError::io("create the folder", folder, error))
+    create_folders(folder, MOST_FOLDERS)
+        .map_err(|error| FileError::io("create the folder", folder, error))
+}
+
+fn create_folders(folder: &Path, most: usize) -> io::Result<()> {
+    // Links can lead around in circles.
+    let most = most.checked_sub(1).ok_or(Errno::ELOOP)?;
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let place = end_of_links(folder)?;
+    create_folders(folder_of(&place), most)?;
+    match fs::create_dir(&place) {
+        Err(_) if place.is_dir() => Ok(()),
+        result => result,
+    }
 }
 
 /// The folder that a file is in.
@@ -114,6 +132,10 @@ pub(super) fn folder_of(target: &Path) -> &Path {
 
 /// Where the links lead that `target` is, if it is one; nothing need be there.
 pub(super) fn behind_links(target: &Path) -> Result<PathBuf, FileError> {
+    end_of_links(target).map_err(|error| FileError::io("write", target, error))
+}
+
+fn end_of_links(target: &Path) -> io::Result<PathBuf> {
     let mut path = target.to_owned();
     for _ in 0..MOST_LINKS {
         match path.read_link() {
@@ -123,7 +145,7 @@ pub(super) fn behind_links(target: &Path) -> Result<PathBuf, FileError> {
             Err(_) => return Ok(path),
         }
     }
-    Err(FileError::io("write", target, Errno::ELOOP.into()))
+    Err(Errno::ELOOP.into())
 }
 
 #[cfg(test)]
@@ -140,12 +162,14 @@ mod tests {
         mkfifo(&at("pipe"), Mode::S_IRWXU).unwrap();
         symlink("pipe", at("link")).unwrap();
         symlink("nowhere/new", at("dangling")).unwrap();
-        fs::create_dir(at("nowhere")).unwrap();
-        for name in ["old", "new/folder/a", "dangling"] {
+        symlink("later/a", at("way")).unwrap();
+        for name in ["old", "new/folder/a", "dangling", "way/b/c"] {
             create(&at(name)).unwrap();
             assert_eq!(fs::read_to_string(at(name)).unwrap(), "");
         }
-        assert!(at("nowhere/new").exists());
+        assert!(at("nowhere/new").exists() && at("later/a/b/c").exists());
+        symlink("round/about", at("round")).unwrap();
+        assert!(create_folder(&at("round/a")).is_err());
         for name in ["pipe", "link", "nowhere", "/dev/null"] {
             assert!(open(&at(name)).is_err(), "{name}");
         }

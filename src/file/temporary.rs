@@ -1,8 +1,9 @@
 //! Files and folders that must not outlive the program.
 
+use super::FileError;
 use std::{
     collections::BTreeSet,
-    fs, io, mem,
+    env, fs, io, mem,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError, TryLockError},
     thread,
@@ -86,9 +87,11 @@ impl TemporaryFolder {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn new() -> io::Result<Self> {
+    pub fn new() -> Result<Self, FileError> {
         let make = || tempfile::Builder::new().prefix("runner-").tempdir();
-        let (folder, registration) = register(make, tempfile::TempDir::path)?;
+        let (folder, registration) = register(make, tempfile::TempDir::path).map_err(|error| {
+            FileError::io("create a temporary folder in", &env::temp_dir(), error)
+        })?;
         Ok(Self {
             folder,
             _registration: registration,

@@ -72,6 +72,16 @@ impl Sample {
         }
     }
 
+    /// The names in a line of a file of samples, in the order of its columns: the run's, then those of
+    /// all that is measured.
+    pub fn line_names() -> Vec<&'static str> {
+        let metrics = Metric::all().map(Metric::name);
+        std::iter::once("run")
+            .chain(metrics)
+            .chain([Throttle::NAME])
+            .collect()
+    }
+
     /// The value of a metric.
     pub fn get(&self, metric: Metric) -> Option<f64> {
         self.values[metric as usize]

@@ -1,7 +1,7 @@
 //! Samples as lines of a file, as batches end.
 
 use super::MonitorError;
-use crate::meter::{Metric, Sample, Throttle};
+use crate::meter::{Metric, Sample};
 use serde::Serialize;
 use std::{
     fs::File,
@@ -87,8 +87,7 @@ impl MetricsFile {
 
 /// The names of the columns.
 fn header() -> String {
-    let metrics: Vec<_> = Metric::all().map(Metric::name).collect();
-    format!("run,{},{}", metrics.join(","), Throttle::NAME)
+    Sample::line_names().join(",")
 }
 
 /// No value holds a comma, a quote or a line end, and what was not measured is empty.
@@ -104,6 +103,7 @@ fn csv(run: u64, sample: &Sample) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::meter::Throttle;
 
     fn sample() -> Sample {
         let mut sample = Sample::new(0.5);

@@ -14,7 +14,7 @@ pub use destination::destination;
 pub use ours::check_ours;
 pub use register::{Claim, Register};
 pub use role::Role;
-pub use target::check_target;
+pub use target::{check_in_place, check_target};
 
 use crate::{file::FileError, job::Problems};
 

@@ -4,6 +4,7 @@ use super::{PathError, Role};
 use crate::{
     file::{self, FileError},
     job::Problems,
+    meter::{Metric, Sample},
 };
 use std::{
     io::{self, Read, Seek, SeekFrom},
@@ -73,14 +74,17 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
             head.trim_ascii_start().starts_with(b"<!doctype html>")
                 && contains(head, b"<meta name=\"generator\" content=\"runner\">")
         }
-        Role::Metrics => line.starts_with("run,seconds,") || line.starts_with("{\"run\":"),
+        Role::Metrics => line == Sample::line_names().join(",") || is_sample(line),
         Role::Trace => is_trace(head),
-        Role::Prometheus => line.starts_with("# HELP runner_"),
+        Role::Prometheus => Metric::all()
+            .any(|metric| line == format!("# HELP runner_{} {}", metric.name(), metric.meaning())),
         Role::SweepTable | Role::SavedTable => {
+            // What others have added to a table stands before or behind what this program writes.
             let is_csv = || {
-                let columns: Vec<_> = line.split(',').map(|name| name.trim_matches('"')).collect();
-                let has = |name| columns.contains(&name);
-                has("repeat") && has("n_ok") && has("error")
+                let begins = |start| line.trim_start_matches('"').starts_with(start);
+                (begins("param.") || begins("repeat,"))
+                    && format!(",{line}").contains(",repeat,n_ok,")
+                    && line.ends_with(",error")
             };
             let is_parquet = || {
                 let has = |name| contains(&ends.tail, name);
@@ -98,6 +102,14 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
         | Role::Embeddings
         | Role::Printed => false,
     }
+}
+
+/// Whether a line is a sample of a run, with all that is measured and nothing else.
+fn is_sample(line: &str) -> bool {
+    let sample: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(line).unwrap_or_default();
+    let names = Sample::line_names();
+    sample.len() == names.len() && names.iter().all(|name| sample.contains_key(*name))
 }
 
 /// Whether a file begins with the name of a run, or is a trace without any.
@@ -142,9 +154,20 @@ mod tests {
             check(role, "\u{0}\u{1}", false);
         }
         check(Role::Report, "<!doctype html><html><p>mine</p>", false);
-        check(Role::Metrics, "run,seconds,records\n1,2,3\n", true);
-        check(Role::Metrics, "run,score\n1,2\n", false);
-        check(Role::Metrics, "{\"run\":1,\"seconds\":2}\n", true);
+        let header = Sample::line_names().join(",");
+        check(Role::Metrics, &header, true);
+        check(Role::Metrics, &format!("{header}\n1,2,3\n"), true);
+        check(Role::Metrics, &format!("{header},score\n"), false);
+        check(Role::Metrics, &format!(",{header}\n"), false);
+        check(Role::Metrics, "run,seconds,score\n1,2\n", false);
+        let sample = serde_json::to_value(Sample::new(1.0)).unwrap();
+        let mut line = serde_json::json!({ "run": 1 });
+        let entries = line.as_object_mut().unwrap();
+        entries.extend(sample.as_object().unwrap().clone());
+        check(Role::Metrics, &format!("{line}\n"), true);
+        line["score"] = 2.into();
+        check(Role::Metrics, &format!("{line}\n"), false);
+        check(Role::Metrics, "{\"run\":1,\"seconds\":2}\n", false);
         check(
             Role::Trace,
             "[\n{\"args\":{\"name\":\"1: a\"},\"name\":\"process_name\",\"pid\":1},\n",
@@ -157,10 +180,21 @@ mod tests {
             "[{\"name\":\"process_name\",\"pid\":1,\"args\":{\"name\":\"python\"}}]",
             false,
         );
-        check(Role::Prometheus, "# HELP runner_tokens tokens\n", true);
+        let first = Metric::all().next().unwrap();
+        let help = format!("# HELP runner_{} {}\n", first.name(), first.meaning());
+        check(Role::Prometheus, &help, true);
+        check(
+            Role::Prometheus,
+            "# HELP runner_jobs jobs of a runner\n",
+            false,
+        );
         check(Role::Prometheus, "# HELP node_cpu seconds\n", false);
         check(Role::SweepTable, "param.a,repeat,n_ok,error\n", true);
+        check(Role::SweepTable, "repeat,n_ok,seconds,error\n", true);
+        check(Role::SweepTable, "\"param.a,b\",repeat,n_ok,error\n", true);
         check(Role::SweepTable, "repeat,error\n", false);
+        check(Role::SweepTable, ",param.a,repeat,n_ok,error\n", false);
+        check(Role::SweepTable, "param.a,repeat,n_ok,error,score\n", false);
         std::fs::remove_file(&path).unwrap();
         check_ours(Role::Report, &path).unwrap();
     }

@@ -47,6 +47,33 @@ impl Claim {
         self
     }
 
+    /// Whether the file is to be written.
+    pub fn is_written(&self) -> bool {
+        !self.role.is_read() && self.role != Role::Printed
+    }
+
+    /// Where the path leads.
+    pub fn place(&self) -> PathBuf {
+        destination(&self.path)
+    }
+
+    /// What is wrong if the pattern of an input matches the path of a file that is to be written.
+    pub fn is_matched_by(&self, pattern: &str) -> Problem {
+        let role = self.role.describe();
+        Problem {
+            message: format!(
+                "`{}` is {role}, and the pattern `{pattern}` would make it an input, too",
+                self.name
+            ),
+            hint: Some(
+                "nothing was overwritten; write into another folder, or give the pattern the ending \
+                 of the inputs, as in `*.fasta`"
+                    .to_owned(),
+            ),
+            option: self.option.map(str::to_owned),
+        }
+    }
+
     /// The same claim by way of an option.
     pub fn by_option(mut self, option: &'static str) -> Self {
         self.option = Some(option);

@@ -2,7 +2,10 @@
 
 use super::{PathError, destination::destination};
 use crate::{file::FileError, job::Problems};
-use nix::unistd::{AccessFlags, access};
+use nix::{
+    errno::Errno,
+    unistd::{AccessFlags, access},
+};
 use std::{io, path::Path};
 
 /// Folders in which the kernel shows itself and keeps nothing.
@@ -36,6 +39,17 @@ pub fn check_target(path: &Path) -> Result<(), PathError> {
     check_folder(place.parent().unwrap_or(&place))
 }
 
+/// Checks that the file that is at `path`, if there is one, could be written anew without being replaced.
+///
+/// # Errors
+/// It cannot be written to.
+pub fn check_in_place(path: &Path) -> Result<(), PathError> {
+    match access(path, AccessFlags::W_OK) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(error) => Err(FileError::io("write", path, error.into()).into()),
+    }
+}
+
 /// Checks that files could be written in `folder`, which need not be there.
 fn check_folder(folder: &Path) -> Result<(), PathError> {
     let Some(existing) = folder.ancestors().find(|ancestor| ancestor.exists()) else {
@@ -65,8 +79,14 @@ fn refused(message: String, hint: String) -> PathError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::{sys::stat::Mode, unistd::mkfifo};
-    use std::fs;
+    use nix::{
+        sys::stat::Mode,
+        unistd::{geteuid, mkfifo},
+    };
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::PermissionsExt,
+    };
 
     #[test]
     fn files_have_a_place() {
@@ -92,5 +112,17 @@ mod tests {
             Path::new("/proc/none/new"),
             "cannot create the folder `/proc/none`",
         );
+    }
+
+    #[test]
+    fn what_is_written_in_place_must_let_itself_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        check_in_place(&path).unwrap();
+        fs::write(&path, "").unwrap();
+        check_in_place(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+        // Root may do anything.
+        assert_eq!(check_in_place(&path).is_err(), !geteuid().is_root());
     }
 }

@@ -1,12 +1,10 @@
 //! The terminal: the one place that writes to it.
 
+use crate::text::printable;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use std::{
-    io::{self, Write},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    io::{self, IsTerminal, Write},
+    sync::{Arc, OnceLock},
 };
 
 /// Standard output and standard error, with bars that step aside while anything else is written.
@@ -14,7 +12,8 @@ use std::{
 #[derive(Clone, Debug)]
 pub struct Console {
     bars: MultiProgress,
-    is_closed: Arc<AtomicBool>,
+    /// Why nothing more can be printed.
+    failure: Arc<OnceLock<io::Error>>,
 }
 
 impl Default for Console {
@@ -22,26 +21,31 @@ impl Default for Console {
         Self {
             // Bars hide themselves where standard error is no terminal.
             bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
-            is_closed: Arc::default(),
+            failure: Arc::default(),
         }
     }
 }
 
 impl Console {
-    /// Writes what a script prints to standard output.
+    /// Writes what a script prints to standard output: as it is, but for what a terminal would obey.
     pub fn print(&self, text: &str) {
         let result = self.aside(|| {
             let mut output = io::stdout().lock();
-            writeln!(output, "{text}").and_then(|()| output.flush())
+            match output.is_terminal() {
+                true => writeln!(output, "{}", printable(text)),
+                false => writeln!(output, "{text}"),
+            }?;
+            output.flush()
         });
-        if result.is_err() {
-            self.is_closed.store(true, Ordering::Release);
+        if let Err(error) = result {
+            // The first one says why.
+            let _ = self.failure.set(error);
         }
     }
 
-    /// Whether standard output is gone, for instance because `head` has seen enough.
-    pub fn is_closed(&self) -> bool {
-        self.is_closed.load(Ordering::Acquire)
+    /// Why standard output cannot be written any more, for instance because `head` has seen enough.
+    pub fn failure(&self) -> Option<&io::Error> {
+        self.failure.get()
     }
 
     /// Writes lines to standard error, without colours where they are not wanted.

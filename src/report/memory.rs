@@ -4,15 +4,21 @@
 pub fn peak_memory_bytes() -> u64 {
     std::fs::read_to_string("/proc/self/status")
         .ok()
-        .and_then(|status| parse_peak_memory(&status))
+        .and_then(|status| parse_memory(&status, "VmHWM:"))
         .unwrap_or(0)
 }
 
-/// `VmHWM` of a `/proc/<pid>/status`, which is in KiB.
-fn parse_peak_memory(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// The resident memory of this process, in bytes; 0 where the system does not tell.
+pub fn resident_memory_bytes() -> u64 {
+    std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| parse_memory(&status, "VmRSS:"))
+        .unwrap_or(0)
+}
+
+/// An entry of a `/proc/<pid>/status`, which is in KiB.
+fn parse_memory(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }
@@ -24,8 +30,10 @@ mod tests {
     #[test]
     fn the_kernels_form_is_understood() {
         let status = "VmPeak:\t  9000 kB\nVmHWM:\t    1234 kB\nVmRSS:\t 1000 kB\n";
-        assert_eq!(parse_peak_memory(status), Some(1234 * 1024));
-        assert_eq!(parse_peak_memory("VmRSS:\t 1000 kB\n"), None);
+        assert_eq!(parse_memory(status, "VmHWM:"), Some(1234 * 1024));
+        assert_eq!(parse_memory(status, "VmRSS:"), Some(1000 * 1024));
+        assert_eq!(parse_memory("VmRSS:\t 1000 kB\n", "VmHWM:"), None);
+        assert!(resident_memory_bytes() > 0);
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod table;
 pub use details::{LengthHistogram, RejectedRecord, RunDetails};
 pub use embeddings::Embeddings;
 pub use error::ReportError;
-pub use memory::peak_memory_bytes;
+pub use memory::{peak_memory_bytes, resident_memory_bytes};
 pub use page::{Failure, PageRun, page};
 pub use record::RunReport;
 pub use summary::{GpuSummary, RunSummary};

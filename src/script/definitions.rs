@@ -1,7 +1,7 @@
 //! The script API as a definitions file, for editors and for readers.
 
 use super::{
-    Rehearsal, constants,
+    constants,
     engine::{self, Setup},
     session::Session,
     source::Sources,
@@ -27,14 +27,14 @@ pub fn definitions() -> String {
 
 /// An engine that no script runs on.
 fn bare_engine() -> (Engine, Scope<'static>) {
-    let (host, _) = Rehearsal::new();
     let constants = constants("", &[]);
     let engine = engine::build(Setup {
-        session: Session::new(Box::new(host)),
+        session: Session::of_foresight(CancelToken::default()),
         sources: Sources::default(),
         constants: constants.clone(),
         console: None,
         cancel: CancelToken::default(),
+        deadline: None,
     });
     (engine, constants)
 }

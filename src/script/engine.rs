@@ -1,8 +1,15 @@
 //! The script engine, set up.
 
-use super::{api, modules::Modules, session::Session, source::Sources};
+use super::{
+    api,
+    memory::{Allowance, TooMuchMemory},
+    modules::Modules,
+    session::Session,
+    source::Sources,
+};
 use crate::{cancel::CancelToken, progress::Console};
 use rhai::{Dynamic, Engine, Module, Scope};
+use std::time::Instant;
 
 /// Script functions may call each other this deep.
 pub(super) const MAX_CALL_LEVELS: usize = 64;
@@ -24,6 +31,8 @@ pub(super) struct Setup {
     /// Where `print` goes, if anywhere.
     pub(super) console: Option<Console>,
     pub(super) cancel: CancelToken,
+    /// When a look ahead ends, if this is one.
+    pub(super) deadline: Option<Instant>,
 }
 
 /// An engine that knows the script API and stops when it is told to.
@@ -34,8 +43,10 @@ pub(super) fn build(setup: Setup) -> Engine {
         constants,
         console,
         cancel,
+        deadline,
     } = setup;
-    let module_session = session.clone();
+    let is_foresight = deadline.is_some();
+    let (module_session, allowance_session) = (session.clone(), session.clone());
     let mut engine = Engine::new();
     engine
         .set_strict_variables(true)
@@ -62,17 +73,29 @@ pub(super) fn build(setup: Setup) -> Engine {
             console.print(text);
         }
     });
-    engine.on_debug(|text, source, position| {
+    engine.on_debug(move |text, source, position| {
+        if is_foresight {
+            return;
+        }
         let source = source.unwrap_or("script");
         let line = position.line().unwrap_or(0);
         tracing::debug!(target: "script", "{source}:{line}: {text}");
     });
-    engine.on_progress(move |_| {
+    let allowance = Allowance::new(allowance_session);
+    engine.on_progress(move |n_operations| {
         if let Some(reason) = cancel.reason() {
             return Some(Dynamic::from(reason));
         }
+        if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            return Some(Dynamic::UNIT);
+        }
+        if allowance.is_exceeded(n_operations) {
+            return Some(Dynamic::from(TooMuchMemory));
+        }
         // Nobody reads what the script prints any more, as in `runner exec a.rhai | head`.
-        let is_closed = console.as_ref().is_some_and(Console::is_closed);
+        let is_closed = console
+            .as_ref()
+            .is_some_and(|console| console.failure().is_some());
         is_closed.then_some(Dynamic::UNIT)
     });
     engine

@@ -6,10 +6,12 @@ use crate::{
     fasta,
     job::{Dataset, EmbedOptions, Problem, Problems, SweepPlan, check_file_name, rejects_beside},
     monitor,
-    paths::{Claim, PathError, Register, Role, check_ours, check_target, destination},
+    paths::{
+        Claim, PathError, Register, Role, check_in_place, check_ours, check_target, destination,
+    },
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -17,20 +19,33 @@ use std::{
 /// alike, if it would destroy something.
 pub(super) struct Files {
     register: Register,
-    is_rehearsal: bool,
     /// Outputs that runs of a rehearsal would have written, and the size of their vectors.
     rehearsed: HashMap<PathBuf, usize>,
     n_sweeps: usize,
+    /// Whether this is a look ahead, before anything is done.
+    is_foresight: bool,
+    /// What is wrong whatever the script's runs give.
+    faults: Vec<Problems>,
+    /// Sources that are patterns. What they match may not be there yet.
+    patterns: BTreeSet<String>,
+    /// Where the files are that the script has written, and what they are for.
+    written: Vec<(PathBuf, Claim)>,
 }
+
+/// The size of vectors that nobody has looked at.
+const ANY_HIDDEN_SIZE: usize = 64;
 
 impl Files {
     /// No files yet, but for those that standard output and standard error go to.
-    pub(super) fn new(is_rehearsal: bool) -> Self {
+    pub(super) fn new() -> Self {
         let mut files = Self {
             register: Register::default(),
-            is_rehearsal,
             rehearsed: HashMap::new(),
             n_sweeps: 0,
+            is_foresight: false,
+            faults: Vec::new(),
+            patterns: BTreeSet::new(),
+            written: Vec::new(),
         };
         for (descriptor, name) in [(1, "standard output"), (2, "standard error")] {
             let path = PathBuf::from(format!("/proc/self/fd/{descriptor}"));
@@ -43,12 +58,80 @@ impl Files {
         files
     }
 
+    /// As [`new`](Self::new), for a look ahead.
+    pub(super) fn of_foresight() -> Self {
+        Self {
+            is_foresight: true,
+            ..Self::new()
+        }
+    }
+
+    /// Whether an error is one that the script has whatever its runs give: it is about the names of files,
+    /// or about two files that are one.
+    pub(super) fn is_certain(&self, problems: &Problems) -> bool {
+        self.faults.contains(problems)
+    }
+
+    /// Remembers what is wrong whatever the script's runs give.
+    fn certain<T>(&mut self, result: Result<T, Problems>) -> Result<T, Problems> {
+        if let Err(problems) = &result
+            && !self.faults.contains(problems)
+        {
+            self.faults.push(problems.clone());
+        }
+        result
+    }
+
+    /// Remembers what is wrong with an option that names a file, if nothing else is wrong: other options
+    /// may come from what a run gave.
+    pub(super) fn certain_option<T>(
+        &mut self,
+        option: &str,
+        result: Result<T, Problems>,
+    ) -> Result<T, Problems> {
+        let is_other = |problem: &Problem| problem.option.as_deref() != Some(option);
+        match &result {
+            Err(problems) if problems.0.iter().any(is_other) => result,
+            _ => self.certain(result),
+        }
+    }
+
+    /// Gives each of `claims` its role.
+    fn claim(&mut self, claims: &[Claim]) -> Result<(), Problems> {
+        self.check(claims)?;
+        let claimed = self.register.claim(claims);
+        self.certain(claimed)?;
+        for claim in claims.iter().filter(|claim| claim.is_written()) {
+            let place = claim.place();
+            if !self.written.iter().any(|(written, _)| *written == place) {
+                self.written.push((place, claim.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that each of `claims` can have its role, and that no input's pattern matches what would be
+    /// written: the next run would read it.
+    fn check(&mut self, claims: &[Claim]) -> Result<(), Problems> {
+        let checked = self.register.check(claims).and_then(|()| {
+            let written = claims.iter().filter(|claim| claim.is_written());
+            let clashes = written.filter_map(|claim| {
+                let place = claim.place();
+                let mut patterns = self.patterns.iter();
+                let pattern = patterns.find(|pattern| fasta::could_match(pattern, &place))?;
+                Some(claim.is_matched_by(pattern))
+            });
+            Problems(clashes.collect()).none_or(())
+        });
+        self.certain(checked)
+    }
+
     /// Adds a file that is read.
     ///
     /// # Errors
     /// The script has it written.
     pub(super) fn read(&mut self, role: Role, path: &Path) -> Result<(), Problems> {
-        self.register.claim(&[Claim::new(role, path)])
+        self.claim(&[Claim::new(role, path)])
     }
 
     /// Adds files of a model.
@@ -58,22 +141,34 @@ impl Files {
     pub(super) fn model(&mut self, files: &[PathBuf]) -> Result<(), Problems> {
         let claim = |path: &PathBuf| Claim::new(Role::ModelFile, path);
         let claims: Vec<_> = files.iter().map(claim).collect();
-        self.register.claim(&claims)
+        self.claim(&claims)
     }
 
-    /// Adds the sources of a dataset, as far as they name files by themselves. What patterns match is
-    /// found when a run begins.
+    /// Adds the sources of a dataset: files that are named, and patterns. What patterns match is found
+    /// when a run begins.
     ///
     /// # Errors
-    /// The script has one of them written.
+    /// The script has one of them written, or a file that a pattern matches.
     pub(super) fn sources(&mut self, sources: &[String]) -> Result<(), Problems> {
         let is_plain = |source: &&String| !source.contains(['*', '?', '[', '{']);
+        let patterns: Vec<_> = sources.iter().filter(|source| !is_plain(source)).collect();
+        let matched = patterns.iter().filter_map(|pattern| {
+            let mut written = self.written.iter();
+            let (_, claim) = written.find(|(place, _)| fasta::could_match(pattern, place))?;
+            Some(Problem {
+                option: None,
+                ..claim.is_matched_by(pattern)
+            })
+        });
+        let matched = Problems(matched.collect()).none_or(());
+        self.certain(matched)?;
+        self.patterns.extend(patterns.into_iter().cloned());
         let claim = |source: &String| match source.as_str() {
             "-" => Claim::new(Role::Input, Path::new("/proc/self/fd/0")).named("-"),
             source => Claim::new(Role::Input, Path::new(source)),
         };
         let claims: Vec<_> = sources.iter().filter(is_plain).map(claim).collect();
-        self.register.claim(&claims)
+        self.claim(&claims)
     }
 
     /// Adds a file that runs write about themselves.
@@ -81,9 +176,12 @@ impl Files {
     /// # Errors
     /// It cannot be written, or must not be.
     pub(super) fn record(&mut self, record: Record, path: &Path) -> Result<(), Error> {
-        check_file(path)?;
+        self.certain(check_file(path))?;
         if record == Record::Metrics {
             monitor::check_ending(path)?;
+        }
+        if [Record::Metrics, Record::Trace].contains(&record) {
+            check_in_place(path)?;
         }
         self.written(Claim::new(record.role(), path), record.role(), path)
     }
@@ -102,10 +200,10 @@ impl Files {
             let rejects = rejects_beside(output);
             claims.push(Claim::new(Role::Output, output).by_option("output"));
             claims.push(Claim::new(Role::Rejects, &rejects).by_option("output"));
-            self.register.check(&claims)?;
+            self.check(&claims)?;
             self.check_output(output, &rejects, options.overwrite)?;
         }
-        Ok(self.register.claim(&claims)?)
+        Ok(self.claim(&claims)?)
     }
 
     /// Remembers that a run of a rehearsal would have written `output` with such vectors.
@@ -114,8 +212,10 @@ impl Files {
     }
 
     /// The size of the vectors of `path`, if a run of this rehearsal would have written it.
+    /// A look ahead reads no embeddings.
     pub(super) fn rehearsed(&self, path: &Path) -> Option<usize> {
-        self.rehearsed.get(&destination(path)).copied()
+        let rehearsed = self.rehearsed.get(&destination(path)).copied();
+        rehearsed.or_else(|| self.is_foresight.then_some(ANY_HIDDEN_SIZE))
     }
 
     /// Adds the files in which a sweep keeps its table, and gives the sweep a number.
@@ -139,18 +239,18 @@ impl Files {
     /// # Errors
     /// It cannot be written, or must not be.
     pub(super) fn table(&mut self, sweep: usize, role: Role, path: &Path) -> Result<(), Error> {
-        check_file(path)?;
+        self.certain(check_file(path))?;
         self.written(Claim::new(role, path).of(sweep), role, path)
     }
 
     fn written(&mut self, claim: Claim, role: Role, path: &Path) -> Result<(), Error> {
         check_target(path)?;
-        self.register.check(std::slice::from_ref(&claim))?;
+        self.check(std::slice::from_ref(&claim))?;
         check_ours(role, path)?;
         if [Role::Report, Role::Plot].contains(&role) {
-            check_page(path)?;
+            self.certain(check_page(path))?;
         }
-        Ok(self.register.claim(&[claim])?)
+        Ok(self.claim(&[claim])?)
     }
 
     /// Refuses an output that cannot be written, or that is there and is not to be replaced.
@@ -169,7 +269,7 @@ impl Files {
         if overwrite {
             return Ok(());
         }
-        let is_rehearsed = self.is_rehearsal && self.rehearsed(output).is_some();
+        let is_rehearsed = self.rehearsed.contains_key(&destination(output));
         let shown = output.display();
         let message = if is_rehearsed {
             format!("`output` is {shown}, which an earlier run of this script writes")

@@ -11,6 +11,7 @@ mod engine;
 mod files;
 mod host;
 mod live;
+mod memory;
 mod modules;
 mod rehearsal;
 mod rehearsed;
@@ -21,15 +22,21 @@ mod source;
 use crate::{
     cancel::{CancelToken, StopReason},
     error::Error,
+    job::Problems,
     paths::Role,
     progress::Console,
 };
+use api::Failure;
 use diagnostic::{Origin, diagnose};
 use engine::Setup;
+use memory::TooMuchMemory;
 use rhai::{Array, Dynamic, EvalAltResult, Scope};
 use session::Session;
 use source::Sources;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 pub use definitions::definitions;
 pub use diagnostic::Diagnostic;
@@ -83,7 +90,20 @@ impl Script {
     }
 }
 
+/// How long a script is looked through before it begins.
+const LONGEST_FORESIGHT: Duration = Duration::from_secs(1);
+
+/// How a script ended that did not end well.
+struct Ended {
+    error: ScriptError,
+    /// What was wrong with its plan, if it was that.
+    cause: Option<Problems>,
+}
+
 /// Runs `script`. What it prints goes to `console`, if there is one.
+///
+/// Before any work is done it is rehearsed, as far as that takes no time: a file that one part of it would
+/// write over, and that another part names later, must not be gone by then.
 ///
 /// # Errors
 /// See [`ScriptError`].
@@ -94,10 +114,35 @@ pub fn run(
     console: Option<Console>,
     cancel: CancelToken,
 ) -> Result<Finished, ScriptError> {
-    let session = Session::new(host);
-    begin(script, records, &session).map_err(|error| {
+    if !host.is_rehearsal() {
+        let session = Session::of_foresight(cancel.clone());
+        let deadline = Some(Instant::now() + LONGEST_FORESIGHT);
+        let foreseen = perform(script, records, &session, None, cancel.clone(), deadline);
+        if let Err(Ended { cause, error }) = foreseen
+            && cause.is_some_and(|problems| session.files().is_certain(&problems))
+        {
+            return Err(error);
+        }
+    }
+    let session = Session::new(host, cancel.clone());
+    perform(script, records, &session, console, cancel, None).map_err(|ended| ended.error)
+}
+
+fn perform(
+    script: &Script,
+    records: &[(Record, PathBuf)],
+    session: &Session,
+    console: Option<Console>,
+    cancel: CancelToken,
+    deadline: Option<Instant>,
+) -> Result<Finished, Ended> {
+    begin(script, records, session).map_err(|error| {
         let diagnostic = Diagnostic::of_error(&error);
-        ScriptError::Failed(Box::new(diagnostic))
+        Ended {
+            error: ScriptError::Failed(Box::new(diagnostic)),
+            // The next attempt begins with it, too.
+            cause: None,
+        }
     })?;
     let sources = Sources::default();
     sources.add(&script.name, &script.text);
@@ -108,6 +153,7 @@ pub fn run(
         constants: constants.clone(),
         console,
         cancel,
+        deadline,
     });
     let evaluate = || -> Result<(), Box<EvalAltResult>> {
         let mut ast = engine.compile_with_scope(&constants, &script.text)?;
@@ -119,12 +165,9 @@ pub fn run(
         Ok(()) => Ok(Finished {
             n_rejected: session.n_rejected(),
         }),
-        Err(error) => Err(match error.unwrap_inner() {
-            EvalAltResult::ErrorTerminated(token, _) => match token.clone().try_cast() {
-                Some(reason) => ScriptError::Stopped(reason),
-                None => ScriptError::OutputClosed,
-            },
-            _ => {
+        Err(error) => {
+            let cause = cause(&error);
+            let error = ending(&error).unwrap_or_else(|| {
                 let names: Vec<_> = constants.iter().map(|(name, _, _)| name).collect();
                 let origin = Origin {
                     engine: &engine,
@@ -133,8 +176,35 @@ pub fn run(
                     constants: &names,
                 };
                 ScriptError::Failed(Box::new(diagnose(*error, &origin)))
-            }
-        }),
+            });
+            Err(Ended { error, cause })
+        }
+    }
+}
+
+/// How a script ended that was told to end and is not to blame for it.
+fn ending(error: &EvalAltResult) -> Option<ScriptError> {
+    let EvalAltResult::ErrorTerminated(token, _) = error.unwrap_inner() else {
+        return None;
+    };
+    if token.is::<TooMuchMemory>() {
+        return None;
+    }
+    Some(match token.clone().try_cast() {
+        Some(reason) => ScriptError::Stopped(reason),
+        None => ScriptError::OutputClosed,
+    })
+}
+
+/// What was wrong with the plan of a script, if that ended it.
+fn cause(error: &EvalAltResult) -> Option<Problems> {
+    let EvalAltResult::ErrorRuntime(thrown, _) = error.unwrap_inner() else {
+        return None;
+    };
+    let failure = thrown.read_lock::<Failure>()?;
+    match failure.error() {
+        Error::Plan(problems) => Some(problems.clone()),
+        _ => None,
     }
 }
 

@@ -67,7 +67,7 @@ impl Modules {
     /// The module that `importer` means by `path`.
     fn find(&self, importer: Option<&str>, path: &str, position: Position) -> RhaiResultOf<Found> {
         let file = file_beside(importer, path);
-        match source::read(&file) {
+        match source::read_module(&file) {
             Ok(text) => {
                 let known = self.session.files().read(Role::Module, &file);
                 known.map_err(|problems| raised(problems, position))?;

@@ -1,13 +1,20 @@
 //! What the calls of one script share.
 
-use super::{Host, api::Failure, files::Files};
-use crate::{error::Error, file::TemporaryFolder, job::Problems};
+use super::{Host, Rehearsal, api::Failure, files::Files};
+use crate::{
+    cancel::CancelToken, error::Error, file::TemporaryFolder, job::Problems, paths::PathError,
+};
 use rhai::{Dynamic, EvalAltResult, NativeCallContext};
 use std::{
     cell::{Cell, OnceCell, RefCell, RefMut},
     path::{Path, PathBuf},
     rc::Rc,
+    thread,
+    time::{Duration, Instant},
 };
+
+/// How long a script sleeps at most before it looks whether it is to stop.
+const NAP: Duration = Duration::from_millis(50);
 
 /// The state of a running script. Clones share it. It travels as the engine's tag, so that
 /// registered functions need not be closures, which have no documentation.
@@ -20,16 +27,32 @@ struct State {
     /// Made when the script first asks for a temporary path, removed when the script ends.
     temporary: OnceCell<TemporaryFolder>,
     n_rejected: Cell<u64>,
+    /// How often the script has asked for something that is not done by the engine.
+    n_requests: Cell<u64>,
+    cancel: CancelToken,
+    is_rehearsal: bool,
 }
 
 impl Session {
-    pub(super) fn new(host: Box<dyn Host>) -> Self {
-        let files = Files::new(host.is_rehearsal());
+    pub(super) fn new(host: Box<dyn Host>, cancel: CancelToken) -> Self {
+        Self::of_files(host, Files::new(), cancel)
+    }
+
+    /// A rehearsal of which only the files matter.
+    pub(super) fn of_foresight(cancel: CancelToken) -> Self {
+        let (host, _) = Rehearsal::new();
+        Self::of_files(Box::new(host), Files::of_foresight(), cancel)
+    }
+
+    fn of_files(host: Box<dyn Host>, files: Files, cancel: CancelToken) -> Self {
         Self(Rc::new(State {
+            is_rehearsal: host.is_rehearsal(),
             host: RefCell::new(host),
             files: RefCell::new(files),
             temporary: OnceCell::new(),
             n_rejected: Cell::new(0),
+            n_requests: Cell::new(0),
+            cancel,
         }))
     }
 
@@ -46,6 +69,7 @@ impl Session {
     /// # Errors
     /// If the script is called back by a run, which has the host for itself.
     pub(super) fn host(&self) -> Result<RefMut<'_, Box<dyn Host>>, Box<EvalAltResult>> {
+        self.count_request();
         self.0.host.try_borrow_mut().map_err(|_| {
             raise(
                 "a closure that follows a run can neither load models, start runs nor ask for files"
@@ -62,7 +86,34 @@ impl Session {
     /// The files that the script names. They are borrowed for one question and never while the script
     /// is called back.
     pub(super) fn files(&self) -> RefMut<'_, Files> {
+        self.count_request();
         self.0.files.borrow_mut()
+    }
+
+    /// How often the script has asked for something that is not done by the engine: memory that the
+    /// program has taken since is not the script's.
+    pub(super) fn n_requests(&self) -> u64 {
+        self.0.n_requests.get()
+    }
+
+    /// Whether a run calls the script back.
+    pub(super) fn is_called_back(&self) -> bool {
+        self.0.host.try_borrow_mut().is_err()
+    }
+
+    fn count_request(&self) {
+        self.0.n_requests.set(self.0.n_requests.get() + 1);
+    }
+
+    /// Waits, but not in a rehearsal, and no longer once the script is to stop.
+    pub(super) fn sleep(&self, time: Duration) {
+        let start = Instant::now();
+        while !self.0.is_rehearsal && self.0.cancel.reason().is_none() {
+            let Some(rest) = time.checked_sub(start.elapsed()) else {
+                break;
+            };
+            thread::sleep(rest.min(NAP));
+        }
     }
 
     pub(super) fn add_rejected(&self, records: u64) {
@@ -85,7 +136,7 @@ impl Session {
         }
         if self.0.temporary.get().is_none() {
             let folder = TemporaryFolder::new()
-                .map_err(|error| raise(format!("no temporary folder: {error}")))?;
+                .map_err(|error| raise_error(PathError::from(error).into()))?;
             self.0.temporary.get_or_init(|| folder);
         }
         let folder = self.0.temporary.get().expect("it was made just above");

@@ -1,6 +1,6 @@
 //! The texts of a script and of the modules that it imports.
 
-use crate::fasta::Compression;
+use crate::{fasta::Compression, file};
 use std::{
     cell::RefCell,
     collections::BTreeMap,
@@ -52,6 +52,21 @@ impl Unreadable {
 /// # Errors
 /// The file cannot be read, or is no script.
 pub(super) fn read(path: &Path) -> Result<String, Unreadable> {
+    read_opened(path, |path| File::open(path))
+}
+
+/// As [`read`], of a file. Nobody waits for what may come through a pipe.
+///
+/// # Errors
+/// As [`read`], and if it is no file.
+pub(super) fn read_module(path: &Path) -> Result<String, Unreadable> {
+    read_opened(path, file::open)
+}
+
+fn read_opened(
+    path: &Path,
+    open: impl FnOnce(&Path) -> io::Result<File>,
+) -> Result<String, Unreadable> {
     let is_folder = path.is_dir();
     if is_folder {
         return Err(Unreadable::new(
@@ -60,7 +75,7 @@ pub(super) fn read(path: &Path) -> Result<String, Unreadable> {
         ));
     }
     let mut bytes = Vec::new();
-    File::open(path)
+    open(path)
         .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|error| Unreadable {
             message: format!("cannot be read: {error}"),
@@ -175,6 +190,8 @@ mod tests {
             &vec![b' '; 16 * 1024 * 1024 + 1],
             "is larger than 16 MiB, which no script is",
         );
+        let device = read_module(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(device.message, "cannot be read: it is not a file");
         assert_eq!(read(Path::new("/")).unwrap_err().message, "is a folder");
         assert!(read(Path::new("no/such")).unwrap_err().is_missing);
     }

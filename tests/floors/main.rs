@@ -22,7 +22,7 @@ const HOUSE: &[Room] = &[
     ("event", 0, &["meter"]),
     ("file", 0, &[]),
     ("job", 0, &[]),
-    ("paths", 0, &["file", "job"]),
+    ("paths", 0, &["file", "job", "meter"]),
     ("queue", 0, &["meter"]),
     ("text", 0, &[]),
     ("fasta", 1, &[]),

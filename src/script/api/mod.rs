@@ -5,6 +5,7 @@ mod dataset;
 mod embeddings;
 mod failure;
 mod model;
+mod pause;
 mod place;
 mod record;
 mod run;
@@ -38,6 +39,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_global_module(exported_module!(text::text_api).into())
         .register_global_module(exported_module!(failure::failure_api).into())
         .register_global_module(exported_module!(record::record_api).into())
+        .register_global_module(exported_module!(pause::pause_api).into())
         .register_global_module(exported_module!(place::place_api).into())
         .register_global_module(exported_module!(sweep::sweep_api).into())
         .register_global_module(exported_module!(embeddings::embeddings_api).into())

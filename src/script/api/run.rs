@@ -51,7 +51,8 @@ fn run_embed(
     let mut closures = Closures::take(context, &mut options, host.is_rehearsal());
     let options = option_map(context, options);
     let embed = || -> Result<Made, Error> {
-        let options = EmbedOptions::from_map(options)?;
+        let options = EmbedOptions::from_map(options);
+        let options = session.files().certain_option("output", options)?;
         options.check_fits(dataset)?;
         options.resolve_layers(model.info.n_layers)?;
         session.files().run(dataset, &options)?;

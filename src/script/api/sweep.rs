@@ -30,8 +30,10 @@ struct State {
 }
 
 fn open(context: &NativeCallContext, name: &str, options: OptionMap) -> RhaiResultOf<ScriptSweep> {
-    let plan = SweepPlan::from_map(name, options).map_err(plan_error)?;
     let session = Session::of(context);
+    let plan = SweepPlan::from_map(name, options);
+    let plan = session.files().certain_option("folder", plan);
+    let plan = plan.map_err(plan_error)?;
     let is_rehearsal = session.host()?.is_rehearsal();
     let number = session.files().sweep(&plan).map_err(raise_error)?;
     let table = match is_rehearsal {
@@ -109,7 +111,7 @@ impl ScriptSweep {
     ) -> RhaiResultOf<Result<Run, String>> {
         let value = match point.call_within_context::<Dynamic>(context, ()) {
             Ok(value) => value,
-            Err(error) if self.must_end(&error) => return Err(error),
+            Err(error) if self.must_end(&Session::of(context), &error) => return Err(error),
             Err(error) => return Ok(Err(message(&error))),
         };
         let type_name = context.engine().map_type_name(value.type_name()).to_owned();
@@ -123,9 +125,17 @@ impl ScriptSweep {
     }
 
     /// Whether an error of a point is not the point's.
-    fn must_end(&self, error: &EvalAltResult) -> bool {
+    fn must_end(&self, session: &Session, error: &EvalAltResult) -> bool {
         let inner = error.unwrap_inner();
         if !inner.is_catchable() {
+            return true;
+        }
+        // A file that two parts of the script are after is the script's fault, not that of a point.
+        if let EvalAltResult::ErrorRuntime(thrown, _) = inner
+            && let Some(failure) = thrown.read_lock::<Failure>()
+            && let Error::Plan(problems) = failure.error()
+            && session.files().is_certain(problems)
+        {
             return true;
         }
         // A rehearsal is there to find what a real sweep would write into every row, such as a
@@ -143,12 +153,7 @@ impl ScriptSweep {
     fn best(&self, figure: &str) -> RhaiResultOf<Map> {
         let better = Better::of(figure).map_err(plan_error)?;
         let table = self.0.table.borrow();
-        // No rehearsal measures a GPU.
-        let rehearsed = || {
-            let mut rows = table.rows().iter();
-            rows.find(|row| self.0.is_rehearsal && row.error.is_none())
-        };
-        match table.best(figure, better).or_else(rehearsed) {
+        match table.best(figure, better) {
             Some(row) => Ok(row_map(row)),
             None => Err(plan_error(table.why_no_best(figure))),
         }

@@ -1,7 +1,7 @@
 //! From an error of the engine to a diagnostic.
 
 use super::{
-    Diagnostic, Place, habit, locate,
+    Diagnostic, Place, habit, limit, locate,
     signature::{Signature, plain_type},
 };
 use crate::{
@@ -9,7 +9,6 @@ use crate::{
     job::{Problem, nearest},
     script::{
         api::{Failure, TYPES},
-        engine::{MAX_ARRAY_ITEMS, MAX_CALL_LEVELS, MAX_MAP_ENTRIES, MAX_STRING_BYTES},
         modules::SHIPPED,
         source::Sources,
     },
@@ -49,6 +48,10 @@ impl Finding {
             exit_code: exit_code::SCRIPT,
             problems: Vec::new(),
         }
+    }
+
+    fn of_limit((message, hint): (String, &str)) -> Self {
+        Self::new(message, Some(hint.to_owned()))
     }
 }
 
@@ -193,15 +196,20 @@ fn explain(error: &EvalAltResult, stop: &Stop, origin: &Origin<'_>) -> Finding {
         EvalAltResult::ErrorFunctionNotFound(call, _) => explain_call(call, origin),
         EvalAltResult::ErrorDotExpr(message, _) => explain_property(message, origin),
         EvalAltResult::ErrorVariableNotFound(name, _) => explain_variable(name, stop, origin),
-        EvalAltResult::ErrorDataTooLarge(what, _) => explain_size(what),
+        EvalAltResult::ErrorDataTooLarge(what, _) => Finding::of_limit(limit::of_a_value(what)),
         EvalAltResult::ErrorPropertyNotFound(name, _) => {
             Finding::new(format!("the map has no property `{name}`"), None)
         }
         EvalAltResult::ErrorModuleNotFound(name, _) => explain_module(name),
-        EvalAltResult::ErrorStackOverflow(_) => Finding::new(
-            format!("functions call each other more than {MAX_CALL_LEVELS} levels deep"),
-            Some("a function that calls itself needs a case in which it does not".to_owned()),
+        EvalAltResult::ErrorTerminated(..) => Finding::of_limit(limit::of_memory()),
+        EvalAltResult::ErrorDataRace(..) => Finding::new(
+            "a closure uses the variable whose method it was given to",
+            Some(
+                "let the closure use a copy: `let copy = table;`, which is the same table"
+                    .to_owned(),
+            ),
         ),
+        EvalAltResult::ErrorStackOverflow(_) => Finding::of_limit(limit::of_calls()),
         other => Finding::new(lower_first(&other.to_string()), None),
     }
 }
@@ -280,7 +288,7 @@ fn explain_parsing(kind: &ParseErrorType, stop: &Stop, origin: &Origin<'_>) -> F
             "syntax error: open string is not terminated",
             Some("it ends on its line, with `\"`; longer text stands in backquotes".to_owned()),
         ),
-        ParseErrorType::LiteralTooLarge(what, _) => explain_size(what),
+        ParseErrorType::LiteralTooLarge(what, _) => Finding::of_limit(limit::of_a_value(what)),
         other => {
             let missing = match other {
                 ParseErrorType::MissingToken(token, _) if token == ";" => {
@@ -305,23 +313,6 @@ fn explain_variable(name: &str, stop: &Stop, origin: &Origin<'_>) -> Finding {
     let mut finding = Finding::new(format!("there is no variable `{name}`"), near);
     finding.hints.extend(stop.habit());
     finding
-}
-
-/// Explains what the engine says of a value beyond its limits, such as "Length of string".
-fn explain_size(what: &str) -> Finding {
-    let what = what.to_lowercase();
-    let message = if what.contains("string") {
-        format!(
-            "strings of more than {} MiB are too large",
-            MAX_STRING_BYTES >> 20
-        )
-    } else if what.contains("map") {
-        format!("maps of more than {MAX_MAP_ENTRIES} entries are too large")
-    } else {
-        format!("arrays of more than {MAX_ARRAY_ITEMS} items are too large")
-    };
-    let hint = "what is in an array or a map counts, too; large data belong into files";
-    Finding::new(message, Some(hint.to_owned()))
 }
 
 /// Explains a call like `min_lenght (Dataset, i64)` that fits no function.

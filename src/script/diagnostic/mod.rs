@@ -6,6 +6,7 @@
 
 mod explain;
 mod habit;
+mod limit;
 mod locate;
 mod render;
 mod signature;
