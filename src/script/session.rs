@@ -105,15 +105,21 @@ impl Session {
         self.0.n_requests.set(self.0.n_requests.get() + 1);
     }
 
-    /// Waits, but not in a rehearsal, and no longer once the script is to stop.
-    pub(super) fn sleep(&self, time: Duration) {
+    /// Waits, but not in a rehearsal.
+    ///
+    /// # Errors
+    /// If the script is to stop, which it then does at once.
+    pub(super) fn sleep(&self, time: Duration) -> Result<(), Box<EvalAltResult>> {
         let start = Instant::now();
-        while !self.0.is_rehearsal && self.0.cancel.reason().is_none() {
-            let Some(rest) = time.checked_sub(start.elapsed()) else {
-                break;
-            };
+        while !self.0.is_rehearsal
+            && let Some(rest) = time.checked_sub(start.elapsed())
+        {
+            if let Some(reason) = self.0.cancel.reason() {
+                return Err(raise_error(Error::Stopped(reason)));
+            }
             thread::sleep(rest.min(NAP));
         }
+        Ok(())
     }
 
     pub(super) fn add_rejected(&self, records: u64) {
