@@ -10,7 +10,7 @@ mkdir -p "$bundle"
 cargo build --release --locked
 cp target/release/runner "$bundle/runner"
 # Cargo names each test binary; the library's unit tests and the tests of embeddings run on a GPU.
-cargo test --release --locked --no-run --lib --test embeddings 2>&1 |
+cargo test --release --locked --no-run --lib --test it 2>&1 |
     sed -n 's/.*Executable.*(\(.*\))/\1/p' |
     while read -r binary; do
         name=$(basename "$binary")

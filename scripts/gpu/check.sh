@@ -17,7 +17,7 @@ if [ $# -gt 0 ]; then
     chmod +x "$work/runner"
     export RUNNER_READER=$work/runner
 else
-    cargo test --release --locked --no-run --lib --test embeddings 2>&1 |
+    cargo test --release --locked --no-run --lib --test it 2>&1 |
         sed -n 's/.*Executable.*(\(.*\))/\1/p' |
         while read -r binary; do cp "$binary" "$work/$(basename "${binary%-*}")_tests"; done
 fi
@@ -26,7 +26,7 @@ chmod +x "$work"/*_tests
 failed=0
 # One thread: tests that share a GPU would wait for each other, and for its memory.
 "$work/runner_tests" --ignored --test-threads 1 --skip speed_of || failed=1
-"$work/embeddings_tests" --ignored --test-threads 1 --skip a_large_model --skip trained_weights || failed=1
+"$work/it_tests" --ignored --test-threads 1 --skip a_large_model --skip trained_weights || failed=1
 if [ "${SANITIZER:-1}" = 1 ] && command -v compute-sanitizer >/dev/null; then
     # cuBLASLt is not ours: racecheck reports its kernels, and initcheck does not see what they store.
     for pair in memcheck:every_kernel memcheck:every_product racecheck:every_kernel initcheck:every_kernel; do

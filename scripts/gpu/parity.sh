@@ -19,10 +19,10 @@ for n in range(64):
     print(f">s{n}\n{long[n % len(long)][: 3 + n * 1019 // 63]}")
 PYTHON
 DEVICE=cuda python3 scripts/golden/golden.py "$model"
-tests=(cargo test --release --locked --test embeddings --)
+tests=(cargo test --release --locked --test it --)
 if [ -n "$bundle" ]; then
     tests=("$(mktemp)")
-    gzip -dc "$bundle/embeddings_tests.gz" >"${tests[0]}"
+    gzip -dc "$bundle/it_tests.gz" >"${tests[0]}"
     chmod +x "${tests[0]}"
 fi
 RUNNER_GOLDEN=$model "${tests[@]}" --ignored --nocapture gpu::a_large_model

@@ -10,10 +10,10 @@ weights=$(realpath "$1")
 bundle=${2:+$(realpath "$2")}
 cd "$(dirname "$0")/../.."
 python3 scripts/golden/real_weights.py "$weights"
-tests=(cargo test --release --locked --test embeddings --)
+tests=(cargo test --release --locked --test it --)
 if [ -n "$bundle" ]; then
     tests=("$(mktemp)")
-    gzip -dc "$bundle/embeddings_tests.gz" >"${tests[0]}"
+    gzip -dc "$bundle/it_tests.gz" >"${tests[0]}"
     chmod +x "${tests[0]}"
 fi
 RUNNER_REAL_WEIGHTS=$weights "${tests[@]}" --include-ignored --nocapture trained_weights_agree

@@ -3,7 +3,7 @@
 //! `scripts/golden/layouts.py` has shown that transformers gives the same bits for all layouts with the
 //! same frequencies, so that one reference serves them.
 
-use crate::{
+use super::{
     files::{Stored, Tensors, check_refused, configure, folder, load, tensors},
     golden::{Bounds, check_outputs},
 };

@@ -1,6 +1,7 @@
 //! Which stage is blamed, on a device of given speed, with stages that are slower than they need to
 //! be: nothing here depends on how fast the machine is.
 
+use crate::{DEMO, RUNNER};
 use flate2::{Compression, write::GzEncoder};
 use runner::{
     cancel::CancelToken,
@@ -28,11 +29,6 @@ use std::{
 };
 use tempfile::TempDir;
 
-const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
-const DEMO: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/examples/models/esm2_t6_2M_demo"
-);
 /// Tokens of the input.
 const TOKENS: f64 = 600_000.0;
 /// Tokens of a batch: the input is some 150 batches.

@@ -1,6 +1,6 @@
 //! Model folders that tests make from a golden model: tensors changed, renamed or left out.
 
-use crate::common::project;
+use super::common::project;
 use runner::{
     job::{DeviceChoice, ModelSpec},
     model::{Model, ModelError},

@@ -1,5 +1,6 @@
 //! What runs write about themselves, and scripts that follow them, through the program.
 
+use crate::{ROOT, RUNNER};
 use nix::{pty::openpty, sys::stat::Mode, unistd::mkfifo};
 use runner::meter::{Metric, Throttle};
 use serde_json::Value;
@@ -13,9 +14,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-
-const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A job of 25 batches that takes half a second and measures ten times a second.
 const JOB: &str = r#"

@@ -1,7 +1,7 @@
 //! Embeddings on a GPU.
 #![expect(clippy::print_stdout, reason = "figures are for people")]
 
-use crate::{
+use super::{
     common::{GOLDEN_MODELS, golden_sequences, load_on, one_batch},
     finite,
     golden::{Bounds, Closeness, OUTPUTS, check, check_outputs, references},
@@ -266,7 +266,7 @@ fn the_exact_gelu_is_no_further_away() {
         device: DeviceChoice::Cuda(0),
         dtype: Some(Dtype::F16),
         gelu: Gelu::Exact,
-        ..ModelSpec::new(&crate::common::project(folder).to_string_lossy())
+        ..ModelSpec::new(&super::common::project(folder).to_string_lossy())
     };
     let bounds = Bounds {
         tolerance: f32::INFINITY,

@@ -1,6 +1,6 @@
 //! An embedding depends on its sequence and on nothing else.
 
-use crate::common::{GOLDEN_MODELS, golden_sequences, load, one_batch};
+use super::common::{GOLDEN_MODELS, golden_sequences, load, one_batch};
 use runner::{job::Pooling, model::Model};
 
 const DEMO: &str = GOLDEN_MODELS[4];

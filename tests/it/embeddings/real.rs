@@ -3,7 +3,7 @@
 //! `scripts/golden/real_weights.py FOLDER` fetches them, `RUNNER_REAL_WEIGHTS=FOLDER` says where they
 //! are, and `scripts/golden/real.py` has made the references.
 
-use crate::{
+use super::{
     common::load_on,
     golden::{Bounds, check_outputs},
 };

@@ -1,7 +1,7 @@
 //! Models through the real program: what they may be called, what their files may say, and what a
 //! device has room for.
 
-use crate::common::project;
+use super::common::project;
 use assert_cmd::Command;
 use std::{
     fs,
@@ -425,7 +425,7 @@ fn a_batch_that_does_not_fit_is_made_smaller() {
 
 #[test]
 fn an_embedding_that_is_not_finite_ends_the_run() {
-    use crate::files::{self, Stored};
+    use super::files::{self, Stored};
     let mut tensors = files::tensors(DEMO);
     const NAME: &str = "esm.embeddings.word_embeddings.weight";
     let half = &tensors[NAME];

@@ -1,6 +1,6 @@
 //! Embeddings against HF transformers in f32.
 
-use crate::common::{GOLDEN_MODELS, golden_sequences, load, one_batch, project};
+use super::common::{GOLDEN_MODELS, golden_sequences, load, one_batch, project};
 use runner::{job::Pooling, model::Model};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Whole runs on a GPU whose memory of batches is overwritten as soon as it may be.
 
-use crate::common::{GOLDEN_MODELS, load_on};
+use super::common::{GOLDEN_MODELS, load_on};
 use runner::{
     cancel::CancelToken,
     event::EventSender,

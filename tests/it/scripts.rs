@@ -1,7 +1,7 @@
 //! Scripts through the real program: diagnostics, exit codes, what goes where.
 //!
 //! - `scripts/*.rhai` are wrong, each in its own way; the snapshot beside each shows how
-//!   `runner check` explains it. `INSTA_UPDATE=always cargo test --test scripts` accepts changes.
+//!   `runner check` explains it. `INSTA_UPDATE=always cargo test --release scripts` accepts changes.
 //! - `scripts/good/*.rhai` are right.
 
 use assert_cmd::Command;
@@ -45,7 +45,7 @@ fn bad_scripts_are_explained() {
     scripts.sort();
     assert!(scripts.len() >= 25, "{} scripts", scripts.len());
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("scripts");
+    settings.set_snapshot_path("../scripts");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     for script in scripts {

@@ -1,5 +1,6 @@
 //! A FASTA file and the readers that read it.
 
+use crate::RUNNER;
 use runner::{
     cancel::{Abandonment, CancelToken},
     event::{Event, EventSender},
@@ -19,8 +20,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-
-pub const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
 
 /// A folder with a FASTA file of several work units.
 pub struct Fixture {

@@ -1,6 +1,7 @@
 //! Readers that die, hang, lie or see a GPU. They are the real program, behind wrappers that misbehave.
 
-use super::fixture::{CUT, Fixture, LONG, RUNNER, await_end, is_running, real_pool};
+use super::fixture::{CUT, Fixture, LONG, await_end, is_running, real_pool};
+use crate::RUNNER;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,

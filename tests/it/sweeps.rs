@@ -1,5 +1,6 @@
 //! Parameter sweeps through the program: tables, files, errors, and going on after an end.
 
+use crate::{ROOT, RUNNER};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::{
     fs::{self, File},
@@ -8,9 +9,6 @@ use std::{
     process::{Command, Output, Stdio},
 };
 use tempfile::TempDir;
-
-const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Twelve points, one of which fails. Each point says when it is run.
 const TWELVE: &str = r#"

@@ -2,6 +2,7 @@
 
 mod place;
 
+use crate::{DEMO, RUNNER};
 use nix::{
     sys::{
         signal::{Signal, kill},
@@ -31,12 +32,6 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-
-const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
-const DEMO: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/examples/models/esm2_t6_2M_demo"
-);
 
 /// Sends a signal to a process that must be alive.
 fn send(child: &mut Child, signal: Signal) {

@@ -1,7 +1,7 @@
 //! Weights that are not finite are never hidden: whatever is planted in them ends the run and names a
 //! sequence.
 
-use crate::{
+use super::{
     common::{load_on, one_batch},
     files::{self, Tensors, tensors},
 };

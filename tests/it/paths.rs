@@ -1,6 +1,7 @@
 //! Nothing is overwritten that a script reads, that another part of it writes, or that this program
 //! did not write; `runner exec` and `runner check` refuse alike.
 
+use crate::RUNNER;
 use runner::meter::Sample;
 use std::{
     collections::BTreeMap,
@@ -11,7 +12,6 @@ use std::{
 };
 use tempfile::TempDir;
 
-const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/hd16");
 const FASTA: &str = ">a\nMKTAYIAKQRQISFVK\n>b\nMSTN\n";
 

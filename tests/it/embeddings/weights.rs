@@ -1,6 +1,6 @@
 //! The forms in which people have weights, and the faults that they have.
 
-use crate::{
+use super::{
     common::{golden_sequences, one_batch, project},
     files::{self, Tensors, check_refused, load, save},
 };

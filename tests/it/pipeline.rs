@@ -1,5 +1,6 @@
 //! The whole job through the program: scripts in, Parquet out.
 
+use crate::{DEMO, RUNNER};
 use arrow_array::{Array, Float32Array, RecordBatch, StringArray};
 use flate2::{Compression, write::GzEncoder};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -19,12 +20,6 @@ use std::{
     process::Command,
 };
 use tempfile::TempDir;
-
-const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
-const DEMO: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/examples/models/esm2_t6_2M_demo"
-);
 
 /// Runs a script in `folder`, which must succeed, and gives what it printed.
 fn exec(folder: &TempDir, script: &str) -> String {

@@ -1,0 +1,38 @@
+//! What the program promises, checked on the real program and real data. One binary holds it all, because
+//! each further one is linked against the whole of burn again.
+//!
+//! A new test belongs where the promise is:
+//! - `floors`: how the sources are built and who may name whom.
+//! - `inputs`: what may be in a FASTA file, row by row of the README's table.
+//! - `readers`: subprocesses that die, hang or lie.
+//! - `embeddings`: the numbers, against HF transformers; on a GPU, too, where there is one.
+//! - `pipeline`: the whole job: order, packing, conservation.
+//! - `parquet`: the output, read back by the library that others read it with.
+//! - `paths`: nothing is replaced that the user did not ask to replace.
+//! - `endings`: what a run leaves that does not end well.
+//! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
+//! - `scripts`: the script language, its errors and exit codes.
+//! - `sweeps`: parameter sweeps.
+
+mod bottlenecks;
+mod embeddings;
+mod endings;
+mod floors;
+mod inputs;
+mod parquet;
+mod paths;
+mod pipeline;
+mod readers;
+mod scripts;
+mod sweeps;
+mod watching;
+
+/// The program.
+const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
+/// The folder of the project.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// The smallest trained model, which comes with the project.
+const DEMO: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/examples/models/esm2_t6_2M_demo"
+);
