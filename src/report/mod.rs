@@ -6,6 +6,7 @@
 mod details;
 mod embeddings;
 mod error;
+mod figure;
 mod memory;
 mod page;
 mod record;
@@ -16,8 +17,9 @@ mod table;
 pub use details::{LengthHistogram, RejectedRecord, RunDetails};
 pub use embeddings::Embeddings;
 pub use error::ReportError;
+pub use figure::{Better, FIGURES, Figure, Get, Unit};
 pub use memory::{peak_memory_bytes, resident_memory_bytes};
 pub use page::{Failure, PageRun, page};
 pub use record::RunReport;
 pub use summary::{GpuSummary, RunSummary};
-pub use sweep::{Better, Row, Sweep};
+pub use sweep::{Row, Sweep};

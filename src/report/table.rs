@@ -1,6 +1,9 @@
 //! A run's figures as text for people.
 
-use super::RunSummary;
+use super::{
+    RunSummary,
+    figure::{FIGURES, Figure},
+};
 use crate::text::printable;
 use comfy_table::{Table, presets::NOTHING};
 use std::fmt;
@@ -29,98 +32,45 @@ impl fmt::Display for RunSummary {
     }
 }
 
+/// What the lines are about, from top to bottom. Figures say in which one they stand.
+const SUBJECTS: [&str; 12] = [
+    "records", "tokens", "speed", "time", "readers", "memory", "GPU", "encoder", VERDICT, REMARK,
+    "output", "rejects",
+];
+const VERDICT: &str = "verdict";
+const REMARK: &str = "remark";
+
 impl RunSummary {
     fn lines(&self) -> Vec<(&'static str, String)> {
-        let mut records = format!("{} read", grouped(self.records));
-        if self.rejected > 0 {
-            records += &format!(", {} rejected", grouped(self.rejected));
-        }
-        if self.truncated > 0 {
-            records += &format!(", {} truncated", grouped(self.truncated));
-        }
-        let mut lines = vec![
-            ("records", records),
-            (
-                "tokens",
-                format!(
-                    "{} in {}, {:.1}% of {} filled",
-                    grouped(self.tokens),
-                    counted(self.batches, "batch", "batches"),
-                    self.packing_fill * 100.0,
-                    grouped(self.token_budget as u64)
-                ),
-            ),
-            (
-                "speed",
-                format!(
-                    "{} sequences/s, {} tokens/s, {} residues/s",
-                    rate(self.sequences_per_sec()),
-                    rate(self.tokens_per_sec()),
-                    rate(self.residues_per_sec())
-                ),
-            ),
-            (
-                "time",
-                format!(
-                    "{:.2} s; the encoder computed {:.2} s and waited {:.2} s",
-                    self.seconds, self.encoder_seconds, self.wait_seconds
-                ),
-            ),
-            (
-                "readers",
-                format!(
-                    "{}, {} restarted; prefetch {}",
-                    self.readers, self.reader_restarts, self.prefetch
-                ),
-            ),
-            (
-                "memory",
-                format!("{:.0} MB at most", self.peak_memory_bytes as f64 / 1e6),
-            ),
-        ];
-        if let (Some(gpu), Some(idle)) = (self.gpu, self.gpu_idle()) {
-            let mut figures = format!("idle {:.1}%", idle * 100.0);
-            if let Some(hidden) = self.upload_hidden() {
-                figures += &format!(", uploads {:.1}% hidden", hidden * 100.0);
+        let mut lines = Vec::new();
+        for subject in SUBJECTS {
+            match subject {
+                VERDICT => lines.extend(self.bottleneck.as_ref().map(|bottleneck| {
+                    let severity = bottleneck.severity.name();
+                    (subject, format!("{severity}: {bottleneck}"))
+                })),
+                REMARK => {
+                    let remarks = self.details.remarks.iter();
+                    lines.extend(remarks.map(|remark| (subject, remark.clone())));
+                }
+                _ => lines.extend(self.figures_about(subject).map(|text| (subject, text))),
             }
-            figures += &format!(", {:.2} GB taken", gpu.memory_bytes as f64 / 1e9);
-            lines.push(("GPU", figures));
-        }
-        if let Some(tflops) = self.tflops {
-            let (rate, unit) = flops(tflops);
-            let mut figures = format!("{rate} useful {unit} while computing");
-            if let Some(mfu) = self.mfu {
-                figures += &format!(", MFU {:.1}%", mfu * 100.0);
-            }
-            if let Some(utilization) = self.gpu_utilization {
-                figures += &format!(", GPU utilization {:.0}%", utilization * 100.0);
-            }
-            lines.push(("encoder", figures));
-        }
-        if let Some(bottleneck) = &self.bottleneck {
-            let severity = bottleneck.severity.name();
-            lines.push(("verdict", format!("{severity}: {bottleneck}")));
-        }
-        for remark in &self.details.remarks {
-            lines.push(("remark", remark.clone()));
-        }
-        if let Some(output) = &self.output {
-            let text = format!("{} (vectors of {})", output.display(), self.hidden_size);
-            lines.push(("output", text));
-        }
-        if let Some(rejects) = &self.rejects {
-            lines.push(("rejects", rejects.display().to_string()));
         }
         lines
     }
-}
 
-/// A rate of floating-point operations, and its unit: CPUs count in thousandths.
-pub(super) fn flops(tflops: f64) -> (String, &'static str) {
-    if tflops < 1.0 {
-        (rate(1e3 * tflops), "GFLOP/s")
-    } else {
-        (rate(tflops), "TFLOP/s")
+    /// The phrases of a line, unless its first one is missing.
+    fn figures_about(&self, subject: &str) -> Option<String> {
+        let place = |figure: &Figure| {
+            let phrase = figure.phrase.filter(|phrase| phrase.subject == subject);
+            phrase.map(|phrase| phrase.place)
+        };
+        let mut figures: Vec<&Figure> = FIGURES.iter().filter(|f| place(f).is_some()).collect();
+        figures.sort_by_key(|figure| place(figure));
+        let (first, others) = figures.split_first()?;
+        let mut text = first.worded(self)?;
+        text.extend(others.iter().filter_map(|figure| figure.worded(self)));
+        Some(text)
     }
 }
 
@@ -165,7 +115,7 @@ mod tests {
     use super::*;
     use crate::{
         meter::{Bottleneck, Severity, Stage},
-        report::RunDetails,
+        report::{GpuSummary, RunDetails},
     };
     use std::{path::PathBuf, sync::Arc};
 
@@ -181,7 +131,6 @@ mod tests {
             records: 1_234_567,
             sequences: 1_234_560,
             rejected: 7,
-            truncated: 0,
             residues: 400_000,
             tokens: 402_000,
             batches: 1,
@@ -190,13 +139,8 @@ mod tests {
             encoder_seconds: 18.5,
             wait_seconds: 0.5,
             tflops: Some(0.0612),
-            mfu: None,
-            gpu_utilization: None,
-            gpu: None,
-            reader_restarts: 0,
             peak_memory_bytes: 123_400_000,
             output: Some(PathBuf::from("out/a.parquet")),
-            rejects: None,
             bottleneck: Some(Bottleneck {
                 stage: Stage::Reading,
                 severity: Severity::Mild,
@@ -207,6 +151,7 @@ mod tests {
                 remarks: vec!["batches have room".to_owned()],
                 ..RunDetails::default()
             }),
+            ..RunSummary::default()
         }
     }
 
@@ -225,6 +170,40 @@ embedded 1,234,560 sequences with esm2_t6, f32 on CPU (2 threads)
  remark   batches have room
  output   out/a.parquet (vectors of 160)";
         assert_eq!(summary().to_string(), expect);
+    }
+
+    #[test]
+    fn a_run_on_a_gpu_has_lines_of_its_own() {
+        let mut run = RunSummary {
+            truncated: 3,
+            mfu: Some(0.5184),
+            gpu_utilization: Some(0.9),
+            gpu: Some(GpuSummary {
+                idle_seconds: 1.5,
+                upload_seconds: 1.0,
+                exposed_upload_seconds: 0.1,
+                memory_bytes: 2_340_000_000,
+            }),
+            ..summary()
+        };
+        let expect = [
+            " records  1,234,567 read, 7 rejected, 3 truncated",
+            " GPU      idle 7.5%, uploads 90.0% hidden, 2.34 GB taken",
+            " encoder  61.2 useful GFLOP/s while computing, MFU 51.8%, GPU utilization 90.0%",
+        ];
+        let text = run.to_string();
+        for line in expect {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        run.tflops = None;
+        assert!(!run.to_string().contains("MFU"), "nothing begins its line");
+    }
+
+    #[test]
+    fn every_figure_that_is_worded_has_a_line() {
+        for phrase in FIGURES.iter().filter_map(|figure| figure.phrase) {
+            assert!(SUBJECTS.contains(&phrase.subject), "{phrase:?}");
+        }
     }
 
     #[test]

@@ -13,8 +13,10 @@
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `sweeps`: parameter sweeps.
+//! - `docs`: what the documentation says of options and figures.
 
 mod bottlenecks;
+mod docs;
 mod embeddings;
 mod endings;
 mod floors;

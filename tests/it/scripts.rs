@@ -447,24 +447,6 @@ fn the_readme_has_every_option() {
 }
 
 #[test]
-fn the_readme_has_every_figure_of_a_run() {
-    let readme = fs::read_to_string("README.md").expect("the README");
-    let row = readme.lines().find(|line| line.starts_with("| `run.…` |"));
-    let cell = row.and_then(|row| row.split('|').nth(2)).expect("a cell");
-    let cell = cell.split(';').next().expect("a text always has a part");
-    let mut found: Vec<_> = cell.split('`').skip(1).step_by(2).collect();
-    found.sort_unstable();
-    let definitions = fs::read_to_string("scripts/runner.d.rhai").expect("the definitions");
-    let getter = |line: &str| {
-        let (name, rest) = line.strip_prefix("fn get ")?.split_once('(')?;
-        rest.starts_with("run: Run").then(|| name.to_owned())
-    };
-    let mut getters: Vec<_> = definitions.lines().filter_map(getter).collect();
-    getters.sort();
-    assert_eq!(found, getters);
-}
-
-#[test]
 fn the_readme_has_every_exit_code() {
     let readme = fs::read_to_string("README.md").expect("the README");
     let mut found = table(&readme, "| exit code |");

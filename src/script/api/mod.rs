@@ -4,6 +4,7 @@ mod bottleneck;
 mod dataset;
 mod embeddings;
 mod failure;
+mod figures;
 mod model;
 mod pause;
 mod place;
@@ -35,6 +36,8 @@ pub(super) const TYPES: [&str; 7] = [
 /// Registers everything. What is registered last comes first in the definitions, which are read in
 /// flow order.
 pub(super) fn register(engine: &mut Engine) {
+    let mut run = exported_module!(run::run_api);
+    figures::add_getters(&mut run);
     engine
         .register_global_module(exported_module!(text::text_api).into())
         .register_global_module(exported_module!(failure::failure_api).into())
@@ -45,7 +48,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_global_module(exported_module!(embeddings::embeddings_api).into())
         .register_global_module(exported_module!(bottleneck::bottleneck_api).into())
         .register_global_module(exported_module!(watching::watching_api).into())
-        .register_global_module(exported_module!(run::run_api).into())
+        .register_global_module(run.into())
         .register_global_module(exported_module!(model::model_api).into())
         .register_global_module(exported_module!(dataset::dataset_api).into());
 }
