@@ -9,6 +9,7 @@ use super::{
     words::{duration, sentence},
 };
 use crate::{
+    job::Thresholds,
     meter::Stage,
     report::{
         FIGURES, Figure as RunFigure, RunDetails, RunSummary, Unit,
@@ -170,9 +171,10 @@ fn settings(details: &RunDetails) -> Vec<Pair> {
 }
 
 fn thresholds(details: &RunDetails) -> Vec<Pair> {
-    let values = details.thresholds.values();
-    let pairs = values.map(|(name, value)| Pair::new(name, &value.to_string()));
-    pairs.into()
+    let settings = Thresholds::OPTIONS.settings(&details.thresholds);
+    settings
+        .map(|(name, value)| Pair::new(name, &value))
+        .collect()
 }
 
 /// What else a reader needs to do the same again.
