@@ -1,9 +1,6 @@
 //! The options of a call as a table: all that is read, shown and documented of them comes from its rows.
 
-use super::{
-    OptionMap, OptionValue, Problem, Problems,
-    options::{OptionReader, whole_in},
-};
+use super::{OptionMap, OptionValue, Problem, Problems, options::OptionReader};
 use std::{
     num::NonZeroUsize,
     ops::RangeInclusive,
@@ -314,13 +311,15 @@ impl<T> OptionRow<T> {
             value @ (OptionValue::Whole(_) | OptionValue::Decimal(_)) => value.plain(),
             value => format!("`{}`", value.describe()),
         };
-        let decimals = |range: &RangeInclusive<f64>| {
-            format!("a number from {} to {}", range.start(), range.end())
-        };
         let (mut text, mut values) = (self.doc.to_owned(), String::new());
         match &self.kind {
-            Kind::Whole(range, _) => values = whole_in(range),
-            Kind::Number(range, _) | Kind::Seconds(range, _) => values = decimals(range),
+            Kind::Whole(range, _) if *range.end() == i64::MAX => {
+                values = format!("at least {}", range.start());
+            }
+            Kind::Whole(range, _) => values = format!("{} to {}", range.start(), range.end()),
+            Kind::Number(range, _) | Kind::Seconds(range, _) => {
+                values = format!("{} to {}", range.start(), range.end());
+            }
             Kind::Flag(_) => {}
             Kind::Choice(names, _) => {
                 let names: Vec<_> = names.iter().map(|name| format!("`\"{name}\"`")).collect();
@@ -394,12 +393,7 @@ mod tests {
             assert_eq!((&*doc.default, &*doc.values), (default, values));
         };
         let embed = EmbedOptions::OPTIONS.docs();
-        check(
-            embed.clone(),
-            "readers",
-            "2",
-            "a whole number from 1 to 256",
-        );
+        check(embed.clone(), "readers", "2", "1 to 256");
         check(embed.clone(), "overwrite", "`false`", "");
         check(embed.clone(), "output", "none", "a path");
         let layers = "an array of different whole numbers";

@@ -1,11 +1,8 @@
 //! The figures of a run, as properties of it.
 
-use super::run::ScriptRun;
+use super::{comment::comment, run::ScriptRun};
 use crate::report::{FIGURES, Figure, Get};
 use rhai::{Dynamic, FuncRegistration, INT, Module};
-
-/// Characters of a line of documentation at most.
-const MOST_CHARS: usize = 96;
 
 /// Adds a getter for each figure.
 pub(super) fn add_getters(module: &mut Module) {
@@ -41,33 +38,4 @@ fn type_name(figure: &Figure) -> &'static str {
 fn sentence(figure: &Figure) -> String {
     let missing = figure.missing.map(|where_| format!(", or `()` {where_}"));
     format!("Returns {}{}.", figure.doc, missing.unwrap_or_default())
-}
-
-/// A text as the lines of a comment.
-pub(super) fn comment(text: &str) -> String {
-    let mut lines = vec!["///".to_owned()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("there is a first line");
-        if line.chars().count() + 1 + word.chars().count() > MOST_CHARS && *line != "///" {
-            lines.push(format!("/// {word}"));
-        } else {
-            line.push(' ');
-            line.push_str(word);
-        }
-    }
-    lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn comments_have_lines() {
-        let text = "word ".repeat(40);
-        let comment = comment(text.trim());
-        assert_eq!(comment.matches("word").count(), 40);
-        assert!(comment.lines().all(|line| line.starts_with("/// word")));
-        assert!(comment.lines().all(|line| line.len() <= MOST_CHARS));
-    }
 }

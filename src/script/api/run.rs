@@ -94,27 +94,7 @@ pub(super) mod run_api {
 
     /// Embeds a dataset. Options:
     ///
-    /// * `output`: the Parquet file to write, one row a sequence, in input order
-    /// * `overwrite`: replace an output file that exists (`false`)
-    /// * `overlap`: bring batches to the GPU and fetch embeddings while it computes others (`true`);
-    ///   `false` is for measuring what that gains
-    /// * `packing`: lay sequences end to end (`true`); `false` pads them to the longest of their
-    ///   batch, for measuring what packing gains
-    /// * `pooling`: `"mean"` over residues, `"max"` over residues, or `"cls"` (`"mean"`)
-    /// * `layers`: whose output is kept, from 0, the embedding output; -1 is the last (`[-1]`)
-    /// * `token_budget`: tokens in a batch (the device decides)
-    /// * `readers`: reader subprocesses (2)
-    /// * `prefetch`: packed batches that may wait for the encoder (4)
-    /// * `reader_timeout`: seconds a reader may be silent before it is replaced (60)
-    /// * `thresholds`: from which figures on the run counts as held back, a map with some of
-    ///   `gpu_util_critical` (0.5), `gpu_util_mild` (0.8), `gpu_idle` (0.1), `gpu_idle_goal` (0.05),
-    ///   `wait_ms` (5) and `fill` (0.85)
-    /// * `on_sample`: a closure that gets a map of measurements, by default twice a second, between
-    ///   batches; what it throws stops the run
-    /// * `on_bottleneck`: a closure that gets a `Bottleneck` when something holds the run back: once a
-    ///   minute for each stage, sooner if it gets worse; what it throws stops the run
-    /// * `monitor_hz`: measurements a second, from 0.001 to 10 (2); 0 for none
-    /// * `metrics_every`: batches between two lines of `metrics` and of the log (10)
+    /// {options of `embed`}
     ///
     /// # Example
     ///
