@@ -1,8 +1,8 @@
 //! How to embed a dataset.
 
 use super::{
-    Dataset, Delays, Layer, LongSequences, OptionMap, OptionTable, OptionValue, OutputFormat,
-    Problems, Thresholds,
+    Dataset, Delays, Effect, Layer, LongSequences, OptionMap, OptionTable, OptionValue,
+    OutputFormat, Problems, Thresholds,
     table::{OptionRow, non_zero},
 };
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
@@ -68,15 +68,15 @@ const OPTIONS: &[Row] = &[
         .otherwise("32,768 on a GPU (65,536 for small models), 4,096 on the CPU")
         .doc("tokens in a batch: residues, and two for each sequence. Halved, with a warning, where the GPU's \
               memory is too small")
-        .changes_output(),
+        .effect(Effect::LastBits),
     Row::choice("pooling", &Pooling::NAMES,
         |to, name| Pooling::from_name(name).map(|pooling| to.pooling = pooling), |of| of.pooling.name().into())
         .doc("how the vectors of a sequence's residues become one; `\"cls\"` takes that of the first token instead")
-        .changes_output(),
+        .effect(Effect::Values),
     Row::wholes("layers", |to, layers| to.layers = layers.into_iter().map(Layer).collect(),
         |of| OptionValue::List(of.layers.iter().map(|layer| layer.0.into()).collect()))
         .doc("hidden states to keep: 0 is the embedding output, -1 the last")
-        .changes_output(),
+        .effect(Effect::Values),
     Row::path("output", "a path, such as \"embeddings.parquet\"", |path| OutputFormat::of(path).map(|_| ()),
         |to, path| to.output = Some(path), |of| of.output.as_deref().into())
         .doc("the Parquet file to write, `.parquet` or `.pq`, a row a sequence in input order; without one the run \
@@ -89,7 +89,7 @@ const OPTIONS: &[Row] = &[
     Row::flag("packing", |to, flag| to.packing = flag, |of| of.packing.into())
         .doc("lay sequences end to end; `false` pads them to the longest of their batch, for measuring what \
               packing gains")
-        .changes_output(),
+        .effect(Effect::LastBits),
     Row::map("thresholds", |to, map| Thresholds::from_map(map).map(|read| to.thresholds = read),
         || Thresholds::OPTIONS.docs(), |of| OptionValue::Map(Thresholds::OPTIONS.map(&of.thresholds)))
         .doc("from which figures on a run counts as held back"),

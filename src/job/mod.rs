@@ -35,6 +35,6 @@ pub use options::nearest;
 pub use output::{OutputFormat, check_file_name, check_name, rejects_beside};
 pub use problem::{Problem, Problems};
 pub use sweep::SweepPlan;
-pub use table::{OptionDoc, OptionTable};
+pub use table::{Effect, OptionDoc, OptionTable};
 pub use thresholds::Thresholds;
 pub use value::{OptionMap, OptionValue};

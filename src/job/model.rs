@@ -1,7 +1,7 @@
 //! Which model to load, and where.
 
 use super::{
-    DeviceChoice, Dtype, Gelu, Mock, OptionMap, OptionTable, OptionValue, Problems,
+    DeviceChoice, Dtype, Effect, Gelu, Mock, OptionMap, OptionTable, OptionValue, Problems,
     table::OptionRow,
 };
 
@@ -28,19 +28,19 @@ const OPTIONS: &[Row] = &[
         |of| of.dtype.map_or(OptionValue::Nothing, |dtype| dtype.name().into()))
         .otherwise("`\"bf16\"` on a GPU, `\"f32\"` on the CPU")
         .doc("the number format of weights and activations; the CPU computes in `\"f32\"` only")
-        .changes_output(),
+        .effect(Effect::Values),
     Row::choice("device", &DeviceChoice::NAMES,
         |to, name| DeviceChoice::from_name(name).map(|device| to.device = device),
         |of| of.device.to_string().as_str().into())
         .doc("where the model runs: `\"auto\"`, the first GPU that works, else the CPU; `\"cuda:1\"` or a UUID as \
               `nvidia-smi -L` writes it, that GPU; `\"mock\"` hashes sequences instead of embedding them and serves to \
               measure everything around the model")
-        .changes_output(),
+        .effect(Effect::LastBits),
     Row::choice("gelu", &Gelu::NAMES, |to, name| Gelu::from_name(name).map(|gelu| to.gelu = gelu),
         |of| of.gelu.name().into())
         .doc("`\"auto\"`: the tanh form in bf16 and f16, which is faster and differs by less than rounding does, the erf \
               form in f32; `\"exact\"`: the erf form")
-        .changes_output(),
+        .effect(Effect::Values),
     Row::map("mock", |to, map| Mock::from_map(map).map(|mock| to.mock = mock), || Mock::OPTIONS.docs(),
         |of| OptionValue::Map(Mock::OPTIONS.map(&of.mock)))
         .doc("how the mock device behaves"),

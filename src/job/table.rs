@@ -23,8 +23,7 @@ pub(super) struct OptionRow<T> {
     doc: &'static str,
     /// What holds without it, in words, where its default is no value.
     otherwise: &'static str,
-    /// Whether a value or a row of the output can depend on it.
-    changes_output: bool,
+    effect: Effect,
     kind: Kind<T>,
     /// Its value as a script would write it; nothing for a closure, which the script language keeps.
     get: fn(&T) -> OptionValue,
@@ -54,6 +53,17 @@ enum Kind<T> {
     ),
     /// A closure, such as this one.
     Closure(&'static str),
+}
+
+/// What of an output can depend on an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing, but how and where it is made.
+    Nothing,
+    /// The last bits of values at most.
+    LastBits,
+    /// Values and rows.
+    Values,
 }
 
 /// What the documentation says of an option.
@@ -116,10 +126,14 @@ impl<T> OptionTable<T> {
         rows.map(|row| (row.name, row.setting(options)))
     }
 
-    /// Those on which a value or a row of the output can depend, for the output's metadata. What is not
-    /// set is left out.
-    pub fn of_output(&self, options: &T) -> impl Iterator<Item = (&'static str, String)> {
-        let rows = self.rows.iter().filter(|row| row.changes_output);
+    /// Those of which `effect` depends, as the metadata of an output has them. What is not set is left
+    /// out.
+    pub fn with_effect(
+        &self,
+        effect: Effect,
+        options: &T,
+    ) -> impl Iterator<Item = (&'static str, String)> {
+        let rows = self.rows.iter().filter(move |row| row.effect == effect);
         rows.filter_map(|row| {
             let value = (row.get)(options);
             (value != OptionValue::Nothing).then(|| (row.name, value.plain()))
@@ -217,7 +231,7 @@ impl<T> OptionRow<T> {
             name,
             doc: "",
             otherwise: "none",
-            changes_output: false,
+            effect: Effect::Nothing,
             kind,
             get,
         }
@@ -235,9 +249,9 @@ impl<T> OptionRow<T> {
         self
     }
 
-    /// The row of an option on which a value or a row of the output can depend.
-    pub(super) const fn changes_output(mut self) -> Self {
-        self.changes_output = true;
+    /// The row of an option on which this depends.
+    pub(super) const fn effect(mut self, effect: Effect) -> Self {
+        self.effect = effect;
         self
     }
 
@@ -361,7 +375,7 @@ pub(super) fn non_zero(number: i64) -> NonZeroUsize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{EmbedOptions, Mock, ModelSpec, SweepPlan, Thresholds};
+    use crate::job::{EmbedOptions, Layer, Mock, ModelSpec, SweepPlan, Thresholds};
     use std::collections::BTreeSet;
 
     /// Checks what holds for every table.
@@ -403,6 +417,26 @@ mod tests {
         check(model.clone(), "gelu", "`\"auto\"`", gelu);
         let mock = model.iter().find(|doc| doc.name == "mock").unwrap();
         assert!(mock.text.contains("; `jitter`, "), "{mock:?}");
+    }
+
+    #[test]
+    fn outputs_know_what_they_depend_on() {
+        let options = EmbedOptions {
+            layers: vec![Layer(0), Layer(33)],
+            ..EmbedOptions::default()
+        };
+        let check = |effect: Effect, expect: &[(&str, &str)]| {
+            let found: Vec<_> = EmbedOptions::OPTIONS
+                .with_effect(effect, &options)
+                .collect();
+            let found: Vec<_> = found
+                .iter()
+                .map(|(name, value)| (*name, &**value))
+                .collect();
+            assert_eq!(found, expect, "{effect:?}");
+        };
+        check(Effect::Values, &[("pooling", "mean"), ("layers", "0,33")]);
+        check(Effect::LastBits, &[("packing", "true")]);
     }
 
     #[test]
