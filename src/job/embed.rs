@@ -3,7 +3,7 @@
 use super::{
     Dataset, Delays, Effect, Layer, LongSequences, OptionMap, OptionTable, OptionValue,
     OutputFormat, Problems, Thresholds,
-    table::{OptionRow, non_zero},
+    row::{OptionRow, non_zero},
 };
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
@@ -88,7 +88,7 @@ const OPTIONS: &[Row] = &[
               what that gains"),
     Row::flag("packing", |to, flag| to.packing = flag, |of| of.packing.into())
         .doc("lay sequences end to end; `false` pads them to the longest of their batch, for measuring what \
-              packing gains")
+              packing gains: `examples/ablation.rhai`")
         .effect(Effect::LastBits),
     Row::map("thresholds", |to, map| Thresholds::from_map(map).map(|read| to.thresholds = read),
         || Thresholds::OPTIONS.docs(), |of| OptionValue::Map(Thresholds::OPTIONS.map(&of.thresholds)))

@@ -1,6 +1,6 @@
 //! How the mock device behaves.
 
-use super::{OptionMap, OptionTable, Problems, table::OptionRow};
+use super::{OptionMap, OptionTable, Problems, row::OptionRow};
 
 /// How the mock device behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

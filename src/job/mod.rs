@@ -16,6 +16,7 @@ mod model;
 mod options;
 mod output;
 mod problem;
+mod row;
 mod sweep;
 mod table;
 mod thresholds;

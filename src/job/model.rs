@@ -2,7 +2,7 @@
 
 use super::{
     DeviceChoice, Dtype, Effect, Gelu, Mock, OptionMap, OptionTable, OptionValue, Problems,
-    table::OptionRow,
+    row::OptionRow,
 };
 
 /// A model as a script names it.

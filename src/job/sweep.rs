@@ -2,7 +2,7 @@
 
 use super::{
     OptionMap, OptionTable, OptionValue, Problems, check_name,
-    table::{OptionRow, non_zero},
+    row::{OptionRow, non_zero},
 };
 use std::{
     num::NonZeroUsize,

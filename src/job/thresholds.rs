@@ -1,6 +1,6 @@
 //! From which figures on a run counts as held back.
 
-use super::{OptionMap, OptionTable, OptionValue, Problems, table::OptionRow};
+use super::{OptionMap, OptionTable, OptionValue, Problems, row::OptionRow};
 
 /// From which figures on a run counts as held back. Shares are from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -19,8 +19,7 @@ pub(in crate::script) fn option_list(options: &[OptionDoc]) -> String {
             values,
             text,
         } = option;
-        let separator = if values.is_empty() { "" } else { "; " };
-        let item = format!("* `{name}` ({default}{separator}{values}): {text}");
+        let item = format!("* `{name}`: {text} ({default}; {values})");
         lines(&item, "///  ")
     });
     // The first line of an item stands out.
@@ -59,16 +58,17 @@ mod tests {
 
     #[test]
     fn options_are_a_list() {
-        let option = |text: &str, values: &str| OptionDoc {
+        let option = |text: &str| OptionDoc {
             name: "readers",
             default: "2".to_owned(),
-            values: values.to_owned(),
+            values: "1 to 9".to_owned(),
             text: text.to_owned(),
         };
-        let list = option_list(&[option("a", ""), option(&"word ".repeat(20), "1 to 9")]);
+        let list = option_list(&[option("a"), option(&"word ".repeat(20))]);
         let lines: Vec<_> = list.lines().collect();
-        assert_eq!(lines[0], "/// * `readers` (2): a");
-        assert!(lines[1].starts_with("/// * `readers` (2; 1 to 9): word "));
+        assert_eq!(lines[0], "/// * `readers`: a (2; 1 to 9)");
+        assert!(lines[1].starts_with("/// * `readers`: word "));
         assert!(lines[2].starts_with("///   word"), "{}", lines[2]);
+        assert!(list.ends_with(" (2; 1 to 9)"), "{list}");
     }
 }
