@@ -250,14 +250,6 @@ impl Model {
         Ok(())
     }
 
-    /// Gives the memory that the model has on its device back to the driver.
-    pub fn unload(self) {
-        drop(self.encoder);
-        if let Some(chosen) = &self.chosen {
-            device::release_unused(chosen);
-        }
-    }
-
     /// The model, for people: its folder's name or its id.
     pub fn name(&self) -> &str {
         &self.name
@@ -345,6 +337,14 @@ impl Model {
     /// If a file could not be read.
     pub fn weights_hash(&self) -> Result<&str, ModelError> {
         self.fingerprint.get()
+    }
+
+    /// Gives the memory that the model has on its device back to the driver.
+    pub fn unload(self) {
+        drop(self.encoder);
+        if let Some(chosen) = &self.chosen {
+            device::release_unused(chosen);
+        }
     }
 }
 
