@@ -1,6 +1,6 @@
 //! A row of a table of options: what one may be, how it gets to its place, and what is said of it.
 
-use super::{Effect, OptionDoc, OptionMap, OptionValue, Problem, Problems, options::OptionReader};
+use super::{OptionDoc, OptionMap, OptionValue, Problem, Problems, options::OptionReader};
 use std::{
     num::NonZeroUsize,
     ops::RangeInclusive,
@@ -45,6 +45,17 @@ enum Kind<T> {
     ),
     /// A closure, such as this one.
     Closure(&'static str),
+}
+
+/// What of an output can depend on an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing, but how and where it is made.
+    Nothing,
+    /// The last bits of values at most.
+    LastBits,
+    /// Values and rows.
+    Values,
 }
 
 impl<T> OptionRow<T> {
@@ -232,29 +243,29 @@ impl<T> OptionRow<T> {
             value @ (OptionValue::Whole(_) | OptionValue::Decimal(_)) => value.plain(),
             value => format!("`{}`", value.describe()),
         };
-        let (mut text, mut values) = (self.doc.to_owned(), String::new());
-        match &self.kind {
+        let mut text = self.doc.to_owned();
+        let values = match &self.kind {
             Kind::Whole(range, _) if *range.end() == i64::MAX => {
-                values = format!("at least {}", range.start());
+                format!("at least {}", range.start())
             }
-            Kind::Whole(range, _) => values = format!("{} to {}", range.start(), range.end()),
+            Kind::Whole(range, _) => format!("{} to {}", range.start(), range.end()),
             Kind::Number(range, _) | Kind::Seconds(range, _) => {
-                values = format!("{} to {}", range.start(), range.end());
+                format!("{} to {}", range.start(), range.end())
             }
-            Kind::Flag(_) => values = "`true`, `false`".to_owned(),
+            Kind::Flag(_) => "`true`, `false`".to_owned(),
             Kind::Choice(names, _) => {
                 let names: Vec<_> = names.iter().map(|name| format!("`\"{name}\"`")).collect();
-                values = names.join(", ");
+                names.join(", ")
             }
-            Kind::Wholes(_) => values = "an array of different whole numbers".to_owned(),
-            Kind::Path(..) => values = "a path".to_owned(),
-            Kind::Closure(_) => values = "a closure".to_owned(),
+            Kind::Wholes(_) => "an array of different whole numbers".to_owned(),
+            Kind::Path(..) => "a path".to_owned(),
+            Kind::Closure(_) => "a closure".to_owned(),
             Kind::Map(_, docs) => {
-                values = "a map".to_owned();
                 let docs: Vec<_> = docs().iter().map(OptionDoc::inner).collect();
                 text += &format!(": {}", docs.join("; "));
+                "a map".to_owned()
             }
-        }
+        };
         OptionDoc {
             name: self.name,
             default,

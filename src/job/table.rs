@@ -1,6 +1,8 @@
 //! The options of a call as a table: all that is read, shown and documented of them comes from its rows.
 
-use super::{OptionMap, OptionValue, Problems, options::OptionReader, row::OptionRow};
+use super::{
+    Effect, OptionDoc, OptionMap, OptionValue, Problems, options::OptionReader, row::OptionRow,
+};
 
 /// The options of a call, which scripts give in a map and the program keeps in a `T`.
 #[derive(Debug)]
@@ -8,30 +10,6 @@ pub struct OptionTable<T: 'static> {
     pub(super) rows: &'static [OptionRow<T>],
     /// What holds where a script gives nothing.
     pub(super) defaults: fn() -> T,
-}
-
-/// What of an output can depend on an option.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Nothing, but how and where it is made.
-    Nothing,
-    /// The last bits of values at most.
-    LastBits,
-    /// Values and rows.
-    Values,
-}
-
-/// What the documentation says of an option.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OptionDoc {
-    /// Its name in scripts.
-    pub name: &'static str,
-    /// What it is where a script does not give it.
-    pub default: String,
-    /// What it may be.
-    pub values: String,
-    /// What it does.
-    pub text: String,
 }
 
 impl<T> OptionTable<T> {
@@ -101,13 +79,6 @@ impl<T> OptionTable<T> {
             .iter()
             .map(|row| row.documented(&defaults))
             .collect()
-    }
-}
-
-impl OptionDoc {
-    /// An option of a map that is an option.
-    pub(super) fn inner(&self) -> String {
-        format!("`{}`, {} ({})", self.name, self.text, self.default)
     }
 }
 

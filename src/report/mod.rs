@@ -10,6 +10,7 @@ mod figure;
 mod memory;
 mod page;
 mod record;
+mod run_table;
 mod summary;
 mod sweep;
 mod table;
