@@ -2,19 +2,15 @@
 
 use super::ModelInfo;
 use crate::{
-    job::{Dataset, EmbedOptions},
+    job::{Dataset, EmbedPlan},
     meter::{Bottleneck, Metric, Sample, Severity, Stage, StageTime, Unit},
     report::{LengthHistogram, RunDetails, RunSummary},
 };
 use std::{num::NonZeroUsize, sync::Arc};
 
 /// The figures of a run of one sequence. Those of a GPU are there if there would be one.
-pub(super) fn summary(
-    model: ModelInfo,
-    is_on_gpu: bool,
-    dataset: &Dataset,
-    options: &EmbedOptions,
-) -> RunSummary {
+pub(super) fn summary(model: ModelInfo, is_on_gpu: bool, plan: &EmbedPlan) -> RunSummary {
+    let options = plan.options();
     let made_up = RunSummary::made_up(is_on_gpu);
     let usual_budget = if is_on_gpu { 32_768 } else { 4096 };
     let token_budget = options.token_budget.map_or(usual_budget, NonZeroUsize::get);
@@ -37,7 +33,7 @@ pub(super) fn summary(
             message: "nothing was run".to_owned(),
             remedy: None,
         }),
-        details: Arc::new(details(&made_up, is_on_gpu, dataset)),
+        details: Arc::new(details(&made_up, is_on_gpu, plan.dataset())),
         ..made_up
     }
 }
@@ -81,7 +77,10 @@ fn sample(seconds: f64, is_on_gpu: bool) -> Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{self, FIGURES};
+    use crate::{
+        job::EmbedOptions,
+        report::{self, FIGURES},
+    };
 
     #[test]
     fn scripts_can_divide_by_every_figure() {
@@ -94,7 +93,8 @@ mod tests {
             n_parameters: 1,
         };
         let dataset = Dataset::new(vec!["a.fa".to_owned()]);
-        let run = summary(model, true, &dataset, &EmbedOptions::default());
+        let plan = EmbedPlan::new(dataset, EmbedOptions::default(), 6).unwrap();
+        let run = summary(model, true, &plan);
         // Nobody divides by what there should be none of.
         let nothing = ["rejected", "truncated", "reader_restarts"];
         for figure in FIGURES

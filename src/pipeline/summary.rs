@@ -3,7 +3,7 @@
 use super::{pack::PackTotals, plan::Plan};
 use crate::{
     device::GpuTiming,
-    job::{Dataset, EmbedOptions, Layer},
+    job::{EmbedOptions, EmbedPlan},
     meter::Stage,
     model::Model,
     monitor::Findings,
@@ -28,13 +28,8 @@ pub(super) struct Ending {
 
 impl Ending {
     /// The figures of the run.
-    pub(super) fn summary(
-        self,
-        model: &Model,
-        plan: &Plan,
-        dataset: &Dataset,
-        options: &EmbedOptions,
-    ) -> RunSummary {
+    pub(super) fn summary(self, model: &Model, plan: &Plan, wanted: &EmbedPlan) -> RunSummary {
+        let (dataset, options) = (wanted.dataset(), wanted.options());
         let Self {
             packed, findings, ..
         } = self;
@@ -82,7 +77,7 @@ impl Ending {
             details: Arc::new(RunDetails {
                 inputs: dataset.sources.join(", "),
                 started: humantime::format_rfc3339_seconds(self.started).to_string(),
-                settings: settings(model, plan, dataset, options),
+                settings: settings(model, plan, wanted),
                 thresholds: options.thresholds,
                 stages: findings.reading.stages,
                 timeline: findings.timeline,
@@ -95,18 +90,9 @@ impl Ending {
 }
 
 /// Every setting of a run by name, as text: what it used, where the script left the choice to it.
-fn settings(
-    model: &Model,
-    plan: &Plan,
-    dataset: &Dataset,
-    options: &EmbedOptions,
-) -> Vec<(&'static str, String)> {
-    let used = EmbedOptions {
-        token_budget: Some(plan.token_budget),
-        layers: plan.layers.iter().map(|&n| Layer(n as i64)).collect(),
-        ..options.clone()
-    };
-    let rules = dataset.rules().into_iter();
+fn settings(model: &Model, plan: &Plan, wanted: &EmbedPlan) -> Vec<(&'static str, String)> {
+    let used = wanted.used(plan.token_budget);
+    let rules = wanted.dataset().rules().into_iter();
     let rules = rules.map(|(name, rule)| (name, rule.unwrap_or_else(|| "none".to_owned())));
     let model = [
         ("dtype", model.dtype().name().to_owned()),

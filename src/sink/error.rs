@@ -16,9 +16,6 @@ pub enum SinkError {
     /// A folder, a pipe or a device has that name, or the path has no name at all.
     #[error("`{}` cannot be an output file (end the path with the name of a file)", .0.display())]
     NotAFile(PathBuf),
-    /// Two columns would have the same name.
-    #[error("layer {0} is asked for twice (name each layer once; -1 is the last layer)")]
-    DuplicateLayer(usize),
     /// The file system refuses.
     #[error("cannot {action} `{}`: {error}{}", path.display(), hint(error.kind()))]
     Io {

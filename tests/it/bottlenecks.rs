@@ -6,7 +6,7 @@ use flate2::{Compression, write::GzEncoder};
 use runner::{
     cancel::CancelToken,
     event::{Event, EventSender},
-    job::{Dataset, Delays, DeviceChoice, EmbedOptions, Mock, ModelSpec},
+    job::{Dataset, Delays, DeviceChoice, EmbedOptions, EmbedPlan, Mock, ModelSpec},
     meter::{Bottleneck, Metric, Severity, Stage},
     model::Model,
     monitor::Recorder,
@@ -173,7 +173,8 @@ fn embed(
         cancel: CancelToken::default(),
     };
     let dataset = Dataset::new(vec![input.to_string_lossy().into_owned()]);
-    let run = pipeline::embed(&mut context, &model, &dataset, options, watcher);
+    let plan = EmbedPlan::new(dataset, options.clone(), model.n_layers())?;
+    let run = pipeline::embed(&mut context, &model, &plan, watcher);
     run.map_err(|failure| failure.error)
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Dataset, EmbedOptions},
+    job::{Dataset, EmbedOptions, EmbedPlan},
     report::RunSummary,
     script::{
         failure::{RhaiResultOf, raise},
@@ -54,17 +54,21 @@ fn run_embed(
     let embed = || -> Result<Made, Error> {
         let options = EmbedOptions::from_map(options);
         let options = session.files().certain_option("output", options)?;
-        options.check_fits(dataset)?;
-        options.resolve_layers(model.info().n_layers)?;
-        session.files().run(dataset, &options)?;
-        let summary = host.embed(model.handle(), dataset, &options, &mut closures)?;
-        if let Some(output) = options.output.as_ref().filter(|_| host.is_rehearsal()) {
+        let plan = EmbedPlan::new(dataset.clone(), options, model.info().n_layers)?;
+        session.files().run(dataset, plan.options())?;
+        let summary = host.embed(model.handle(), &plan, &mut closures)?;
+        if let Some(output) = plan
+            .options()
+            .output
+            .as_ref()
+            .filter(|_| host.is_rehearsal())
+        {
             session.files().rehearse(output, summary.hidden_size);
         }
         let settings = RunSettings::new(
             model.handle().spec(),
             model.info().n_layers,
-            options,
+            plan.options().clone(),
             &summary,
         );
         Ok(Made { summary, settings })

@@ -14,7 +14,7 @@ use place::{Place, wait_until};
 use runner::{
     cancel::CancelToken,
     event::EventSender,
-    job::{Dataset, DeviceChoice, EmbedOptions, Mock, ModelSpec},
+    job::{Dataset, DeviceChoice, EmbedOptions, EmbedPlan, Mock, ModelSpec},
     model::Model,
     monitor::Recorder,
     pipeline::{self, Context, Notice, Watcher},
@@ -368,9 +368,10 @@ fn a_panic_in_the_middle_of_a_run_ends_all_of_it() {
         monitor_hz: 10.0,
         ..EmbedOptions::default()
     };
+    let plan = EmbedPlan::new(dataset, options, model.n_layers()).unwrap();
     let start = Instant::now();
     let ended = panic::catch_unwind(AssertUnwindSafe(|| {
-        pipeline::embed(&mut context, &model, &dataset, &options, &mut Panicking)
+        pipeline::embed(&mut context, &model, &plan, &mut Panicking)
     }));
     assert!(ended.is_err(), "the panic comes through");
     assert!(
