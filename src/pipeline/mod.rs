@@ -25,7 +25,7 @@ use crate::{
     error::Error,
     event::{Event, EventSender},
     fasta::{self, Input},
-    job::{Dataset, EmbedOptions, EmbedPlan},
+    job::{Dataset, Effect, EmbedOptions, EmbedPlan},
     meter::QueueMeters,
     model::{Model, StagerOptions},
     monitor::{Monitor, MonitorPlan, Recorder, RunFacts, peak_flops},
@@ -311,7 +311,8 @@ fn files(
     model: &Model,
     wanted: &EmbedPlan,
 ) -> Result<(Box<dyn Sink>, Rejects), Error> {
-    let (dataset, options) = (wanted.dataset(), wanted.options());
+    let options = wanted.options();
+    let used = wanted.used(plan.token_budget);
     let Some(path) = &options.output else {
         return Ok((Box::new(NullSink::new()), Rejects::uncollected()));
     };
@@ -323,13 +324,16 @@ fn files(
             model: model.name().to_owned(),
             weights_hash: model.weights_hash()?.to_owned(),
             layers: wanted.layers().to_vec(),
-            pooling: options.pooling,
             dtype: model.dtype(),
             gelu: model.gelu(),
             device: model.device().to_owned(),
-            token_budget: plan.token_budget.get(),
-            policy: dataset.policy.clone(),
-            take: dataset.take,
+            options: [Effect::Values, Effect::LastBits]
+                .into_iter()
+                .flat_map(|effect| EmbedOptions::OPTIONS.with_effect(effect, &used))
+                .collect(),
+            rules: (wanted.dataset().rules().into_iter())
+                .filter_map(|(name, rule)| Some((name, rule?)))
+                .collect(),
         },
     };
     let sink = ParquetSink::create(&output)?;

@@ -116,7 +116,7 @@ impl Sink for ParquetSink {
 
 fn properties(columns: &Columns, plan: &OutputPlan) -> WriterProperties {
     let entries = plan.provenance.entries().into_iter();
-    let metadata = entries.map(|(key, value)| key_value(key, value)).collect();
+    let metadata = entries.map(|(key, value)| key_value(&key, value)).collect();
     let bytes_per_row = columns.n_values_per_row() * size_of::<f32>() + BYTES_OF_TEXT;
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some((ROW_GROUP_BYTES / bytes_per_row).max(1)))

@@ -1,7 +1,7 @@
 //! What an output says about how it came about.
 
 use super::SinkError;
-use crate::job::{Dtype, GeluForm, Pooling, RecordPolicy};
+use crate::job::{Dtype, GeluForm};
 
 /// How the embeddings of an output come about: all that can change a value or a row.
 ///
@@ -14,7 +14,7 @@ use crate::job::{Dtype, GeluForm, Pooling, RecordPolicy};
 /// | `runner.model` | `esm2_t33_650M_UR50D` |
 /// | `runner.weights_hash` | what the model loader computed |
 /// | `runner.layers` | `33`, or `0,33` |
-/// | `runner.pooling` | `mean` |
+/// | `runner.pooling`, `runner.packing`, and every other option on which a value can depend | `mean` |
 /// | `runner.dtype` | `bf16` |
 /// | `runner.gelu` | `tanh`, or `erf` |
 /// | `runner.device` | `NVIDIA H200 (cuda:0)` |
@@ -32,20 +32,16 @@ pub struct Provenance {
     pub weights_hash: String,
     /// The hidden states that are written, in output order: 0 is the embedding output.
     pub layers: Vec<usize>,
-    /// How the vectors of a sequence became one.
-    pub pooling: Pooling,
     /// The number format of weights and activations. The output is always `f32`.
     pub dtype: Dtype,
     /// The form of GELU that was computed.
     pub gelu: GeluForm,
     /// Where the model ran, for people.
     pub device: String,
-    /// Tokens that a batch could hold.
-    pub token_budget: usize,
-    /// What happened to each record before it was embedded.
-    pub policy: RecordPolicy,
-    /// How many records of the input were to be read, if not all.
-    pub take: Option<u64>,
+    /// The options on which a value can depend, by name, with what the run used.
+    pub options: Vec<(&'static str, String)>,
+    /// The rules of the dataset that the script gave, by name.
+    pub rules: Vec<(&'static str, String)>,
 }
 
 /// What is known only at the end of a run.
@@ -59,35 +55,22 @@ pub struct Closing {
 
 impl Provenance {
     /// The metadata known from the start.
-    pub(super) fn entries(&self) -> Vec<(&'static str, String)> {
-        let layers: Vec<_> = self.layers.iter().map(usize::to_string).collect();
-        let RecordPolicy {
-            min_length,
-            max_length,
-            long_sequences,
-            residues,
-        } = &self.policy;
-        let long_sequences = format!("{} {}", long_sequences.name(), long_sequences.limit());
-        let mut entries = vec![
-            ("runner.version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("runner.model", self.model.clone()),
-            ("runner.weights_hash", self.weights_hash.clone()),
-            ("runner.layers", layers.join(",")),
-            ("runner.pooling", self.pooling.name().to_owned()),
-            ("runner.dtype", self.dtype.name().to_owned()),
-            ("runner.gelu", self.gelu.name().to_owned()),
-            ("runner.device", self.device.clone()),
-            ("runner.token_budget", self.token_budget.to_string()),
-            ("runner.long_sequences", long_sequences),
-            ("runner.residues", residues.name().to_owned()),
+    pub(super) fn entries(&self) -> Vec<(String, String)> {
+        let settings = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("model", &self.model),
+            ("weights_hash", &self.weights_hash),
+            ("dtype", self.dtype.name()),
+            ("gelu", self.gelu.name()),
+            ("device", &self.device),
         ];
-        let limits = [
-            ("runner.min_length", min_length.map(|n| n.to_string())),
-            ("runner.max_length", max_length.map(|n| n.to_string())),
-            ("runner.take", self.take.map(|n| n.to_string())),
-        ];
-        entries.extend(limits.into_iter().filter_map(|(key, n)| Some((key, n?))));
-        entries
+        let settings = settings.into_iter();
+        let chosen = self.options.iter().chain(&self.rules);
+        let chosen = chosen.map(|(name, value)| (*name, value.as_str()));
+        settings
+            .chain(chosen)
+            .map(|(name, value)| (format!("runner.{name}"), value.to_owned()))
+            .collect()
     }
 }
 

@@ -9,7 +9,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 use runner::{
     batch::Row,
     fasta::Rejection,
-    job::{Dtype, GeluForm, LongSequences, Pooling, RecordPolicy, ResiduePolicy},
+    job::{Dtype, Effect, EmbedOptions, GeluForm, Layer, Pooling},
     sink::{
         Closing, EmbeddedBatch, NullSink, OutputPlan, ParquetSink, Provenance, Published, Rejects,
         Sink, SinkError,
@@ -18,7 +18,9 @@ use runner::{
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    num::NonZeroUsize,
     path::Path,
+    process::Command,
 };
 use tempfile::TempDir;
 
@@ -31,18 +33,11 @@ fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
             model: "esm2_t6_8M_UR50D".into(),
             weights_hash: "abc".into(),
             layers: layers.to_vec(),
-            pooling: Pooling::Mean,
             dtype: Dtype::Bf16,
             gelu: GeluForm::Tanh,
             device: "cpu".into(),
-            token_budget: 4096,
-            policy: RecordPolicy {
-                min_length: Some(10),
-                max_length: None,
-                long_sequences: LongSequences::Truncate(1022),
-                residues: ResiduePolicy::Unk,
-            },
-            take: None,
+            options: vec![("layers", "0,6".to_owned())],
+            rules: vec![("min_length", "10".to_owned())],
         },
     }
 }
@@ -237,13 +232,9 @@ fn the_file_tells_where_it_comes_from() {
         ("runner.model", "esm2_t6_8M_UR50D"),
         ("runner.weights_hash", "abc"),
         ("runner.layers", "0,6"),
-        ("runner.pooling", "mean"),
         ("runner.dtype", "bf16"),
         ("runner.gelu", "tanh"),
         ("runner.device", "cpu"),
-        ("runner.token_budget", "4096"),
-        ("runner.long_sequences", "truncate 1022"),
-        ("runner.residues", "unk"),
         ("runner.min_length", "10"),
         ("runner.input_fingerprint", "fingerprint"),
         ("runner.records", "4"),
@@ -252,6 +243,64 @@ fn the_file_tells_where_it_comes_from() {
     ];
     let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(metadata(&path), BTreeMap::from(expected));
+}
+
+#[test]
+fn a_run_says_with_which_options_it_was_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (output, page) = (
+        folder.path().join("out.parquet"),
+        folder.path().join("run.html"),
+    );
+    let script = folder.path().join("job.rhai");
+    let text = r#"
+        report(args[1]);
+        let proteins = fasta("tests/scripts/tiny.fa").min_length(2).take(3);
+        embed(esm2(args[2], #{ device: "mock" }), proteins, #{
+            output: args[0], layers: [0, -1], pooling: "max", token_budget: 2048,
+        });
+    "#;
+    fs::write(&script, text).unwrap();
+    let ended = Command::new(crate::RUNNER)
+        .current_dir(crate::ROOT)
+        .arg("exec")
+        .arg(&script)
+        .arg("--")
+        .args([&output, &page])
+        .arg(crate::DEMO)
+        .output()
+        .unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    let used = EmbedOptions {
+        output: Some(output.clone()),
+        layers: vec![Layer(0), Layer(6)],
+        pooling: Pooling::Max,
+        token_budget: NonZeroUsize::new(2048),
+        ..EmbedOptions::default()
+    };
+    let metadata = metadata(&output);
+    let options = [Effect::Values, Effect::LastBits].map(|effect| {
+        let options = EmbedOptions::OPTIONS.with_effect(effect, &used);
+        options.collect::<Vec<_>>()
+    });
+    assert!(options.iter().all(|options| !options.is_empty()));
+    let rules = [("min_length", "2"), ("take", "3"), ("residues", "unk")];
+    let rules = rules.map(|(name, rule)| (name, rule.to_owned()));
+    for (name, value) in options.into_iter().flatten().chain(rules) {
+        let found = metadata.get(&format!("runner.{name}"));
+        assert_eq!(found, Some(&value), "{name}");
+    }
+    assert!(!metadata.contains_key("runner.max_length"));
+    let page = fs::read_to_string(&page).unwrap();
+    for (name, _) in EmbedOptions::OPTIONS.settings(&used) {
+        assert!(
+            page.contains(&format!("<dt>{name}</dt>")),
+            "{name} is not shown"
+        );
+    }
+    for setting in ["<dd>truncate 1022</dd>", "<dd>0, 6</dd>", "<dt>gelu</dt>"] {
+        assert!(page.contains(setting), "{setting} is not shown");
+    }
 }
 
 #[test]

@@ -60,6 +60,22 @@ fn bad_scripts_are_explained() {
 }
 
 #[test]
+fn check_and_exec_refuse_alike() {
+    for name in [
+        "layer_missing",
+        "options_many_problems",
+        "output_exists",
+        "output_of_another_format",
+        "token_budget_too_small",
+    ] {
+        let script = format!("tests/scripts/{name}.rhai");
+        let (checked, executed) = (run(&["check", &script]), run(&["exec", &script]));
+        assert_eq!(checked, executed, "{name}");
+        assert_eq!(checked.0, 3, "{name}");
+    }
+}
+
+#[test]
 fn definitions_are_fresh() {
     let (_, definitions, _) = run(&["script", "definitions"]);
     let shipped = fs::read_to_string("scripts/runner.d.rhai").expect("the shipped definitions");
