@@ -65,7 +65,7 @@ const OPTIONS: &[Row] = &[
         .doc("packed batches that may wait for the model"),
     Row::whole("token_budget", SMALLEST_BATCH..=LARGEST_BATCH,
         |to, n| to.token_budget = Some(non_zero(n)), |of| of.token_budget.into())
-        .otherwise("32,768 on a GPU (65,536 for small models), 4,096 on the CPU")
+        .otherwise("32,768 on a GPU, 65,536 there for small models, 4,096 on the CPU")
         .doc("tokens in a batch: residues, and two for each sequence. Halved, with a warning, where the GPU's \
               memory is too small")
         .effect(Effect::LastBits),

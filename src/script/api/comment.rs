@@ -19,7 +19,7 @@ pub(in crate::script) fn option_list(options: &[OptionDoc]) -> String {
             values,
             text,
         } = option;
-        let item = format!("* `{name}`: {text} ({default}; {values})");
+        let item = format!("* `{name}`: {text} (default {default}; {values})");
         lines(&item, "///  ")
     });
     // The first line of an item stands out.
@@ -66,9 +66,9 @@ mod tests {
         };
         let list = option_list(&[option("a"), option(&"word ".repeat(20))]);
         let lines: Vec<_> = list.lines().collect();
-        assert_eq!(lines[0], "/// * `readers`: a (2; 1 to 9)");
+        assert_eq!(lines[0], "/// * `readers`: a (default 2; 1 to 9)");
         assert!(lines[1].starts_with("/// * `readers`: word "));
         assert!(lines[2].starts_with("///   word"), "{}", lines[2]);
-        assert!(list.ends_with(" (2; 1 to 9)"), "{list}");
+        assert!(list.ends_with(" 2; 1 to 9)"), "{list}");
     }
 }
