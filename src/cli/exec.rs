@@ -32,7 +32,6 @@ pub(super) fn exec(
         let context = Context {
             readers: Pool::new(),
             n_runs: 0,
-            so_far: None,
             recorder: Recorder::default(),
             events,
             cancel: cancel.clone(),

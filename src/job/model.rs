@@ -19,7 +19,7 @@ pub struct ModelSpec {
 }
 
 /// How the mock device behaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mock {
     /// How fast it is; as fast as it can be if nothing is given.
     pub tokens_per_sec: Option<f64>,
@@ -29,6 +29,8 @@ pub struct Mock {
     pub seed: u64,
     /// Tokens of the largest batch that it has memory for; as many as one likes if nothing is given.
     pub memory_tokens: Option<u64>,
+    /// Devices, each of which is so fast.
+    pub lanes: usize,
 }
 
 /// How GELU is computed.
@@ -121,9 +123,23 @@ impl ModelSpec {
     }
 }
 
+impl Default for Mock {
+    fn default() -> Self {
+        Self {
+            tokens_per_sec: None,
+            jitter: 0.0,
+            seed: 0,
+            memory_tokens: None,
+            lanes: 1,
+        }
+    }
+}
+
 impl Mock {
     /// Every option's name in scripts.
-    pub const NAMES: [&str; 4] = ["tokens_per_sec", "jitter", "seed", "memory_tokens"];
+    pub const NAMES: [&str; 5] = ["tokens_per_sec", "jitter", "seed", "memory_tokens", "lanes"];
+    /// As many devices as the largest machine has.
+    pub const MOST_LANES: i64 = 64;
 
     /// The behaviour that a script gave; the rest keeps its defaults.
     ///
@@ -138,6 +154,10 @@ impl Mock {
             memory_tokens: read
                 .whole("memory_tokens", 1..=i64::MAX)
                 .map(i64::unsigned_abs),
+            lanes: read
+                .whole("lanes", 1..=Self::MOST_LANES)
+                .and_then(|lanes| usize::try_from(lanes).ok())
+                .unwrap_or(1),
         };
         read.finish(mock)
     }

@@ -10,7 +10,7 @@ use runner::{
     meter::{Bottleneck, Metric, Severity, Stage},
     model::Model,
     monitor::Recorder,
-    pipeline::{self, Context, Notice, Unwatched, Watcher},
+    pipeline::{self, Context, Notice, RunFailure, Unwatched, Watcher},
     reader::Pool,
     report::RunSummary,
 };
@@ -82,7 +82,7 @@ impl Case {
         recorder: Recorder,
         watcher: &mut dyn Watcher,
         options: &EmbedOptions,
-    ) -> Result<RunSummary, runner::error::Error> {
+    ) -> Result<RunSummary, RunFailure> {
         let text = fasta();
         let input = folder.path().join("proteins.fa");
         match self.input {
@@ -159,16 +159,16 @@ fn embed(
     input: &Path,
     watcher: &mut dyn Watcher,
     options: &EmbedOptions,
-) -> Result<RunSummary, runner::error::Error> {
+) -> Result<RunSummary, RunFailure> {
     let model = Model::load(&ModelSpec {
         device: DeviceChoice::Mock,
         mock: setup.mock,
         ..ModelSpec::new(DEMO)
-    })?;
+    })
+    .unwrap();
     let mut context = Context {
         readers: setup.pool,
         n_runs: 0,
-        so_far: None,
         recorder: setup.recorder,
         events: setup.events,
         cancel: CancelToken::default(),

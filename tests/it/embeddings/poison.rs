@@ -35,7 +35,6 @@ fn a_run_reads_no_batch_too_early_or_late() {
     let mut context = Context {
         readers: Pool::with_program(program()),
         n_runs: 0,
-        so_far: None,
         recorder: Recorder::default(),
         events: EventSender::channel().0,
         cancel: CancelToken::default(),

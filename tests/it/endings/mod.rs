@@ -357,7 +357,6 @@ fn a_panic_in_the_middle_of_a_run_ends_all_of_it() {
     let mut context = Context {
         readers: Pool::with_program(PathBuf::from(RUNNER)),
         n_runs: 0,
-        so_far: None,
         recorder: Recorder::default(),
         events,
         cancel: CancelToken::default(),

@@ -1,11 +1,13 @@
-//! What an output says about how it came about.
+//! What an output is, and what it says about how it came about.
 
 use super::SinkError;
 use crate::job::{Dtype, GeluForm, Pooling, RecordPolicy};
 
-/// How the embeddings of an output come about: all that can change a value or a row.
+/// Which embeddings an output holds: all that can change a value or a row. It is known before the run
+/// begins, and two outputs of one input with the same identity are the same.
 ///
-/// It becomes key-value metadata of the file. Numbers are decimal; a key is absent where the script
+/// It becomes key-value metadata of the file, as do its [`Circumstances`] and what is known at the end,
+/// its [`Closing`]. Numbers are decimal; a key is absent where the script
 /// set no limit.
 ///
 /// | key | example |
@@ -25,7 +27,7 @@ use crate::job::{Dtype, GeluForm, Pooling, RecordPolicy};
 /// | `runner.input_fingerprint` | a hash of all records: ids, descriptions, residues, lengths, and what became of each |
 /// | `runner.records`, `runner.embedded`, `runner.rejected` | `20000`; the last two add up to the first |
 #[derive(Clone, Debug, PartialEq)]
-pub struct Provenance {
+pub struct Identity {
     /// The model's name.
     pub model: String,
     /// A hash of the model's weights.
@@ -38,14 +40,20 @@ pub struct Provenance {
     pub dtype: Dtype,
     /// The form of GELU that was computed.
     pub gelu: GeluForm,
-    /// Where the model ran, for people.
-    pub device: String,
-    /// Tokens that a batch could hold.
-    pub token_budget: usize,
     /// What happened to each record before it was embedded.
     pub policy: RecordPolicy,
     /// How many records of the input were to be read, if not all.
     pub take: Option<u64>,
+}
+
+/// Under which circumstances the embeddings were computed, which may change how long it takes, but no
+/// more of a value than its last bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Where the model ran, for people.
+    pub device: String,
+    /// Tokens that a batch could hold.
+    pub token_budget: usize,
 }
 
 /// What is known only at the end of a run.
@@ -57,8 +65,8 @@ pub struct Closing {
     pub n_records: u64,
 }
 
-impl Provenance {
-    /// The metadata known from the start.
+impl Identity {
+    /// As metadata.
     pub(super) fn entries(&self) -> Vec<(&'static str, String)> {
         let layers: Vec<_> = self.layers.iter().map(usize::to_string).collect();
         let RecordPolicy {
@@ -76,8 +84,6 @@ impl Provenance {
             ("runner.pooling", self.pooling.name().to_owned()),
             ("runner.dtype", self.dtype.name().to_owned()),
             ("runner.gelu", self.gelu.name().to_owned()),
-            ("runner.device", self.device.clone()),
-            ("runner.token_budget", self.token_budget.to_string()),
             ("runner.long_sequences", long_sequences),
             ("runner.residues", residues.name().to_owned()),
         ];
@@ -88,6 +94,16 @@ impl Provenance {
         ];
         entries.extend(limits.into_iter().filter_map(|(key, n)| Some((key, n?))));
         entries
+    }
+}
+
+impl Circumstances {
+    /// As metadata.
+    pub(super) fn entries(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("runner.device", self.device.clone()),
+            ("runner.token_budget", self.token_budget.to_string()),
+        ]
     }
 }
 
