@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{progress::Style, reader, script::Record};
+use crate::{host::Recording, progress::Style, reader};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::{io::IsTerminal, path::PathBuf};
 
@@ -25,7 +25,7 @@ pub(super) enum Command {
         #[arg(last = true)]
         args: Vec<String>,
         #[command(flatten)]
-        records: Records,
+        recordings: Recordings,
     },
     /// Check a script without doing its work: no model is loaded, nothing is written
     ///
@@ -39,7 +39,7 @@ pub(super) enum Command {
         #[arg(last = true)]
         args: Vec<String>,
         #[command(flatten)]
-        records: Records,
+        recordings: Recordings,
     },
     /// What scripts can say
     #[command(subcommand)]
@@ -52,7 +52,7 @@ pub(super) enum Command {
 /// Files that runs write about themselves. Scripts can ask for the same.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Measurements")]
-pub(super) struct Records {
+pub(super) struct Recordings {
     /// Keep a page about all runs, with charts and what held each of them back
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
@@ -67,14 +67,14 @@ pub(super) struct Records {
     prometheus: Option<PathBuf>,
 }
 
-impl Records {
+impl Recordings {
     /// What to write, and where.
-    pub(super) fn files(&self) -> Vec<(Record, PathBuf)> {
+    pub(super) fn files(&self) -> Vec<(Recording, PathBuf)> {
         let files = [
-            (Record::Report, &self.report),
-            (Record::Metrics, &self.metrics),
-            (Record::Trace, &self.trace),
-            (Record::Prometheus, &self.prometheus),
+            (Recording::Report, &self.report),
+            (Recording::Metrics, &self.metrics),
+            (Recording::Trace, &self.trace),
+            (Recording::Prometheus, &self.prometheus),
         ];
         files
             .into_iter()

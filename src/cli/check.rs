@@ -1,12 +1,13 @@
 //! `runner check`.
 
 use super::{
-    args::{Global, Records},
+    args::{Global, Recordings},
     ending,
 };
 use crate::{
+    host::{Rehearsal, Seen},
     progress::Console,
-    script::{self, Rehearsal, Script, ScriptError, Seen},
+    script::{self, Script, ScriptError},
     text::printable,
 };
 use serde_json::json;
@@ -17,7 +18,7 @@ pub(super) fn check(
     global: &Global,
     console: &Console,
     path: &Path,
-    records: &Records,
+    recordings: &Recordings,
     args: &[String],
 ) -> u8 {
     // Before signals are caught: a script that comes through a pipe may never come.
@@ -30,7 +31,7 @@ pub(super) fn check(
     let (host, seen) = Rehearsal::new();
     let result = script
         .map_err(|diagnostic| ScriptError::Failed(Box::new(diagnostic)))
-        .and_then(|script| script::run(&script, &records.files(), Box::new(host), None, cancel));
+        .and_then(|script| script::run(&script, &recordings.files(), Box::new(host), None, cancel));
     if result.is_ok() && !global.is_quiet() {
         let seen = seen.borrow();
         console.print(&if global.is_json() {

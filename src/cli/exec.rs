@@ -1,15 +1,16 @@
 //! `runner exec`.
 
 use super::{
-    args::{Global, Records},
+    args::{Global, Recordings},
     ending,
 };
 use crate::{
+    host::LiveHost,
     monitor::Recorder,
     pipeline::Context,
     progress::{Console, Progress},
     reader::Pool,
-    script::{self, LiveHost, Script, ScriptError},
+    script::{self, Script, ScriptError},
 };
 use std::path::Path;
 
@@ -18,7 +19,7 @@ pub(super) fn exec(
     global: &Global,
     console: &Console,
     path: &Path,
-    records: &Records,
+    recordings: &Recordings,
     args: &[String],
 ) -> u8 {
     // Before signals are caught: a script that comes through a pipe may never come.
@@ -42,9 +43,9 @@ pub(super) fn exec(
     let result = result
         .map_err(|diagnostic| ScriptError::Failed(Box::new(diagnostic)))
         .and_then(|(script, host)| {
-            let records = records.files();
+            let recordings = recordings.files();
             let console = Some(console.clone());
-            script::run(&script, &records, Box::new(host), console, cancel)
+            script::run(&script, &recordings, Box::new(host), console, cancel)
         });
     drop(progress);
     ending::report(global, console, result)

@@ -59,14 +59,14 @@ pub fn run() -> ExitCode {
     let command = || match &cli.command {
         Command::Exec {
             script,
-            records,
+            recordings,
             args,
-        } => stack::with_room(|| exec::exec(&cli.global, &console, script, records, args)),
+        } => stack::with_room(|| exec::exec(&cli.global, &console, script, recordings, args)),
         Command::Check {
             script,
-            records,
+            recordings,
             args,
-        } => stack::with_room(|| check::check(&cli.global, &console, script, records, args)),
+        } => stack::with_room(|| check::check(&cli.global, &console, script, recordings, args)),
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&cli.global, &console, output.as_deref())
         }

@@ -1,14 +1,12 @@
 //! Closures that follow a run, and what a run measured.
 
-use super::{
-    Failure, bottleneck::ScriptBottleneck as Bottleneck, run::ScriptRun as Run, sweep::message,
-};
+use super::{bottleneck::ScriptBottleneck as Bottleneck, run::ScriptRun as Run};
 use crate::{
     error::Error,
+    host::{Notice, Watcher},
     job::Problems,
     meter::{Metric, Sample, Stage, StageTime, Throttle, Unit},
-    pipeline::{Notice, Watcher},
-    script::session::raise_error,
+    script::failure::{Failure, message, raise_error},
 };
 use rhai::{Array, FnPtr, INT, Map, plugin::*};
 use std::ops::ControlFlow;

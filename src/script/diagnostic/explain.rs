@@ -8,7 +8,8 @@ use crate::{
     error::{Error, exit_code},
     job::{Problem, nearest},
     script::{
-        api::{Failure, TYPES},
+        api::TYPES,
+        failure::Failure,
         modules::SHIPPED,
         source::Sources,
     },
