@@ -4,39 +4,37 @@
 //! items went in and came out, so that the pipeline can check that none was lost.
 
 use crate::meter::{Activity, FlowMeter, StageClock};
-use flume::{RecvTimeoutError, SendTimeoutError, TryRecvError, TrySendError};
-use std::time::Duration;
+use flume::{TryRecvError, TrySendError};
 
-/// What came of waiting for an item.
-pub enum Received<T> {
-    /// The next item.
-    Item(T),
-    /// Nothing so far.
-    Nothing,
-    /// Every sender is gone and the queue is empty.
-    End,
-}
-
-/// What came of waiting for room.
-pub enum Sent<T> {
-    /// The item is in the queue.
-    Done,
-    /// There is no room so far.
-    Full(T),
-    /// The receiver is gone.
-    Abandoned,
-}
-
-/// The entrance of a bounded queue.
+/// The entrance of a bounded queue, or one of several.
 pub struct QueueSender<T> {
     channel: flume::Sender<(u64, T)>,
     meter: FlowMeter,
 }
 
-/// The exit of a bounded queue.
+/// The exit of a bounded queue. An item leaves by one of its clones.
 pub struct QueueReceiver<T> {
     channel: flume::Receiver<(u64, T)>,
     meter: FlowMeter,
+}
+
+// Items need not be such that they can be cloned, which a derived clone would ask for.
+impl<T> Clone for QueueSender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            channel: self.channel.clone(),
+            meter: self.meter.clone(),
+        }
+    }
+}
+
+impl<T> Clone for QueueReceiver<T> {
+    fn clone(&self) -> Self {
+        Self {
+            channel: self.channel.clone(),
+            meter: self.meter.clone(),
+        }
+    }
 }
 
 /// A queue for at most `capacity` items. Its sender waits while it is full.
@@ -76,18 +74,6 @@ impl<T> QueueSender<T> {
         Ok(())
     }
 
-    /// As [`send`](Self::send), but waits no longer than `patience`. The caller's clock goes on.
-    pub fn send_within(&self, patience: Duration, weight: u64, item: T) -> Sent<T> {
-        match self.channel.send_timeout((weight, item), patience) {
-            Ok(()) => {
-                self.meter.note_sent(weight);
-                Sent::Done
-            }
-            Err(SendTimeoutError::Timeout((_, item))) => Sent::Full(item),
-            Err(SendTimeoutError::Disconnected(_)) => Sent::Abandoned,
-        }
-    }
-
     /// Items waiting in the queue.
     pub fn len(&self) -> usize {
         self.channel.len()
@@ -114,18 +100,5 @@ impl<T> QueueReceiver<T> {
             self.meter.note_received(weight);
             item
         })
-    }
-
-    /// As [`receive`](Self::receive), but waits no longer than `patience`. The caller's clock goes
-    /// on.
-    pub fn receive_within(&self, patience: Duration) -> Received<T> {
-        match self.channel.recv_timeout(patience) {
-            Ok((weight, item)) => {
-                self.meter.note_received(weight);
-                Received::Item(item)
-            }
-            Err(RecvTimeoutError::Timeout) => Received::Nothing,
-            Err(RecvTimeoutError::Disconnected) => Received::End,
-        }
     }
 }

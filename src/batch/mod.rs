@@ -9,6 +9,7 @@ mod error;
 mod packed;
 mod packer;
 mod padder;
+mod rows;
 
 pub use alphabet::{CLS, EOS, MASK, N_FRAME_TOKENS, PAD, TOKENS, UNK, check_vocab, encode};
 pub use error::{PackError, VocabError};
@@ -17,3 +18,4 @@ pub use packer::{
     MAX_CARRIES, MAX_REORDER_BUDGETS, MAX_REORDER_WINDOWS, Packer, WINDOW_TEXT_BYTES,
 };
 pub use padder::Padder;
+pub use rows::{Rows, RowsError};

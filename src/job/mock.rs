@@ -3,7 +3,7 @@
 use super::{OptionMap, OptionTable, Problems, row::OptionRow};
 
 /// How the mock device behaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mock {
     /// How fast it is; as fast as it can be if nothing is given.
     pub tokens_per_sec: Option<f64>,
@@ -13,6 +13,8 @@ pub struct Mock {
     pub seed: u64,
     /// Tokens of the largest batch that it has memory for; as many as one likes if nothing is given.
     pub memory_tokens: Option<u64>,
+    /// Devices, each of which is so fast.
+    pub lanes: usize,
 }
 
 type Row = OptionRow<Mock>;
@@ -29,7 +31,24 @@ const OPTIONS: &[Row] = &[
     Row::whole("memory_tokens", 1..=i64::MAX, |to, n| to.memory_tokens = Some(n.unsigned_abs()),
         |of| of.memory_tokens.into())
         .otherwise("no limit").doc("the tokens of the largest batch that it has memory for"),
+    Row::whole("lanes", 1..=MOST_LANES, |to, n| to.lanes = n.unsigned_abs() as usize, |of| of.lanes.into())
+        .doc("devices, each of which is so fast"),
 ];
+
+/// As many devices as the largest machine has.
+const MOST_LANES: i64 = 64;
+
+impl Default for Mock {
+    fn default() -> Self {
+        Self {
+            tokens_per_sec: None,
+            jitter: 0.0,
+            seed: 0,
+            memory_tokens: None,
+            lanes: 1,
+        }
+    }
+}
 
 impl Mock {
     /// Every option of the mock device, in the order in which problems are told.

@@ -1,8 +1,11 @@
 //! What goes through a queue.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    ops::AddAssign,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// How much went into a queue and came out of it.
@@ -12,6 +15,13 @@ pub struct Flow {
     pub sent: u64,
     /// Items received, weighed the same way.
     pub received: u64,
+}
+
+impl AddAssign for Flow {
+    fn add_assign(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.received += other.received;
+    }
 }
 
 /// Counts what goes through a queue. Clones are the same meter, so that others can read it when both

@@ -6,8 +6,8 @@ use crate::{
     ops::{Results, Tokens},
 };
 
-/// Turns batches into embeddings.
-pub(super) trait Encoder {
+/// Turns batches into embeddings. It may live on any thread.
+pub(super) trait Encoder: Send + Sync {
     /// Starts to compute one matrix a layer, in the order of `layers`: a vector a sequence,
     /// `[n, hidden]`, row by row. `layers` are indices of hidden states, from 0 to the number of
     /// transformer layers.

@@ -12,7 +12,10 @@ use crate::{
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use half::{bf16, f16};
 use rayon::prelude::*;
-use std::{cell::RefCell, time::Instant};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
 
 /// ESM-2 on a device.
 pub(super) struct Esm2 {
@@ -22,7 +25,7 @@ pub(super) struct Esm2 {
     layers: Vec<Layer>,
     final_norm: LayerNorm,
     /// Grows to the longest sequence seen.
-    rotary: RefCell<RotaryTable>,
+    rotary: Mutex<RotaryTable>,
 }
 
 /// One transformer layer.
@@ -88,7 +91,7 @@ impl Esm2 {
             embeddings: reader.tensor(embeddings, [VOCABULARY, hidden]),
             layers,
             final_norm: reader.layer_norm(config, "encoder.emb_layer_norm_after")?,
-            rotary: RefCell::new(RotaryTable::new(frequencies, 0)),
+            rotary: Mutex::new(RotaryTable::new(frequencies, 0)),
         })
     }
 
@@ -110,7 +113,7 @@ impl Esm2 {
     ) {
         let segments = tokens.segments();
         let last = wanted.iter().copied().max().unwrap_or(0);
-        let mut rotary = self.rotary.borrow_mut();
+        let mut rotary = self.rotary.lock().unwrap_or_else(PoisonError::into_inner);
         if rotary.n_positions() < segments.max_seqlen() {
             rotary.grow(
                 segments

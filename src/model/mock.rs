@@ -7,7 +7,7 @@ use crate::{
     ops::{Results, Tokens},
 };
 use std::{
-    cell::Cell,
+    sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -16,9 +16,10 @@ use std::{
 /// ones different vectors, whatever their batch.
 pub(super) struct Mock {
     hidden_size: usize,
+    lane: usize,
     behaviour: job::Mock,
     /// Batches so far, which the variation of their time depends on.
-    n_batches: Cell<u64>,
+    n_batches: AtomicU64,
 }
 
 impl Encoder for Mock {
@@ -59,11 +60,13 @@ impl Encoder for Mock {
 }
 
 impl Mock {
-    pub(super) fn new(hidden_size: usize, behaviour: job::Mock) -> Self {
+    /// The model on the device with this number. Devices differ in nothing but how their times vary.
+    pub(super) fn new(hidden_size: usize, lane: usize, behaviour: job::Mock) -> Self {
         Self {
             hidden_size,
+            lane,
             behaviour,
-            n_batches: Cell::new(0),
+            n_batches: AtomicU64::new(0),
         }
     }
 
@@ -75,7 +78,7 @@ impl Mock {
             seed,
             ..
         } = self.behaviour;
-        let batch = self.n_batches.replace(self.n_batches.get() + 1);
+        let batch = self.n_batches.fetch_add(1, Ordering::Relaxed);
         let Some(tokens_per_sec) = tokens_per_sec else {
             return Duration::ZERO;
         };
@@ -83,7 +86,8 @@ impl Mock {
         let mut hasher = blake3::Hasher::new();
         hasher
             .update(&seed.to_le_bytes())
-            .update(&batch.to_le_bytes());
+            .update(&batch.to_le_bytes())
+            .update(&self.lane.to_le_bytes());
         hasher.finalize_xof().fill(&mut bytes);
         let variation = 1.0 + jitter * f64::from(from_minus_one_to_one(bytes));
         Duration::from_secs_f64(n_tokens as f64 / tokens_per_sec * variation)
@@ -128,7 +132,7 @@ mod tests {
             ..job::Mock::default()
         };
         let times = |behaviour| {
-            let mock = Mock::new(4, behaviour);
+            let mock = Mock::new(4, 0, behaviour);
             (0..50)
                 .map(|_| mock.time(1000).as_secs_f64())
                 .collect::<Vec<_>>()

@@ -2,7 +2,7 @@
 //!
 //! *Input*: a folder in the format of HF transformers and packed batches. *Output*: one vector a
 //! sequence and layer. *Owns*: configuration, weights, the forward pass, pooling. *Never*: branches
-//! on the kind of device.
+//! on the kind of device, keeps what is known of a batch beside its tokens.
 
 mod config;
 mod encoder;
@@ -14,6 +14,7 @@ mod flight;
 mod foreign;
 mod layout;
 mod mock;
+mod replica;
 mod shard;
 mod source;
 mod text;
@@ -21,10 +22,11 @@ mod weights;
 
 pub use config::Config;
 pub use error::ModelError;
-pub use flight::{Computed, Encoded, InFlight, StagedBatch, Stager};
+pub use flight::{Answer, InFlight};
+pub use replica::{Replica, padded_ids};
 
 use crate::{
-    batch::PackedBatch,
+    batch::{PackedBatch, Row, Rows},
     device::{self, Chosen},
     job::{Dtype, GeluForm, ModelSpec, Pooling},
     ops,
@@ -34,29 +36,21 @@ use config::VOCABULARY;
 use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
-use std::{cell::Cell, path::PathBuf};
+use std::path::PathBuf;
 
-pub use crate::ops::StagerOptions;
+pub use crate::ops::{Stager, StagerOptions};
 
-/// A model on its device, ready to embed.
+/// A model, ready to embed: what it is, and a replica of it on each device that computes.
 pub struct Model {
     name: String,
-    /// `None` for the mock device.
-    chosen: Option<Chosen>,
     dtype: Dtype,
     gelu: GeluForm,
     config: Config,
     n_parameters: u64,
     default_token_budget: usize,
-    /// Whether the device's memory may be too small for a batch.
-    is_memory_tried: bool,
-    /// The largest token budget that the device's memory was tried with and holds, and for how many
-    /// layers at once.
-    warm: Cell<(usize, usize)>,
-    /// Free bytes of the GPU's memory before the model was loaded.
-    free_before: Option<u64>,
     fingerprint: Fingerprint,
-    encoder: Box<dyn Encoder>,
+    /// At least one.
+    replicas: Vec<Replica>,
 }
 
 /// Tokens in a batch on the CPU: enough rows for good GEMMs, few enough that activations stay near
@@ -84,45 +78,46 @@ impl Model {
         let dtype = dtype(spec, chosen.as_ref())?;
         let gelu = spec.gelu.form(dtype);
         let n_parameters = n_parameters(&config);
-        let free_before = chosen.as_ref().and_then(device::free_bytes);
-        let (encoder, fingerprint, default_token_budget): (Box<dyn Encoder>, _, _) =
-            match chosen.as_ref().zip(weights) {
-                Some((chosen, weights)) => {
-                    ops::prepare(
-                        chosen,
-                        burn_dtype(dtype),
-                        config.hidden_size,
-                        config.head_dim(),
-                    )?;
-                    let fingerprint = Fingerprint::start(&folder, &weights)?;
-                    let form = esm2::Form {
-                        dtype: burn_dtype(dtype),
-                        gelu,
-                    };
-                    let esm2 = esm2::Esm2::load(&config, &weights, chosen, form)?;
-                    let budget = default_token_budget(chosen, &config, dtype, n_parameters);
-                    (Box::new(esm2), fingerprint, budget)
-                }
-                None => {
-                    let mock = mock::Mock::new(config.hidden_size, spec.mock);
-                    (Box::new(mock), Fingerprint::mock(), MOCK_TOKEN_BUDGET)
-                }
-            };
-        let is_gpu = chosen.as_ref().is_some_and(|chosen| chosen.gpu.is_some());
-        let is_small_mock = chosen.is_none() && spec.mock.memory_tokens.is_some();
+        let name = source::display_name(&spec.source, &folder);
+        let shape = (config.hidden_size, config.head_dim());
+        let (replicas, fingerprint, default_token_budget) = match chosen.zip(weights) {
+            Some((chosen, weights)) => {
+                let free_before = device::free_bytes(&chosen);
+                ops::prepare(&chosen, burn_dtype(dtype), shape.0, shape.1)?;
+                let fingerprint = Fingerprint::start(&folder, &weights)?;
+                let form = esm2::Form {
+                    dtype: burn_dtype(dtype),
+                    gelu,
+                };
+                let encoder = Box::new(esm2::Esm2::load(&config, &weights, &chosen, form)?);
+                let budget = default_token_budget(&chosen, &config, dtype, n_parameters);
+                let replica = Replica {
+                    free_before,
+                    ..Replica::new(Some(chosen), dtype, shape, encoder)
+                };
+                (vec![replica], fingerprint, budget)
+            }
+            None => {
+                let replica = |lane| {
+                    let mock = mock::Mock::new(config.hidden_size, lane, spec.mock);
+                    Replica {
+                        is_memory_tried: spec.mock.memory_tokens.is_some(),
+                        ..Replica::new(None, dtype, shape, Box::new(mock))
+                    }
+                };
+                let replicas = (0..spec.mock.lanes).map(replica).collect();
+                (replicas, Fingerprint::mock(), MOCK_TOKEN_BUDGET)
+            }
+        };
         Ok(Self {
-            name: source::display_name(&spec.source, &folder),
-            chosen,
+            name,
             dtype,
             gelu,
             config,
             n_parameters,
             default_token_budget,
-            is_memory_tried: is_gpu || is_small_mock,
-            warm: Cell::new((0, 0)),
-            free_before,
             fingerprint,
-            encoder,
+            replicas,
         })
     }
 
@@ -155,36 +150,15 @@ impl Model {
         n_parameters(config)
     }
 
-    /// What brings batches to the model's device. It may go to another thread.
-    ///
-    /// # Errors
-    /// If the device has no memory for them.
-    pub fn stager(&self, options: StagerOptions) -> Result<Stager, ModelError> {
-        let inner = match &self.chosen {
-            Some(chosen) => {
-                let dtype = burn_dtype(self.dtype);
-                ops::Stager::new(chosen, dtype, self.config.head_dim(), options)?
-            }
-            None => ops::Stager::host(),
-        };
-        Ok(Stager::new(inner))
+    /// The model on each of its devices: at least one.
+    pub fn replicas(&self) -> &[Replica] {
+        &self.replicas
     }
 
-    /// Starts to embed a batch: one vector a sequence and layer. On a GPU it only enqueues the work;
-    /// batches are computed in the order of the calls.
-    ///
-    /// `layers` are indices of hidden states, from 0 to [`n_layers`](Self::n_layers).
-    ///
-    /// # Errors
-    /// If the device has no memory left.
-    pub fn submit(
-        &self,
-        batch: StagedBatch,
-        layers: &[usize],
-        pooling: Pooling,
-    ) -> Result<InFlight, ModelError> {
-        let results = self.encoder.submit(&batch.tokens, layers, pooling)?;
-        Ok(InFlight::new(batch, results, self))
+    fn first(&self) -> &Replica {
+        self.replicas
+            .first()
+            .expect("a model is on a device at least")
     }
 
     /// One vector a sequence and layer, `[n, layers, hidden]`, row by row, in f32.
@@ -197,19 +171,22 @@ impl Model {
         layers: &[usize],
         pooling: Pooling,
     ) -> Result<Vec<f32>, ModelError> {
-        let encoded = self.compute(batch, layers, pooling)?.check()?;
-        Ok(encoded.embeddings)
+        let answer = self.first().compute(batch, layers, pooling)?;
+        let rows = Rows::new(batch.rows.clone(), answer.values, answer.offsets);
+        let rows = rows.expect("a model answers for each sequence of a batch");
+        match rows.first_not_finite() {
+            Some(row) => Err(self.not_finite(row)),
+            None => Ok(rows.values),
+        }
     }
 
-    /// Computes a batch that is alone on the device.
-    fn compute(
-        &self,
-        batch: &PackedBatch,
-        layers: &[usize],
-        pooling: Pooling,
-    ) -> Result<Computed, ModelError> {
-        let staged = self.stager(alone(batch))?.stage(batch.clone())?;
-        self.submit(staged, layers, pooling)?.wait()
+    /// The error that a sequence's vector holds what is no number.
+    pub fn not_finite(&self, row: &Row) -> ModelError {
+        ModelError::NotFinite {
+            id: row.id.clone(),
+            length: row.length,
+            dtype: self.dtype.name(),
+        }
     }
 
     /// The vector of every token of the batch, BOS and EOS included, at one hidden state:
@@ -218,36 +195,22 @@ impl Model {
     /// # Errors
     /// If the device fails.
     pub fn encode_tokens(&self, batch: &PackedBatch, layer: usize) -> Result<Vec<f32>, ModelError> {
-        let staged = self.stager(alone(batch))?.stage(batch.clone())?;
-        let mut values = self.encoder.encode_tokens(&staged.tokens, layer)?;
+        let replica = self.first();
+        let tokens = replica.stage_alone(batch)?;
+        let mut values = replica.encoder.encode_tokens(&tokens, layer)?;
         values.truncate(batch.n_tokens() * self.config.hidden_size);
         Ok(values)
     }
 
-    /// Embeds a batch of `token_budget` tokens for nothing, so that memory is taken and kernels are
-    /// chosen before the first real batch. Later calls that ask for no more do nothing.
+    /// Embeds a batch of `token_budget` tokens for nothing on each device, so that memory is taken and
+    /// kernels are chosen before the first real batch. Later calls that ask for no more do nothing.
     ///
     /// # Errors
     /// [`DeviceError::OutOfMemory`](crate::device::DeviceError::OutOfMemory) if a batch of that size
     /// does not fit; a smaller one may.
     pub fn warm_up(&self, token_budget: usize, layers: &[usize]) -> Result<(), ModelError> {
-        let (warm_budget, warm_layers) = self.warm.get();
-        let is_warm = warm_budget >= token_budget && warm_layers >= layers.len();
-        if !self.is_memory_tried || is_warm {
-            return Ok(());
-        }
-        let batch = PackedBatch::synthetic(token_budget);
-        let result = self.compute(&batch, layers, Pooling::Mean);
-        if result.is_err()
-            && let Some(chosen) = &self.chosen
-        {
-            // A smaller batch needs the memory that this one has taken.
-            chosen.device.memory_cleanup();
-        }
-        // Nobody looks at the vectors: its tokens may be ones that no sequence has.
-        result?;
-        self.warm.set((token_budget, layers.len()));
-        Ok(())
+        let mut replicas = self.replicas.iter();
+        replicas.try_for_each(|replica| replica.warm_up(token_budget, layers))
     }
 
     /// The model, for people: its folder's name or its id.
@@ -257,12 +220,12 @@ impl Model {
 
     /// Where it runs, for people.
     pub fn device(&self) -> &str {
-        self.chosen.as_ref().map_or("mock", |chosen| &chosen.label)
+        self.first().device()
     }
 
     /// Why it does not run on a GPU, where the choice was left to the program.
     pub fn instead_of_gpu(&self) -> Option<&device::DeviceError> {
-        self.chosen.as_ref()?.instead_of_gpu.as_ref()
+        self.first().chosen.as_ref()?.instead_of_gpu.as_ref()
     }
 
     /// The number format of weights and activations.
@@ -295,7 +258,7 @@ impl Model {
     /// `8 d² + 4 d f` in linear layers and `4 d L` in attention, for hidden size d, intermediate size
     /// f and sequence length L.
     pub fn flops(&self, tokens: impl Iterator<Item = usize>) -> f64 {
-        if self.chosen.is_none() {
+        if self.first().chosen.is_none() {
             // Hashes are no such operations.
             return 0.0;
         }
@@ -312,22 +275,15 @@ impl Model {
         self.config.n_layers as f64 * per_layer
     }
 
-    /// The name and the UUID of the GPU that it runs on, as the driver gives them.
-    pub fn gpu(&self) -> Option<(&str, &str)> {
-        let gpu = self.chosen.as_ref()?.gpu.as_ref()?;
-        Some((&gpu.name, &gpu.uuid))
-    }
-
     /// Tokens in a batch that suit the device.
     pub fn default_token_budget(&self) -> usize {
         self.default_token_budget
     }
 
-    /// Bytes of the GPU's memory that were taken since the model began to load. Memory that a batch
-    /// needed stays taken, so after a run it is the run's peak.
+    /// Bytes of the memory of all its GPUs together that were taken since it began to load.
     pub fn gpu_memory_bytes(&self) -> Option<u64> {
-        let free = device::free_bytes(self.chosen.as_ref()?)?;
-        Some(self.free_before?.saturating_sub(free))
+        let replicas = self.replicas.iter();
+        replicas.map(Replica::gpu_memory_bytes).sum()
     }
 
     /// BLAKE3 of `config.json` and the weights files, in hexadecimal. It is computed beside the
@@ -405,15 +361,6 @@ fn default_token_budget(
     // Powers of two need no rows of padding.
     let fitting = (fitting + 1).next_power_of_two() / 2;
     wanted.min(fitting).max(CPU_TOKEN_BUDGET)
-}
-
-/// The options for staging one batch.
-fn alone(batch: &PackedBatch) -> StagerOptions {
-    StagerOptions {
-        token_budget: batch.n_tokens() + batch.n_padding,
-        n_slots: 1,
-        poisoned: false,
-    }
 }
 
 /// Numbers in the encoder's weights: embeddings, layers, final layer norm.

@@ -1,13 +1,12 @@
 //! The packing stage: records in input order become batches.
 
-use super::{Halt, encode::Feed, fingerprint::Fingerprint, plan::Plan};
+use super::{fingerprint::Fingerprint, lane::NumberedBatch, plan::Plan, stage::Halt};
 use crate::{
     batch::{PackedBatch, Packer, Padder},
     error::Error,
     event::{Event, EventSender},
     fasta::{Outcome, Record, Rejection},
-    meter::{Activity, Meters, Stage},
-    model::Stager,
+    meter::{Activity, Meters},
     queue::QueueSender,
     reader::ReaderError,
     report::{LengthHistogram, RejectedRecord},
@@ -39,29 +38,29 @@ pub(super) struct PackTotals {
     pub(super) input_fingerprint: String,
 }
 
-/// Hands batches to the encoding stage.
+/// Hands batches to the lanes.
 pub(super) struct Feeder {
-    pub(super) batches: QueueSender<Feed>,
-    pub(super) stager: Arc<Stager>,
-    /// Whether batches are brought to the device at once, while it computes others.
-    pub(super) overlap: bool,
+    pub(super) batches: QueueSender<NumberedBatch>,
+    /// Batches so far.
+    pub(super) n_batches: u64,
     pub(super) meters: Arc<Meters>,
     /// Beside the work, for each batch.
     pub(super) delay: Duration,
 }
 
 impl Feeder {
-    fn send(&self, batch: PackedBatch) -> Result<(), Halt> {
+    fn send(&mut self, batch: PackedBatch) -> Result<(), Halt> {
         thread::sleep(self.delay);
         let sequences = batch.n_sequences() as u64;
-        let feed = if self.overlap {
-            Feed::Staged(self.stager.stage(batch).map_err(Error::from)?)
-        } else {
-            Feed::Packed(batch)
-        };
-        // The encoder is gone if it failed; its own error says why.
+        let number = self.n_batches;
+        self.n_batches += 1;
+        // The lanes are gone if they failed; their own errors say why.
         self.batches
-            .send(self.meters.clock(Stage::Packing), sequences, feed)
+            .send(
+                self.meters.packing(),
+                sequences,
+                NumberedBatch { number, batch },
+            )
             .map_err(|_| Halt::Abandoned)
     }
 }
@@ -119,7 +118,7 @@ impl<'a> Packing<'a> {
         mut records: impl Iterator<Item = Result<Vec<Outcome>, ReaderError>>,
     ) -> Result<PackTotals, Halt> {
         let meters = self.feeder.meters.clone();
-        let clock = meters.clock(Stage::Packing);
+        let clock = meters.packing();
         clock.switch(Activity::Working);
         while let Some(outcomes) = clock.during(Activity::Starved, || records.next()) {
             self.take_in(outcomes.map_err(Error::from)?)?;

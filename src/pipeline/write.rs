@@ -1,18 +1,19 @@
 //! The writing stage: embeddings leave in input order.
 
-use super::Halt;
+use super::stage::Halt;
 use crate::{
+    batch::Rows,
     error::Error,
     event::{Event, EventSender},
-    meter::{Activity, Meters, Stage},
+    meter::{Activity, Meters},
     queue::QueueReceiver,
-    sink::{EmbeddedBatch, ReorderBuffer, Sink},
+    sink::{ReorderBuffer, Sink},
 };
 use std::{sync::Arc, thread, time::Duration};
 
 /// The writing stage.
 pub(super) struct Writing {
-    pub(super) rows: QueueReceiver<EmbeddedBatch>,
+    pub(super) rows: QueueReceiver<Rows>,
     pub(super) order: ReorderBuffer,
     pub(super) sink: Box<dyn Sink>,
     pub(super) meters: Arc<Meters>,
@@ -35,14 +36,14 @@ impl Writing {
     /// # Errors
     /// If the output cannot be written, or a row comes twice.
     pub(super) fn run(mut self) -> Result<Written, Halt> {
-        let clock = self.meters.clock(Stage::Writing);
+        let clock = self.meters.writing();
         clock.switch(Activity::Working);
         let mut written = 0;
         while let Some(batch) = self.rows.receive(clock) {
             thread::sleep(self.delay);
             self.order.push(batch).map_err(Error::from)?;
             while let Some(ready) = self.order.next_ready() {
-                let rows = ready.rows.len() as u64;
+                let rows = ready.len() as u64;
                 self.sink.write(ready).map_err(Error::from)?;
                 written += rows;
                 self.events.send(Event::RowsWritten { rows });

@@ -1,6 +1,6 @@
 //! From rows to Arrow columns.
 
-use super::EmbeddedBatch;
+use crate::batch::Rows;
 use arrow_array::{
     ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt32Array,
 };
@@ -66,24 +66,32 @@ impl Columns {
     /// The rows as columns.
     ///
     /// # Errors
-    /// If the embeddings do not match the rows in number.
-    pub(super) fn record_batch(&self, batch: EmbeddedBatch) -> Result<RecordBatch, ArrowError> {
-        let EmbeddedBatch { rows, embeddings } = batch;
-        let ids = rows.iter().map(|row| &row.id);
-        let descriptions = rows.iter().map(|row| &row.description);
+    /// If a row has not one vector a layer.
+    pub(super) fn record_batch(&self, rows: Rows) -> Result<RecordBatch, ArrowError> {
+        let n_values = self.n_values_per_row();
+        if let Some(row) = (0..rows.len()).find(|&row| rows.range(row).len() != n_values) {
+            return Err(ArrowError::InvalidArgumentError(format!(
+                "`{}` has {} values instead of {n_values}",
+                rows.meta[row].id,
+                rows.range(row).len()
+            )));
+        }
+        let Rows { meta, values, .. } = rows;
+        let ids = meta.iter().map(|row| &row.id);
+        let descriptions = meta.iter().map(|row| &row.description);
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from_iter_values(ids)),
             Arc::new(StringArray::from_iter_values(descriptions)),
             Arc::new(UInt32Array::from_iter_values(
-                rows.iter().map(|row| row.length),
+                meta.iter().map(|row| row.length),
             )),
             Arc::new(
-                rows.iter()
+                meta.iter()
                     .map(|row| Some(row.truncated))
                     .collect::<BooleanArray>(),
             ),
         ];
-        for values in self.values_of_layers(embeddings) {
+        for values in self.values_of_layers(values) {
             let values = Arc::new(Float32Array::from(values));
             let size = list_size(self.hidden_size);
             let vectors = FixedSizeListArray::try_new(self.item.clone(), size, values, None)?;
@@ -93,17 +101,17 @@ impl Columns {
     }
 
     /// From `[n, layers, hidden_size]` to `[n, hidden_size]` for each layer.
-    fn values_of_layers(&self, embeddings: Vec<f32>) -> Vec<Vec<f32>> {
+    fn values_of_layers(&self, values: Vec<f32>) -> Vec<Vec<f32>> {
         let n_layers = self.names.len();
         if n_layers == 1 {
             // One layer is as it should be already. The column takes over its memory.
-            return vec![embeddings];
+            return vec![values];
         }
         let mut of_layers = vec![Vec::new(); n_layers];
-        for values in &mut of_layers {
-            values.reserve_exact(embeddings.len() / n_layers);
+        for of_layer in &mut of_layers {
+            of_layer.reserve_exact(values.len() / n_layers);
         }
-        for (position, vector) in embeddings.chunks(self.hidden_size).enumerate() {
+        for (position, vector) in values.chunks(self.hidden_size).enumerate() {
             of_layers[position % n_layers].extend_from_slice(vector);
         }
         of_layers

@@ -49,16 +49,6 @@ pub enum SinkError {
 /// Rows that cannot be put into input order. It is always a bug of this program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
-    /// A batch whose embeddings do not match its rows.
-    #[error("a batch of {n_rows} rows has {n_found} embedding values instead of {n_expected}")]
-    Shape {
-        /// Rows of the batch.
-        n_rows: usize,
-        /// Values found.
-        n_found: usize,
-        /// Values that the rows need.
-        n_expected: usize,
-    },
     /// A row that came before.
     #[error("sequence {index} (`{id}`) was embedded twice")]
     Duplicate {

@@ -1,6 +1,6 @@
 //! Outputs: embeddings in, a published file out, or nothing at all.
 //!
-//! *Input*: [`EmbeddedBatch`]es in the order of the packer, and rejections. *Output*: a Parquet file
+//! *Input*: [`Rows`] in the order of the packer, and rejections. *Output*: a Parquet file
 //! with a row a sequence in input order, and a list of what was rejected. *Owns*: input order, the
 //! file format, provenance, publication. *Never*: computes with an embedding, leaves half a file.
 //!
@@ -8,22 +8,21 @@
 //! [`Sink::finish`], and vanish if it is never called.
 
 mod columns;
-mod embedded;
 mod error;
+mod identity;
 mod null;
+mod open;
 mod order;
 mod parquet;
-mod provenance;
 mod rejects;
 
+use crate::batch::Rows;
 use std::path::PathBuf;
 
-pub use embedded::EmbeddedBatch;
 pub use error::{OrderError, SinkError};
-pub use null::NullSink;
+pub use identity::{Circumstances, Closing, Identity};
+pub use open::{Opened, OutputPlan, open};
 pub use order::ReorderBuffer;
-pub use parquet::ParquetSink;
-pub use provenance::{Closing, Provenance};
 pub use rejects::Rejects;
 
 /// Takes the embeddings of a run, in input order. Dropping it abandons the output and leaves
@@ -33,7 +32,7 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// If the output cannot be written.
-    fn write(&mut self, batch: EmbeddedBatch) -> Result<(), SinkError>;
+    fn write(&mut self, rows: Rows) -> Result<(), SinkError>;
 
     /// Ends the output and publishes it together with the list of rejections.
     ///
@@ -42,19 +41,6 @@ pub trait Sink: Send {
     /// into being meanwhile. Nothing is published then, unless all that failed was the removal of an
     /// older list of rejections.
     fn finish(self: Box<Self>, closing: Closing, rejects: Rejects) -> Result<Published, SinkError>;
-}
-
-/// Where the output goes and what it says about itself.
-#[derive(Clone, Debug)]
-pub struct OutputPlan {
-    /// The output file. Missing parent folders are created.
-    pub path: PathBuf,
-    /// Whether an output file of that name, and its list of rejections, may be replaced.
-    pub overwrite: bool,
-    /// Components of an embedding.
-    pub hidden_size: usize,
-    /// How the embeddings come about, and of which layers.
-    pub provenance: Provenance,
 }
 
 /// The files that a run left.

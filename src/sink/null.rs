@@ -1,23 +1,17 @@
 //! The output of a run that only wants statistics.
 
-use super::{Closing, EmbeddedBatch, Published, Rejects, Sink, SinkError};
+use super::{Closing, Published, Rejects, Sink, SinkError};
+use crate::batch::Rows;
 
 /// Counts rows and drops them.
 #[derive(Debug, Default)]
-pub struct NullSink {
+pub(super) struct NullSink {
     n_rows: u64,
 }
 
-impl NullSink {
-    /// A sink that has seen no rows.
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
 impl Sink for NullSink {
-    fn write(&mut self, batch: EmbeddedBatch) -> Result<(), SinkError> {
-        self.n_rows += batch.rows.len() as u64;
+    fn write(&mut self, rows: Rows) -> Result<(), SinkError> {
+        self.n_rows += rows.len() as u64;
         Ok(())
     }
 

@@ -1,13 +1,12 @@
 //! From the order of the packer back to the order of the input.
 
-use super::{EmbeddedBatch, OrderError};
-use crate::batch::{Row, WINDOW_TEXT_BYTES};
-use std::{collections::BTreeMap, sync::Arc};
+use super::OrderError;
+use crate::batch::{Row, Rows};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-/// Values in a released batch, about. It bounds the copy that is in memory twice.
-const RELEASED_VALUES: usize = 1 << 20;
-/// Bytes of text in a released batch, which ends with the row that reaches them.
-const RELEASED_TEXT_BYTES: usize = WINDOW_TEXT_BYTES;
+/// Bytes of values and texts that are released at a time, which end with the row that reaches them. It
+/// bounds the copy that is in memory twice.
+const RELEASED_BYTES: usize = 4 << 20;
 
 /// Holds the rows that came too early.
 ///
@@ -15,9 +14,8 @@ const RELEASED_TEXT_BYTES: usize = WINDOW_TEXT_BYTES;
 /// [`MAX_REORDER_BUDGETS`](crate::batch::MAX_REORDER_BUDGETS) and
 /// [`MAX_REORDER_WINDOWS`](crate::batch::MAX_REORDER_WINDOWS). A batch's values stay in memory
 /// until its last row is released, and no row is allocated on its own.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ReorderBuffer {
-    n_values_per_row: usize,
     /// Index of the next row to release.
     next: u64,
     held: BTreeMap<u64, Held>,
@@ -26,70 +24,45 @@ pub struct ReorderBuffer {
 #[derive(Debug)]
 struct Held {
     row: Row,
-    /// The embeddings of the row's batch.
-    embeddings: Arc<Vec<f32>>,
-    position: usize,
+    /// The values of the row's batch.
+    values: Arc<Vec<f32>>,
+    /// Where those of the row are.
+    range: Range<usize>,
 }
 
 impl ReorderBuffer {
-    /// An empty buffer for rows of `n_values_per_row` = layers × hidden_size values, whose first
-    /// index is 0.
-    pub fn new(n_values_per_row: usize) -> Self {
-        Self {
-            n_values_per_row,
-            next: 0,
-            held: BTreeMap::new(),
-        }
-    }
-
     /// Takes a batch.
     ///
     /// # Errors
-    /// - If the embeddings do not match the rows in number.
-    /// - If a row was here before.
-    pub fn push(&mut self, batch: EmbeddedBatch) -> Result<(), OrderError> {
-        let n_expected = batch.rows.len() * self.n_values_per_row;
-        if batch.embeddings.len() != n_expected {
-            return Err(OrderError::Shape {
-                n_rows: batch.rows.len(),
-                n_found: batch.embeddings.len(),
-                n_expected,
-            });
-        }
-        let embeddings = Arc::new(batch.embeddings);
-        for (position, row) in batch.rows.into_iter().enumerate() {
+    /// If a row was here before.
+    pub fn push(&mut self, rows: Rows) -> Result<(), OrderError> {
+        let ranges: Vec<_> = (0..rows.len()).map(|row| rows.range(row)).collect();
+        let values = Arc::new(rows.values);
+        for (row, range) in rows.meta.into_iter().zip(ranges) {
             let index = row.index;
             if index < self.next || self.held.contains_key(&index) {
                 return Err(OrderError::Duplicate { index, id: row.id });
             }
-            let embeddings = Arc::clone(&embeddings);
-            let held = Held {
-                row,
-                embeddings,
-                position,
-            };
-            self.held.insert(index, held);
+            let values = Arc::clone(&values);
+            self.held.insert(index, Held { row, values, range });
         }
         Ok(())
     }
 
     /// The next rows in input order, some MiB of them, if they are here. Call it until it gives
     /// `None`.
-    pub fn next_ready(&mut self) -> Option<EmbeddedBatch> {
-        let mut ready = EmbeddedBatch::default();
-        let mut n_text_bytes = 0;
-        while ready.embeddings.len() < RELEASED_VALUES
-            && n_text_bytes < RELEASED_TEXT_BYTES
+    pub fn next_ready(&mut self) -> Option<Rows> {
+        let mut ready = Rows::default();
+        let mut n_bytes = 0;
+        while n_bytes < RELEASED_BYTES
             && let Some(held) = self.held.remove(&self.next)
         {
-            let start = held.position * self.n_values_per_row;
-            let values = &held.embeddings[start..start + self.n_values_per_row];
-            ready.embeddings.extend_from_slice(values);
-            n_text_bytes += held.row.text_bytes();
-            ready.rows.push(held.row);
+            let values = &held.values[held.range];
+            n_bytes += Rows::n_bytes(&held.row, values);
+            ready.push(held.row, values);
             self.next += 1;
         }
-        (!ready.rows.is_empty()).then_some(ready)
+        (!ready.is_empty()).then_some(ready)
     }
 
     /// Rows that wait for an earlier one.
@@ -119,8 +92,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const N_VALUES: usize = 3;
-
     fn row(index: u64) -> Row {
         Row {
             index,
@@ -131,15 +102,13 @@ mod tests {
         }
     }
 
-    fn batch(indices: &[u64]) -> EmbeddedBatch {
-        EmbeddedBatch {
-            rows: indices.iter().copied().map(row).collect(),
-            embeddings: indices.iter().flat_map(|&index| values(index)).collect(),
+    /// Rows of different lengths.
+    fn batch(indices: &[u64]) -> Rows {
+        let mut rows = Rows::default();
+        for &index in indices {
+            rows.push(row(index), &vec![index as f32; 1 + index as usize % 3]);
         }
-    }
-
-    fn values(index: u64) -> [f32; N_VALUES] {
-        [index as f32, 0.5, -(index as f32)]
+        rows
     }
 
     /// The indices 0 to n in any order, cut into batches.
@@ -153,18 +122,19 @@ mod tests {
     proptest! {
         #[test]
         fn rows_leave_in_input_order_and_as_soon_as_they_can(batches in batches()) {
-            let mut buffer = ReorderBuffer::new(N_VALUES);
-            let mut released = EmbeddedBatch::default();
+            let mut buffer = ReorderBuffer::default();
+            let mut released = Rows::default();
             let mut seen = Vec::new();
             for indices in &batches {
                 seen.extend_from_slice(indices);
                 buffer.push(batch(indices)).unwrap();
                 while let Some(ready) = buffer.next_ready() {
-                    released.rows.extend(ready.rows);
-                    released.embeddings.extend(ready.embeddings);
+                    for (n, meta) in ready.meta.iter().enumerate() {
+                        released.push(meta.clone(), ready.row(n));
+                    }
                 }
                 let unbroken = (0..).take_while(|index| seen.contains(index)).count();
-                prop_assert_eq!(released.rows.len(), unbroken);
+                prop_assert_eq!(released.len(), unbroken);
                 prop_assert_eq!(buffer.n_held(), seen.len() - unbroken);
             }
             let in_order: Vec<u64> = (0..seen.len() as u64).collect();
@@ -175,38 +145,33 @@ mod tests {
 
     #[test]
     fn a_release_is_bounded() {
-        let n_values = RELEASED_VALUES / 2;
-        let mut buffer = ReorderBuffer::new(n_values);
-        buffer
-            .push(EmbeddedBatch {
-                rows: (0..5).map(row).collect(),
-                embeddings: vec![0.0; 5 * n_values],
-            })
-            .unwrap();
-        let mut n_rows = || buffer.next_ready().map(|ready| ready.rows.len());
-        assert_eq!(
-            [n_rows(), n_rows(), n_rows(), n_rows()],
-            [Some(2), Some(2), Some(1), None]
-        );
+        let released = |rows: Rows| {
+            let mut buffer = ReorderBuffer::default();
+            buffer.push(rows).unwrap();
+            let mut n_rows = || buffer.next_ready().map(|ready| ready.len());
+            [n_rows(), n_rows(), n_rows(), n_rows()]
+        };
+        let values = vec![0.0; RELEASED_BYTES / size_of::<f32>() / 2];
+        let mut rows = Rows::default();
+        (0..5).for_each(|index| rows.push(row(index), &values));
+        assert_eq!(released(rows), [Some(2), Some(2), Some(1), None]);
         // So is its text.
-        let mut buffer = ReorderBuffer::new(0);
-        let mut rows: Vec<_> = (0..5).map(row).collect();
-        for row in &mut rows {
-            row.description = "d".repeat(RELEASED_TEXT_BYTES / 2);
+        let mut rows = Rows::default();
+        for index in 0..5 {
+            let description = "d".repeat(RELEASED_BYTES / 2);
+            let row = Row {
+                description,
+                ..row(index)
+            };
+            rows.push(row, &[]);
         }
-        let embeddings = Vec::new();
-        buffer.push(EmbeddedBatch { rows, embeddings }).unwrap();
-        let mut n_rows = || buffer.next_ready().map(|ready| ready.rows.len());
-        assert_eq!(
-            [n_rows(), n_rows(), n_rows(), n_rows()],
-            [Some(2), Some(2), Some(1), None]
-        );
+        assert_eq!(released(rows), [Some(2), Some(2), Some(1), None]);
     }
 
     #[test]
     fn rows_are_neither_doubled_nor_lost() {
         let check = |batches: &[&[u64]], expected: &str| {
-            let mut buffer = ReorderBuffer::new(N_VALUES);
+            let mut buffer = ReorderBuffer::default();
             let pushed = batches.iter().try_for_each(|indices| {
                 buffer.push(batch(indices))?;
                 while buffer.next_ready().is_some() {}
@@ -230,14 +195,5 @@ mod tests {
             "4 sequences were sent to the model, but 3 came back in order and 0 wait for a \
              sequence that never came",
         );
-    }
-
-    #[test]
-    fn a_batch_without_all_its_values_is_refused() {
-        let mut short = batch(&[0, 1]);
-        short.embeddings.pop();
-        let error = ReorderBuffer::new(N_VALUES).push(short).unwrap_err();
-        let expected = "a batch of 2 rows has 5 embedding values instead of 6";
-        assert_eq!(error.to_string(), expected);
     }
 }

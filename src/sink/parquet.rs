@@ -1,10 +1,8 @@
 //! Parquet files: a row a sequence, a column of vectors a layer.
 
-use super::{
-    Closing, EmbeddedBatch, OutputPlan, Published, Rejects, Sink, SinkError, columns::Columns,
-};
+use super::{Closing, OutputPlan, Published, Rejects, Sink, SinkError, columns::Columns};
 use crate::{
-    batch::{Row, WINDOW_TEXT_BYTES},
+    batch::{Row, Rows, WINDOW_TEXT_BYTES},
     file::{Existing, Keep, Staged},
 };
 use ::parquet::{
@@ -29,8 +27,8 @@ const BYTES_OF_TEXT: usize = 256;
 
 /// Writes `id`, `description` (strings), `length` (residues before truncation, u32), `truncated`
 /// (bool), and a fixed-size list of `f32` for each layer: `embedding` if there is one layer, else
-/// `embedding_<layer>`. The metadata is that of [`Provenance`](super::Provenance).
-pub struct ParquetSink {
+/// `embedding_<layer>`. The metadata is that of [`OutputPlan`].
+pub(super) struct ParquetSink {
     // Before `staged`, so that an abandoned file is removed after the last write to it.
     writer: ArrowWriter<File>,
     staged: Staged,
@@ -47,8 +45,8 @@ impl ParquetSink {
     /// # Errors
     /// - If the output exists and may not be replaced, or is not a file.
     /// - If the file system refuses.
-    pub fn create(plan: &OutputPlan) -> Result<Self, SinkError> {
-        let columns = Columns::new(&plan.provenance.layers, plan.hidden_size);
+    pub(super) fn create(plan: &OutputPlan) -> Result<Self, SinkError> {
+        let columns = Columns::new(&plan.identity.layers, plan.hidden_size);
         let staged = Staged::create(&plan.path, Existing::unless(plan.overwrite))?;
         let properties = properties(&columns, plan);
         let writer = ArrowWriter::try_new(staged.writer()?, columns.schema(), Some(properties))
@@ -63,9 +61,9 @@ impl ParquetSink {
     }
 
     /// Writes rows whose text fits into an array.
-    fn write_piece(&mut self, piece: EmbeddedBatch) -> Result<(), ParquetError> {
-        let n_text_bytes: usize = piece.rows.iter().map(Row::text_bytes).sum();
-        let n_rows = piece.rows.len() as u64;
+    fn write_piece(&mut self, piece: Rows) -> Result<(), ParquetError> {
+        let n_text_bytes: usize = piece.meta.iter().map(Row::text_bytes).sum();
+        let n_rows = piece.len() as u64;
         let n_groups = self.writer.flushed_row_groups().len();
         self.writer.write(&self.columns.record_batch(piece)?)?;
         self.n_rows += n_rows;
@@ -86,9 +84,9 @@ impl ParquetSink {
 }
 
 impl Sink for ParquetSink {
-    fn write(&mut self, mut batch: EmbeddedBatch) -> Result<(), SinkError> {
-        while !batch.rows.is_empty() {
-            let piece = batch.take_text(WINDOW_TEXT_BYTES);
+    fn write(&mut self, mut rows: Rows) -> Result<(), SinkError> {
+        while !rows.is_empty() {
+            let piece = rows.take_text(WINDOW_TEXT_BYTES);
             let written = self.write_piece(piece);
             written.map_err(|error| self.error(error))?;
         }
@@ -115,7 +113,7 @@ impl Sink for ParquetSink {
 }
 
 fn properties(columns: &Columns, plan: &OutputPlan) -> WriterProperties {
-    let entries = plan.provenance.entries().into_iter();
+    let entries = plan.entries().into_iter();
     let metadata = entries.map(|(key, value)| key_value(&key, value)).collect();
     let bytes_per_row = columns.n_values_per_row() * size_of::<f32>() + BYTES_OF_TEXT;
     let properties = WriterProperties::builder()

@@ -50,7 +50,7 @@ impl Rejects {
     ///
     /// # Errors
     /// If there is a list already, and `overwrite` is off.
-    pub fn beside(output: &Path, overwrite: bool) -> Result<Self, SinkError> {
+    pub(super) fn beside(output: &Path, overwrite: bool) -> Result<Self, SinkError> {
         let path = rejects_beside(output);
         let existing = Existing::unless(overwrite);
         check_target(&path, existing)?;
@@ -62,7 +62,7 @@ impl Rejects {
     }
 
     /// Counts the rejections of a run without an output, and writes nothing.
-    pub fn uncollected() -> Self {
+    pub(super) fn uncollected() -> Self {
         Self {
             target: None,
             list: None,

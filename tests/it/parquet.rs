@@ -7,13 +7,10 @@ use arrow_array::{
 use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use runner::{
-    batch::Row,
+    batch::{Row, Rows},
     fasta::Rejection,
-    job::{Dtype, Effect, EmbedOptions, GeluForm, Layer, Pooling},
-    sink::{
-        Closing, EmbeddedBatch, NullSink, OutputPlan, ParquetSink, Provenance, Published, Rejects,
-        Sink, SinkError,
-    },
+    job::{Dtype, Effect, EmbedOptions, GeluForm, Layer, OutputFormat, Pooling},
+    sink::{self, Circumstances, Closing, Identity, Opened, OutputPlan, Published, SinkError},
 };
 use std::{
     collections::BTreeMap,
@@ -27,15 +24,19 @@ use tempfile::TempDir;
 fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
     OutputPlan {
         path: path.to_owned(),
+        format: OutputFormat::of(path).unwrap(),
         overwrite: false,
         hidden_size,
-        provenance: Provenance {
+        circumstances: Circumstances {
+            device: "cpu".into(),
+            options: vec![("token_budget", "4096".to_owned())],
+        },
+        identity: Identity {
             model: "esm2_t6_8M_UR50D".into(),
             weights_hash: "abc".into(),
             layers: layers.to_vec(),
             dtype: Dtype::Bf16,
             gelu: GeluForm::Tanh,
-            device: "cpu".into(),
             options: vec![("layers", "0,6".to_owned())],
             rules: vec![("min_length", "10".to_owned())],
         },
@@ -43,7 +44,7 @@ fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
 }
 
 /// Rows with `n_values` values each, among them floats that only a bit-exact copy keeps.
-fn batch(indices: std::ops::Range<u64>, n_values: usize) -> EmbeddedBatch {
+fn batch(indices: std::ops::Range<u64>, n_values: usize) -> Rows {
     let odd = [
         f32::NAN,
         -0.0,
@@ -58,25 +59,25 @@ fn batch(indices: std::ops::Range<u64>, n_values: usize) -> EmbeddedBatch {
             (noise >> 40) as f32 / (1 << 20) as f32
         }
     };
-    EmbeddedBatch {
-        embeddings: indices
-            .clone()
-            .flat_map(|index| (0..n_values).map(move |position| value(index, position)))
-            .collect(),
-        rows: indices
-            .map(|index| Row {
-                index,
-                id: format!("sp|P{index}|\u{3b1}"),
-                description: if index % 2 == 0 {
-                    String::new()
-                } else {
-                    format!("number {index}")
-                },
-                length: 30 + index as u32,
-                truncated: index % 3 == 0,
-            })
-            .collect(),
+    let mut rows = Rows::default();
+    for index in indices {
+        let values: Vec<_> = (0..n_values)
+            .map(|position| value(index, position))
+            .collect();
+        let row = Row {
+            index,
+            id: format!("sp|P{index}|\u{3b1}"),
+            description: if index % 2 == 0 {
+                String::new()
+            } else {
+                format!("number {index}")
+            },
+            length: 30 + index as u32,
+            truncated: index % 3 == 0,
+        };
+        rows.push(row, &values);
     }
+    rows
 }
 
 fn closing(n_records: u64) -> Closing {
@@ -86,14 +87,13 @@ fn closing(n_records: u64) -> Closing {
     }
 }
 
-fn write(plan: &OutputPlan, batches: &[EmbeddedBatch]) -> Result<Published, SinkError> {
-    let rejects = Rejects::beside(&plan.path, plan.overwrite)?;
-    let mut sink = ParquetSink::create(plan)?;
+fn write(plan: &OutputPlan, batches: &[Rows]) -> Result<Published, SinkError> {
+    let Opened { mut sink, rejects } = sink::open(Some(plan))?;
     for batch in batches {
         sink.write(batch.clone())?;
     }
-    let n_rows: usize = batches.iter().map(|batch| batch.rows.len()).sum();
-    Box::new(sink).finish(closing(n_rows as u64), rejects)
+    let n_rows: usize = batches.iter().map(Rows::len).sum();
+    sink.finish(closing(n_rows as u64), rejects)
 }
 
 fn read(path: &Path) -> Vec<RecordBatch> {
@@ -102,8 +102,8 @@ fn read(path: &Path) -> Vec<RecordBatch> {
 }
 
 /// The rows of a file, with each layer's column back in its place.
-fn read_rows(path: &Path, columns: &[&str]) -> EmbeddedBatch {
-    let mut rows = EmbeddedBatch::default();
+fn read_rows(path: &Path, columns: &[&str]) -> Rows {
+    let mut rows = Rows::default();
     for batch in read(path) {
         let column = |name: &str| batch.column_by_name(name).unwrap();
         let ids: &StringArray = column("id").as_string();
@@ -111,19 +111,21 @@ fn read_rows(path: &Path, columns: &[&str]) -> EmbeddedBatch {
         let lengths: &UInt32Array = column("length").as_primitive();
         let truncated: &BooleanArray = column("truncated").as_boolean();
         for position in 0..batch.num_rows() {
-            rows.rows.push(Row {
-                index: rows.rows.len() as u64,
+            let row = Row {
+                index: rows.len() as u64,
                 id: ids.value(position).into(),
                 description: descriptions.value(position).into(),
                 length: lengths.value(position),
                 truncated: truncated.value(position),
-            });
+            };
+            let mut values = Vec::new();
             for name in columns {
                 let vectors: &FixedSizeListArray = column(name).as_fixed_size_list();
                 let vector = vectors.value(position);
                 let vector: &Float32Array = vector.as_primitive();
-                rows.embeddings.extend_from_slice(vector.values());
+                values.extend_from_slice(vector.values());
             }
+            rows.push(row, &values);
         }
     }
     rows
@@ -171,8 +173,8 @@ fn every_bit_comes_back() {
         assert_eq!(published, expected);
         let found = read_rows(&path, columns);
         let written = batch(0..40, n_values);
-        assert_eq!(found.rows, written.rows);
-        assert_eq!(bits(&found.embeddings), bits(&written.embeddings));
+        assert_eq!(found.meta, written.meta);
+        assert_eq!(bits(&found.values), bits(&written.values));
     };
     check(&[6], &["embedding"]);
     check(
@@ -202,7 +204,7 @@ fn a_file_without_rows_is_a_file() {
         matches!(embedding, DataType::FixedSizeList(_, 8)),
         "{embedding}"
     );
-    assert_eq!(read_rows(&path, &["embedding"]), EmbeddedBatch::default());
+    assert_eq!(read_rows(&path, &["embedding"]), Rows::default());
     assert_eq!(metadata(&path)["runner.embedded"], "0");
 }
 
@@ -211,15 +213,17 @@ fn the_file_tells_where_it_comes_from() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
     let plan = plan(&path, &[0, 6], 8);
-    let mut rejects = Rejects::beside(&path, false).unwrap();
+    let Opened {
+        mut sink,
+        mut rejects,
+    } = sink::open(Some(&plan)).unwrap();
     let rejection = Rejection {
         id: "p4".into(),
         reason: "empty sequence".into(),
     };
     rejects.add(4, &rejection).unwrap();
-    let mut sink = ParquetSink::create(&plan).unwrap();
     sink.write(batch(0..3, 16)).unwrap();
-    let published = Box::new(sink).finish(closing(4), rejects).unwrap();
+    let published = sink.finish(closing(4), rejects).unwrap();
 
     let list = folder.path().join("out.parquet.rejects.tsv");
     assert_eq!(
@@ -235,6 +239,7 @@ fn the_file_tells_where_it_comes_from() {
         ("runner.dtype", "bf16"),
         ("runner.gelu", "tanh"),
         ("runner.device", "cpu"),
+        ("runner.token_budget", "4096"),
         ("runner.min_length", "10"),
         ("runner.input_fingerprint", "fingerprint"),
         ("runner.records", "4"),
@@ -321,10 +326,7 @@ fn memory_is_bounded_by_row_groups() {
         assert!(n_bytes < 33 << 20, "{n_bytes}");
     }
     let found = read_rows(&path, &["embedding"]);
-    assert_eq!(
-        bits(&found.embeddings),
-        bits(&batch(0..14_000, 1_280).embeddings)
-    );
+    assert_eq!(bits(&found.values), bits(&batch(0..14_000, 1_280).values));
 }
 
 #[test]
@@ -333,7 +335,7 @@ fn text_counts_for_row_groups_as_it_is_read() {
     let path = folder.path().join("out.parquet");
     // 100 MB of text in one batch, which compression makes nothing of.
     let mut rows = batch(0..200, 8);
-    for row in &mut rows.rows {
+    for row in &mut rows.meta {
         row.description = "d".repeat(500_000);
     }
     write(&plan(&path, &[33], 8), std::slice::from_ref(&rows)).unwrap();
@@ -346,21 +348,23 @@ fn text_counts_for_row_groups_as_it_is_read() {
         assert!(n_bytes < 42 << 20, "{n_bytes}");
     }
     let found = read_rows(&path, &["embedding"]);
-    assert_eq!(found.rows, rows.rows);
-    assert_eq!(bits(&found.embeddings), bits(&rows.embeddings));
+    assert_eq!(found.meta, rows.meta);
+    assert_eq!(bits(&found.values), bits(&rows.values));
 }
 
 #[test]
 fn an_abandoned_output_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
-    let mut rejects = Rejects::beside(&path, false).unwrap();
+    let Opened {
+        mut sink,
+        mut rejects,
+    } = sink::open(Some(&plan(&path, &[6], 8))).unwrap();
     let rejection = Rejection {
         id: "p1".into(),
         reason: "empty sequence".into(),
     };
     rejects.add(1, &rejection).unwrap();
-    let mut sink = ParquetSink::create(&plan(&path, &[6], 8)).unwrap();
     sink.write(batch(0..100, 8)).unwrap();
     assert_eq!(n_files(&folder), 2, "one temporary file each");
     drop((sink, rejects));
@@ -371,13 +375,10 @@ fn an_abandoned_output_leaves_nothing() {
 fn an_output_that_lost_records_is_not_published() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
-    let sinks: [Box<dyn Sink>; 2] = [
-        Box::new(ParquetSink::create(&plan(&path, &[6], 8)).unwrap()),
-        Box::new(NullSink::new()),
-    ];
-    for mut sink in sinks {
+    for plan in [Some(&plan(&path, &[6], 8)), None] {
+        let Opened { mut sink, rejects } = sink::open(plan).unwrap();
         sink.write(batch(0..3, 8)).unwrap();
-        let error = sink.finish(closing(4), Rejects::uncollected()).unwrap_err();
+        let error = sink.finish(closing(4), rejects).unwrap_err();
         let expected = "4 records were read, but 3 embedded and 0 rejected";
         assert_eq!(error.to_string(), expected);
     }
@@ -386,9 +387,9 @@ fn an_output_that_lost_records_is_not_published() {
 
 #[test]
 fn a_run_without_output_leaves_nothing() {
-    let mut sink = Box::new(NullSink::new());
+    let Opened { mut sink, rejects } = sink::open(None).unwrap();
     sink.write(batch(0..3, 8)).unwrap();
-    let published = sink.finish(closing(3), Rejects::uncollected()).unwrap();
+    let published = sink.finish(closing(3), rejects).unwrap();
     assert_eq!(published, Published::default());
 }
 
@@ -397,12 +398,10 @@ fn nothing_is_replaced_unless_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
     let mut plan = plan(&path, &[6], 8);
-    let sink = ParquetSink::create(&plan).unwrap();
+    let Opened { sink, rejects } = sink::open(Some(&plan)).unwrap();
     write(&plan, &[batch(0..2, 8)]).unwrap();
     // An output that came into being during the run, and one that was there before it.
-    let late = Box::new(sink)
-        .finish(closing(0), Rejects::uncollected())
-        .unwrap_err();
+    let late = sink.finish(closing(0), rejects).unwrap_err();
     for error in [late, write(&plan, &[batch(0..3, 8)]).unwrap_err()] {
         assert_eq!(
             error.to_string(),
@@ -412,10 +411,10 @@ fn nothing_is_replaced_unless_told() {
             )
         );
     }
-    assert_eq!(read_rows(&path, &["embedding"]).rows.len(), 2);
+    assert_eq!(read_rows(&path, &["embedding"]).len(), 2);
     plan.overwrite = true;
     write(&plan, &[batch(0..3, 8)]).unwrap();
-    assert_eq!(read_rows(&path, &["embedding"]).rows.len(), 3);
+    assert_eq!(read_rows(&path, &["embedding"]).len(), 3);
     assert_eq!(n_files(&folder), 1);
 }
 
@@ -428,5 +427,18 @@ fn a_layer_is_written_once() {
         error.to_string(),
         "layer 6 is asked for twice (name each layer once; -1 is the last layer)"
     );
+    assert_eq!(n_files(&folder), 0);
+}
+
+#[test]
+fn a_row_of_another_length_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.parquet");
+    for n_values in [15, 17, 0] {
+        let Opened { mut sink, .. } = sink::open(Some(&plan(&path, &[0, 6], 8))).unwrap();
+        let error = sink.write(batch(0..1, n_values)).unwrap_err();
+        let expected = format!("`sp|P0|\u{3b1}` has {n_values} values instead of 16");
+        assert!(error.to_string().contains(&expected), "{error}");
+    }
     assert_eq!(n_files(&folder), 0);
 }

@@ -6,9 +6,9 @@ use flate2::{Compression, write::GzEncoder};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use runner::{
-    batch::{MAX_REORDER_WINDOWS, PackedBatch, Packer, Padder, WINDOW_TEXT_BYTES},
+    batch::{MAX_REORDER_WINDOWS, PackedBatch, Packer, Padder, Rows, WINDOW_TEXT_BYTES},
     fasta::Record,
-    sink::{EmbeddedBatch, ReorderBuffer},
+    sink::ReorderBuffer,
 };
 use safetensors::SafeTensors;
 use std::{
@@ -99,6 +99,53 @@ fn embeddings_do_not_depend_on_the_number_of_readers() {
         let other = read(&folder.path().join(format!("{readers}.parquet")));
         assert!(one == other, "{readers} readers");
     }
+}
+
+#[test]
+fn embeddings_do_not_depend_on_the_number_of_lanes() {
+    let folder = tempfile::tempdir().unwrap();
+    proteins(&folder);
+    // Devices whose batches take anything from no time at all to twice the mean come back in no order.
+    let script = format!(
+        r#"
+        for lanes in [1, 2, 5] {{
+            let model = esm2("{DEMO}", #{{
+                device: "mock",
+                mock: #{{ lanes: lanes, tokens_per_sec: 20_000_000, jitter: 1 }},
+            }});
+            let run = embed(model, fasta("proteins.fa"), #{{
+                token_budget: 8192, output: `${{lanes}}.parquet`,
+            }});
+            print(`${{run.records}} ${{run.sequences}}`);
+        }}
+        "#
+    );
+    assert_eq!(exec(&folder, &script), "20000 20000\n".repeat(3));
+    let one = read(&folder.path().join("1.parquet"));
+    for lanes in [2, 5] {
+        let other = read(&folder.path().join(format!("{lanes}.parquet")));
+        assert!(one == other, "{lanes} lanes");
+    }
+}
+
+#[test]
+fn lanes_share_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    proteins(&folder);
+    let script = format!(
+        r#"
+        let seconds = [];
+        for lanes in [1, 3] {{
+            let model = esm2("{DEMO}", #{{
+                device: "mock", mock: #{{ lanes: lanes, tokens_per_sec: 600_000 }},
+            }});
+            let run = embed(model, fasta("proteins.fa").take(2000), #{{ token_budget: 4096 }});
+            seconds += run.seconds;
+        }}
+        print(seconds[1] < 0.6 * seconds[0]);
+        "#
+    );
+    assert_eq!(exec(&folder, &script), "true\n");
 }
 
 #[test]
@@ -369,7 +416,7 @@ proptest! {
     #[test]
     fn no_mix_of_sizes_makes_packing_or_sorting_hold_more_than_its_bytes(sizes in size_mixes()) {
         let mut packer = Packer::new(NonZeroUsize::new(64).unwrap());
-        let mut order = ReorderBuffer::new(1);
+        let mut order = ReorderBuffer::default();
         let (mut in_packer, mut in_order, mut n_rows) = (0, 0, 0);
         let n = sizes.len();
         for (index, size) in sizes.into_iter().enumerate() {
@@ -385,14 +432,15 @@ proptest! {
                 prop_assert!(text < WINDOW_TEXT_BYTES + LONGEST_TEXT);
                 in_packer -= text;
                 in_order += text;
-                let embeddings = vec![0.0; batch.rows.len()];
-                order.push(EmbeddedBatch { rows: batch.rows, embeddings }).unwrap();
+                let mut rows = Rows::default();
+                batch.rows.into_iter().for_each(|row| rows.push(row, &[0.0]));
+                order.push(rows).unwrap();
                 prop_assert!(in_order < MAX_REORDER_WINDOWS * (WINDOW_TEXT_BYTES + LONGEST_TEXT));
                 while let Some(ready) = order.next_ready() {
-                    let text: usize = ready.rows.iter().map(|row| row.text_bytes()).sum();
+                    let text: usize = ready.meta.iter().map(|row| row.text_bytes()).sum();
                     prop_assert!(text < WINDOW_TEXT_BYTES + LONGEST_TEXT);
                     in_order -= text;
-                    n_rows += ready.rows.len();
+                    n_rows += ready.len();
                 }
             }
         }

@@ -11,7 +11,7 @@ use cubecl_environment::{backtrace::BackTrace, stream::StreamId};
 use cubecl_server::stream::{ExecuteScope, WriteScoped, failed_writing};
 use cudarc::driver::sys::CUstream;
 
-/// Enqueues `work` on the CUDA stream of this thread and returns at once.
+/// Enqueues `work` on the CUDA stream that burn computes on and returns at once.
 ///
 /// `work` gets the stream and one device address a handle, `reads` first, then `writes`. It runs on
 /// the device thread, and must only enqueue: no waiting for the GPU, no call of burn or CubeCL, no

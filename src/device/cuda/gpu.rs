@@ -7,6 +7,7 @@ use cubecl::{
     device_handle::DeviceHandle,
 };
 use cubecl_common::device::Device as _;
+use cubecl_environment::stream::{StreamPolicy, set_policy};
 use cubecl_server::runtime::Runtime;
 use cudarc::driver::{
     result::{self, ctx, primary_ctx, stream},
@@ -54,6 +55,9 @@ impl Gpu {
         if let Some(gpu) = slot.get() {
             return Ok(gpu);
         }
+        // Each thread would have a stream and pools of memory of its own otherwise: a run computes on
+        // another thread than the one that loaded its model.
+        set_policy(StreamPolicy::Single);
         // SAFETY: the device came from the driver. The primary context, which CubeCL uses too, is
         // never released.
         let context = unsafe { primary_ctx::retain(found.device) }.doing("open a context")?;

@@ -68,7 +68,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("minijinja", &["report"]),
     ("plotters", &["report"]),
     ("nvml_wrapper", &["monitor"]),
-    ("procfs", &["monitor"]),
+    ("procfs", &["monitor", "signal"]),
     ("indicatif", &["progress"]),
 ];
 

@@ -93,6 +93,7 @@ impl Fixture {
             meters: Arc::new(Meters::new(
                 Instant::now(),
                 readers,
+                1,
                 QueueMeters::default(),
                 |_, _| StageClock::default(),
             )),

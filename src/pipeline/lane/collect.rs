@@ -1,76 +1,79 @@
-//! The collecting stage: embeddings come back from the device.
+//! The collecting stage of a lane: embeddings come back from the device.
 
-use super::{
-    Halt,
-    encode::{State, Submitted},
-};
+use super::{super::stage::Halt, Lead, Submitted, encode::State, ticket::Ticket};
 use crate::{
+    batch::Rows,
     device::{BatchTiming, GpuTiming, Timeline},
     error::Error,
     event::{Event, EventSender},
-    meter::{Activity, Meters, Stage},
-    model::{Computed, Encoded, ModelError},
-    monitor::BatchWatch,
+    meter::{Activity, BatchDone},
+    model::{Answer, Model, ModelError},
+    monitor::LaneWatch,
     queue::{QueueReceiver, QueueSender},
-    sink::EmbeddedBatch,
 };
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-/// The collecting stage.
-pub(super) struct Collecting {
+/// The collecting stage of a lane.
+pub(super) struct Collecting<'a> {
+    pub(super) model: &'a Model,
     pub(super) in_flight: QueueReceiver<Submitted>,
-    pub(super) rows: QueueSender<EmbeddedBatch>,
-    pub(super) meters: Arc<Meters>,
-    pub(super) batches: BatchWatch,
+    pub(super) rows: QueueSender<Rows>,
+    pub(super) lead: Arc<Lead>,
+    pub(super) watch: LaneWatch,
     pub(super) events: EventSender,
 }
 
-impl Collecting {
+impl Collecting<'_> {
     /// Waits for batches until there are no more, and returns what a GPU measured beside the time
     /// that it computed.
     ///
     /// # Errors
     /// If the device failed, or an embedding is not finite.
     pub(super) fn run(self) -> Result<Option<GpuTiming>, Halt> {
-        let meters = self.meters.clone();
-        let clock = meters.clock(Stage::Collecting);
+        let clock = &self.watch.meters().collecting;
         clock.switch(Activity::Working);
         let mut all_gpu: Option<GpuTiming> = None;
         let mut timeline = Timeline::default();
         let mut previous_end = None;
         while let Some(submitted) = self.in_flight.receive(clock) {
-            let computed = match submitted.state {
+            let Answer {
+                values,
+                offsets,
+                marks,
+            } = match submitted.state {
                 State::Computing(batch) => clock.during(Activity::Starved, || batch.wait()),
-                State::Done(computed) => Ok(computed),
-            };
-            let encoded = computed.and_then(Computed::check).map_err(Error::from)?;
-            let Encoded {
+                State::Done(answer) => Ok(answer),
+            }?;
+            let Ticket {
+                number,
                 rows,
-                embeddings,
                 n_tokens,
                 flops,
-                marks,
-            } = encoded;
-            let timing = timeline.add(marks);
-            let timing = timing.map_err(|error| Error::from(ModelError::from(error)))?;
+            } = submitted.ticket;
+            self.lead.leave(number);
+            let timing = timeline.add(marks).map_err(ModelError::from)?;
+            let rows = Rows::new(rows, values, offsets)
+                .map_err(|error| Error::Conservation(error.to_string()))?;
+            if let Some(row) = rows.first_not_finite() {
+                return Err(self.model.not_finite(row).into());
+            }
             let (sequences, tokens) = (rows.len() as u64, n_tokens as u64);
-            meters.count(|counts| {
-                counts.sequences += sequences;
-                counts.tokens += tokens;
-                counts.batches += 1;
-                counts.flops += flops;
-                counts.compute_seconds += timing.compute;
-                counts.idle_seconds += timing.gpu.map_or(0.0, |gpu| gpu.idle);
-            });
             if let Some(gpu) = timing.gpu {
                 *all_gpu.get_or_insert_default() += gpu;
             }
-            let times = when(timing, submitted.at, previous_end);
-            previous_end = Some(times.1);
-            self.batches.came_back(times, tokens, sequences);
+            let (start, end) = when(timing, submitted.at, previous_end);
+            previous_end = Some(end);
+            self.watch.came_back(&BatchDone {
+                sequences,
+                tokens,
+                flops,
+                idle_seconds: timing.gpu.map_or(0.0, |gpu| gpu.idle),
+                start,
+                end,
+            });
             self.events.send(Event::BatchEncoded {
                 sequences,
                 tokens,
@@ -79,7 +82,7 @@ impl Collecting {
             });
             // The writer is gone if it failed; its own error says why.
             self.rows
-                .send(clock, sequences, EmbeddedBatch { rows, embeddings })
+                .send(clock, sequences, rows)
                 .map_err(|_| Halt::Abandoned)?;
         }
         clock.stop();

@@ -1,11 +1,13 @@
-//! What an output says about how it came about.
+//! What an output is, and what it says about how it came about.
 
 use super::SinkError;
 use crate::job::{Dtype, GeluForm};
 
-/// How the embeddings of an output come about: all that can change a value or a row.
+/// Which embeddings an output holds: all that can change a value or a row. It is known before the run
+/// begins, and two outputs of one input with the same identity are the same.
 ///
-/// It becomes key-value metadata of the file. Numbers are decimal; a key is absent where the script
+/// It becomes key-value metadata of the file, as do its [`Circumstances`] and what is known at the end,
+/// its [`Closing`]. Numbers are decimal; a key is absent where the script
 /// set no limit.
 ///
 /// | key | example |
@@ -25,7 +27,7 @@ use crate::job::{Dtype, GeluForm};
 /// | `runner.input_fingerprint` | a hash of all records: ids, descriptions, residues, lengths, and what became of each |
 /// | `runner.records`, `runner.embedded`, `runner.rejected` | `20000`; the last two add up to the first |
 #[derive(Clone, Debug, PartialEq)]
-pub struct Provenance {
+pub struct Identity {
     /// The model's name.
     pub model: String,
     /// A hash of the model's weights.
@@ -36,12 +38,20 @@ pub struct Provenance {
     pub dtype: Dtype,
     /// The form of GELU that was computed.
     pub gelu: GeluForm,
-    /// Where the model ran, for people.
-    pub device: String,
-    /// The options on which a value can depend, by name, with what the run used.
+    /// The options on which values and rows depend, by name, with what the run used.
     pub options: Vec<(&'static str, String)>,
     /// The rules of the dataset that the script gave, by name.
     pub rules: Vec<(&'static str, String)>,
+}
+
+/// Under which circumstances the embeddings were computed, which may change how long it takes, but no
+/// more of a value than its last bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Where the model ran, for people.
+    pub device: String,
+    /// The options on which the last bits of values depend, by name, with what the run used.
+    pub options: Vec<(&'static str, String)>,
 }
 
 /// What is known only at the end of a run.
@@ -53,8 +63,8 @@ pub struct Closing {
     pub n_records: u64,
 }
 
-impl Provenance {
-    /// The metadata known from the start.
+impl Identity {
+    /// As metadata.
     pub(super) fn entries(&self) -> Vec<(String, String)> {
         let settings = [
             ("version", env!("CARGO_PKG_VERSION")),
@@ -62,16 +72,30 @@ impl Provenance {
             ("weights_hash", &self.weights_hash),
             ("dtype", self.dtype.name()),
             ("gelu", self.gelu.name()),
-            ("device", &self.device),
         ];
-        let settings = settings.into_iter();
         let chosen = self.options.iter().chain(&self.rules);
         let chosen = chosen.map(|(name, value)| (*name, value.as_str()));
-        settings
-            .chain(chosen)
-            .map(|(name, value)| (format!("runner.{name}"), value.to_owned()))
-            .collect()
+        keyed(settings.into_iter().chain(chosen))
     }
+}
+
+impl Circumstances {
+    /// As metadata.
+    pub(super) fn entries(&self) -> Vec<(String, String)> {
+        let options = self.options.iter();
+        let options = options.map(|(name, value)| (*name, value.as_str()));
+        keyed(
+            [("device", self.device.as_str())]
+                .into_iter()
+                .chain(options),
+        )
+    }
+}
+
+fn keyed<'a>(entries: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
+    entries
+        .map(|(name, value)| (format!("runner.{name}"), value.to_owned()))
+        .collect()
 }
 
 impl Closing {

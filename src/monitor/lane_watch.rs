@@ -1,9 +1,12 @@
-//! What the stages tell the monitor as batches pass.
+//! What the stages of a lane tell the monitor as batches pass.
 
 use super::{RunFacts, recorder::RunRecorder, sampler::Sampler};
-use crate::meter::{Meters, Metric, Reading, Sample};
+use crate::meter::{BatchDone, LaneMeters, Meters, Metric, Reading, Sample};
 use std::{
-    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -11,8 +14,10 @@ use std::{
 pub(super) struct Shared {
     pub(super) meters: Arc<Meters>,
     pub(super) recorder: RunRecorder,
-    pub(super) facts: RunFacts,
+    pub(super) facts: Arc<RunFacts>,
     pub(super) metrics_every: u64,
+    /// Batches that came back.
+    pub(super) n_batches: AtomicU64,
     /// All meters when the first batch was there: what came before is not the pipeline's fault.
     pub(super) began: OnceLock<Reading>,
     /// Takes the samples for lines of measurements.
@@ -23,29 +28,41 @@ pub(super) struct Shared {
     pub(super) is_over: AtomicBool,
 }
 
-/// What the stages tell the monitor as batches pass.
+/// What the stages of a lane tell the monitor as batches pass.
 #[derive(Clone)]
-pub struct BatchWatch(pub(super) Arc<Shared>);
+pub struct LaneWatch {
+    pub(super) shared: Arc<Shared>,
+    pub(super) lane: usize,
+}
 
-impl BatchWatch {
-    /// The encoding stage has a batch. The first call counts.
-    pub fn arrived(&self) {
-        self.0.began.get_or_init(|| self.0.meters.read());
+impl LaneWatch {
+    /// The meters of the lane, whose clocks its stages turn.
+    pub fn meters(&self) -> &LaneMeters {
+        self.shared.meters.lane(self.lane)
     }
 
-    /// A batch came back that the device computed from `start` to `end`; the meters count it already.
-    pub fn came_back(&self, (start, end): (Instant, Instant), tokens: u64, sequences: u64) {
-        let shared = &self.0;
-        shared.recorder.batch((start, end), tokens, sequences);
-        let batches = shared.meters.read().counts.batches;
-        if !batches.is_multiple_of(shared.metrics_every) {
+    /// The encoding stage has a batch of so many sequences and tokens, and gives it to the model now.
+    pub fn arrived(&self, sequences: u64, tokens: u64) {
+        let shared = &self.shared;
+        shared.began.get_or_init(|| shared.meters.read());
+        self.meters()
+            .note_submitted(sequences, tokens, Instant::now());
+    }
+
+    /// The oldest batch that the lane has came back.
+    pub fn came_back(&self, batch: &BatchDone) {
+        let shared = &self.shared;
+        self.meters().note_done(batch);
+        shared.recorder.batch(self.lane, batch);
+        let n_batches = shared.n_batches.fetch_add(1, Ordering::Relaxed) + 1;
+        if !n_batches.is_multiple_of(shared.metrics_every) {
             return;
         }
         let lock = shared.by_batch.lock();
         let sample = lock.unwrap_or_else(PoisonError::into_inner).take();
         let sample = shared.with_latest(sample);
         tracing::info!(target: "runner::metrics", "{}", line(&sample));
-        shared.recorder.metrics(&sample);
+        shared.recorder.metrics(sample);
     }
 }
 

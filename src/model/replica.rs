@@ -1,0 +1,156 @@
+//! A model on one device.
+
+use super::{Answer, Encoder, InFlight, ModelError};
+use crate::{
+    batch::{PAD, PackedBatch, Row},
+    device::{self, Chosen},
+    job::{Dtype, Pooling},
+    ops::{self, Stager, StagerOptions, Tokens},
+};
+use std::sync::{Mutex, PoisonError};
+
+/// A model on one device. It may be used on any thread, by one at a time.
+pub struct Replica {
+    /// `None` for the mock device.
+    pub(super) chosen: Option<Chosen>,
+    pub(super) dtype: Dtype,
+    pub(super) head_dim: usize,
+    pub(super) hidden_size: usize,
+    /// Whether the device's memory may be too small for a batch.
+    pub(super) is_memory_tried: bool,
+    /// Free bytes of the GPU's memory before the weights came there.
+    pub(super) free_before: Option<u64>,
+    pub(super) encoder: Box<dyn Encoder>,
+    /// The largest token budget that the device's memory was tried with and holds, and for how many
+    /// layers at once.
+    warm: Mutex<(usize, usize)>,
+}
+
+impl Replica {
+    pub(super) fn new(
+        chosen: Option<Chosen>,
+        dtype: Dtype,
+        (hidden_size, head_dim): (usize, usize),
+        encoder: Box<dyn Encoder>,
+    ) -> Self {
+        Self {
+            is_memory_tried: chosen.as_ref().is_none_or(|chosen| chosen.gpu.is_some()),
+            free_before: None,
+            chosen,
+            dtype,
+            head_dim,
+            hidden_size,
+            encoder,
+            warm: Mutex::new((0, 0)),
+        }
+    }
+
+    /// What brings batches to the device, from any thread.
+    ///
+    /// # Errors
+    /// If the device has no memory for them.
+    pub fn stager(&self, options: StagerOptions) -> Result<Stager, ModelError> {
+        match &self.chosen {
+            Some(chosen) => {
+                let dtype = super::burn_dtype(self.dtype);
+                Ok(Stager::new(chosen, dtype, self.head_dim, options)?)
+            }
+            None => Ok(Stager::host()),
+        }
+    }
+
+    /// Starts to embed a batch: one vector a sequence and layer. On a GPU it only enqueues the work;
+    /// batches are computed in the order of the calls.
+    ///
+    /// `layers` are indices of hidden states, from 0 to the model's number of transformer layers.
+    ///
+    /// # Errors
+    /// If the device has no memory left.
+    pub fn submit(
+        &self,
+        tokens: &Tokens,
+        layers: &[usize],
+        pooling: Pooling,
+    ) -> Result<InFlight, ModelError> {
+        let results = self.encoder.submit(tokens, layers, pooling)?;
+        Ok(InFlight::new(
+            results,
+            tokens.segments().len(),
+            self.hidden_size,
+        ))
+    }
+
+    /// Computes a batch that is alone on the device.
+    pub(super) fn compute(
+        &self,
+        batch: &PackedBatch,
+        layers: &[usize],
+        pooling: Pooling,
+    ) -> Result<Answer, ModelError> {
+        let tokens = self.stage_alone(batch)?;
+        self.submit(&tokens, layers, pooling)?.wait()
+    }
+
+    /// Brings a batch that is alone to the device.
+    pub(super) fn stage_alone(&self, batch: &PackedBatch) -> Result<Tokens, ModelError> {
+        let stager = self.stager(StagerOptions {
+            token_budget: batch.n_tokens() + batch.n_padding,
+            n_slots: 1,
+            poisoned: false,
+        })?;
+        let (input_ids, _) = padded_ids(batch.clone());
+        Ok(stager.stage(input_ids, &batch.cu_seqlens)?)
+    }
+
+    /// Embeds a batch of `token_budget` tokens for nothing, so that memory is taken and kernels are
+    /// chosen before the first real batch. Later calls that ask for no more do nothing.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`](crate::device::DeviceError::OutOfMemory) if a batch of that size
+    /// does not fit; a smaller one may.
+    pub fn warm_up(&self, token_budget: usize, layers: &[usize]) -> Result<(), ModelError> {
+        let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_warm = warm.0 >= token_budget && warm.1 >= layers.len();
+        if !self.is_memory_tried || is_warm {
+            return Ok(());
+        }
+        let batch = PackedBatch::synthetic(token_budget);
+        let result = self.compute(&batch, layers, Pooling::Mean);
+        if result.is_err()
+            && let Some(chosen) = &self.chosen
+        {
+            // A smaller batch needs the memory that this one has taken.
+            chosen.device.memory_cleanup();
+        }
+        // Nobody looks at the vectors: its tokens may be ones that no sequence has.
+        result?;
+        *warm = (token_budget, layers.len());
+        Ok(())
+    }
+
+    /// Where it runs, for people.
+    pub fn device(&self) -> &str {
+        self.chosen.as_ref().map_or("mock", |chosen| &chosen.label)
+    }
+
+    /// The name and the UUID of the GPU that it runs on, as the driver gives them.
+    pub fn gpu(&self) -> Option<(&str, &str)> {
+        let gpu = self.chosen.as_ref()?.gpu.as_ref()?;
+        Some((&gpu.name, &gpu.uuid))
+    }
+
+    /// Bytes of the GPU's memory that were taken since the model began to load. Memory that a batch
+    /// needed stays taken, so after a run it is the run's peak.
+    pub fn gpu_memory_bytes(&self) -> Option<u64> {
+        let free = device::free_bytes(self.chosen.as_ref()?)?;
+        Some(self.free_before?.saturating_sub(free))
+    }
+}
+
+/// Takes a batch apart: its token ids, with those of rows of padding behind them, and its sequences.
+pub fn padded_ids(batch: PackedBatch) -> (Vec<i32>, Vec<Row>) {
+    let n_rows = batch.n_tokens() + batch.n_padding;
+    let mut input_ids = batch.input_ids;
+    input_ids.resize(n_rows, PAD);
+    (input_ids, batch.rows)
+}
