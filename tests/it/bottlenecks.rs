@@ -316,10 +316,12 @@ fn the_right_stage_is_blamed() {
 fn a_run_of_two_batches_is_not_judged() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("proteins.fa");
-    fs::write(&input, ">a\nMKV\n>b\nMKVL\n").unwrap();
+    // Both do not fit into a batch.
+    let protein = "MKVL".repeat(150);
+    fs::write(&input, format!(">a\n{protein}\n>b\n{protein}\n")).unwrap();
     let (events, _) = EventSender::channel();
     let options = EmbedOptions {
-        token_budget: NonZeroUsize::new(7),
+        token_budget: NonZeroUsize::new(1024),
         ..EmbedOptions::default()
     };
     let run = embed(Setup::fast(events), &input, &mut Unwatched, &options).unwrap();

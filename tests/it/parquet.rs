@@ -419,18 +419,6 @@ fn nothing_is_replaced_unless_told() {
 }
 
 #[test]
-fn a_layer_is_written_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("out.parquet");
-    let error = write(&plan(&path, &[6, 0, 6], 8), &[]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "layer 6 is asked for twice (name each layer once; -1 is the last layer)"
-    );
-    assert_eq!(n_files(&folder), 0);
-}
-
-#[test]
 fn a_row_of_another_length_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
