@@ -34,11 +34,7 @@ impl Rows {
     ///
     /// # Errors
     /// If `offsets` do not divide `values` into as many rows.
-    pub fn new(
-        meta: Vec<Row>,
-        values: Vec<f32>,
-        offsets: Vec<usize>,
-    ) -> Result<Self, RowsError> {
+    pub fn new(meta: Vec<Row>, values: Vec<f32>, offsets: Vec<usize>) -> Result<Self, RowsError> {
         let fits = offsets.len() == meta.len() + 1
             && offsets.first() == Some(&0)
             && offsets.last() == Some(&values.len())
@@ -157,7 +153,10 @@ mod tests {
         while !rows.is_empty() {
             let piece = rows.take_text(10);
             for (n, meta) in piece.meta.iter().enumerate() {
-                assert_eq!(piece.row(n), vec![meta.index as f32; meta.index as usize + 1]);
+                assert_eq!(
+                    piece.row(n),
+                    vec![meta.index as f32; meta.index as usize + 1]
+                );
             }
             taken.push(piece.len());
         }

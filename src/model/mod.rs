@@ -295,12 +295,9 @@ impl Model {
         self.fingerprint.get()
     }
 
-    /// Gives the memory that the model has on its device back to the driver.
+    /// Gives the memory that the model has on its devices back to the driver.
     pub fn unload(self) {
-        drop(self.encoder);
-        if let Some(chosen) = &self.chosen {
-            device::release_unused(chosen);
-        }
+        self.replicas.into_iter().for_each(Replica::unload);
     }
 }
 

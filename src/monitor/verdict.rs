@@ -40,11 +40,6 @@ const RULES: &[Rule] = &[
         stage: Stage::Encoding,
         words: words::gaps_in_batches,
     },
-    Rule {
-        applies: |case| case.closures() > case.idle / 2.0,
-        stage: Stage::Encoding,
-        words: words::slow_closures,
-    },
     // Without overlap the stage waits for the GPU as part of its work, and the GPU for it.
     Rule {
         applies: |case| {
@@ -174,11 +169,6 @@ impl Case<'_> {
     /// Where the time of the encoding threads of all lanes went.
     fn encoding(&self) -> StageTime {
         self.span.stage(Stage::Encoding)
-    }
-
-    /// The share of an encoding thread's time that closures of the script took.
-    fn closures(&self) -> f64 {
-        self.span.counts.closure_seconds / self.encoding().total()
     }
 
     /// Whether encoding waits for batches rather than for room.

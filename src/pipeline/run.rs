@@ -135,7 +135,9 @@ pub(super) fn run(
     let (left, reader_restarts) = thread::scope(|scope| {
         let n_lanes = lanes.len();
         let lanes = lanes.into_iter();
-        let lanes: Vec<_> = lanes.map(|lane| lane.start(scope, &guard, &alive)).collect();
+        let lanes: Vec<_> = lanes
+            .map(|lane| lane.start(scope, &guard, &alive))
+            .collect();
         let writing = guard.spawn(scope, &alive, || writing.run());
         // Its failure is the end of its queue, and what it has packed goes on.
         let packing = guard.spawn(scope, &alive, move || {
@@ -183,7 +185,10 @@ pub(super) fn run(
         rows: row_meter.flow(),
         written: left.written.rows,
     })?;
-    left.written.order.finish(packed.kept).map_err(Error::from)?;
+    left.written
+        .order
+        .finish(packed.kept)
+        .map_err(Error::from)?;
     let closing = Closing {
         input_fingerprint: packed.input_fingerprint.clone(),
         n_records: packed.records,

@@ -159,7 +159,10 @@ mod tests {
         let mut rows = Rows::default();
         for index in 0..5 {
             let description = "d".repeat(RELEASED_BYTES / 2);
-            let row = Row { description, ..row(index) };
+            let row = Row {
+                description,
+                ..row(index)
+            };
             rows.push(row, &[]);
         }
         assert_eq!(released(rows), [Some(2), Some(2), Some(1), None]);

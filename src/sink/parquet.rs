@@ -1,8 +1,6 @@
 //! Parquet files: a row a sequence, a column of vectors a layer.
 
-use super::{
-    Closing, OutputPlan, Published, Rejects, Sink, SinkError, columns::Columns,
-};
+use super::{Closing, OutputPlan, Published, Rejects, Sink, SinkError, columns::Columns};
 use crate::{
     batch::{Row, Rows, WINDOW_TEXT_BYTES},
     file::{Existing, Keep, Staged},

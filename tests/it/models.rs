@@ -82,7 +82,10 @@ fn a_model_goes_before_the_next_one_comes() {
         "+a -a +b",
     );
     check("function(\"a\"); function(\"b\");", "+a -a +b");
-    check("let model = mock.call(\"a\"); model = (); mock.call(\"b\");", "+a -a +b");
+    check(
+        "let model = mock.call(\"a\"); model = (); mock.call(\"b\");",
+        "+a -a +b",
+    );
     // The second model comes before the variable lets the first one go.
     check(
         "let model = mock.call(\"a\"); model = mock.call(\"b\"); model = mock.call(\"c\");",
@@ -192,7 +195,11 @@ fn large_model(folder: &Path) {
     for n in 0..n_layers {
         let name = |part: &str| format!("encoder.layer.{n}.{part}");
         for part in ["query", "key", "value"] {
-            pair(&name(&format!("attention.self.{part}")), hidden, Some(hidden));
+            pair(
+                &name(&format!("attention.self.{part}")),
+                hidden,
+                Some(hidden),
+            );
         }
         pair(&name("attention.output.dense"), hidden, Some(hidden));
         pair(&name("attention.LayerNorm"), hidden, None);
@@ -200,10 +207,14 @@ fn large_model(folder: &Path) {
         pair(&name("intermediate.dense"), intermediate, Some(hidden));
         pair(&name("output.dense"), hidden, Some(intermediate));
     }
-    add("esm.embeddings.word_embeddings.weight".to_owned(), &[33, hidden]);
+    add(
+        "esm.embeddings.word_embeddings.weight".to_owned(),
+        &[33, hidden],
+    );
     let header = format!("{{{header}}}");
     let mut file = File::create(folder.join("model.safetensors")).unwrap();
-    file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
+    file.write_all(&(header.len() as u64).to_le_bytes())
+        .unwrap();
     file.write_all(header.as_bytes()).unwrap();
     file.set_len((8 + header.len() + n_bytes) as u64).unwrap();
 }
@@ -231,7 +242,10 @@ fn two_large_models_after_each_other_take_the_memory_of_one() {
         "let a = cpu.call(\"large\"); print(peak.call(a));
          let b = cpu.call(\"larger\"); print(peak.call(b));",
     );
-    assert!(held > 0.8, "both are held, and memory grew by {held} models");
+    assert!(
+        held > 0.8,
+        "both are held, and memory grew by {held} models"
+    );
     let looped = growth(
         "for name in [\"large\", \"larger\", \"large\", \"larger\"] {
              let model = cpu.call(name);
@@ -244,5 +258,8 @@ fn two_large_models_after_each_other_take_the_memory_of_one() {
          let b = cpu.call(\"larger\"); print(peak.call(b)); b.unload();
          print(peak.call(a));",
     );
-    assert!(unloaded < 0.3, "memory grew by {unloaded} models beside `unload`");
+    assert!(
+        unloaded < 0.3,
+        "memory grew by {unloaded} models beside `unload`"
+    );
 }

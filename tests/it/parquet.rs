@@ -9,12 +9,8 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 use runner::{
     batch::{Row, Rows},
     fasta::Rejection,
-    job::{
-        Dtype, GeluForm, LongSequences, OutputFormat, Pooling, RecordPolicy, ResiduePolicy,
-    },
-    sink::{
-        self, Circumstances, Closing, Identity, Opened, OutputPlan, Published, SinkError,
-    },
+    job::{Dtype, GeluForm, LongSequences, OutputFormat, Pooling, RecordPolicy, ResiduePolicy},
+    sink::{self, Circumstances, Closing, Identity, Opened, OutputPlan, Published, SinkError},
 };
 use std::{
     collections::BTreeMap,
@@ -69,7 +65,9 @@ fn batch(indices: std::ops::Range<u64>, n_values: usize) -> Rows {
     };
     let mut rows = Rows::default();
     for index in indices {
-        let values: Vec<_> = (0..n_values).map(|position| value(index, position)).collect();
+        let values: Vec<_> = (0..n_values)
+            .map(|position| value(index, position))
+            .collect();
         let row = Row {
             index,
             id: format!("sp|P{index}|\u{3b1}"),
@@ -277,10 +275,7 @@ fn memory_is_bounded_by_row_groups() {
         assert!(n_bytes < 33 << 20, "{n_bytes}");
     }
     let found = read_rows(&path, &["embedding"]);
-    assert_eq!(
-        bits(&found.values),
-        bits(&batch(0..14_000, 1_280).values)
-    );
+    assert_eq!(bits(&found.values), bits(&batch(0..14_000, 1_280).values));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use cubecl::{
     device_handle::DeviceHandle,
 };
 use cubecl_common::device::Device as _;
-use cubecl_server::runtime::Runtime;
 use cubecl_environment::stream::{StreamPolicy, set_policy};
+use cubecl_server::runtime::Runtime;
 use cudarc::driver::{
     result::{self, ctx, primary_ctx, stream},
     sys::{CUcontext, CUstream},

@@ -1,11 +1,6 @@
 //! The collecting stage of a lane: embeddings come back from the device.
 
-use super::{
-    super::stage::Halt,
-    Lead, Submitted,
-    encode::State,
-    ticket::Ticket,
-};
+use super::{super::stage::Halt, Lead, Submitted, encode::State, ticket::Ticket};
 use crate::{
     batch::Rows,
     device::{BatchTiming, GpuTiming, Timeline},

@@ -1,10 +1,6 @@
 //! The encoding stage of a lane: batches are given to the model.
 
-use super::{
-    super::stage::Halt,
-    LanePlan, NumberedBatch,
-    ticket::Ticket,
-};
+use super::{super::stage::Halt, LanePlan, NumberedBatch, ticket::Ticket};
 use crate::{
     meter::Activity,
     model::{Answer, InFlight, ModelError, Replica, Stager, padded_ids},

@@ -75,8 +75,9 @@ pub(super) mod model_api {
     /// * `gelu`: `"auto"`, or `"exact"` for the erf form of GELU in half precision too; there the tanh
     ///   form is faster, and differs from it by less than rounding does
     /// * `mock`: how the mock device behaves, a map with some of `tokens_per_sec` (as fast as it can),
-    ///   `jitter`, by how much the time of a batch varies, from 0 to 1 (0), `seed` (0), and
-    ///   `memory_tokens`, the tokens of the largest batch that it has memory for (no limit)
+    ///   `jitter`, by how much the time of a batch varies, from 0 to 1 (0), `seed` (0),
+    ///   `memory_tokens`, the tokens of the largest batch that it has memory for (no limit), and
+    ///   `lanes`, as how many devices it counts, each of which is so fast (1)
     ///
     /// # Example
     ///

@@ -61,7 +61,12 @@ fn run_embed(
         if let Some(output) = options.output.as_ref().filter(|_| host.is_rehearsal()) {
             session.files().rehearse(output, summary.hidden_size);
         }
-        let settings = RunSettings::new(model.handle().spec(), model.info().n_layers, options, &summary);
+        let settings = RunSettings::new(
+            model.handle().spec(),
+            model.info().n_layers,
+            options,
+            &summary,
+        );
         Ok(Made { summary, settings })
     };
     match embed() {

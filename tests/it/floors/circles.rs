@@ -160,7 +160,10 @@ fn circles_are_found() {
     // Through what the room passes on, and through a third file.
     check(
         &[
-            ("room/mod.rs", "mod a;\npub(super) use a::{A, B};\nuse c::C;\n"),
+            (
+                "room/mod.rs",
+                "mod a;\npub(super) use a::{A, B};\nuse c::C;\n",
+            ),
             ("room/a.rs", "fn f() { super::c::g(); }\n"),
             ("room/b.rs", "use super::A;\n"),
             ("room/c.rs", "use super::{\n    b::B,\n    d,\n};\n"),
