@@ -275,7 +275,7 @@ mod tests {
 
         /// A joule less for each measurement that is still to come.
         fn energy_joules(&self) -> Option<f64> {
-            (self.0.len() < 10).then(|| 1e6 - self.0.len() as f64)
+            (self.0.len() < 10).then_some(1e6 - self.0.len() as f64)
         }
     }
 
