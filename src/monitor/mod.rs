@@ -11,6 +11,7 @@ mod findings;
 mod gpu;
 mod growth;
 mod host;
+mod lane_gpu;
 mod lane_watch;
 mod metrics;
 mod peak;
@@ -20,8 +21,10 @@ mod run_facts;
 mod run_monitor;
 mod sampler;
 mod sampling_thread;
+mod shared;
 mod timeline;
 mod trace;
+mod track;
 mod verdict;
 
 pub use error::MonitorError;
