@@ -108,8 +108,7 @@ fn mfu(since: &Reading, facts: &RunFacts) -> Option<f64> {
 pub(super) fn encoder_idle(since: &Reading, facts: &RunFacts) -> Option<f64> {
     let encoding = since.stage(Stage::Encoding);
     if !facts.is_gpu() {
-        let working = encoding.working - since.counts.closure_seconds;
-        return (encoding.total() > 0.0).then(|| 1.0 - working.max(0.0) / encoding.total());
+        return (encoding.total() > 0.0).then(|| 1.0 - encoding.working / encoding.total());
     }
     let known: f64 = since.lanes.iter().map(told_seconds).sum();
     if known > 0.0 {

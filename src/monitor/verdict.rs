@@ -32,11 +32,6 @@ const RULES: &[Rule] = &[
         stage: Stage::Encoding,
         words: words::gaps_in_batches,
     },
-    Rule {
-        applies: |case| case.closures() > case.idle / 2.0,
-        stage: Stage::Encoding,
-        words: words::slow_closures,
-    },
     // Without overlap the stage waits for the GPU as part of its work, and the GPU for it.
     Rule {
         applies: |case| {

@@ -159,13 +159,10 @@ impl Encoding<'_> {
         while let Some(notice) = self.monitor.notice() {
             // A slow listener must look neither like a wait for other stages nor like computing.
             let meters = self.monitor.meters();
-            let start = Instant::now();
             let answer = meters
                 .lane(0)
                 .encoding
                 .during(Activity::Working, || self.watcher.notice(notice));
-            let seconds = start.elapsed().as_secs_f64();
-            meters.count(|counts| counts.closure_seconds += seconds);
             if let ControlFlow::Break(reason) = answer {
                 return Err(Error::StoppedByScript(reason).into());
             }

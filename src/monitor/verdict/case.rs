@@ -33,11 +33,6 @@ impl Case<'_> {
         self.span.stage(Stage::Encoding)
     }
 
-    /// The share of an encoding thread's time that closures of the script took.
-    pub(super) fn closures(&self) -> f64 {
-        self.span.counts.closure_seconds / self.encoding().total()
-    }
-
     /// Whether encoding waits for batches rather than for room.
     pub(super) fn is_starved(&self) -> bool {
         let encoding = self.encoding();

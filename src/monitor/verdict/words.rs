@@ -55,17 +55,6 @@ pub(super) fn gaps_in_batches(case: &Case) -> Words {
     }
 }
 
-/// Closures that follow the run keep the encoding stage from its work.
-pub(super) fn slow_closures(case: &Case) -> Words {
-    Words {
-        message: format!(
-            "closures of the script are the bottleneck: they take {} of the time",
-            percent(case.closures())
-        ),
-        remedy: "do less in `on_sample` and `on_bottleneck`, or lower `monitor_hz`".to_owned(),
-    }
-}
-
 pub(super) fn no_overlap(_: &Case) -> Words {
     Words {
         message: "batches are brought to the GPU one by one".to_owned(),
