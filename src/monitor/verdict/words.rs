@@ -1,6 +1,7 @@
 //! What is the matter, in words, and what would help.
 
-use super::{Case, RunFacts, Stage};
+use super::case::Case;
+use crate::{meter::Stage, monitor::RunFacts};
 use std::thread;
 
 /// What is the matter, and what would help: a sentence each, without a final dot.
