@@ -143,12 +143,7 @@ impl Entry {
         if let Some(model) = self.model.take() {
             model.unload();
             let info = self.handle.info();
-            tracing::info!(
-                "unloaded {}, {} on {}",
-                info.name,
-                info.dtype,
-                info.device
-            );
+            tracing::info!("unloaded {}, {} on {}", info.name, info.dtype, info.device);
         }
     }
 }
@@ -175,9 +170,7 @@ fn info(model: &Model) -> ModelInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        job::{DeviceChoice, Mock},
-    };
+    use crate::job::{DeviceChoice, Mock};
     use std::fs;
 
     fn models() -> Models {
@@ -203,7 +196,10 @@ mod tests {
     fn seeds(models: &Models) -> (Vec<u64>, Vec<u64>) {
         let seed = |entry: &Entry| entry.handle.spec().mock.seed;
         let loaded = models.entries.iter().filter(|entry| entry.model.is_some());
-        (loaded.map(seed).collect(), models.entries.iter().map(seed).collect())
+        (
+            loaded.map(seed).collect(),
+            models.entries.iter().map(seed).collect(),
+        )
     }
 
     #[test]

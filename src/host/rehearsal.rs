@@ -55,7 +55,12 @@ impl Host for Rehearsal {
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += inputs.len();
         seen.n_runs += 1;
-        let summary = rehearsed::summary(model.info().clone(), is_on_gpu(model.spec()), dataset, options);
+        let summary = rehearsed::summary(
+            model.info().clone(),
+            is_on_gpu(model.spec()),
+            dataset,
+            options,
+        );
         let sample = summary.details.timeline.first().cloned();
         let notices = [
             sample.map(Box::new).map(Notice::Sample),

@@ -205,7 +205,11 @@ fn cause(error: &EvalAltResult) -> Option<Problems> {
 }
 
 /// Makes the script's own file known, and those that its runs are to write about themselves.
-fn begin(script: &Script, recordings: &[(Recording, PathBuf)], session: &Session) -> Result<(), Error> {
+fn begin(
+    script: &Script,
+    recordings: &[(Recording, PathBuf)],
+    session: &Session,
+) -> Result<(), Error> {
     session
         .files()
         .read(Role::Script, Path::new(&script.name))?;

@@ -1,8 +1,8 @@
 //! `embed(...)` and the figures of a run.
 
 use super::{
-    embeddings::ScriptEmbeddings as Embeddings, model::ScriptModel as Model, value::option_map,
-    watching::Closures,
+    closures::Closures, embeddings::ScriptEmbeddings as Embeddings, model::ScriptModel as Model,
+    value::option_map,
 };
 use crate::{
     error::Error,
@@ -61,7 +61,12 @@ fn run_embed(
         if let Some(output) = options.output.as_ref().filter(|_| host.is_rehearsal()) {
             session.files().rehearse(output, summary.hidden_size);
         }
-        let settings = RunSettings::new(model.handle().spec(), model.info().n_layers, options, &summary);
+        let settings = RunSettings::new(
+            model.handle().spec(),
+            model.info().n_layers,
+            options,
+            &summary,
+        );
         Ok(Made { summary, settings })
     };
     match embed() {

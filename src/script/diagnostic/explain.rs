@@ -7,12 +7,7 @@ use super::{
 use crate::{
     error::{Error, exit_code},
     job::{Problem, nearest},
-    script::{
-        api::TYPES,
-        failure::Failure,
-        modules::SHIPPED,
-        source::Sources,
-    },
+    script::{api::TYPES, failure::Failure, modules::SHIPPED, source::Sources},
 };
 use rhai::{Dynamic, Engine, EvalAltResult, LexError, ParseErrorType, Position};
 use std::rc::Rc;

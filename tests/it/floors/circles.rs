@@ -151,6 +151,7 @@ fn circles_are_found() {
     };
     check(
         &[
+            ("room/mod.rs", "mod a;\n"),
             ("room/a.rs", "use super::b::B;\n"),
             ("room/b.rs", "use crate::room::a::{A, C};\n"),
             ("room/c.rs", "use super::a::A;\n"),
@@ -160,7 +161,10 @@ fn circles_are_found() {
     // Through what the room passes on, and through a third file.
     check(
         &[
-            ("room/mod.rs", "mod a;\npub(super) use a::{A, B};\nuse c::C;\n"),
+            (
+                "room/mod.rs",
+                "mod a;\npub(super) use a::{A, B};\nuse c::C;\n",
+            ),
             ("room/a.rs", "fn f() { super::c::g(); }\n"),
             ("room/b.rs", "use super::A;\n"),
             ("room/c.rs", "use super::{\n    b::B,\n    d,\n};\n"),
