@@ -1,6 +1,7 @@
 //! What scripts can say: one file a station.
 
 mod bottleneck;
+mod closures;
 mod dataset;
 mod embeddings;
 mod failure;
