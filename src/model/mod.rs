@@ -29,7 +29,6 @@ use crate::{
     job::{Dtype, GeluForm, ModelSpec, Pooling},
     ops,
 };
-use burn::tensor::DType;
 use config::VOCABULARY;
 use encoder::Encoder;
 use files::Files;
@@ -88,17 +87,9 @@ impl Model {
         let (encoder, fingerprint, default_token_budget): (Box<dyn Encoder>, _, _) =
             match chosen.as_ref().zip(weights) {
                 Some((chosen, weights)) => {
-                    ops::prepare(
-                        chosen,
-                        burn_dtype(dtype),
-                        config.hidden_size,
-                        config.head_dim(),
-                    )?;
+                    ops::prepare(chosen, dtype, config.hidden_size, config.head_dim())?;
                     let fingerprint = Fingerprint::start(&folder, &weights)?;
-                    let form = esm2::Form {
-                        dtype: burn_dtype(dtype),
-                        gelu,
-                    };
+                    let form = esm2::Form { dtype, gelu };
                     let esm2 = esm2::Esm2::load(&config, &weights, chosen, form)?;
                     let budget = default_token_budget(chosen, &config, dtype, n_parameters);
                     (Box::new(esm2), fingerprint, budget)
@@ -161,10 +152,7 @@ impl Model {
     /// If the device has no memory for them.
     pub fn stager(&self, options: StagerOptions) -> Result<Stager, ModelError> {
         let inner = match &self.chosen {
-            Some(chosen) => {
-                let dtype = burn_dtype(self.dtype);
-                ops::Stager::new(chosen, dtype, self.config.head_dim(), options)?
-            }
+            Some(chosen) => ops::Stager::new(chosen, self.dtype, self.config.head_dim(), options)?,
             None => ops::Stager::host(),
         };
         Ok(Stager::new(inner))
@@ -361,14 +349,6 @@ fn f32_only(spec: &ModelSpec, device: &str) -> Result<Dtype, ModelError> {
     }
 }
 
-fn burn_dtype(dtype: Dtype) -> DType {
-    match dtype {
-        Dtype::F32 => DType::F32,
-        Dtype::F16 => DType::F16,
-        Dtype::Bf16 => DType::BF16,
-    }
-}
-
 /// Tokens in a batch that suit the device: on a GPU, as many as keep it busy for long enough to
 /// hide everything else, as far as the memory that the weights leave allows.
 fn default_token_budget(
@@ -383,7 +363,7 @@ fn default_token_budget(
     let Some(free) = device::free_bytes(chosen) else {
         return CPU_TOKEN_BUDGET;
     };
-    let bytes = burn_dtype(dtype).size();
+    let bytes = dtype.bytes();
     // Weights may still be on their way, so their size is taken from what was free in any case.
     // The limits of a configuration keep these products far below 2^64.
     let room = free.saturating_sub(n_parameters * bytes as u64) / 2;
