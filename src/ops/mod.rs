@@ -2,8 +2,9 @@
 //!
 //! *Input*: packed activations `[T, …]` and [`Tokens`]. *Output*: the same. *Owns*: one file an
 //! operation, with its plain version in burn operations, which runs on every device and is the
-//! oracle of the tests. `cpu/` holds the versions that make good use of a CPU's vectors and cores,
-//! `cuda/` those for a GPU. *Never*: knows layers, files or models.
+//! oracle of the tests; pooling, whose oracle is f64, runs on the CPU instead. `cpu/` holds the
+//! versions that make good use of a CPU's vectors and cores, `cuda/` those for a GPU. *Never*: knows
+//! layers, files or models.
 
 mod attention;
 mod backend;

