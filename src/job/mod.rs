@@ -4,6 +4,7 @@
 //! *Owns*: names, defaults and limits of every option. *Never*: opens a file or touches a device.
 
 mod dataset;
+mod dtype;
 mod embed;
 mod model;
 mod options;
@@ -16,8 +17,9 @@ mod thresholds;
 mod value;
 
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
+pub use dtype::Dtype;
 pub use embed::{Delays, EmbedOptions, Layer};
-pub use model::{DeviceChoice, Dtype, Gelu, GeluForm, Mock, ModelSpec};
+pub use model::{DeviceChoice, Gelu, GeluForm, Mock, ModelSpec};
 pub use options::nearest;
 pub use output::{OutputFormat, check_file_name, check_name, rejects_beside};
 pub use pooling::Pooling;

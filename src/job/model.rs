@@ -1,6 +1,6 @@
 //! Which model to load, and where.
 
-use super::{OptionMap, Problems, options::OptionReader};
+use super::{Dtype, OptionMap, Problems, options::OptionReader};
 use std::fmt;
 
 /// A model as a script names it.
@@ -49,17 +49,6 @@ pub enum GeluForm {
     Erf,
     /// The approximation by tanh.
     Tanh,
-}
-
-/// A number format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dtype {
-    /// IEEE single precision.
-    F32,
-    /// IEEE half precision.
-    F16,
-    /// bfloat16.
-    Bf16,
 }
 
 /// Where a model runs.
@@ -143,45 +132,6 @@ impl Mock {
     }
 }
 
-impl Dtype {
-    /// Every format.
-    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
-
-    /// Every format's name in scripts.
-    pub const NAMES: [&str; Self::ALL.len()] = {
-        let mut names = [""; Self::ALL.len()];
-        let mut n = 0;
-        while n < names.len() {
-            names[n] = Self::ALL[n].name();
-            n += 1;
-        }
-        names
-    };
-
-    /// The format with this name in scripts.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let mut all = Self::ALL.into_iter();
-        all.find(|dtype| dtype.name() == name)
-    }
-
-    /// The format's name in scripts.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-        }
-    }
-
-    /// Bytes of a number.
-    pub const fn bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
-        }
-    }
-}
-
 impl Gelu {
     /// Every form's name in scripts.
     pub const NAMES: [&str; 2] = ["auto", "exact"];
@@ -197,9 +147,9 @@ impl Gelu {
 
     /// The form that is computed in `dtype`.
     pub fn form(self, dtype: Dtype) -> GeluForm {
-        match (self, dtype) {
-            (Self::Exact, _) | (Self::Auto, Dtype::F32) => GeluForm::Erf,
-            (Self::Auto, Dtype::F16 | Dtype::Bf16) => GeluForm::Tanh,
+        match self {
+            Self::Auto if dtype.is_half() => GeluForm::Tanh,
+            Self::Auto | Self::Exact => GeluForm::Erf,
         }
     }
 }

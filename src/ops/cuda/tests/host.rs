@@ -5,11 +5,12 @@ use super::super::{
 };
 use crate::job::{Dtype, Pooling};
 use rayon::prelude::*;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-/// Every kernel that a model on such a GPU may launch, whatever its shape.
-fn every_kernel(capability: (u32, u32)) -> HashSet<Instance> {
-    let mut all = HashSet::new();
+/// Every kernel that a model on such a GPU may launch, whatever its shape. Those that differ in nothing
+/// that the compiler sees count once.
+fn every_kernel(capability: (u32, u32)) -> Vec<Instance> {
+    let mut all = HashMap::new();
     for dtype in Dtype::ALL {
         let shape = |hidden, head_dim| Shape {
             capability,
@@ -22,10 +23,13 @@ fn every_kernel(capability: (u32, u32)) -> HashSet<Instance> {
         let by_head = (1..=128).map(|n| shape(1280, 2 * n));
         for shape in by_hidden.chain(by_head) {
             // Rows longer than any kernel takes are among them.
-            all.extend(kernels(&shape).into_iter().flatten());
+            for instance in kernels(&shape).into_iter().flatten() {
+                let defines: Vec<String> = instance.defines().collect();
+                all.insert((instance.file().kernel, defines), instance);
+            }
         }
     }
-    all
+    all.into_values().collect()
 }
 
 /// A file of kernels that no operation names would be neither compiled here nor made ready.
