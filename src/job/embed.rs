@@ -1,7 +1,8 @@
 //! How to embed a dataset.
 
 use super::{
-    Dataset, LongSequences, OptionMap, OutputFormat, Problems, Thresholds, options::OptionReader,
+    Dataset, LongSequences, OptionMap, OutputFormat, Pooling, Problems, Thresholds,
+    options::OptionReader,
 };
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
@@ -54,18 +55,6 @@ pub struct Delays {
 /// output of the first layer, −1 the last layer's output after the final layer norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layer(pub i64);
-
-/// How the vectors of a sequence's residues become one. BOS and EOS never count as residues.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pooling {
-    /// The mean over residues.
-    #[default]
-    Mean,
-    /// The largest value of each component over residues.
-    Max,
-    /// The vector of the BOS (`<cls>`) token.
-    Cls,
-}
 
 impl EmbedOptions {
     /// Reader subprocesses when the script names no number.
@@ -283,30 +272,6 @@ impl Layer {
         let index = if self.0 < 0 { states + self.0 } else { self.0 };
         let index = usize::try_from(index).ok()?;
         (index <= layers).then_some(index)
-    }
-}
-
-impl Pooling {
-    /// Every pooling's name in scripts.
-    pub const NAMES: [&str; 3] = ["mean", "max", "cls"];
-
-    /// The pooling with this name in scripts.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "mean" => Some(Self::Mean),
-            "max" => Some(Self::Max),
-            "cls" => Some(Self::Cls),
-            _ => None,
-        }
-    }
-
-    /// The pooling's name in scripts.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mean => "mean",
-            Self::Max => "max",
-            Self::Cls => "cls",
-        }
     }
 }
 

@@ -4,10 +4,12 @@
 //! *Owns*: names, defaults and limits of every option. *Never*: opens a file or touches a device.
 
 mod dataset;
+mod dtype;
 mod embed;
 mod model;
 mod options;
 mod output;
+mod pooling;
 mod problem;
 mod settings;
 mod sweep;
@@ -15,10 +17,12 @@ mod thresholds;
 mod value;
 
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
-pub use embed::{Delays, EmbedOptions, Layer, Pooling};
-pub use model::{DeviceChoice, Dtype, Gelu, GeluForm, Mock, ModelSpec};
+pub use dtype::Dtype;
+pub use embed::{Delays, EmbedOptions, Layer};
+pub use model::{DeviceChoice, Gelu, GeluForm, Mock, ModelSpec};
 pub use options::nearest;
 pub use output::{OutputFormat, check_file_name, check_name, rejects_beside};
+pub use pooling::Pooling;
 pub use problem::{Problem, Problems};
 pub use sweep::SweepPlan;
 pub use thresholds::Thresholds;

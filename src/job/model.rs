@@ -1,6 +1,6 @@
 //! Which model to load, and where.
 
-use super::{OptionMap, Problems, options::OptionReader};
+use super::{Dtype, OptionMap, Problems, options::OptionReader};
 use std::fmt;
 
 /// A model as a script names it.
@@ -51,17 +51,6 @@ pub enum GeluForm {
     Erf,
     /// The approximation by tanh.
     Tanh,
-}
-
-/// A number format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dtype {
-    /// IEEE single precision.
-    F32,
-    /// IEEE half precision.
-    F16,
-    /// bfloat16.
-    Bf16,
 }
 
 /// Where a model runs.
@@ -163,30 +152,6 @@ impl Mock {
     }
 }
 
-impl Dtype {
-    /// Every format's name in scripts.
-    pub const NAMES: [&str; 3] = ["f32", "f16", "bf16"];
-
-    /// The format with this name in scripts.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "f32" => Some(Self::F32),
-            "f16" => Some(Self::F16),
-            "bf16" => Some(Self::Bf16),
-            _ => None,
-        }
-    }
-
-    /// The format's name in scripts.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-        }
-    }
-}
-
 impl Gelu {
     /// Every form's name in scripts.
     pub const NAMES: [&str; 2] = ["auto", "exact"];
@@ -202,9 +167,9 @@ impl Gelu {
 
     /// The form that is computed in `dtype`.
     pub fn form(self, dtype: Dtype) -> GeluForm {
-        match (self, dtype) {
-            (Self::Exact, _) | (_, Dtype::F32) => GeluForm::Erf,
-            (Self::Auto, _) => GeluForm::Tanh,
+        match self {
+            Self::Auto if dtype.is_half() => GeluForm::Tanh,
+            Self::Auto | Self::Exact => GeluForm::Erf,
         }
     }
 }

@@ -51,10 +51,7 @@ impl Replica {
     /// If the device has no memory for them.
     pub fn stager(&self, options: StagerOptions) -> Result<Stager, ModelError> {
         match &self.chosen {
-            Some(chosen) => {
-                let dtype = super::burn_dtype(self.dtype);
-                Ok(Stager::new(chosen, dtype, self.head_dim, options)?)
-            }
+            Some(chosen) => Ok(Stager::new(chosen, self.dtype, self.head_dim, options)?),
             None => Ok(Stager::host()),
         }
     }

@@ -5,7 +5,7 @@
 //! - `scripts/good/*.rhai` are right.
 
 use assert_cmd::Command;
-use runner::job::{EmbedOptions, ModelSpec, SweepPlan};
+use runner::job::{Dtype, EmbedOptions, ModelSpec, Pooling, SweepPlan};
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -444,6 +444,32 @@ fn the_readme_has_every_option() {
     check("| option of `esm2` |", &ModelSpec::NAMES);
     check("| option of `embed` |", &EmbedOptions::NAMES);
     check("| option of `sweep` |", &SweepPlan::NAMES);
+}
+
+#[test]
+fn every_pooling_and_number_format_is_documented() {
+    let readme = fs::read_to_string("README.md").expect("the README");
+    let definitions = fs::read_to_string("scripts/runner.d.rhai").expect("the definitions");
+    let check = |option: &str, names: &[&str]| {
+        let row = format!("| `{option}` |");
+        let row = readme.lines().find(|line| line.starts_with(&row));
+        let item = definitions
+            .split("/// * ")
+            .find(|item| item.starts_with(&format!("`{option}`:")));
+        for name in names {
+            let name = format!("`\"{name}\"`");
+            assert!(
+                row.is_some_and(|row| row.contains(&name)),
+                "README, {option}: {name}"
+            );
+            assert!(
+                item.is_some_and(|item| item.contains(&name)),
+                "definitions, {option}: {name}"
+            );
+        }
+    };
+    check("pooling", &Pooling::NAMES);
+    check("dtype", &Dtype::NAMES);
 }
 
 #[test]

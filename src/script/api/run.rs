@@ -113,7 +113,9 @@ pub(super) mod run_api {
     ///   `false` is for measuring what that gains
     /// * `packing`: lay sequences end to end (`true`); `false` pads them to the longest of their
     ///   batch, for measuring what packing gains
-    /// * `pooling`: `"mean"` over residues, `"max"` over residues, or `"cls"` (`"mean"`)
+    /// * `pooling`: over residues, of each component the `"mean"`, the `"max"` or the standard
+    ///   deviation, `"std"` (divided by their number n, so 0 for a single one); or `"cls"`, the vector
+    ///   of BOS (`"mean"`)
     /// * `layers`: whose output is kept, from 0, the embedding output; -1 is the last (`[-1]`)
     /// * `token_budget`: tokens in a batch (the device decides)
     /// * `readers`: reader subprocesses (2)
