@@ -75,11 +75,11 @@ pub enum DeviceError {
         reason: String,
     },
     /// A kernel does not compile on this machine.
-    #[error("the kernels in `{file}` do not compile for {architecture}: {log}")]
+    #[error("the kernel `{name}` does not compile for {architecture}: {log}")]
     Kernel {
-        /// The source.
-        file: &'static str,
-        /// What they are compiled for.
+        /// Its name.
+        name: &'static str,
+        /// What it is compiled for.
         architecture: String,
         /// What the compiler said.
         log: String,

@@ -2,7 +2,7 @@
 
 use super::{
     Dataset, Delays, Effect, Layer, LongSequences, OptionMap, OptionTable, OptionValue,
-    OutputFormat, Problems, Thresholds,
+    OutputFormat, Pooling, Problems, Thresholds,
     row::{OptionRow, non_zero},
 };
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
@@ -43,18 +43,6 @@ pub struct EmbedOptions {
     pub reader_timeout: Duration,
 }
 
-/// How the vectors of a sequence's residues become one. BOS and EOS never count as residues.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pooling {
-    /// The mean over residues.
-    #[default]
-    Mean,
-    /// The largest value of each component over residues.
-    Max,
-    /// The vector of the BOS (`<cls>`) token.
-    Cls,
-}
-
 type Row = OptionRow<EmbedOptions>;
 
 #[rustfmt::skip]
@@ -71,7 +59,9 @@ const OPTIONS: &[Row] = &[
         .effect(Effect::LastBits),
     Row::choice("pooling", &Pooling::NAMES,
         |to, name| Pooling::from_name(name).map(|pooling| to.pooling = pooling), |of| of.pooling.name().into())
-        .doc("how the vectors of a sequence's residues become one; `\"cls\"` takes that of the first token instead")
+        .doc("how the vectors of a sequence's residues become one: of each component their mean, their largest value \
+              or their standard deviation (divided by their number n, so 0 for a single one); `\"cls\"` takes the vector \
+              of the first token, BOS, instead")
         .effect(Effect::Values),
     Row::wholes("layers", |to, layers| to.layers = layers.into_iter().map(Layer).collect(),
         |of| OptionValue::List(of.layers.iter().map(|layer| layer.0.into()).collect()))
@@ -233,30 +223,6 @@ impl Default for EmbedOptions {
             monitor_hz: 2.0,
             metrics_every: 10,
             reader_timeout: Duration::from_secs(60),
-        }
-    }
-}
-
-impl Pooling {
-    /// Every pooling's name in scripts.
-    pub const NAMES: [&str; 3] = ["mean", "max", "cls"];
-
-    /// The pooling with this name in scripts.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "mean" => Some(Self::Mean),
-            "max" => Some(Self::Max),
-            "cls" => Some(Self::Cls),
-            _ => None,
-        }
-    }
-
-    /// The pooling's name in scripts.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mean => "mean",
-            Self::Max => "max",
-            Self::Cls => "cls",
         }
     }
 }

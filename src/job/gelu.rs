@@ -36,9 +36,9 @@ impl Gelu {
 
     /// The form that is computed in `dtype`.
     pub fn form(self, dtype: Dtype) -> GeluForm {
-        match (self, dtype) {
-            (Self::Exact, _) | (_, Dtype::F32) => GeluForm::Erf,
-            (Self::Auto, _) => GeluForm::Tanh,
+        match self {
+            Self::Auto if dtype.is_half() => GeluForm::Tanh,
+            Self::Auto | Self::Exact => GeluForm::Erf,
         }
     }
 }

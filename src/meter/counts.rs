@@ -27,8 +27,6 @@ pub struct Counts {
     /// Seconds that a GPU had nothing to compute, by its own clock, between the first batch and the
     /// last. 0 on the CPU.
     pub idle_seconds: f64,
-    /// Seconds that the encoding stage spent on closures of the script.
-    pub closure_seconds: f64,
 }
 
 impl Counts {
@@ -45,7 +43,6 @@ impl Counts {
             flops: real(self.flops, other.flops),
             compute_seconds: real(self.compute_seconds, other.compute_seconds),
             idle_seconds: real(self.idle_seconds, other.idle_seconds),
-            closure_seconds: real(self.closure_seconds, other.closure_seconds),
         }
     }
 }

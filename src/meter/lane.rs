@@ -96,8 +96,8 @@ impl LaneMeters {
         });
     }
 
-    /// The oldest batch that the device had came back.
-    pub fn note_done(&self, batch: &BatchDone) {
+    /// The oldest batch that the device had came back at this moment.
+    pub fn note_done(&self, batch: &BatchDone, now: Instant) {
         let seconds = duration(batch).as_secs_f64();
         let mut state = self.state();
         let counts = &mut state.counts;
@@ -108,7 +108,8 @@ impl LaneMeters {
         counts.compute_seconds += seconds;
         counts.idle_seconds += batch.idle_seconds;
         state.in_flight.pop_front();
-        state.free_since = Some(batch.end);
+        // When a GPU was done is added up from its own times, and may be a little late by this clock.
+        state.free_since = Some(batch.end.min(now));
         state.seconds_per_token = seconds / batch.tokens.max(1) as f64;
     }
 
@@ -228,7 +229,7 @@ mod tests {
             while let Some((when, event)) = events.next_if(|(when, _)| *when <= now) {
                 match event {
                     None => lane.note_submitted(10, TOKENS, when),
-                    Some(batch) => lane.note_done(&batch),
+                    Some(batch) => lane.note_done(&batch, when),
                 }
             }
             let reading = lane.read(now);
@@ -254,7 +255,7 @@ mod tests {
             Begun::default(),
             "nobody knows how fast the device is"
         );
-        lane.note_done(&done(start, start + BATCH));
+        lane.note_done(&done(start, start + BATCH), start + BATCH);
         lane.note_submitted(10, TOKENS, start + BATCH);
         let tokens = |after: u32| lane.read(start + BATCH * after).begun.tokens;
         assert!((tokens(2) - TOKENS as f64).abs() < 1e-6);
@@ -268,11 +269,12 @@ mod tests {
         let (lane, start) = (lane(), Instant::now());
         lane.note_submitted(10, TOKENS, start);
         lane.note_submitted(10, TOKENS, start);
-        lane.note_done(&BatchDone {
+        let batch = BatchDone {
             flops: 7.0,
             idle_seconds: 0.5,
             ..done(start, start + BATCH)
-        });
+        };
+        lane.note_done(&batch, start + BATCH);
         let counts = lane.read(start + BATCH).counts;
         let expect = Counts {
             submitted: 2,

@@ -162,14 +162,16 @@ mod tests {
             lane.note_submitted(5, 100, start);
             for _ in 0..n_batches {
                 lane.note_submitted(5, 100, start);
-                lane.note_done(&BatchDone {
+                let end = start + Duration::from_millis(10);
+                let batch = BatchDone {
                     sequences: 5,
                     tokens: 100,
                     flops: 1.0,
                     idle_seconds: 0.0,
                     start,
-                    end: start + Duration::from_millis(10),
-                });
+                    end,
+                };
+                lane.note_done(&batch, end);
             }
             std::thread::sleep(Duration::from_millis(2));
             lane.encoding.stop();

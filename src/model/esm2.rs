@@ -6,12 +6,10 @@
 use super::{Config, Encoder, ModelError, config::VOCABULARY, weights::Weights};
 use crate::{
     device::{Chosen, DeviceError},
-    job::{GeluForm, Pooling},
-    ops::{self, Epilogue, LayerNorm, Linear, Results, RotaryTable, Segments, Tokens},
+    job::{Dtype, GeluForm, Pooling},
+    ops::{self, Epilogue, LayerNorm, Linear, Results, RotaryTable, Tokens},
 };
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use half::{bf16, f16};
-use rayon::prelude::*;
+use burn::tensor::{Device, Tensor};
 use std::{
     sync::{Mutex, PoisonError},
     time::Instant,
@@ -43,7 +41,7 @@ struct Layer {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
     /// The number format of weights and activations.
-    pub(super) dtype: DType,
+    pub(super) dtype: Dtype,
     pub(super) gelu: GeluForm,
 }
 
@@ -111,16 +109,11 @@ impl Esm2 {
         wanted: &[usize],
         mut visit: impl FnMut(usize, &Tensor<2>),
     ) {
-        let segments = tokens.segments();
+        let longest = tokens.segments().max_seqlen();
         let last = wanted.iter().copied().max().unwrap_or(0);
         let mut rotary = self.rotary.lock().unwrap_or_else(PoisonError::into_inner);
-        if rotary.n_positions() < segments.max_seqlen() {
-            rotary.grow(
-                segments
-                    .max_seqlen()
-                    .next_power_of_two()
-                    .max(LEAST_POSITIONS),
-            );
+        if rotary.n_positions() < longest {
+            rotary.grow(longest.next_power_of_two().max(LEAST_POSITIONS));
         }
 
         let mut x = ops::embedding(&self.embeddings, tokens);
@@ -128,7 +121,7 @@ impl Esm2 {
             visit(0, &x);
         }
         for (n, layer) in self.layers.iter().enumerate().take(last) {
-            x = layer.forward(x, segments, &rotary, self.gelu());
+            x = layer.forward(x, tokens, &rotary, self.gelu());
             let state = n + 1;
             if wanted.contains(&state) {
                 // As in HF's `hidden_states`, only the last layer's output is normalised.
@@ -152,7 +145,7 @@ impl Encoder for Esm2 {
         let start = Instant::now();
         let mut pooled: Vec<(usize, Tensor<2>)> = Vec::new();
         self.hidden_states(tokens, layers, |state, x| {
-            pooled.push((state, ops::pool(x, tokens.segments(), pooling)));
+            pooled.push((state, ops::pool(x, tokens, pooling)));
         });
         let in_output_order = layers.iter().map(|layer| {
             let (_, vectors) = pooled
@@ -206,13 +199,13 @@ impl Layer {
     fn forward(
         &self,
         x: Tensor<2>,
-        segments: &Segments,
+        tokens: &Tokens,
         rotary: &RotaryTable,
         gelu: Epilogue<'_>,
     ) -> Tensor<2> {
         let normal = self.attention_norm.forward(&x);
         let qkv = self.qkv.forward(normal, Epilogue::None);
-        let context = ops::attention(&qkv, segments, rotary);
+        let context = ops::attention(&qkv, tokens, rotary);
         let x = self
             .attention_output
             .forward(context, Epilogue::Residual(&x));
@@ -226,30 +219,13 @@ impl Layer {
 struct Reader<'a> {
     weights: &'a Weights,
     device: &'a Device,
-    dtype: DType,
+    dtype: Dtype,
 }
 
 impl Reader<'_> {
     /// A tensor in the model's number format.
     fn tensor<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
-        self.tensor_in(self.dtype, values, shape)
-    }
-
-    /// A tensor in `dtype`.
-    fn tensor_in<const D: usize>(
-        &self,
-        dtype: DType,
-        values: Vec<f32>,
-        shape: [usize; D],
-    ) -> Tensor<D> {
-        let n = values.len();
-        let data = match dtype {
-            DType::BF16 => TensorData::new(rounded(&values, bf16::from_f32), [n]),
-            DType::F16 => TensorData::new(rounded(&values, f16::from_f32), [n]),
-            _ => TensorData::new(values, [n]),
-        };
-        // A GPU's rows would be padded if the data had them; reshaping keeps memory as it is.
-        Tensor::<1>::from_data(data, (self.device, dtype)).reshape(shape)
+        ops::tensor(values, shape, self.device, self.dtype)
     }
 
     fn linear(&self, name: &str, n_out: usize, n_in: usize) -> Result<Linear, ModelError> {
@@ -269,14 +245,9 @@ impl Reader<'_> {
         let weight = self.weights.read(&format!("{name}.weight"), &[hidden])?;
         let bias = self.weights.read(&format!("{name}.bias"), &[hidden])?;
         Ok(LayerNorm::new(
-            self.tensor_in(DType::F32, weight, [hidden]),
-            self.tensor_in(DType::F32, bias, [hidden]),
+            ops::tensor(weight, [hidden], self.device, Dtype::F32),
+            ops::tensor(bias, [hidden], self.device, Dtype::F32),
             config.layer_norm_epsilon,
         ))
     }
-}
-
-/// Numbers in another format.
-fn rounded<T: Send>(values: &[f32], round: fn(f32) -> T) -> Vec<T> {
-    values.par_iter().map(|&value| round(value)).collect()
 }

@@ -31,7 +31,6 @@ use crate::{
     job::{Dtype, GeluForm, ModelSpec, Pooling},
     ops,
 };
-use burn::tensor::DType;
 use config::VOCABULARY;
 use encoder::Encoder;
 use files::Files;
@@ -83,12 +82,9 @@ impl Model {
         let (replicas, fingerprint, default_token_budget) = match chosen.zip(weights) {
             Some((chosen, weights)) => {
                 let free_before = device::free_bytes(&chosen);
-                ops::prepare(&chosen, burn_dtype(dtype), shape.0, shape.1)?;
+                ops::prepare(&chosen, dtype, shape.0, shape.1)?;
                 let fingerprint = Fingerprint::start(&folder, &weights)?;
-                let form = esm2::Form {
-                    dtype: burn_dtype(dtype),
-                    gelu,
-                };
+                let form = esm2::Form { dtype, gelu };
                 let encoder = Box::new(esm2::Esm2::load(&config, &weights, &chosen, form)?);
                 let budget = default_token_budget(&chosen, &config, dtype, n_parameters);
                 let replica = Replica {
@@ -295,12 +291,9 @@ impl Model {
         self.fingerprint.get()
     }
 
-    /// Gives the memory that the model has on its device back to the driver.
+    /// Gives the memory that the model has on its devices back to the driver.
     pub fn unload(self) {
-        drop(self.encoder);
-        if let Some(chosen) = &self.chosen {
-            device::release_unused(chosen);
-        }
+        self.replicas.into_iter().for_each(Replica::unload);
     }
 }
 
@@ -325,14 +318,6 @@ fn f32_only(spec: &ModelSpec, device: &str) -> Result<Dtype, ModelError> {
     }
 }
 
-fn burn_dtype(dtype: Dtype) -> DType {
-    match dtype {
-        Dtype::F32 => DType::F32,
-        Dtype::F16 => DType::F16,
-        Dtype::Bf16 => DType::BF16,
-    }
-}
-
 /// Tokens in a batch that suit the device: on a GPU, as many as keep it busy for long enough to
 /// hide everything else, as far as the memory that the weights leave allows.
 fn default_token_budget(
@@ -347,7 +332,7 @@ fn default_token_budget(
     let Some(free) = device::free_bytes(chosen) else {
         return CPU_TOKEN_BUDGET;
     };
-    let bytes = burn_dtype(dtype).size();
+    let bytes = dtype.bytes();
     // Weights may still be on their way, so their size is taken from what was free in any case.
     // The limits of a configuration keep these products far below 2^64.
     let room = free.saturating_sub(n_parameters * bytes as u64) / 2;

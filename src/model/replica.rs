@@ -5,7 +5,7 @@ use crate::{
     batch::{PAD, PackedBatch, Row},
     device::{self, Chosen},
     job::{Dtype, Pooling},
-    ops::{self, Stager, StagerOptions, Tokens},
+    ops::{Stager, StagerOptions, Tokens},
 };
 use std::sync::{Mutex, PoisonError};
 
@@ -23,7 +23,7 @@ pub struct Replica {
     pub(super) encoder: Box<dyn Encoder>,
     /// The largest token budget that the device's memory was tried with and holds, and for how many
     /// layers at once.
-    warm: Mutex<(usize, usize)>,
+    pub(super) warm: Mutex<(usize, usize)>,
 }
 
 impl Replica {
@@ -51,10 +51,7 @@ impl Replica {
     /// If the device has no memory for them.
     pub fn stager(&self, options: StagerOptions) -> Result<Stager, ModelError> {
         match &self.chosen {
-            Some(chosen) => {
-                let dtype = super::burn_dtype(self.dtype);
-                Ok(Stager::new(chosen, dtype, self.head_dim, options)?)
-            }
+            Some(chosen) => Ok(Stager::new(chosen, self.dtype, self.head_dim, options)?),
             None => Ok(Stager::host()),
         }
     }
@@ -120,12 +117,20 @@ impl Replica {
             && let Some(chosen) = &self.chosen
         {
             // A smaller batch needs the memory that this one has taken.
-            chosen.device.memory_cleanup();
+            device::release_unused(chosen);
         }
         // Nobody looks at the vectors: its tokens may be ones that no sequence has.
         result?;
         *warm = (token_budget, layers.len());
         Ok(())
+    }
+
+    /// Gives the memory that it has on the device back to the driver.
+    pub(super) fn unload(self) {
+        drop(self.encoder);
+        if let Some(chosen) = &self.chosen {
+            device::release_unused(chosen);
+        }
     }
 
     /// Where it runs, for people.

@@ -2,8 +2,8 @@
 
 use super::{
     growth,
-    lane_watch::Shared,
     sampling_thread::SamplingThread,
+    shared::Shared,
     verdict::{fill_remark, judge},
 };
 use crate::meter::{Bottleneck, Reading, Sample};

@@ -193,4 +193,26 @@ mod tests {
         let error = NvmlGpu::find("GPU-00000000-0000-0000-0000-000000000000").err();
         assert!(error.is_some_and(|error| !error.is_empty()));
     }
+
+    #[test]
+    #[ignore = "needs a GPU"]
+    fn a_gpu_tells_its_figures_and_counts_its_energy() {
+        let nvml = library().unwrap();
+        let uuid = nvml.device_by_index(0).unwrap().uuid().unwrap();
+        let mut gpu = NvmlGpu::find(&uuid).unwrap();
+        let sample = gpu.measure();
+        let of = |metric| sample.get(metric).unwrap();
+        assert!((0.0..=1.0).contains(&of(Metric::GpuUtilization)));
+        assert!(of(Metric::GpuMemoryBytes) > 1e6);
+        let before = gpu.energy_joules().unwrap();
+        let start = Instant::now();
+        std::thread::sleep(Duration::from_secs(2));
+        let watts = (gpu.energy_joules().unwrap() - before) / start.elapsed().as_secs_f64();
+        // The counter and the measurement of power are independent; the load may change meanwhile.
+        let power = of(Metric::GpuPowerWatts);
+        assert!(
+            (0.3 * power..3.0 * power).contains(&watts),
+            "{watts} W, {power} W"
+        );
+    }
 }

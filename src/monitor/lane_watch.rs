@@ -1,32 +1,11 @@
 //! What the stages of a lane tell the monitor as batches pass.
 
-use super::{RunFacts, recorder::RunRecorder, sampler::Sampler};
-use crate::meter::{BatchDone, LaneMeters, Meters, Metric, Reading, Sample};
+use super::shared::Shared;
+use crate::meter::{BatchDone, LaneMeters, Metric, Sample};
 use std::{
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Instant,
 };
-
-/// What the stages and the sampling thread share.
-pub(super) struct Shared {
-    pub(super) meters: Arc<Meters>,
-    pub(super) recorder: RunRecorder,
-    pub(super) facts: Arc<RunFacts>,
-    pub(super) metrics_every: u64,
-    /// Batches that came back.
-    pub(super) n_batches: AtomicU64,
-    /// All meters when the first batch was there: what came before is not the pipeline's fault.
-    pub(super) began: OnceLock<Reading>,
-    /// Takes the samples for lines of measurements.
-    pub(super) by_batch: Mutex<Sampler>,
-    /// The latest figures of GPU and host.
-    pub(super) latest: Mutex<Option<Sample>>,
-    /// The thread is to end.
-    pub(super) is_over: AtomicBool,
-}
 
 /// What the stages of a lane tell the monitor as batches pass.
 #[derive(Clone)]
@@ -52,27 +31,20 @@ impl LaneWatch {
     /// The oldest batch that the lane has came back.
     pub fn came_back(&self, batch: &BatchDone) {
         let shared = &self.shared;
-        self.meters().note_done(batch);
+        self.meters().note_done(batch, Instant::now());
         shared.recorder.batch(self.lane, batch);
         let n_batches = shared.n_batches.fetch_add(1, Ordering::Relaxed) + 1;
         if !n_batches.is_multiple_of(shared.metrics_every) {
             return;
         }
-        let lock = shared.by_batch.lock();
-        let sample = lock.unwrap_or_else(PoisonError::into_inner).take();
-        let sample = shared.with_latest(sample);
+        // Held to the end, so that lines of several lanes come in their order.
+        let mut sampler = shared
+            .by_batch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let sample = shared.with_latest(sampler.take());
         tracing::info!(target: "runner::metrics", "{}", line(&sample));
         shared.recorder.metrics(sample);
-    }
-}
-
-impl Shared {
-    /// A sample of the stages with the latest figures of GPU and host.
-    pub(super) fn with_latest(&self, mut sample: Sample) -> Sample {
-        if let Some(latest) = &*self.latest.lock().unwrap_or_else(PoisonError::into_inner) {
-            sample.adopt_machine(latest);
-        }
-        sample
     }
 }
 

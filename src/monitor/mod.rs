@@ -1,9 +1,9 @@
 //! Watches runs: the GPU, this process, its readers, and where the time of every stage goes.
 //!
 //! *Input*: the [`Meters`] of a run, NVML, `/proc`. *Output*: samples, a verdict, files of
-//! measurements. *Owns*: what counts as a bottleneck. *Never*: prints, or measures and writes on the thread
-//! of a stage: stages only hand over what is to be written. They wait where a disk is slower than that for
-//! long, so that nothing is left out and memory stays bounded.
+//! measurements. *Owns*: what counts as a bottleneck. *Never*: prints, or writes a file on the thread of a
+//! stage. Stages hand over what is to be written, and wait only where thousands of writes wait for a slow
+//! disk: nothing is left out, and memory stays bounded.
 
 mod background;
 mod error;
@@ -11,6 +11,7 @@ mod findings;
 mod gpu;
 mod growth;
 mod host;
+mod lane_gpu;
 mod lane_watch;
 mod metrics;
 mod peak;
@@ -20,8 +21,10 @@ mod run_facts;
 mod run_monitor;
 mod sampler;
 mod sampling_thread;
+mod shared;
 mod timeline;
 mod trace;
+mod track;
 mod verdict;
 
 pub use error::MonitorError;

@@ -5,7 +5,8 @@ use super::{
     background::{Background, Writer},
     metrics::MetricsFile,
     prometheus::PrometheusFile,
-    trace::{Trace, Track},
+    trace::Trace,
+    track::Track,
 };
 use crate::{
     event::EventSender,

@@ -1,8 +1,8 @@
 //! The watch over one run.
 
 use super::{
-    Findings, LaneWatch, Recorder, RunFacts, lane_watch::Shared, sampler::Sampler,
-    sampling_thread::SamplingThread,
+    Findings, LaneWatch, Recorder, RunFacts, sampler::Sampler, sampling_thread::SamplingThread,
+    shared::Shared,
 };
 use crate::{
     event::EventSender,

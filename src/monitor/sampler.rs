@@ -108,8 +108,7 @@ fn mfu(since: &Reading, facts: &RunFacts) -> Option<f64> {
 pub(super) fn encoder_idle(since: &Reading, facts: &RunFacts) -> Option<f64> {
     let encoding = since.stage(Stage::Encoding);
     if !facts.is_gpu() {
-        let working = encoding.working - since.counts.closure_seconds;
-        return (encoding.total() > 0.0).then(|| 1.0 - working.max(0.0) / encoding.total());
+        return (encoding.total() > 0.0).then(|| 1.0 - encoding.working / encoding.total());
     }
     let known: f64 = since.lanes.iter().map(told_seconds).sum();
     if known > 0.0 {
@@ -147,14 +146,16 @@ mod tests {
         let start = Instant::now();
         let lane = meters.lane(lane);
         lane.note_submitted(1, 75, start);
-        lane.note_done(&BatchDone {
+        let end = start + Duration::from_secs_f64(seconds);
+        let batch = BatchDone {
             sequences: 1,
             tokens: 75,
             flops: 5e9,
             idle_seconds,
             start,
-            end: start + Duration::from_secs_f64(seconds),
-        });
+            end,
+        };
+        lane.note_done(&batch, end);
     }
 
     #[test]
@@ -198,14 +199,15 @@ mod tests {
         sleep(Duration::from_millis(5));
         assert_eq!(sampler.take().get(Metric::EncoderIdle), None);
         let now = Instant::now();
-        lane.note_done(&BatchDone {
+        let batch = BatchDone {
             sequences: 1,
             tokens: 75,
             flops: 0.0,
             idle_seconds: 0.0,
             start: now,
             end: now,
-        });
+        };
+        lane.note_done(&batch, now);
         sampler.take();
         sleep(Duration::from_millis(5));
         assert_eq!(sampler.take().get(Metric::EncoderIdle), Some(1.0));

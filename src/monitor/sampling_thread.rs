@@ -1,18 +1,12 @@
 //! The thread that takes samples of a run.
 
 use super::{
-    GpuFacts, Notice,
-    gpu::{self, GpuSource},
-    growth,
-    host::Host,
-    lane_watch::Shared,
-    sampler::Sampler,
-    timeline::Timeline,
-    verdict::judge_so_far,
+    GpuFacts, Notice, gpu, growth, host::Host, lane_gpu::LaneGpu, sampler::Sampler, shared::Shared,
+    timeline::Timeline, verdict::judge_so_far,
 };
 use crate::{
     event::{Event, EventSender},
-    meter::{GpuSample, Metric, Reading, Sample, Severity},
+    meter::{Metric, Reading, Sample, Severity},
 };
 use std::{
     collections::VecDeque,
@@ -27,34 +21,6 @@ const WINDOW_SAMPLES: u32 = 20;
 const WARN_AGAIN: Duration = Duration::from_secs(60);
 /// NVML's utilisation is of up to a second before.
 const UTILIZATION_LAG: f64 = 1.0;
-
-/// The GPU of a lane.
-#[derive(Default)]
-struct LaneGpu {
-    /// Where its figures come from, if there are any.
-    source: Option<Box<dyn GpuSource>>,
-    /// What it had taken when it was opened.
-    joules_before: Option<f64>,
-}
-
-impl LaneGpu {
-    fn new(source: Option<Box<dyn GpuSource>>) -> Self {
-        Self {
-            joules_before: source.as_ref().and_then(|gpu| gpu.energy_joules()),
-            source,
-        }
-    }
-
-    fn measure(&mut self) -> GpuSample {
-        let source = self.source.as_mut();
-        source.map_or_else(GpuSample::default, |gpu| gpu.measure())
-    }
-
-    /// What it took since it was opened.
-    fn energy_joules(&self) -> Option<f64> {
-        Some(self.source.as_ref()?.energy_joules()? - self.joules_before?)
-    }
-}
 
 /// The thread that takes samples.
 pub(super) struct SamplingThread {
@@ -247,9 +213,12 @@ impl SamplingThread {
 mod tests {
     use super::*;
     use crate::{
-        meter::{BatchDone, Bottleneck, Meters, QueueMeters, Stage, StageClock, Throttle},
+        meter::{
+            BatchDone, Bottleneck, GpuSample, Meters, QueueMeters, Stage, StageClock, Throttle,
+        },
         monitor::{
             Recorder,
+            gpu::GpuSource,
             verdict::{judge, tests::facts},
         },
     };
@@ -275,7 +244,7 @@ mod tests {
 
         /// A joule less for each measurement that is still to come.
         fn energy_joules(&self) -> Option<f64> {
-            (self.0.len() < 10).then(|| 1e6 - self.0.len() as f64)
+            (self.0.len() < 10).then_some(1e6 - self.0.len() as f64)
         }
     }
 
@@ -303,14 +272,16 @@ mod tests {
             meters,
         });
         for _ in 0..100 {
-            shared.meters.lane(0).note_done(&BatchDone {
+            let end = start + Duration::from_millis(20);
+            let batch = BatchDone {
                 sequences: 10,
                 tokens: 1000,
                 flops: 0.0,
                 idle_seconds: 0.0,
                 start,
-                end: start + Duration::from_millis(20),
-            });
+                end,
+            };
+            shared.meters.lane(0).note_done(&batch, end);
         }
         let (sender, notices) = sync_channel(100);
         let period = Duration::from_millis(500);

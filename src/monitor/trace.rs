@@ -1,6 +1,6 @@
 //! What every stage did when, for Perfetto and Chrome's `about:tracing`.
 
-use super::MonitorError;
+use super::{MonitorError, track::Track};
 use crate::meter::{Activity, BatchDone, Metric, Sample, Span, Stage};
 use serde_json::{Value, json};
 use std::{
@@ -12,19 +12,6 @@ use std::{
 
 /// Shorter spans are left out: nobody could see them, and they would be most of the file.
 const LEAST_SPAN: Duration = Duration::from_micros(10);
-
-/// A line of the picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Track {
-    /// A reader, by number.
-    Reader(usize),
-    /// A stage that is one thread.
-    Stage(Stage),
-    /// A stage that each lane has, by the number of the lane.
-    LaneStage(usize, Stage),
-    /// What the device of a lane computes.
-    Device(usize),
-}
 
 /// A file of trace events in Chrome's JSON array format. A run is a process in it, a stage a thread.
 #[derive(Debug)]
@@ -187,44 +174,6 @@ impl Trace {
 
     fn microseconds(&self, time: Instant) -> f64 {
         time.saturating_duration_since(self.start).as_nanos() as f64 / 1e3
-    }
-}
-
-impl Track {
-    /// The track of a stage. Readers and lanes have numbers.
-    pub(super) fn of(stage: Stage, number: usize) -> Self {
-        match stage {
-            Stage::Reading => Self::Reader(number),
-            Stage::Encoding | Stage::Collecting => Self::LaneStage(number, stage),
-            Stage::Packing | Stage::Writing => Self::Stage(stage),
-        }
-    }
-
-    /// Its number, by which tracks are sorted: as batches flow, one lane after the other, then the devices.
-    fn id(self) -> usize {
-        const LANES: usize = 2_000;
-        const LAST: usize = 1_000_000;
-        match self {
-            Self::Reader(reader) => 1 + reader,
-            Self::Stage(Stage::Writing) => LAST,
-            Self::Stage(stage) => 1_000 + stage as usize,
-            Self::LaneStage(lane, stage) => LANES + 10 * lane + stage as usize,
-            Self::Device(lane) => LAST + 1 + lane,
-        }
-    }
-
-    /// Its name. Those of an only lane need no number.
-    fn name(self, n_lanes: usize) -> String {
-        let numbered = |name: &str, lane: usize| match n_lanes {
-            1 => name.to_owned(),
-            _ => format!("{name} {lane}"),
-        };
-        match self {
-            Self::Reader(reader) => format!("reader {reader}"),
-            Self::Stage(stage) => stage.name().to_owned(),
-            Self::LaneStage(lane, stage) => numbered(stage.name(), lane),
-            Self::Device(lane) => numbered("device", lane),
-        }
     }
 }
 

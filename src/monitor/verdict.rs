@@ -1,25 +1,17 @@
 //! From measured times to what holds a run back.
 
+mod case;
 mod words;
 
 use super::{RunFacts, sampler::encoder_idle};
 use crate::meter::{Activity, Bottleneck, Reading, Severity, Stage, StageTime};
+use case::Case;
 use words::Words;
 
 /// Fewer batches than this say nothing about a run.
 const LEAST_BATCHES: u64 = 3;
 /// Batches of which the last, half empty one does not change the mean.
 const LEAST_BATCHES_FOR_FILL: u64 = 10;
-
-/// What is known of the time that is judged.
-struct Case<'a> {
-    span: &'a Reading,
-    facts: &'a RunFacts,
-    /// The share of time in which the encoder had nothing to compute.
-    idle: f64,
-    /// NVML's mean utilisation. Without its word the GPU is as busy as it is not idle.
-    utilization: f64,
-}
 
 /// What can hold a run back.
 struct Rule {
@@ -39,11 +31,6 @@ const RULES: &[Rule] = &[
         applies: |case| case.idle <= case.facts.thresholds.gpu_idle,
         stage: Stage::Encoding,
         words: words::gaps_in_batches,
-    },
-    Rule {
-        applies: |case| case.closures() > case.idle / 2.0,
-        stage: Stage::Encoding,
-        words: words::slow_closures,
     },
     // Without overlap the stage waits for the GPU as part of its work, and the GPU for it.
     Rule {
@@ -158,54 +145,7 @@ pub(super) fn fill_remark(fill: f64, batches: u64, facts: &RunFacts) -> Option<S
     is_worth_it.then(|| words::fill(fill, facts))
 }
 
-impl Case<'_> {
-    /// How much of the encoder's time is lost, if it is worth a word.
-    fn severity(&self) -> Option<Severity> {
-        let thresholds = &self.facts.thresholds;
-        if self.utilization.min(1.0 - self.idle) < thresholds.gpu_util_critical {
-            Some(Severity::Critical)
-        } else if self.utilization < thresholds.gpu_util_mild || self.idle > thresholds.gpu_idle {
-            Some(Severity::Mild)
-        } else {
-            None
-        }
-    }
-
-    /// Where the time of the encoding threads of all lanes went.
-    fn encoding(&self) -> StageTime {
-        self.span.stage(Stage::Encoding)
-    }
-
-    /// The share of an encoding thread's time that closures of the script took.
-    fn closures(&self) -> f64 {
-        self.span.counts.closure_seconds / self.encoding().total()
-    }
-
-    /// Whether encoding waits for batches rather than for room.
-    fn is_starved(&self) -> bool {
-        let encoding = self.encoding();
-        encoding.starved >= encoding.blocked
-    }
-
-    /// What a stage did for most of its time.
-    fn longest(&self, stage: Stage) -> Activity {
-        let time = self.span.stage(stage);
-        if time.working >= time.starved.max(time.blocked) {
-            Activity::Working
-        } else if time.starved >= time.blocked {
-            Activity::Starved
-        } else {
-            Activity::Blocked
-        }
-    }
-
-    /// What the encoders of all lanes could do in a second, if they did nothing else, where they did so
-    /// much in the time that they computed.
-    fn possible(&self, done: f64) -> f64 {
-        done * self.facts.n_lanes() / self.span.counts.compute_seconds
-    }
-}
-
+/// Seconds that a stage did not work.
 fn waits(time: StageTime) -> f64 {
     time.starved + time.blocked
 }

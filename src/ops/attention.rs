@@ -1,6 +1,6 @@
 //! Varlen self-attention with rotary positions.
 
-use super::{RotaryTable, Segments, cpu};
+use super::{RotaryTable, Segments, Tokens, backend::Backend, cpu};
 use burn::tensor::{Tensor, TensorData, activation};
 
 /// Bidirectional attention of every token to the tokens of its own sequence.
@@ -11,21 +11,19 @@ use burn::tensor::{Tensor, TensorData, activation};
 ///
 /// # Panics
 /// If `rotary` covers fewer positions than the longest sequence has, or the shapes disagree.
-pub fn attention(qkv: &Tensor<2>, segments: &Segments, rotary: &RotaryTable) -> Tensor<2> {
+pub fn attention(qkv: &Tensor<2>, tokens: &Tokens, rotary: &RotaryTable) -> Tensor<2> {
+    let segments = tokens.segments();
     assert!(
         rotary.n_positions() >= segments.max_seqlen(),
         "the rotary table covers {} positions of {}",
         rotary.n_positions(),
         segments.max_seqlen()
     );
-    #[cfg(feature = "cuda")]
-    if let Some(batch) = segments.gpu_batch() {
-        return super::cuda::attention(qkv, batch, rotary);
-    }
-    if cpu::is_cpu(qkv) {
-        cpu::attention(qkv, segments, rotary)
-    } else {
-        attention_plain(qkv, segments, rotary)
+    match Backend::of(qkv) {
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => super::cuda::attention(qkv, tokens.gpu_batch(), rotary),
+        Backend::Cpu => cpu::attention(qkv, segments, rotary),
+        Backend::Plain => attention_plain(qkv, segments, rotary),
     }
 }
 

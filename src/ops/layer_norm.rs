@@ -1,6 +1,6 @@
 //! Layer normalisation.
 
-use super::cpu;
+use super::{backend::Backend, cpu};
 use burn::tensor::Tensor;
 
 /// Layer normalisation over the last dimension, with scale and shift.
@@ -23,14 +23,12 @@ impl LayerNorm {
 
     /// `(x − mean) / sqrt(variance + epsilon) * weight + bias`, row by row of `x`, `[T, hidden]`.
     pub fn forward(&self, x: &Tensor<2>) -> Tensor<2> {
-        #[cfg(feature = "cuda")]
-        if super::cuda::is_cuda(x) {
-            return super::cuda::layer_norm(x, &self.weight, &self.bias, self.epsilon as f32);
-        }
-        if cpu::is_cpu(x) {
-            cpu::layer_norm(x, &self.weight, &self.bias, self.epsilon as f32)
-        } else {
-            self.forward_plain(x)
+        let epsilon = self.epsilon as f32;
+        match Backend::of(x) {
+            #[cfg(feature = "cuda")]
+            Backend::Cuda => super::cuda::layer_norm(x, &self.weight, &self.bias, epsilon),
+            Backend::Cpu => cpu::layer_norm(x, &self.weight, &self.bias, epsilon),
+            Backend::Plain => self.forward_plain(x),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Linear layers, with what follows them fused in.
 
-use super::cpu;
+use super::{backend::Backend, cpu};
 use burn::tensor::{Tensor, activation};
 use std::f64::consts::FRAC_2_PI;
 
@@ -34,15 +34,15 @@ impl Linear {
 
     /// `x W^T + b`, then the epilogue: `[T, in]` to `[T, out]`.
     pub fn forward(&self, x: Tensor<2>, epilogue: Epilogue<'_>) -> Tensor<2> {
-        #[cfg(feature = "cuda")]
-        if super::cuda::is_cuda(&x) {
-            return super::cuda::linear(&x, &self.weight, &self.bias, epilogue);
+        match Backend::of(&x) {
+            #[cfg(feature = "cuda")]
+            Backend::Cuda => super::cuda::linear(&x, &self.weight, &self.bias, epilogue),
+            Backend::Cpu => {
+                let product = x.matmul(self.weight.clone().transpose());
+                cpu::epilogue(product, &self.bias, epilogue)
+            }
+            Backend::Plain => self.forward_plain(x, epilogue),
         }
-        if cpu::is_cpu(&x) {
-            let product = x.matmul(self.weight.clone().transpose());
-            return cpu::epilogue(product, &self.bias, epilogue);
-        }
-        self.forward_plain(x, epilogue)
     }
 
     /// [`forward`](Self::forward) in burn operations.

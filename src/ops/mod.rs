@@ -1,14 +1,17 @@
 //! The operations that ESM-2 is made of.
 //!
-//! *Input*: packed activations `[T, …]` and [`Segments`]. *Output*: the same. *Owns*: one file an
+//! *Input*: packed activations `[T, …]` and [`Tokens`]. *Output*: the same. *Owns*: one file an
 //! operation, with its plain version in burn operations, which runs on every device and is the
-//! oracle of the tests. `cpu/` holds the versions that make good use of a CPU's vectors and cores.
-//! *Never*: knows layers, files or models.
+//! oracle of the tests; pooling, whose oracle is f64, runs on the CPU instead. `cpu/` holds the
+//! versions that make good use of a CPU's vectors and cores, `cuda/` those for a GPU. *Never*: knows
+//! layers, files or models.
 
 mod attention;
+mod backend;
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod dtype;
 mod embedding;
 mod layer_norm;
 mod linear;
@@ -16,20 +19,25 @@ mod pool;
 mod results;
 mod rotary;
 mod segments;
+mod stager;
 mod tokens;
 
-use crate::device::{Chosen, DeviceError};
-use burn::tensor::DType;
+use crate::{
+    device::{Chosen, DeviceError},
+    job::Dtype,
+};
 
 pub use attention::{attention, attention_plain};
+pub use dtype::tensor;
 pub use embedding::embedding;
 pub use layer_norm::LayerNorm;
 pub use linear::{Epilogue, Linear};
-pub use pool::{pool, pool_plain};
+pub use pool::pool;
 pub use results::{Results, values};
 pub use rotary::RotaryTable;
 pub use segments::Segments;
-pub use tokens::{Stager, StagerOptions, Tokens};
+pub use stager::{Stager, StagerOptions};
+pub use tokens::Tokens;
 
 /// Makes ready what a model with this hidden size and dimension of heads needs on `chosen`.
 ///
@@ -38,7 +46,7 @@ pub use tokens::{Stager, StagerOptions, Tokens};
 #[cfg_attr(not(feature = "cuda"), expect(unused_variables))]
 pub fn prepare(
     chosen: &Chosen,
-    dtype: DType,
+    dtype: Dtype,
     hidden: usize,
     head_dim: usize,
 ) -> Result<(), DeviceError> {

@@ -1,45 +1,33 @@
 //! From the vectors of a sequence's tokens to one vector.
 
-use super::{Segments, cpu};
+use super::{Tokens, backend::Backend, cpu};
 use crate::job::Pooling;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 /// One vector a sequence, in f32: `[T, hidden]` to `[n, hidden]`.
 ///
-/// A sequence is BOS, residues, EOS. [`Pooling::Mean`] and [`Pooling::Max`] run over the residues
-/// only.
+/// A sequence is BOS, residues, EOS. All poolings but [`Pooling::Cls`] run over the residues only.
 ///
 /// # Panics
 /// If a sequence has no residue: such records are rejected before they are packed.
-pub fn pool(hidden_states: &Tensor<2>, segments: &Segments, pooling: Pooling) -> Tensor<2> {
+pub fn pool(hidden_states: &Tensor<2>, tokens: &Tokens, pooling: Pooling) -> Tensor<2> {
+    let segments = tokens.segments();
     assert!(
         segments.ranges().all(|range| range.len() > 2),
         "every sequence has a residue between BOS and EOS"
     );
-    #[cfg(feature = "cuda")]
-    if let Some(batch) = segments.gpu_batch() {
-        return super::cuda::pool(hidden_states, batch, pooling);
-    }
-    if cpu::is_cpu(hidden_states) {
-        cpu::pool(hidden_states, segments, pooling)
-    } else {
-        pool_plain(hidden_states, segments, pooling)
-    }
-}
-
-/// [`pool`] in burn operations, one sequence after the other.
-pub fn pool_plain(hidden_states: &Tensor<2>, segments: &Segments, pooling: Pooling) -> Tensor<2> {
-    let vectors = segments.ranges().map(|range| {
-        let tokens = match pooling {
-            Pooling::Cls => range.start..range.start + 1,
-            Pooling::Mean | Pooling::Max => range.start + 1..range.end - 1,
-        };
-        let residues = hidden_states.clone().slice([tokens]).cast(DType::F32);
-        match pooling {
-            Pooling::Cls => residues,
-            Pooling::Mean => residues.mean_dim(0),
-            Pooling::Max => residues.max_dim(0),
+    match Backend::of(hidden_states) {
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => super::cuda::pool(hidden_states, tokens.gpu_batch(), pooling),
+        Backend::Cpu => cpu::pool(hidden_states, segments, pooling),
+        // It is little work: the CPU does it for devices that have no version of their own.
+        Backend::Plain => {
+            let moved = |tensor: Tensor<2>, device: &Device| {
+                Tensor::<2>::from_data(tensor.into_data(), (device, DType::F32))
+            };
+            let in_main_memory = moved(hidden_states.clone().cast(DType::F32), &Device::flex());
+            let pooled = cpu::pool(&in_main_memory, segments, pooling);
+            moved(pooled, &hidden_states.device())
         }
-    });
-    Tensor::cat(vectors.collect(), 0)
+    }
 }

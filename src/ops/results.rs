@@ -1,15 +1,15 @@
 //! Results on their way from the device to main memory.
 
-use super::Tokens;
+use super::{Tokens, tokens::Place};
 use crate::device::{BatchMarks, DeviceError};
 use burn::tensor::Tensor;
 use std::time::Instant;
 
 /// The results of a batch: computed, or on their way to main memory. They may be waited for on
 /// another thread than the model's.
-pub struct Results(Place);
+pub struct Results(State);
 
-enum Place {
+enum State {
     /// In main memory, row by row, after so many seconds.
     Here(Vec<Vec<f32>>, f64),
     /// Still to be computed and copied.
@@ -20,7 +20,7 @@ enum Place {
 impl Results {
     /// Results that are in main memory, row by row, after so many seconds of computing.
     pub fn here(values: Vec<Vec<f32>>, seconds: f64) -> Self {
-        Self(Place::Here(values, seconds))
+        Self(State::Here(values, seconds))
     }
 
     /// Ends a batch: brings `tensors`, which are f32 where the batch is on a GPU, to main memory. The
@@ -28,20 +28,23 @@ impl Results {
     ///
     /// # Errors
     /// If the device has no memory left.
-    #[cfg_attr(not(feature = "cuda"), expect(unused_variables))]
     pub fn start(
         tensors: Vec<Tensor<2>>,
         tokens: &Tokens,
         start: Instant,
     ) -> Result<Self, DeviceError> {
-        #[cfg(feature = "cuda")]
-        if let Some(batch) = tokens.segments().gpu_batch() {
-            let download = super::cuda::download(&tensors, batch)?;
-            return Ok(Self(Place::Coming(download)));
+        match &tokens.place {
+            Place::Host => {
+                let values = tensors.into_iter().map(values);
+                let values = values.collect::<Result<_, _>>()?;
+                Ok(Self::here(values, start.elapsed().as_secs_f64()))
+            }
+            #[cfg(feature = "cuda")]
+            Place::Gpu(batch) => {
+                let download = super::cuda::download(&tensors, batch)?;
+                Ok(Self(State::Coming(download)))
+            }
         }
-        let values = tensors.into_iter().map(values);
-        let values = values.collect::<Result<_, _>>()?;
-        Ok(Self::here(values, start.elapsed().as_secs_f64()))
     }
 
     /// Waits for the results: the numbers of each tensor, row by row, and when they were computed.
@@ -50,9 +53,9 @@ impl Results {
     /// If computing or copying them failed.
     pub fn wait(self) -> Result<(Vec<Vec<f32>>, BatchMarks), DeviceError> {
         match self.0 {
-            Place::Here(values, seconds) => Ok((values, BatchMarks::host(seconds))),
+            State::Here(values, seconds) => Ok((values, BatchMarks::host(seconds))),
             #[cfg(feature = "cuda")]
-            Place::Coming(download) => {
+            State::Coming(download) => {
                 let (values, marks) = download.wait()?;
                 let values = values.iter().map(|bytes| {
                     let (words, _) = bytes.as_chunks::<4>();

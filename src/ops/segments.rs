@@ -3,13 +3,10 @@
 use std::ops::Range;
 
 /// The sequences of a packed batch of T tokens.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segments {
     cu_seqlens: Vec<usize>,
     max_seqlen: usize,
-    /// The batch on the GPU, if it is there.
-    #[cfg(feature = "cuda")]
-    gpu_batch: Option<std::sync::Arc<super::cuda::Batch>>,
 }
 
 impl Segments {
@@ -35,24 +32,7 @@ impl Segments {
         Self {
             cu_seqlens,
             max_seqlen,
-            #[cfg(feature = "cuda")]
-            gpu_batch: None,
         }
-    }
-
-    /// The same, with the batch on the GPU that they are those of.
-    #[cfg(feature = "cuda")]
-    pub(super) fn on_gpu(self, batch: super::cuda::Batch) -> Self {
-        Self {
-            gpu_batch: Some(std::sync::Arc::new(batch)),
-            ..self
-        }
-    }
-
-    /// The batch on the GPU, if it is there.
-    #[cfg(feature = "cuda")]
-    pub(super) fn gpu_batch(&self) -> Option<&std::sync::Arc<super::cuda::Batch>> {
-        self.gpu_batch.as_ref()
     }
 
     /// Tokens of all sequences together, T.

@@ -1,8 +1,8 @@
 //! Every operation against its plain version in burn operations.
 
-use super::*;
+use super::{backend::Backend, *};
 use crate::job::Pooling;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 /// Numbers between −1 and 1 that look random and are the same in every run.
 pub(super) struct Numbers(pub(super) u64);
@@ -36,12 +36,50 @@ fn assert_close<const D: usize>(got: Tensor<D>, want: Tensor<D>, tolerance: f32,
 }
 
 /// `cu_seqlens` of sequences of these lengths.
-fn segments(lengths: &[usize]) -> Segments {
+pub(super) fn ends(lengths: &[usize]) -> Vec<i32> {
     let mut cu_seqlens = vec![0];
     for &length in lengths {
         cu_seqlens.push(cu_seqlens[cu_seqlens.len() - 1] + length as i32);
     }
-    Segments::new(&cu_seqlens)
+    cu_seqlens
+}
+
+/// A batch of sequences of these lengths in main memory.
+fn tokens(lengths: &[usize]) -> Tokens {
+    let input_ids = vec![0; lengths.iter().sum()];
+    let staged = Stager::host().stage(input_ids, &ends(lengths));
+    staged.expect("nothing is copied")
+}
+
+/// The pooling, by its definition, of one component of the tokens of a sequence, BOS and EOS included.
+pub(super) fn pooled(tokens: &[f64], pooling: Pooling) -> f64 {
+    let residues = &tokens[1..tokens.len() - 1];
+    let n = residues.len() as f64;
+    let mean = residues.iter().sum::<f64>() / n;
+    match pooling {
+        Pooling::Mean => mean,
+        Pooling::Max => residues.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        Pooling::Cls => tokens[0],
+        Pooling::Std => {
+            let squares = residues.iter().map(|x| (x - mean).powi(2));
+            (squares.sum::<f64>() / n).sqrt()
+        }
+    }
+}
+
+#[test]
+fn what_computes_is_where_the_operand_lies() {
+    let x = Numbers(7).tensor([2, 4], 1.0);
+    assert_eq!(Backend::of(&x), Backend::Cpu);
+    // The CPU's versions are for f32.
+    assert_eq!(Backend::of(&x.cast(DType::F64)), Backend::Plain);
+}
+
+#[test]
+fn batches_and_their_stager_go_to_any_thread() {
+    fn check<T: Send + Sync>() {}
+    check::<Stager>();
+    check::<Tokens>();
 }
 
 #[test]
@@ -60,7 +98,8 @@ fn attention_agrees_with_the_plain_version() {
         (4, 3),
         (10, 2),
     ] {
-        let segments = segments(&lengths);
+        let tokens = tokens(&lengths);
+        let segments = tokens.segments();
         let rotary = RotaryTable::new(
             RotaryTable::frequencies(head_dim, 1e4),
             segments.max_seqlen(),
@@ -70,8 +109,8 @@ fn attention_agrees_with_the_plain_version() {
         // Values are averaged, so the error is that of the weights: some ulp of scores up to about
         // 100, times the values.
         assert_close(
-            attention(&qkv, &segments, &rotary),
-            attention_plain(&qkv, &segments, &rotary),
+            attention(&qkv, &tokens, &rotary),
+            attention_plain(&qkv, segments, &rotary),
             1e-4,
             &format!("head dimension {head_dim}"),
         );
@@ -81,9 +120,9 @@ fn attention_agrees_with_the_plain_version() {
 #[test]
 fn attention_stays_inside_its_sequence() {
     let mut numbers = Numbers(2);
-    let segments = segments(&[7, 90, 20]);
-    let rotary = RotaryTable::new(RotaryTable::frequencies(16, 1e4), segments.max_seqlen());
-    let qkv = numbers.tensor([segments.n_tokens(), 3 * 32], 1.0);
+    let tokens = tokens(&[7, 90, 20]);
+    let rotary = RotaryTable::new(RotaryTable::frequencies(16, 1e4), 90);
+    let qkv = numbers.tensor([tokens.segments().n_tokens(), 3 * 32], 1.0);
     let changed = qkv
         .clone()
         .slice_assign([7..97, 0..96], numbers.tensor([90, 96], 1.0));
@@ -91,8 +130,8 @@ fn attention_stays_inside_its_sequence() {
         let data = tensor.clone().slice([range]).into_data();
         data.try_into_vec().expect("f32")
     };
-    let before = attention(&qkv, &segments, &rotary);
-    let after = attention(&changed, &segments, &rotary);
+    let before = attention(&qkv, &tokens, &rotary);
+    let after = attention(&changed, &tokens, &rotary);
     for range in [0..7, 97..117] {
         assert_eq!(rows(&before, range.clone()), rows(&after, range));
     }
@@ -141,27 +180,40 @@ fn layer_norm_agrees_with_the_plain_version() {
 }
 
 #[test]
-fn pooling_agrees_with_the_plain_version() {
-    let mut numbers = Numbers(5);
-    let segments = segments(&[3, 4, 35, 200, 1000]);
-    let x = numbers.tensor([segments.n_tokens(), 20], 1.0);
-    for pooling in [Pooling::Mean, Pooling::Max, Pooling::Cls] {
-        assert_close(
-            pool(&x, &segments, pooling),
-            pool_plain(&x, &segments, pooling),
-            1e-6,
-            pooling.name(),
-        );
+fn pooling_agrees_with_f64() {
+    const WIDTH: usize = 20;
+    let tokens = tokens(&[3, 4, 35, 200, 1000]);
+    // Means that are large beside the deviations, which is where these are easily lost.
+    let x = Numbers(5).tensor([tokens.segments().n_tokens(), WIDTH], 1.0) + 100.0;
+    let numbers: Vec<f32> = x.to_data().try_into_vec().expect("f32");
+    for pooling in Pooling::ALL {
+        let want = tokens.segments().ranges().flat_map(|range| {
+            let numbers = &numbers;
+            (0..WIDTH).map(move |i| {
+                let column = range.clone().map(|row| numbers[row * WIDTH + i]);
+                let column: Vec<f64> = column.map(f64::from).collect();
+                pooled(&column, pooling) as f32
+            })
+        });
+        let want = TensorData::new(want.collect::<Vec<_>>(), [5, WIDTH]);
+        let want = Tensor::from_data(want, &Device::flex());
+        // Some ulp of 100, of which none is left in the deviations.
+        let tolerance = if pooling == Pooling::Std { 1e-7 } else { 5e-5 };
+        let got = pool(&x, &tokens, pooling);
+        assert_close(got, want.clone(), tolerance, pooling.name());
+        // Where there is no version for the device, the CPU's is used.
+        let got = pool(&x.clone().cast(DType::F64), &tokens, pooling);
+        assert_close(got, want, tolerance, pooling.name());
     }
 }
 
 #[test]
 fn pooling_looks_at_residues_only() {
-    let segments = segments(&[4]);
+    let tokens = tokens(&[4]);
     let values = vec![100f32, 1.0, 2.0, 1000.0];
     let x = Tensor::<2>::from_data(TensorData::new(values, [4, 1]), &Device::flex());
     let check = |pooling, want: f32| {
-        let got: Vec<f32> = pool(&x, &segments, pooling)
+        let got: Vec<f32> = pool(&x, &tokens, pooling)
             .into_data()
             .try_into_vec()
             .expect("f32");
@@ -170,6 +222,7 @@ fn pooling_looks_at_residues_only() {
     check(Pooling::Mean, 1.5);
     check(Pooling::Max, 2.0);
     check(Pooling::Cls, 100.0);
+    check(Pooling::Std, 0.5);
 }
 
 #[test]

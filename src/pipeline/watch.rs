@@ -1,5 +1,6 @@
-//! What the thread of the script does while a run goes on: it looks whether the run is to stop, and tells
-//! the script's closures what happens. It never holds a stage up.
+//! What the thread of the script does while a run goes on: it watches.
+//!
+//! It looks whether the run is to stop, and tells the script's closures what happens. It never holds a stage up.
 
 use super::{Watcher, stage::Halt};
 use crate::{cancel::CancelToken, error::Error, monitor::Monitor};
@@ -29,12 +30,16 @@ pub(super) fn watch(
         if let Some(reason) = cancel.reason() {
             return Err(Error::Stopped(reason).into());
         }
-        while let Some(notice) = monitor.notice() {
-            if let ControlFlow::Break(reason) = watcher.notice(notice) {
-                return Err(Error::StoppedByScript(reason).into());
-            }
+        // One at a time: whoever takes longer over a notice than the next one needs to come must not keep
+        // the run from its end.
+        let notice = monitor.notice();
+        let patience = notice.as_ref().map_or(PATIENCE, |_| Duration::ZERO);
+        if let Some(notice) = notice
+            && let ControlFlow::Break(reason) = watcher.notice(notice)
+        {
+            return Err(Error::StoppedByScript(reason).into());
         }
-        match alive.recv_timeout(PATIENCE) {
+        match alive.recv_timeout(patience) {
             Ok(()) => {
                 n_encoding = n_encoding.saturating_sub(1);
                 if n_encoding == 0 {

@@ -175,8 +175,7 @@ fn embed(
     };
     let dataset = Dataset::new(vec![input.to_string_lossy().into_owned()]);
     let plan = EmbedPlan::new(dataset, options.clone(), model.n_layers())?;
-    let run = pipeline::embed(&mut context, &model, &plan, watcher);
-    run.map_err(|failure| failure.error)
+    pipeline::embed(&mut context, &model, &plan, watcher)
 }
 
 /// Sequences of 20 to 380 residues, [`TOKENS`] together.
@@ -470,6 +469,38 @@ fn a_bottleneck_is_told_of_while_the_run_goes_on() {
         told.elapsed() < Duration::from_secs(3),
         "it stopped at once"
     );
+}
+
+/// Takes its time over everything that it is told.
+struct Slow(usize);
+
+impl Watcher for Slow {
+    fn notice(&mut self, _notice: Notice) -> ControlFlow<String> {
+        self.0 += 1;
+        thread::sleep(Duration::from_millis(100));
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn a_slow_listener_holds_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = Case {
+        encoder: 1.0,
+        ..FAST
+    };
+    let options = EmbedOptions {
+        monitor_hz: 10.0,
+        ..EmbedOptions::default()
+    };
+    let mut listener = Slow(0);
+    let run = case
+        .run_with(&folder, Recorder::default(), &mut listener, &options)
+        .unwrap();
+    // It sleeps for all of the run, and the encoder works for all of it.
+    assert!(listener.0 >= 8, "{}", listener.0);
+    let encoding = run.details.stages[Stage::Encoding as usize];
+    assert!(encoding.working > 0.85 * encoding.total(), "{encoding:?}");
 }
 
 #[test]

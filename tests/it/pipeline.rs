@@ -301,6 +301,20 @@ fn each_pooling_is_that_of_hf_transformers_and_outputs_are_replaced_when_told() 
         Some((0..160).map(largest).collect())
     };
     check_golden(&folder, "pooling: \"max\", overwrite: true", max);
+    // Of each component the distance from its mean, over the residues.
+    let std = |n: usize, references: &SafeTensors| {
+        let tokens = floats(references, &format!("{n}.tokens"))?;
+        let rows: Vec<_> = tokens.chunks(160).collect();
+        let residues = &rows[1..rows.len() - 1];
+        let deviation = |component: usize| {
+            let n = residues.len() as f64;
+            let components = residues.iter().map(|row| f64::from(row[component]));
+            let mean = components.clone().sum::<f64>() / n;
+            (components.map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt() as f32
+        };
+        Some((0..160).map(deviation).collect())
+    };
+    check_golden(&folder, "pooling: \"std\", overwrite: true", std);
     let mean = |n: usize, references: &SafeTensors| floats(references, &format!("{n}.mean"));
     check_golden(&folder, "pooling: \"mean\", overwrite: true", mean);
     let n_files = fs::read_dir(folder.path()).unwrap().count();

@@ -167,15 +167,6 @@ fn a_device_that_gives_nothing_back_is_not_the_collectors_fault() {
 }
 
 #[test]
-fn closures_that_hold_the_encoder_up_are_named() {
-    let mut slow = span(4.0, [[1.0, 0.0, 9.0], [9.0, 0.5, 0.5], [0.1, 9.9, 0.0]]);
-    slow.counts.closure_seconds = 3.5;
-    let verdict = judge(&slow, &facts(), None).expect("enough batches");
-    assert!(verdict.message.contains("they take 35.0%"), "{verdict}");
-    assert!(verdict.to_string().contains("on_sample"), "{verdict}");
-}
-
-#[test]
 fn a_run_without_overlap_waits_as_part_of_its_work() {
     let facts = RunFacts {
         has_overlap: false,

@@ -1,6 +1,7 @@
 //! What is the matter, in words, and what would help.
 
-use super::{Case, RunFacts, Stage};
+use super::case::Case;
+use crate::{meter::Stage, monitor::RunFacts};
 use std::thread;
 
 /// What is the matter, and what would help: a sentence each, without a final dot.
@@ -51,17 +52,6 @@ pub(super) fn gaps_in_batches(case: &Case) -> Words {
             percent(case.utilization)
         ),
         remedy: larger_batches(case.facts),
-    }
-}
-
-/// Closures that follow the run keep the encoding stage from its work.
-pub(super) fn slow_closures(case: &Case) -> Words {
-    Words {
-        message: format!(
-            "closures of the script are the bottleneck: they take {} of the time",
-            percent(case.closures())
-        ),
-        remedy: "do less in `on_sample` and `on_bottleneck`, or lower `monitor_hz`".to_owned(),
     }
 }
 

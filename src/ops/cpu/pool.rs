@@ -53,6 +53,7 @@ impl WithSimd for PoolOne<'_> {
             Pooling::Cls => self.output.copy_from_slice(bos),
             Pooling::Mean => mean(residues, self.output),
             Pooling::Max => max(residues, self.output),
+            Pooling::Std => std(residues, self.output),
         }
     }
 }
@@ -93,6 +94,32 @@ fn max(residues: &[f32], output: &mut [f32]) {
     }
 }
 
+/// Two passes in f64, of which the second takes what the first found the mean to be.
+#[inline(always)]
+fn std(residues: &[f32], output: &mut [f32]) {
+    let width = output.len();
+    let n = (residues.len() / width) as f64;
+    let mut means = vec![0f64; width];
+    for row in residues.chunks_exact(width) {
+        for (mean, &x) in means.iter_mut().zip(row) {
+            *mean += f64::from(x);
+        }
+    }
+    for mean in &mut means {
+        *mean /= n;
+    }
+    let mut squares = vec![0f64; width];
+    for row in residues.chunks_exact(width) {
+        for ((square, mean), &x) in squares.iter_mut().zip(&means).zip(row) {
+            let distance = f64::from(x) - mean;
+            *square += distance * distance;
+        }
+    }
+    for (y, square) in output.iter_mut().zip(squares) {
+        *y = (square / n).sqrt() as f32;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,12 +128,14 @@ mod tests {
     fn what_is_not_finite_stays_so() {
         let pooled = |x: f32| {
             let residues = [1.0, 2.0, x, 3.0, 0.0, 1.0];
-            let mut output = [[0.0; 2]; 2];
+            let mut output = [[0.0; 2]; 3];
             max(&residues, &mut output[0]);
             mean(&residues, &mut output[1]);
+            std(&residues, &mut output[2]);
             output
         };
-        assert_eq!(pooled(-1.0), [[1.0, 3.0], [0.0, 2.0]]);
+        let expect = [[1.0, 3.0], [0.0, 2.0], [(2f64 / 3.0).sqrt() as f32; 2]];
+        assert_eq!(pooled(-1.0), expect);
         for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for [first, second] in pooled(x) {
                 assert!(!first.is_finite() && second.is_finite(), "{x}");

@@ -5,11 +5,8 @@
 //! that give the same bits as the first. The measured times then decide on speed alone.
 
 use super::{
-    compile::source,
-    format_name,
     gemm::{self, Algorithm, Fused, Gemm, Operands, Problem, WORKSPACE_BYTES},
-    int,
-    kernel::{Grid, Kernel},
+    random,
 };
 use crate::device::{
     DeviceError,
@@ -120,21 +117,10 @@ impl Bench {
         } else {
             1
         };
-        let name = format!("random_{}", format_name(dtype));
-        let random = Kernel::get(gpu, source!("random.cu"), &name, 0)?;
         // The default stream, as nothing else runs.
         let stream = result::stream::null();
-        let filled = |n: usize, scale: f32| {
-            let memory = DeviceMemory::new(gpu, n * dtype.size())?;
-            let grid = Grid {
-                blocks: (1024, 1),
-                threads: 256,
-            };
-            let arguments = [memory.address().into(), int(n).into(), scale.into()];
-            // SAFETY: `random` takes an address, a count and a scale; the memory holds n numbers.
-            unsafe { random.launch(stream, grid, 0, &arguments) }?;
-            Ok::<_, DeviceError>(memory)
-        };
+        // SAFETY: the default stream is always there, and freeing memory waits for the device.
+        let filled = |n, scale| unsafe { random::filled(gpu, stream, dtype, n, scale) };
         Ok(Self {
             memory: [
                 filled(MEASURED_ROWS * k, 1.0)?,
@@ -148,7 +134,7 @@ impl Bench {
             stream,
             start: Event::new(gpu)?,
             end: Event::new(gpu)?,
-            compared_bytes: COMPARED_ROWS * n * dtype.size(),
+            compared_bytes: COMPARED_ROWS * n * dtype.bytes(),
         })
     }
 

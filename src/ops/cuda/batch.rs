@@ -2,13 +2,15 @@
 
 use super::{
     super::StagerOptions,
-    attention::{Tile, Variant},
+    variant::{Tile, Variant},
 };
-use crate::device::{
-    DeviceError,
-    cuda::{Gpu, Upload, UploadRing},
+use crate::{
+    device::{
+        DeviceError,
+        cuda::{Gpu, Upload, UploadRing},
+    },
+    job::Dtype,
 };
-use burn::tensor::DType;
 use std::sync::Arc;
 
 /// A packed batch on its way to the GPU, or there: token ids, `cu_seqlens`, and the work list of
@@ -27,7 +29,7 @@ pub(in super::super) struct Batch {
 }
 
 /// Writes batches into pinned memory and starts their copies.
-pub(in super::super) struct Stager {
+pub(in super::super) struct UploadStager {
     gpu: &'static Gpu,
     ring: UploadRing,
     variant: Arc<Variant>,
@@ -40,20 +42,20 @@ const ALIGNMENT: usize = 16;
 /// The fewest tokens of a sequence: BOS, a residue, EOS.
 const SHORTEST: usize = 3;
 
-impl Stager {
+impl UploadStager {
     /// For batches in `dtype`, with heads of dimension `head_dim`, on the GPU with this ordinal.
     ///
     /// # Errors
     /// If there is no memory for the slots, or no kernel for the model's shape.
     pub(in super::super) fn new(
         ordinal: usize,
-        dtype: DType,
+        dtype: Dtype,
         head_dim: usize,
         options: StagerOptions,
     ) -> Result<Self, DeviceError> {
         let token_budget = options.token_budget;
         let gpu = Gpu::opened(ordinal);
-        let variant = Variant::choose(gpu, dtype, head_dim)?;
+        let variant = Variant::choose(gpu.capability(), dtype, head_dim)?;
         let least_rows = variant.rows().min().expect("every variant has a kernel");
         let most_sequences = token_budget / SHORTEST + 1;
         let most_tiles = token_budget / least_rows + most_sequences;

@@ -1,5 +1,6 @@
 //! CUDA C++ to machine code, with NVRTC.
 
+use super::code::{HEADERS, Instance};
 use crate::device::{
     DeviceError,
     cuda::{Cache, driver_version},
@@ -8,50 +9,27 @@ use cudarc::nvrtc::{
     result::{self, NvrtcError},
     sys::{self, nvrtcProgram},
 };
-use std::{ffi::CString, fs, path::Path};
-
-/// A file of kernels.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Source {
-    /// Its name, for people.
-    pub(super) file: &'static str,
-    /// CUDA C++, shared definitions included.
-    pub(super) text: &'static str,
-}
-
-/// The source in `kernels/` with this name, behind the definitions that all share.
-macro_rules! source {
-    ($file:literal) => {
-        crate::ops::cuda::compile::Source {
-            file: $file,
-            text: concat!(
-                include_str!("kernels/common.cuh"),
-                include_str!(concat!("kernels/", $file))
-            ),
-        }
-    };
-}
-pub(super) use source;
+use std::{ffi::CString, fs, path::Path, ptr};
 
 /// Headers of the CUDA toolkit that the kernels include, and what these include.
-const HEADERS: [&str; 4] = [
+const TOOLKIT_HEADERS: [&str; 4] = [
     "cuda_bf16.h",
     "cuda_bf16.hpp",
     "cuda_fp16.h",
     "cuda_fp16.hpp",
 ];
 
-/// The machine code (cubin) of `source` for `architecture`, such as `sm_90a`, from the cache or
+/// The machine code (cubin) of a kernel for `architecture`, such as `sm_90a`, from the cache or
 /// from the compiler.
 ///
 /// # Errors
 /// If it does not compile; the compiler's messages are in the error.
-pub(super) fn compile(source: Source, architecture: &str) -> Result<Vec<u8>, DeviceError> {
+pub(super) fn compile(instance: &Instance, architecture: &str) -> Result<Vec<u8>, DeviceError> {
     let include = cubecl::cuda::install::cuda_path().map(|toolkit| toolkit.join("include"));
-    let options = options(architecture, include.as_deref());
+    let options = options(instance, architecture, include.as_deref());
     let versions = versions();
     // Toolkits of one version differ between distributions.
-    let headers: Vec<Vec<u8>> = HEADERS
+    let toolkit_headers: Vec<Vec<u8>> = TOOLKIT_HEADERS
         .iter()
         .map(|name| {
             let header = include.as_ref().map(|include| include.join(name));
@@ -60,25 +38,28 @@ pub(super) fn compile(source: Source, architecture: &str) -> Result<Vec<u8>, Dev
                 .unwrap_or_default()
         })
         .collect();
-    let mut origin: Vec<&[u8]> = vec![source.text.as_bytes(), versions.as_bytes()];
-    origin.extend(headers.iter().map(Vec::as_slice));
+    // All that the machine code depends on; the options hold the kernel's constants.
+    let mut origin: Vec<&[u8]> = vec![instance.file().text.as_bytes(), versions.as_bytes()];
+    origin.extend(HEADERS.iter().map(|(_, text)| text.as_bytes()));
+    origin.extend(toolkit_headers.iter().map(Vec::as_slice));
     origin.extend(options.iter().map(String::as_bytes));
     Cache::of_user().get_or_make(&origin, || {
-        run(source, &options).map_err(|log| DeviceError::Kernel {
-            file: source.file,
+        run(instance, &options).map_err(|log| DeviceError::Kernel {
+            name: instance.file().kernel,
             architecture: architecture.to_owned(),
             log,
         })
     })
 }
 
-fn options(architecture: &str, include: Option<&Path>) -> Vec<String> {
+fn options(instance: &Instance, architecture: &str, include: Option<&Path>) -> Vec<String> {
     let mut options = vec![
         // A real architecture rather than a virtual one: the result is machine code.
         format!("--gpu-architecture={architecture}"),
         "--std=c++17".to_owned(),
     ];
     options.extend(include.map(|include| format!("--include-path={}", include.display())));
+    options.extend(instance.defines());
     options
 }
 
@@ -93,6 +74,33 @@ fn versions() -> String {
 /// Destroys the program at the end of its scope.
 struct Program(nvrtcProgram);
 
+impl Program {
+    /// The program of a kernel, with the headers that it may include.
+    fn new(instance: &Instance) -> Result<Self, NvrtcError> {
+        let c_string = |text: &str| CString::new(text).expect("sources have no zero byte");
+        let text = c_string(instance.file().text);
+        let name = c_string(&format!("{}.cu", instance.file().kernel));
+        let names = HEADERS.map(|(name, _)| c_string(name));
+        let texts = HEADERS.map(|(_, text)| c_string(text));
+        let pointers = |strings: &[CString; HEADERS.len()]| strings.each_ref().map(|s| s.as_ptr());
+        let mut program = ptr::null_mut();
+        // SAFETY: the strings, and as many of headers as is said, live until the call returns, which
+        // copies them; the program is written.
+        unsafe {
+            sys::nvrtcCreateProgram(
+                &raw mut program,
+                text.as_ptr(),
+                name.as_ptr(),
+                HEADERS.len() as i32,
+                pointers(&texts).as_ptr(),
+                pointers(&names).as_ptr(),
+            )
+        }
+        .result()?;
+        Ok(Self(program))
+    }
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         // SAFETY: created once and destroyed once.
@@ -100,11 +108,9 @@ impl Drop for Program {
     }
 }
 
-fn run(source: Source, options: &[String]) -> Result<Vec<u8>, String> {
+fn run(instance: &Instance, options: &[String]) -> Result<Vec<u8>, String> {
     let plain = |error: NvrtcError| format!("{:?}", error.0);
-    let text = CString::new(source.text).map_err(|error| error.to_string())?;
-    let name = CString::new(source.file).map_err(|error| error.to_string())?;
-    let program = Program(result::create_program(&text, Some(&name)).map_err(plain)?);
+    let program = Program::new(instance).map_err(plain)?;
     // SAFETY: the program is alive.
     if let Err(error) = unsafe { result::compile_program(program.0, options) } {
         return Err(format!("{}: {}", plain(error), log(&program)));

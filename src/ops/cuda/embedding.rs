@@ -1,20 +1,27 @@
 //! Token embedding: one kernel, a warp a row.
 
 use super::{
-    Batch, Operand,
-    compile::source,
-    format_name, int,
+    Batch, Operand, Shape,
+    code::{Instance, KernelFile},
+    int,
     kernel::{Grid, Kernel},
     packs,
 };
-use crate::device::{
-    DeviceError,
-    cuda::{Gpu, enqueue},
-};
-use burn::tensor::{DType, Tensor};
+use crate::device::{DeviceError, cuda::enqueue};
+use burn::tensor::Tensor;
 use std::sync::Arc;
 
 const WARPS: usize = 8;
+
+static FILE: KernelFile = KernelFile {
+    kernel: "embedding",
+    text: include_str!("kernels/embedding.cu"),
+};
+
+/// The kernels that a model may launch.
+pub(super) fn kernels(shape: &Shape) -> Result<Vec<Instance>, DeviceError> {
+    Ok(vec![Instance::new(&FILE, shape.dtype)])
+}
 
 /// The rows of `table`, `[vocabulary, hidden]`, that the batch's ids name, in the table's format:
 /// `[rows, hidden]`. It is the first operation on a batch: the stream waits for its copy here.
@@ -23,7 +30,7 @@ pub(in super::super) fn embedding(table: &Tensor<2>, batch: &Arc<Batch>) -> Tens
     let table = Operand::new(table);
     let n_rows = batch.n_rows();
     let y = table.allocate([n_rows, hidden], table.dtype());
-    let kernel = kernel(table.gpu, table.dtype());
+    let kernel = Kernel::get(table.gpu, &Instance::new(&FILE, table.dtype()));
     let n_packs = packs(hidden, table.dtype());
     let batch = batch.clone();
     enqueue(
@@ -47,14 +54,9 @@ pub(in super::super) fn embedding(table: &Tensor<2>, batch: &Arc<Batch>) -> Tens
             // addresses valid, and the stream is of the current context.
             unsafe {
                 batch.upload().begin(stream)?;
-                kernel?.launch(stream, grid, 0, &arguments)
+                kernel?.launch(stream, grid, &arguments)
             }
         },
     );
     y.tensor()
-}
-
-pub(super) fn kernel(gpu: &Gpu, dtype: DType) -> Result<Kernel, DeviceError> {
-    let name = format!("embedding_{}", format_name(dtype));
-    Kernel::get(gpu, source!("embedding.cu"), &name, 0)
 }

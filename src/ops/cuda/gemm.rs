@@ -1,7 +1,10 @@
 //! Matrix products with cuBLASLt.
 
-use crate::device::{DeviceError, cuda::Gpu};
-use burn::tensor::DType;
+use super::format::Format;
+use crate::{
+    device::{DeviceError, cuda::Gpu},
+    job::Dtype,
+};
 use cudarc::{
     cublaslt::{
         result::{self as lt, CublasError},
@@ -42,7 +45,7 @@ pub(super) enum Fused {
 pub(super) struct Gemm {
     pub(super) n: usize,
     pub(super) k: usize,
-    pub(super) dtype: DType,
+    pub(super) dtype: Dtype,
     pub(super) fused: Fused,
 }
 
@@ -114,11 +117,7 @@ impl Gemm {
 
     fn describe(self, handle: sys::cublasLtHandle_t, m: usize) -> Result<Problem, CublasError> {
         let (m, n, k) = (m as u64, self.n as u64, self.k as u64);
-        let format = match self.dtype {
-            DType::BF16 => cudaDataType_t::CUDA_R_16BF,
-            DType::F16 => cudaDataType_t::CUDA_R_16F,
-            _ => cudaDataType_t::CUDA_R_32F,
-        };
+        let format = Format::of(self.dtype).cublas;
         let epilogue = match self.fused {
             Fused::Bias | Fused::BiasResidual => LtEpilogue::CUBLASLT_EPILOGUE_BIAS,
             Fused::BiasGelu => LtEpilogue::CUBLASLT_EPILOGUE_GELU_BIAS,

@@ -1,23 +1,26 @@
 //! Kernels, loaded and launched.
 
-use super::compile::{Source, compile};
+use super::{code::Instance, compile::compile};
 use crate::device::{
     DeviceError,
     cuda::{Doing, Gpu},
 };
 use cudarc::driver::{
     result::{self, function, module},
-    sys::{CUfunction, CUfunction_attribute, CUmodule, CUstream},
+    sys::{CUfunction, CUfunction_attribute, CUstream},
 };
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     ffi::{CString, c_void},
     sync::{LazyLock, Mutex},
 };
 
 /// A kernel, ready to be launched. It stays loaded until the process ends.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kernel(CUfunction);
+pub(super) struct Kernel {
+    function: CUfunction,
+    shared_bytes: u32,
+}
 
 // SAFETY: a function is a handle that the driver lets any thread use.
 unsafe impl Send for Kernel {}
@@ -52,61 +55,70 @@ impl From<f32> for Argument {
     }
 }
 
-/// What is loaded: modules by GPU and file, kernels by module and name.
-#[derive(Default)]
-struct Loaded {
-    modules: HashMap<(usize, &'static str), Module>,
-    kernels: HashMap<(usize, String), Kernel>,
-}
-
-struct Module(CUmodule);
-
-// SAFETY: a module is a handle that the driver lets any thread use.
-unsafe impl Send for Module {}
-
-static LOADED: LazyLock<Mutex<Loaded>> = LazyLock::new(Mutex::default);
+/// The kernels that are loaded, by the ordinal of the GPU.
+static LOADED: LazyLock<Mutex<HashMap<usize, HashMap<Instance, Kernel>>>> =
+    LazyLock::new(Mutex::default);
 
 impl Kernel {
-    /// The kernel `name` of `source`, compiled and loaded at its first use on `gpu`. It may use
-    /// `shared_bytes` of dynamic shared memory.
+    /// The kernel, compiled and loaded at its first use on `gpu`.
     ///
     /// # Errors
-    /// If the source does not compile or load, or has no such kernel.
-    pub(super) fn get(
-        gpu: &Gpu,
-        source: Source,
-        name: &str,
-        shared_bytes: u32,
-    ) -> Result<Self, DeviceError> {
+    /// If it does not compile or load.
+    pub(super) fn get(gpu: &Gpu, instance: &Instance) -> Result<Self, DeviceError> {
         let mut loaded = LOADED
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let Loaded { modules, kernels } = &mut *loaded;
-        let key = (gpu.ordinal(), name.to_owned());
-        if let Some(&kernel) = kernels.get(&key) {
+        let kernels = loaded.entry(gpu.ordinal()).or_default();
+        if let Some(&kernel) = kernels.get(instance) {
             return Ok(kernel);
         }
         gpu.bind()?;
-        let module_key = (gpu.ordinal(), source.file);
-        let module = match modules.entry(module_key) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(Module::load(gpu, source)?),
-        };
-        let kernel = module.kernel(name, shared_bytes)?;
-        kernels.insert(key, kernel);
+        let kernel = Self::load(gpu, instance)?;
+        kernels.insert(instance.clone(), kernel);
         Ok(kernel)
+    }
+
+    /// Compiles and loads. The context of `gpu` must be current.
+    fn load(gpu: &Gpu, instance: &Instance) -> Result<Self, DeviceError> {
+        /// More dynamic shared memory than this needs permission.
+        const FREE_SHARED_BYTES: u32 = 48 << 10;
+        let code = compile(instance, &architecture(gpu))?;
+        let kernel = instance.file().kernel;
+        if !is_whole_elf(&code) {
+            return Err(DeviceError::Kernel {
+                name: kernel,
+                architecture: architecture(gpu),
+                log: format!("the {} bytes of the result are no machine code", code.len()),
+            });
+        }
+        let symbol = CString::new(kernel).expect("names of kernels have no zero byte");
+        // SAFETY: `code` is an ELF file that ends where its header says, so that the driver, which
+        // is not told its length, reads nothing behind it. The context of `gpu` is current.
+        let module = unsafe { module::load_data(code.as_ptr().cast()) }.doing("load a kernel")?;
+        // SAFETY: modules are never unloaded.
+        let function = unsafe { module::get_function(module, symbol) }.doing("load a kernel")?;
+        let shared_bytes = instance.shared_bytes();
+        if shared_bytes > FREE_SHARED_BYTES {
+            let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            // SAFETY: the function was just found.
+            unsafe { function::set_function_attribute(function, attribute, shared_bytes as i32) }
+                .doing("load a kernel")?;
+        }
+        Ok(Self {
+            function,
+            shared_bytes,
+        })
     }
 
     /// Enqueues the kernel on `stream`.
     ///
     /// # Safety
     /// The arguments must be those that the kernel takes, in type and order, with addresses that
-    /// stay valid until the stream has run it, and `shared_bytes` what it was got with.
+    /// stay valid until the stream has run it.
     pub(super) unsafe fn launch(
         self,
         stream: CUstream,
         grid: Grid,
-        shared_bytes: u32,
         arguments: &[Argument],
     ) -> Result<(), DeviceError> {
         // The driver reads as many bytes at each address as the parameter has.
@@ -118,48 +130,15 @@ impl Kernel {
         // SAFETY: the caller answers for the arguments, which live until the call returns.
         unsafe {
             result::launch_kernel(
-                self.0,
+                self.function,
                 (x, y, 1),
                 (grid.threads, 1, 1),
-                shared_bytes,
+                self.shared_bytes,
                 stream,
                 &mut addresses,
             )
         }
         .doing("launch a kernel")
-    }
-}
-
-impl Module {
-    fn load(gpu: &Gpu, source: Source) -> Result<Self, DeviceError> {
-        let code = compile(source, &architecture(gpu))?;
-        if !is_whole_elf(&code) {
-            return Err(DeviceError::Kernel {
-                file: source.file,
-                architecture: architecture(gpu),
-                log: format!("the {} bytes of the result are no machine code", code.len()),
-            });
-        }
-        // SAFETY: `code` is an ELF file that ends where its header says, so that the driver, which
-        // is not told its length, reads nothing behind it. The context of `gpu` is current.
-        unsafe { module::load_data(code.as_ptr().cast()) }
-            .map(Self)
-            .doing("load a kernel")
-    }
-
-    fn kernel(&self, name: &str, shared_bytes: u32) -> Result<Kernel, DeviceError> {
-        /// More than this needs permission.
-        const FREE_SHARED_BYTES: u32 = 48 << 10;
-        let symbol = CString::new(name).expect("names of kernels have no zero byte");
-        // SAFETY: modules are never unloaded.
-        let function = unsafe { module::get_function(self.0, symbol) }.doing("load a kernel")?;
-        if shared_bytes > FREE_SHARED_BYTES {
-            let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-            // SAFETY: the function was just found.
-            unsafe { function::set_function_attribute(function, attribute, shared_bytes as i32) }
-                .doing("load a kernel")?;
-        }
-        Ok(Kernel(function))
     }
 }
 

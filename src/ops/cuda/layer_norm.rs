@@ -1,21 +1,34 @@
 //! Layer normalisation: one kernel, a warp a row.
 
 use super::{
-    Operand,
-    compile::source,
-    format_name, int,
+    Operand, Shape,
+    code::{Instance, KernelFile},
+    int,
     kernel::{Grid, Kernel},
     packs,
 };
-use crate::device::{
-    DeviceError,
-    cuda::{Gpu, enqueue},
+use crate::{
+    device::{DeviceError, cuda::enqueue},
+    job::Dtype,
 };
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 
 const WARPS: usize = 4;
-/// Packs that a lane holds, as the kernels are compiled for.
+/// Packs that a lane holds: each number has a kernel of its own, which keeps them in registers.
 const PACKS_PER_LANE: [usize; 7] = [1, 2, 3, 5, 10, 20, 40];
+
+static FILE: KernelFile = KernelFile {
+    kernel: "layer_norm",
+    text: include_str!("kernels/layer_norm.cu"),
+};
+
+/// The kernels that a model may launch.
+///
+/// # Errors
+/// If there is none for rows of its hidden size.
+pub(super) fn kernels(shape: &Shape) -> Result<Vec<Instance>, DeviceError> {
+    Ok(vec![instance(shape.dtype, shape.hidden)?])
+}
 
 /// Layer normalisation of `x`, `[T, hidden]`, in the format of `x`. `weight` and `bias`,
 /// `[hidden]`, are in f32.
@@ -28,7 +41,7 @@ pub(in super::super) fn layer_norm(
     let shape @ [n_rows, hidden] = x.dims();
     let (x, weight, bias) = (Operand::new(x), Operand::new(weight), Operand::new(bias));
     let y = x.allocate(shape, x.dtype());
-    let kernel = kernel(x.gpu, x.dtype(), hidden);
+    let kernel = instance(x.dtype(), hidden).and_then(|instance| Kernel::get(x.gpu, &instance));
     let n_packs = packs(hidden, x.dtype());
     enqueue(
         x.gpu,
@@ -50,17 +63,17 @@ pub(in super::super) fn layer_norm(
             ];
             // SAFETY: the arguments are those of `layer_norm`, and `enqueue` keeps the addresses
             // valid.
-            unsafe { kernel?.launch(stream, grid, 0, &arguments) }
+            unsafe { kernel?.launch(stream, grid, &arguments) }
         },
     );
     y.tensor()
 }
 
 /// The kernel for rows of `hidden` numbers.
-pub(super) fn kernel(gpu: &Gpu, dtype: DType, hidden: usize) -> Result<Kernel, DeviceError> {
+fn instance(dtype: Dtype, hidden: usize) -> Result<Instance, DeviceError> {
     let lane_packs = packs(hidden, dtype).div_ceil(32);
-    let compiled = PACKS_PER_LANE.iter().find(|&&n| n >= lane_packs);
-    let per_pack = 16 / dtype.size();
+    let compiled = PACKS_PER_LANE.into_iter().find(|&n| n >= lane_packs);
+    let per_pack = 16 / dtype.bytes();
     let Some(compiled) = compiled.filter(|_| hidden.is_multiple_of(per_pack)) else {
         return Err(DeviceError::Shape(format!(
             "a hidden size of {hidden} is not one that the GPU kernels take: it must be a multiple \
@@ -68,6 +81,5 @@ pub(super) fn kernel(gpu: &Gpu, dtype: DType, hidden: usize) -> Result<Kernel, D
             PACKS_PER_LANE[PACKS_PER_LANE.len() - 1] * 32 * per_pack
         )));
     };
-    let name = format!("layer_norm_{}_{compiled}", format_name(dtype));
-    Kernel::get(gpu, source!("layer_norm.cu"), &name, 0)
+    Ok(Instance::new(&FILE, dtype).with("PACKS", compiled))
 }

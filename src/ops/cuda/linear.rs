@@ -3,15 +3,11 @@
 use super::{
     super::Epilogue,
     Operand, algorithm,
-    compile::source,
-    format_name,
+    gelu::gelu,
     gemm::{Fused, Gemm, Operands, WORKSPACE_BYTES},
-    int,
-    kernel::{Grid, Kernel},
-    packs,
 };
 use crate::device::cuda::enqueue;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 
 /// `x W^T + b`, then the epilogue: `[T, in]` to `[T, out]`, all in the format of `x`.
 pub(in super::super) fn linear(
@@ -24,7 +20,7 @@ pub(in super::super) fn linear(
     let [n, _] = weight.dims();
     let (x, weight, bias) = (Operand::new(x), Operand::new(weight), Operand::new(bias));
     let y = x.allocate([n_rows, n], x.dtype());
-    let workspace = x.allocate([WORKSPACE_BYTES], DType::U8);
+    let workspace = x.allocate_bytes(WORKSPACE_BYTES);
     let residual = match epilogue {
         Epilogue::Residual(residual) => Some(Operand::new(residual)),
         _ => None,
@@ -75,21 +71,4 @@ pub(in super::super) fn linear(
         gelu(&y, n_rows, n);
     }
     y.tensor()
-}
-
-/// The erf form of GELU, in place, on `[n_rows, n]` numbers that nobody else has seen yet.
-pub(super) fn gelu(x: &Operand, n_rows: usize, n: usize) {
-    const THREADS: u32 = 256;
-    let dtype = x.dtype();
-    let name = format!("gelu_{}", format_name(dtype));
-    let kernel = Kernel::get(x.gpu, source!("gelu.cu"), &name, 0);
-    let n_packs = packs(n, dtype);
-    enqueue(x.gpu, &[], &[x.handle()], move |stream, at| {
-        let grid = Grid {
-            blocks: (n_rows as u32, 1),
-            threads: THREADS,
-        };
-        // SAFETY: the arguments are those of `gelu`, and `enqueue` keeps the address valid.
-        unsafe { kernel?.launch(stream, grid, 0, &[at[0].into(), int(n_packs).into()]) }
-    });
 }

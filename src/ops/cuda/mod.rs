@@ -7,37 +7,76 @@
 mod algorithm;
 mod attention;
 mod batch;
+mod code;
 mod compile;
 mod embedding;
+mod format;
+mod gelu;
 mod gemm;
 mod kernel;
 mod layer_norm;
 mod linear;
+mod operand;
 mod pool;
+mod random;
 #[cfg(test)]
 mod tests;
+mod variant;
 
 pub(super) use attention::attention;
-pub(super) use batch::{Batch, Stager};
+pub(super) use batch::{Batch, UploadStager};
 pub(super) use embedding::embedding;
 pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;
+pub(super) use operand::is_cuda;
 pub(super) use pool::pool;
 
-use crate::device::{
-    DeviceError,
-    cuda::{Download, Gpu},
+use crate::{
+    device::{
+        DeviceError,
+        cuda::{Download, Gpu},
+    },
+    job::Dtype,
 };
-use burn::tensor::{DType, Tensor};
-use burn_cubecl::{Cube, CubeDevice, kernel::into_contiguous, tensor::CubeTensor};
-use cubecl::server::Handle;
+use burn::tensor::Tensor;
+use code::Instance;
+use kernel::Kernel;
+use operand::Operand;
 
-/// Whether `tensor` is on a GPU.
-pub(super) fn is_cuda<const D: usize>(tensor: &Tensor<D>) -> bool {
-    tensor
-        .clone()
-        .try_into_primitive::<Cube>()
-        .is_ok_and(|cube| matches!(cube.device, CubeDevice::Cuda(_)))
+/// What decides which kernels a model needs.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    /// The compute capability of the GPU.
+    capability: (u32, u32),
+    dtype: Dtype,
+    hidden: usize,
+    head_dim: usize,
+}
+
+/// The kernels of an operation that a model of a shape may launch.
+type Kernels = fn(&Shape) -> Result<Vec<Instance>, DeviceError>;
+
+/// Every operation with kernels of its own. They are made ready when a model is loaded, and the tests
+/// compile them for every shape.
+const OPERATIONS: [Kernels; 6] = [
+    attention::kernels,
+    embedding::kernels,
+    gelu::kernels,
+    layer_norm::kernels,
+    pool::kernels,
+    random::kernels,
+];
+
+/// All kernels that a model of this shape may launch.
+///
+/// # Errors
+/// If an operation has none for it.
+fn kernels(shape: &Shape) -> Result<Vec<Instance>, DeviceError> {
+    let mut all = Vec::new();
+    for kernels in OPERATIONS {
+        all.extend(kernels(shape)?);
+    }
+    Ok(all)
 }
 
 /// Whether the kernels take a model of this shape, compiled and ready.
@@ -46,80 +85,21 @@ pub(super) fn is_cuda<const D: usize>(tensor: &Tensor<D>) -> bool {
 /// If they do not take it, or do not compile here.
 pub(super) fn prepare(
     ordinal: usize,
-    dtype: DType,
+    dtype: Dtype,
     hidden: usize,
     head_dim: usize,
 ) -> Result<(), DeviceError> {
     let gpu = Gpu::opened(ordinal);
-    layer_norm::kernel(gpu, dtype, hidden)?;
-    attention::Variant::choose(gpu, dtype, head_dim)?.kernels(gpu)?;
-    embedding::kernel(gpu, dtype)?;
+    let shape = Shape {
+        capability: gpu.capability(),
+        dtype,
+        hidden,
+        head_dim,
+    };
+    for instance in kernels(&shape)? {
+        Kernel::get(gpu, &instance)?;
+    }
     Ok(())
-}
-
-/// Every file of kernels.
-#[cfg(test)]
-fn sources() -> [compile::Source; 8] {
-    use compile::source;
-    let [sm80, sm90, exact] = attention::SOURCES;
-    [
-        sm80,
-        sm90,
-        exact,
-        source!("embedding.cu"),
-        source!("gelu.cu"),
-        source!("layer_norm.cu"),
-        source!("pool.cu"),
-        source!("random.cu"),
-    ]
-}
-
-/// A tensor on a GPU, as our kernels see it: rows follow each other without padding.
-struct Operand {
-    gpu: &'static Gpu,
-    cube: CubeTensor,
-}
-
-impl Operand {
-    /// # Panics
-    /// If the tensor is not on a GPU.
-    fn new<const D: usize>(tensor: &Tensor<D>) -> Self {
-        let cube = tensor
-            .clone()
-            .try_into_primitive::<Cube>()
-            .expect("the caller asked `is_cuda`");
-        let CubeDevice::Cuda(device) = &cube.device else {
-            unreachable!("the caller asked `is_cuda`");
-        };
-        Self {
-            gpu: Gpu::opened(device.index),
-            cube: into_contiguous(cube),
-        }
-    }
-
-    /// A new tensor beside this one, not initialised.
-    fn allocate<const D: usize>(&self, shape: [usize; D], dtype: DType) -> Self {
-        let n_bytes = shape.iter().product::<usize>() * dtype.size();
-        let client = self.cube.client.clone();
-        let handle = client.empty(n_bytes);
-        let device = self.cube.device.clone();
-        Self {
-            gpu: self.gpu,
-            cube: CubeTensor::new_contiguous(client, device, shape.into(), handle, dtype),
-        }
-    }
-
-    fn handle(&self) -> &Handle {
-        &self.cube.handle
-    }
-
-    fn dtype(&self) -> DType {
-        self.cube.dtype
-    }
-
-    fn tensor<const D: usize>(self) -> Tensor<D> {
-        Tensor::from_primitive::<Cube>(self.cube)
-    }
 }
 
 /// Ends a batch: starts copying `tensors`, which are f32, to main memory.
@@ -128,25 +108,15 @@ impl Operand {
 /// If main memory cannot be pinned.
 pub(super) fn download(tensors: &[Tensor<2>], batch: &Batch) -> Result<Download, DeviceError> {
     let operands: Vec<Operand> = tensors.iter().map(Operand::new).collect();
-    let sources = operands.iter().map(|operand| {
-        let n_bytes = operand.cube.meta.num_elements() * operand.dtype().size();
-        (operand.handle().clone(), n_bytes)
-    });
+    let sources = operands
+        .iter()
+        .map(|operand| (operand.handle().clone(), operand.n_bytes()));
     Download::start(batch.gpu(), sources.collect(), batch.upload().clone())
 }
 
-/// A number format, as the names of kernels have it.
-fn format_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::BF16 => "bf16",
-        DType::F16 => "f16",
-        _ => "f32",
-    }
-}
-
 /// Packs of 16 bytes in a row of `hidden` numbers.
-fn packs(hidden: usize, dtype: DType) -> usize {
-    hidden * dtype.size() / 16
+fn packs(hidden: usize, dtype: Dtype) -> usize {
+    hidden * dtype.bytes() / 16
 }
 
 /// A count as kernels take it.

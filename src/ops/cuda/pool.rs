@@ -1,18 +1,39 @@
 //! Pooling: one kernel, a block for some columns of a sequence.
 
 use super::{
-    Batch, Operand,
-    compile::source,
-    format_name, int,
+    Batch, Operand, Shape,
+    code::{Instance, KernelFile},
+    int,
     kernel::{Grid, Kernel},
     packs,
 };
-use crate::{device::cuda::enqueue, job::Pooling};
-use burn::tensor::{DType, Tensor};
+use crate::{
+    device::{DeviceError, cuda::enqueue},
+    job::{Dtype, Pooling},
+};
+use burn::tensor::Tensor;
 use std::sync::Arc;
 
-/// Rows that a block works on at a time, as the kernel is compiled for.
-const WARPS: u32 = 8;
+/// Rows that a block works on at a time.
+const WARPS: usize = 8;
+
+static FILE: KernelFile = KernelFile {
+    kernel: "pool",
+    text: include_str!("kernels/pool.cu"),
+};
+
+/// The kernels that a model may launch.
+pub(super) fn kernels(shape: &Shape) -> Result<Vec<Instance>, DeviceError> {
+    let all = Pooling::ALL.into_iter();
+    Ok(all.map(|pooling| instance(shape.dtype, pooling)).collect())
+}
+
+/// The kernel for a pooling.
+fn instance(dtype: Dtype, pooling: Pooling) -> Instance {
+    Instance::new(&FILE, dtype)
+        .with("WARPS", WARPS)
+        .with("POOLING", pooling.name())
+}
 
 /// One f32 vector a sequence: `[rows, hidden]` to `[n, hidden]`.
 pub(in super::super) fn pool(
@@ -23,15 +44,14 @@ pub(in super::super) fn pool(
     let [_, hidden] = hidden_states.dims();
     let x = Operand::new(hidden_states);
     let n = batch.n_sequences();
-    let y = x.allocate([n, hidden], DType::F32);
-    let name = format!("pool_{}_{}", format_name(x.dtype()), pooling.name());
-    let kernel = Kernel::get(x.gpu, source!("pool.cu"), &name, 0);
+    let y = x.allocate([n, hidden], Dtype::F32);
+    let kernel = Kernel::get(x.gpu, &instance(x.dtype(), pooling));
     let n_packs = packs(hidden, x.dtype());
     let batch = batch.clone();
     enqueue(x.gpu, &[x.handle()], &[y.handle()], move |stream, at| {
         let grid = Grid {
             blocks: (n as u32, n_packs.div_ceil(32) as u32),
-            threads: 32 * WARPS,
+            threads: 32 * WARPS as u32,
         };
         let arguments = [
             at[0].into(),
@@ -43,7 +63,7 @@ pub(in super::super) fn pool(
         // valid.
         unsafe {
             batch.upload().begin(stream)?;
-            kernel?.launch(stream, grid, 0, &arguments)
+            kernel?.launch(stream, grid, &arguments)
         }
     });
     y.tensor()

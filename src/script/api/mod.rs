@@ -1,6 +1,7 @@
 //! What scripts can say: one file a station.
 
 mod bottleneck;
+mod closures;
 pub(super) mod comment;
 mod dataset;
 mod embeddings;

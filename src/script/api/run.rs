@@ -1,8 +1,8 @@
 //! `embed(...)` and the figures of a run.
 
 use super::{
-    embeddings::ScriptEmbeddings as Embeddings, model::ScriptModel as Model, value::option_map,
-    watching::Closures,
+    closures::Closures, embeddings::ScriptEmbeddings as Embeddings, model::ScriptModel as Model,
+    value::option_map,
 };
 use crate::{
     error::Error,

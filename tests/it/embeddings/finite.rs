@@ -14,7 +14,6 @@ use runner::{
 const MODEL: &str = "tests/golden/hd16";
 const EMBEDDINGS: &str = "esm.embeddings.word_embeddings.weight";
 const HIDDEN: usize = 64;
-const POOLINGS: [Pooling; 3] = [Pooling::Mean, Pooling::Max, Pooling::Cls];
 const NOT_FINITE: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 
 /// A device, and what it computes in.
@@ -76,7 +75,7 @@ pub fn check_every_tensor(place: &Place) {
                 let mut broken = good.clone();
                 broken.insert(name.clone(), good[name].with(index, value));
                 let model = place.load(&broken);
-                for pooling in POOLINGS {
+                for pooling in Pooling::ALL {
                     let found = found(&model, &batch, model.n_layers(), pooling);
                     let found = found.expect("the device works");
                     assert!(
@@ -107,7 +106,7 @@ pub fn check_tokens(place: &Place) {
             model.warm_up(512, &[last]).expect("memory");
             let mut padded = without.clone();
             padded.n_padding = 40;
-            for pooling in POOLINGS {
+            for pooling in Pooling::ALL {
                 for batch in [&without, &padded] {
                     let got = model.encode(batch, &[0, last], pooling).expect("finite");
                     let want = reference.encode(batch, &[0, last], pooling);
@@ -160,7 +159,7 @@ pub fn check_overflow(place: &Place) {
         let huge = files::Stored::new(&good[name].shape, &values);
         broken.insert(name.to_owned(), huge);
         let model = place.load(&broken);
-        for pooling in POOLINGS {
+        for pooling in Pooling::ALL {
             let found = found(&model, &batch(), model.n_layers(), pooling);
             assert!(
                 found.expect("the device works").is_some(),

@@ -5,22 +5,44 @@ use runner::{job::Pooling, model::Model};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 
-/// Reference outputs by name: `3.mean`, `3.cls`, …
+/// Reference outputs by name: `3.mean`, `3.cls`, … The standard deviations are computed here, from the
+/// vectors of tokens.
 pub fn references(folder: &str) -> BTreeMap<String, Vec<f32>> {
     let bytes = std::fs::read(project(folder).join("golden.safetensors")).expect("golden file");
     let tensors = SafeTensors::deserialize(&bytes).expect("a safetensors file");
-    tensors
-        .iter()
-        .map(|(name, view)| {
-            let words = view.data().as_chunks::<4>().0.iter();
-            let values = words.map(|&word| f32::from_le_bytes(word)).collect();
-            (name.to_owned(), values)
-        })
-        .collect()
+    let mut references = BTreeMap::new();
+    for (name, view) in tensors.iter() {
+        let words = view.data().as_chunks::<4>().0.iter();
+        let values: Vec<f32> = words.map(|&word| f32::from_le_bytes(word)).collect();
+        if let Some(sequence) = name.strip_suffix(".tokens") {
+            references.insert(format!("{sequence}.std"), deviations(&values, view.shape()));
+        }
+        references.insert(name.to_owned(), values);
+    }
+    references
+}
+
+/// The standard deviation of each component over residues, in f64, from the vectors of all tokens,
+/// `[L, hidden]`.
+fn deviations(tokens: &[f32], shape: &[usize]) -> Vec<f32> {
+    let &[length, hidden] = shape else {
+        panic!("a matrix, not {shape:?}");
+    };
+    // Neither BOS nor EOS.
+    let residues = 1..length - 1;
+    let deviation = |i: usize| {
+        let n = residues.len() as f64;
+        let column = residues
+            .clone()
+            .map(|token| f64::from(tokens[token * hidden + i]));
+        let mean = column.clone().sum::<f64>() / n;
+        (column.map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt() as f32
+    };
+    (0..hidden).map(deviation).collect()
 }
 
 /// All outputs but the logits, which are not computed.
-pub const OUTPUTS: [&str; 4] = ["mean", "cls", "mean_all_layers", "tokens"];
+pub const OUTPUTS: [&str; 5] = ["mean", "cls", "mean_all_layers", "tokens", "std"];
 
 /// How close results have to be.
 #[derive(Clone, Copy)]
@@ -55,9 +77,12 @@ impl Closeness {
             got_square += f64::from(got).powi(2);
             want_square += f64::from(want).powi(2);
         }
+        // The deviations of a single residue: nothing has no direction, but is equal to itself.
+        let are_zero = got_square == 0.0 && want_square == 0.0;
+        let cosine = dot / (got_square * want_square).sqrt();
         Self {
             difference,
-            cosine: dot / (got_square * want_square).sqrt(),
+            cosine: if are_zero { 1.0 } else { cosine },
         }
     }
 }
@@ -93,6 +118,7 @@ pub fn check(folder: &str, model: &Model, endings: &[&str], bounds: Bounds) {
     };
     let mean = encode(&[last], Pooling::Mean);
     let cls = encode(&[last], Pooling::Cls);
+    let std = encode(&[last], Pooling::Std);
     let mean_all_layers = encode(&all_layers, Pooling::Mean);
     let tokens = model.encode_tokens(&batch, last).expect("token vectors");
 
@@ -108,6 +134,7 @@ pub fn check(folder: &str, model: &Model, endings: &[&str], bounds: Bounds) {
         let outputs = [
             ("mean", &mean[slot * hidden..][..hidden]),
             ("cls", &cls[slot * hidden..][..hidden]),
+            ("std", &std[slot * hidden..][..hidden]),
             ("mean_all_layers", &mean_all_layers[slot * width..][..width]),
             ("tokens", &tokens[range.start * hidden..range.end * hidden]),
         ];
@@ -131,6 +158,7 @@ pub fn check(folder: &str, model: &Model, endings: &[&str], bounds: Bounds) {
         })
         .count();
     assert_eq!(n_checked, n_wanted, "every reference output was compared");
+    assert!(n_checked >= endings.len(), "{folder}: {n_checked} outputs");
 }
 
 #[test]

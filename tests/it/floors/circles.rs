@@ -151,6 +151,7 @@ fn circles_are_found() {
     };
     check(
         &[
+            ("room/mod.rs", "mod a;\n"),
             ("room/a.rs", "use super::b::B;\n"),
             ("room/b.rs", "use crate::room::a::{A, C};\n"),
             ("room/c.rs", "use super::a::A;\n"),

@@ -10,18 +10,19 @@
 // Launch: grid (tiles, heads), block kThreads, dynamic shared memory in bytes
 // 4 * ((kBlockRows + kKeys) * row_stride(head_dim) + kBlockRows * kKeys), e.g. 21504 for head dim 64.
 
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
+// From Rust: NUMBER, WARPS, and of a block ROWS of queries and KEYS of a tile.
+
+#include "common.cuh"
 
 #define INLINE __device__ __forceinline__
 
 constexpr unsigned int kFullWarp = 0xffffffffu;
 
-constexpr int kWarps = 4;
-constexpr int kThreads = kWarps * 32;
-constexpr int kWarpRows = 8;
-constexpr int kBlockRows = kWarps * kWarpRows;
-constexpr int kKeys = 32;
+constexpr int kThreads = WARPS * 32;
+constexpr int kBlockRows = ROWS, kWarpRows = ROWS / WARPS;
+constexpr int kKeys = KEYS;
+static_assert(ROWS % WARPS == 0, "every warp has as many rows");
+static_assert(KEYS == 32, "a lane stands for a key");
 
 // Blocks that should fit into a multiprocessor: they hide each other's loads, which nothing else does.
 constexpr int kMinBlocks = 4;
@@ -29,14 +30,6 @@ constexpr int kMinBlocks = 4;
 // Two dimensions of each 64 belong to a lane, so 256 dimensions make four groups.
 constexpr int kGroupDims = 64;
 constexpr int kMaxGroups = 4;
-
-INLINE float to_float(float x) { return x; }
-INLINE float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
-INLINE float to_float(__half x) { return __half2float(x); }
-
-INLINE void store(float* target, float x) { *target = x; }
-INLINE void store(__nv_bfloat16* target, float x) { *target = __float2bfloat16(x); }
-INLINE void store(__half* target, float x) { *target = __float2half(x); }
 
 // Floats from one row of shared memory to the next: an odd number of float4, so that eight lanes that read a
 // float4 each from neighbouring rows use all banks.
@@ -174,8 +167,8 @@ INLINE void write_rows(const Rows& rows, T* out, int hidden, int valid_rows, int
             const int dim = group * kGroupDims + 2 * lane;
             if (r < valid_rows && dim < head_dim) {
                 T* target = out + static_cast<size_t>(r) * hidden + dim;
-                store(target, rows.out[r][group].x / sum);
-                store(target + 1, rows.out[r][group].y / sum);
+                target[0] = from_float<T>(rows.out[r][group].x / sum);
+                target[1] = from_float<T>(rows.out[r][group].y / sum);
             }
         }
     }
@@ -232,14 +225,9 @@ INLINE void run(const T* qkv, T* out, int4 tile, int head, const float2* rope, i
     write_rows(rows, target, hidden, length - first_row, head_dim, lane);
 }
 
-#define ATTENTION(NAME, T)                                                                                 \
-    extern "C" __global__ void __launch_bounds__(kThreads, kMinBlocks)                                     \
-        NAME(const T* __restrict__ qkv, T* __restrict__ out, const int4* __restrict__ tiles,               \
-             const float2* __restrict__ rope, int hidden, float scale_log2, int head_dim) {                \
-        extern __shared__ __align__(16) float shared[];                                                    \
-        run(qkv, out, tiles[blockIdx.x], blockIdx.y, rope, hidden, scale_log2, head_dim, shared);          \
-    }
-
-ATTENTION(attention_exact_f32, float)
-ATTENTION(attention_exact_bf16, __nv_bfloat16)
-ATTENTION(attention_exact_f16, __half)
+extern "C" __global__ void __launch_bounds__(kThreads, kMinBlocks)
+    attention_exact(const NUMBER* __restrict__ qkv, NUMBER* __restrict__ out, const int4* __restrict__ tiles,
+                    const float2* __restrict__ rope, int hidden, float scale_log2, int head_dim) {
+    extern __shared__ __align__(16) float shared[];
+    run(qkv, out, tiles[blockIdx.x], blockIdx.y, rope, hidden, scale_log2, head_dim, shared);
+}

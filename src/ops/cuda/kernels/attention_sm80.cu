@@ -11,6 +11,10 @@
 //
 // Launch: grid (tiles, heads), block kThreads, dynamic shared memory Attention<...>::kSharedBytes:
 // 12288 bytes for head dim 16, 24576 for 24 and 32, 49152 for 64, 81920 for 128.
+//
+// From Rust: NUMBER, HEAD_DIM, WARPS, and of a block ROWS of queries, KEYS of a tile and SHARED_BYTES. Queries
+// stay in registers up to MOST_HELD_DIM dimensions of a head. MIN_BLOCKS is the number of blocks that should fit
+// into a multiprocessor: it bounds the registers.
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -25,8 +29,9 @@ typedef unsigned int u32;
 constexpr u32 kFullWarp = 0xffffffffu;
 
 // Each warp takes 32 query rows: each matrix that it loads from shared memory then serves two products.
-constexpr int kWarps = 4, kThreads = kWarps * 32;
-constexpr int kRowTiles = 2, kWarpRows = kRowTiles * 16, kBlockRows = kWarps * kWarpRows;
+constexpr int kWarps = WARPS, kThreads = kWarps * 32;
+constexpr int kBlockRows = ROWS, kWarpRows = kBlockRows / kWarps, kRowTiles = kWarpRows / 16;
+static_assert(kRowTiles * 16 * kWarps == kBlockRows, "every warp has whole tiles of rows");
 
 INLINE float minus_infinity() { return -__int_as_float(0x7f800000); }
 
@@ -48,8 +53,9 @@ constexpr float kMaxLagLog2 = 8.0f;
             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));                               \
     }
 
-struct Bf16 {
-    typedef __nv_bfloat16 Element;
+template <typename T> struct Format;
+
+template <> struct Format<__nv_bfloat16> {
     static constexpr u32 kOnes = 0x3f803f80u;
     PACK_AND_MULTIPLY_ADD("bf16")
     static INLINE float2 unpack(u32 pair) {
@@ -57,8 +63,7 @@ struct Bf16 {
     }
 };
 
-struct F16 {
-    typedef __half Element;
+template <> struct Format<__half> {
     static constexpr u32 kOnes = 0x3c003c00u;
     PACK_AND_MULTIPLY_ADD("f16")
     static INLINE float2 unpack(u32 pair) { return __half22float2(reinterpret_cast<const __half2&>(pair)); }
@@ -96,9 +101,9 @@ template <int kPending> INLINE void wait_for_own_copies() {
     __syncwarp();
 }
 
-template <class Format, int kHeadDim, int kKeys>
+template <typename T, int kHeadDim, int kKeys>
 struct Attention {
-    typedef typename Format::Element T;
+    typedef ::Format<T> Format;
 
     // Head dim 24 becomes 32 by zeros in shared memory; the other head dims are multiples of 16 already.
     static constexpr int kPaddedDim = (kHeadDim + 15) / 16 * 16;
@@ -111,7 +116,7 @@ struct Attention {
 
     // Query fragments stay in registers where the accumulators leave room for them. Then their shared memory
     // is free for the angles of the next tile's keys.
-    static constexpr bool kQueriesInRegisters = kHeadDim <= 64;
+    static constexpr bool kQueriesInRegisters = kHeadDim <= MOST_HELD_DIM;
     static constexpr int kHeldDimSteps = kQueriesInRegisters ? kDimSteps : 1;
     static constexpr int kAngleBytes = kQueriesInRegisters ? 0 : kWarps * kWarpAngleBytes;
     static constexpr int kSharedBytes = kQueryBytes + 4 * kStageBytes + kAngleBytes;
@@ -426,23 +431,12 @@ struct Attention {
     }
 };
 
-// MIN_BLOCKS is the number of blocks that should fit into a multiprocessor: it bounds the registers.
-#define ATTENTION(NAME, FORMAT, HEAD_DIM, KEYS, MIN_BLOCKS)                                                \
-    extern "C" __global__ void __launch_bounds__(kThreads, MIN_BLOCKS)                                     \
-        NAME(const FORMAT::Element* __restrict__ qkv, FORMAT::Element* __restrict__ out,                   \
-             const int4* __restrict__ tiles, const float2* __restrict__ rope, int hidden,                  \
-             float scale_log2) {                                                                           \
-        extern __shared__ __align__(128) char shared[];                                                    \
-        Attention<FORMAT, HEAD_DIM, KEYS>::run(qkv, out, tiles[blockIdx.x], blockIdx.y, rope, hidden,      \
-                                               scale_log2, shared);                                        \
-    }
+typedef Attention<NUMBER, HEAD_DIM, KEYS> Block;
+static_assert(Block::kSharedBytes == SHARED_BYTES, "the launch brings as much shared memory as is used");
 
-#define ATTENTION_FOR_ALL_HEAD_DIMS(DTYPE, FORMAT)                                                         \
-    ATTENTION(attention_sm80_##DTYPE##_16, FORMAT, 16, 64, 3)                                              \
-    ATTENTION(attention_sm80_##DTYPE##_24, FORMAT, 24, 64, 3)                                              \
-    ATTENTION(attention_sm80_##DTYPE##_32, FORMAT, 32, 64, 3)                                              \
-    ATTENTION(attention_sm80_##DTYPE##_64, FORMAT, 64, 64, 2)                                              \
-    ATTENTION(attention_sm80_##DTYPE##_128, FORMAT, 128, 32, 2)
-
-ATTENTION_FOR_ALL_HEAD_DIMS(bf16, Bf16)
-ATTENTION_FOR_ALL_HEAD_DIMS(f16, F16)
+extern "C" __global__ void __launch_bounds__(kThreads, MIN_BLOCKS)
+    attention_sm80(const NUMBER* __restrict__ qkv, NUMBER* __restrict__ out, const int4* __restrict__ tiles,
+                   const float2* __restrict__ rope, int hidden, float scale_log2) {
+    extern __shared__ __align__(128) char shared[];
+    Block::run(qkv, out, tiles[blockIdx.x], blockIdx.y, rope, hidden, scale_log2, shared);
+}

@@ -1,17 +1,18 @@
 // Layer normalisation of the rows of `x`, [n_rows, hidden], with statistics in f32: the mean first,
 // then the variance around it. A warp a row, which it keeps in registers, so x is read once.
-// PACKS is the number of 16-byte packs that a lane holds at most.
-template <typename T, int PACKS>
-__device__ void layer_norm(const T* x, const float* weight, const float* bias, T* y, int n_rows,
-                           int n_packs, float epsilon) {
-  constexpr int SIZE = Pack<T>::SIZE;
+// From Rust: NUMBER, and PACKS, the number of 16-byte packs that a lane holds at most.
+#include "common.cuh"
+
+extern "C" __global__ void layer_norm(const NUMBER* x, const float* weight, const float* bias, NUMBER* y,
+                                      int n_rows, int n_packs, float epsilon) {
+  constexpr int SIZE = Pack<NUMBER>::SIZE;
   int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP, lane = threadIdx.x % WARP;
   if (row >= n_rows) return;
-  const Pack<T>* source = reinterpret_cast<const Pack<T>*>(x) + (long long)row * n_packs;
-  Pack<T>* target = reinterpret_cast<Pack<T>*>(y) + (long long)row * n_packs;
+  const Pack<NUMBER>* source = reinterpret_cast<const Pack<NUMBER>*>(x) + (long long)row * n_packs;
+  Pack<NUMBER>* target = reinterpret_cast<Pack<NUMBER>*>(y) + (long long)row * n_packs;
   float n = float(n_packs * SIZE);
 
-  Pack<T> held[PACKS];
+  Pack<NUMBER> held[PACKS];
   float sum = 0;
 #pragma unroll
   for (int p = 0; p < PACKS; p++) {
@@ -41,30 +42,17 @@ __device__ void layer_norm(const T* x, const float* weight, const float* bias, T
   for (int p = 0; p < PACKS; p++) {
     int pack = p * WARP + lane;
     if (pack < n_packs) {
-      Pack<T> result;
+      Pack<NUMBER> result;
 #pragma unroll
       for (int i = 0; i < SIZE; i += 4) {
         float4 w = reinterpret_cast<const float4*>(weight)[(pack * SIZE + i) / 4];
         float4 b = reinterpret_cast<const float4*>(bias)[(pack * SIZE + i) / 4];
-        result.at[i] = from_float<T>((to_float(held[p].at[i]) - mean) * scale * w.x + b.x);
-        result.at[i + 1] = from_float<T>((to_float(held[p].at[i + 1]) - mean) * scale * w.y + b.y);
-        result.at[i + 2] = from_float<T>((to_float(held[p].at[i + 2]) - mean) * scale * w.z + b.z);
-        result.at[i + 3] = from_float<T>((to_float(held[p].at[i + 3]) - mean) * scale * w.w + b.w);
+        result.at[i] = from_float<NUMBER>((to_float(held[p].at[i]) - mean) * scale * w.x + b.x);
+        result.at[i + 1] = from_float<NUMBER>((to_float(held[p].at[i + 1]) - mean) * scale * w.y + b.y);
+        result.at[i + 2] = from_float<NUMBER>((to_float(held[p].at[i + 2]) - mean) * scale * w.z + b.z);
+        result.at[i + 3] = from_float<NUMBER>((to_float(held[p].at[i + 3]) - mean) * scale * w.w + b.w);
       }
       target[pack] = result;
     }
   }
 }
-
-#define LAYER_NORM(NAME, T, PACKS)                                                                       \
-  extern "C" __global__ void layer_norm_##NAME##_##PACKS(const T* x, const float* weight,              \
-                                                         const float* bias, T* y, int n_rows,          \
-                                                         int n_packs, float epsilon) {                 \
-    layer_norm<T, PACKS>(x, weight, bias, y, n_rows, n_packs, epsilon);                                 \
-  }
-#define LAYER_NORMS(NAME, T)                                                                             \
-  LAYER_NORM(NAME, T, 1) LAYER_NORM(NAME, T, 2) LAYER_NORM(NAME, T, 3) LAYER_NORM(NAME, T, 5)           \
-  LAYER_NORM(NAME, T, 10) LAYER_NORM(NAME, T, 20) LAYER_NORM(NAME, T, 40)
-LAYER_NORMS(f32, float)
-LAYER_NORMS(f16, __half)
-LAYER_NORMS(bf16, __nv_bfloat16)

@@ -1,7 +1,59 @@
 //! What can be tested without a GPU.
 
-use super::super::{attention::Variant, compile::compile};
-use burn::tensor::DType;
+use super::super::{
+    OPERATIONS, Shape, code::Instance, compile::compile, kernels, variant::Variant,
+};
+use crate::job::{Dtype, Pooling};
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+
+/// Every kernel that a model on such a GPU may launch, whatever its shape. Those that differ in nothing
+/// that the compiler sees count once.
+fn every_kernel(capability: (u32, u32)) -> Vec<Instance> {
+    let mut all = HashMap::new();
+    for dtype in Dtype::ALL {
+        let shape = |hidden, head_dim| Shape {
+            capability,
+            dtype,
+            hidden,
+            head_dim,
+        };
+        // No kernel depends on both.
+        let by_hidden = (1..=2560).map(|n| shape(8 * n, 64));
+        let by_head = (1..=128).map(|n| shape(1280, 2 * n));
+        for shape in by_hidden.chain(by_head) {
+            // Rows longer than any kernel takes are among them.
+            for instance in kernels(&shape).into_iter().flatten() {
+                let defines: Vec<String> = instance.defines().collect();
+                all.insert((instance.file().kernel, defines), instance);
+            }
+        }
+    }
+    all.into_values().collect()
+}
+
+/// A file of kernels that no operation names would be neither compiled here nor made ready.
+#[test]
+fn every_file_has_an_operation() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops/cuda/kernels");
+    let files = std::fs::read_dir(folder).expect("the kernels");
+    let files = files.map(|file| {
+        file.expect("a file")
+            .file_name()
+            .into_string()
+            .expect("a name")
+    });
+    let (sources, headers): (HashSet<String>, HashSet<String>) =
+        files.partition(|name| name.ends_with(".cu"));
+    let known: HashSet<String> = every_kernel((9, 0))
+        .iter()
+        .map(|instance| format!("{}.cu", instance.file().kernel))
+        .collect();
+    assert_eq!(sources, known);
+    assert!(known.len() >= OPERATIONS.len());
+    let known = crate::ops::cuda::code::HEADERS.map(|(name, _)| name.to_owned());
+    assert_eq!(headers, HashSet::from(known));
+}
 
 /// Every kernel, for the oldest GPU and for Hopper.
 #[test]
@@ -22,18 +74,17 @@ fn every_kernel_compiles() {
         }
         return;
     }
-    for source in super::super::sources() {
-        for architecture in ["sm_80", "sm_90a"] {
-            if source.file.contains("sm90") && architecture == "sm_80" {
-                continue;
-            }
-            let code = compile(source, architecture).unwrap_or_else(|error| panic!("{error}"));
-            assert!(
-                code.starts_with(b"\x7fELF"),
-                "{} is machine code",
-                source.file
-            );
-        }
+    for (capability, architecture) in [((8, 0), "sm_80"), ((9, 0), "sm_90a")] {
+        let compiled = |instance: Instance| {
+            let code = compile(&instance, architecture).unwrap_or_else(|error| panic!("{error}"));
+            assert!(code.starts_with(b"\x7fELF"), "{instance:?} is machine code");
+            (instance.file().kernel, code)
+        };
+        let all = every_kernel(capability).into_par_iter().map(compiled);
+        let all: HashSet<(&str, Vec<u8>)> = all.collect();
+        // The cache, too, tells kernels of one file apart.
+        let poolings = all.iter().filter(|(kernel, _)| *kernel == "pool");
+        assert_eq!(poolings.count(), Pooling::ALL.len() * Dtype::ALL.len());
     }
 }
 
@@ -42,15 +93,11 @@ fn work_lists_hold_each_row_once() {
     let lengths = [
         1usize, 2, 63, 64, 65, 127, 128, 129, 191, 192, 193, 4096, 3, 3, 1000,
     ];
-    let mut cu_seqlens = vec![0i32];
-    for length in lengths {
-        cu_seqlens.push(cu_seqlens[cu_seqlens.len() - 1] + length as i32);
-    }
+    let cu_seqlens = super::ends(&lengths);
     for capability in [(8, 0), (8, 9), (9, 0), (10, 0)] {
-        for dtype in [DType::BF16, DType::F16, DType::F32] {
+        for dtype in Dtype::ALL {
             for head_dim in [4, 16, 24, 32, 64, 128, 256] {
-                let variant =
-                    Variant::for_capability(capability, dtype, head_dim).expect("a variant");
+                let variant = Variant::choose(capability, dtype, head_dim).expect("a variant");
                 let (tiles, counts) = variant.tiles(&cu_seqlens);
                 assert_eq!(tiles.len(), counts.iter().sum::<usize>());
                 let mut covered = vec![0; *cu_seqlens.last().expect("ends") as usize];
@@ -69,6 +116,6 @@ fn work_lists_hold_each_row_once() {
             }
         }
     }
-    assert!(Variant::for_capability((9, 0), DType::BF16, 7).is_err());
-    assert!(Variant::for_capability((9, 0), DType::BF16, 300).is_err());
+    assert!(Variant::choose((9, 0), Dtype::Bf16, 7).is_err());
+    assert!(Variant::choose((9, 0), Dtype::Bf16, 300).is_err());
 }

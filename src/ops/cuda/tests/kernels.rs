@@ -1,11 +1,11 @@
 //! Kernels against references in f64. They need a GPU.
 
 use super::*;
-use crate::ops::cuda::{Operand, linear::gelu};
+use crate::ops::cuda::{gelu::gelu, operand::Operand};
 
 /// One head of one sequence in f64, with queries and keys rounded after their rotation as the
 /// kernels round them: `[L, head_dim]`.
-fn attend(parts: [&[f32]; 3], head_dim: usize, rotary: &RotaryTable, dtype: DType) -> Vec<f64> {
+fn attend(parts: [&[f32]; 3], head_dim: usize, rotary: &RotaryTable, dtype: Dtype) -> Vec<f64> {
     let [queries, keys, values] = parts;
     let rotate = |rows: &[f32]| -> Vec<f64> {
         let half = head_dim / 2;
@@ -51,7 +51,7 @@ fn attention_agrees_with_f64() {
         4096, 1022, 1, 2, 3, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 257, 700,
     ];
     let mut numbers = Numbers(1);
-    for dtype in [DType::BF16, DType::F16, DType::F32] {
+    for dtype in Dtype::ALL {
         for head_dim in [16, 24, 32, 64, 128, 10] {
             const HEADS: usize = 2;
             let hidden = HEADS * head_dim;
@@ -59,11 +59,7 @@ fn attention_agrees_with_f64() {
             let rows = n_rows(&tokens);
             let rotary = RotaryTable::new(RotaryTable::frequencies(head_dim, 1e4), 4096);
             let qkv = numbers.vector(rows * 3 * hidden, 2.0, dtype);
-            let got = attention(
-                &on_gpu(&qkv, [rows, 3 * hidden], dtype),
-                tokens.segments(),
-                &rotary,
-            );
+            let got = attention(&on_gpu(&qkv, [rows, 3 * hidden], dtype), &tokens, &rotary);
             let got = values(got).expect("attention");
             for range in tokens.segments().ranges() {
                 // The longest sequence is checked in one head only, as its reference is slow.
@@ -83,7 +79,7 @@ fn attention_agrees_with_f64() {
                     let error = relative_error(&got, &want);
                     // Weights and results are rounded once each, which gives about a unit by norm;
                     // sums in f32 add some units of f32.
-                    let bound = 1.5 * unit(dtype) + 40.0 * unit(DType::F32);
+                    let bound = 1.5 * unit(dtype) + 40.0 * unit(Dtype::F32);
                     assert!(
                         error <= bound,
                         "{dtype:?}, heads of {head_dim}, {} tokens: {error:e}",
@@ -129,7 +125,7 @@ fn erf(x: f64) -> f64 {
 const GELU_WIDTH: usize = 64;
 
 /// Numbers of a format from −4 to 4, in rows of [`GELU_WIDTH`]. Beyond, `1 + erf` has no digits left.
-fn gelu_arguments(dtype: DType) -> Vec<f32> {
+fn gelu_arguments(dtype: Dtype) -> Vec<f32> {
     let mut x = Numbers(8).vector(4096 * GELU_WIDTH, 4.0, dtype);
     // The GELU of 0 is 0 in every form.
     x.iter_mut().filter(|x| **x == 0.0).for_each(|x| *x = 1.0);
@@ -161,7 +157,7 @@ fn the_forms_of_gelu_are_told_apart() {
     ] {
         assert!((erf(x) - want).abs() < 1e-9, "erf({x})");
     }
-    for dtype in [DType::BF16, DType::F16, DType::F32] {
+    for dtype in Dtype::ALL {
         let x = gelu_arguments(dtype);
         let exact: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
         let way = |form: fn(f64) -> f64| {
@@ -181,7 +177,7 @@ fn the_forms_of_gelu_are_told_apart() {
 #[ignore = "needs a GPU"]
 fn linear_agrees_with_f64() {
     let mut numbers = Numbers(2);
-    for dtype in [DType::BF16, DType::F16, DType::F32] {
+    for dtype in Dtype::ALL {
         for (rows, n_in, n_out) in [(256, 64, 192), (512, 320, 1280), (256, 1280, 320)] {
             let x = numbers.vector(rows * n_in, 1.0, dtype);
             let weight = numbers.vector(n_out * n_in, 0.2, dtype);
@@ -217,7 +213,7 @@ fn linear_agrees_with_f64() {
                 ),
                 (Epilogue::Residual(&added), with_residual),
             ] {
-                if dtype == DType::F32 && matches!(epilogue, Epilogue::GeluTanh) {
+                if dtype == Dtype::F32 && matches!(epilogue, Epilogue::GeluTanh) {
                     // Models in f32 compute the erf form.
                     continue;
                 }
@@ -235,7 +231,7 @@ fn linear_agrees_with_f64() {
 #[test]
 #[ignore = "needs a GPU"]
 fn each_gelu_is_its_own_form() {
-    for dtype in [DType::BF16, DType::F16, DType::F32] {
+    for dtype in Dtype::ALL {
         // The identity passes on numbers that the format holds, so that GELU alone rounds.
         let mut identity = vec![0.0; GELU_WIDTH * GELU_WIDTH];
         identity
@@ -256,7 +252,7 @@ fn each_gelu_is_its_own_form() {
         let erf = way(Epilogue::Gelu);
         // Models in f32 compute the erf form only.
         let tanh = match dtype {
-            DType::F32 => 1.0,
+            Dtype::F32 => 1.0,
             _ => way(Epilogue::GeluTanh),
         };
         assert!(
@@ -270,15 +266,15 @@ fn each_gelu_is_its_own_form() {
 #[ignore = "needs a GPU"]
 fn layer_norm_agrees_with_f64() {
     let mut numbers = Numbers(3);
-    for dtype in [DType::BF16, DType::F16, DType::F32] {
+    for dtype in Dtype::ALL {
         for width in [64, 160, 320, 480, 640, 1280, 2560, 5120] {
             const ROWS: usize = 37;
             let x = numbers.vector(ROWS * width, 3.0, dtype);
-            let weight = numbers.vector(width, 1.0, DType::F32);
-            let bias = numbers.vector(width, 1.0, DType::F32);
+            let weight = numbers.vector(width, 1.0, Dtype::F32);
+            let bias = numbers.vector(width, 1.0, Dtype::F32);
             let norm = LayerNorm::new(
-                on_gpu(&weight, [width], DType::F32),
-                on_gpu(&bias, [width], DType::F32),
+                on_gpu(&weight, [width], Dtype::F32),
+                on_gpu(&bias, [width], Dtype::F32),
                 1e-5,
             );
             let got = norm.forward(&on_gpu(&x, [ROWS, width], dtype));
@@ -305,9 +301,8 @@ fn layer_norm_agrees_with_f64() {
 #[test]
 #[ignore = "needs a GPU"]
 fn pooling_and_embedding_agree_with_f64() {
-    use crate::job::Pooling;
     let mut numbers = Numbers(4);
-    for dtype in [DType::BF16, DType::F16, DType::F32] {
+    for dtype in Dtype::ALL {
         for width in [64, 160, 1280] {
             let tokens = tokens(&[3, 4, 35, 200, 1000, 5], dtype, 32);
             let table = numbers.vector(33 * width, 1.0, dtype);
@@ -315,25 +310,15 @@ fn pooling_and_embedding_agree_with_f64() {
             let row = |token: usize, i: usize| {
                 f64::from(table[tokens.input_ids()[token] as usize * width + i])
             };
-            for pooling in [Pooling::Mean, Pooling::Max, Pooling::Cls] {
+            for pooling in Pooling::ALL {
                 let mut want = Vec::new();
                 for range in tokens.segments().ranges() {
-                    let residues = range.start + 1..range.end - 1;
                     want.extend((0..width).map(|i| {
-                        match pooling {
-                            Pooling::Cls => row(range.start, i),
-                            Pooling::Mean => {
-                                residues.clone().map(|token| row(token, i)).sum::<f64>()
-                                    / residues.len() as f64
-                            }
-                            Pooling::Max => residues
-                                .clone()
-                                .map(|token| row(token, i))
-                                .fold(f64::NEG_INFINITY, f64::max),
-                        }
+                        let column = range.clone().map(|token| row(token, i));
+                        pooled(&column.collect::<Vec<_>>(), pooling)
                     }));
                 }
-                let got = values(pool(&x, tokens.segments(), pooling)).expect("pooling");
+                let got = values(pool(&x, &tokens, pooling)).expect("pooling");
                 let error = relative_error(&got, &want);
                 assert!(error <= 1e-6, "{dtype:?}, {width}, {pooling:?}: {error:e}");
             }
@@ -346,9 +331,8 @@ fn pooling_and_embedding_agree_with_f64() {
 #[test]
 #[ignore = "needs a GPU"]
 fn every_kernel_runs() {
-    use crate::job::Pooling;
     let mut numbers = Numbers(6);
-    for dtype in [DType::BF16, DType::F16, DType::F32] {
+    for dtype in Dtype::ALL {
         for head_dim in [16, 24, 32, 64, 128, 10] {
             let hidden = 8 * head_dim;
             let tokens = tokens(&[3, 200, 64, 65, 16, 130], dtype, head_dim);
@@ -361,24 +345,19 @@ fn every_kernel_runs() {
             );
             let embedded = embedding(&table, &tokens);
             let qkv = numbers.vector(rows * 3 * hidden, 1.0, dtype);
-            let context = attention(
-                &on_gpu(&qkv, [rows, 3 * hidden], dtype),
-                tokens.segments(),
-                &rotary,
-            );
+            let context = attention(&on_gpu(&qkv, [rows, 3 * hidden], dtype), &tokens, &rotary);
             let expanded = on_gpu(
                 &numbers.vector(rows * hidden, 1.0, dtype),
                 [rows, hidden],
                 dtype,
             );
             gelu(&Operand::new(&expanded), rows, hidden);
-            let ones = on_gpu(&vec![1.0; hidden], [hidden], DType::F32);
+            let ones = on_gpu(&vec![1.0; hidden], [hidden], Dtype::F32);
             let norm = LayerNorm::new(ones.clone(), ones, 1e-5);
-            let vectors = [embedded, context, expanded]
-                .map(|x| norm.forward(&x))
-                .into_iter()
-                .zip([Pooling::Mean, Pooling::Max, Pooling::Cls])
-                .map(|(x, pooling)| pool(&x, tokens.segments(), pooling));
+            let vectors = [embedded, context, expanded].into_iter().flat_map(|x| {
+                let normal = norm.forward(&x);
+                Pooling::ALL.map(|pooling| pool(&normal, &tokens, pooling))
+            });
             let results = Results::start(vectors.collect(), &tokens, std::time::Instant::now());
             let (vectors, _) = results.and_then(Results::wait).expect("results");
             assert!(
@@ -395,7 +374,7 @@ fn every_kernel_runs() {
 fn every_product_runs() {
     let mut numbers = Numbers(7);
     let (rows, hidden) = (96, 160);
-    for dtype in [DType::BF16, DType::F16, DType::F32] {
+    for dtype in Dtype::ALL {
         let x = on_gpu(
             &numbers.vector(rows * hidden, 1.0, dtype),
             [rows, hidden],
@@ -414,7 +393,7 @@ fn every_product_runs() {
             Epilogue::GeluTanh,
             Epilogue::Residual(&residual),
         ] {
-            if dtype == DType::F32 && matches!(epilogue, Epilogue::GeluTanh) {
+            if dtype == Dtype::F32 && matches!(epilogue, Epilogue::GeluTanh) {
                 continue;
             }
             let y = values(linear.forward(x.clone(), epilogue)).expect("a product");

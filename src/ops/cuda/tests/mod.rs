@@ -4,32 +4,38 @@ mod host;
 mod kernels;
 mod speed;
 
-use super::super::{tests::Numbers, *};
-use crate::{device, job::DeviceChoice};
-use burn::tensor::{DType, Tensor, TensorData};
+use super::super::{
+    tests::{Numbers, ends, pooled},
+    *,
+};
+use crate::{
+    device,
+    job::{DeviceChoice, Dtype, Pooling},
+};
+use burn::tensor::Tensor;
 use half::{bf16, f16};
 
 impl Numbers {
     /// As the format holds them.
-    fn vector(&mut self, n: usize, scale: f32, dtype: DType) -> Vec<f32> {
+    fn vector(&mut self, n: usize, scale: f32, dtype: Dtype) -> Vec<f32> {
         (0..n).map(|_| round(scale * self.next(), dtype)).collect()
     }
 }
 
-fn round(x: f32, dtype: DType) -> f32 {
+fn round(x: f32, dtype: Dtype) -> f32 {
     match dtype {
-        DType::BF16 => bf16::from_f32(x).to_f32(),
-        DType::F16 => f16::from_f32(x).to_f32(),
-        _ => x,
+        Dtype::F32 => x,
+        Dtype::F16 => f16::from_f32(x).to_f32(),
+        Dtype::Bf16 => bf16::from_f32(x).to_f32(),
     }
 }
 
 /// Half the distance between neighbouring numbers, relative to them.
-fn unit(dtype: DType) -> f64 {
+fn unit(dtype: Dtype) -> f64 {
     match dtype {
-        DType::BF16 => 1.0 / 256.0,
-        DType::F16 => 1.0 / 2048.0,
-        _ => 1.0 / f64::from(1 << 24),
+        Dtype::F32 => 1.0 / f64::from(1 << 24),
+        Dtype::F16 => 1.0 / 2048.0,
+        Dtype::Bf16 => 1.0 / 256.0,
     }
 }
 
@@ -37,20 +43,8 @@ fn gpu() -> Chosen {
     device::choose(&DeviceChoice::Cuda(0)).expect("a GPU")
 }
 
-fn on_gpu<const D: usize>(values: &[f32], shape: [usize; D], dtype: DType) -> Tensor<D> {
-    let n = values.len();
-    let data = match dtype {
-        DType::BF16 => {
-            let values: Vec<bf16> = values.iter().map(|&x| bf16::from_f32(x)).collect();
-            TensorData::new(values, [n])
-        }
-        DType::F16 => {
-            let values: Vec<f16> = values.iter().map(|&x| f16::from_f32(x)).collect();
-            TensorData::new(values, [n])
-        }
-        _ => TensorData::new(values.to_vec(), [n]),
-    };
-    Tensor::<1>::from_data(data, (&gpu().device, dtype)).reshape(shape)
+fn on_gpu<const D: usize>(values: &[f32], shape: [usize; D], dtype: Dtype) -> Tensor<D> {
+    tensor(values.to_vec(), shape, &gpu().device, dtype)
 }
 
 /// The error of `got` relative to `want`, by norm.
@@ -65,11 +59,7 @@ fn relative_error(got: &[f32], want: &[f64]) -> f64 {
 }
 
 /// A batch of sequences of these lengths, on the GPU.
-fn tokens(lengths: &[usize], dtype: DType, head_dim: usize) -> Tokens {
-    let mut cu_seqlens = vec![0];
-    for &length in lengths {
-        cu_seqlens.push(cu_seqlens[cu_seqlens.len() - 1] + length as i32);
-    }
+fn tokens(lengths: &[usize], dtype: Dtype, head_dim: usize) -> Tokens {
     let n_tokens: usize = lengths.iter().sum();
     let options = StagerOptions {
         // The slots hold as many sequences as residues allow, and some of these have none.
@@ -79,7 +69,7 @@ fn tokens(lengths: &[usize], dtype: DType, head_dim: usize) -> Tokens {
     };
     let stager = Stager::new(&gpu(), dtype, head_dim, options).expect("slots");
     let input_ids = (0..n_tokens as i32).map(|n| n % 33).collect();
-    stager.stage(input_ids, &cu_seqlens).expect("staged")
+    stager.stage(input_ids, &ends(lengths)).expect("staged")
 }
 
 /// Rows of activations of the batch.

@@ -26,10 +26,10 @@ fn speed_of_attention() {
         batches.push(("sample".to_owned(), fitting.collect()));
     }
     for (head_dim, dtype) in [
-        (64, DType::BF16),
-        (64, DType::F16),
-        (32, DType::BF16),
-        (128, DType::BF16),
+        (64, Dtype::Bf16),
+        (64, Dtype::F16),
+        (32, Dtype::Bf16),
+        (128, Dtype::Bf16),
     ] {
         println!("heads of {head_dim}, {dtype:?}, rotary included:");
         let qkv = Numbers(5).vector(TOKENS * 3 * HIDDEN, 1.7, dtype);
@@ -42,7 +42,7 @@ fn speed_of_attention() {
                 // The clock runs from the embedding to the download.
                 embedding(&table, &tokens);
                 for _ in 0..runs {
-                    attention(&qkv, tokens.segments(), &rotary);
+                    attention(&qkv, &tokens, &rotary);
                 }
                 let results = Results::start(Vec::new(), &tokens, std::time::Instant::now());
                 let (_, marks) = results.and_then(Results::wait).expect("attention");

@@ -1,0 +1,79 @@
+//! Tensors on a GPU, as our kernels see them.
+
+use super::super::dtype::{from_burn, to_burn};
+use crate::{device::cuda::Gpu, job::Dtype};
+use burn::tensor::{DType, Tensor};
+use burn_cubecl::{Cube, CubeDevice, kernel::into_contiguous, tensor::CubeTensor};
+use cubecl::server::Handle;
+
+/// Whether `tensor` is on a GPU.
+pub(in super::super) fn is_cuda<const D: usize>(tensor: &Tensor<D>) -> bool {
+    tensor
+        .clone()
+        .try_into_primitive::<Cube>()
+        .is_ok_and(|cube| matches!(cube.device, CubeDevice::Cuda(_)))
+}
+
+/// A tensor on a GPU, as our kernels see it: rows follow each other without padding.
+pub(super) struct Operand {
+    pub(super) gpu: &'static Gpu,
+    cube: CubeTensor,
+}
+
+impl Operand {
+    /// # Panics
+    /// If the tensor is not on a GPU.
+    pub(super) fn new<const D: usize>(tensor: &Tensor<D>) -> Self {
+        let cube = tensor
+            .clone()
+            .try_into_primitive::<Cube>()
+            .expect("the backend was chosen by `is_cuda`");
+        let CubeDevice::Cuda(device) = &cube.device else {
+            unreachable!("the backend was chosen by `is_cuda`");
+        };
+        Self {
+            gpu: Gpu::opened(device.index),
+            cube: into_contiguous(cube),
+        }
+    }
+
+    /// A new tensor beside this one, not initialised.
+    pub(super) fn allocate<const D: usize>(&self, shape: [usize; D], dtype: Dtype) -> Self {
+        self.allocate_raw(shape, to_burn(dtype))
+    }
+
+    /// Memory beside this one, not initialised.
+    pub(super) fn allocate_bytes(&self, n_bytes: usize) -> Self {
+        self.allocate_raw([n_bytes], DType::U8)
+    }
+
+    fn allocate_raw<const D: usize>(&self, shape: [usize; D], dtype: DType) -> Self {
+        let n_bytes = shape.iter().product::<usize>() * dtype.size();
+        let client = self.cube.client.clone();
+        let handle = client.empty(n_bytes);
+        let device = self.cube.device.clone();
+        Self {
+            gpu: self.gpu,
+            cube: CubeTensor::new_contiguous(client, device, shape.into(), handle, dtype),
+        }
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        &self.cube.handle
+    }
+
+    /// Bytes of its numbers.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.cube.meta.num_elements() * self.cube.dtype.size()
+    }
+
+    /// # Panics
+    /// If its numbers are of no format that models compute in.
+    pub(super) fn dtype(&self) -> Dtype {
+        from_burn(self.cube.dtype).expect("activations and weights are in a format of models")
+    }
+
+    pub(super) fn tensor<const D: usize>(self) -> Tensor<D> {
+        Tensor::from_primitive::<Cube>(self.cube)
+    }
+}

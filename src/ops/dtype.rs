@@ -1,0 +1,43 @@
+//! Number formats as burn knows them, and numbers brought into them.
+
+use crate::job::Dtype;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+/// A tensor on `device` in the format `dtype`, from its numbers row by row, rounded to the nearest.
+pub fn tensor<const D: usize>(
+    values: Vec<f32>,
+    shape: [usize; D],
+    device: &Device,
+    dtype: Dtype,
+) -> Tensor<D> {
+    let n = values.len();
+    let data = match dtype {
+        Dtype::F32 => TensorData::new(values, [n]),
+        Dtype::F16 => TensorData::new(rounded(&values, f16::from_f32), [n]),
+        Dtype::Bf16 => TensorData::new(rounded(&values, bf16::from_f32), [n]),
+    };
+    // A GPU's rows would be padded if the data had them; reshaping keeps memory as it is.
+    Tensor::<1>::from_data(data, (device, to_burn(dtype))).reshape(shape)
+}
+
+fn rounded<T: Send>(values: &[f32], round: fn(f32) -> T) -> Vec<T> {
+    values.par_iter().map(|&value| round(value)).collect()
+}
+
+/// burn's name of a format.
+pub(super) fn to_burn(dtype: Dtype) -> DType {
+    match dtype {
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::Bf16 => DType::BF16,
+    }
+}
+
+/// The format that burn calls so, if models compute in it.
+#[cfg(feature = "cuda")]
+pub(super) fn from_burn(dtype: DType) -> Option<Dtype> {
+    let mut all = Dtype::ALL.into_iter();
+    all.find(|&ours| to_burn(ours) == dtype)
+}
