@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::{
         meter::{Bottleneck, Severity, Stage},
-        report::{GpuSummary, RunDetails},
+        report::RunDetails,
     };
     use std::{path::PathBuf, sync::Arc};
 
@@ -143,17 +143,12 @@ embedded 1,234,560 sequences with esm2_t6, f32 on CPU (2 threads)
             truncated: 3,
             mfu: Some(0.5184),
             gpu_utilization: Some(0.9),
-            gpu: Some(GpuSummary {
-                idle_seconds: 1.5,
-                upload_seconds: 1.0,
-                exposed_upload_seconds: 0.1,
-                memory_bytes: 2_340_000_000,
-            }),
+            gpu: RunSummary::made_up(true).gpu,
             ..summary()
         };
         let expect = [
             " records  1,234,567 read, 7 rejected, 3 truncated",
-            " GPU      idle 7.5%, uploads 90.0% hidden, 2.34 GB taken",
+            " GPU      idle 0.1%, uploads 90.0% hidden, 1.07 GB taken",
             " encoder  61.2 useful GFLOP/s while computing, MFU 51.8%, GPU utilization 90.0%",
         ];
         let text = run.to_string();

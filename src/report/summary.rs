@@ -72,7 +72,7 @@ pub struct RunSummary {
 }
 
 /// What a GPU measured during a run, by its own clock.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct GpuSummary {
     /// Seconds between the first batch and the last without anything to compute.
     pub idle_seconds: f64,

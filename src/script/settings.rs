@@ -71,13 +71,7 @@ impl RunSettings {
         match name {
             "device" => Some(OptionValue::Text(self.device.to_string())),
             "dtype" => Some(OptionValue::Text(self.dtype.clone())),
-            "gelu" => {
-                let form = match self.gelu {
-                    Gelu::Auto => "auto",
-                    Gelu::Exact => "exact",
-                };
-                Some(OptionValue::Text(form.to_owned()))
-            }
+            "gelu" => Some(self.gelu.name().into()),
             "token_budget" if self.options.token_budget.is_none() => {
                 Some(OptionValue::Whole(self.token_budget as i64))
             }

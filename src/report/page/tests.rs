@@ -82,9 +82,7 @@ fn summary(has_gpu: bool, details: RunDetails) -> RunSummary {
         wait_seconds: 0.5,
         gpu: has_gpu.then_some(GpuSummary {
             idle_seconds: 1.5,
-            upload_seconds: 1.0,
-            exposed_upload_seconds: 0.1,
-            memory_bytes: 1_000_000,
+            ..GpuSummary::default()
         }),
         peak_memory_bytes: 123_400_000,
         output: Some(PathBuf::from("out/a.parquet")),
