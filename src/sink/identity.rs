@@ -16,11 +16,11 @@ use crate::job::{Dtype, GeluForm};
 /// | `runner.model` | `esm2_t33_650M_UR50D` |
 /// | `runner.weights_hash` | what the model loader computed |
 /// | `runner.layers` | `33`, or `0,33` |
-/// | `runner.pooling`, `runner.packing`, and every other option on which a value can depend | `mean` |
+/// | `runner.pooling`, and every other option on which values depend | `mean` |
 /// | `runner.dtype` | `bf16` |
 /// | `runner.gelu` | `tanh`, or `erf` |
 /// | `runner.device` | `NVIDIA H200 (cuda:0)` |
-/// | `runner.token_budget` | `32768` |
+/// | `runner.token_budget`, `runner.packing`, and every other option on which their last bits depend | `32768` |
 /// | `runner.long_sequences` | `truncate 1022` |
 /// | `runner.residues` | `unk` |
 /// | `runner.min_length`, `runner.max_length`, `runner.take` | `10` |
