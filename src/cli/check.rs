@@ -23,7 +23,7 @@ pub(super) fn check(
     // Before signals are caught: a script that comes through a pipe may never come.
     let script = Script::read(path, args.to_vec());
     // A rehearsal makes a folder for temporary files, too.
-    let cancel = match super::stopped_by_signals(console) {
+    let cancel = match super::stopped_by_signals(global, console) {
         Ok(cancel) => cancel,
         Err(exit_code) => return exit_code,
     };

@@ -23,7 +23,7 @@ pub(super) fn exec(
 ) -> u8 {
     // Before signals are caught: a script that comes through a pipe may never come.
     let script = Script::read(path, args.to_vec());
-    let cancel = match super::stopped_by_signals(console) {
+    let cancel = match super::stopped_by_signals(global, console) {
         Ok(cancel) => cancel,
         Err(exit_code) => return exit_code,
     };

@@ -15,10 +15,12 @@ use crate::{
     cancel::{CancelToken, StopReason},
     error::exit_code,
     progress::Console,
-    reader, signal,
+    reader,
+    script::Diagnostic,
+    signal,
     text::printable,
 };
-use args::{Cli, Command, ScriptCommand};
+use args::{Cli, Command, Global, ScriptCommand};
 use clap::{Parser, error::ErrorKind};
 use std::{
     env, io,
@@ -82,7 +84,7 @@ pub fn run() -> ExitCode {
 ///
 /// # Errors
 /// The exit code, if that is not possible.
-fn stopped_by_signals(console: &Console) -> Result<CancelToken, u8> {
+fn stopped_by_signals(global: &Global, console: &Console) -> Result<CancelToken, u8> {
     let cancel = CancelToken::default();
     let announcer = console.clone();
     let announce = move |reason| {
@@ -93,8 +95,9 @@ fn stopped_by_signals(console: &Console) -> Result<CancelToken, u8> {
     match signal::watch(cancel.clone(), announce) {
         Ok(()) => Ok(cancel),
         Err(error) => {
-            console.note(&format!("error: signals cannot be listened to: {error}"));
-            Err(exit_code::UNEXPECTED)
+            let message = format!("signals cannot be listened to: {error}");
+            let diagnostic = Diagnostic::of_the_program(message, None, exit_code::UNEXPECTED);
+            Err(ending::failed(global, console, &diagnostic))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with an input.
 
+use crate::hint::Hint;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -45,10 +46,9 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
 
 /// An input that cannot be read, or a record that a policy refuses: what, where, and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("`{}`{}: {message}{}",
+#[error("`{}`{}: {message}",
     first_characters(.file, MOST_NAME_CHARACTERS),
-    .record.as_ref().map(|r| format!(", {r}")).unwrap_or_default(),
-    .hint.as_ref().map(|h| format!(" ({h})")).unwrap_or_default())]
+    .record.as_ref().map(|r| format!(", {r}")).unwrap_or_default())]
 pub struct InputError {
     /// The file, `-` for standard input.
     pub file: String,
@@ -93,6 +93,12 @@ pub enum Place {
         /// The id of the last one.
         id: Option<String>,
     },
+}
+
+impl Hint for InputError {
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
 }
 
 impl InputError {

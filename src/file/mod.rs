@@ -10,7 +10,7 @@ mod stale;
 mod target;
 mod temporary;
 
-pub use error::{FileError, hint};
+pub use error::{FileError, remedy};
 pub use staged::{Keep, Staged, replace};
 pub use target::{Existing, check_target, create, create_folder, open};
 pub use temporary::{TemporaryFolder, remove_temporary};

@@ -3,6 +3,7 @@
 use super::{
     Dataset, LongSequences, OptionMap, OutputFormat, Problems, Thresholds, options::OptionReader,
 };
+use crate::alphabet::{N_SPECIAL_TOKENS, SHORTEST_SEQUENCE};
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 /// The options of one call of `embed`.
@@ -180,7 +181,7 @@ impl EmbedOptions {
         };
         let limit = dataset.policy.long_sequences.limit();
         let longest = dataset.policy.max_length.map_or(limit, |n| n.min(limit));
-        let room = budget.get().saturating_sub(SPECIAL_TOKENS);
+        let room = budget.get().saturating_sub(N_SPECIAL_TOKENS);
         let mut problems = Problems::default();
         if longest > room {
             problems.add_option(
@@ -188,7 +189,7 @@ impl EmbedOptions {
                 format!(
                     "`token_budget` is {budget}, but the dataset lets sequences of {longest} \
                      residues through, which are {} tokens with BOS and EOS",
-                    longest + SPECIAL_TOKENS
+                    longest + N_SPECIAL_TOKENS
                 ),
                 Some(format!(
                     "raise `token_budget`, or shorten sequences with `.long_sequences(\"{}\", \
@@ -230,10 +231,8 @@ impl EmbedOptions {
     }
 }
 
-/// BOS and EOS.
-const SPECIAL_TOKENS: usize = 2;
-/// One residue between BOS and EOS.
-const SMALLEST_BUDGET: i64 = 3;
+/// A batch holds the shortest sequence at least.
+const SMALLEST_BUDGET: i64 = SHORTEST_SEQUENCE as i64;
 /// Offsets into a batch are 32-bit.
 const LARGEST_BUDGET: i64 = 1 << 30;
 

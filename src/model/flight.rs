@@ -2,7 +2,8 @@
 
 use super::{Model, ModelError};
 use crate::{
-    batch::{PAD, PackedBatch, Row},
+    alphabet::PAD,
+    batch::{PackedBatch, Row},
     device::BatchMarks,
     ops::{self, Results, Tokens},
 };

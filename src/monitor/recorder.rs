@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     event::EventSender,
+    hint::Hint,
     meter::{Sample, Span, Stage, StageClock},
 };
 use std::{
@@ -153,8 +154,10 @@ impl RunRecorder {
             && let Err(error) = write(open)
         {
             *file = None;
-            self.events
-                .warn(format!("{error}; the run goes on without this file"));
+            self.events.warn(format!(
+                "{}; the run goes on without this file",
+                error.in_full()
+            ));
         }
     }
 }

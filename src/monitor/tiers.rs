@@ -2,6 +2,7 @@
 
 use super::sampler::encoder_idle;
 use crate::{
+    alphabet::N_SPECIAL_TOKENS,
     job::Thresholds,
     meter::{Activity, Bottleneck, Reading, Severity, Stage},
 };
@@ -31,8 +32,6 @@ pub struct RunFacts {
     pub is_packed: bool,
 }
 
-/// BOS and EOS.
-const FRAME_TOKENS: u64 = 2;
 /// Fewer batches than this say nothing about a run.
 const LEAST_BATCHES: u64 = 3;
 /// Batches of which the last, half empty one does not change the mean.
@@ -195,7 +194,7 @@ fn words(stage: Stage, span: &Reading, facts: &RunFacts) -> (String, String) {
                 1 => "1 reader delivers".to_owned(),
                 n => format!("{n} readers deliver"),
             };
-            let embedded = (counts.tokens - FRAME_TOKENS * counts.sequences) as f64;
+            let embedded = (counts.tokens - N_SPECIAL_TOKENS as u64 * counts.sequences) as f64;
             // What was read before the first batch came is not part of the span, as its time is not.
             // A small input was read before that as a whole.
             let read = match counts.residues {

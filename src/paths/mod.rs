@@ -8,13 +8,13 @@ mod destination;
 mod ours;
 mod register;
 mod role;
-mod target;
+mod writable;
 
 pub use destination::destination;
 pub use ours::check_ours;
 pub use register::{Claim, Register};
 pub use role::Role;
-pub use target::{check_in_place, check_target};
+pub use writable::{check_in_place, check_writable};
 
 use crate::{file::FileError, job::Problems};
 

@@ -24,6 +24,7 @@ use crate::{
     error::Error,
     event::{Event, EventSender},
     fasta::{self, Input},
+    hint::Hint,
     job::{Dataset, EmbedOptions},
     meter::QueueMeters,
     model::{Model, StagerOptions},
@@ -110,7 +111,7 @@ pub fn embed(
         tokens: summary.map_or(0, |summary| summary.tokens),
         seconds: start.elapsed().as_secs_f64(),
         output: summary.and_then(|summary| summary.output.clone()),
-        error: result.as_ref().err().map(ToString::to_string),
+        error: result.as_ref().err().map(Error::in_full),
     });
     result
 }

@@ -4,6 +4,7 @@ use super::{Host, ModelInfo, Record};
 use crate::{
     device::DeviceError,
     error::Error,
+    hint::Hint,
     job::{Dataset, EmbedOptions, ModelSpec},
     model::Model,
     paths::check_ours,
@@ -53,10 +54,11 @@ impl LiveHost {
     fn explain_cpu(&self, reason: &DeviceError) {
         match reason {
             DeviceError::NotBuilt(_) | DeviceError::NoDriver | DeviceError::NoGpu => {
-                tracing::info!("models run on the CPU: {reason}");
+                tracing::info!("models run on the CPU: {}", reason.in_full());
             }
             _ => self.context.events.warn(format!(
-                "the GPU cannot be used, so the model runs on the CPU: {reason}"
+                "the GPU cannot be used, so the model runs on the CPU: {}",
+                reason.in_full()
             )),
         }
     }
@@ -104,13 +106,13 @@ impl Host for LiveHost {
         let outcome = match &result {
             Ok(summary) => Ok(summary.clone()),
             Err(error) => Err(Failure {
-                error: error.to_string(),
+                error: error.in_full(),
                 so_far: self.context.so_far.take().map(Box::new),
             }),
         };
         // A run that went well stays one, also where its report cannot be written.
         if let Err(error) = self.report.add(title, outcome) {
-            self.context.events.warn(error.to_string());
+            self.context.events.warn(error.in_full());
         }
         result
     }
@@ -128,7 +130,7 @@ impl Host for LiveHost {
 impl Drop for LiveHost {
     fn drop(&mut self) {
         if let Err(error) = self.context.recorder.finish() {
-            self.context.events.warn(error.to_string());
+            self.context.events.warn(error.in_full());
         }
     }
 }

@@ -1,9 +1,7 @@
 //! What the calls of one script share.
 
 use super::{Host, Rehearsal, api::Failure, files::Files};
-use crate::{
-    cancel::CancelToken, error::Error, file::TemporaryFolder, job::Problems, paths::PathError,
-};
+use crate::{cancel::CancelToken, error::Error, file::TemporaryFolder, job::Problems};
 use rhai::{Dynamic, EvalAltResult, NativeCallContext};
 use std::{
     cell::{Cell, OnceCell, RefCell, RefMut},
@@ -141,8 +139,7 @@ impl Session {
             )));
         }
         if self.0.temporary.get().is_none() {
-            let folder = TemporaryFolder::new()
-                .map_err(|error| raise_error(PathError::from(error).into()))?;
+            let folder = TemporaryFolder::new().map_err(|error| raise_error(error.into()))?;
             self.0.temporary.get_or_init(|| folder);
         }
         let folder = self.0.temporary.get().expect("it was made just above");

@@ -1,7 +1,7 @@
 //! What holds for every input: nothing lost, nothing over budget, nothing too far from its place.
 
 use super::*;
-use crate::batch::{Row, encode};
+use crate::{alphabet::encode, batch::Row};
 use proptest::prelude::*;
 
 /// Residues of every kind, so that tokens of different records differ.
@@ -63,7 +63,7 @@ fn protein_lengths(n: usize) -> Vec<usize> {
 /// Budgets from tiny to larger than a window of records, and lengths that fit them.
 fn budget_and_lengths() -> impl Strategy<Value = (usize, Vec<usize>)> {
     (3usize..400).prop_flat_map(|token_budget| {
-        let any_length = 0..=token_budget - N_FRAME_TOKENS;
+        let any_length = 0..=token_budget - N_SPECIAL_TOKENS;
         let short = 0..=(token_budget / 20);
         let length = prop_oneof![any_length, short];
         (Just(token_budget), prop::collection::vec(length, 0..600))
@@ -160,7 +160,7 @@ fn windows_of_short_records_are_small() {
         packer.push(record(index, 0)).unwrap();
         most_waiting = most_waiting.max(packer.n_waiting());
     }
-    assert_eq!(most_waiting, 2 * 32_768 / N_FRAME_TOKENS - 1);
+    assert_eq!(most_waiting, 2 * 32_768 / N_SPECIAL_TOKENS - 1);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn what_waited_long_enough_leaves() {
     let mut n_batches_before = 0;
     for index in 1.. {
         let batches = packer
-            .push(record(index, token_budget - N_FRAME_TOKENS))
+            .push(record(index, token_budget - N_SPECIAL_TOKENS))
             .unwrap();
         if batches.iter().any(|batch| batch.rows[0].index == 0) {
             break;

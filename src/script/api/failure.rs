@@ -2,6 +2,7 @@
 
 use crate::{
     error::{Error, exit_code},
+    hint::Hint,
     monitor::MonitorError,
 };
 use rhai::plugin::*;
@@ -25,7 +26,7 @@ impl Failure {
         match *self.0 {
             ref bug if bug.exit_code() == exit_code::BUG => "bug",
             Error::Reader(_) => "reader",
-            Error::Sink(_) | Error::Report(_) => "output",
+            Error::Sink(_) | Error::File(_) | Error::Report(_) => "output",
             Error::Monitor(MonitorError::File(_)) => "output",
             ref other => match other.exit_code() {
                 exit_code::SCRIPT => "plan",
@@ -57,7 +58,7 @@ pub(super) mod failure_api {
     /// ```
     #[rhai_fn(get = "message", pure)]
     pub fn message(error: &mut Error) -> String {
-        error.error().to_string()
+        error.error().in_full()
     }
 
     /// Returns what kind of thing went wrong: `plan` (the script's options), `input`, `reader`,
@@ -80,12 +81,12 @@ pub(super) mod failure_api {
     /// Returns the message of the error.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(error: &mut Error) -> String {
-        error.error().to_string()
+        error.error().in_full()
     }
 
     /// Returns whether two errors say the same.
     #[rhai_fn(name = "==", pure)]
     pub fn equals(a: &mut Error, b: Error) -> bool {
-        a.error().to_string() == b.error().to_string()
+        a.error().in_full() == b.error().in_full()
     }
 }

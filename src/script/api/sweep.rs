@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     error::Error,
+    hint::Hint,
     job::{OptionMap, Problems, SweepPlan},
     paths::Role,
     report::{Better, ReportError, Row, RunSummary, Sweep as Table},
@@ -191,7 +192,7 @@ pub(super) fn message(error: &EvalAltResult) -> String {
 
 fn thrown_message(thrown: &Dynamic) -> String {
     if let Some(failure) = thrown.read_lock::<Failure>() {
-        return failure.error().to_string();
+        return failure.error().in_full();
     }
     let message = thrown
         .read_lock::<Map>()
