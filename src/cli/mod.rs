@@ -8,6 +8,7 @@ mod check;
 mod definitions;
 mod ending;
 mod exec;
+mod script;
 mod stack;
 mod usage;
 
@@ -59,16 +60,12 @@ pub fn run() -> ExitCode {
         panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
     }
     let command = || match &cli.command {
-        Command::Exec {
-            script,
-            records,
-            args,
-        } => stack::with_room(|| exec::exec(&cli.global, &console, script, records, args)),
-        Command::Check {
-            script,
-            records,
-            args,
-        } => stack::with_room(|| check::check(&cli.global, &console, script, records, args)),
+        Command::Exec(script) => {
+            stack::with_room(|| exec::exec(&cli.global, &console, &script.named()))
+        }
+        Command::Check(script) => {
+            stack::with_room(|| check::check(&cli.global, &console, &script.named()))
+        }
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&cli.global, &console, output.as_deref())
         }

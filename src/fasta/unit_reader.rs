@@ -11,8 +11,8 @@ use super::{
     record::Outcome,
     residues::{Refusal, Residues},
     section::Section,
-    text::Text,
     unit::Unit,
+    unit_text::UnitText,
 };
 use crate::job::RecordPolicy;
 use std::{
@@ -44,7 +44,7 @@ impl UnitReader {
     /// A fault is returned if the file cannot be read, is not the one that it was when the run
     /// began, or if its text does not begin as FASTA does.
     pub fn open(unit: &Unit, policy: RecordPolicy) -> Result<Self, Fault> {
-        let text = Text::open(unit)?;
+        let text = UnitText::open(unit)?;
         let mut reader = Self {
             section: Section::new(text.content, text.range.start, text.range.end),
             policy,

@@ -312,6 +312,7 @@ impl Pooling {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
     use crate::job::OptionValue::{self, *};
 
     fn read(options: &[(&str, OptionValue)]) -> Result<EmbedOptions, String> {
@@ -319,7 +320,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect();
-        EmbedOptions::from_map(map).map_err(|problems| problems.to_string())
+        EmbedOptions::from_map(map).map_err(|problems| problems.in_full())
     }
 
     #[test]

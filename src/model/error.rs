@@ -1,6 +1,6 @@
 //! What can be wrong with a model or its weights.
 
-use crate::{alphabet::VocabularyError, device::DeviceError, hint::Hint};
+use crate::{alphabet::VocabularyError, device::DeviceError, file::Home, hint::Hint};
 use std::{fmt, path::PathBuf};
 
 /// What can be wrong with a model or its weights.
@@ -23,7 +23,7 @@ pub enum ModelError {
         /// What the script names.
         source_text: String,
         /// What a shell would have made of it.
-        home: PathBuf,
+        home: Home,
     },
     /// No folder of this name, and an id of the Hub that is not in the local cache.
     #[error(
@@ -203,7 +203,10 @@ impl Hint for ModelError {
                      `facebook/esm2_t12_35M_UR50D`"
                 )
             })),
-            Self::Tilde { home, .. } => Some(format!("write the whole path, `{}`", home.display())),
+            Self::Tilde { home, .. } => Some(match home {
+                Home::Own(Some(path)) => format!("write the whole path, `{path}`"),
+                Home::Own(None) | Home::OfUser => "write the whole path".to_owned(),
+            }),
             Self::NotDownloaded { id, .. } => {
                 let address = format!("https://huggingface.co/{id}/resolve/main");
                 Some(format!(

@@ -82,6 +82,7 @@ fn bad(path: &Path, reason: impl Into<Reason>) -> ModelError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
     use std::{fs, os::unix::fs::symlink};
 
     #[test]
@@ -90,7 +91,7 @@ mod tests {
         let path = folder.path().join("vocab.txt");
         let check = |content: &[u8], expect: &str| {
             fs::write(&path, content).expect("written");
-            let error = read(&path, 100).expect_err("refused").to_string();
+            let error = read(&path, 100).expect_err("refused").in_full();
             assert!(error.contains(expect), "{error}");
         };
         check(&[b'a'; 101], "more than 100 bytes");

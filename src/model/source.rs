@@ -1,7 +1,7 @@
 //! From the name of a model to its folder.
 
 use super::{ModelError, error::Reason, foreign, plain_file};
-use crate::job::nearest;
+use crate::{file::Home, job::nearest};
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
@@ -37,7 +37,7 @@ pub(super) fn locate(source: &str) -> Result<PathBuf, ModelError> {
             }
         }
     }
-    if let Some(home) = home_meant(source) {
+    if let Some(home) = Home::of(source) {
         return Err(ModelError::Tilde {
             source_text: source.to_owned(),
             home,
@@ -102,18 +102,6 @@ fn with_config(folder: &Path) -> Result<PathBuf, ModelError> {
         folder: folder.to_path_buf(),
         found: foreign::in_the_folder(folder),
     })
-}
-
-/// What a shell would have made of a name that begins with `~`.
-fn home_meant(source: &str) -> Option<PathBuf> {
-    let rest = source.strip_prefix('~')?;
-    let home = PathBuf::from(env::var_os("HOME")?);
-    match rest.strip_prefix('/') {
-        Some(rest) => Some(home.join(rest)),
-        None if rest.is_empty() => Some(home),
-        // The home of another user.
-        None => Some(home.parent()?.join(rest)),
-    }
 }
 
 /// Whether a name that could be an id of the Hub is meant as a path: the folder that it would be in is

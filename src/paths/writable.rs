@@ -1,7 +1,10 @@
 //! Whether a file could be written where a path leads.
 
-use super::{PathError, destination::destination};
-use crate::{file::FileError, job::Problems};
+use super::PathError;
+use crate::{
+    file::{FileError, destination},
+    job::Problems,
+};
 use nix::{
     errno::Errno,
     unistd::{AccessFlags, access},

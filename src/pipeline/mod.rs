@@ -127,7 +127,7 @@ fn run(
     let started = SystemTime::now();
     let plan = Plan::new(model, dataset, options, &context.events)?;
     let inputs = fasta::resolve(&dataset.sources)?;
-    let input_bytes = inputs.iter().map(|input| input.size_bytes).sum();
+    let input_bytes = inputs.iter().map(Input::size_bytes).sum();
     let (sink, mut rejects) = files(&plan, model, dataset, options)?;
     context.events.send(Event::RunStarted {
         inputs: dataset.sources.join(", "),
@@ -293,7 +293,7 @@ fn monitor_plan(
             peak_flops: gpu.and_then(|(name, _)| peak_flops(name, model.dtype())),
             n_readers: options.readers.get(),
             n_inputs: inputs.len(),
-            is_stream: inputs.iter().any(|input| input.identity.is_none()),
+            is_stream: inputs.iter().any(Input::is_stream),
             is_shareable: inputs.iter().any(Input::is_shareable),
             has_overlap: options.overlap,
             token_budget: plan.token_budget.get(),

@@ -134,7 +134,7 @@ impl Pool {
 
     /// Refuses to read a pipe for a second time, when it would be empty.
     fn take_streams(&mut self, inputs: &[Input]) -> Result<(), ReaderError> {
-        for input in inputs.iter().filter(|input| input.identity.is_none()) {
+        for input in inputs.iter().filter(|input| input.is_stream()) {
             if !self.read_streams.insert(input.path.clone()) {
                 return Err(ReaderError::Input(InputError::new(
                     &input.name,

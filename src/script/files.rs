@@ -4,11 +4,10 @@ use super::host::Record;
 use crate::{
     error::Error,
     fasta,
+    file::destination,
     job::{Dataset, EmbedOptions, Problem, Problems, SweepPlan, check_file_name, rejects_beside},
     monitor,
-    paths::{
-        Claim, PathError, Register, Role, check_in_place, check_ours, check_writable, destination,
-    },
+    paths::{Claim, PathError, Register, Role, check_in_place, check_ours, check_writable},
 };
 use std::{
     collections::{BTreeSet, HashMap},

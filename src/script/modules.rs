@@ -4,10 +4,7 @@ use super::{
     session::{Session, raise_error},
     source::{self, Sources},
 };
-use crate::{
-    job::Problems,
-    paths::{Role, destination},
-};
+use crate::{file::destination, job::Problems, paths::Role};
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 use std::{
     cell::RefCell,

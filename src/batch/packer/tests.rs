@@ -1,7 +1,7 @@
 //! What holds for every input: nothing lost, nothing over budget, nothing too far from its place.
 
 use super::*;
-use crate::{alphabet::encode, batch::Row};
+use crate::{alphabet::encode, batch::Row, hint::Hint};
 use proptest::prelude::*;
 
 /// Residues of every kind, so that tokens of different records differ.
@@ -189,9 +189,9 @@ fn a_record_over_budget_is_refused_with_the_remedy() {
     packer.push(record(0, 98)).unwrap();
     let error = packer.push(record(1, 99)).unwrap_err();
     let expected = "record 2 (`p1`) needs 101 tokens, two more than its residues, and token_budget \
-                    is 100 (raise token_budget to 101 or more, or embed only the first residues \
+                    is 100 (raise `token_budget` to 101 or more, or embed only the first residues \
                     with `long_sequences(\"truncate\", 98)`)";
-    assert_eq!(error.to_string(), expected);
+    assert_eq!(error.in_full(), expected);
     // The record was not taken in: the next one gets its index.
     packer.push(record(2, 1)).unwrap();
     let indices = |batch: &PackedBatch| batch.rows.iter().map(|row| row.index).collect::<Vec<_>>();

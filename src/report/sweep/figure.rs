@@ -129,6 +129,7 @@ impl Better {
 mod tests {
     use super::super::tests::summary;
     use super::*;
+    use crate::hint::Hint;
 
     #[test]
     fn every_number_of_a_run_is_a_figure() {
@@ -147,7 +148,7 @@ mod tests {
     #[test]
     fn unknown_figures_name_the_nearest() {
         let check = |name: &str, expect: &str| {
-            let problems = Better::of(name).unwrap_err().to_string();
+            let problems = Better::of(name).unwrap_err().in_full();
             assert!(problems.contains(expect), "{problems}");
         };
         check("token_per_sec", "did you mean `tokens_per_sec`?");

@@ -9,8 +9,8 @@ mod pause;
 mod place;
 mod record;
 mod run;
+mod string;
 mod sweep;
-mod text;
 mod value;
 mod watching;
 
@@ -36,7 +36,7 @@ pub(super) const TYPES: [&str; 7] = [
 /// flow order.
 pub(super) fn register(engine: &mut Engine) {
     engine
-        .register_global_module(exported_module!(text::text_api).into())
+        .register_global_module(exported_module!(string::string_api).into())
         .register_global_module(exported_module!(failure::failure_api).into())
         .register_global_module(exported_module!(record::record_api).into())
         .register_global_module(exported_module!(pause::pause_api).into())

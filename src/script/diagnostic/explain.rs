@@ -8,11 +8,12 @@ use super::{
 use crate::{
     job::Problem,
     script::{api::Failure, modules::SHIPPED, source::Sources},
+    text::without_middle,
 };
 use rhai::{Dynamic, Engine, EvalAltResult, LexError, ParseErrorType, Position};
 use std::rc::Rc;
 
-/// Characters of a message at most.
+/// Characters of a message at most: what a script throws can be of any length.
 const MOST_MESSAGE_CHARS: usize = 4_000;
 
 /// What an error is explained with.
@@ -75,7 +76,7 @@ pub(in crate::script) fn diagnose(mut error: EvalAltResult, origin: &Origin<'_>)
     callers.reverse();
     places.append(&mut callers);
     Diagnostic {
-        message: cut(&finding.message),
+        message: without_middle(&finding.message, MOST_MESSAGE_CHARS).into_owned(),
         exit_code: finding.exit_code,
         places,
         hints: finding.hints,
@@ -101,20 +102,6 @@ impl Stop {
     fn habit(&self) -> Option<String> {
         habit::hint(&self.text, self.offset?)
     }
-}
-
-/// A message that a script threw, or with a name in it, can be of any length. What is wrong with a name
-/// stands behind it.
-fn cut(message: &str) -> String {
-    let mut chars = message.char_indices();
-    if chars.clone().nth(MOST_MESSAGE_CHARS).is_none() {
-        return message.to_owned();
-    }
-    let half = MOST_MESSAGE_CHARS / 2;
-    let (Some((head, _)), Some((tail, _))) = (chars.clone().nth(half), chars.nth_back(half)) else {
-        return message.to_owned();
-    };
-    format!("{} … {}", &message[..head], &message[tail..])
 }
 
 fn place(

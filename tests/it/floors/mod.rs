@@ -23,7 +23,7 @@ const HOUSE: &[Room] = &[
     ("event", 0, &["meter"]),
     ("file", 0, &["hint"]),
     ("hint", 0, &[]),
-    ("job", 0, &["alphabet", "hint"]),
+    ("job", 0, &["alphabet", "file", "hint"]),
     ("paths", 0, &["file", "hint", "job", "meter"]),
     ("queue", 0, &["meter"]),
     ("text", 0, &[]),

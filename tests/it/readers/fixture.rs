@@ -5,6 +5,7 @@ use runner::{
     cancel::{Abandonment, CancelToken},
     event::{Event, EventSender},
     fasta::{Outcome, resolve},
+    hint::Hint,
     job::{LongSequences, RecordPolicy, ResiduePolicy},
     meter::{Meters, QueueMeters, StageClock},
     reader::{Pool, ReadRequest, ReaderError},
@@ -144,7 +145,7 @@ impl Fixture {
     pub fn check_failure(&self, script: &str, parts: &[&str]) {
         let mut pool = Pool::with_program(self.wrapper(script)).with_handshake_time(SHORT);
         let reading = self.read(&mut pool, 2, SHORT);
-        let message = reading.result.unwrap_err().to_string();
+        let message = reading.result.unwrap_err().in_full();
         for part in parts {
             assert!(message.contains(part), "`{part}` in: {message}");
         }
