@@ -13,6 +13,8 @@
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `sweeps`: parameter sweeps.
+//!
+//! `run` is no test: it has what runs in the process of a test need.
 
 mod bottlenecks;
 mod embeddings;
@@ -23,6 +25,7 @@ mod parquet;
 mod paths;
 mod pipeline;
 mod readers;
+mod run;
 mod scripts;
 mod sweeps;
 mod watching;

@@ -1,6 +1,7 @@
 //! A FASTA file and the readers that read it.
 
 use crate::RUNNER;
+use crate::run::real_pool;
 use runner::{
     cancel::{Abandonment, CancelToken},
     event::{Event, EventSender},
@@ -157,10 +158,6 @@ impl Fixture {
 pub const CUT: &str = "\"$REAL\" \"$@\" | stdbuf -o0 head -c 700000";
 pub const LONG: Duration = Duration::from_secs(60);
 pub const SHORT: Duration = Duration::from_secs(1);
-
-pub fn real_pool() -> Pool {
-    Pool::with_program(PathBuf::from(RUNNER))
-}
 
 pub fn failure(event: &Event) -> Option<String> {
     match event {
