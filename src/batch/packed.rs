@@ -124,11 +124,4 @@ impl PackedBatch {
             .windows(2)
             .map(|pair| pair[0] as usize..pair[1] as usize)
     }
-
-    /// Positions that restart at 0 with each sequence, `[T]`.
-    pub fn position_ids(&self) -> Vec<i32> {
-        self.ranges()
-            .flat_map(|range| 0..range.len() as i32)
-            .collect()
-    }
 }

@@ -132,11 +132,6 @@ impl Packer {
         self.pack(false)
     }
 
-    /// Records taken in and not yet given out.
-    pub fn n_waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
     fn window_is_full(&self) -> bool {
         // Dividing cannot overflow where multiplying the budget could.
         let n_budgets = self.n_waiting_tokens / self.token_budget;

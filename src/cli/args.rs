@@ -43,7 +43,7 @@ pub(super) struct ScriptArgs {
     #[arg(last = true)]
     args: Vec<String>,
     #[command(flatten)]
-    records: Records,
+    measurements: Measurements,
 }
 
 impl ScriptArgs {
@@ -52,7 +52,7 @@ impl ScriptArgs {
         NamedScript {
             path: &self.script,
             args: &self.args,
-            records: &self.records,
+            measurements: &self.measurements,
         }
     }
 }
@@ -60,7 +60,7 @@ impl ScriptArgs {
 /// Files that runs write about themselves. Scripts can ask for the same.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Measurements")]
-pub(super) struct Records {
+pub(super) struct Measurements {
     /// Keep a page about all runs, with charts and what held each of them back
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
@@ -75,7 +75,7 @@ pub(super) struct Records {
     prometheus: Option<PathBuf>,
 }
 
-impl Records {
+impl Measurements {
     /// What to write, and where.
     pub(super) fn files(&self) -> Vec<(Record, PathBuf)> {
         let files = [

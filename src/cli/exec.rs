@@ -5,9 +5,10 @@ use crate::{
     monitor::Recorder,
     pipeline::Context,
     progress::{Console, Progress},
-    reader::Pool,
+    reader::{PROGRAM_VARIABLE, Pool},
     script::LiveHost,
 };
+use std::env;
 
 /// Runs a script and returns the exit code.
 pub(super) fn exec(global: &Global, console: &Console, script: &NamedScript<'_>) -> u8 {
@@ -16,7 +17,10 @@ pub(super) fn exec(global: &Global, console: &Console, script: &NamedScript<'_>)
         let (shown, events) = Progress::start(global.style(), console);
         progress = Some(shown);
         let context = Context {
-            readers: Pool::new(),
+            readers: match env::var_os(PROGRAM_VARIABLE) {
+                Some(program) => Pool::with_program(program.into()),
+                None => Pool::new(),
+            },
             n_runs: 0,
             so_far: None,
             recorder: Recorder::default(),

@@ -1,6 +1,6 @@
 //! The script of a command, read and run.
 
-use super::args::{Global, Records};
+use super::args::{Global, Measurements};
 use crate::{
     cancel::CancelToken,
     progress::Console,
@@ -14,7 +14,7 @@ pub(super) struct NamedScript<'a> {
     /// What it finds in `args`.
     pub(super) args: &'a [String],
     /// What its runs write about themselves.
-    pub(super) records: &'a Records,
+    pub(super) measurements: &'a Measurements,
 }
 
 impl NamedScript<'_> {
@@ -38,7 +38,7 @@ impl NamedScript<'_> {
             Err(diagnostic) => Err(ScriptError::Failed(Box::new(diagnostic))),
             Ok(script) => {
                 let host = host(&script, &cancel);
-                script::run(&script, &self.records.files(), host, output, cancel)
+                script::run(&script, &self.measurements.files(), host, output, cancel)
             }
         })
     }

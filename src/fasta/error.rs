@@ -34,7 +34,7 @@ pub struct InputError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Where in the unit.
-    pub place: Place,
+    pub place: FaultPlace,
     /// What is wrong.
     pub message: String,
     /// How to mend it.
@@ -43,7 +43,7 @@ pub struct Fault {
 
 /// A place in a work unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Place {
+pub enum FaultPlace {
     /// The file as a whole.
     File,
     /// One record.
@@ -88,7 +88,7 @@ impl Fault {
     /// A fault of the file as a whole.
     pub fn of_file(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
-            place: Place::File,
+            place: FaultPlace::File,
             message: message.into(),
             hint: Some(hint.into()),
         }
@@ -98,15 +98,15 @@ impl Fault {
     /// and the id of the last of them.
     pub fn locate(self, file: &str, n_records_before: u64, last_id: Option<&str>) -> InputError {
         let record = match self.place {
-            Place::File => None,
-            Place::Record { index, id } => {
+            FaultPlace::File => None,
+            FaultPlace::Record { index, id } => {
                 let ordinal = n_records_before + index + 1;
                 Some(format!(
                     "record {ordinal} (`{}`)",
                     shortened(&id, MOST_ID_CHARACTERS)
                 ))
             }
-            Place::After { n_records, id } => Some(
+            FaultPlace::After { n_records, id } => Some(
                 match (n_records_before + n_records, id.as_deref().or(last_id)) {
                     (0, _) => "before the end of the first record".to_owned(),
                     (n, Some(id)) => {

@@ -18,9 +18,9 @@ mod pattern;
 mod plan;
 mod remarks;
 mod residues;
-mod section;
 mod source;
 mod unit;
+mod unit_lines;
 mod unit_reader;
 mod unit_text;
 
@@ -31,7 +31,7 @@ mod tests;
 
 pub use character::{Character, Characters};
 pub use compression::Compression;
-pub use error::{Fault, InputError, Place};
+pub use error::{Fault, FaultPlace, InputError};
 pub use identity::Identity;
 pub use input::{Input, InputKind, resolve};
 pub use oddity::{Oddity, Remark};

@@ -2,7 +2,7 @@
 
 use super::{
     compression::{self, Compression, bgzip_block_len},
-    error::{Fault, Place},
+    error::{Fault, FaultPlace},
     identity::Identity,
     input::{Input, InputKind},
     unit::{Extent, Unit},
@@ -293,7 +293,7 @@ impl Blocks {
 /// A fault that shows when all records before it have been read.
 fn after_last_record(message: String, hint: &str) -> Fault {
     Fault {
-        place: Place::After {
+        place: FaultPlace::After {
             n_records: 0,
             id: None,
         },

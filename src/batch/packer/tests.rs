@@ -31,7 +31,7 @@ fn pack(token_budget: usize, lengths: &[usize]) -> Vec<PackedBatch> {
         batches.extend(packer.push(record).unwrap());
     }
     batches.extend(packer.finish());
-    assert_eq!(packer.n_waiting(), 0);
+    assert_eq!(packer.waiting.len(), 0);
     batches
 }
 
@@ -158,7 +158,7 @@ fn windows_of_short_records_are_small() {
     let mut most_waiting = 0;
     for index in 0..200_000 {
         packer.push(record(index, 0)).unwrap();
-        most_waiting = most_waiting.max(packer.n_waiting());
+        most_waiting = most_waiting.max(packer.waiting.len());
     }
     assert_eq!(most_waiting, 2 * 32_768 / N_SPECIAL_TOKENS - 1);
 }
