@@ -33,6 +33,9 @@ pub mod pipeline;
 pub mod progress;
 pub mod report;
 
+// Third floor: what scripts ask for, done.
+pub mod host;
+
 // Top floor: the two doors, and the bell.
 pub mod cli;
 pub mod script;

@@ -1,7 +1,7 @@
 //! The command line.
 
 use super::script::NamedScript;
-use crate::{progress::Style, reader, script::Record};
+use crate::{host::Recording, progress::Style, reader};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::{io::IsTerminal, path::PathBuf};
 
@@ -43,7 +43,7 @@ pub(super) struct ScriptArgs {
     #[arg(last = true)]
     args: Vec<String>,
     #[command(flatten)]
-    measurements: Measurements,
+    recordings: Recordings,
 }
 
 impl ScriptArgs {
@@ -52,7 +52,7 @@ impl ScriptArgs {
         NamedScript {
             path: &self.script,
             args: &self.args,
-            measurements: &self.measurements,
+            recordings: &self.recordings,
         }
     }
 }
@@ -60,7 +60,7 @@ impl ScriptArgs {
 /// Files that runs write about themselves. Scripts can ask for the same.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Measurements")]
-pub(super) struct Measurements {
+pub(super) struct Recordings {
     /// Keep a page about all runs, with charts and what held each of them back
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
@@ -75,14 +75,14 @@ pub(super) struct Measurements {
     prometheus: Option<PathBuf>,
 }
 
-impl Measurements {
+impl Recordings {
     /// What to write, and where.
-    pub(super) fn files(&self) -> Vec<(Record, PathBuf)> {
+    pub(super) fn files(&self) -> Vec<(Recording, PathBuf)> {
         let files = [
-            (Record::Report, &self.report),
-            (Record::Metrics, &self.metrics),
-            (Record::Trace, &self.trace),
-            (Record::Prometheus, &self.prometheus),
+            (Recording::Report, &self.report),
+            (Recording::Metrics, &self.metrics),
+            (Recording::Trace, &self.trace),
+            (Recording::Prometheus, &self.prometheus),
         ];
         files
             .into_iter()

@@ -2,8 +2,8 @@
 
 use super::{args::Global, ending, script::NamedScript};
 use crate::{
+    host::{Rehearsal, Seen},
     progress::Console,
-    script::{Rehearsal, Seen},
     text::printable,
 };
 use serde_json::json;

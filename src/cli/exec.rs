@@ -2,11 +2,11 @@
 
 use super::{args::Global, ending, script::NamedScript};
 use crate::{
+    host::LiveHost,
     monitor::Recorder,
     pipeline::Context,
     progress::{Console, Progress},
     reader::{PROGRAM_VARIABLE, Pool},
-    script::LiveHost,
 };
 use std::env;
 
@@ -22,7 +22,6 @@ pub(super) fn exec(global: &Global, console: &Console, script: &NamedScript<'_>)
                 None => Pool::new(),
             },
             n_runs: 0,
-            so_far: None,
             recorder: Recorder::default(),
             events,
             cancel: cancel.clone(),

@@ -1,10 +1,11 @@
 //! The script of a command, read and run.
 
-use super::args::{Global, Measurements};
+use super::args::{Global, Recordings};
 use crate::{
     cancel::CancelToken,
+    host::Host,
     progress::Console,
-    script::{self, Finished, Host, Script, ScriptError},
+    script::{self, Finished, Script, ScriptError},
 };
 use std::path::Path;
 
@@ -14,7 +15,7 @@ pub(super) struct NamedScript<'a> {
     /// What it finds in `args`.
     pub(super) args: &'a [String],
     /// What its runs write about themselves.
-    pub(super) measurements: &'a Measurements,
+    pub(super) recordings: &'a Recordings,
 }
 
 impl NamedScript<'_> {
@@ -38,7 +39,7 @@ impl NamedScript<'_> {
             Err(diagnostic) => Err(ScriptError::Failed(Box::new(diagnostic))),
             Ok(script) => {
                 let host = host(&script, &cancel);
-                script::run(&script, &self.measurements.files(), host, output, cancel)
+                script::run(&script, &self.recordings.files(), host, output, cancel)
             }
         })
     }

@@ -1,9 +1,9 @@
 //! The text of a work unit, decompressed.
 
 use super::{
-    compression::{self, Compression, bgzip_block_len},
+    compression::{Compression, Surplus, bgzip_block_len},
     error::Fault,
-    members::Surplus,
+    members,
     unit::{Extent, Unit},
 };
 use nix::fcntl::OFlag;
@@ -76,7 +76,7 @@ impl UnitText {
         };
         let (content, range, compression): (Box<dyn Read + Send>, _, _) = match unit.extent {
             Extent::Whole => {
-                let (text, compression) = compression::decode(counted)?;
+                let (text, compression) = members::decode(counted)?;
                 (text, 0..u64::MAX, compression)
             }
             Extent::Plain { start, end } => (Box::new(counted), start..end, Compression::None),

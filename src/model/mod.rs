@@ -338,6 +338,14 @@ impl Model {
     pub fn weights_hash(&self) -> Result<&str, ModelError> {
         self.fingerprint.get()
     }
+
+    /// Gives the memory that the model has on its device back to the driver.
+    pub fn unload(self) {
+        drop(self.encoder);
+        if let Some(chosen) = &self.chosen {
+            device::release_unused(chosen);
+        }
+    }
 }
 
 /// The number format to compute in: the one asked for, else bf16 on a GPU and f32 on the CPU.

@@ -12,6 +12,7 @@
 mod collect;
 mod conservation;
 mod encode;
+mod failure;
 mod fingerprint;
 mod pack;
 mod plan;
@@ -50,6 +51,7 @@ use std::{
 use write::Writing;
 
 pub use crate::monitor::Notice;
+pub use failure::RunFailure;
 pub use watcher::{Unwatched, Watcher};
 
 /// What the calls of `embed` of one script share.
@@ -58,8 +60,6 @@ pub struct Context {
     pub readers: Pool,
     /// Calls of `embed` so far.
     pub n_runs: u64,
-    /// The figures of the last run until it failed, if it did and had begun.
-    pub so_far: Option<RunSummary>,
     /// Where measurements go.
     pub recorder: Recorder,
     /// Where the stations tell what happens.
@@ -99,10 +99,9 @@ pub fn embed(
     dataset: &Dataset,
     options: &EmbedOptions,
     watcher: &mut dyn Watcher,
-) -> Result<RunSummary, Error> {
+) -> Result<RunSummary, RunFailure> {
     let start = Instant::now();
     context.n_runs += 1;
-    context.so_far = None;
     let events = context.events.clone();
     let result = run(context, model, dataset, options, watcher, start);
     let summary = result.as_ref().ok();
@@ -111,7 +110,7 @@ pub fn embed(
         tokens: summary.map_or(0, |summary| summary.tokens),
         seconds: start.elapsed().as_secs_f64(),
         output: summary.and_then(|summary| summary.output.clone()),
-        error: result.as_ref().err().map(Error::in_full),
+        error: result.as_ref().err().map(|failure| failure.error.in_full()),
     });
     result
 }
@@ -123,7 +122,7 @@ fn run(
     options: &EmbedOptions,
     watcher: &mut dyn Watcher,
     start: Instant,
-) -> Result<RunSummary, Error> {
+) -> Result<RunSummary, RunFailure> {
     let started = SystemTime::now();
     let plan = Plan::new(model, dataset, options, &context.events)?;
     let inputs = fasta::resolve(&dataset.sources)?;
@@ -241,8 +240,11 @@ fn run(
                 reader_restarts,
                 published: Published::default(),
             };
-            context.so_far = Some(ending.summary(model, &plan, dataset, options));
-            return Err(error);
+            let so_far = ending.summary(model, &plan, dataset, options);
+            return Err(RunFailure {
+                error,
+                so_far: Some(Box::new(so_far)),
+            });
         }
     };
 

@@ -23,13 +23,15 @@ mod pool;
 mod process;
 mod protocol;
 mod records;
+mod request;
 mod slot;
 
 pub use child::run;
 pub use error::ReaderError;
 pub use gpu::GpuView;
-pub use pool::{Pool, ReadRequest};
+pub use pool::Pool;
 pub use records::Records;
+pub use request::ReadRequest;
 
 /// The hidden subcommand that makes this program a reader.
 pub const SUBCOMMAND: &str = "__reader";

@@ -4,43 +4,15 @@ use super::{
     driver::Driver,
     error::ReaderError,
     records::Records,
+    request::ReadRequest,
     slot::{ReadPlan, Slot},
 };
-use crate::{
-    cancel::{Abandonment, CancelToken},
-    event::EventSender,
-    fasta::{Input, InputError},
-    job::RecordPolicy,
-    meter::Meters,
-};
-use std::{collections::HashSet, env, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use crate::fasta::{Input, InputError};
+use std::{collections::HashSet, env, path::PathBuf, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// Starting a program can take longer than reading a frame, on a network file system for example.
 const LEAST_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-
-/// What to read, and how.
-pub struct ReadRequest {
-    /// The files, in input order.
-    pub inputs: Vec<Input>,
-    /// What the readers do with each record.
-    pub policy: RecordPolicy,
-    /// Records to read at most, the rejected ones included.
-    pub take: Option<u64>,
-    /// Subprocesses to use.
-    pub readers: NonZeroUsize,
-    /// How long a reader may take over its next frame before it counts as hung. A reader of a pipe
-    /// may take as long as the pipe's writer.
-    pub timeout: Duration,
-    /// Where to tell what readers do; it has a clock for each of them.
-    pub meters: Arc<Meters>,
-    /// Where to tell what happens.
-    pub events: EventSender,
-    /// Told to stop?
-    pub cancel: CancelToken,
-    /// Does nobody want the records any more? Then they end, as if the input did.
-    pub abandonment: Abandonment,
-}
 
 /// Reader subprocesses that stay alive between reads. Dropping it ends them.
 pub struct Pool {
@@ -105,7 +77,7 @@ impl Pool {
         for slot in &self.plans[..request.readers.get()] {
             slot.send(plan.clone()).map_err(|_| ReaderError::Lost)?;
         }
-        Ok(Records::new(self, request, assignments, abandoned))
+        Ok(Records::new(request, assignments, abandoned))
     }
 
     /// Makes sure that there are at least `n_readers` slots.

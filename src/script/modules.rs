@@ -1,7 +1,8 @@
 //! `import`: modules beside the script, then the ones that ship with the program.
 
 use super::{
-    session::{Session, raise_error},
+    failure::{RhaiResultOf, raise_error},
+    session::Session,
     source::{self, Sources},
 };
 use crate::{file::destination, job::Problems, paths::Role};
@@ -11,8 +12,6 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
 };
-
-type RhaiResultOf<T> = Result<T, Box<EvalAltResult>>;
 
 /// The modules that ship with the program, by the name to import. They are part of the binary, so
 /// that it can be copied anywhere.

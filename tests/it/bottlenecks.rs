@@ -164,7 +164,8 @@ fn embed(
     let model = mock_model(setup.mock);
     let mut context = context(setup.pool, setup.recorder, setup.events);
     let dataset = Dataset::new(vec![input.to_string_lossy().into_owned()]);
-    pipeline::embed(&mut context, &model, &dataset, options, watcher)
+    let run = pipeline::embed(&mut context, &model, &dataset, options, watcher);
+    run.map_err(|failure| failure.error)
 }
 
 /// Sequences of 20 to 380 residues, [`TOKENS`] together.

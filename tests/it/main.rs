@@ -6,6 +6,7 @@
 //! - `inputs`: what may be in a FASTA file, row by row of the README's table.
 //! - `readers`: subprocesses that die, hang or lie.
 //! - `embeddings`: the numbers, against HF transformers; on a GPU, too, where there is one.
+//! - `models`: when they are loaded and their memory is given back.
 //! - `pipeline`: the whole job: order, packing, conservation.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
@@ -21,6 +22,7 @@ mod embeddings;
 mod endings;
 mod floors;
 mod inputs;
+mod models;
 mod parquet;
 mod paths;
 mod pipeline;

@@ -33,7 +33,6 @@ pub fn context(readers: Pool, recorder: Recorder, events: EventSender) -> Contex
     Context {
         readers,
         n_runs: 0,
-        so_far: None,
         recorder,
         events,
         cancel: CancelToken::default(),

@@ -209,7 +209,7 @@ fn closures_follow_a_run_and_can_stop_it() {
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(
         stdout,
-        "true true true true\nstopped: enough\na closure that follows a run can neither load models, \
+        "true true true true\nstopped: enough\na closure that follows a run can neither load or unload models, \
          start runs nor ask for files\n",
         "{stderr}"
     );

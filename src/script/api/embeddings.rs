@@ -1,11 +1,13 @@
 //! `embeddings(...)`: Parquet files read back.
 
-use super::RhaiResultOf;
 use crate::{
     error::Error,
     paths::Role,
     report::Embeddings as Table,
-    script::session::{Session, raise, raise_error},
+    script::{
+        failure::{RhaiResultOf, raise, raise_error},
+        session::Session,
+    },
 };
 use rhai::{Array, FLOAT, INT, Map, plugin::*};
 use std::{path::Path, rc::Rc};

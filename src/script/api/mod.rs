@@ -1,25 +1,21 @@
 //! What scripts can say: one file a station.
 
 mod bottleneck;
+mod closures;
 mod dataset;
 mod embeddings;
 mod failure;
 mod model;
 mod pause;
 mod place;
-mod record;
+mod recording;
 mod run;
 mod string;
 mod sweep;
 mod value;
 mod watching;
 
-use rhai::{Engine, EvalAltResult, exported_module};
-
-pub(super) use failure::Failure;
-
-/// The result of a function that a script can call. The name is one that Rhai's definitions know.
-type RhaiResultOf<T> = Result<T, Box<EvalAltResult>>;
+use rhai::{Engine, exported_module};
 
 /// The names of the types that scripts handle.
 pub(super) const TYPES: [&str; 7] = [
@@ -38,7 +34,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine
         .register_global_module(exported_module!(string::string_api).into())
         .register_global_module(exported_module!(failure::failure_api).into())
-        .register_global_module(exported_module!(record::record_api).into())
+        .register_global_module(exported_module!(recording::recording_api).into())
         .register_global_module(exported_module!(pause::pause_api).into())
         .register_global_module(exported_module!(place::place_api).into())
         .register_global_module(exported_module!(sweep::sweep_api).into())

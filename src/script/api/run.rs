@@ -1,15 +1,16 @@
 //! `embed(...)` and the figures of a run.
 
 use super::{
-    RhaiResultOf, embeddings::ScriptEmbeddings as Embeddings, model::ScriptModel as Model,
-    value::option_map, watching::Closures,
+    closures::Closures, embeddings::ScriptEmbeddings as Embeddings, model::ScriptModel as Model,
+    value::option_map,
 };
 use crate::{
     error::Error,
     job::{Dataset, EmbedOptions},
     report::RunSummary,
     script::{
-        session::{Session, raise},
+        failure::{RhaiResultOf, raise},
+        session::Session,
         settings::RunSettings,
     },
     text::printable,
@@ -54,13 +55,18 @@ fn run_embed(
         let options = EmbedOptions::from_map(options);
         let options = session.files().certain_option("output", options)?;
         options.check_fits(dataset)?;
-        options.resolve_layers(model.info.n_layers)?;
+        options.resolve_layers(model.info().n_layers)?;
         session.files().run(dataset, &options)?;
-        let summary = host.embed(&model.spec, dataset, &options, &mut closures)?;
+        let summary = host.embed(model.handle(), dataset, &options, &mut closures)?;
         if let Some(output) = options.output.as_ref().filter(|_| host.is_rehearsal()) {
             session.files().rehearse(output, summary.hidden_size);
         }
-        let settings = RunSettings::new(&model.spec, model.info.n_layers, options, &summary);
+        let settings = RunSettings::new(
+            model.handle().spec(),
+            model.info().n_layers,
+            options,
+            &summary,
+        );
         Ok(Made { summary, settings })
     };
     match embed() {

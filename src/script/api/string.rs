@@ -1,7 +1,6 @@
 //! What scripts do with strings, where the engine would look at the size of a result too late.
 
-use super::RhaiResultOf;
-use crate::script::engine::MAX_STRING_BYTES;
+use crate::script::{failure::RhaiResultOf, limits::MAX_STRING_BYTES};
 use rhai::{ImmutableString, plugin::*};
 
 /// Replaces a pattern, of which there are `n_found` places of `n_bytes` bytes each, unless the text

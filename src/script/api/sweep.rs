@@ -1,7 +1,6 @@
 //! `sweep(...)`: a loop over parameters, as a table that is kept.
 
 use super::{
-    Failure, RhaiResultOf,
     run::ScriptRun as Run,
     value::{option_map, script_value},
 };
@@ -11,7 +10,10 @@ use crate::{
     job::{OptionMap, Problems, SweepPlan},
     paths::Role,
     report::{Better, ReportError, Row, RunSummary, Sweep as Table},
-    script::session::{Session, raise_error},
+    script::{
+        failure::{Failure, RhaiResultOf, message, raise_error},
+        session::Session,
+    },
     text::printable,
 };
 use rhai::{Array, FnPtr, INT, Map, plugin::*};
@@ -176,28 +178,6 @@ impl ScriptSweep {
         }
         write(&self.0.table.borrow(), Path::new(path)).map_err(file_error)
     }
-}
-
-/// What an error says, never nothing.
-pub(super) fn message(error: &EvalAltResult) -> String {
-    let text = match error.unwrap_inner() {
-        EvalAltResult::ErrorRuntime(thrown, _) => thrown_message(thrown),
-        other => other.to_string(),
-    };
-    match text.trim() {
-        "" => "an error without a message".to_owned(),
-        text => text.to_owned(),
-    }
-}
-
-fn thrown_message(thrown: &Dynamic) -> String {
-    if let Some(failure) = thrown.read_lock::<Failure>() {
-        return failure.error().in_full();
-    }
-    let message = thrown
-        .read_lock::<Map>()
-        .and_then(|map| map.get("message").map(ToString::to_string));
-    message.unwrap_or_else(|| thrown.to_string())
 }
 
 /// A row as scripts see it: `params`, and beside them all figures.

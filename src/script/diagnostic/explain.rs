@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     job::Problem,
-    script::{api::Failure, modules::SHIPPED, source::Sources},
+    script::{failure::Failure, modules::SHIPPED, source::Sources},
     text::without_middle,
 };
 use rhai::{Dynamic, Engine, EvalAltResult, LexError, ParseErrorType, Position};

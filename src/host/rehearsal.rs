@@ -1,12 +1,11 @@
 //! The host behind `runner check`: everything but the work.
 
-use super::{Host, ModelInfo, Record, rehearsed};
+use super::{Host, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed};
 use crate::{
     error::Error,
     fasta,
     job::{Dataset, DeviceChoice, Dtype, EmbedOptions, ModelSpec},
     model::{Config, Model},
-    pipeline::{Notice, Watcher},
     report::RunSummary,
 };
 use std::{cell::RefCell, collections::BTreeSet, ops::ControlFlow, path::Path, rc::Rc};
@@ -37,25 +36,31 @@ impl Rehearsal {
 }
 
 impl Host for Rehearsal {
-    fn load(&mut self, spec: &ModelSpec) -> Result<ModelInfo, Error> {
+    fn load(&mut self, spec: &ModelSpec) -> Result<ModelHandle, Error> {
         let config = Model::check(spec)?;
         self.seen.borrow_mut().models.insert(spec.source.clone());
-        Ok(info(spec, &config))
+        Ok(ModelHandle::new(spec, info(spec, &config)))
     }
+
+    fn unload(&mut self, _model: &ModelHandle) {}
 
     fn embed(
         &mut self,
-        spec: &ModelSpec,
+        model: &ModelHandle,
         dataset: &Dataset,
         options: &EmbedOptions,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
-        let config = Model::check(spec)?;
         let inputs = fasta::resolve(&dataset.sources)?;
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += inputs.len();
         seen.n_runs += 1;
-        let summary = rehearsed::summary(info(spec, &config), is_on_gpu(spec), dataset, options);
+        let summary = rehearsed::summary(
+            model.info().clone(),
+            is_on_gpu(model.spec()),
+            dataset,
+            options,
+        );
         let sample = summary.details.timeline.first().cloned();
         let notices = [
             sample.map(Box::new).map(Notice::Sample),
@@ -69,7 +74,7 @@ impl Host for Rehearsal {
         Ok(summary)
     }
 
-    fn record(&mut self, _record: Record, _path: &Path) {}
+    fn record(&mut self, _recording: Recording, _path: &Path) {}
 
     fn is_rehearsal(&self) -> bool {
         true

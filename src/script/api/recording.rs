@@ -1,14 +1,16 @@
 //! Files that runs write about themselves.
 
-use super::RhaiResultOf;
-use crate::script::{
-    host::Record,
-    session::{Session, raise_error},
+use crate::{
+    host::Recording,
+    script::{
+        failure::{RhaiResultOf, raise_error},
+        session::Session,
+    },
 };
 use rhai::plugin::*;
 use std::path::Path;
 
-fn record(context: &NativeCallContext, what: Record, path: &str) -> RhaiResultOf<()> {
+fn record(context: &NativeCallContext, what: Recording, path: &str) -> RhaiResultOf<()> {
     let session = Session::of(context);
     let mut host = session.host()?;
     let path = Path::new(path);
@@ -18,7 +20,7 @@ fn record(context: &NativeCallContext, what: Record, path: &str) -> RhaiResultOf
 }
 
 #[export_module]
-pub(super) mod record_api {
+pub(super) mod recording_api {
     use super::*;
 
     /// Keeps a page about all runs of the script in `path`: figures, charts over time, what held each
@@ -33,7 +35,7 @@ pub(super) mod record_api {
     /// ```
     #[rhai_fn(volatile, return_raw)]
     pub fn report(context: NativeCallContext, path: &str) -> RhaiResultOf<()> {
-        record(&context, Record::Report, path)
+        record(&context, Recording::Report, path)
     }
 
     /// Has runs write a line of measurements to `path` every ten batches, from the next run on: CSV
@@ -49,7 +51,7 @@ pub(super) mod record_api {
     /// ```
     #[rhai_fn(volatile, return_raw)]
     pub fn metrics(context: NativeCallContext, path: &str) -> RhaiResultOf<()> {
-        record(&context, Record::Metrics, path)
+        record(&context, Recording::Metrics, path)
     }
 
     /// Has runs write what every stage does when to `path`, from the next run on. Perfetto
@@ -64,7 +66,7 @@ pub(super) mod record_api {
     /// ```
     #[rhai_fn(volatile, return_raw)]
     pub fn trace(context: NativeCallContext, path: &str) -> RhaiResultOf<()> {
-        record(&context, Record::Trace, path)
+        record(&context, Recording::Trace, path)
     }
 
     /// Keeps the latest measurements in `path`, in the text format of Prometheus, for the textfile
@@ -78,6 +80,6 @@ pub(super) mod record_api {
     /// ```
     #[rhai_fn(volatile, return_raw)]
     pub fn prometheus(context: NativeCallContext, path: &str) -> RhaiResultOf<()> {
-        record(&context, Record::Prometheus, path)
+        record(&context, Recording::Prometheus, path)
     }
 }
