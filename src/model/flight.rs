@@ -76,6 +76,11 @@ impl Stager {
 }
 
 impl StagedBatch {
+    /// Tokens of the batch, BOS and EOS included.
+    pub fn n_tokens(&self) -> usize {
+        self.n_tokens
+    }
+
     /// Sequences in the batch.
     pub fn n_sequences(&self) -> usize {
         self.rows.len()

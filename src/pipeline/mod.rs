@@ -29,7 +29,7 @@ use crate::{
     job::{Dataset, EmbedOptions},
     meter::QueueMeters,
     model::{Model, StagerOptions},
-    monitor::{Monitor, MonitorPlan, Recorder, RunFacts, peak_flops},
+    monitor::{GpuFacts, LaneFacts, Monitor, MonitorPlan, Recorder, RunFacts, peak_flops},
     queue::bounded,
     reader::{Pool, ReadRequest},
     report::RunSummary,
@@ -183,8 +183,7 @@ fn run(
     let collecting = Collecting {
         in_flight: flight_receiver,
         rows: row_sender,
-        meters: monitor.meters().clone(),
-        batches: monitor.batches(),
+        lane: monitor.lane(0),
         events: context.events.clone(),
     };
     let writing = Writing {
@@ -285,14 +284,16 @@ fn monitor_plan(
     options: &EmbedOptions,
     inputs: &[Input],
 ) -> MonitorPlan {
-    let gpu = model.gpu();
+    let gpu = model.gpu().map(|(name, uuid)| GpuFacts {
+        uuid: uuid.to_owned(),
+        peak_flops: peak_flops(name, model.dtype()),
+    });
     MonitorPlan {
         run,
         name: format!("{} with {}", dataset.sources.join(", "), model.name()),
         facts: RunFacts {
             thresholds: options.thresholds,
-            is_gpu: gpu.is_some(),
-            peak_flops: gpu.and_then(|(name, _)| peak_flops(name, model.dtype())),
+            lanes: vec![LaneFacts { gpu }],
             n_readers: options.readers.get(),
             n_inputs: inputs.len(),
             is_stream: inputs.iter().any(Input::is_stream),
@@ -301,7 +302,6 @@ fn monitor_plan(
             token_budget: plan.token_budget.get(),
             is_packed: plan.packing,
         },
-        gpu_uuid: gpu.map(|(_, uuid)| uuid.to_owned()),
         hz: options.monitor_hz,
         metrics_every: options.metrics_every,
     }

@@ -6,8 +6,8 @@ use crate::{
     job::{Dataset, EmbedOptions, RecordPolicy},
     meter::Stage,
     model::Model,
-    monitor::Findings,
-    report::{GpuSummary, RunDetails, RunSummary, peak_memory_bytes},
+    monitor::{Findings, peak_memory_bytes},
+    report::{GpuSummary, RunDetails, RunSummary},
     sink::Published,
 };
 use std::{sync::Arc, time::SystemTime};

@@ -6,7 +6,6 @@
 mod details;
 mod embeddings;
 mod error;
-mod memory;
 mod page;
 mod record;
 mod summary;
@@ -16,7 +15,6 @@ mod table;
 pub use details::{LengthHistogram, RejectedRecord, RunDetails};
 pub use embeddings::Embeddings;
 pub use error::ReportError;
-pub use memory::{peak_memory_bytes, resident_memory_bytes};
 pub use page::{Failure, PageRun, page};
 pub use record::RunReport;
 pub use summary::{GpuSummary, RunSummary};

@@ -9,7 +9,7 @@ use flate2::{Compression, write::GzEncoder};
 use runner::{
     event::{Event, EventSender},
     job::{Dataset, Delays, EmbedOptions, Mock},
-    meter::{Bottleneck, Metric, Severity, Stage},
+    meter::{Bottleneck, Metric, Sample, Severity, Stage},
     monitor::Recorder,
     pipeline::{self, Notice, Unwatched, Watcher},
     reader::Pool,
@@ -363,6 +363,48 @@ fn spans_of_a_trace_fill_the_time_of_each_stage() {
     }
     let batches = events.iter().filter(|event| event["name"] == "batch");
     assert_eq!(batches.count() as u64, run.batches);
+}
+
+#[test]
+fn samples_count_the_batch_that_is_being_computed() {
+    // A batch takes 80 ms, so that a tenth of a second has the end of one or of two.
+    let tokens_per_sec = BUDGET as f64 / 0.08;
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("proteins.fa");
+    let text: String = fasta().split_inclusive('\n').take(800).collect();
+    fs::write(&input, text).unwrap();
+    let (events, _) = EventSender::channel();
+    let setup = Setup {
+        mock: Mock {
+            tokens_per_sec: Some(tokens_per_sec),
+            ..Mock::default()
+        },
+        ..Setup::fast(events)
+    };
+    let options = EmbedOptions {
+        token_budget: NonZeroUsize::new(BUDGET),
+        monitor_hz: 10.0,
+        ..EmbedOptions::default()
+    };
+    let run = embed(setup, &input, &mut Unwatched, &options).unwrap();
+    let samples = &run.details.timeline;
+    let of = |sample: &Sample, metric| sample.get(metric).unwrap();
+    let sum: f64 = samples
+        .iter()
+        .map(|sample| of(sample, Metric::TokensPerSec) * sample.interval())
+        .sum();
+    assert!((sum - run.tokens as f64).abs() < 1.0, "{sum}");
+    // How fast the device is shows when the first batch is done.
+    let rates: Vec<_> = samples[..samples.len() - 1]
+        .iter()
+        .skip_while(|sample| of(sample, Metric::Batches) == 0.0)
+        .skip(1)
+        .map(|sample| of(sample, Metric::TokensPerSec) / tokens_per_sec)
+        .collect();
+    assert!(rates.len() >= 10, "{rates:?}");
+    // On a busy machine some are of a device that had to wait. Whole batches would make it 0.8 or 1.6.
+    let near = rates.iter().filter(|rate| (*rate - 1.0).abs() < 0.15);
+    assert!(near.count() * 4 >= rates.len() * 3, "{rates:?}");
 }
 
 /// Keeps what it is told, and stops at the first bottleneck.

@@ -70,7 +70,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("minijinja", &["report"]),
     ("plotters", &["report"]),
     ("nvml_wrapper", &["monitor"]),
-    ("procfs", &["monitor"]),
+    ("procfs", &["monitor", "signal"]),
     ("indicatif", &["progress"]),
 ];
 

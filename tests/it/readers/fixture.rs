@@ -95,6 +95,7 @@ impl Fixture {
             meters: Arc::new(Meters::new(
                 Instant::now(),
                 readers,
+                1,
                 QueueMeters::default(),
                 |_, _| StageClock::default(),
             )),
