@@ -4,7 +4,7 @@ use super::{Host, ModelHandle, Recording, Watcher, models::Models};
 use crate::{
     error::Error,
     hint::Hint,
-    job::{Dataset, EmbedOptions, ModelSpec},
+    job::{EmbedPlan, ModelSpec},
     paths::check_ours,
     pipeline::{self, Context},
     report::{Failure, RunReport, RunSummary},
@@ -61,14 +61,17 @@ impl Host for LiveHost {
     fn embed(
         &mut self,
         model: &ModelHandle,
-        dataset: &Dataset,
-        options: &EmbedOptions,
+        plan: &EmbedPlan,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
         self.begin_recordings()?;
         let model = self.models.get(model)?;
-        let result = pipeline::embed(&mut self.context, model, dataset, options, watcher);
-        let title = format!("{} with {}", dataset.sources.join(", "), model.name());
+        let result = pipeline::embed(&mut self.context, model, plan, watcher);
+        let title = format!(
+            "{} with {}",
+            plan.dataset().sources.join(", "),
+            model.name()
+        );
         let outcome = match &result {
             Ok(summary) => Ok(summary.clone()),
             Err(failure) => Err(Failure {

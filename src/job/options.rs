@@ -113,7 +113,7 @@ impl OptionReader {
         &mut self,
         name: &str,
         names: &[&str],
-        parse: impl Fn(&str) -> Option<T>,
+        parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let value = self.take(name)?;
         let OptionValue::Text(text) = &value else {

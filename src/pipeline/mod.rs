@@ -26,7 +26,7 @@ use crate::{
     event::{Event, EventSender},
     fasta::{self, Input},
     hint::Hint,
-    job::{Dataset, EmbedOptions},
+    job::{Dataset, EmbedOptions, EmbedPlan},
     meter::QueueMeters,
     model::{Model, StagerOptions},
     monitor::{GpuFacts, LaneFacts, Monitor, MonitorPlan, Recorder, RunFacts, peak_flops},
@@ -87,23 +87,22 @@ impl From<Error> for Halt {
     }
 }
 
-/// Embeds `dataset` with `model`. Blocks until the output is published. `watcher` is called on this
+/// Embeds with `model`, which has the layers that `wanted` was made for. Blocks until the output is published. `watcher` is called on this
 /// thread, between batches.
 ///
 /// # Errors
-/// If the plan makes no sense, an input or a reader fails, the model or the output file fails, the
+/// If an input or a reader fails, the model or the output file fails, the
 /// run is told to stop, or the counts of records do not agree. Nothing is published then.
 pub fn embed(
     context: &mut Context,
     model: &Model,
-    dataset: &Dataset,
-    options: &EmbedOptions,
+    wanted: &EmbedPlan,
     watcher: &mut dyn Watcher,
 ) -> Result<RunSummary, RunFailure> {
     let start = Instant::now();
     context.n_runs += 1;
     let events = context.events.clone();
-    let result = run(context, model, dataset, options, watcher, start);
+    let result = run(context, model, wanted, watcher, start);
     let summary = result.as_ref().ok();
     events.send(Event::RunFinished {
         sequences: summary.map_or(0, |summary| summary.sequences),
@@ -118,16 +117,16 @@ pub fn embed(
 fn run(
     context: &mut Context,
     model: &Model,
-    dataset: &Dataset,
-    options: &EmbedOptions,
+    wanted: &EmbedPlan,
     watcher: &mut dyn Watcher,
     start: Instant,
 ) -> Result<RunSummary, RunFailure> {
     let started = SystemTime::now();
-    let plan = Plan::new(model, dataset, options, &context.events)?;
+    let (dataset, options) = (wanted.dataset(), wanted.options());
+    let plan = Plan::new(model, wanted, &context.events)?;
     let inputs = fasta::resolve(&dataset.sources)?;
     let input_bytes = inputs.iter().map(Input::size_bytes).sum();
-    let (sink, mut rejects) = files(&plan, model, dataset, options)?;
+    let (sink, mut rejects) = files(&plan, model, wanted)?;
     context.events.send(Event::RunStarted {
         inputs: dataset.sources.join(", "),
         model: model.name().to_owned(),
@@ -171,7 +170,7 @@ fn run(
     let packing = Packing::new(&plan, feeder, &mut rejects, context.events.clone());
     let encoding = Encoding {
         model,
-        layers: &plan.layers,
+        layers: wanted.layers(),
         pooling: options.pooling,
         stager,
         batches: batch_receiver,
@@ -188,7 +187,7 @@ fn run(
     };
     let writing = Writing {
         rows: row_receiver,
-        order: ReorderBuffer::new(plan.layers.len() * model.hidden_size()),
+        order: ReorderBuffer::new(wanted.layers().len() * model.hidden_size()),
         sink,
         meters: monitor.meters().clone(),
         delay: options.delays.writing,
@@ -239,7 +238,7 @@ fn run(
                 reader_restarts,
                 published: Published::default(),
             };
-            let so_far = ending.summary(model, &plan, dataset, options);
+            let so_far = ending.summary(model, &plan, wanted);
             return Err(RunFailure {
                 error,
                 so_far: Some(Box::new(so_far)),
@@ -272,7 +271,7 @@ fn run(
         reader_restarts,
         published,
     };
-    Ok(ending.summary(model, &plan, dataset, options))
+    Ok(ending.summary(model, &plan, wanted))
 }
 
 /// What to watch about a run.
@@ -311,9 +310,9 @@ fn monitor_plan(
 fn files(
     plan: &Plan,
     model: &Model,
-    dataset: &Dataset,
-    options: &EmbedOptions,
+    wanted: &EmbedPlan,
 ) -> Result<(Box<dyn Sink>, Rejects), Error> {
+    let (dataset, options) = (wanted.dataset(), wanted.options());
     let Some(path) = &options.output else {
         return Ok((Box::new(NullSink::new()), Rejects::uncollected()));
     };
@@ -324,7 +323,7 @@ fn files(
         provenance: Provenance {
             model: model.name().to_owned(),
             weights_hash: model.weights_hash()?.to_owned(),
-            layers: plan.layers.clone(),
+            layers: wanted.layers().to_vec(),
             pooling: options.pooling,
             dtype: model.dtype(),
             gelu: model.gelu(),

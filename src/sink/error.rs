@@ -16,9 +16,6 @@ pub enum SinkError {
     /// A file cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Two columns would have the same name.
-    #[error("layer {0} is asked for twice")]
-    DuplicateLayer(usize),
     /// The Parquet writer refuses.
     #[error("cannot write `{}` as Parquet: {error}", path.display())]
     Parquet {
@@ -104,9 +101,6 @@ impl Hint for SinkError {
                 Some("choose another output, or set `overwrite: true` to replace it".to_owned())
             }
             Self::File(error) => error.hint(),
-            Self::DuplicateLayer(_) => {
-                Some("name each layer once; -1 is the last layer".to_owned())
-            }
             Self::Parquet { .. } => None,
             Self::Conservation { .. } => Some(REPORT_IT.to_owned()),
         }

@@ -8,7 +8,7 @@ use crate::{
 use flate2::{Compression, write::GzEncoder};
 use runner::{
     event::{Event, EventSender},
-    job::{Dataset, Delays, EmbedOptions, Mock},
+    job::{Dataset, Delays, EmbedOptions, EmbedPlan, Mock},
     meter::{Bottleneck, Metric, Sample, Severity, Stage},
     monitor::Recorder,
     pipeline::{self, Notice, Unwatched, Watcher},
@@ -164,7 +164,8 @@ fn embed(
     let model = mock_model(setup.mock);
     let mut context = context(setup.pool, setup.recorder, setup.events);
     let dataset = Dataset::new(vec![input.to_string_lossy().into_owned()]);
-    let run = pipeline::embed(&mut context, &model, &dataset, options, watcher);
+    let plan = EmbedPlan::new(dataset, options.clone(), model.n_layers())?;
+    let run = pipeline::embed(&mut context, &model, &plan, watcher);
     run.map_err(|failure| failure.error)
 }
 

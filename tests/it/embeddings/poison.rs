@@ -4,7 +4,7 @@ use super::common::{GOLDEN_MODELS, load_on};
 use crate::run::{context, real_pool};
 use runner::{
     event::EventSender,
-    job::{Dataset, DeviceChoice, Dtype, EmbedOptions},
+    job::{Dataset, DeviceChoice, Dtype, EmbedOptions, EmbedPlan},
     monitor::Recorder,
     pipeline::{self, Unwatched},
     report::Embeddings,
@@ -36,8 +36,8 @@ fn a_run_reads_no_batch_too_early_or_late() {
             overlap,
             ..EmbedOptions::default()
         };
-        pipeline::embed(&mut context, &model, &dataset, &options, &mut Unwatched)
-            .expect("the run ends well");
+        let plan = EmbedPlan::new(dataset.clone(), options, model.n_layers()).unwrap();
+        pipeline::embed(&mut context, &model, &plan, &mut Unwatched).expect("the run ends well");
         let embeddings = Embeddings::read(&output).expect("its output");
         assert_eq!(embeddings.len(), 3_000);
         (0..embeddings.len())

@@ -16,7 +16,7 @@ use nix::{
 use place::{Place, wait_until};
 use runner::{
     event::EventSender,
-    job::{Dataset, EmbedOptions, Mock},
+    job::{Dataset, EmbedOptions, EmbedPlan, Mock},
     monitor::Recorder,
     pipeline::{self, Notice, Watcher},
 };
@@ -356,9 +356,10 @@ fn a_panic_in_the_middle_of_a_run_ends_all_of_it() {
         monitor_hz: 10.0,
         ..EmbedOptions::default()
     };
+    let plan = EmbedPlan::new(dataset, options, model.n_layers()).unwrap();
     let start = Instant::now();
     let ended = panic::catch_unwind(AssertUnwindSafe(|| {
-        pipeline::embed(&mut context, &model, &dataset, &options, &mut Panicking)
+        pipeline::embed(&mut context, &model, &plan, &mut Panicking)
     }));
     assert!(ended.is_err(), "the panic comes through");
     assert!(
