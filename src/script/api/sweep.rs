@@ -6,7 +6,6 @@ use super::{
 };
 use crate::{
     error::Error,
-    hint::Hint,
     job::{OptionMap, Problems, SweepPlan},
     paths::Role,
     report::{Better, ReportError, Row, RunSummary, Sweep as Table},
