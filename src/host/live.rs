@@ -3,7 +3,8 @@
 use super::{Host, ModelHandle, Recording, Watcher, models::Models};
 use crate::{
     error::Error,
-    job::{Dataset, EmbedOptions, ModelSpec},
+    hint::Hint,
+    job::{EmbedPlan, ModelSpec},
     paths::check_ours,
     pipeline::{self, Context},
     report::{Failure, RunReport, RunSummary},
@@ -60,24 +61,27 @@ impl Host for LiveHost {
     fn embed(
         &mut self,
         model: &ModelHandle,
-        dataset: &Dataset,
-        options: &EmbedOptions,
+        plan: &EmbedPlan,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
         self.begin_recordings()?;
         let model = self.models.get(model)?;
-        let result = pipeline::embed(&mut self.context, model, dataset, options, watcher);
-        let title = format!("{} with {}", dataset.sources.join(", "), model.name());
+        let result = pipeline::embed(&mut self.context, model, plan, watcher);
+        let title = format!(
+            "{} with {}",
+            plan.dataset().sources.join(", "),
+            model.name()
+        );
         let outcome = match &result {
             Ok(summary) => Ok(summary.clone()),
             Err(failure) => Err(Failure {
-                error: failure.to_string(),
+                error: failure.error.in_full(),
                 so_far: failure.so_far.clone(),
             }),
         };
         // A run that went well stays one, also where its report cannot be written.
         if let Err(error) = self.report.add(title, outcome) {
-            self.context.events.warn(error.to_string());
+            self.context.events.warn(error.in_full());
         }
         result.map_err(|failure| failure.error)
     }
@@ -95,7 +99,7 @@ impl Host for LiveHost {
 impl Drop for LiveHost {
     fn drop(&mut self) {
         if let Err(error) = self.context.recorder.finish() {
-            self.context.events.warn(error.to_string());
+            self.context.events.warn(error.in_full());
         }
     }
 }

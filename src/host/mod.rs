@@ -20,7 +20,7 @@ pub use rehearsal::{Rehearsal, Seen};
 
 use crate::{
     error::Error,
-    job::{Dataset, EmbedOptions, ModelSpec},
+    job::{EmbedPlan, ModelSpec},
     report::RunSummary,
 };
 use std::path::Path;
@@ -37,15 +37,14 @@ pub trait Host {
     /// loaded is left as it is.
     fn unload(&mut self, model: &ModelHandle);
 
-    /// Embeds `dataset` with `model`. `watcher` is told what happens.
+    /// Does what `plan` says with `model`. `watcher` is told what happens.
     ///
     /// # Errors
     /// Whatever ends a run.
     fn embed(
         &mut self,
         model: &ModelHandle,
-        dataset: &Dataset,
-        options: &EmbedOptions,
+        plan: &EmbedPlan,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error>;
 

@@ -4,7 +4,7 @@ use super::{Host, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed}
 use crate::{
     error::Error,
     fasta,
-    job::{Dataset, DeviceChoice, Dtype, EmbedOptions, ModelSpec},
+    job::{DeviceChoice, Dtype, EmbedPlan, ModelSpec},
     model::{Config, Model},
     report::RunSummary,
 };
@@ -47,20 +47,14 @@ impl Host for Rehearsal {
     fn embed(
         &mut self,
         model: &ModelHandle,
-        dataset: &Dataset,
-        options: &EmbedOptions,
+        plan: &EmbedPlan,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
-        let inputs = fasta::resolve(&dataset.sources)?;
+        let inputs = fasta::resolve(&plan.dataset().sources)?;
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += inputs.len();
         seen.n_runs += 1;
-        let summary = rehearsed::summary(
-            model.info().clone(),
-            is_on_gpu(model.spec()),
-            dataset,
-            options,
-        );
+        let summary = rehearsed::summary(model.info().clone(), is_on_gpu(model.spec()), plan);
         let sample = summary.details.timeline.first().cloned();
         let notices = [
             sample.map(Box::new).map(Notice::Sample),

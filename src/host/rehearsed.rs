@@ -2,30 +2,21 @@
 
 use super::ModelInfo;
 use crate::{
-    job::{Dataset, EmbedOptions},
+    job::{Dataset, EmbedPlan},
     meter::{Bottleneck, Metric, Sample, Severity, Stage, StageTime, Unit},
-    report::{GpuSummary, LengthHistogram, RunDetails, RunSummary},
+    report::{LengthHistogram, RunDetails, RunSummary},
 };
 use std::{num::NonZeroUsize, sync::Arc};
 
-/// Residues of the one sequence.
-const RESIDUES: u64 = 100;
-const SECONDS: f64 = 1.0;
-
 /// The figures of a run of one sequence. Those of a GPU are there if there would be one.
-pub(super) fn summary(
-    model: ModelInfo,
-    is_on_gpu: bool,
-    dataset: &Dataset,
-    options: &EmbedOptions,
-) -> RunSummary {
-    let on_gpu = |figure: f64| is_on_gpu.then_some(figure);
-    let tokens = RESIDUES + 2;
+pub(super) fn summary(model: ModelInfo, is_on_gpu: bool, plan: &EmbedPlan) -> RunSummary {
+    let options = plan.options();
+    let made_up = RunSummary::made_up(is_on_gpu);
     let usual_budget = if is_on_gpu { 32_768 } else { 4096 };
     let token_budget = options.token_budget.map_or(usual_budget, NonZeroUsize::get);
     RunSummary {
         // Hashes are no such operations.
-        tflops: (model.device != "mock").then_some(0.01),
+        tflops: made_up.tflops.filter(|_| model.device != "mock"),
         model: model.name,
         device: model.device,
         dtype: model.dtype,
@@ -33,29 +24,8 @@ pub(super) fn summary(
         readers: options.readers.get(),
         prefetch: options.prefetch.get(),
         token_budget,
-        records: 1,
-        sequences: 1,
-        rejected: 0,
-        truncated: 0,
-        residues: RESIDUES,
-        tokens,
-        batches: 1,
-        packing_fill: tokens as f64 / token_budget as f64,
-        seconds: SECONDS,
-        encoder_seconds: SECONDS / 2.0,
-        wait_seconds: SECONDS / 100.0,
-        mfu: on_gpu(0.5),
-        gpu_utilization: on_gpu(0.5),
-        gpu: is_on_gpu.then_some(GpuSummary {
-            idle_seconds: SECONDS / 100.0,
-            upload_seconds: SECONDS / 100.0,
-            exposed_upload_seconds: SECONDS / 1000.0,
-            memory_bytes: 1 << 30,
-        }),
-        reader_restarts: 0,
-        peak_memory_bytes: 1 << 26,
+        packing_fill: made_up.tokens as f64 / token_budget as f64,
         output: options.output.clone(),
-        rejects: None,
         // Scripts may look into it without asking whether there is one.
         bottleneck: Some(Bottleneck {
             stage: Stage::Encoding,
@@ -63,14 +33,15 @@ pub(super) fn summary(
             message: "nothing was run".to_owned(),
             remedy: None,
         }),
-        details: Arc::new(details(is_on_gpu, dataset)),
+        details: Arc::new(details(&made_up, is_on_gpu, plan.dataset())),
+        ..made_up
     }
 }
 
-fn details(is_on_gpu: bool, dataset: &Dataset) -> RunDetails {
+fn details(made_up: &RunSummary, is_on_gpu: bool, dataset: &Dataset) -> RunDetails {
     let mut lengths = LengthHistogram::default();
-    lengths.add(RESIDUES as usize);
-    let third = SECONDS / 3.0;
+    lengths.add(made_up.residues as usize);
+    let third = made_up.seconds / 3.0;
     let stage = StageTime {
         working: third,
         starved: third,
@@ -80,15 +51,15 @@ fn details(is_on_gpu: bool, dataset: &Dataset) -> RunDetails {
         inputs: dataset.sources.join(", "),
         started: "2000-01-01T00:00:00Z".to_owned(),
         stages: [stage; 5],
-        timeline: vec![sample(is_on_gpu)],
+        timeline: vec![sample(made_up.seconds, is_on_gpu)],
         lengths,
         ..RunDetails::default()
     }
 }
 
 /// A sample in which everything was measured that the device has.
-fn sample(is_on_gpu: bool) -> Sample {
-    let mut sample = Sample::new(SECONDS);
+fn sample(seconds: f64, is_on_gpu: bool) -> Sample {
+    let mut sample = Sample::new(seconds);
     for metric in Metric::all() {
         let is_of_gpu = metric == Metric::Mfu || metric.name().starts_with("gpu_");
         if is_on_gpu || !is_of_gpu {
@@ -101,4 +72,41 @@ fn sample(is_on_gpu: bool) -> Sample {
         }
     }
     sample
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        job::EmbedOptions,
+        report::{self, FIGURES},
+    };
+
+    #[test]
+    fn scripts_can_divide_by_every_figure() {
+        let model = ModelInfo {
+            name: "esm2".to_owned(),
+            device: "cuda:0".to_owned(),
+            dtype: "bf16".to_owned(),
+            hidden_size: 160,
+            n_layers: 6,
+            n_parameters: 1,
+        };
+        let dataset = Dataset::new(vec!["a.fa".to_owned()]);
+        let plan = EmbedPlan::new(dataset, EmbedOptions::default(), 6).unwrap();
+        let run = summary(model, true, &plan);
+        // Nobody divides by what there should be none of.
+        let nothing = ["rejected", "truncated", "reader_restarts"];
+        for figure in FIGURES
+            .iter()
+            .filter(|figure| !nothing.contains(&figure.name))
+        {
+            let is_number = figure.unit != report::Unit::Text;
+            assert!(
+                !is_number || figure.number(&run) > Some(0.0),
+                "{}",
+                figure.name
+            );
+        }
+    }
 }

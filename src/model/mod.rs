@@ -14,9 +14,9 @@ mod flight;
 mod foreign;
 mod layout;
 mod mock;
+mod plain_file;
 mod shard;
 mod source;
-mod text;
 mod weights;
 
 pub use config::Config;
@@ -24,13 +24,13 @@ pub use error::ModelError;
 pub use flight::{Computed, Encoded, InFlight, StagedBatch, Stager};
 
 use crate::{
+    alphabet::VOCABULARY_SIZE,
     batch::PackedBatch,
     device::{self, Chosen},
     job::{Dtype, GeluForm, ModelSpec, Pooling},
     ops,
 };
 use burn::tensor::DType;
-use config::VOCABULARY;
 use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
@@ -425,5 +425,5 @@ fn n_parameters(config: &Config) -> u64 {
         + intermediate
         + hidden
         + 2 * 2 * hidden;
-    VOCABULARY as u64 * hidden + config.n_layers as u64 * layer + 2 * hidden
+    VOCABULARY_SIZE as u64 * hidden + config.n_layers as u64 * layer + 2 * hidden
 }

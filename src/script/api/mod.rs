@@ -2,16 +2,18 @@
 
 mod bottleneck;
 mod closures;
+pub(super) mod comment;
 mod dataset;
 mod embeddings;
 mod failure;
+mod figures;
 mod model;
 mod pause;
 mod place;
 mod recording;
 mod run;
+mod string;
 mod sweep;
-mod text;
 mod value;
 mod watching;
 
@@ -31,8 +33,10 @@ pub(super) const TYPES: [&str; 7] = [
 /// Registers everything. What is registered last comes first in the definitions, which are read in
 /// flow order.
 pub(super) fn register(engine: &mut Engine) {
+    let mut run = exported_module!(run::run_api);
+    figures::add_getters(&mut run);
     engine
-        .register_global_module(exported_module!(text::text_api).into())
+        .register_global_module(exported_module!(string::string_api).into())
         .register_global_module(exported_module!(failure::failure_api).into())
         .register_global_module(exported_module!(recording::recording_api).into())
         .register_global_module(exported_module!(pause::pause_api).into())
@@ -41,7 +45,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_global_module(exported_module!(embeddings::embeddings_api).into())
         .register_global_module(exported_module!(bottleneck::bottleneck_api).into())
         .register_global_module(exported_module!(watching::watching_api).into())
-        .register_global_module(exported_module!(run::run_api).into())
+        .register_global_module(run.into())
         .register_global_module(exported_module!(model::model_api).into())
         .register_global_module(exported_module!(dataset::dataset_api).into());
 }

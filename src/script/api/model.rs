@@ -67,16 +67,7 @@ pub(super) mod model_api {
 
     /// Loads an ESM-2 model. Options:
     ///
-    /// * `dtype`: `"bf16"`, `"f16"` or `"f32"`; a GPU computes in `"bf16"` unless told otherwise, the
-    ///   CPU in `"f32"` only
-    /// * `device`: `"auto"`, the first GPU that works, else the CPU; `"cpu"`; `"cuda"`, `"cuda:1"` or a
-    ///   UUID as `nvidia-smi -L` writes it; or `"mock"`, which hashes sequences instead of embedding
-    ///   them and serves to measure everything around the model
-    /// * `gelu`: `"auto"`, or `"exact"` for the erf form of GELU in half precision too; there the tanh
-    ///   form is faster, and differs from it by less than rounding does
-    /// * `mock`: how the mock device behaves, a map with some of `tokens_per_sec` (as fast as it can),
-    ///   `jitter`, by how much the time of a batch varies, from 0 to 1 (0), `seed` (0), and
-    ///   `memory_tokens`, the tokens of the largest batch that it has memory for (no limit)
+    /// {options of `esm2`}
     ///
     /// # Example
     ///

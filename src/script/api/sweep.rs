@@ -224,13 +224,7 @@ pub(super) mod sweep_api {
 
     /// Returns a table for the points of a parameter sweep, still without points. Options:
     ///
-    /// * `repeat`: how often a point is measured (1); with more than one, speeds have a deviation
-    /// * `warmup`: runs of a point before those that count (0)
-    /// * `folder`: where the table is saved as each point ends, as `<name>.csv` and `<name>.parquet`;
-    ///   without one, nothing is saved by itself
-    /// * `resume`: skip points that the file in `folder` has, without an error and measured as often
-    ///   (`true`); `false` begins the file anew. Points are told apart by their parameters alone:
-    ///   give a sweep of another model or dataset another name
+    /// {options of `sweep`}
     ///
     /// # Example
     ///

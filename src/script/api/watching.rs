@@ -24,26 +24,6 @@ pub(super) mod watching_api {
         found.map_or(Dynamic::UNIT, |found| Dynamic::from(Bottleneck::new(found)))
     }
 
-    /// Returns the useful TFLOP per second while the encoder computed; padding counts for nothing.
-    #[rhai_fn(get = "tflops", pure)]
-    pub fn tflops(run: &mut Run) -> Dynamic {
-        number(run.summary().tflops)
-    }
-
-    /// Returns the same as a share of what the GPU could do at most in the number format, from 0 to 1,
-    /// or `()` where that is not known (model FLOP utilisation).
-    #[rhai_fn(get = "mfu", pure)]
-    pub fn mfu(run: &mut Run) -> Dynamic {
-        number(run.summary().mfu)
-    }
-
-    /// Returns the share of the time during which any kernel ran on the GPU, from 0 to 1, as NVML
-    /// measured it, or `()` without NVML and for runs of a second or two.
-    #[rhai_fn(get = "gpu_utilization", pure)]
-    pub fn gpu_utilization(run: &mut Run) -> Dynamic {
-        number(run.summary().gpu_utilization)
-    }
-
     /// Returns where the time of each stage went: a map with `reading`, `packing`, `encoding`,
     /// `collecting` and `writing`, each a map with the seconds that the stage was `working`, `starved`
     /// (it waited for input) and `blocked` (it waited for room). They add up to the stage's whole
@@ -82,8 +62,4 @@ pub(super) mod watching_api {
         let samples = run.summary().details.timeline.iter();
         samples.map(|sample| sample_map(sample).into()).collect()
     }
-}
-
-fn number(value: Option<f64>) -> Dynamic {
-    value.map_or(Dynamic::UNIT, Dynamic::from_float)
 }

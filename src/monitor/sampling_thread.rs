@@ -1,14 +1,8 @@
 //! The thread that takes samples of a run.
 
 use super::{
-    Notice,
-    batches::Shared,
-    gpu::{GpuSource, NvmlGpu},
-    growth,
-    host::Host,
-    sampler::Sampler,
-    tiers::judge_so_far,
-    timeline::Timeline,
+    GpuFacts, Notice, gpu, growth, host::Host, lane_gpu::LaneGpu, sampler::Sampler, shared::Shared,
+    timeline::Timeline, verdict::judge_so_far,
 };
 use crate::{
     event::{Event, EventSender},
@@ -16,7 +10,7 @@ use crate::{
 };
 use std::{
     collections::VecDeque,
-    sync::{Arc, Once, PoisonError, atomic::Ordering, mpsc::SyncSender},
+    sync::{Arc, PoisonError, atomic::Ordering, mpsc::SyncSender},
     thread,
     time::{Duration, Instant},
 };
@@ -28,28 +22,13 @@ const WARN_AGAIN: Duration = Duration::from_secs(60);
 /// NVML's utilisation is of up to a second before.
 const UTILIZATION_LAG: f64 = 1.0;
 
-/// The GPU's figures, or a word on why there are none. It is said once.
-fn open_gpu(uuid: &str, events: &EventSender) -> Option<Box<dyn GpuSource>> {
-    static SAID: Once = Once::new();
-    match NvmlGpu::find(uuid) {
-        Ok(gpu) => Some(Box::new(gpu)),
-        Err(reason) => {
-            SAID.call_once(|| {
-                events.warn(format!(
-                    "NVML gives no figures of the GPU, and the run goes on without: {reason}"
-                ));
-            });
-            None
-        }
-    }
-}
-
 /// The thread that takes samples.
-pub(super) struct Watch {
+pub(super) struct SamplingThread {
     pub(super) shared: Arc<Shared>,
     pub(super) sampler: Sampler,
     host: Host,
-    gpu: Option<Box<dyn GpuSource>>,
+    /// The GPU of each lane; nothing where no lane has one.
+    gpus: Vec<LaneGpu>,
     events: EventSender,
     notices: SyncSender<Notice>,
     pub(super) timeline: Timeline,
@@ -63,8 +42,8 @@ pub(super) struct Watch {
     has_warned_of_growth: bool,
 }
 
-impl Watch {
-    /// A watch that has seen nothing, and looks once a `period`.
+impl SamplingThread {
+    /// A thread that has seen nothing, and looks once a `period`.
     pub(super) fn new(
         shared: &Arc<Shared>,
         period: Duration,
@@ -72,9 +51,9 @@ impl Watch {
         notices: SyncSender<Notice>,
     ) -> Self {
         Self {
-            sampler: Sampler::new(shared.meters.clone(), shared.facts),
+            sampler: Sampler::new(shared.meters.clone(), shared.facts.clone()),
             host: Host::new(&shared.meters.reader_pids()),
-            gpu: None,
+            gpus: Vec::new(),
             shared: shared.clone(),
             events: events.clone(),
             notices,
@@ -87,10 +66,16 @@ impl Watch {
         }
     }
 
-    /// Looks until the run is over. `uuid` is that of its GPU.
-    pub(super) fn run(mut self, uuid: Option<&str>) -> Self {
-        // It takes a while, and the run begins without it.
-        self.gpu = uuid.and_then(|uuid| open_gpu(uuid, &self.events));
+    /// Looks until the run is over.
+    pub(super) fn run(mut self) -> Self {
+        let facts = self.shared.facts.clone();
+        if facts.is_gpu() {
+            // It takes a while, and the run begins without it.
+            let open = |gpu: &GpuFacts| gpu::open(&gpu.uuid, &self.events);
+            let gpus = facts.lanes.iter();
+            let gpus = gpus.map(|lane| LaneGpu::new(lane.gpu.as_ref().and_then(open)));
+            self.gpus = gpus.collect();
+        }
         let mut next = Instant::now() + self.period;
         while !self.shared.is_over.load(Ordering::Acquire) {
             let patience = next.saturating_duration_since(Instant::now());
@@ -111,8 +96,8 @@ impl Watch {
         let mut sample = self.sampler.take();
         self.host
             .measure(&self.shared.meters.reader_pids(), &mut sample);
-        if let Some(gpu) = &mut self.gpu {
-            gpu.measure(&mut sample);
+        if !self.gpus.is_empty() {
+            sample.set_gpus(self.gpus.iter_mut().map(LaneGpu::measure).collect());
         }
         self.note_utilization(&sample);
         *self
@@ -149,7 +134,15 @@ impl Watch {
         let _ = self.notices.try_send(Notice::Sample(Box::new(sample)));
     }
 
-    /// NVML's mean utilisation so far.
+    /// What all GPUs took since they were opened, if each of them counts it.
+    pub(super) fn energy_joules(&self) -> Option<f64> {
+        if self.gpus.is_empty() {
+            return None;
+        }
+        self.gpus.iter().map(LaneGpu::energy_joules).sum()
+    }
+
+    /// NVML's mean utilisation so far, of all GPUs.
     pub(super) fn mean_utilization(&self) -> Option<f64> {
         let (sum, seconds) = self.utilization;
         (seconds > 0.0).then(|| sum / seconds)
@@ -178,17 +171,15 @@ impl Watch {
         let now = Instant::now();
         let window = self.period * WINDOW_SAMPLES;
         let reading = self.shared.meters.read();
-        self.window.push_back((now, reading));
-        let Some((first, earlier)) = self.window.front().copied() else {
+        let all_batches = reading.counts.batches;
+        self.window.push_back((now, reading.clone()));
+        let is_whole = |(first, _): &mut (Instant, Reading)| now - *first >= window;
+        let Some((_, earlier)) = self.window.pop_front_if(is_whole) else {
             return;
         };
-        if now - first < window {
-            return;
-        }
-        self.window.pop_front();
         let span = reading.since(&earlier);
         let facts = &self.shared.facts;
-        let Some(bottleneck) = judge_so_far(&span, reading.counts.batches, facts) else {
+        let Some(bottleneck) = judge_so_far(&span, all_batches, facts) else {
             return;
         };
         if bottleneck.severity == Severity::Good {
@@ -222,43 +213,56 @@ impl Watch {
 mod tests {
     use super::*;
     use crate::{
-        meter::{Bottleneck, Meters, QueueMeters, Stage, StageClock, Throttle},
+        meter::{
+            BatchDone, Bottleneck, GpuSample, Meters, QueueMeters, Stage, StageClock, Throttle,
+        },
         monitor::{
             Recorder,
-            tiers::{judge, tests::facts},
+            gpu::GpuSource,
+            verdict::{judge, tests::facts},
         },
     };
     use std::sync::{
         Mutex, OnceLock,
-        atomic::AtomicBool,
+        atomic::{AtomicBool, AtomicU64},
         mpsc::{Receiver, sync_channel},
     };
 
     /// A GPU whose utilisation is given, and which heat holds down.
+    #[derive(Clone)]
     struct FakeGpu(Vec<f64>);
 
     impl GpuSource for FakeGpu {
-        fn measure(&mut self, sample: &mut Sample) {
+        fn measure(&mut self) -> GpuSample {
+            let mut sample = GpuSample::default();
             // An exhausted source has no figures any more, as after a fault of the driver.
             sample.set(Metric::GpuUtilization, self.0.pop());
-            sample.set(Metric::GpuPowerWatts, 300.0);
+            sample.set(Metric::GpuPowerWatts, Some(300.0));
             sample.throttle.add(Throttle::HEAT);
+            sample
+        }
+
+        /// A joule less for each measurement that is still to come.
+        fn energy_joules(&self) -> Option<f64> {
+            (self.0.len() < 10).then_some(1e6 - self.0.len() as f64)
         }
     }
 
     /// A watch over a run on a GPU that never waits by its own clock, began two seconds ago, and has
     /// had a hundred batches since.
-    fn watch(gpu: Option<FakeGpu>) -> (Watch, Receiver<Notice>) {
+    fn watch(gpus: &[FakeGpu]) -> (SamplingThread, Receiver<Notice>) {
         let (events, _) = EventSender::channel();
         let start = Instant::now() - Duration::from_secs(2);
         let clock = |_, _| StageClock::default();
-        let meters = Arc::new(Meters::new(start, 1, QueueMeters::default(), clock));
+        let meters = Arc::new(Meters::new(start, 1, 1, QueueMeters::default(), clock));
         let began = meters.read();
+        let facts = Arc::new(facts());
         let shared = Arc::new(Shared {
-            by_batch: Mutex::new(Sampler::new(meters.clone(), facts())),
-            recorder: Recorder::default().begin_run(1, "test", 1, &events),
-            facts: facts(),
+            by_batch: Mutex::new(Sampler::new(meters.clone(), facts.clone())),
+            recorder: Recorder::default().begin_run(1, "test", (1, 1), &events),
+            facts,
             metrics_every: 10,
+            n_batches: AtomicU64::new(0),
             began: OnceLock::from(Reading {
                 seconds: 0.0,
                 ..began
@@ -267,34 +271,43 @@ mod tests {
             is_over: AtomicBool::new(false),
             meters,
         });
-        shared.meters.count(|counts| {
-            counts.batches = 100;
-            counts.tokens = 100_000;
-            counts.compute_seconds = 2.0;
-        });
+        for _ in 0..100 {
+            let end = start + Duration::from_millis(20);
+            let batch = BatchDone {
+                sequences: 10,
+                tokens: 1000,
+                flops: 0.0,
+                idle_seconds: 0.0,
+                start,
+                end,
+            };
+            shared.meters.lane(0).note_done(&batch, end);
+        }
         let (sender, notices) = sync_channel(100);
-        let mut watch = Watch::new(&shared, Duration::from_millis(500), &events, sender);
-        watch.gpu = gpu.map(|gpu| Box::new(gpu) as Box<dyn GpuSource>);
+        let period = Duration::from_millis(500);
+        let mut watch = SamplingThread::new(&shared, period, &events, sender);
+        let gpus = gpus.iter().cloned();
+        watch.gpus = gpus.map(|gpu| LaneGpu::new(Some(Box::new(gpu)))).collect();
         (watch, notices)
     }
 
     /// The verdict at the end, after three looks.
-    fn verdict(gpu: Option<FakeGpu>) -> Option<Bottleneck> {
-        let (mut watch, _notices) = watch(gpu);
+    fn verdict(gpus: &[FakeGpu]) -> Option<Bottleneck> {
+        let (mut watch, _notices) = watch(gpus);
         for _ in 0..3 {
             thread::sleep(Duration::from_millis(5));
             watch.look();
         }
-        let began = watch.shared.began.get().copied();
-        let span = watch.shared.meters.read().since(&began?);
+        let span = watch.shared.meters.read().since(watch.shared.began.get()?);
         judge(&span, &watch.shared.facts, watch.mean_utilization())
     }
 
     #[test]
     fn utilization_below_the_thresholds_is_a_verdict() {
-        let check = |utilization: Option<f64>, severity: Severity| {
-            let gpu = utilization.map(|share| FakeGpu(vec![share; 3]));
-            let found = verdict(gpu).expect("enough batches");
+        let check = |utilization: &[f64], severity: Severity| {
+            let gpus = utilization.iter().map(|share| FakeGpu(vec![*share; 3]));
+            let gpus: Vec<_> = gpus.collect();
+            let found = verdict(&gpus).expect("enough batches");
             assert_eq!(
                 (found.stage, found.severity),
                 (Stage::Encoding, severity),
@@ -303,17 +316,36 @@ mod tests {
             let has_gaps = found.message.contains("runs kernels only");
             assert_eq!(has_gaps, severity != Severity::Good, "{found}");
         };
-        check(Some(0.49), Severity::Critical);
-        check(Some(0.51), Severity::Mild);
-        check(Some(0.79), Severity::Mild);
-        check(Some(0.81), Severity::Good);
+        check(&[0.49], Severity::Critical);
+        check(&[0.51], Severity::Mild);
+        check(&[0.79], Severity::Mild);
+        check(&[0.81], Severity::Good);
+        // Of several GPUs the mean counts.
+        check(&[0.2, 0.7], Severity::Critical);
+        check(&[0.72, 0.9], Severity::Good);
         // Without NVML the GPU's own clock decides.
-        check(None, Severity::Good);
+        check(&[], Severity::Good);
+    }
+
+    #[test]
+    fn energy_is_what_all_gpus_took_meanwhile() {
+        let check = |n_measurements: &[usize], expect: Option<f64>| {
+            let gpus = n_measurements.iter().map(|&n| FakeGpu(vec![0.5; n]));
+            let (mut watch, _notices) = watch(&gpus.collect::<Vec<_>>());
+            watch.look();
+            watch.look();
+            assert_eq!(watch.energy_joules(), expect, "{n_measurements:?}");
+        };
+        check(&[5], Some(2.0));
+        check(&[5, 1], Some(3.0));
+        // The sum of some is not the sum.
+        check(&[5, 100], None);
+        check(&[], None);
     }
 
     #[test]
     fn figures_that_stop_coming_are_not_zero() {
-        let (mut watch, notices) = watch(Some(FakeGpu(vec![0.9])));
+        let (mut watch, notices) = watch(&[FakeGpu(vec![0.9])]);
         watch.look();
         watch.look();
         let mean = watch.mean_utilization().expect("a measurement");

@@ -1,14 +1,17 @@
 //! Verdicts on made-up times.
 
-use super::*;
-use crate::meter::{Counts, QueueDepths, StageTime};
+use super::{words::rate, *};
+use crate::{
+    job::Thresholds,
+    meter::{Begun, Counts, LaneReading, QueueDepths},
+    monitor::{GpuFacts, LaneFacts},
+};
 
 /// A run on a GPU that one reader reads for.
 pub(in crate::monitor) fn facts() -> RunFacts {
     RunFacts {
         thresholds: Thresholds::default(),
-        is_gpu: true,
-        peak_flops: None,
+        lanes: vec![gpu_lane(None)],
         n_readers: 1,
         n_inputs: 1,
         is_stream: false,
@@ -16,6 +19,16 @@ pub(in crate::monitor) fn facts() -> RunFacts {
         has_overlap: true,
         token_budget: 1000,
         is_packed: true,
+    }
+}
+
+/// A lane with a GPU that could do so many FLOP per second.
+pub(in crate::monitor) fn gpu_lane(peak_flops: Option<f64>) -> LaneFacts {
+    LaneFacts {
+        gpu: Some(GpuFacts {
+            uuid: "GPU-0".to_owned(),
+            peak_flops,
+        }),
     }
 }
 
@@ -28,17 +41,27 @@ fn span(idle_seconds: f64, stages: [[f64; 3]; 3]) -> Reading {
         blocked,
     };
     let [packing, encoding, collecting] = stages.map(time);
+    let counts = Counts {
+        batches: 100,
+        sequences: 400,
+        tokens: 100_000,
+        compute_seconds: 10.0 - idle_seconds,
+        idle_seconds,
+        ..Counts::default()
+    };
+    let lane = LaneReading {
+        counts,
+        encoding,
+        collecting,
+        ..LaneReading::default()
+    };
     Reading {
         seconds: 10.0,
         counts: Counts {
-            batches: 100,
-            sequences: 400,
-            tokens: 100_000,
             residues: 99_200,
-            compute_seconds: 10.0 - idle_seconds,
-            idle_seconds,
-            ..Counts::default()
+            ..counts
         },
+        begun: Begun::default(),
         stages: [
             time([9.0, 1.0, 0.0]),
             packing,
@@ -47,7 +70,28 @@ fn span(idle_seconds: f64, stages: [[f64; 3]; 3]) -> Reading {
             StageTime::default(),
         ],
         depths: QueueDepths::default(),
+        lanes: vec![lane],
     }
+}
+
+/// The same ten seconds in each of `n` lanes that share readers, packing and writing.
+fn in_lanes(n: usize, one: &Reading) -> (Reading, RunFacts) {
+    let mut all = one.clone();
+    for lane in vec![one.lanes[0]; n - 1] {
+        all.counts = all.counts + lane.counts;
+        for (stage, time) in [
+            (Stage::Encoding, lane.encoding),
+            (Stage::Collecting, lane.collecting),
+        ] {
+            all.stages[stage as usize] = all.stage(stage) + time;
+        }
+        all.lanes.push(lane);
+    }
+    let facts = RunFacts {
+        lanes: vec![gpu_lane(None); n],
+        ..facts()
+    };
+    (all, facts)
 }
 
 const BUSY: [[f64; 3]; 3] = [[1.0, 0.0, 9.0], [0.1, 0.0, 9.9], [0.1, 9.9, 0.0]];
@@ -123,15 +167,6 @@ fn a_device_that_gives_nothing_back_is_not_the_collectors_fault() {
 }
 
 #[test]
-fn closures_that_hold_the_encoder_up_are_named() {
-    let mut slow = span(4.0, [[1.0, 0.0, 9.0], [9.0, 0.5, 0.5], [0.1, 9.9, 0.0]]);
-    slow.counts.closure_seconds = 3.5;
-    let verdict = judge(&slow, &facts(), None).expect("enough batches");
-    assert!(verdict.message.contains("they take 35.0%"), "{verdict}");
-    assert!(verdict.to_string().contains("on_sample"), "{verdict}");
-}
-
-#[test]
 fn a_run_without_overlap_waits_as_part_of_its_work() {
     let facts = RunFacts {
         has_overlap: false,
@@ -148,20 +183,52 @@ fn a_run_without_overlap_waits_as_part_of_its_work() {
     check(no_overlap, Stage::Encoding, "overlap: true");
 }
 
+fn without_batches(mut span: Reading) -> Reading {
+    span.counts = Counts::default();
+    span.lanes[0].counts = Counts::default();
+    span
+}
+
+#[test]
+fn lanes_share_a_verdict() {
+    let words = |span: &Reading, facts: &RunFacts| {
+        let verdict = judge(span, facts, None).expect("enough batches");
+        (verdict.stage, verdict.severity, verdict.to_string())
+    };
+    let (span, facts) = in_lanes(2, &span(9.0, SLOW_READERS));
+    let (stage, severity, text) = words(&span, &facts);
+    assert_eq!((stage, severity), (Stage::Reading, Severity::Critical));
+    // As idle as one lane, each of whose batches waited as long, and with twice the appetite.
+    let expect = "and the encoder could take 198 k; the encoder is idle 90.0% of the time; it waited \
+                  90.0 ms for each batch";
+    assert!(text.contains(expect), "{text}");
+    // One of two that had nothing to do is half of the time.
+    let (mut span, facts) = in_lanes(2, &self::span(0.0, BUSY));
+    span.lanes[1].counts = Counts {
+        compute_seconds: 0.0,
+        idle_seconds: 10.0,
+        ..span.lanes[1].counts
+    };
+    span.counts.compute_seconds = 10.0;
+    span.counts.idle_seconds = 10.0;
+    let (_, severity, text) = words(&span, &facts);
+    assert_eq!(severity, Severity::Mild);
+    assert!(text.contains("idle 50.0% of the time"), "{text}");
+}
+
 #[test]
 fn no_data_is_no_bottleneck() {
     let mut short = span(9.0, SLOW_READERS);
     short.counts.batches = 2;
     assert_eq!(judge(&short, &facts(), None), None);
-    let mut nothing = span(9.0, BUSY);
-    nothing.counts = Counts::default();
+    let nothing = without_batches(span(9.0, BUSY));
     assert_eq!(judge(&nothing, &facts(), Some(0.0)), None);
 }
 
 #[test]
 fn a_while_without_batches_is_a_bottleneck_of_a_run_that_had_some() {
-    let mut nothing = span(0.0, [[0.1, 9.9, 0.0], [0.0, 10.0, 0.0], [0.0, 10.0, 0.0]]);
-    nothing.counts = Counts::default();
+    let waiting = [[0.1, 9.9, 0.0], [0.0, 10.0, 0.0], [0.0, 10.0, 0.0]];
+    let nothing = without_batches(span(0.0, waiting));
     assert_eq!(judge_so_far(&nothing, 2, &facts()), None);
     let verdict = judge_so_far(&nothing, 50, &facts()).expect("a verdict");
     assert_eq!(
