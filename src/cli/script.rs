@@ -1,6 +1,6 @@
 //! The script of a command, read and run.
 
-use super::args::{Global, Recordings};
+use super::args::{Global, Recordings, ScriptArgs};
 use crate::{
     cancel::CancelToken,
     host::Host,
@@ -18,7 +18,16 @@ pub(super) struct NamedScript<'a> {
     pub(super) recordings: &'a Recordings,
 }
 
-impl NamedScript<'_> {
+impl<'a> NamedScript<'a> {
+    /// The script that these arguments name.
+    pub(super) fn new(args: &'a ScriptArgs) -> Self {
+        Self {
+            path: &args.script,
+            args: &args.args,
+            recordings: &args.recordings,
+        }
+    }
+
     /// Runs the script on the host that `host` makes for it. What it prints goes to `output`, if there is
     /// one.
     ///

@@ -1,14 +1,14 @@
 //! Calls and properties that there are not, explained by those that there are.
 
 use super::{
-    explain::Origin,
     finding::{Finding, did_you_mean, lower_first},
     signature::{Signature, plain_type},
 };
 use crate::script::api::TYPES;
+use rhai::Engine;
 
 /// Explains a call like `min_lenght (Dataset, i64)` that fits no function.
-pub(super) fn explain(call: &str, origin: &Origin<'_>) -> Finding {
+pub(super) fn explain(call: &str, engine: &Engine) -> Finding {
     let (name, types) = call.split_once(" (").unwrap_or((call, ""));
     let types: Vec<String> = types
         .trim_end_matches(')')
@@ -16,7 +16,7 @@ pub(super) fn explain(call: &str, origin: &Origin<'_>) -> Finding {
         .filter(|type_name| !type_name.is_empty())
         .map(plain_type)
         .collect();
-    let all = Signature::all(origin.engine);
+    let all = Signature::all(engine);
     let given = types.join(", ");
     let receiver = types
         .first()
@@ -85,12 +85,12 @@ fn bare_argument(name: &str, types: &[String]) -> Option<String> {
 }
 
 /// Explains Rhai's "Unknown property 'x' - a getter is not registered for type 'Run'".
-pub(super) fn explain_property(message: &str, origin: &Origin<'_>) -> Finding {
+pub(super) fn explain_property(message: &str, engine: &Engine) -> Finding {
     let mut quoted = message.split('\'').skip(1).step_by(2);
     let (Some(name), Some(type_name)) = (quoted.next(), quoted.next()) else {
         return Finding::new(lower_first(message), None);
     };
-    let all = Signature::all(origin.engine);
+    let all = Signature::all(engine);
     let of_type: Vec<_> = all.iter().filter(|s| s.is_of(type_name)).collect();
     if of_type.iter().any(|s| s.name == name && !s.is_property) {
         return Finding::new(

@@ -147,8 +147,8 @@ fn explain(error: &EvalAltResult, stop: &Stop, origin: &Origin<'_>) -> Finding {
     match error {
         EvalAltResult::ErrorParsing(kind, _) => explain_parsing(kind, stop, origin),
         EvalAltResult::ErrorRuntime(thrown, _) => explain_thrown(thrown),
-        EvalAltResult::ErrorFunctionNotFound(call, _) => call::explain(call, origin),
-        EvalAltResult::ErrorDotExpr(message, _) => call::explain_property(message, origin),
+        EvalAltResult::ErrorFunctionNotFound(call, _) => call::explain(call, origin.engine),
+        EvalAltResult::ErrorDotExpr(message, _) => call::explain_property(message, origin.engine),
         EvalAltResult::ErrorVariableNotFound(name, _) => explain_variable(name, stop, origin),
         EvalAltResult::ErrorDataTooLarge(what, _) => Finding::of_limit(limit::of_a_value(what)),
         EvalAltResult::ErrorPropertyNotFound(name, _) => {
