@@ -18,35 +18,31 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run a script
-    Exec {
-        /// The script, a `.rhai` file
-        script: PathBuf,
-        /// What the script finds in `args`
-        #[arg(last = true)]
-        args: Vec<String>,
-        #[command(flatten)]
-        recordings: Recordings,
-    },
+    Exec(ScriptArgs),
     /// Check a script without doing its work: no model is loaded, nothing is written
     ///
     /// The script is run, but `esm2` only reads the model's config, and `embed` only looks for the
     /// inputs and checks the options and all paths. Runs report one sequence that nobody read, `print` is
     /// silent.
-    Check {
-        /// The script, a `.rhai` file
-        script: PathBuf,
-        /// What the script finds in `args`
-        #[arg(last = true)]
-        args: Vec<String>,
-        #[command(flatten)]
-        recordings: Recordings,
-    },
+    Check(ScriptArgs),
     /// What scripts can say
     #[command(subcommand)]
     Script(ScriptCommand),
     /// Read FASTA for another process of this program
     #[command(name = reader::SUBCOMMAND, hide = true)]
     Reader,
+}
+
+/// A script, and what it is given.
+#[derive(Debug, Args)]
+pub(super) struct ScriptArgs {
+    /// The script, a `.rhai` file
+    pub(super) script: PathBuf,
+    /// What the script finds in `args`
+    #[arg(last = true)]
+    pub(super) args: Vec<String>,
+    #[command(flatten)]
+    pub(super) recordings: Recordings,
 }
 
 /// Files that runs write about themselves. Scripts can ask for the same.
@@ -181,10 +177,10 @@ mod tests {
         let cli = Cli::try_parse_from(["runner", "exec", "a.rhai", "--json", "--", "-q", "b"]);
         let cli = cli.expect("a valid command line");
         assert!(cli.global.is_json());
-        let Command::Exec { args, .. } = cli.command else {
+        let Command::Exec(script) = cli.command else {
             panic!("{:?}", cli.command);
         };
-        assert_eq!(args, ["-q", "b"]);
+        assert_eq!(script.args, ["-q", "b"]);
         assert!(Cli::try_parse_from(["runner", "exec", "a.rhai", "b"]).is_err());
     }
 }

@@ -3,6 +3,7 @@
 use super::{Host, ModelHandle, Recording, Watcher, models::Models};
 use crate::{
     error::Error,
+    hint::Hint,
     job::{EmbedPlan, ModelSpec},
     paths::check_ours,
     pipeline::{self, Context},
@@ -74,13 +75,13 @@ impl Host for LiveHost {
         let outcome = match &result {
             Ok(summary) => Ok(summary.clone()),
             Err(failure) => Err(Failure {
-                error: failure.to_string(),
+                error: failure.error.in_full(),
                 so_far: failure.so_far.clone(),
             }),
         };
         // A run that went well stays one, also where its report cannot be written.
         if let Err(error) = self.report.add(title, outcome) {
-            self.context.events.warn(error.to_string());
+            self.context.events.warn(error.in_full());
         }
         result.map_err(|failure| failure.error)
     }
@@ -98,7 +99,7 @@ impl Host for LiveHost {
 impl Drop for LiveHost {
     fn drop(&mut self) {
         if let Err(error) = self.context.recorder.finish() {
-            self.context.events.warn(error.to_string());
+            self.context.events.warn(error.in_full());
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     device::DeviceError,
     error::Error,
     event::EventSender,
+    hint::Hint,
     job::{ModelSpec, Problems},
     model::Model,
 };
@@ -129,10 +130,11 @@ impl Models {
         }
         match reason {
             DeviceError::NotBuilt(_) | DeviceError::NoDriver | DeviceError::NoGpu => {
-                tracing::info!("models run on the CPU: {reason}");
+                tracing::info!("models run on the CPU: {}", reason.in_full());
             }
             _ => self.events.warn(format!(
-                "the GPU cannot be used, so the model runs on the CPU: {reason}"
+                "the GPU cannot be used, so the model runs on the CPU: {}",
+                reason.in_full()
             )),
         }
     }

@@ -224,6 +224,7 @@ impl ResiduePolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
 
     fn dataset() -> Dataset {
         Dataset::new(vec!["a.fa".to_owned()])
@@ -250,7 +251,7 @@ mod tests {
     #[test]
     fn rules_that_make_no_sense_are_refused() {
         let check = |result: Result<Dataset, Problems>, expect: &str| {
-            let message = result.expect_err(expect).to_string();
+            let message = result.expect_err(expect).in_full();
             assert!(message.contains(expect), "{message}");
         };
         check(dataset().take(-1), "`take` is -1");

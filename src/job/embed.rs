@@ -5,6 +5,7 @@ use super::{
     OutputFormat, Pooling, Problems, Thresholds,
     row::{OptionRow, non_zero},
 };
+use crate::alphabet::{N_SPECIAL_TOKENS, SHORTEST_SEQUENCE};
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 /// The options of one call of `embed`.
@@ -105,16 +106,14 @@ const OPTIONS: &[Row] = &[
 const MOST_READERS: i64 = 256;
 /// More batches than this would hold gigabytes and hide nothing more.
 const MOST_PREFETCH: i64 = 1024;
-/// One residue between BOS and EOS.
-const SMALLEST_BATCH: i64 = 3;
+/// A batch holds the shortest sequence at least.
+const SMALLEST_BATCH: i64 = SHORTEST_SEQUENCE as i64;
 /// Offsets into a batch are 32-bit.
 const LARGEST_BATCH: i64 = 1 << 30;
 /// A sample in a quarter of an hour. With fewer, one would come once in hours, if at all.
 const LEAST_MONITOR_HZ: f64 = 0.001;
 /// NVML measures no faster.
 const MOST_MONITOR_HZ: f64 = 10.0;
-/// BOS and EOS.
-const SPECIAL_TOKENS: usize = 2;
 
 fn monitor_hz(hz: f64) -> f64 {
     if hz > 0.0 {
@@ -155,7 +154,7 @@ impl EmbedOptions {
         };
         let limit = dataset.policy.long_sequences.limit();
         let longest = dataset.policy.max_length.map_or(limit, |n| n.min(limit));
-        let room = budget.get().saturating_sub(SPECIAL_TOKENS);
+        let room = budget.get().saturating_sub(N_SPECIAL_TOKENS);
         let mut problems = Problems::default();
         if longest > room {
             problems.add_option(
@@ -163,7 +162,7 @@ impl EmbedOptions {
                 format!(
                     "`token_budget` is {budget}, but the dataset lets sequences of {longest} \
                      residues through, which are {} tokens with BOS and EOS",
-                    longest + SPECIAL_TOKENS
+                    longest + N_SPECIAL_TOKENS
                 ),
                 Some(format!(
                     "raise `token_budget`, or shorten sequences with `.long_sequences(\"{}\", \
@@ -230,6 +229,7 @@ impl Default for EmbedOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
     use crate::job::OptionValue::*;
 
     fn read(options: &[(&str, OptionValue)]) -> Result<EmbedOptions, String> {
@@ -237,7 +237,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect();
-        EmbedOptions::from_map(map).map_err(|problems| problems.to_string())
+        EmbedOptions::from_map(map).map_err(|problems| problems.in_full())
     }
 
     #[test]

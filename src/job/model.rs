@@ -85,6 +85,7 @@ impl ModelSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
     use crate::job::OptionValue;
 
     #[test]
@@ -95,7 +96,7 @@ mod tests {
                 match (ModelSpec::from_map("a/model", map), expect) {
                     (Ok(spec), Ok(expect)) => assert_eq!((spec.dtype, spec.device), expect),
                     (Err(problems), Err(expect)) => {
-                        let text = problems.to_string();
+                        let text = problems.in_full();
                         assert!(text.contains(expect), "{text}");
                     }
                     (result, _) => panic!("{name} {value}: {result:?}"),

@@ -132,6 +132,7 @@ fn unwritable(value: &OptionValue) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
     use crate::job::OptionValue::*;
 
     fn map(options: &[(&str, OptionValue)]) -> OptionMap {
@@ -164,7 +165,7 @@ mod tests {
     fn wrong_options_of_a_sweep() {
         let check = |name: &str, options: &[(&str, OptionValue)], expect: &str| {
             let problems = SweepPlan::from_map(name, map(options)).unwrap_err();
-            assert!(problems.to_string().contains(expect), "{problems}");
+            assert!(problems.in_full().contains(expect), "{problems}");
         };
         check("", &[], "a sweep cannot be called \"\"");
         check("a/b", &[], "a sweep cannot be called \"a/b\"");
@@ -185,6 +186,6 @@ mod tests {
         assert_eq!(params.keys().collect::<Vec<_>>(), ["layers", "readers"]);
         let wrong = map(&[("f", List(vec![Other("Fn".to_owned())]))]);
         let problems = SweepPlan::params(wrong).unwrap_err();
-        assert!(problems.to_string().contains("of type Fn"), "{problems}");
+        assert!(problems.in_full().contains("of type Fn"), "{problems}");
     }
 }

@@ -102,6 +102,7 @@ impl Default for Thresholds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
     use crate::job::OptionValue::*;
 
     fn read(options: &[(&str, OptionValue)]) -> Result<Thresholds, String> {
@@ -109,7 +110,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect();
-        Thresholds::from_map(map).map_err(|problems| problems.to_string())
+        Thresholds::from_map(map).map_err(|problems| problems.in_full())
     }
 
     #[test]

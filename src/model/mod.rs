@@ -14,10 +14,10 @@ mod flight;
 mod foreign;
 mod layout;
 mod mock;
+mod plain_file;
 mod replica;
 mod shard;
 mod source;
-mod text;
 mod weights;
 
 pub use config::Config;
@@ -26,12 +26,12 @@ pub use flight::{Answer, InFlight};
 pub use replica::{Replica, padded_ids};
 
 use crate::{
+    alphabet::VOCABULARY_SIZE,
     batch::{PackedBatch, Row, Rows},
     device::{self, Chosen},
     job::{Dtype, GeluForm, ModelSpec, Pooling},
     ops,
 };
-use config::VOCABULARY;
 use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
@@ -357,5 +357,5 @@ fn n_parameters(config: &Config) -> u64 {
         + intermediate
         + hidden
         + 2 * 2 * hidden;
-    VOCABULARY as u64 * hidden + config.n_layers as u64 * layer + 2 * hidden
+    VOCABULARY_SIZE as u64 * hidden + config.n_layers as u64 * layer + 2 * hidden
 }

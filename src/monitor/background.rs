@@ -1,7 +1,7 @@
 //! A file that a thread of its own writes.
 
 use super::MonitorError;
-use crate::event::EventSender;
+use crate::{event::EventSender, hint::Hint};
 use std::{
     path::Path,
     sync::mpsc::{self, Receiver, SyncSender, sync_channel},
@@ -93,7 +93,10 @@ impl<T: 'static> Writer<T> {
         let events = events.clone();
         self.send(Box::new(move |file| {
             write(file).map_err(|error| {
-                events.warn(format!("{error}; the run goes on without this file"));
+                events.warn(format!(
+                    "{}; the run goes on without this file",
+                    error.in_full()
+                ));
                 Failed
             })
         }));

@@ -1,12 +1,12 @@
 //! The watch over one run.
 
 use super::{
-    Findings, LaneWatch, Recorder, RunFacts, sampler::Sampler, sampling_thread::SamplingThread,
-    shared::Shared,
+    Findings, LaneWatch, Notice, Recorder, RunFacts, sampler::Sampler,
+    sampling_thread::SamplingThread, shared::Shared,
 };
 use crate::{
     event::EventSender,
-    meter::{Bottleneck, Meters, QueueMeters, Sample},
+    meter::{Meters, QueueMeters},
 };
 use std::{
     sync::{
@@ -33,15 +33,6 @@ pub struct MonitorPlan {
     pub hz: f64,
     /// Batches between two lines of measurements.
     pub metrics_every: u64,
-}
-
-/// What whoever follows a run is told.
-#[derive(Clone, Debug)]
-pub enum Notice {
-    /// What happened since the last sample.
-    Sample(Box<Sample>),
-    /// Something holds the run back.
-    Bottleneck(Bottleneck),
 }
 
 /// The watch over one run. Dropping it ends the watch.

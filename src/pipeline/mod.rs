@@ -29,6 +29,7 @@ mod write;
 use crate::{
     cancel::CancelToken,
     event::{Event, EventSender},
+    hint::Hint,
     job::EmbedPlan,
     model::Model,
     monitor::Recorder,
@@ -77,7 +78,7 @@ pub fn embed(
         tokens: summary.map_or(0, |summary| summary.tokens),
         seconds: start.elapsed().as_secs_f64(),
         output: summary.and_then(|summary| summary.output.clone()),
-        error: result.as_ref().err().map(ToString::to_string),
+        error: result.as_ref().err().map(|failure| failure.error.in_full()),
     });
     result
 }

@@ -1,7 +1,7 @@
 //! What a run does, once the model is known.
 
 use crate::{
-    batch::N_FRAME_TOKENS,
+    alphabet::N_SPECIAL_TOKENS,
     device::DeviceError,
     error::Error,
     event::EventSender,
@@ -42,14 +42,14 @@ impl Plan {
         // The default holds the longest sequence that the dataset lets through, within reason: a
         // limit of a billion residues must not make the packer collect billions of tokens.
         let longest = dataset.policy.long_sequences.limit();
-        let longest = longest.min(LARGEST_DEFAULT_BUDGET - N_FRAME_TOKENS) + N_FRAME_TOKENS;
+        let longest = longest.min(LARGEST_DEFAULT_BUDGET - N_SPECIAL_TOKENS) + N_SPECIAL_TOKENS;
         let default = model.default_token_budget().max(longest);
         let budget = options.token_budget.map_or(default, NonZeroUsize::get);
         let fitting = fitting_budget(model, budget, wanted.layers(), events)?;
         Ok(Self {
             token_budget: NonZeroUsize::new(fitting).expect("budgets are not zero"),
             packing: options.packing,
-            longest_that_fits: (fitting < budget).then(|| fitting - N_FRAME_TOKENS),
+            longest_that_fits: (fitting < budget).then(|| fitting - N_SPECIAL_TOKENS),
         })
     }
 }

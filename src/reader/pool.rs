@@ -1,12 +1,11 @@
 //! Reader subprocesses that stay alive between reads.
 
 use super::{
-    PROGRAM_VARIABLE,
     driver::Driver,
     error::ReaderError,
     records::Records,
     request::ReadRequest,
-    slot::{Shift, Slot},
+    slot::{ReadPlan, Slot},
 };
 use crate::fasta::{Input, InputError};
 use std::{collections::HashSet, env, path::PathBuf, time::Duration};
@@ -23,7 +22,7 @@ pub struct Pool {
     handshake_time: Duration,
     /// Where each slot gets its reads from. It stands before the driver because it must be dropped
     /// first: the driver's drop waits for the slots, which wait for reads.
-    shifts: Vec<flume::Sender<Shift>>,
+    plans: Vec<flume::Sender<ReadPlan>>,
     driver: Option<Driver>,
     /// Pipes that have been read, which is possible only once.
     read_streams: HashSet<PathBuf>,
@@ -33,9 +32,9 @@ impl Pool {
     /// A pool without readers yet: each starts with its first work unit.
     pub fn new() -> Self {
         Self {
-            program: env::var_os(PROGRAM_VARIABLE).map(PathBuf::from),
+            program: None,
             handshake_time: LEAST_HANDSHAKE_TIME,
-            shifts: Vec::new(),
+            plans: Vec::new(),
             driver: None,
             read_streams: HashSet::new(),
         }
@@ -50,7 +49,8 @@ impl Pool {
         }
     }
 
-    /// The same pool with another time that a reader may take to start, at least.
+    /// The same pool with another time that a reader may take to start, at least. Whoever tries readers
+    /// that never start need not wait that long.
     pub fn with_handshake_time(mut self, time: Duration) -> Self {
         self.handshake_time = time;
         self
@@ -65,7 +65,7 @@ impl Pool {
         self.take_streams(&request.inputs)?;
         let (assignments, receiver) = flume::unbounded();
         let abandoned = CancellationToken::new();
-        let shift = Shift {
+        let plan = ReadPlan {
             assignments: receiver,
             policy: request.policy.clone(),
             timeout: request.timeout,
@@ -74,8 +74,8 @@ impl Pool {
             abandoned: abandoned.clone(),
         };
         self.grow(request.readers.get())?;
-        for slot in &self.shifts[..request.readers.get()] {
-            slot.send(shift.clone()).map_err(|_| ReaderError::Lost)?;
+        for slot in &self.plans[..request.readers.get()] {
+            slot.send(plan.clone()).map_err(|_| ReaderError::Lost)?;
         }
         Ok(Records::new(request, assignments, abandoned))
     }
@@ -86,27 +86,27 @@ impl Pool {
             Some(driver) => driver,
             none => none.insert(Driver::start().map_err(ReaderError::Driver)?),
         };
-        for number in self.shifts.len()..n_readers {
+        for number in self.plans.len()..n_readers {
             let program = match &self.program {
                 Some(program) => program.clone(),
                 None => env::current_exe().map_err(ReaderError::Program)?,
             };
-            let (sender, shifts) = flume::unbounded();
+            let (sender, plans) = flume::unbounded();
             driver.add(Slot {
                 number,
                 program,
                 handshake_time: self.handshake_time,
-                shifts,
+                plans,
                 process: None,
             });
-            self.shifts.push(sender);
+            self.plans.push(sender);
         }
         Ok(())
     }
 
     /// Refuses to read a pipe for a second time, when it would be empty.
     fn take_streams(&mut self, inputs: &[Input]) -> Result<(), ReaderError> {
-        for input in inputs.iter().filter(|input| input.identity.is_none()) {
+        for input in inputs.iter().filter(|input| input.is_stream()) {
             if !self.read_streams.insert(input.path.clone()) {
                 return Err(ReaderError::Input(InputError::new(
                     &input.name,

@@ -254,7 +254,7 @@ impl Records<'_> {
         let Some(input) = self.inputs.get(self.input.number) else {
             return Ok(());
         };
-        let unchanged = match &input.identity {
+        let unchanged = match input.identity() {
             // A take of nothing reads nothing.
             Some(identity) if self.input.last_id.is_some() => identity.check_path(&input.path),
             _ => Ok(()),

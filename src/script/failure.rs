@@ -2,6 +2,7 @@
 
 use crate::{
     error::{Error, exit_code},
+    hint::Hint,
     job::Problems,
     monitor::MonitorError,
 };
@@ -26,7 +27,7 @@ impl Failure {
         match *self.0 {
             ref bug if bug.exit_code() == exit_code::BUG => "bug",
             Error::Reader(_) => "reader",
-            Error::Sink(_) | Error::Report(_) => "output",
+            Error::Sink(_) | Error::File(_) | Error::Report(_) => "output",
             Error::Monitor(MonitorError::File(_)) => "output",
             ref other => match other.exit_code() {
                 exit_code::SCRIPT => "plan",
@@ -73,7 +74,7 @@ pub(super) fn message(error: &EvalAltResult) -> String {
 
 fn thrown_message(thrown: &Dynamic) -> String {
     if let Some(failure) = thrown.read_lock::<Failure>() {
-        return failure.error().to_string();
+        return failure.error().in_full();
     }
     let message = thrown
         .read_lock::<Map>()

@@ -3,12 +3,11 @@
 use crate::{
     error::Error,
     fasta,
+    file::destination,
     host::Recording,
     job::{Dataset, EmbedOptions, Problem, Problems, SweepPlan, check_file_name, rejects_beside},
     monitor,
-    paths::{
-        Claim, PathError, Register, Role, check_in_place, check_ours, check_target, destination,
-    },
+    paths::{Claim, PathError, Register, Role, check_in_place, check_ours, check_writable},
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -244,7 +243,7 @@ impl Files {
     }
 
     fn written(&mut self, claim: Claim, role: Role, path: &Path) -> Result<(), Error> {
-        check_target(path)?;
+        check_writable(path)?;
         self.check(std::slice::from_ref(&claim))?;
         check_ours(role, path)?;
         if [Role::Report, Role::Plot].contains(&role) {
@@ -256,7 +255,7 @@ impl Files {
     /// Refuses an output that cannot be written, or that is there and is not to be replaced.
     fn check_output(&self, output: &Path, rejects: &Path, overwrite: bool) -> Result<(), Error> {
         for path in [output, rejects] {
-            check_target(path).map_err(|error| match error {
+            check_writable(path).map_err(|error| match error {
                 PathError::Plan(mut problems) => {
                     for problem in &mut problems.0 {
                         problem.option = Some("output".to_owned());

@@ -5,10 +5,7 @@ use super::{
     session::Session,
     source::{self, Sources},
 };
-use crate::{
-    job::Problems,
-    paths::{Role, destination},
-};
+use crate::{file::destination, job::Problems, paths::Role};
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 use std::{
     cell::RefCell,

@@ -9,7 +9,6 @@ use crate::{
     error::Error,
     file::TemporaryFolder,
     host::{Host, Rehearsal},
-    paths::PathError,
 };
 use rhai::NativeCallContext;
 use std::{
@@ -148,8 +147,7 @@ impl Session {
             )));
         }
         if self.0.temporary.get().is_none() {
-            let folder = TemporaryFolder::new()
-                .map_err(|error| raise_error(PathError::from(error).into()))?;
+            let folder = TemporaryFolder::new().map_err(|error| raise_error(error.into()))?;
             self.0.temporary.get_or_init(|| folder);
         }
         let folder = self.0.temporary.get().expect("it was made just above");

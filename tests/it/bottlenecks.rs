@@ -1,16 +1,17 @@
 //! Which stage is blamed, on a device of given speed, with stages that are slower than they need to
 //! be: nothing here depends on how fast the machine is.
 
-use crate::{DEMO, RUNNER};
+use crate::{
+    RUNNER,
+    run::{context, mock_model, real_pool},
+};
 use flate2::{Compression, write::GzEncoder};
 use runner::{
-    cancel::CancelToken,
     event::{Event, EventSender},
-    job::{Dataset, Delays, DeviceChoice, EmbedOptions, EmbedPlan, Mock, ModelSpec},
+    job::{Dataset, Delays, EmbedOptions, EmbedPlan, Mock},
     meter::{Bottleneck, Metric, Sample, Severity, Stage},
-    model::Model,
     monitor::Recorder,
-    pipeline::{self, Context, Notice, RunFailure, Unwatched, Watcher},
+    pipeline::{self, Notice, RunFailure, Unwatched, Watcher},
     reader::Pool,
     report::RunSummary,
 };
@@ -103,7 +104,7 @@ impl Case {
         let pool = if self.reader > 0.0 {
             Pool::with_program(throttled(folder, text.len() as f64 / self.reader))
         } else {
-            Pool::with_program(PathBuf::from(RUNNER))
+            real_pool()
         };
         let n_batches = TOKENS / BUDGET as f64;
         let options = EmbedOptions {
@@ -146,7 +147,7 @@ impl Setup {
     /// Readers and a device as fast as they can be.
     fn fast(events: EventSender) -> Self {
         Self {
-            pool: Pool::with_program(PathBuf::from(RUNNER)),
+            pool: real_pool(),
             mock: Mock::default(),
             recorder: Recorder::default(),
             events,
@@ -160,19 +161,8 @@ fn embed(
     watcher: &mut dyn Watcher,
     options: &EmbedOptions,
 ) -> Result<RunSummary, RunFailure> {
-    let model = Model::load(&ModelSpec {
-        device: DeviceChoice::Mock,
-        mock: setup.mock,
-        ..ModelSpec::new(DEMO)
-    })
-    .unwrap();
-    let mut context = Context {
-        readers: setup.pool,
-        n_runs: 0,
-        recorder: setup.recorder,
-        events: setup.events,
-        cancel: CancelToken::default(),
-    };
+    let model = mock_model(setup.mock);
+    let mut context = context(setup.pool, setup.recorder, setup.events);
     let dataset = Dataset::new(vec![input.to_string_lossy().into_owned()]);
     let plan = EmbedPlan::new(dataset, options.clone(), model.n_layers())?;
     pipeline::embed(&mut context, &model, &plan, watcher)

@@ -15,6 +15,8 @@
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `sweeps`: parameter sweeps.
 //! - `docs`: what the documentation says of options and figures.
+//!
+//! `run` is no test: it has what runs in the process of a test need.
 
 mod bottlenecks;
 mod docs;
@@ -27,6 +29,7 @@ mod parquet;
 mod paths;
 mod pipeline;
 mod readers;
+mod run;
 mod scripts;
 mod sweeps;
 mod watching;

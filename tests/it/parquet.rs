@@ -9,6 +9,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 use runner::{
     batch::{Row, Rows},
     fasta::Rejection,
+    hint::Hint,
     job::{Dtype, Effect, EmbedOptions, GeluForm, Layer, OutputFormat, Pooling},
     sink::{self, Circumstances, Closing, Identity, Opened, OutputPlan, Published, SinkError},
 };
@@ -404,7 +405,7 @@ fn nothing_is_replaced_unless_told() {
     let late = sink.finish(closing(0), rejects).unwrap_err();
     for error in [late, write(&plan, &[batch(0..3, 8)]).unwrap_err()] {
         assert_eq!(
-            error.to_string(),
+            error.in_full(),
             format!(
                 "`{}` exists (choose another output, or set `overwrite: true` to replace it)",
                 path.display()

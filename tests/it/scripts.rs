@@ -169,6 +169,20 @@ fn events_and_errors_as_json() {
             .unwrap()
             .contains("`take` is -1")
     );
+    // Whatever it was that failed, its remedy stands by itself.
+    let failures = [
+        ("model_missing", "a model is a folder with"),
+        ("input_missing", "paths are relative to"),
+        ("option_typo", "did you mean `prefetch`?"),
+    ];
+    for (script, hint) in failures {
+        let failed = check(&format!("tests/scripts/{script}.rhai"), &["failed"]).pop();
+        let said = failed.expect("a line")["hint"].clone();
+        assert!(
+            said.as_str().is_some_and(|said| said.starts_with(hint)),
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What is the matter, in words, and what would help.
 
 use super::case::Case;
-use crate::{meter::Stage, monitor::RunFacts};
+use crate::{alphabet::N_SPECIAL_TOKENS, meter::Stage, monitor::RunFacts};
 use std::thread;
 
 /// What is the matter, and what would help: a sentence each, without a final dot.
@@ -9,9 +9,6 @@ pub(super) struct Words {
     pub(super) message: String,
     pub(super) remedy: String,
 }
-
-/// BOS and EOS.
-const FRAME_TOKENS: u64 = 2;
 
 /// Nothing holds the run back.
 pub(super) fn good(case: &Case) -> String {
@@ -75,7 +72,7 @@ pub(super) fn slow_reading(case: &Case) -> Words {
         1 => "1 reader delivers".to_owned(),
         n => format!("{n} readers deliver"),
     };
-    let embedded = (counts.tokens - FRAME_TOKENS * counts.sequences) as f64;
+    let embedded = (counts.tokens - N_SPECIAL_TOKENS as u64 * counts.sequences) as f64;
     // What was read before the first batch came is not part of the span, as its time is not.
     // A small input was read before that as a whole.
     let read = match counts.residues {

@@ -59,11 +59,12 @@ impl Better {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
 
     #[test]
     fn unknown_figures_name_the_nearest() {
         let check = |name: &str, expect: &str| {
-            let problems = Better::of(name).unwrap_err().to_string();
+            let problems = Better::of(name).unwrap_err().in_full();
             assert!(problems.contains(expect), "{problems}");
         };
         check("token_per_sec", "did you mean `tokens_per_sec`?");

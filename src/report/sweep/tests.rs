@@ -2,6 +2,7 @@
 
 use super::{Better, Row, Sweep, row::value_of};
 use crate::{
+    hint::Hint,
     job::{OptionMap, SweepPlan},
     report::RunSummary,
 };
@@ -244,7 +245,7 @@ fn saving_goes_by_the_ending() {
     check("a.parquet", b"PAR1");
     for name in ["a.txt", "csv", "a.csv.gz"] {
         let problems = Sweep::check_ending(Path::new(name)).unwrap_err();
-        assert!(problems.to_string().contains("end it with `.csv`"));
+        assert!(problems.in_full().contains("end it with `.csv`"));
     }
 }
 

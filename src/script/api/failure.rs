@@ -1,6 +1,6 @@
 //! The error that a script catches when the program fails.
 
-use crate::script::failure::Failure;
+use crate::{hint::Hint, script::failure::Failure};
 use rhai::plugin::*;
 
 #[export_module]
@@ -22,7 +22,7 @@ pub(super) mod failure_api {
     /// ```
     #[rhai_fn(get = "message", pure)]
     pub fn message(error: &mut Error) -> String {
-        error.error().to_string()
+        error.error().in_full()
     }
 
     /// Returns what kind of thing went wrong: `plan` (the script's options), `input`, `reader`,
@@ -45,12 +45,12 @@ pub(super) mod failure_api {
     /// Returns the message of the error.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(error: &mut Error) -> String {
-        error.error().to_string()
+        error.error().in_full()
     }
 
     /// Returns whether two errors say the same.
     #[rhai_fn(name = "==", pure)]
     pub fn equals(a: &mut Error, b: Error) -> bool {
-        a.error().to_string() == b.error().to_string()
+        a.error().in_full() == b.error().in_full()
     }
 }

@@ -12,8 +12,8 @@ mod pause;
 mod place;
 mod recording;
 mod run;
+mod string;
 mod sweep;
-mod text;
 mod value;
 mod watching;
 
@@ -36,7 +36,7 @@ pub(super) fn register(engine: &mut Engine) {
     let mut run = exported_module!(run::run_api);
     figures::add_getters(&mut run);
     engine
-        .register_global_module(exported_module!(text::text_api).into())
+        .register_global_module(exported_module!(string::string_api).into())
         .register_global_module(exported_module!(failure::failure_api).into())
         .register_global_module(exported_module!(recording::recording_api).into())
         .register_global_module(exported_module!(pause::pause_api).into())

@@ -1,22 +1,15 @@
 //! Whole runs on a GPU whose memory of batches is overwritten as soon as it may be.
 
 use super::common::{GOLDEN_MODELS, load_on};
+use crate::run::{context, real_pool};
 use runner::{
-    cancel::CancelToken,
     event::EventSender,
     job::{Dataset, DeviceChoice, Dtype, EmbedOptions, EmbedPlan},
     monitor::Recorder,
-    pipeline::{self, Context, Unwatched},
-    reader::{PROGRAM_VARIABLE, Pool},
+    pipeline::{self, Unwatched},
     report::Embeddings,
 };
-use std::{env, fmt::Write, fs, num::NonZeroUsize, path::PathBuf};
-
-/// The program that readers are started from; a bundle for another machine names its own.
-fn program() -> PathBuf {
-    let named = env::var_os(PROGRAM_VARIABLE);
-    named.map_or_else(|| env!("CARGO_BIN_EXE_runner").into(), PathBuf::from)
-}
+use std::{fmt::Write, fs, num::NonZeroUsize};
 
 #[test]
 #[ignore = "needs a GPU"]
@@ -32,13 +25,8 @@ fn a_run_reads_no_batch_too_early_or_late() {
     fs::write(&input, text).expect("the input");
     let dataset = Dataset::new(vec![input.to_string_lossy().into_owned()]);
     let model = load_on(GOLDEN_MODELS[4], DeviceChoice::Cuda(0), Dtype::Bf16);
-    let mut context = Context {
-        readers: Pool::with_program(program()),
-        n_runs: 0,
-        recorder: Recorder::default(),
-        events: EventSender::channel().0,
-        cancel: CancelToken::default(),
-    };
+    let (events, _) = EventSender::channel();
+    let mut context = context(real_pool(), Recorder::default(), events);
     let mut embed = |poison: bool, overlap: bool| {
         let output = folder.path().join(format!("{poison}_{overlap}.parquet"));
         let options = EmbedOptions {

@@ -19,12 +19,14 @@ type Room = (&'static str, usize, &'static [&'static str]);
 /// Every module of the crate. The table stands in `src/README.md`, too.
 #[rustfmt::skip]
 const HOUSE: &[Room] = &[
+    ("alphabet", 0, &["hint"]),
     ("cancel", 0, &[]),
     ("meter", 0, &[]),
     ("event", 0, &["meter"]),
-    ("file", 0, &[]),
-    ("job", 0, &[]),
-    ("paths", 0, &["file", "job", "meter"]),
+    ("file", 0, &["hint"]),
+    ("hint", 0, &[]),
+    ("job", 0, &["alphabet", "file", "hint"]),
+    ("paths", 0, &["file", "hint", "job", "meter"]),
     ("queue", 0, &["meter"]),
     ("text", 0, &[]),
     ("fasta", 1, &[]),

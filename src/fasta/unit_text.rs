@@ -23,7 +23,7 @@ use std::{
 const BGZIP_BUFFER_BYTES: usize = 128 << 10;
 
 /// The text of a work unit, decompressed.
-pub(super) struct Text {
+pub(super) struct UnitText {
     /// The text from the unit's beginning on, also beyond its end.
     pub(super) content: Box<dyn Read + Send>,
     /// Where the unit begins and ends in the text of the whole file.
@@ -36,7 +36,7 @@ pub(super) struct Text {
     pub(super) disk_bytes: Arc<AtomicU64>,
 }
 
-impl Text {
+impl UnitText {
     /// Opens the file of a unit.
     ///
     /// # Errors

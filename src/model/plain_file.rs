@@ -1,6 +1,6 @@
 //! Files of a model's folder: opened only where they are files, read only where they are small.
 
-use super::{ModelError, foreign::Foreign};
+use super::{ModelError, error::Reason, foreign::Foreign};
 use crate::file;
 use std::{
     fs::File,
@@ -44,14 +44,14 @@ pub(super) fn read(path: &Path, most_bytes: u64) -> Result<String, ModelError> {
         })?;
     if bytes.len() as u64 > most_bytes {
         let reason = format!("it has more than {most_bytes} bytes, so it is something else");
-        return Err(bad(path, &reason));
+        return Err(bad(path, reason));
     }
     if let Some(foreign @ Foreign::LfsPointer) = Foreign::of(&bytes) {
-        return Err(bad(path, &format!("it is {foreign}")));
+        return Err(bad(path, foreign.reason()));
     }
     String::from_utf8(bytes).map_err(|error| {
         let position = error.utf8_error().valid_up_to();
-        bad(path, &format!("it is not UTF-8 text (byte {position})"))
+        bad(path, format!("it is not UTF-8 text (byte {position})"))
     })
 }
 
@@ -72,16 +72,17 @@ pub(super) fn dangling(path: &Path, error: &io::Error) -> Option<ModelError> {
     })
 }
 
-fn bad(path: &Path, reason: &str) -> ModelError {
+fn bad(path: &Path, reason: impl Into<Reason>) -> ModelError {
     ModelError::BadFile {
         path: path.to_path_buf(),
-        reason: reason.to_owned(),
+        reason: reason.into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
     use std::{fs, os::unix::fs::symlink};
 
     #[test]
@@ -90,7 +91,7 @@ mod tests {
         let path = folder.path().join("vocab.txt");
         let check = |content: &[u8], expect: &str| {
             fs::write(&path, content).expect("written");
-            let error = read(&path, 100).expect_err("refused").to_string();
+            let error = read(&path, 100).expect_err("refused").in_full();
             assert!(error.contains(expect), "{error}");
         };
         check(&[b'a'; 101], "more than 100 bytes");

@@ -1,6 +1,9 @@
 //! The 33 tokens of ESM-2, which are the same for every published size of the model.
 
-use super::VocabError;
+use crate::hint::Hint;
+
+/// How many tokens there are: rows of the token embedding.
+pub const VOCABULARY_SIZE: usize = TOKENS.len();
 
 /// Every token, at the index that is its id.
 pub const TOKENS: [&str; 33] = [
@@ -20,11 +23,32 @@ pub const UNK: i32 = 3;
 /// A masked residue. ESM-2 was trained on it, so its embedding is scaled by how many there are.
 pub const MASK: i32 = 32;
 
-/// Tokens that frame a sequence: BOS and EOS.
-pub const N_FRAME_TOKENS: usize = 2;
+/// Special tokens of every sequence: BOS and EOS, which frame it.
+pub const N_SPECIAL_TOKENS: usize = 2;
+
+/// Tokens of the shortest sequence that there is: a residue between BOS and EOS.
+pub const SHORTEST_SEQUENCE: usize = N_SPECIAL_TOKENS + 1;
+
+/// The characters that ESM-2 has tokens for, in the order of their ids. `*` is not among them, and all
+/// letters are in upper case.
+pub const RESIDUES: [u8; N_RESIDUES] = residues();
+
+const N_RESIDUES: usize = {
+    let (mut n, mut id) = (0, 0);
+    while id < TOKENS.len() {
+        n += (TOKENS[id].len() == 1) as usize;
+        id += 1;
+    }
+    n
+};
 
 /// The token id of each byte.
 static TOKEN_IDS: [i32; 256] = token_ids();
+
+/// The token id of a residue, that of [`UNK`] for a byte outside the alphabet.
+pub fn token_id(residue: u8) -> i32 {
+    TOKEN_IDS[usize::from(residue)]
+}
 
 /// Appends the token ids of `sequence` to `input_ids`, between BOS and EOS.
 ///
@@ -33,13 +57,13 @@ static TOKEN_IDS: [i32; 256] = token_ids();
 /// # Examples
 /// ```
 /// let mut input_ids = Vec::new();
-/// runner::batch::encode(b"MK*", &mut input_ids);
+/// runner::alphabet::encode(b"MK*", &mut input_ids);
 /// assert_eq!(input_ids, [0, 20, 15, 3, 2]);
 /// ```
 pub fn encode(sequence: &[u8], input_ids: &mut Vec<i32>) {
-    input_ids.reserve(sequence.len() + N_FRAME_TOKENS);
+    input_ids.reserve(sequence.len() + N_SPECIAL_TOKENS);
     input_ids.push(CLS);
-    input_ids.extend(sequence.iter().map(|&byte| TOKEN_IDS[usize::from(byte)]));
+    input_ids.extend(sequence.iter().map(|&residue| token_id(residue)));
     input_ids.push(EOS);
 }
 
@@ -47,7 +71,7 @@ pub fn encode(sequence: &[u8], input_ids: &mut Vec<i32>) {
 ///
 /// # Errors
 /// The first token that differs, is missing or is one too many.
-pub fn check_vocab(text: &str) -> Result<(), VocabError> {
+pub fn check_vocabulary(text: &str) -> Result<(), VocabularyError> {
     let mut found = text.lines().map(str::trim_end);
     let mut expected = TOKENS.into_iter();
     let mut token_id = 0;
@@ -56,7 +80,7 @@ pub fn check_vocab(text: &str) -> Result<(), VocabError> {
             (None, None) => return Ok(()),
             (found, expected) if found == expected => token_id += 1,
             (found, expected) => {
-                return Err(VocabError {
+                return Err(VocabularyError {
                     token_id,
                     found: found.map(str::to_owned),
                     expected,
@@ -64,6 +88,43 @@ pub fn check_vocab(text: &str) -> Result<(), VocabError> {
             }
         }
     }
+}
+
+/// A `vocab.txt` that is not the alphabet of ESM-2.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "line {} of the vocabulary {}, where ESM-2 {}",
+    token_id + 1,
+    found.as_ref().map_or("is missing".to_owned(), |token| format!("is `{token}`")),
+    expected.map_or("has no more tokens".to_owned(), |token| format!("has `{token}`"))
+)]
+pub struct VocabularyError {
+    /// The first token id that differs, from 0.
+    pub token_id: usize,
+    /// What the file has there, if anything.
+    pub found: Option<String>,
+    /// What ESM-2 has there, if anything.
+    pub expected: Option<&'static str>,
+}
+
+impl Hint for VocabularyError {
+    fn hint(&self) -> Option<String> {
+        Some("use the vocab.txt that came with the ESM-2 weights".to_owned())
+    }
+}
+
+/// The tokens of one character.
+const fn residues() -> [u8; N_RESIDUES] {
+    let mut residues = [0; N_RESIDUES];
+    let (mut n, mut id) = (0, 0);
+    while id < TOKENS.len() {
+        if let [byte] = TOKENS[id].as_bytes() {
+            residues[n] = *byte;
+            n += 1;
+        }
+        id += 1;
+    }
+    residues
 }
 
 /// Inverts the one-character tokens of [`TOKENS`].
@@ -92,6 +153,7 @@ mod tests {
         check(EOS, "<eos>");
         check(UNK, "<unk>");
         check(MASK, "<mask>");
+        assert_eq!(RESIDUES, *b"LAGVSERTIDPKQNFYMHWCXBUZO.-");
     }
 
     #[test]
@@ -124,7 +186,7 @@ mod tests {
             .collect();
         assert!(!vocabularies.is_empty());
         for path in vocabularies {
-            assert_eq!(check_vocab(&fs::read_to_string(path).unwrap()), Ok(()));
+            assert_eq!(check_vocabulary(&fs::read_to_string(path).unwrap()), Ok(()));
         }
     }
 
@@ -132,12 +194,12 @@ mod tests {
     fn other_vocabularies_do_not() {
         let joined = TOKENS.join("\n");
         let check = |text: &str, expected: &str| {
-            let message = check_vocab(text).unwrap_err().to_string();
+            let message = check_vocabulary(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         };
-        assert_eq!(check_vocab(&joined), Ok(()));
+        assert_eq!(check_vocabulary(&joined), Ok(()));
         assert_eq!(
-            check_vocab(&(joined.replace('\n', "\r\n") + "\r\n")),
+            check_vocabulary(&(joined.replace('\n', "\r\n") + "\r\n")),
             Ok(())
         );
         check(

@@ -22,7 +22,7 @@ fn replaced(
 }
 
 #[export_module]
-pub(super) mod text_api {
+pub(super) mod string_api {
     use super::*;
 
     /// Replaces every `find` in the string by `substitute`.

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 ///
 /// It is handed out line by line, and a line that is longer than the buffer in pieces, so that a
 /// line of any length costs no memory.
-pub(super) struct Section<R> {
+pub(super) struct UnitLines<R> {
     inner: R,
     buffer: Vec<u8>,
     /// What has been handed out and consumed: `buffer[..start]`.
@@ -27,14 +27,14 @@ pub(super) struct Section<R> {
     /// Where the unit ends in the text.
     end: u64,
     inner_ended: bool,
-    section_ended: bool,
+    lines_ended: bool,
 }
 
 /// A line with its line feed, or a part of one that is longer than the buffer. It never ends within
 /// a character.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece<'a> {
-    /// Empty at the end of the section.
+    /// Empty at the end of the lines.
     pub(super) text: &'a [u8],
     /// Whether a line begins with it.
     pub(super) begins_line: bool,
@@ -49,7 +49,7 @@ impl Piece<'_> {
     }
 }
 
-impl<R: Read> Section<R> {
+impl<R: Read> UnitLines<R> {
     /// The text of a unit that begins at byte `position` and ends at byte `end`. `inner` gives the
     /// text from `position` on.
     pub(super) fn new(inner: R, position: u64, end: u64) -> Self {
@@ -68,7 +68,7 @@ impl<R: Read> Section<R> {
             line_position: position,
             end,
             inner_ended: false,
-            section_ended: false,
+            lines_ended: false,
         }
     }
 
@@ -88,7 +88,7 @@ impl<R: Read> Section<R> {
             if self.at_line_start && self.line_position > self.end {
                 // Whatever comes now belongs to a later unit. Do not read to the end of a record
                 // that is longer than the unit only to find that out.
-                self.section_ended = true;
+                self.lines_ended = true;
             }
         }
     }
@@ -98,15 +98,15 @@ impl<R: Read> Section<R> {
     /// # Errors
     /// Those of reading.
     pub(super) fn peek(&mut self) -> io::Result<Piece<'_>> {
-        if !self.section_ended {
+        if !self.lines_ended {
             self.find_piece(self.buffer.len())?;
         }
         let mut piece = Piece {
             text: &self.buffer[self.start..self.piece_end.max(self.start)],
             begins_line: self.at_line_start,
         };
-        if self.section_ended || (self.line_position > self.end && piece.begins_record()) {
-            self.section_ended = true;
+        if self.lines_ended || (self.line_position > self.end && piece.begins_record()) {
+            self.lines_ended = true;
             piece.text = &[];
         }
         Ok(piece)
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     /// The texts of the pieces, with `|` before each that begins a record.
-    fn pieces(section: &mut Section<impl Read>) -> String {
+    fn pieces(section: &mut UnitLines<impl Read>) -> String {
         let mut got = Vec::new();
         loop {
             let piece = section.peek().unwrap();
@@ -241,7 +241,7 @@ mod tests {
     fn check(text: &str, range: std::ops::Range<u64>, expect: &str) {
         for buffer_bytes in [8, 9, 11, 100] {
             let inner = &text.as_bytes()[range.start as usize..];
-            let mut section = Section::with_buffer(inner, range.start, range.end, buffer_bytes);
+            let mut section = UnitLines::with_buffer(inner, range.start, range.end, buffer_bytes);
             if range.start > 0 {
                 section.skip_to_first_record().unwrap();
             }
@@ -312,7 +312,7 @@ mod tests {
             (9999, false),
         ] {
             let text = [&vec![b'A'; n_bytes - 1][..], b"\nB\n"].concat();
-            let mut section = Section::with_buffer(&text[..], 0, 1 << 20, 8);
+            let mut section = UnitLines::with_buffer(&text[..], 0, 1 << 20, 8);
             let line = section.peek_line(100).unwrap().map(<[u8]>::len);
             assert_eq!(line, fits.then_some(n_bytes));
             assert!(section.buffer.len() <= 100);

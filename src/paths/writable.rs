@@ -1,7 +1,10 @@
 //! Whether a file could be written where a path leads.
 
-use super::{PathError, destination::destination};
-use crate::{file::FileError, job::Problems};
+use super::PathError;
+use crate::{
+    file::{FileError, destination},
+    job::Problems,
+};
 use nix::{
     errno::Errno,
     unistd::{AccessFlags, access},
@@ -16,7 +19,7 @@ const OF_THE_KERNEL: [&str; 2] = ["/proc", "/sys"];
 /// # Errors
 /// - A folder, a pipe, a device or a socket is there.
 /// - Its folder, or the nearest one that is there, cannot be written to.
-pub fn check_target(path: &Path) -> Result<(), PathError> {
+pub fn check_writable(path: &Path) -> Result<(), PathError> {
     match path.metadata() {
         Ok(found) if found.is_dir() => {
             let shown = path.display();
@@ -94,10 +97,10 @@ mod tests {
         fs::write(folder.path().join("file"), "").unwrap();
         mkfifo(&folder.path().join("pipe"), Mode::S_IRWXU).unwrap();
         for name in ["new", "file", "new/folders/file"] {
-            check_target(&folder.path().join(name)).unwrap();
+            check_writable(&folder.path().join(name)).unwrap();
         }
         let check = |path: &Path, expect: &str| {
-            let error = check_target(path).unwrap_err().to_string();
+            let error = check_writable(path).unwrap_err().to_string();
             assert!(error.contains(expect), "{error}");
             assert!(
                 error.contains(&*path.to_string_lossy()) || expect.contains('`'),
