@@ -1,6 +1,5 @@
 //! The command line.
 
-use super::script::NamedScript;
 use crate::{host::Recording, progress::Style, reader};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::{io::IsTerminal, path::PathBuf};
@@ -38,23 +37,12 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct ScriptArgs {
     /// The script, a `.rhai` file
-    script: PathBuf,
+    pub(super) script: PathBuf,
     /// What the script finds in `args`
     #[arg(last = true)]
-    args: Vec<String>,
+    pub(super) args: Vec<String>,
     #[command(flatten)]
-    recordings: Recordings,
-}
-
-impl ScriptArgs {
-    /// The script that they name.
-    pub(super) fn named(&self) -> NamedScript<'_> {
-        NamedScript {
-            path: &self.script,
-            args: &self.args,
-            recordings: &self.recordings,
-        }
-    }
+    pub(super) recordings: Recordings,
 }
 
 /// Files that runs write about themselves. Scripts can ask for the same.

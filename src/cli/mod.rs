@@ -60,12 +60,8 @@ pub fn run() -> ExitCode {
         panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
     }
     let command = || match &cli.command {
-        Command::Exec(script) => {
-            stack::with_room(|| exec::exec(&cli.global, &console, &script.named()))
-        }
-        Command::Check(script) => {
-            stack::with_room(|| check::check(&cli.global, &console, &script.named()))
-        }
+        Command::Exec(script) => stack::with_room(|| exec::exec(&cli.global, &console, script)),
+        Command::Check(script) => stack::with_room(|| check::check(&cli.global, &console, script)),
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&cli.global, &console, output.as_deref())
         }

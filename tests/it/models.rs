@@ -241,7 +241,7 @@ fn two_large_models_after_each_other_take_the_memory_of_one() {
         let mut peaks = stdout.lines().map(|line| line.parse::<f64>().unwrap());
         let first = peaks.next().unwrap();
         assert!(first > LARGE_BYTES, "the first model takes {first} bytes");
-        (peaks.last().unwrap() - first) / LARGE_BYTES
+        (peaks.next_back().unwrap() - first) / LARGE_BYTES
     };
     let held = growth(
         "let a = cpu.call(\"large\"); print(peak.call(a));

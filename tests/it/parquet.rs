@@ -370,15 +370,3 @@ fn nothing_is_replaced_unless_told() {
     assert_eq!(read_rows(&path, &["embedding"]).rows.len(), 3);
     assert_eq!(n_files(&folder), 1);
 }
-
-#[test]
-fn a_layer_is_written_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("out.parquet");
-    let error = write(&plan(&path, &[6, 0, 6], 8), &[]).unwrap_err();
-    assert_eq!(
-        error.in_full(),
-        "layer 6 is asked for twice (name each layer once; -1 is the last layer)"
-    );
-    assert_eq!(n_files(&folder), 0);
-}

@@ -1,8 +1,8 @@
 //! Calls and properties that there are not, explained by those that there are.
 
 use super::{
-    explain::Origin,
     finding::{Finding, did_you_mean, lower_first},
+    origin::Origin,
     signature::{Signature, plain_type},
 };
 use crate::script::api::TYPES;
