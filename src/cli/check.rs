@@ -1,6 +1,9 @@
 //! `runner check`.
 
-use super::{args::Global, ending, script::NamedScript};
+use super::{
+    args::{Global, ScriptArgs},
+    ending,
+};
 use crate::{
     host::{Rehearsal, Seen},
     progress::Console,
@@ -10,13 +13,13 @@ use serde_json::json;
 use std::path::Path;
 
 /// Rehearses a script and returns the exit code.
-pub(super) fn check(global: &Global, console: &Console, script: &NamedScript<'_>) -> u8 {
+pub(super) fn check(global: &Global, console: &Console, script: &ScriptArgs) -> u8 {
     let (host, seen) = Rehearsal::new();
     let result = match script.run(global, console, None, |_, _| Box::new(host)) {
         Ok(result) => result,
         Err(exit_code) => return exit_code,
     };
-    let path = script.path;
+    let path = &script.script;
     if result.is_ok() && !global.is_quiet() {
         let seen = seen.borrow();
         console.print(&if global.is_json() {

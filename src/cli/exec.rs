@@ -1,6 +1,9 @@
 //! `runner exec`.
 
-use super::{args::Global, ending, script::NamedScript};
+use super::{
+    args::{Global, ScriptArgs},
+    ending,
+};
 use crate::{
     host::LiveHost,
     monitor::Recorder,
@@ -11,7 +14,7 @@ use crate::{
 use std::env;
 
 /// Runs a script and returns the exit code.
-pub(super) fn exec(global: &Global, console: &Console, script: &NamedScript<'_>) -> u8 {
+pub(super) fn exec(global: &Global, console: &Console, script: &ScriptArgs) -> u8 {
     let mut progress = None;
     let result = script.run(global, console, Some(console.clone()), |script, cancel| {
         let (shown, events) = Progress::start(global.style(), console);

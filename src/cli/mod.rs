@@ -23,7 +23,6 @@ use crate::{
 };
 use args::{Cli, Command, Global, ScriptCommand};
 use clap::{Parser, error::ErrorKind};
-use script::NamedScript;
 use std::{
     env, io,
     panic::{self, AssertUnwindSafe},
@@ -61,14 +60,8 @@ pub fn run() -> ExitCode {
         panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
     }
     let command = || match &cli.command {
-        Command::Exec(args) => {
-            let script = NamedScript::new(args);
-            stack::with_room(|| exec::exec(&cli.global, &console, &script))
-        }
-        Command::Check(args) => {
-            let script = NamedScript::new(args);
-            stack::with_room(|| check::check(&cli.global, &console, &script))
-        }
+        Command::Exec(script) => stack::with_room(|| exec::exec(&cli.global, &console, script)),
+        Command::Check(script) => stack::with_room(|| check::check(&cli.global, &console, script)),
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&cli.global, &console, output.as_deref())
         }

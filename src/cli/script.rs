@@ -1,33 +1,14 @@
 //! The script of a command, read and run.
 
-use super::args::{Global, Recordings, ScriptArgs};
+use super::args::{Global, ScriptArgs};
 use crate::{
     cancel::CancelToken,
     host::Host,
     progress::Console,
     script::{self, Finished, Script, ScriptError},
 };
-use std::path::Path;
 
-/// A script as the command line names it.
-pub(super) struct NamedScript<'a> {
-    pub(super) path: &'a Path,
-    /// What it finds in `args`.
-    pub(super) args: &'a [String],
-    /// What its runs write about themselves.
-    pub(super) recordings: &'a Recordings,
-}
-
-impl<'a> NamedScript<'a> {
-    /// The script that these arguments name.
-    pub(super) fn new(args: &'a ScriptArgs) -> Self {
-        Self {
-            path: &args.script,
-            args: &args.args,
-            recordings: &args.recordings,
-        }
-    }
-
+impl ScriptArgs {
     /// Runs the script on the host that `host` makes for it. What it prints goes to `output`, if there is
     /// one.
     ///
@@ -41,7 +22,7 @@ impl<'a> NamedScript<'a> {
         host: impl FnOnce(&Script, &CancelToken) -> Box<dyn Host>,
     ) -> Result<Result<Finished, ScriptError>, u8> {
         // Before signals are caught: a script that comes through a pipe may never come.
-        let script = Script::read(self.path, self.args.to_vec());
+        let script = Script::read(&self.script, self.args.clone());
         // A rehearsal makes a folder for temporary files, too.
         let cancel = super::stopped_by_signals(global, console)?;
         Ok(match script {

@@ -2,7 +2,8 @@
 
 use super::{Answer, Encoder, InFlight, ModelError};
 use crate::{
-    batch::{PAD, PackedBatch, Row},
+    alphabet::PAD,
+    batch::{PackedBatch, Row},
     device::{self, Chosen},
     job::{Dtype, Pooling},
     ops::{Stager, StagerOptions, Tokens},

@@ -55,7 +55,7 @@ pub(super) fn run(
     let (dataset, options) = (wanted.dataset(), wanted.options());
     let plan = Plan::new(model, wanted, &context.events)?;
     let inputs = fasta::resolve(&dataset.sources)?;
-    let input_bytes = inputs.iter().map(|input| input.size_bytes).sum();
+    let input_bytes = inputs.iter().map(Input::size_bytes).sum();
     let output = output_plan(&plan, model, wanted)?;
     let Opened { sink, mut rejects } = sink::open(output.as_ref())?;
     context.events.send(Event::RunStarted {
@@ -266,7 +266,7 @@ fn monitor_plan(
             lanes: model.replicas().iter().map(lane).collect(),
             n_readers: options.readers.get(),
             n_inputs: inputs.len(),
-            is_stream: inputs.iter().any(|input| input.identity.is_none()),
+            is_stream: inputs.iter().any(Input::is_stream),
             is_shareable: inputs.iter().any(Input::is_shareable),
             has_overlap: options.overlap,
             token_budget: plan.token_budget.get(),

@@ -4,29 +4,18 @@ use super::{
     Diagnostic, Place, call,
     finding::{Finding, did_you_mean, lower_first},
     habit, limit, locate,
+    origin::Origin,
 };
 use crate::{
     job::Problem,
-    script::{failure::Failure, modules::SHIPPED, source::Sources},
+    script::{failure::Failure, modules::SHIPPED},
     text::without_middle,
 };
-use rhai::{Dynamic, Engine, EvalAltResult, LexError, ParseErrorType, Position};
+use rhai::{Dynamic, EvalAltResult, LexError, ParseErrorType, Position};
 use std::rc::Rc;
 
 /// Characters of a message at most: what a script throws can be of any length.
 const MOST_MESSAGE_CHARS: usize = 4_000;
-
-/// What an error is explained with.
-pub(in crate::script) struct Origin<'a> {
-    /// The engine that the script ran on.
-    pub(in crate::script) engine: &'a Engine,
-    /// The texts of the script and of its modules.
-    pub(in crate::script) sources: &'a Sources,
-    /// The script's name.
-    pub(in crate::script) script: &'a str,
-    /// Names that scripts may use without defining them.
-    pub(in crate::script) constants: &'a [&'a str],
-}
 
 /// Explains an error that ended a script.
 pub(in crate::script) fn diagnose(mut error: EvalAltResult, origin: &Origin<'_>) -> Diagnostic {

@@ -10,6 +10,7 @@ mod finding;
 mod habit;
 mod limit;
 mod locate;
+mod origin;
 mod render;
 mod signature;
 
@@ -17,7 +18,8 @@ use crate::error::{Error, exit_code};
 use finding::Finding;
 use std::{ops::Range, rc::Rc};
 
-pub(super) use explain::{Origin, diagnose};
+pub(super) use explain::diagnose;
+pub(super) use origin::Origin;
 
 /// An error of a script.
 #[derive(Clone, Debug)]
