@@ -4,6 +4,7 @@ use crate::{
     batch::PackError,
     cancel::StopReason,
     device::DeviceError,
+    embeddings::EmbeddingsError,
     fasta::InputError,
     job::Problems,
     model::ModelError,
@@ -23,6 +24,9 @@ pub enum Error {
     /// An input file or one of its records.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// A file of embeddings that is read back.
+    #[error(transparent)]
+    Embeddings(#[from] EmbeddingsError),
     /// The reader subprocesses.
     #[error(transparent)]
     Reader(ReaderError),
@@ -132,7 +136,7 @@ impl Error {
             Self::Plan(_) | Self::StoppedByScript(_) | Self::Monitor(MonitorError::Format(_)) => {
                 exit_code::SCRIPT
             }
-            Self::Input(_) | Self::Pack(_) => exit_code::INPUT,
+            Self::Input(_) | Self::Embeddings(_) | Self::Pack(_) => exit_code::INPUT,
             Self::Model(_) => exit_code::MODEL,
             Self::Device(_) => exit_code::DEVICE,
             Self::Order(_)

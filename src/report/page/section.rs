@@ -1,9 +1,7 @@
 //! A run as a section of the page.
 
 use super::{
-    PageRun, Verdict,
-    figure::Figure,
-    lengths,
+    PageRun, Verdict, lengths,
     stages::StageRow,
     timeline,
     words::{duration, percent, sentence},
@@ -12,6 +10,7 @@ use crate::{
     meter::Stage,
     report::{
         RunDetails, RunSummary,
+        svg::Figure,
         table::{counted, cut, flops, grouped, rate},
     },
 };

@@ -2,9 +2,9 @@
 
 use super::RhaiResultOf;
 use crate::{
+    embeddings::Embeddings as Table,
     error::Error,
     paths::Role,
-    report::Embeddings as Table,
     script::session::{Session, raise, raise_error},
 };
 use rhai::{Array, FLOAT, INT, Map, plugin::*};

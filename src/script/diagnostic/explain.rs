@@ -264,6 +264,11 @@ fn explain_failure(error: &Error) -> Finding {
             let hint = bare.hint.take();
             Finding::new(bare.to_string(), hint)
         }
+        Error::Embeddings(error) => {
+            let mut bare = error.clone();
+            let hint = bare.hint.take();
+            Finding::new(bare.to_string(), hint)
+        }
         other => Finding::new(other.to_string(), None),
     };
     finding.exit_code = error.exit_code();

@@ -3,12 +3,12 @@
 use super::common::{GOLDEN_MODELS, load_on};
 use runner::{
     cancel::CancelToken,
+    embeddings::Embeddings,
     event::EventSender,
     job::{Dataset, DeviceChoice, Dtype, EmbedOptions},
     monitor::Recorder,
     pipeline::{self, Context, Unwatched},
     reader::{PROGRAM_VARIABLE, Pool},
-    report::Embeddings,
 };
 use std::{env, fmt::Write, fs, num::NonZeroUsize, path::PathBuf};
 
