@@ -3,6 +3,9 @@
 use super::scale::{Scale, round_step};
 use crate::report::table::grouped;
 
+/// How much of a lower axis a character of a label takes on a phone, where text is largest.
+const CHARACTER: f64 = 0.022;
+
 /// An axis with ticks at round numbers.
 pub(in crate::report) struct Axis {
     pub(super) scale: Scale,
@@ -74,21 +77,21 @@ impl Axis {
         // Over a factor of 7 there are at least two ticks.
         let missing = (7.0 / (to / from)).sqrt().max(1.1);
         let (from, to) = (from / missing, to * missing);
-        let ticks_at = |digits: &[f64]| -> Vec<f64> {
+        let scale = Scale::logarithmic(from, to);
+        let ticks_at = |digits: &[f64]| -> Vec<(f64, String)> {
             (0..12)
                 .map(|power| 10f64.powi(power))
                 .flat_map(|power| digits.iter().map(move |digit| digit * power))
                 .filter(|tick| (from..=to).contains(tick))
+                .map(|tick| (tick, grouped(tick as u64)))
                 .collect()
         };
-        let mut ticks = ticks_at(&[1.0, 2.0, 5.0]);
-        if ticks.len() > 8 {
-            ticks = ticks_at(&[1.0]);
-        }
-        let labelled = ticks.into_iter().map(|tick| (tick, grouped(tick as u64)));
+        let choices: [&[f64]; 3] = [&[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
+        let mut choices = choices.into_iter().map(ticks_at);
+        let fitting = choices.find(|ticks| have_room(ticks, &scale));
         Self {
-            scale: Scale::logarithmic(from, to),
-            ticks: labelled.collect(),
+            ticks: fitting.unwrap_or_else(|| ticks_at(&[1.0])),
+            scale,
         }
     }
 
@@ -98,6 +101,17 @@ impl Axis {
             ticks,
         }
     }
+}
+
+/// Whether no label of a lower axis reaches into another one.
+fn have_room(ticks: &[(f64, String)], scale: &Scale) -> bool {
+    ticks.windows(2).all(|pair| {
+        let [(left, left_text), (right, right_text)] = pair else {
+            return true;
+        };
+        let n_characters = (left_text.len() + right_text.len()) as f64 / 2.0 + 1.0;
+        scale.place(*right) - scale.place(*left) >= n_characters * CHARACTER
+    })
 }
 
 /// A tick of an axis up to `largest`, so short that it fits beside it, with the digits in which it differs
@@ -152,6 +166,10 @@ mod tests {
             Axis::lengths(1.0, 40_000.0),
             &["1", "10", "100", "1,000", "10,000"],
         );
+        check(
+            Axis::lengths(30.0, 5_000.0),
+            &["30", "100", "300", "1,000", "3,000"],
+        );
         check(Axis::counts(2.0), &["0", "1", "2"]);
         check(Axis::counts(0.0), &["0", "1"]);
         check(Axis::time(95.0), &["0 s", "20 s", "40 s", "60 s", "80 s"]);
@@ -176,5 +194,20 @@ mod tests {
         check(0.0005, 0.0005, 0.002, "0.0005");
         check(2_000.0, 500.0, 2_000.0, "2,000");
         check(100.0, 20.0, 100.0, "100");
+    }
+
+    #[test]
+    fn labels_below_do_not_touch() {
+        let check = |axis: &Axis, what: f64| {
+            assert!(have_room(&axis.ticks, &axis.scale), "{what}");
+            assert!(axis.ticks.len() > 1, "{what}");
+        };
+        for n in 0..400 {
+            let seconds = 0.01 * 1.05f64.powi(n);
+            check(&Axis::time(seconds), seconds);
+            let length = 1.03f64.powi(n);
+            check(&Axis::lengths(1.0, length), length);
+            check(&Axis::lengths(length, 35_213.0_f64.max(length)), length);
+        }
     }
 }

@@ -140,3 +140,79 @@ impl Shape {
         Self { ink, form, path }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn json(chart: &Chart) -> Value {
+        serde_json::to_value(chart).unwrap()
+    }
+
+    #[test]
+    fn a_curve_that_is_alone_has_a_wash_and_lies_on_the_limits() {
+        let curve = |ink| Curve {
+            ink,
+            points: vec![(0.0, Some(0.0)), (5.0, Some(1.0)), (10.0, Some(0.5))],
+        };
+        let limits = [(Ink::Mild, 0.5)];
+        let chart = |curves: &[Curve]| {
+            json(&Chart::curves(
+                Axis::time(10.0),
+                Axis::shares(),
+                curves,
+                &limits,
+            ))
+        };
+        let alone = chart(&[curve(Ink::First)]);
+        let expect = json!([
+            {"ink": "mild", "form": "dashes", "path": "M296 350h1544"},
+            {"ink": "first", "form": "wash", "path": "M296 664l772-628 772 314v314z"},
+            {"ink": "first", "form": "line", "path": "M296 664l772-628 772 314"},
+        ]);
+        assert_eq!(alone["shapes"], expect);
+        assert_eq!(
+            alone["below"][5],
+            json!({"x": 1_840, "y": 700, "text": "10 s"})
+        );
+        assert_eq!(
+            alone["beside"][4],
+            json!({"x": 284, "y": 36, "text": "100%"})
+        );
+        let both = chart(&[curve(Ink::First), curve(Ink::Second)]);
+        let inks: Vec<_> = (0..3).map(|n| both["shapes"][n]["ink"].clone()).collect();
+        assert_eq!(inks, ["mild", "second", "first"], "the first is on top");
+    }
+
+    #[test]
+    fn bands_lie_in_their_rows() {
+        let full = || Curve {
+            ink: Ink::Working,
+            points: vec![(0.0, Some(1.5)), (10.0, Some(1.0))],
+        };
+        let bands = ["Reading", "Writing"].map(|name| Band {
+            name,
+            areas: vec![full()],
+        });
+        let chart = json(&Chart::bands(Axis::time(10.0), &bands));
+        assert_eq!(chart["beside"][1]["text"], "Writing");
+        // The rows are 314 units high; more than all of one is no more than all of it.
+        assert_eq!(chart["shapes"][0]["path"], "M296 309v-232h1544v232z");
+        assert_eq!(chart["shapes"][1]["path"], "M296 623v-232h1544v232z");
+    }
+
+    #[test]
+    fn bars_do_not_touch_and_are_seen() {
+        let classes = [(1.0, 10.0, 2.0), (10.0, 10.001, 1.0), (10.001, 100.0, 0.0)];
+        let chart = json(&Chart::bars(
+            Axis::lengths(1.0, 100.0),
+            Axis::counts(2.0),
+            &classes,
+        ));
+        let path = chart["shapes"][0]["path"].as_str().unwrap();
+        let bars: Vec<_> = path.split_inclusive('z').collect();
+        assert_eq!(bars.len(), 2, "one class is empty: {path}");
+        assert!(bars[1].contains("h4v314"), "{path}");
+    }
+}

@@ -14,10 +14,11 @@ pub(super) const LEFT: i32 = 296;
 pub(super) const RIGHT: i32 = 1_840;
 pub(super) const TOP: i32 = 36;
 pub(super) const FLOOR: i32 = 664;
-/// Between an axis and its labels.
-const LABEL_DISTANCE: i32 = 12;
-/// How long the marks of an axis are that has no grid.
-const MARK: i32 = 10;
+/// How long the marks below the lower axis are.
+const MARK: i32 = 12;
+/// From an axis to its labels. On a phone, those below must not touch the lowest one beside.
+const BESIDE: i32 = 12;
+const BELOW: i32 = 36;
 
 /// Two axes and the room between them.
 pub(super) struct Frame {
@@ -65,7 +66,7 @@ impl Frame {
     pub(super) fn labels_below(&self) -> Vec<Label> {
         let label = |(tick, text): &(f64, String)| Label {
             x: self.across(*tick),
-            y: FLOOR + MARK + LABEL_DISTANCE,
+            y: FLOOR + BELOW,
             text: text.clone(),
         };
         self.x.ticks.iter().map(label).collect()
@@ -74,7 +75,7 @@ impl Frame {
     /// The labels of the upright axis, the middles of their right edges.
     pub(super) fn labels_beside(&self) -> Vec<Label> {
         let label = |(tick, text): &(f64, String)| Label {
-            x: LEFT - LABEL_DISTANCE,
+            x: LEFT - BESIDE,
             y: self.up(*tick),
             text: text.clone(),
         };

@@ -45,3 +45,19 @@ impl Strip {
 fn across(share: f64) -> i32 {
     (f64::from(WIDTH) * share.clamp(0.0, 1.0)).round() as i32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn parts_stay_within_the_whole() {
+        let strip = Strip::new([(Ink::Best, 0.0, 0.25)]).with_line(Ink::Mark, -0.5, 1.5);
+        let expect = json!([
+            {"ink": "good", "form": "area", "path": "M0 8v-8h2500v8z"},
+            {"ink": "mark", "form": "line", "path": "M0 4h10000"},
+        ]);
+        assert_eq!(serde_json::to_value(strip).unwrap()["shapes"], expect);
+    }
+}
