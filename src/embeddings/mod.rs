@@ -5,6 +5,7 @@
 
 mod error;
 mod parquet;
+mod read;
 mod table;
 
 #[cfg(test)]

@@ -1,12 +1,7 @@
 //! Vectors in memory, with what they are vectors of.
 
-use super::{EmbeddingsError, parquet};
-use crate::job::OutputFormat;
-use std::{borrow::Cow, collections::HashMap, fmt, path::Path};
-
-/// Bytes of descriptions that are kept in memory, or as many as the vectors take. Others, which are far
-/// longer than those of proteins, are looked up in the file.
-const DESCRIPTION_BYTES: usize = 64 << 20;
+use super::EmbeddingsError;
+use std::{borrow::Cow, collections::HashMap, fmt};
 
 /// The embeddings of one file in memory: n vectors of h components.
 #[derive(Debug)]
@@ -49,31 +44,8 @@ impl PartialEq for Embeddings {
 }
 
 impl Embeddings {
-    /// Reads ids, descriptions and vectors of a file that `embed` wrote. If the file has several
-    /// layers, the last one is read.
-    ///
-    /// # Errors
-    /// - The file cannot be opened, or is in no format that `embed` writes.
-    /// - A column is missing or has another type.
-    pub fn read(path: &Path) -> Result<Self, EmbeddingsError> {
-        Self::read_keeping(path, DESCRIPTION_BYTES)
-    }
-
-    /// Reads a file and keeps so many bytes of descriptions in memory.
-    fn read_keeping(path: &Path, description_bytes: usize) -> Result<Self, EmbeddingsError> {
-        let mut embeddings = Self::empty(description_bytes);
-        let source = match OutputFormat::of(path) {
-            // A file that was renamed is still what it holds.
-            Ok(OutputFormat::Parquet) | Err(_) => parquet::read(path, &mut embeddings)?,
-        };
-        embeddings.descriptions.source = Some(source);
-        for (row, id) in embeddings.ids.iter().enumerate() {
-            embeddings.rows.entry(id.clone()).or_insert(row);
-        }
-        Ok(embeddings)
-    }
-
-    fn empty(description_bytes: usize) -> Self {
+    /// No sequence yet, and room for so many bytes of descriptions.
+    pub(super) fn empty(description_bytes: usize) -> Self {
         Self {
             ids: Vec::new(),
             descriptions: Descriptions {
@@ -91,9 +63,8 @@ impl Embeddings {
     /// One sequence that nobody embedded, as long as a script is only rehearsed.
     pub fn made_up(hidden_size: usize) -> Self {
         let id = "rehearsal".to_owned();
-        let mut embeddings = Self::empty(DESCRIPTION_BYTES);
+        let mut embeddings = Self::empty(usize::MAX);
         embeddings.add_vectors(&vec![1.0; hidden_size], hidden_size);
-        embeddings.rows.insert(id.clone(), 0);
         embeddings.add(id, "a sequence that nobody embedded");
         embeddings
     }
@@ -107,9 +78,15 @@ impl Embeddings {
     /// Takes what the vector of the next row is one of.
     pub(super) fn add(&mut self, id: String, description: &str) {
         let vector_bytes = size_of_val(self.vectors.as_slice());
-        self.descriptions
-            .add(self.ids.len(), description, vector_bytes);
+        let row = self.ids.len();
+        self.descriptions.add(row, description, vector_bytes);
+        self.rows.entry(id.clone()).or_insert(row);
         self.ids.push(id);
+    }
+
+    /// Says where the descriptions are that were not kept.
+    pub(super) fn set_source(&mut self, source: Box<dyn Source>) {
+        self.descriptions.source = Some(source);
     }
 
     /// Sequences.
@@ -208,13 +185,15 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::file;
+    use super::super::{parquet, tests::file};
     use super::*;
 
     #[test]
     fn descriptions_without_room_in_memory_are_read_again() {
         let file = file(&["id", "description", "embedding"]);
-        let mut embeddings = Embeddings::read_keeping(file.path(), 0).unwrap();
+        let mut embeddings = Embeddings::empty(0);
+        let source = parquet::read(file.path(), &mut embeddings).unwrap();
+        embeddings.set_source(source);
         let check = |embeddings: &Embeddings, n_kept: usize| {
             assert_eq!(embeddings.descriptions.kept.len(), n_kept);
             let description = |row| embeddings.description(row).unwrap().into_owned();

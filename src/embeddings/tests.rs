@@ -65,6 +65,17 @@ fn several_layers_and_files_of_others() {
 }
 
 #[test]
+fn a_file_that_was_renamed_is_what_it_holds() {
+    let written = file(&["id", "description", "embedding"]);
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.parquet", "a.PQ", "a.csv", "a"] {
+        let path = folder.path().join(name);
+        std::fs::copy(written.path(), &path).unwrap();
+        assert_eq!(Embeddings::read(&path).unwrap().len(), 3, "{name}");
+    }
+}
+
+#[test]
 fn what_is_no_parquet_file() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "id\tembedding\n").unwrap();
