@@ -1,8 +1,8 @@
 //! The flags by which a run is told to stop.
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU8, Ordering},
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
 };
 
 /// Why a run was told to stop.
@@ -28,30 +28,18 @@ pub enum StopReason {
 /// assert_eq!(token.reason(), Some(StopReason::Terminated));
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct CancelToken(Arc<AtomicU8>);
+pub struct CancelToken(Arc<OnceLock<StopReason>>);
 
 impl CancelToken {
     /// Asks the run to stop. The first reason stays.
     pub fn cancel(&self, reason: StopReason) {
-        let code = match reason {
-            StopReason::Interrupted => 1,
-            StopReason::Terminated => 2,
-            StopReason::HungUp => 3,
-        };
         // A later call must not change the exit code that the first one decided.
-        let _ = self
-            .0
-            .compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self.0.set(reason);
     }
 
     /// Why the run was told to stop, if it was.
     pub fn reason(&self) -> Option<StopReason> {
-        match self.0.load(Ordering::SeqCst) {
-            1 => Some(StopReason::Interrupted),
-            2 => Some(StopReason::Terminated),
-            3 => Some(StopReason::HungUp),
-            _ => None,
-        }
+        self.0.get().copied()
     }
 }
 

@@ -6,6 +6,8 @@ use crate::{
     device::DeviceError,
     embeddings::EmbeddingsError,
     fasta::InputError,
+    file::FileError,
+    hint::{Hint, REPORT_IT},
     job::Problems,
     model::ModelError,
     monitor::MonitorError,
@@ -42,6 +44,9 @@ pub enum Error {
     /// The output files.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// Any other file that the script names.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The files of a report.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -52,13 +57,13 @@ pub enum Error {
     #[error("stopped by the script: {0}; nothing was published")]
     StoppedByScript(String),
     /// Rows came out of the model twice or not at all. It is always a bug of this program.
-    #[error("{0}; nothing was published. This is a bug: please report it with the script")]
+    #[error("{0}; nothing was published")]
     Order(#[from] OrderError),
     /// Records went missing between two stations. It is always a bug of this program.
-    #[error("{0}; nothing was published. This is a bug: please report it with the script")]
+    #[error("{0}; nothing was published")]
     Conservation(String),
     /// A thread of the pipeline ended without a word. It is always a bug of this program.
-    #[error("the {0} thread panicked; nothing was published. This is a bug: please report it")]
+    #[error("the {0} thread panicked; nothing was published")]
     Panicked(&'static str),
     /// The user or a scheduler stopped the run.
     #[error("stopped by {}; nothing was published", match .0 {
@@ -115,7 +120,7 @@ impl From<PathError> for Error {
     fn from(error: PathError) -> Self {
         match error {
             PathError::Plan(problems) => Self::Plan(problems),
-            PathError::File(error) => Self::Report(error.into()),
+            PathError::File(error) => Self::File(error),
         }
     }
 }
@@ -144,12 +149,35 @@ impl Error {
             | Self::Panicked(_)
             | Self::Sink(SinkError::Conservation { .. })
             | Self::Reader(ReaderError::Lost) => exit_code::BUG,
-            Self::Reader(_) | Self::Sink(_) | Self::Report(_) | Self::Monitor(_) => {
-                exit_code::UNEXPECTED
-            }
+            Self::Reader(_)
+            | Self::Sink(_)
+            | Self::File(_)
+            | Self::Report(_)
+            | Self::Monitor(_) => exit_code::UNEXPECTED,
             Self::Stopped(StopReason::Interrupted) => exit_code::INTERRUPTED,
             Self::Stopped(StopReason::Terminated) => exit_code::TERMINATED,
             Self::Stopped(StopReason::HungUp) => exit_code::HUNG_UP,
+        }
+    }
+}
+
+impl Hint for Error {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Plan(error) => error.hint(),
+            Self::Input(error) => error.hint(),
+            Self::Embeddings(error) => error.hint(),
+            Self::Reader(error) => error.hint(),
+            Self::Pack(error) => error.hint(),
+            Self::Model(error) => error.hint(),
+            Self::Device(error) => error.hint(),
+            Self::Sink(error) => error.hint(),
+            Self::File(error) => error.hint(),
+            Self::Report(error) => error.hint(),
+            Self::Monitor(error) => error.hint(),
+            Self::Order(error) => error.hint(),
+            Self::Conservation(_) | Self::Panicked(_) => Some(REPORT_IT.to_owned()),
+            Self::StoppedByScript(_) | Self::Stopped(_) => None,
         }
     }
 }
@@ -178,12 +206,10 @@ mod tests {
         ];
         for bug in bugs {
             assert_eq!(bug.exit_code(), exit_code::BUG, "{bug}");
+            assert_eq!(bug.hint().as_deref(), Some(REPORT_IT), "{bug}");
         }
-        let full = SinkError::Io {
-            action: "write",
-            path: "out.parquet".into(),
-            error: std::io::ErrorKind::StorageFull.into(),
-        };
+        let full = std::io::ErrorKind::StorageFull.into();
+        let full = SinkError::from(FileError::io("write", "out.parquet".as_ref(), full));
         assert_eq!(Error::from(full).exit_code(), exit_code::UNEXPECTED);
     }
 }

@@ -4,9 +4,11 @@
 //! only modules of its own floor or of a lower one.
 
 // Ground floor: plain data.
+pub mod alphabet;
 pub mod cancel;
 pub mod event;
 pub mod file;
+pub mod hint;
 pub mod job;
 pub mod meter;
 pub mod paths;
@@ -31,6 +33,9 @@ pub mod monitor;
 pub mod pipeline;
 pub mod progress;
 pub mod report;
+
+// Third floor: what scripts ask for, done.
+pub mod host;
 
 // Top floor: the two doors, and the bell.
 pub mod cli;

@@ -6,7 +6,8 @@ use crate::{
     file,
 };
 use nix::sys::signal::Signal;
-use std::{fs, io, process, sync::mpsc, thread, time::Duration};
+use procfs::process::Process;
+use std::{io, process, sync::mpsc, thread, time::Duration};
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
@@ -89,16 +90,13 @@ fn end_at_once() {
 
 /// Whether whoever started this process wants it to ignore a signal, as `nohup` does.
 fn is_ignored(signal: Signal) -> bool {
-    fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, signal))
+    let status = Process::myself().and_then(|process| process.status());
+    status.is_ok_and(|status| has(status.sigign, signal))
 }
 
-/// Whether the mask of ignored signals in a `/proc/<pid>/status` has a signal.
-fn ignores(status: &str, signal: Signal) -> bool {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask >> (signal as i32 - 1) & 1 == 1)
+/// Whether a mask has a signal, the first of which is number 1.
+fn has(mask: u64, signal: Signal) -> bool {
+    mask >> (signal as i32 - 1) & 1 == 1
 }
 
 #[cfg(test)]
@@ -107,12 +105,9 @@ mod tests {
 
     #[test]
     fn the_mask_of_ignored_signals_is_understood() {
-        let status =
-            "SigBlk:\t0000000000000001\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000000\n";
-        let check = |signal, expect| assert_eq!(ignores(status, signal), expect);
+        let check = |signal, expect| assert_eq!(has(0x1001, signal), expect);
         check(Signal::SIGHUP, true);
         check(Signal::SIGPIPE, true);
         check(Signal::SIGINT, false);
-        assert!(!ignores("", Signal::SIGHUP));
     }
 }

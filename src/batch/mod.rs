@@ -1,17 +1,15 @@
 //! Tokenising and packing: records in, batches without padding out.
 //!
 //! *Input*: records in input order. *Output*: [`PackedBatch`]es that depend on nothing but the
-//! records, their order and the token budget. *Owns*: the alphabet, the packer. *Never*: knows a
+//! records, their order and the token budget. *Owns*: the packer. *Never*: knows a
 //! device, reads a file, changes a sequence.
 
-mod alphabet;
 mod error;
 mod packed;
 mod packer;
 mod padder;
 
-pub use alphabet::{CLS, EOS, MASK, N_FRAME_TOKENS, PAD, TOKENS, UNK, check_vocab, encode};
-pub use error::{PackError, VocabError};
+pub use error::PackError;
 pub use packed::{PackedBatch, Row};
 pub use packer::{
     MAX_CARRIES, MAX_REORDER_BUDGETS, MAX_REORDER_WINDOWS, Packer, WINDOW_TEXT_BYTES,

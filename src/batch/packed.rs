@@ -1,7 +1,9 @@
 //! Sequences laid end to end, without padding.
 
-use super::{N_FRAME_TOKENS, encode};
-use crate::fasta::Record;
+use crate::{
+    alphabet::{N_SPECIAL_TOKENS, encode, token_id},
+    fasta::Record,
+};
 
 /// What the output needs to know about a sequence of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +51,8 @@ impl PackedBatch {
     pub fn synthetic(n_tokens: usize) -> Self {
         /// Residues of a long protein, BOS and EOS included.
         const LENGTH: usize = 1024;
-        /// Leucine, the commonest residue.
-        const RESIDUE: i32 = 4;
+        // The commonest residue.
+        let leucine = token_id(b'L');
         let n = (n_tokens / LENGTH).max(1);
         // The last sequence takes the rest, which may be too short for one of its own.
         let ends = (1..=n).map(|end| if end == n { n_tokens } else { end * LENGTH });
@@ -66,7 +68,7 @@ impl PackedBatch {
             truncated: false,
         };
         Self {
-            input_ids: vec![RESIDUE; n_tokens],
+            input_ids: vec![leucine; n_tokens],
             max_seqlen: n_tokens - (n - 1) * LENGTH,
             rows: (0..n as u64).map(row).collect(),
             token_budget: n_tokens,
@@ -91,7 +93,9 @@ impl PackedBatch {
 
     /// Tokenises a record at the end of the batch. `index` is its place among all records.
     pub(super) fn append(&mut self, record: Record, index: u64) {
-        self.max_seqlen = self.max_seqlen.max(record.sequence.len() + N_FRAME_TOKENS);
+        self.max_seqlen = self
+            .max_seqlen
+            .max(record.sequence.len() + N_SPECIAL_TOKENS);
         encode(&record.sequence, &mut self.input_ids);
         let end = i32::try_from(self.input_ids.len()).expect("a budget is at most i32::MAX tokens");
         self.cu_seqlens.push(end);
@@ -119,12 +123,5 @@ impl PackedBatch {
         self.cu_seqlens
             .windows(2)
             .map(|pair| pair[0] as usize..pair[1] as usize)
-    }
-
-    /// Positions that restart at 0 with each sequence, `[T]`.
-    pub fn position_ids(&self) -> Vec<i32> {
-        self.ranges()
-            .flat_map(|range| 0..range.len() as i32)
-            .collect()
     }
 }

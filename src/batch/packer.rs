@@ -6,8 +6,8 @@
 //! record never waits for more than [`MAX_CARRIES`] windows: what has waited that long is placed
 //! before anything else and its bin is closed.
 
-use super::{N_FRAME_TOKENS, PackError, PackedBatch};
-use crate::fasta::Record;
+use super::{PackError, PackedBatch};
+use crate::{alphabet::N_SPECIAL_TOKENS, fasta::Record};
 use std::{collections::BTreeSet, mem, num::NonZeroUsize};
 
 /// Windows that a record can miss; it leaves with the next one. On UniProt a second miss would fill
@@ -132,11 +132,6 @@ impl Packer {
         self.pack(false)
     }
 
-    /// Records taken in and not yet given out.
-    pub fn n_waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
     fn window_is_full(&self) -> bool {
         // Dividing cannot overflow where multiplying the budget could.
         let n_budgets = self.n_waiting_tokens / self.token_budget;
@@ -175,7 +170,7 @@ impl Packer {
 
 /// Tokens that a record costs.
 pub(super) fn n_tokens(record: &Record) -> usize {
-    record.sequence.len() + N_FRAME_TOKENS
+    record.sequence.len() + N_SPECIAL_TOKENS
 }
 
 /// Bytes of a record's texts.

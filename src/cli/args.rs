@@ -1,6 +1,7 @@
 //! The command line.
 
-use crate::{progress::Style, reader, script::Record};
+use super::script::NamedScript;
+use crate::{host::Recording, progress::Style, reader};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::{io::IsTerminal, path::PathBuf};
 
@@ -18,29 +19,13 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run a script
-    Exec {
-        /// The script, a `.rhai` file
-        script: PathBuf,
-        /// What the script finds in `args`
-        #[arg(last = true)]
-        args: Vec<String>,
-        #[command(flatten)]
-        records: Records,
-    },
+    Exec(ScriptArgs),
     /// Check a script without doing its work: no model is loaded, nothing is written
     ///
     /// The script is run, but `esm2` only reads the model's config, and `embed` only looks for the
     /// inputs and checks the options and all paths. Runs report one sequence that nobody read, `print` is
     /// silent.
-    Check {
-        /// The script, a `.rhai` file
-        script: PathBuf,
-        /// What the script finds in `args`
-        #[arg(last = true)]
-        args: Vec<String>,
-        #[command(flatten)]
-        records: Records,
-    },
+    Check(ScriptArgs),
     /// What scripts can say
     #[command(subcommand)]
     Script(ScriptCommand),
@@ -49,10 +34,33 @@ pub(super) enum Command {
     Reader,
 }
 
+/// A script, and what it is given.
+#[derive(Debug, Args)]
+pub(super) struct ScriptArgs {
+    /// The script, a `.rhai` file
+    script: PathBuf,
+    /// What the script finds in `args`
+    #[arg(last = true)]
+    args: Vec<String>,
+    #[command(flatten)]
+    recordings: Recordings,
+}
+
+impl ScriptArgs {
+    /// The script that they name.
+    pub(super) fn named(&self) -> NamedScript<'_> {
+        NamedScript {
+            path: &self.script,
+            args: &self.args,
+            recordings: &self.recordings,
+        }
+    }
+}
+
 /// Files that runs write about themselves. Scripts can ask for the same.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Measurements")]
-pub(super) struct Records {
+pub(super) struct Recordings {
     /// Keep a page about all runs, with charts and what held each of them back
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
@@ -67,14 +75,14 @@ pub(super) struct Records {
     prometheus: Option<PathBuf>,
 }
 
-impl Records {
+impl Recordings {
     /// What to write, and where.
-    pub(super) fn files(&self) -> Vec<(Record, PathBuf)> {
+    pub(super) fn files(&self) -> Vec<(Recording, PathBuf)> {
         let files = [
-            (Record::Report, &self.report),
-            (Record::Metrics, &self.metrics),
-            (Record::Trace, &self.trace),
-            (Record::Prometheus, &self.prometheus),
+            (Recording::Report, &self.report),
+            (Recording::Metrics, &self.metrics),
+            (Recording::Trace, &self.trace),
+            (Recording::Prometheus, &self.prometheus),
         ];
         files
             .into_iter()
@@ -181,10 +189,10 @@ mod tests {
         let cli = Cli::try_parse_from(["runner", "exec", "a.rhai", "--json", "--", "-q", "b"]);
         let cli = cli.expect("a valid command line");
         assert!(cli.global.is_json());
-        let Command::Exec { args, .. } = cli.command else {
+        let Command::Exec(script) = cli.command else {
             panic!("{:?}", cli.command);
         };
-        assert_eq!(args, ["-q", "b"]);
+        assert_eq!(script.args, ["-q", "b"]);
         assert!(Cli::try_parse_from(["runner", "exec", "a.rhai", "b"]).is_err());
     }
 }

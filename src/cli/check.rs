@@ -1,36 +1,22 @@
 //! `runner check`.
 
-use super::{
-    args::{Global, Records},
-    ending,
-};
+use super::{args::Global, ending, script::NamedScript};
 use crate::{
+    host::{Rehearsal, Seen},
     progress::Console,
-    script::{self, Rehearsal, Script, ScriptError, Seen},
     text::printable,
 };
 use serde_json::json;
 use std::path::Path;
 
 /// Rehearses a script and returns the exit code.
-pub(super) fn check(
-    global: &Global,
-    console: &Console,
-    path: &Path,
-    records: &Records,
-    args: &[String],
-) -> u8 {
-    // Before signals are caught: a script that comes through a pipe may never come.
-    let script = Script::read(path, args.to_vec());
-    // A rehearsal makes a folder for temporary files, too.
-    let cancel = match super::stopped_by_signals(console) {
-        Ok(cancel) => cancel,
+pub(super) fn check(global: &Global, console: &Console, script: &NamedScript<'_>) -> u8 {
+    let (host, seen) = Rehearsal::new();
+    let result = match script.run(global, console, None, |_, _| Box::new(host)) {
+        Ok(result) => result,
         Err(exit_code) => return exit_code,
     };
-    let (host, seen) = Rehearsal::new();
-    let result = script
-        .map_err(|diagnostic| ScriptError::Failed(Box::new(diagnostic)))
-        .and_then(|script| script::run(&script, &records.files(), Box::new(host), None, cancel));
+    let path = script.path;
     if result.is_ok() && !global.is_quiet() {
         let seen = seen.borrow();
         console.print(&if global.is_json() {

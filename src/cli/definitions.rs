@@ -5,10 +5,9 @@ use crate::{
     error::{Error, exit_code},
     file::{self, Keep},
     job::{Problems, check_file_name},
-    paths::{PathError, Role, check_ours, check_target},
+    paths::{Role, check_ours, check_writable},
     progress::Console,
-    script,
-    text::printable,
+    script::{self, Diagnostic},
 };
 use std::path::Path;
 
@@ -22,8 +21,7 @@ pub(super) fn write(global: &Global, console: &Console, output: Option<&Path>) -
         }
         Some(path) => {
             if let Err(error) = replace(path, &text) {
-                console.note(&printable(&format!("error: {error}")));
-                return error.exit_code();
+                return ending::failed(global, console, &Diagnostic::of_error(&error));
             }
         }
     }
@@ -32,7 +30,7 @@ pub(super) fn write(global: &Global, console: &Console, output: Option<&Path>) -
 
 fn replace(path: &Path, text: &str) -> Result<(), Error> {
     check_file_name(path).map_err(|problem| Problems(vec![problem]))?;
-    check_target(path)?;
+    check_writable(path)?;
     check_ours(Role::Definitions, path)?;
-    Ok(file::replace(path, text.as_bytes(), Keep::Safely).map_err(PathError::from)?)
+    Ok(file::replace(path, text.as_bytes(), Keep::Safely)?)
 }

@@ -5,9 +5,9 @@ use crate::{
     cancel::StopReason,
     error::{Error, exit_code},
     file,
+    hint::{Hint, REPORT_IT},
     progress::Console,
-    script::{Finished, ScriptError},
-    text::printable,
+    script::{Diagnostic, Finished, ScriptError},
 };
 use serde_json::json;
 use std::{any::Any, io};
@@ -35,21 +35,25 @@ pub(super) fn report(
             }
             exit_code::REJECTED
         }
-        Err(ScriptError::Failed(diagnostic)) => {
-            if global.is_json() {
-                console.note(&failed_line(
-                    diagnostic.exit_code,
-                    &diagnostic.message,
-                    &diagnostic.render(false),
-                ));
-            } else {
-                console.note(&diagnostic.render(true));
-            }
-            diagnostic.exit_code
-        }
+        Err(ScriptError::Failed(diagnostic)) => failed(global, console, &diagnostic),
         Err(ScriptError::Stopped(reason)) => stopped(global, console, reason),
         Err(ScriptError::OutputClosed) => unprinted(global, console),
     }
+}
+
+/// Reports what is wrong, and returns the exit code for it.
+pub(super) fn failed(global: &Global, console: &Console, diagnostic: &Diagnostic) -> u8 {
+    if global.is_json() {
+        console.note(&failed_line(
+            diagnostic.exit_code,
+            &diagnostic.message,
+            diagnostic.hint(),
+            &diagnostic.render(false),
+        ));
+    } else {
+        console.note(&diagnostic.render(true));
+    }
+    diagnostic.exit_code
 }
 
 /// Reports why not everything was printed, if that is so, and returns the exit code for it. Whoever has
@@ -62,21 +66,24 @@ pub(super) fn unprinted(global: &Global, console: &Console) -> u8 {
         }
         Some(error) => error,
     };
-    let hint = file::hint(error.kind());
-    let message = format!("cannot write to standard output: {error}{hint}");
-    if global.is_json() {
-        console.note(&failed_line(exit_code::UNEXPECTED, &message, &message));
-    } else {
-        console.note(&format!("error: {message}"));
-    }
-    exit_code::UNEXPECTED
+    let diagnostic = Diagnostic::of_the_program(
+        format!("cannot write to standard output: {error}"),
+        file::remedy(error.kind()).map(str::to_owned),
+        exit_code::UNEXPECTED,
+    );
+    failed(global, console, &diagnostic)
 }
 
 fn stopped(global: &Global, console: &Console, reason: StopReason) -> u8 {
     let error = Error::Stopped(reason);
     let message = error.to_string();
     if global.is_json() {
-        console.note(&failed_line(error.exit_code(), &message, &message));
+        console.note(&failed_line(
+            error.exit_code(),
+            &message,
+            error.hint(),
+            &message,
+        ));
     } else {
         console.note(&message);
     }
@@ -85,17 +92,15 @@ fn stopped(global: &Global, console: &Console, reason: StopReason) -> u8 {
 
 /// Reports a panic, which is always a bug, and returns the exit code for it.
 pub(super) fn panicked(global: &Global, console: &Console, panic: &dyn Any) -> u8 {
-    let message = format!(
-        "the program panicked: {}; the run in progress published nothing. This is a bug: please report \
-         it with the script",
-        reason(panic)
+    let diagnostic = Diagnostic::of_the_program(
+        format!(
+            "the program panicked: {}; the run in progress published nothing",
+            reason(panic)
+        ),
+        Some(REPORT_IT.to_owned()),
+        exit_code::BUG,
     );
-    if global.is_json() {
-        console.note(&failed_line(exit_code::BUG, &message, &message));
-    } else {
-        console.note(&format!("error: {}", printable(&message)));
-    }
-    exit_code::BUG
+    failed(global, console, &diagnostic)
 }
 
 /// What a panic says.
@@ -106,11 +111,12 @@ fn reason(panic: &dyn Any) -> &str {
 }
 
 /// The last line of a job that did not end well, for programs.
-fn failed_line(exit_code: u8, message: &str, rendered: &str) -> String {
+fn failed_line(exit_code: u8, message: &str, hint: Option<String>, rendered: &str) -> String {
     json!({
         "event": "failed",
         "exit_code": exit_code,
         "message": message,
+        "hint": hint,
         "rendered": rendered,
     })
     .to_string()

@@ -1,52 +1,36 @@
 //! `runner exec`.
 
-use super::{
-    args::{Global, Records},
-    ending,
-};
+use super::{args::Global, ending, script::NamedScript};
 use crate::{
+    host::LiveHost,
     monitor::Recorder,
     pipeline::Context,
     progress::{Console, Progress},
-    reader::Pool,
-    script::{self, LiveHost, Script, ScriptError},
+    reader::{PROGRAM_VARIABLE, Pool},
 };
-use std::path::Path;
+use std::env;
 
 /// Runs a script and returns the exit code.
-pub(super) fn exec(
-    global: &Global,
-    console: &Console,
-    path: &Path,
-    records: &Records,
-    args: &[String],
-) -> u8 {
-    // Before signals are caught: a script that comes through a pipe may never come.
-    let script = Script::read(path, args.to_vec());
-    let cancel = match super::stopped_by_signals(console) {
-        Ok(cancel) => cancel,
-        Err(exit_code) => return exit_code,
-    };
-    let (progress, events) = Progress::start(global.style(), console);
-    let result = script.map(|script| {
+pub(super) fn exec(global: &Global, console: &Console, script: &NamedScript<'_>) -> u8 {
+    let mut progress = None;
+    let result = script.run(global, console, Some(console.clone()), |script, cancel| {
+        let (shown, events) = Progress::start(global.style(), console);
+        progress = Some(shown);
         let context = Context {
-            readers: Pool::new(),
+            readers: match env::var_os(PROGRAM_VARIABLE) {
+                Some(program) => Pool::with_program(program.into()),
+                None => Pool::new(),
+            },
             n_runs: 0,
-            so_far: None,
             recorder: Recorder::default(),
             events,
             cancel: cancel.clone(),
         };
-        let host = LiveHost::new(context, &script.name);
-        (script, host)
+        Box::new(LiveHost::new(context, &script.name))
     });
-    let result = result
-        .map_err(|diagnostic| ScriptError::Failed(Box::new(diagnostic)))
-        .and_then(|(script, host)| {
-            let records = records.files();
-            let console = Some(console.clone());
-            script::run(&script, &records, Box::new(host), console, cancel)
-        });
     drop(progress);
-    ending::report(global, console, result)
+    match result {
+        Ok(result) => ending::report(global, console, result),
+        Err(exit_code) => exit_code,
+    }
 }

@@ -8,6 +8,7 @@ mod check;
 mod definitions;
 mod ending;
 mod exec;
+mod script;
 mod stack;
 mod usage;
 
@@ -15,10 +16,12 @@ use crate::{
     cancel::{CancelToken, StopReason},
     error::exit_code,
     progress::Console,
-    reader, signal,
+    reader,
+    script::Diagnostic,
+    signal,
     text::printable,
 };
-use args::{Cli, Command, ScriptCommand};
+use args::{Cli, Command, Global, ScriptCommand};
 use clap::{Parser, error::ErrorKind};
 use std::{
     env, io,
@@ -57,16 +60,12 @@ pub fn run() -> ExitCode {
         panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
     }
     let command = || match &cli.command {
-        Command::Exec {
-            script,
-            records,
-            args,
-        } => stack::with_room(|| exec::exec(&cli.global, &console, script, records, args)),
-        Command::Check {
-            script,
-            records,
-            args,
-        } => stack::with_room(|| check::check(&cli.global, &console, script, records, args)),
+        Command::Exec(script) => {
+            stack::with_room(|| exec::exec(&cli.global, &console, &script.named()))
+        }
+        Command::Check(script) => {
+            stack::with_room(|| check::check(&cli.global, &console, &script.named()))
+        }
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&cli.global, &console, output.as_deref())
         }
@@ -82,7 +81,7 @@ pub fn run() -> ExitCode {
 ///
 /// # Errors
 /// The exit code, if that is not possible.
-fn stopped_by_signals(console: &Console) -> Result<CancelToken, u8> {
+fn stopped_by_signals(global: &Global, console: &Console) -> Result<CancelToken, u8> {
     let cancel = CancelToken::default();
     let announcer = console.clone();
     let announce = move |reason| {
@@ -93,8 +92,9 @@ fn stopped_by_signals(console: &Console) -> Result<CancelToken, u8> {
     match signal::watch(cancel.clone(), announce) {
         Ok(()) => Ok(cancel),
         Err(error) => {
-            console.note(&format!("error: signals cannot be listened to: {error}"));
-            Err(exit_code::UNEXPECTED)
+            let message = format!("signals cannot be listened to: {error}");
+            let diagnostic = Diagnostic::of_the_program(message, None, exit_code::UNEXPECTED);
+            Err(ending::failed(global, console, &diagnostic))
         }
     }
 }

@@ -55,6 +55,17 @@ pub fn free_bytes(chosen: &Chosen) -> Option<u64> {
     }
 }
 
+/// Gives the memory of `chosen` back that is kept for tensors to come.
+pub fn release_unused(chosen: &Chosen) {
+    chosen.device.memory_cleanup();
+    #[cfg(feature = "cuda")]
+    if let Some(found) = &chosen.gpu {
+        // The driver takes back what was freed in the order of a stream once that stream has come so far. A
+        // failure is that of a context which is lost, and the next use says so.
+        let _ = super::cuda::Gpu::opened(found.ordinal).finish();
+    }
+}
+
 fn cpu(instead_of_gpu: Option<DeviceError>) -> Chosen {
     Chosen {
         device: Device::flex(),

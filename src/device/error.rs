@@ -1,33 +1,24 @@
 //! What can be wrong with a device.
 
-use crate::job::DeviceChoice;
+use crate::{hint::Hint, job::DeviceChoice};
 
 /// What can be wrong with a device.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum DeviceError {
     /// The program was built without CUDA.
-    #[error(
-        "device \"{0}\" needs a program that was built with CUDA: build it without \
-         `--no-default-features`, or set `device` to \"cpu\""
-    )]
+    #[error("device \"{0}\" needs a program that was built with CUDA")]
     NotBuilt(DeviceChoice),
     /// There is no NVIDIA driver.
-    #[error(
-        "no NVIDIA driver on this machine (libcuda.so.1 is not found): install the driver, start a \
-         container with `--gpus all`, or set `device` to \"cpu\""
-    )]
+    #[error("no NVIDIA driver on this machine: libcuda.so.1 is not found")]
     NoDriver,
     /// The driver does not start.
-    #[error("the NVIDIA driver does not start: {0}; does `nvidia-smi` work here?")]
+    #[error("the NVIDIA driver does not start: {0}")]
     Driver(String),
     /// The driver shows no GPU.
-    #[error(
-        "the NVIDIA driver shows no GPU: check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or set \
-         `device` to \"cpu\""
-    )]
+    #[error("the NVIDIA driver shows no GPU")]
     NoGpu,
     /// There are GPUs, but not the one that was asked for.
-    #[error("there is no device \"{asked}\" here; there are {}", .present.join(", "))]
+    #[error("there is no device \"{asked}\" here")]
     NoSuchGpu {
         /// What was asked for.
         asked: DeviceChoice,
@@ -37,7 +28,7 @@ pub enum DeviceError {
     /// The GPU is too old for the kernels.
     #[error(
         "{name} has compute capability {}.{}, and 8.0 (Ampere) is the oldest that the kernels are \
-         written for: choose another GPU, or set `device` to \"cpu\"", .capability.0, .capability.1
+         written for", .capability.0, .capability.1
     )]
     TooOld {
         /// The GPU.
@@ -46,16 +37,10 @@ pub enum DeviceError {
         capability: (u32, u32),
     },
     /// A library of the CUDA toolkit is missing.
-    #[error(
-        "{0} is not found, which comes with the CUDA toolkit: install CUDA 13, or add the folder of \
-         its libraries to LD_LIBRARY_PATH, or set `device` to \"cpu\""
-    )]
+    #[error("{0} is not found, which comes with the CUDA toolkit")]
     NoLibrary(&'static str),
     /// The headers of the CUDA toolkit are missing.
-    #[error(
-        "the headers of the CUDA toolkit are not found (include/cuda_fp16.h): install CUDA 13 and \
-         set CUDA_PATH to its folder, or set `device` to \"cpu\""
-    )]
+    #[error("the headers of the CUDA toolkit are not found: include/cuda_fp16.h")]
     NoHeaders,
     /// A call of CUDA failed.
     #[error("cannot {doing} on the GPU: {reason}")]
@@ -66,10 +51,7 @@ pub enum DeviceError {
         reason: String,
     },
     /// The memory of the device is too small.
-    #[error(
-        "the GPU is out of memory ({reason}): lower `token_budget`, take a smaller model or a \
-         smaller `dtype`, or free memory that other programs hold"
-    )]
+    #[error("the GPU is out of memory: {reason}")]
     OutOfMemory {
         /// What CUDA said.
         reason: String,
@@ -85,12 +67,47 @@ pub enum DeviceError {
         log: String,
     },
     /// The model's shape is not one that the kernels take.
-    #[error("{0}; set `device` to \"cpu\"")]
+    #[error("{0}")]
     Shape(String),
     /// The driver gave ordinary memory where pinned memory was asked for.
     #[error(
-        "the driver gave memory that is not pinned, so uploads would not overlap with computing: \
-         raise the limit of locked memory (`ulimit -l unlimited`)"
+        "the driver gave memory that is not pinned, so uploads would not overlap with computing"
     )]
     NotPinned,
+}
+
+impl Hint for DeviceError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NotBuilt(_) => {
+                "build it without `--no-default-features`, or set `device` to \"cpu\""
+            }
+            Self::NoDriver => {
+                "install the driver, start a container with `--gpus all`, or set `device` to \"cpu\""
+            }
+            Self::Driver(_) => "does `nvidia-smi` work here?",
+            Self::NoGpu => {
+                "check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or set `device` to \"cpu\""
+            }
+            Self::NoSuchGpu { present, .. } => {
+                return Some(format!("there are {}", present.join(", ")));
+            }
+            Self::TooOld { .. } => "choose another GPU, or set `device` to \"cpu\"",
+            Self::NoLibrary(_) => {
+                "install CUDA 13, or add the folder of its libraries to LD_LIBRARY_PATH, or set \
+                 `device` to \"cpu\""
+            }
+            Self::NoHeaders => {
+                "install CUDA 13 and set CUDA_PATH to its folder, or set `device` to \"cpu\""
+            }
+            Self::OutOfMemory { .. } => {
+                "lower `token_budget`, take a smaller model or a smaller `dtype`, or free memory \
+                 that other programs hold"
+            }
+            Self::Shape(_) => "set `device` to \"cpu\"",
+            Self::NotPinned => "raise the limit of locked memory (`ulimit -l unlimited`)",
+            Self::Cuda { .. } | Self::Kernel { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
 }

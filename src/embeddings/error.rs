@@ -1,19 +1,15 @@
 //! What can be wrong with a file of embeddings.
 
-use crate::text::printable;
+use crate::{hint::Hint, text::printable_line};
 
-/// A file of embeddings that cannot be read: what, where, and the remedy.
+/// A file of embeddings that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{}`: {message}{}",
-    printable(.file),
-    .hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default())]
+#[error("`{}`: {message}", printable_line(.file))]
 pub struct EmbeddingsError {
     /// The file, as it was named.
     pub file: String,
     /// What is wrong.
     pub message: String,
-    /// How to mend it.
-    pub hint: Option<String>,
 }
 
 impl EmbeddingsError {
@@ -21,7 +17,12 @@ impl EmbeddingsError {
         Self {
             file: file.to_owned(),
             message,
-            hint: Some("give a Parquet file that `embed` wrote".to_owned()),
         }
+    }
+}
+
+impl Hint for EmbeddingsError {
+    fn hint(&self) -> Option<String> {
+        Some("give a Parquet file that `embed` wrote".to_owned())
     }
 }

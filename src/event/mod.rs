@@ -107,7 +107,7 @@ pub enum Event {
     },
     /// The call of `embed` ended, well or not.
     RunFinished {
-        /// Records read.
+        /// Sequences embedded.
         sequences: u64,
         /// Tokens embedded.
         tokens: u64,

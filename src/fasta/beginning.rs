@@ -4,29 +4,29 @@ use super::{
     compression::Compression,
     definition::{begins_record, without_marks},
     error::Fault,
-    section::Section,
+    unit_lines::UnitLines,
 };
 use std::io::{self, Read};
 
 /// Skips byte order marks and blank lines before the first record. The inner result tells what the
 /// text is, if it is not FASTA.
-pub(super) fn find_beginning(section: &mut Section<impl Read>) -> io::Result<Result<(), Fault>> {
-    section.peek()?;
-    if let Some(encoding) = wide_encoding(section.buffered()) {
+pub(super) fn find_beginning(lines: &mut UnitLines<impl Read>) -> io::Result<Result<(), Fault>> {
+    lines.peek()?;
+    if let Some(encoding) = wide_encoding(lines.buffered()) {
         return Ok(Err(not_utf8(encoding)));
     }
     loop {
-        let text = section.peek()?.text;
+        let text = lines.peek()?.text;
         let rest = without_marks(text).trim_ascii_start();
         let n_blanks = text.len() - rest.len();
         if rest.is_empty() && n_blanks > 0 {
-            section.consume(n_blanks);
+            lines.consume(n_blanks);
         } else if rest.is_empty() || begins_record(rest) {
-            section.skip_in_line(n_blanks);
+            lines.skip_in_line(n_blanks);
             return Ok(Ok(()));
         } else {
-            section.skip_in_line(n_blanks);
-            return Ok(Err(not_fasta(section.buffered())));
+            lines.skip_in_line(n_blanks);
+            return Ok(Err(not_fasta(lines.buffered())));
         }
     }
 }
@@ -163,10 +163,10 @@ mod tests {
     use super::*;
 
     fn check(text: &[u8], expect: Result<&[u8], &str>) {
-        let mut section = Section::new(text, 0, u64::MAX);
-        match (find_beginning(&mut section).unwrap(), expect) {
+        let mut lines = UnitLines::new(text, 0, u64::MAX);
+        match (find_beginning(&mut lines).unwrap(), expect) {
             (Ok(()), Ok(rest)) => {
-                let piece = section.peek().unwrap();
+                let piece = lines.peek().unwrap();
                 assert_eq!(piece.text, rest, "{text:?}");
                 assert!(piece.text.is_empty() || piece.begins_record(), "{text:?}");
             }

@@ -1,8 +1,7 @@
 //! Compression, told by content and never by name.
 
-use super::members::{Members, Surplus};
 use serde::{Deserialize, Serialize};
-use std::io::{self, Read};
+use std::{fmt, io};
 
 /// How an input is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +118,18 @@ impl Compression {
     }
 }
 
+/// Something follows the last member that is none.
+#[derive(Debug)]
+pub(super) struct Surplus;
+
+impl fmt::Display for Surplus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("other bytes follow")
+    }
+}
+
+impl std::error::Error for Surplus {}
+
 /// Says that bytes stand behind the end of the data, and how to be rid of them.
 pub(super) fn surplus(name: &str) -> (String, String) {
     (
@@ -133,24 +144,4 @@ pub(super) fn bgzip_block_len(head: &[u8]) -> Option<u64> {
     // gzip's magic number, deflate, only an extra field, which holds the 2-byte subfield `BC`.
     let is_block = head[..4] == [0x1f, 0x8b, 8, 4] && head[10..16] == *b"\x06\0BC\x02\0";
     is_block.then(|| u64::from(u16::from_le_bytes([head[16], head[17]])) + 1)
-}
-
-/// The text of `compressed`, and how it is compressed.
-///
-/// All members of gzip, frames of zstd and streams of bzip2 and xz are read, one after the other.
-pub(super) fn decode(
-    mut compressed: impl Read + Send + 'static,
-) -> io::Result<(Box<dyn Read + Send>, Compression)> {
-    let mut head = Vec::with_capacity(Compression::HEAD_BYTES);
-    compressed
-        .by_ref()
-        .take(Compression::HEAD_BYTES as u64)
-        .read_to_end(&mut head)?;
-    let compression = Compression::sniff(&head);
-    let whole = io::Cursor::new(head).chain(compressed);
-    let text: Box<dyn Read + Send> = match compression {
-        Compression::None => Box::new(whole),
-        _ => Box::new(Members::new(whole, compression)),
-    };
-    Ok((text, compression))
 }

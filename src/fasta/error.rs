@@ -1,54 +1,21 @@
 //! What can be wrong with an input.
 
+use crate::{
+    hint::Hint,
+    text::{shortened, without_middle},
+};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 
-/// Characters of an id that a message shows.
-const MOST_ID_CHARACTERS: usize = 100;
-/// Characters of a file's name that a message shows.
+/// Characters of an id that a message shows: some are as long as a megabyte.
+pub(super) const MOST_ID_CHARACTERS: usize = 100;
+/// Characters of a file's name that a message shows: what is wrong with it stands on the same page.
 const MOST_NAME_CHARACTERS: usize = 1000;
-
-/// An id as messages show it: some are as long as a megabyte.
-pub(super) fn shortened(id: &str) -> Cow<'_, str> {
-    first_characters(id, MOST_ID_CHARACTERS)
-}
-
-fn first_characters(text: &str, n: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(n) {
-        Some((end, _)) => Cow::Owned(format!("{}…", harmless(&text[..end]))),
-        None => harmless(text),
-    }
-}
-
-/// A path as messages show it: without its middle where it is longer than paths are, so that what is
-/// wrong with it stands on the same page.
-fn shortened_path(path: String) -> String {
-    const MOST: usize = 1000;
-    const KEPT: usize = 200;
-    let n_characters = path.chars().count();
-    if n_characters <= MOST {
-        return path;
-    }
-    let first: String = path.chars().take(KEPT).collect();
-    let last: String = path.chars().skip(n_characters - KEPT).collect();
-    format!("{first}…{last}")
-}
-
-/// A text without what a terminal would obey.
-pub(super) fn harmless(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
-        Cow::Owned(text.replace(char::is_control, "\u{fffd}"))
-    } else {
-        Cow::Borrowed(text)
-    }
-}
 
 /// An input that cannot be read, or a record that a policy refuses: what, where, and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("`{}`{}: {message}{}",
-    first_characters(.file, MOST_NAME_CHARACTERS),
-    .record.as_ref().map(|r| format!(", {r}")).unwrap_or_default(),
-    .hint.as_ref().map(|h| format!(" ({h})")).unwrap_or_default())]
+#[error("`{}`{}: {message}",
+    shortened(.file, MOST_NAME_CHARACTERS),
+    .record.as_ref().map(|r| format!(", {r}")).unwrap_or_default())]
 pub struct InputError {
     /// The file, `-` for standard input.
     pub file: String,
@@ -67,7 +34,7 @@ pub struct InputError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Where in the unit.
-    pub place: Place,
+    pub place: FaultPlace,
     /// What is wrong.
     pub message: String,
     /// How to mend it.
@@ -76,7 +43,7 @@ pub struct Fault {
 
 /// A place in a work unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Place {
+pub enum FaultPlace {
     /// The file as a whole.
     File,
     /// One record.
@@ -95,6 +62,12 @@ pub enum Place {
     },
 }
 
+impl Hint for InputError {
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
 impl InputError {
     /// An error that concerns a file as a whole.
     pub fn new(
@@ -103,7 +76,7 @@ impl InputError {
         hint: impl Into<String>,
     ) -> Self {
         Self {
-            file: shortened_path(file.into()),
+            file: without_middle(&file.into(), MOST_NAME_CHARACTERS).into_owned(),
             record: None,
             message: message.into(),
             hint: Some(hint.into()),
@@ -115,7 +88,7 @@ impl Fault {
     /// A fault of the file as a whole.
     pub fn of_file(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
-            place: Place::File,
+            place: FaultPlace::File,
             message: message.into(),
             hint: Some(hint.into()),
         }
@@ -125,15 +98,20 @@ impl Fault {
     /// and the id of the last of them.
     pub fn locate(self, file: &str, n_records_before: u64, last_id: Option<&str>) -> InputError {
         let record = match self.place {
-            Place::File => None,
-            Place::Record { index, id } => {
+            FaultPlace::File => None,
+            FaultPlace::Record { index, id } => {
                 let ordinal = n_records_before + index + 1;
-                Some(format!("record {ordinal} (`{}`)", shortened(&id)))
+                Some(format!(
+                    "record {ordinal} (`{}`)",
+                    shortened(&id, MOST_ID_CHARACTERS)
+                ))
             }
-            Place::After { n_records, id } => Some(
+            FaultPlace::After { n_records, id } => Some(
                 match (n_records_before + n_records, id.as_deref().or(last_id)) {
                     (0, _) => "before the end of the first record".to_owned(),
-                    (n, Some(id)) => format!("after record {n} (`{}`)", shortened(id)),
+                    (n, Some(id)) => {
+                        format!("after record {n} (`{}`)", shortened(id, MOST_ID_CHARACTERS))
+                    }
                     (n, None) => format!("after record {n}"),
                 },
             ),

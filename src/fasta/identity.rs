@@ -34,6 +34,11 @@ impl Identity {
         }
     }
 
+    /// Bytes on disk.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
     /// Checks that `path` still names this file in this state.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use super::{
     identity::Identity,
     source::{STDIN, current_folder, paths_of},
 };
+use crate::file::MOST_LINKS;
 use nix::fcntl::OFlag;
 use std::{
     collections::HashMap,
@@ -17,8 +18,6 @@ use std::{
 
 /// The number of standard input.
 const STDIN_DESCRIPTOR: &str = "0";
-/// Links in a row that a path may lead through, as in the kernel.
-const MOST_LINKS: usize = 40;
 const PIPE_REMEDY: &str =
     "pipe FASTA into the program: `zcat proteins.fa.gz | runner exec job.rhai`";
 
@@ -29,21 +28,52 @@ pub struct Input {
     pub path: PathBuf,
     /// The name for people: the path as the script wrote it or as its pattern found it, or `-`.
     pub name: String,
-    /// Bytes on disk. `None` for a pipe, which can be read only once.
-    pub size_bytes: Option<u64>,
-    /// The compression. `None` for a pipe, where a look at the content would take it away.
-    pub compression: Option<Compression>,
-    /// Which file it is, and in which state. `None` for a pipe.
-    pub identity: Option<Identity>,
+    /// Which of the two it is.
+    pub kind: InputKind,
+}
+
+/// What an input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    /// A file, of which each reader opens its own part.
+    File {
+        /// Which file it is, and in which state.
+        identity: Identity,
+        /// How it is compressed.
+        compression: Compression,
+    },
+    /// A pipe, which can be read only once: a look at its content would take it away.
+    Stream,
 }
 
 impl Input {
     /// Whether several readers can read it at the same time, each a part.
     pub fn is_shareable(&self) -> bool {
         matches!(
-            self.compression,
-            Some(Compression::None | Compression::Bgzip)
+            self.kind,
+            InputKind::File {
+                compression: Compression::None | Compression::Bgzip,
+                ..
+            }
         )
+    }
+
+    /// Whether it is a pipe, which can be read only once.
+    pub fn is_stream(&self) -> bool {
+        self.kind == InputKind::Stream
+    }
+
+    /// Which file it is, and in which state. `None` for a pipe.
+    pub fn identity(&self) -> Option<Identity> {
+        match self.kind {
+            InputKind::File { identity, .. } => Some(identity),
+            InputKind::Stream => None,
+        }
+    }
+
+    /// Bytes on disk. `None` for a pipe.
+    pub fn size_bytes(&self) -> Option<u64> {
+        self.identity().map(|identity| identity.size_bytes())
     }
 }
 
@@ -100,25 +130,20 @@ fn open(path: PathBuf, name: String) -> Result<(Input, (u64, u64)), InputError> 
             format!("name its files with a pattern: `{}`", pattern_in(&path)),
         ));
     }
-    let mut input = Input {
-        path,
-        name,
-        size_bytes: None,
-        compression: None,
-        identity: None,
-    };
-    if metadata.is_file() {
-        let fail = |error: io::Error| unopenable(&input.path, &input.name, &error);
-        let file = File::open(&input.path).map_err(fail)?;
+    let kind = if metadata.is_file() {
+        let content = File::open(&path).map_err(fail)?;
         let mut head = Vec::with_capacity(Compression::HEAD_BYTES);
         let n_bytes = Compression::HEAD_BYTES as u64;
-        (&file).take(n_bytes).read_to_end(&mut head).map_err(fail)?;
-        // Those that were taken first: a file that changed since then shows when it is read.
-        input.identity = Some(Identity::of(&metadata));
-        input.size_bytes = Some(metadata.len());
-        input.compression = Some(Compression::sniff(&head));
-    }
-    Ok((input, file))
+        content.take(n_bytes).read_to_end(&mut head).map_err(fail)?;
+        InputKind::File {
+            // Those that were taken first: a file that changed since then shows when it is read.
+            identity: Identity::of(&metadata),
+            compression: Compression::sniff(&head),
+        }
+    } else {
+        InputKind::Stream
+    };
+    Ok((Input { path, name, kind }, file))
 }
 
 /// A path by which readers find what this process means, and the number of the open file, if it is

@@ -1,13 +1,30 @@
 //! Compressed data of several members, decompressed one after the other.
 
-use super::compression::Compression;
+use super::compression::{Compression, Surplus};
 use bzip2::bufread::BzDecoder;
 use flate2::bufread::GzDecoder;
 use liblzma::{bufread::XzDecoder, stream::Stream};
-use std::{
-    fmt,
-    io::{self, BufRead, Read},
-};
+use std::io::{self, BufRead, Read};
+
+/// The text of `compressed`, and how it is compressed.
+///
+/// All members of gzip, frames of zstd and streams of bzip2 and xz are read, one after the other.
+pub(super) fn decode(
+    mut compressed: impl Read + Send + 'static,
+) -> io::Result<(Box<dyn Read + Send>, Compression)> {
+    let mut head = Vec::with_capacity(Compression::HEAD_BYTES);
+    compressed
+        .by_ref()
+        .take(Compression::HEAD_BYTES as u64)
+        .read_to_end(&mut head)?;
+    let compression = Compression::sniff(&head);
+    let whole = io::Cursor::new(head).chain(compressed);
+    let text: Box<dyn Read + Send> = match compression {
+        Compression::None => Box::new(whole),
+        _ => Box::new(Members::new(whole, compression)),
+    };
+    Ok((text, compression))
+}
 
 /// What gzip calls a member, xz and bzip2 a stream, and zstd a frame.
 enum Member<R: BufRead> {
@@ -29,18 +46,6 @@ enum State<R: Read> {
     Inside(Box<Member<Source<R>>>),
     Ended,
 }
-
-/// Something follows the last member that is none.
-#[derive(Debug)]
-pub(super) struct Surplus;
-
-impl fmt::Display for Surplus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("other bytes follow")
-    }
-}
-
-impl std::error::Error for Surplus {}
 
 impl<R: Read> Members<R> {
     pub(super) fn new(compressed: R, compression: Compression) -> Self {

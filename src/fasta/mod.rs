@@ -18,11 +18,11 @@ mod pattern;
 mod plan;
 mod remarks;
 mod residues;
-mod section;
 mod source;
-mod text;
 mod unit;
+mod unit_lines;
 mod unit_reader;
+mod unit_text;
 
 mod error;
 mod record;
@@ -31,9 +31,9 @@ mod tests;
 
 pub use character::{Character, Characters};
 pub use compression::Compression;
-pub use error::{Fault, InputError, Place};
+pub use error::{Fault, FaultPlace, InputError};
 pub use identity::Identity;
-pub use input::{Input, resolve};
+pub use input::{Input, InputKind, resolve};
 pub use oddity::{Oddity, Remark};
 pub use plan::{PlanFault, Units};
 pub use record::{Outcome, Record, Rejection};

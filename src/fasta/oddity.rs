@@ -2,7 +2,7 @@
 
 use super::{
     character::Characters,
-    error::{Fault, Place},
+    error::{Fault, FaultPlace},
 };
 use serde::{Deserialize, Serialize};
 
@@ -184,7 +184,7 @@ impl Oddity {
     }
 
     /// The fault of an oddity that stops the run.
-    pub(super) fn fault(self, place: Place) -> Fault {
+    pub(super) fn fault(self, place: FaultPlace) -> Fault {
         let rule = self.rule();
         assert_eq!(rule.severity, Severity::Stop);
         Fault {

@@ -1,6 +1,6 @@
 //! The files that a pattern matches.
 
-use crate::paths::destination;
+use crate::file::destination;
 use glob::Pattern;
 use std::{
     collections::HashSet,

@@ -2,9 +2,9 @@
 
 use super::{
     compression::{self, Compression, bgzip_block_len},
-    error::{Fault, Place},
+    error::{Fault, FaultPlace},
     identity::Identity,
-    input::Input,
+    input::{Input, InputKind},
     unit::{Extent, Unit},
 };
 use std::{fs::File, io, os::unix::fs::FileExt, path::PathBuf};
@@ -56,17 +56,23 @@ impl Units {
 
     /// Begins with an input: gives its only unit, or what divides it.
     fn begin(&mut self, number: usize, input: Input) -> Result<Option<Unit>, Fault> {
-        match (input.compression, input.identity) {
-            (Some(Compression::None), Some(_)) => {
+        match input.kind {
+            InputKind::File {
+                identity,
+                compression: Compression::None,
+            } => {
                 self.current = Some(Division::Plain {
                     number,
-                    file_bytes: input.size_bytes.unwrap_or(0),
+                    file_bytes: identity.size_bytes(),
                     input,
                     start: 0,
                 });
                 Ok(None)
             }
-            (Some(Compression::Bgzip), Some(identity)) => {
+            InputKind::File {
+                identity,
+                compression: Compression::Bgzip,
+            } => {
                 let blocks = Blocks::open(input.path.clone(), identity)?;
                 self.current = Some(Division::Bgzip {
                     number,
@@ -76,7 +82,7 @@ impl Units {
                 Ok(None)
             }
             _ => {
-                let disk_bytes = input.size_bytes.unwrap_or(0);
+                let disk_bytes = input.size_bytes().unwrap_or(0);
                 Ok(Some(Unit::new(number, &input, Extent::Whole, disk_bytes)))
             }
         }
@@ -287,7 +293,7 @@ impl Blocks {
 /// A fault that shows when all records before it have been read.
 fn after_last_record(message: String, hint: &str) -> Fault {
     Fault {
-        place: Place::After {
+        place: FaultPlace::After {
             n_records: 0,
             id: None,
         },

@@ -2,10 +2,13 @@
 
 use super::{
     character::Characters,
-    error::{harmless, shortened},
+    error::MOST_ID_CHARACTERS,
     oddity::{Oddity, RULES, Remark},
 };
-use crate::job::ResiduePolicy;
+use crate::{
+    job::ResiduePolicy,
+    text::{printable_line, shortened},
+};
 
 /// What is odd about the records of a file, summed up.
 #[derive(Debug, Default)]
@@ -35,7 +38,7 @@ impl Remarks {
             first_count: remark.count,
             all_equal: true,
             characters: Characters::default(),
-            first: (ordinal, shortened(id).into_owned()),
+            first: (ordinal, shortened(id, MOST_ID_CHARACTERS).into_owned()),
         });
         sum.n_records += 1;
         sum.count += remark.count;
@@ -47,7 +50,7 @@ impl Remarks {
     pub fn warnings(mut self, file: &str, n_records: u64, residues: ResiduePolicy) -> Vec<String> {
         self.settle_nucleotides(n_records);
         self.settle_gaps();
-        let file = harmless(file);
+        let file = printable_line(file);
         let mut warnings = Vec::new();
         for (rule, sum) in RULES.iter().zip(self.sums) {
             let Some(sum) = sum else { continue };

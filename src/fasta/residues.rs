@@ -5,7 +5,7 @@ use super::{
     definition::without_marks,
     guess::{Evidence, LETTER},
 };
-use crate::job::ResiduePolicy;
+use crate::{alphabet::RESIDUES, job::ResiduePolicy};
 use memchr::memchr;
 
 /// What a byte of a sequence line means: one of these, or the upper-case letter of the alphabet.
@@ -13,16 +13,13 @@ const BLANK: u8 = 0;
 const STOP: u8 = 1;
 const FOREIGN: u8 = 2;
 
-/// The letters that ESM-2 has tokens for. `*` is not among them.
-const ALPHABET: &[u8; 27] = b"LAGVSERTIDPKQNFYMHWCXBUZO.-";
-
 /// What every byte of a sequence line means, in the lowest byte, and above it what the letter says
 /// of the record. So one look tells all of a line whose bytes are letters.
 static MEANING: [u32; 256] = {
     let mut meaning = [FOREIGN as u32; 256];
     let mut index = 0;
-    while index < ALPHABET.len() {
-        let letter = ALPHABET[index];
+    while index < RESIDUES.len() {
+        let letter = RESIDUES[index];
         let lower = letter.to_ascii_lowercase();
         meaning[lower as usize] = letter as u32 | Evidence::of_letter(lower);
         meaning[letter as usize] = letter as u32 | Evidence::of_letter(letter);

@@ -1,6 +1,7 @@
 //! From the sources of a dataset, as a script names them, to paths.
 
 use super::{error::InputError, pattern};
+use crate::file::Home;
 use std::{
     borrow::Cow,
     path::{Path, PathBuf},
@@ -110,19 +111,15 @@ fn refuse_url(source: &str) -> Result<(), InputError> {
 
 /// The source with the user's home folder in place of `~`.
 fn at_home(source: &str) -> Result<String, InputError> {
-    let Some(rest) = source.strip_prefix('~') else {
-        return Ok(source.to_owned());
-    };
-    let home = std::env::var("HOME").ok().filter(|home| !home.is_empty());
-    match home {
-        Some(home) if rest.is_empty() || rest.starts_with('/') => Ok(format!("{home}{rest}")),
-        Some(_) if !rest.contains('/') => Ok(source.to_owned()),
-        Some(_) => Err(InputError::new(
+    match Home::of(source) {
+        None => Ok(source.to_owned()),
+        Some(Home::Own(Some(path))) => Ok(path),
+        Some(Home::OfUser) => Err(InputError::new(
             source,
             "begins with `~` and the name of a user",
             "write the path of that user's folder; `~/` is your own",
         )),
-        None => Err(InputError::new(
+        Some(Home::Own(None)) => Err(InputError::new(
             source,
             "begins with `~`, and `HOME` is not set",
             "write the path of the folder",
@@ -248,6 +245,7 @@ pub(super) fn current_folder() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
 
     #[test]
     fn braces_stand_for_alternatives() {
@@ -278,7 +276,7 @@ mod tests {
             ("https://example.org/a.fa.gz", "curl -s https://"),
             ("file:///tmp/a.fa", "`/tmp/a.fa`"),
         ] {
-            let error = paths_of(source).unwrap_err().to_string();
+            let error = paths_of(source).unwrap_err().in_full();
             assert!(error.contains("is a URL"), "{error}");
             assert!(error.contains(part), "{error}");
         }

@@ -1,6 +1,7 @@
 //! The whole way from a file to outcomes, without processes.
 
 use super::*;
+use crate::hint::Hint;
 use crate::job::{LongSequences, RecordPolicy, ResiduePolicy};
 use proptest::prelude::*;
 use std::{fs, io::Write, path::Path};
@@ -72,7 +73,7 @@ fn show(result: Result<Vec<Outcome>, InputError>) -> String {
     };
     match result {
         Ok(outcomes) => outcomes.iter().map(show_one).collect::<Vec<_>>().join(" "),
-        Err(error) => error.to_string(),
+        Err(error) => error.in_full(),
     }
 }
 
@@ -347,7 +348,7 @@ fn sources_are_resolved_in_order_or_refused() {
                 assert_eq!(got, names);
             }
             (Err(error), Err(part)) => {
-                let message = error.to_string();
+                let message = error.in_full();
                 assert!(message.contains(part), "`{part}` in: {message}");
                 assert!(error.hint.is_some(), "{message}");
             }

@@ -61,7 +61,7 @@ impl Unit {
             input: number,
             extent,
             disk_bytes,
-            identity: input.identity,
+            identity: input.identity(),
             path: input.path.clone().into_os_string().into_vec(),
         }
     }

@@ -5,14 +5,14 @@ use super::{
     character::Characters,
     compression::Compression,
     definition::{DefinitionLine, MOST_DEFINITION_BYTES},
-    error::{Fault, Place},
+    error::{Fault, FaultPlace},
     length::{self, MOST_KEPT_RESIDUES},
     oddity::{Oddity, Remark},
     record::Outcome,
     residues::{Refusal, Residues},
-    section::Section,
-    text::Text,
     unit::Unit,
+    unit_lines::UnitLines,
+    unit_text::UnitText,
 };
 use crate::job::RecordPolicy;
 use std::{
@@ -26,7 +26,7 @@ use std::{
 
 /// Reads the records of one work unit and applies the policies to them.
 pub struct UnitReader {
-    section: Section<Box<dyn Read + Send>>,
+    lines: UnitLines<Box<dyn Read + Send>>,
     policy: RecordPolicy,
     compression: Compression,
     unit: Unit,
@@ -44,9 +44,9 @@ impl UnitReader {
     /// A fault is returned if the file cannot be read, is not the one that it was when the run
     /// began, or if its text does not begin as FASTA does.
     pub fn open(unit: &Unit, policy: RecordPolicy) -> Result<Self, Fault> {
-        let text = Text::open(unit)?;
+        let text = UnitText::open(unit)?;
         let mut reader = Self {
-            section: Section::new(text.content, text.range.start, text.range.end),
+            lines: UnitLines::new(text.content, text.range.start, text.range.end),
             policy,
             compression: text.compression,
             unit: unit.clone(),
@@ -63,10 +63,10 @@ impl UnitReader {
 
     fn begin(&mut self, position: u64) -> Result<(), Fault> {
         if position > 0 {
-            let found = self.section.skip_to_first_record();
+            let found = self.lines.skip_to_first_record();
             return found.map_err(|error| self.broken(&error));
         }
-        find_beginning(&mut self.section).map_err(|error| self.broken(&error))?
+        find_beginning(&mut self.lines).map_err(|error| self.broken(&error))?
     }
 
     /// Records that have been read so far.
@@ -105,12 +105,12 @@ impl UnitReader {
     }
 
     fn read_record(&mut self) -> Result<Option<Outcome>, Fault> {
-        match self.section.peek() {
+        match self.lines.peek() {
             Ok(piece) if piece.text.is_empty() => return Ok(None),
             Ok(_) => {}
             Err(error) => return Err(self.broken(&error)),
         }
-        let line = match self.section.peek_line(MOST_DEFINITION_BYTES) {
+        let line = match self.lines.peek_line(MOST_DEFINITION_BYTES) {
             Ok(Some(line)) => line,
             Ok(None) => return Err(self.stopped(Oddity::LongDefinition)),
             Err(error) => return Err(self.broken(&error)),
@@ -118,7 +118,7 @@ impl UnitReader {
         let n_bytes = line.len();
         let read = DefinitionLine::read(line);
         let definition = read.map_err(|oddity| self.stopped(oddity))?;
-        self.section.consume(n_bytes);
+        self.lines.consume(n_bytes);
         let residues = self.read_residues(&definition.id)?;
         self.note(&definition, &residues);
         let DefinitionLine {
@@ -140,7 +140,7 @@ impl UnitReader {
         let n_kept_at_most = self.policy.long_sequences.limit().min(MOST_KEPT_RESIDUES);
         let mut residues = Residues::new(self.policy.residues, n_kept_at_most);
         loop {
-            let piece = match self.section.peek() {
+            let piece = match self.lines.peek() {
                 Ok(piece) => piece,
                 Err(error) => return Err(self.broken(&error)),
             };
@@ -150,7 +150,7 @@ impl UnitReader {
             let n_bytes = piece.text.len();
             let pushed = residues.push(piece.text, piece.begins_line);
             pushed.map_err(|refusal| self.refused(id, &refusal))?;
-            self.section.consume(n_bytes);
+            self.lines.consume(n_bytes);
         }
     }
 
@@ -210,8 +210,8 @@ impl UnitReader {
         }
     }
 
-    fn this_record(&self, id: &str) -> Place {
-        Place::Record {
+    fn this_record(&self, id: &str) -> FaultPlace {
+        FaultPlace::Record {
             index: self.n_records,
             id: id.to_owned(),
         }
@@ -222,8 +222,8 @@ impl UnitReader {
         oddity.fault(self.after_last_record())
     }
 
-    fn after_last_record(&self) -> Place {
-        Place::After {
+    fn after_last_record(&self) -> FaultPlace {
+        FaultPlace::After {
             n_records: self.n_records,
             id: self.last_id.clone(),
         }

@@ -1,5 +1,6 @@
 //! What can go wrong with a file.
 
+use crate::hint::Hint;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -9,7 +10,7 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The file system refuses.
-    #[error("cannot {action} `{}`: {error}{}", path.display(), hint(error.kind()))]
+    #[error("cannot {action} `{}`: {error}", path.display())]
     Io {
         /// What was to be done, as a verb.
         action: &'static str,
@@ -19,10 +20,10 @@ pub enum FileError {
         error: io::Error,
     },
     /// A folder, a pipe or a device has that name, or the path has no name at all.
-    #[error("`{}` cannot be written as a file (end the path with the name of a file)", .0.display())]
+    #[error("`{}` cannot be written as a file", .0.display())]
     NotAFile(PathBuf),
     /// The file is there already, and is not to be replaced.
-    #[error("`{}` exists (choose another name, or remove it)", .0.display())]
+    #[error("`{}` exists", .0.display())]
     Exists(PathBuf),
 }
 
@@ -37,21 +38,32 @@ impl FileError {
     }
 }
 
-/// What to do about an error of the file system, ready to be appended to it.
-pub fn hint(kind: io::ErrorKind) -> &'static str {
-    match kind {
+impl Hint for FileError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Io { error, .. } => remedy(error.kind())?,
+            Self::NotAFile(_) => "end the path with the name of a file",
+            Self::Exists(_) => "choose another name, or remove it",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// What to do about an error of the file system.
+pub fn remedy(kind: io::ErrorKind) -> Option<&'static str> {
+    Some(match kind {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            " (free some space, or choose an output on another file system)"
+            "free some space, or choose an output on another file system"
         }
         io::ErrorKind::FileTooLarge => {
-            " (raise the limit on the size of files, `ulimit -f`, or choose an output on another \
-             file system)"
+            "raise the limit on the size of files, `ulimit -f`, or choose an output on another file \
+             system"
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            " (choose an output in a folder that you may write to)"
+            "choose an output in a folder that you may write to"
         }
-        io::ErrorKind::NotADirectory => " (a folder of the path is a file)",
-        io::ErrorKind::InvalidFilename => " (choose a shorter name)",
-        _ => "",
-    }
+        io::ErrorKind::NotADirectory => "a folder of the path is a file",
+        io::ErrorKind::InvalidFilename => "choose a shorter name",
+        _ => return None,
+    })
 }

@@ -4,13 +4,17 @@
 //! names, and that none of them outlives its process. *Never*: writes to a pipe or a device, waits for
 //! another process.
 
+mod destination;
 mod error;
+mod home;
 mod staged;
 mod stale;
 mod target;
 mod temporary;
 
-pub use error::{FileError, hint};
+pub use destination::{MOST_LINKS, destination};
+pub use error::{FileError, remedy};
+pub use home::Home;
 pub use staged::{Keep, Staged, replace};
 pub use target::{Existing, check_target, create, create_folder, open};
 pub use temporary::{TemporaryFolder, remove_temporary};

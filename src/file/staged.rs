@@ -1,8 +1,10 @@
 //! A file that has a temporary name until it is complete.
 
 use super::{
-    Existing, FileError, check_target, create_folder, stale,
-    target::{behind_links, folder_of},
+    Existing, FileError, check_target, create_folder,
+    destination::behind_links,
+    stale,
+    target::folder_of,
     temporary::{Registration, register},
 };
 use std::{

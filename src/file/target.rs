@@ -1,18 +1,16 @@
 //! Where a file is to be written: a file or nothing, through links, never a pipe or a device.
 
-use super::FileError;
+use super::{
+    FileError,
+    destination::{behind_links, destination},
+};
 use nix::{errno::Errno, fcntl::OFlag};
 use std::{
     fs::{self, File},
     io,
     os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
-
-/// Links that lead to a file at most, as on Linux.
-const MOST_LINKS: usize = 40;
-/// Folders that are created for a file at most: no path has more.
-const MOST_FOLDERS: usize = 4096;
 
 /// What becomes of a file that has the name already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,22 +102,8 @@ pub fn create(target: &Path) -> Result<File, FileError> {
 /// # Errors
 /// If the file system refuses.
 pub fn create_folder(folder: &Path) -> Result<(), FileError> {
-    create_folders(folder, MOST_FOLDERS)
+    fs::create_dir_all(destination(folder))
         .map_err(|error| FileError::io("create the folder", folder, error))
-}
-
-fn create_folders(folder: &Path, most: usize) -> io::Result<()> {
-    // Links can lead around in circles.
-    let most = most.checked_sub(1).ok_or(Errno::ELOOP)?;
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let place = end_of_links(folder)?;
-    create_folders(folder_of(&place), most)?;
-    match fs::create_dir(&place) {
-        Err(_) if place.is_dir() => Ok(()),
-        result => result,
-    }
 }
 
 /// The folder that a file is in.
@@ -128,24 +112,6 @@ pub(super) fn folder_of(target: &Path) -> &Path {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     }
-}
-
-/// Where the links lead that `target` is, if it is one; nothing need be there.
-pub(super) fn behind_links(target: &Path) -> Result<PathBuf, FileError> {
-    end_of_links(target).map_err(|error| FileError::io("write", target, error))
-}
-
-fn end_of_links(target: &Path) -> io::Result<PathBuf> {
-    let mut path = target.to_owned();
-    for _ in 0..MOST_LINKS {
-        match path.read_link() {
-            // A link that is not absolute begins at its own folder.
-            Ok(next) => path = folder_of(&path).join(next),
-            // It is no link, or not there.
-            Err(_) => return Ok(path),
-        }
-    }
-    Err(Errno::ELOOP.into())
 }
 
 #[cfg(test)]
@@ -178,19 +144,5 @@ mod tests {
             let error = create(&at(name)).unwrap_err();
             assert!(matches!(error, FileError::NotAFile(_)), "{name}: {error}");
         }
-    }
-
-    #[test]
-    fn links_are_followed_to_their_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::create_dir(at("inner")).unwrap();
-        symlink("inner/second", at("first")).unwrap();
-        symlink("../third", at("inner/second")).unwrap();
-        symlink("round", at("round")).unwrap();
-        let end = behind_links(&at("first")).unwrap();
-        assert_eq!(end, at("inner/../third"));
-        assert!(behind_links(&at("round")).is_err());
-        assert_eq!(behind_links(&at("inner")).unwrap(), at("inner"));
     }
 }

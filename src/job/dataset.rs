@@ -132,6 +132,24 @@ impl Dataset {
         Ok(self)
     }
 
+    /// Every rule by its name in scripts, as text; nothing where there is no limit.
+    pub fn rules(&self) -> [(&'static str, Option<String>); 5] {
+        let RecordPolicy {
+            min_length,
+            max_length,
+            long_sequences,
+            residues,
+        } = &self.policy;
+        let long_sequences = format!("{} {}", long_sequences.name(), long_sequences.limit());
+        [
+            ("min_length", min_length.map(|n| n.to_string())),
+            ("max_length", max_length.map(|n| n.to_string())),
+            ("long_sequences", Some(long_sequences)),
+            ("residues", Some(residues.name().to_owned())),
+            ("take", self.take.map(|n| n.to_string())),
+        ]
+    }
+
     fn lengths_agree(self) -> Result<Self, Problems> {
         match (self.policy.min_length, self.policy.max_length) {
             (Some(least), Some(most)) if least > most => Err(Problems::one(
@@ -206,6 +224,7 @@ impl ResiduePolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
 
     fn dataset() -> Dataset {
         Dataset::new(vec!["a.fa".to_owned()])
@@ -225,12 +244,14 @@ mod tests {
         assert_eq!(dataset.policy.long_sequences, LongSequences::Skip(400));
         assert_eq!(dataset.policy.residues, ResiduePolicy::Strip);
         assert_eq!(dataset.take, Some(7));
+        let rules = dataset.rules().map(|(_, rule)| rule.unwrap_or_default());
+        assert_eq!(rules, ["10", "500", "skip 400", "strip", "7"]);
     }
 
     #[test]
     fn rules_that_make_no_sense_are_refused() {
         let check = |result: Result<Dataset, Problems>, expect: &str| {
-            let message = result.expect_err(expect).to_string();
+            let message = result.expect_err(expect).in_full();
             assert!(message.contains(expect), "{message}");
         };
         check(dataset().take(-1), "`take` is -1");

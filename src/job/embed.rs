@@ -1,8 +1,11 @@
 //! How to embed a dataset.
 
 use super::{
-    Dataset, LongSequences, OptionMap, OutputFormat, Problems, Thresholds, options::OptionReader,
+    Dataset, Delays, Effect, Layer, LongSequences, OptionMap, OptionTable, OptionValue,
+    OutputFormat, Problems, Thresholds,
+    row::{OptionRow, non_zero},
 };
+use crate::alphabet::{N_SPECIAL_TOKENS, SHORTEST_SEQUENCE};
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 /// The options of one call of `embed`.
@@ -41,20 +44,6 @@ pub struct EmbedOptions {
     pub reader_timeout: Duration,
 }
 
-/// How long stages take over each batch beside their work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Delays {
-    /// Packing.
-    pub packing: Duration,
-    /// Writing.
-    pub writing: Duration,
-}
-
-/// An index into a model's hidden states, as Python writes it: 0 is the embedding output, 1 the
-/// output of the first layer, −1 the last layer's output after the final layer norm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layer(pub i64);
-
 /// How the vectors of a sequence's residues become one. BOS and EOS never count as residues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pooling {
@@ -67,107 +56,102 @@ pub enum Pooling {
     Cls,
 }
 
+type Row = OptionRow<EmbedOptions>;
+
+#[rustfmt::skip]
+const OPTIONS: &[Row] = &[
+    Row::whole("readers", 1..=MOST_READERS, |to, n| to.readers = non_zero(n), |of| of.readers.into())
+        .doc("reader subprocesses"),
+    Row::whole("prefetch", 1..=MOST_PREFETCH, |to, n| to.prefetch = non_zero(n), |of| of.prefetch.into())
+        .doc("packed batches that may wait for the model"),
+    Row::whole("token_budget", SMALLEST_BATCH..=LARGEST_BATCH,
+        |to, n| to.token_budget = Some(non_zero(n)), |of| of.token_budget.into())
+        .otherwise("32,768 on a GPU (65,536 for small models), 4,096 on the CPU")
+        .doc("tokens in a batch: residues, and two for each sequence. Halved, with a warning, where the GPU's \
+              memory is too small")
+        .effect(Effect::LastBits),
+    Row::choice("pooling", &Pooling::NAMES,
+        |to, name| Pooling::from_name(name).map(|pooling| to.pooling = pooling), |of| of.pooling.name().into())
+        .doc("how the vectors of a sequence's residues become one; `\"cls\"` takes that of the first token instead")
+        .effect(Effect::Values),
+    Row::wholes("layers", |to, layers| to.layers = layers.into_iter().map(Layer).collect(),
+        |of| OptionValue::List(of.layers.iter().map(|layer| layer.0.into()).collect()))
+        .doc("hidden states to keep: 0 is the embedding output, -1 the last")
+        .effect(Effect::Values),
+    Row::path("output", "a path, such as \"embeddings.parquet\"", |path| OutputFormat::of(path).map(|_| ()),
+        |to, path| to.output = Some(path), |of| of.output.as_deref().into())
+        .doc("the Parquet file to write, `.parquet` or `.pq`, a row a sequence in input order; without one the run \
+              gives figures only"),
+    Row::flag("overwrite", |to, flag| to.overwrite = flag, |of| of.overwrite.into())
+        .doc("replace an output that exists"),
+    Row::flag("overlap", |to, flag| to.overlap = flag, |of| of.overlap.into())
+        .doc("bring batches to the GPU, and results back, while it computes others; `false` is for measuring \
+              what that gains"),
+    Row::flag("packing", |to, flag| to.packing = flag, |of| of.packing.into())
+        .doc("lay sequences end to end; `false` pads them to the longest of their batch, for measuring what \
+              packing gains: `examples/ablation.rhai`")
+        .effect(Effect::LastBits),
+    Row::map("thresholds", |to, map| Thresholds::from_map(map).map(|read| to.thresholds = read),
+        || Thresholds::OPTIONS.docs(), |of| OptionValue::Map(Thresholds::OPTIONS.map(&of.thresholds)))
+        .doc("from which figures on a run counts as held back"),
+    Row::number("monitor_hz", 0.0..=MOST_MONITOR_HZ, |to, hz| to.monitor_hz = monitor_hz(hz),
+        |of| of.monitor_hz.into())
+        .doc("measurements a second, at least 0.001; 0 for none"),
+    Row::whole("metrics_every", 1..=1_000_000, |to, n| to.metrics_every = n.unsigned_abs(),
+        |of| of.metrics_every.into())
+        .doc("batches between two lines of `metrics` and of the log"),
+    Row::closure("on_sample", "|sample| print(sample.tokens_per_sec)")
+        .doc("gets a map of measurements, as often as `monitor_hz` says, between batches; what it throws stops the \
+              run"),
+    Row::closure("on_bottleneck", "|found| print(found)")
+        .doc("gets a `Bottleneck` when something holds the run back: once a minute for each stage, sooner if it \
+              gets worse; what it throws stops the run"),
+    Row::seconds("reader_timeout", 0.1..=86_400.0,
+        |to, seconds| to.reader_timeout = Duration::from_secs_f64(seconds),
+        |of| of.reader_timeout.as_secs_f64().into())
+        .doc("seconds without a word after which a reader counts as hung and is replaced"),
+];
+
+/// More readers than this are a typing error, not a wish.
+const MOST_READERS: i64 = 256;
+/// More batches than this would hold gigabytes and hide nothing more.
+const MOST_PREFETCH: i64 = 1024;
+/// A batch holds the shortest sequence at least.
+const SMALLEST_BATCH: i64 = SHORTEST_SEQUENCE as i64;
+/// Offsets into a batch are 32-bit.
+const LARGEST_BATCH: i64 = 1 << 30;
+/// A sample in a quarter of an hour. With fewer, one would come once in hours, if at all.
+const LEAST_MONITOR_HZ: f64 = 0.001;
+/// NVML measures no faster.
+const MOST_MONITOR_HZ: f64 = 10.0;
+
+fn monitor_hz(hz: f64) -> f64 {
+    if hz > 0.0 {
+        hz.max(LEAST_MONITOR_HZ)
+    } else {
+        hz
+    }
+}
+
 impl EmbedOptions {
-    /// Reader subprocesses when the script names no number.
-    pub const READERS: usize = 2;
-    /// Batches that may wait for the encoder when the script names no number.
-    pub const PREFETCH: usize = 4;
-    /// More readers than this are a typing error, not a wish.
-    pub const MOST_READERS: usize = 256;
-    /// Seconds a reader may take over its next frame when the script names no number.
-    pub const READER_TIMEOUT_SECONDS: u64 = 60;
-    /// More batches than this would hold gigabytes and hide nothing more.
-    pub const MOST_PREFETCH: usize = 1024;
-    /// Every option's name in scripts.
-    pub const NAMES: [&str; 15] = [
-        "readers",
-        "prefetch",
-        "token_budget",
-        "pooling",
-        "layers",
-        "output",
-        "overwrite",
-        "overlap",
-        "packing",
-        "thresholds",
-        "monitor_hz",
-        "metrics_every",
-        "on_sample",
-        "on_bottleneck",
-        "reader_timeout",
-    ];
-    /// Those of them that are closures, which the script language keeps for itself.
-    pub const CLOSURES: [&str; 2] = ["on_sample", "on_bottleneck"];
-    /// Samples a second when the script names no number.
-    pub const MONITOR_HZ: f64 = 2.0;
-    /// A sample in a quarter of an hour.
-    pub const LEAST_MONITOR_HZ: f64 = 0.001;
-    /// NVML measures no faster.
-    pub const MOST_MONITOR_HZ: f64 = 10.0;
-    /// Batches between two lines of measurements when the script names no number.
-    pub const METRICS_EVERY: u64 = 10;
+    /// Every option of `embed`, in the order in which problems are told.
+    pub const OPTIONS: OptionTable<Self> = OptionTable {
+        rows: OPTIONS,
+        defaults: Self::default,
+    };
 
     /// Reads the options that a script gave; the others keep their defaults.
     ///
     /// # Errors
     /// Every option that is unknown, of the wrong type or out of range.
     pub fn from_map(map: OptionMap) -> Result<Self, Problems> {
-        let mut read = OptionReader::new(map, &Self::NAMES);
-        let mut options = Self::default();
-        if let Some(readers) = read.whole("readers", 1..=Self::MOST_READERS as i64) {
-            options.readers = non_zero(readers);
-        }
-        if let Some(prefetch) = read.whole("prefetch", 1..=Self::MOST_PREFETCH as i64) {
-            options.prefetch = non_zero(prefetch);
-        }
-        options.token_budget = read
-            .whole("token_budget", SMALLEST_BUDGET..=LARGEST_BUDGET)
-            .map(non_zero);
-        if let Some(pooling) = read.choice("pooling", &Pooling::NAMES, Pooling::from_name) {
-            options.pooling = pooling;
-        }
-        if let Some(layers) = read.whole_list("layers") {
-            options.layers = layers.into_iter().map(Layer).collect();
-        }
-        options.output =
-            read.checked_path("output", "a path, such as \"embeddings.parquet\"", |path| {
-                OutputFormat::of(path).map(|_| ())
-            });
-        if let Some(overwrite) = read.flag("overwrite") {
-            options.overwrite = overwrite;
-        }
-        if let Some(overlap) = read.flag("overlap") {
-            options.overlap = overlap;
-        }
-        if let Some(packing) = read.flag("packing") {
-            options.packing = packing;
-        }
-        if let Some(thresholds) = read.map("thresholds", Thresholds::from_map) {
-            options.thresholds = thresholds;
-        }
-        if let Some(hz) = read.number("monitor_hz", 0.0..=Self::MOST_MONITOR_HZ) {
-            // Below, a sample would come once in hours, if at all.
-            let least = if hz > 0.0 {
-                Self::LEAST_MONITOR_HZ
-            } else {
-                0.0
-            };
-            options.monitor_hz = hz.max(least);
-        }
-        if let Some(every) = read.whole("metrics_every", 1..=1_000_000) {
-            options.metrics_every = every.unsigned_abs();
-        }
-        for name in Self::CLOSURES {
-            // A closure was taken out before; what is left under its name is something else.
-            read.refuse_any(
-                name,
-                "a closure, such as |sample| print(sample.tokens_per_sec)",
-            );
-        }
-        if let Some(seconds) = read.seconds("reader_timeout", 0.1..=86_400.0) {
-            options.reader_timeout = Duration::from_secs_f64(seconds);
-        }
-        read.finish(options)
+        Self::OPTIONS.read(map)
+    }
+
+    /// The value of the option `name` as a script would write it. `None` if there is no such option,
+    /// or if it is a closure.
+    pub fn value(&self, name: &str) -> Option<OptionValue> {
+        Self::OPTIONS.value(self, name)
     }
 
     /// Checks that every sequence that `dataset` lets through fits into a batch.
@@ -180,7 +164,7 @@ impl EmbedOptions {
         };
         let limit = dataset.policy.long_sequences.limit();
         let longest = dataset.policy.max_length.map_or(limit, |n| n.min(limit));
-        let room = budget.get().saturating_sub(SPECIAL_TOKENS);
+        let room = budget.get().saturating_sub(N_SPECIAL_TOKENS);
         let mut problems = Problems::default();
         if longest > room {
             problems.add_option(
@@ -188,7 +172,7 @@ impl EmbedOptions {
                 format!(
                     "`token_budget` is {budget}, but the dataset lets sequences of {longest} \
                      residues through, which are {} tokens with BOS and EOS",
-                    longest + SPECIAL_TOKENS
+                    longest + N_SPECIAL_TOKENS
                 ),
                 Some(format!(
                     "raise `token_budget`, or shorten sequences with `.long_sequences(\"{}\", \
@@ -230,25 +214,11 @@ impl EmbedOptions {
     }
 }
 
-/// BOS and EOS.
-const SPECIAL_TOKENS: usize = 2;
-/// One residue between BOS and EOS.
-const SMALLEST_BUDGET: i64 = 3;
-/// Offsets into a batch are 32-bit.
-const LARGEST_BUDGET: i64 = 1 << 30;
-
-fn non_zero(number: i64) -> NonZeroUsize {
-    usize::try_from(number)
-        .ok()
-        .and_then(NonZeroUsize::new)
-        .expect("the range that the number was read with begins above zero")
-}
-
 impl Default for EmbedOptions {
     fn default() -> Self {
         Self {
-            readers: non_zero(Self::READERS as i64),
-            prefetch: non_zero(Self::PREFETCH as i64),
+            readers: non_zero(2),
+            prefetch: non_zero(4),
             token_budget: None,
             pooling: Pooling::Mean,
             layers: vec![Layer(-1)],
@@ -259,30 +229,10 @@ impl Default for EmbedOptions {
             poison: false,
             delays: Delays::default(),
             thresholds: Thresholds::default(),
-            monitor_hz: Self::MONITOR_HZ,
-            metrics_every: Self::METRICS_EVERY,
-            reader_timeout: Duration::from_secs(Self::READER_TIMEOUT_SECONDS),
+            monitor_hz: 2.0,
+            metrics_every: 10,
+            reader_timeout: Duration::from_secs(60),
         }
-    }
-}
-
-impl Layer {
-    /// The index from 0 to `layers`, where `layers` is the model's number of transformer layers,
-    /// or `None` if the model has no such layer.
-    ///
-    /// # Examples
-    /// ```
-    /// use runner::job::Layer;
-    ///
-    /// assert_eq!(Layer(-1).resolve(33), Some(33));
-    /// assert_eq!(Layer(0).resolve(33), Some(0));
-    /// assert_eq!(Layer(34).resolve(33), None);
-    /// ```
-    pub fn resolve(self, layers: usize) -> Option<usize> {
-        let states = i64::try_from(layers).ok()? + 1;
-        let index = if self.0 < 0 { states + self.0 } else { self.0 };
-        let index = usize::try_from(index).ok()?;
-        (index <= layers).then_some(index)
     }
 }
 
@@ -313,14 +263,15 @@ impl Pooling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::OptionValue::{self, *};
+    use crate::hint::Hint;
+    use crate::job::OptionValue::*;
 
     fn read(options: &[(&str, OptionValue)]) -> Result<EmbedOptions, String> {
         let map = options
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect();
-        EmbedOptions::from_map(map).map_err(|problems| problems.to_string())
+        EmbedOptions::from_map(map).map_err(|problems| problems.in_full())
     }
 
     #[test]

@@ -4,22 +4,43 @@
 //! *Owns*: names, defaults and limits of every option. *Never*: opens a file or touches a device.
 
 mod dataset;
+mod delays;
+mod device;
+mod dtype;
 mod embed;
+mod gelu;
+mod gelu_form;
+mod layer;
+mod mock;
 mod model;
+mod option_doc;
 mod options;
 mod output;
+mod plan;
 mod problem;
-mod settings;
+mod row;
 mod sweep;
+mod table;
 mod thresholds;
 mod value;
 
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
-pub use embed::{Delays, EmbedOptions, Layer, Pooling};
-pub use model::{DeviceChoice, Dtype, Gelu, GeluForm, Mock, ModelSpec};
+pub use delays::Delays;
+pub use device::DeviceChoice;
+pub use dtype::Dtype;
+pub use embed::{EmbedOptions, Pooling};
+pub use gelu::Gelu;
+pub use gelu_form::GeluForm;
+pub use layer::Layer;
+pub use mock::Mock;
+pub use model::ModelSpec;
+pub use option_doc::OptionDoc;
 pub use options::nearest;
 pub use output::{OutputFormat, check_file_name, check_name, rejects_beside};
+pub use plan::EmbedPlan;
 pub use problem::{Problem, Problems};
+pub use row::Effect;
 pub use sweep::SweepPlan;
+pub use table::OptionTable;
 pub use thresholds::Thresholds;
 pub use value::{OptionMap, OptionValue};

@@ -1,7 +1,9 @@
 //! Which model to load, and where.
 
-use super::{OptionMap, Problems, options::OptionReader};
-use std::fmt;
+use super::{
+    DeviceChoice, Dtype, Effect, Gelu, Mock, OptionMap, OptionTable, OptionValue, Problems,
+    row::OptionRow,
+};
 
 /// A model as a script names it.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,70 +20,38 @@ pub struct ModelSpec {
     pub mock: Mock,
 }
 
-/// How the mock device behaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Mock {
-    /// How fast it is; as fast as it can be if nothing is given.
-    pub tokens_per_sec: Option<f64>,
-    /// By how much the time of a batch varies to either side, from 0 to 1.
-    pub jitter: f64,
-    /// What embeddings, and the variation, depend on beside the tokens.
-    pub seed: u64,
-    /// Tokens of the largest batch that it has memory for; as many as one likes if nothing is given.
-    pub memory_tokens: Option<u64>,
-}
+type Row = OptionRow<ModelSpec>;
 
-/// How GELU is computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Gelu {
-    /// The erf form that ESM-2 was trained with in f32; in half precision on a GPU the tanh form,
-    /// which is fused into the product before it and moves embeddings less than rounding does.
-    #[default]
-    Auto,
-    /// The erf form.
-    Exact,
-}
-
-/// A form of GELU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GeluForm {
-    /// By the error function, as ESM-2 was trained.
-    Erf,
-    /// The approximation by tanh.
-    Tanh,
-}
-
-/// A number format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dtype {
-    /// IEEE single precision.
-    F32,
-    /// IEEE half precision.
-    F16,
-    /// bfloat16.
-    Bf16,
-}
-
-/// Where a model runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum DeviceChoice {
-    /// The first GPU that works, else the CPU.
-    #[default]
-    Auto,
-    /// burn-flex.
-    Cpu,
-    /// The CUDA device with this ordinal.
-    Cuda(usize),
-    /// The CUDA device with this UUID, as `nvidia-smi -L` writes it.
-    Uuid(String),
-    /// No model at all: embeddings are hashes of the tokens. For testing and for measuring
-    /// everything around the model.
-    Mock,
-}
+#[rustfmt::skip]
+const OPTIONS: &[Row] = &[
+    Row::choice("dtype", &Dtype::NAMES, |to, name| Dtype::from_name(name).map(|dtype| to.dtype = Some(dtype)),
+        |of| of.dtype.map_or(OptionValue::Nothing, |dtype| dtype.name().into()))
+        .otherwise("`\"bf16\"` on a GPU, `\"f32\"` on the CPU")
+        .doc("the number format of weights and activations; the CPU computes in `\"f32\"` only")
+        .effect(Effect::Values),
+    Row::choice("device", &DeviceChoice::NAMES,
+        |to, name| DeviceChoice::from_name(name).map(|device| to.device = device),
+        |of| of.device.to_string().as_str().into())
+        .doc("where the model runs: `\"auto\"`, the first GPU that works, else the CPU; `\"cuda:1\"` or a UUID as \
+              `nvidia-smi -L` writes it, that GPU; `\"mock\"` hashes sequences instead of embedding them and serves to \
+              measure everything around the model")
+        .effect(Effect::LastBits),
+    Row::choice("gelu", &Gelu::NAMES, |to, name| Gelu::from_name(name).map(|gelu| to.gelu = gelu),
+        |of| of.gelu.name().into())
+        .doc("`\"auto\"`: the tanh form in bf16 and f16, which is faster and differs by less than rounding does, the erf \
+              form in f32; `\"exact\"`: the erf form")
+        .effect(Effect::Values),
+    Row::map("mock", |to, map| Mock::from_map(map).map(|mock| to.mock = mock), || Mock::OPTIONS.docs(),
+        |of| OptionValue::Map(Mock::OPTIONS.map(&of.mock)))
+        .doc("how the mock device behaves"),
+];
 
 impl ModelSpec {
-    /// Every option's name in scripts.
-    pub const NAMES: [&str; 4] = ["dtype", "device", "gelu", "mock"];
+    /// Every option of `esm2`, in the order in which problems are told.
+    pub const OPTIONS: OptionTable<Self> = OptionTable {
+        rows: OPTIONS,
+        defaults: || Self::new(""),
+    };
 
     /// The model `source` with every option at its default.
     pub fn new(source: &str) -> Self {
@@ -105,135 +75,17 @@ impl ModelSpec {
                 Some("give a folder with `config.json` and weights".to_owned()),
             ));
         }
-        let mut read = OptionReader::new(map, &Self::NAMES);
-        let spec = Self {
-            dtype: read.choice("dtype", &Dtype::NAMES, Dtype::from_name),
-            device: read
-                .choice("device", &DeviceChoice::NAMES, DeviceChoice::from_name)
-                .unwrap_or_default(),
-            gelu: read
-                .choice("gelu", &Gelu::NAMES, Gelu::from_name)
-                .unwrap_or_default(),
-            mock: read.map("mock", Mock::from_map).unwrap_or_default(),
-            ..Self::new(source)
-        };
-        read.finish(spec)
-    }
-}
-
-impl Mock {
-    /// Every option's name in scripts.
-    pub const NAMES: [&str; 4] = ["tokens_per_sec", "jitter", "seed", "memory_tokens"];
-
-    /// The behaviour that a script gave; the rest keeps its defaults.
-    ///
-    /// # Errors
-    /// Every option that is unknown, of the wrong type or out of range.
-    pub fn from_map(map: OptionMap) -> Result<Self, Problems> {
-        let mut read = OptionReader::new(map, &Self::NAMES);
-        let mock = Self {
-            tokens_per_sec: read.number("tokens_per_sec", 1.0..=1e12),
-            jitter: read.number("jitter", 0.0..=1.0).unwrap_or(0.0),
-            seed: read.whole("seed", 0..=i64::MAX).unwrap_or(0).unsigned_abs(),
-            memory_tokens: read
-                .whole("memory_tokens", 1..=i64::MAX)
-                .map(i64::unsigned_abs),
-        };
-        read.finish(mock)
-    }
-}
-
-impl Dtype {
-    /// Every format's name in scripts.
-    pub const NAMES: [&str; 3] = ["f32", "f16", "bf16"];
-
-    /// The format with this name in scripts.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "f32" => Some(Self::F32),
-            "f16" => Some(Self::F16),
-            "bf16" => Some(Self::Bf16),
-            _ => None,
-        }
-    }
-
-    /// The format's name in scripts.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-        }
-    }
-}
-
-impl Gelu {
-    /// Every form's name in scripts.
-    pub const NAMES: [&str; 2] = ["auto", "exact"];
-
-    /// The form with this name in scripts.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "auto" => Some(Self::Auto),
-            "exact" => Some(Self::Exact),
-            _ => None,
-        }
-    }
-
-    /// The form that is computed in `dtype`.
-    pub fn form(self, dtype: Dtype) -> GeluForm {
-        match (self, dtype) {
-            (Self::Exact, _) | (_, Dtype::F32) => GeluForm::Erf,
-            (Self::Auto, _) => GeluForm::Tanh,
-        }
-    }
-}
-
-impl GeluForm {
-    /// The form's name in outputs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Erf => "erf",
-            Self::Tanh => "tanh",
-        }
-    }
-}
-
-impl DeviceChoice {
-    /// What a script may write; `cuda:0` stands for every ordinal, and a UUID begins with `GPU-`.
-    pub const NAMES: [&str; 6] = ["auto", "cpu", "cuda", "cuda:0", "GPU-<uuid>", "mock"];
-
-    /// The device that a script names with `auto`, `cpu`, `cuda`, `cuda:1`, a UUID or `mock`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "auto" => Some(Self::Auto),
-            "cpu" => Some(Self::Cpu),
-            "cuda" => Some(Self::Cuda(0)),
-            "mock" => Some(Self::Mock),
-            _ if name.starts_with("GPU-") => Some(Self::Uuid(name.to_owned())),
-            _ => {
-                let ordinal = name.strip_prefix("cuda:")?;
-                ordinal.parse().ok().map(Self::Cuda)
-            }
-        }
-    }
-}
-
-impl fmt::Display for DeviceChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Cpu => f.write_str("cpu"),
-            Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
-            Self::Uuid(uuid) => f.write_str(uuid),
-            Self::Mock => f.write_str("mock"),
-        }
+        Ok(Self {
+            source: source.to_owned(),
+            ..Self::OPTIONS.read(map)?
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
     use crate::job::OptionValue;
 
     #[test]
@@ -244,7 +96,7 @@ mod tests {
                 match (ModelSpec::from_map("a/model", map), expect) {
                     (Ok(spec), Ok(expect)) => assert_eq!((spec.dtype, spec.device), expect),
                     (Err(problems), Err(expect)) => {
-                        let text = problems.to_string();
+                        let text = problems.in_full();
                         assert!(text.contains(expect), "{text}");
                     }
                     (result, _) => panic!("{name} {value}: {result:?}"),
@@ -270,16 +122,5 @@ mod tests {
         check("devise", "cpu", Err("did you mean `device`?"));
         check("mock", "fast", Err("`mock` is \"fast\", but must be a map"));
         assert!(ModelSpec::from_map(" ", OptionMap::new()).is_err());
-    }
-
-    #[test]
-    fn only_half_precision_approximates_gelu() {
-        let check = |gelu: Gelu, dtype: Dtype, expect: &str| {
-            assert_eq!(gelu.form(dtype).name(), expect, "{gelu:?} {dtype:?}");
-        };
-        check(Gelu::Auto, Dtype::Bf16, "tanh");
-        check(Gelu::Auto, Dtype::F16, "tanh");
-        check(Gelu::Auto, Dtype::F32, "erf");
-        check(Gelu::Exact, Dtype::Bf16, "erf");
     }
 }

@@ -113,7 +113,7 @@ impl OptionReader {
         &mut self,
         name: &str,
         names: &[&str],
-        parse: impl Fn(&str) -> Option<T>,
+        parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let value = self.take(name)?;
         let OptionValue::Text(text) = &value else {
@@ -275,6 +275,7 @@ fn quoted(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
 
     #[test]
     fn nearest_names() {
@@ -318,10 +319,10 @@ mod tests {
         assert_eq!(reader.flag("fine"), None);
         let problems = reader.finish(()).unwrap_err();
         assert_eq!(
-            problems.to_string(),
-            "unknown option `reders` (did you mean `readers`? valid: `readers`, `count`, \
-             `flag`, `fine`); `count` is 0, but must be a whole number from 1 to 9; `flag` is \
-             \"yes\", but must be true or false"
+            problems.in_full(),
+            "unknown option `reders`; `count` is 0, but must be a whole number from 1 to 9; `flag` \
+             is \"yes\", but must be true or false (`reders`: did you mean `readers`? valid: \
+             `readers`, `count`, `flag`, `fine`)"
         );
     }
 

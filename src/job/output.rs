@@ -1,6 +1,7 @@
 //! What a file that is written may be called, and in which format its name has it written.
 
 use super::Problem;
+use crate::file::Home;
 use std::path::{Path, PathBuf};
 
 /// A format of embeddings.
@@ -154,7 +155,7 @@ pub fn check_name(path: &Path) -> Result<(), Problem> {
         let name = name.trim_start_matches('{');
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
     });
-    if is_variable || first == "~" || (first.starts_with('~') && text.contains('/')) {
+    if is_variable || Home::of(&text).is_some() {
         return Err(problem(
             format!("`{shown}` begins with `{first}`, which only a shell replaces"),
             "write the whole path, or give it to the script as an argument: `args[0]`".to_owned(),

@@ -1,5 +1,6 @@
 //! What is wrong with a plan: every problem at once.
 
+use crate::hint::Hint;
 use std::fmt;
 
 /// One thing that is wrong, and how to mend it.
@@ -60,10 +61,40 @@ impl fmt::Display for Problems {
                 f.write_str("; ")?;
             }
             f.write_str(&problem.message)?;
-            if let Some(hint) = &problem.hint {
-                write!(f, " ({hint})")?;
-            }
         }
         Ok(())
+    }
+}
+
+impl Hint for Problems {
+    fn hint(&self) -> Option<String> {
+        let hints: Vec<String> = match self.0.as_slice() {
+            [problem] => problem.hint.iter().cloned().collect(),
+            several => several.iter().filter_map(Problem::named_hint).collect(),
+        };
+        (!hints.is_empty()).then(|| hints.join("; "))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Hint for Problem {
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
+impl Problem {
+    /// How to mend it, with the option that it is about, to stand among the hints of others.
+    pub fn named_hint(&self) -> Option<String> {
+        let hint = self.hint.as_ref()?;
+        Some(match &self.option {
+            Some(option) => format!("`{option}`: {hint}"),
+            None => hint.clone(),
+        })
     }
 }

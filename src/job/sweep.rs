@@ -1,6 +1,9 @@
 //! What a parameter sweep is called, and how its points are measured.
 
-use super::{OptionMap, OptionValue, Problems, check_name, options::OptionReader};
+use super::{
+    OptionMap, OptionTable, OptionValue, Problems, check_name,
+    row::{OptionRow, non_zero},
+};
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -21,11 +24,33 @@ pub struct SweepPlan {
     pub resume: bool,
 }
 
+type Row = OptionRow<SweepPlan>;
+
+#[rustfmt::skip]
+const OPTIONS: &[Row] = &[
+    Row::whole("repeat", 1..=MOST_RUNS, |to, n| to.repeat = non_zero(n), |of| of.repeat.into())
+        .doc("how often a point is measured; with more than one, speeds have a deviation"),
+    Row::whole("warmup", 0..=MOST_RUNS, |to, n| to.warmup = n.unsigned_abs() as usize, |of| of.warmup.into())
+        .doc("runs of a point before those that count"),
+    Row::path("folder", "a folder, such as \"sweeps\"", check_name, |to, folder| to.folder = Some(folder),
+        |of| of.folder.as_deref().into())
+        .doc("where the table is saved as each point ends, as `<name>.csv` and `<name>.parquet`; without one, nothing \
+              is saved by itself"),
+    Row::flag("resume", |to, flag| to.resume = flag, |of| of.resume.into())
+        .doc("skip points that the file in `folder` has, without an error and measured as often; `false` begins the \
+              file anew. Points are told apart by their parameters alone: give a sweep of another model or dataset \
+              another name"),
+];
+
+/// More measurements of a point than this are a typing error, not a wish.
+const MOST_RUNS: i64 = 1_000;
+
 impl SweepPlan {
-    /// More measurements of a point than this are a typing error, not a wish.
-    pub const MOST_RUNS: i64 = 1_000;
-    /// Every option's name in scripts.
-    pub const NAMES: [&str; 4] = ["repeat", "warmup", "folder", "resume"];
+    /// Every option of `sweep`, in the order in which problems are told.
+    pub const OPTIONS: OptionTable<Self> = OptionTable {
+        rows: OPTIONS,
+        defaults: || Self::new(""),
+    };
 
     /// The sweep `name` with every option at its default.
     pub fn new(name: &str) -> Self {
@@ -56,26 +81,10 @@ impl SweepPlan {
                 ),
             ));
         }
-        let mut read = OptionReader::new(map, &Self::NAMES);
-        let mut plan = Self::new(name);
-        if let Some(repeat) = read
-            .whole("repeat", 1..=Self::MOST_RUNS)
-            .and_then(|repeat| usize::try_from(repeat).ok())
-            .and_then(NonZeroUsize::new)
-        {
-            plan.repeat = repeat;
-        }
-        if let Some(warmup) = read
-            .whole("warmup", 0..=Self::MOST_RUNS)
-            .and_then(|warmup| usize::try_from(warmup).ok())
-        {
-            plan.warmup = warmup;
-        }
-        plan.folder = read.checked_path("folder", "a folder, such as \"sweeps\"", check_name);
-        if let Some(resume) = read.flag("resume") {
-            plan.resume = resume;
-        }
-        read.finish(plan)
+        Ok(Self {
+            name: name.to_owned(),
+            ..Self::OPTIONS.read(map)?
+        })
     }
 
     /// The files that rows are saved in as their points end: CSV, then Parquet.
@@ -123,6 +132,7 @@ fn unwritable(value: &OptionValue) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
     use crate::job::OptionValue::*;
 
     fn map(options: &[(&str, OptionValue)]) -> OptionMap {
@@ -155,7 +165,7 @@ mod tests {
     fn wrong_options_of_a_sweep() {
         let check = |name: &str, options: &[(&str, OptionValue)], expect: &str| {
             let problems = SweepPlan::from_map(name, map(options)).unwrap_err();
-            assert!(problems.to_string().contains(expect), "{problems}");
+            assert!(problems.in_full().contains(expect), "{problems}");
         };
         check("", &[], "a sweep cannot be called \"\"");
         check("a/b", &[], "a sweep cannot be called \"a/b\"");
@@ -176,6 +186,6 @@ mod tests {
         assert_eq!(params.keys().collect::<Vec<_>>(), ["layers", "readers"]);
         let wrong = map(&[("f", List(vec![Other("Fn".to_owned())]))]);
         let problems = SweepPlan::params(wrong).unwrap_err();
-        assert!(problems.to_string().contains("of type Fn"), "{problems}");
+        assert!(problems.in_full().contains("of type Fn"), "{problems}");
     }
 }

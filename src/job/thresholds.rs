@@ -1,6 +1,6 @@
 //! From which figures on a run counts as held back.
 
-use super::{OptionMap, Problems, options::OptionReader};
+use super::{OptionMap, OptionTable, OptionValue, Problems, row::OptionRow};
 
 /// From which figures on a run counts as held back. Shares are from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,16 +19,38 @@ pub struct Thresholds {
     pub fill: f64,
 }
 
+type Row = OptionRow<Thresholds>;
+
+#[rustfmt::skip]
+const OPTIONS: &[Row] = &[
+    share("gpu_util_critical", |to, share| to.gpu_util_critical = share, |of| of.gpu_util_critical.into())
+        .doc("below this utilisation of the GPU the matter is critical"),
+    share("gpu_util_mild", |to, share| to.gpu_util_mild = share, |of| of.gpu_util_mild.into())
+        .doc("below this one it is mild"),
+    share("gpu_idle", |to, share| to.gpu_idle = share, |of| of.gpu_idle.into())
+        .doc("more idle time of the encoder than this is a bottleneck somewhere else"),
+    share("gpu_idle_goal", |to, share| to.gpu_idle_goal = share, |of| of.gpu_idle_goal.into())
+        .doc("more idle time than this is worth a remark"),
+    Row::number("wait_ms", 0.0..=1e9, |to, wait| to.wait_ms = wait, |of| of.wait_ms.into())
+        .doc("a longer mean wait for a batch than this is worth a remark, in milliseconds"),
+    share("fill", |to, share| to.fill = share, |of| of.fill.into())
+        .doc("batches that are less full than this are worth a remark"),
+];
+
+const fn share(
+    name: &'static str,
+    set: fn(&mut Thresholds, f64),
+    get: fn(&Thresholds) -> OptionValue,
+) -> Row {
+    Row::number(name, 0.0..=1.0, set, get)
+}
+
 impl Thresholds {
-    /// Every threshold's name in scripts.
-    pub const NAMES: [&str; 6] = [
-        "gpu_util_critical",
-        "gpu_util_mild",
-        "gpu_idle",
-        "gpu_idle_goal",
-        "wait_ms",
-        "fill",
-    ];
+    /// Every threshold, in the order in which problems are told.
+    pub const OPTIONS: OptionTable<Self> = OptionTable {
+        rows: OPTIONS,
+        defaults: Self::default,
+    };
 
     /// The thresholds that a script gave; the others keep their defaults.
     ///
@@ -36,20 +58,7 @@ impl Thresholds {
     /// Every threshold that is unknown, of the wrong type or out of range, and pairs in the wrong
     /// order.
     pub fn from_map(map: OptionMap) -> Result<Self, Problems> {
-        let mut read = OptionReader::new(map, &Self::NAMES);
-        let mut thresholds = Self::default();
-        for (name, threshold, most) in [
-            ("gpu_util_critical", &mut thresholds.gpu_util_critical, 1.0),
-            ("gpu_util_mild", &mut thresholds.gpu_util_mild, 1.0),
-            ("gpu_idle", &mut thresholds.gpu_idle, 1.0),
-            ("gpu_idle_goal", &mut thresholds.gpu_idle_goal, 1.0),
-            ("wait_ms", &mut thresholds.wait_ms, 1e9),
-            ("fill", &mut thresholds.fill, 1.0),
-        ] {
-            if let Some(value) = read.number(name, 0.0..=most) {
-                *threshold = value;
-            }
-        }
+        let thresholds = Self::OPTIONS.read(map)?;
         let mut problems = Problems::default();
         for (lower, low, upper, high) in [
             (
@@ -73,21 +82,7 @@ impl Thresholds {
                 );
             }
         }
-        let thresholds = read.finish(thresholds)?;
         problems.none_or(thresholds)
-    }
-
-    /// All of them by name, in the order of [`NAMES`](Self::NAMES).
-    pub fn values(&self) -> [(&'static str, f64); 6] {
-        let values = [
-            self.gpu_util_critical,
-            self.gpu_util_mild,
-            self.gpu_idle,
-            self.gpu_idle_goal,
-            self.wait_ms,
-            self.fill,
-        ];
-        std::array::from_fn(|n| (Self::NAMES[n], values[n]))
     }
 }
 
@@ -107,14 +102,15 @@ impl Default for Thresholds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::OptionValue::{self, *};
+    use crate::hint::Hint;
+    use crate::job::OptionValue::*;
 
     fn read(options: &[(&str, OptionValue)]) -> Result<Thresholds, String> {
         let map = options
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect();
-        Thresholds::from_map(map).map_err(|problems| problems.to_string())
+        Thresholds::from_map(map).map_err(|problems| problems.in_full())
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Option values as a script gives them, free of the script language.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroUsize, path::Path};
 
 /// The options of one call, by name.
 pub type OptionMap = BTreeMap<String, OptionValue>;
@@ -48,5 +48,73 @@ impl OptionValue {
             Self::Nothing => "nothing".to_owned(),
             Self::Other(type_name) => format!("a value of type {type_name}"),
         }
+    }
+
+    /// The value alone: what a setting is, where it is known what kind of value that is.
+    pub fn plain(&self) -> String {
+        match self {
+            Self::Decimal(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+            Self::List(items) => {
+                let items: Vec<_> = items.iter().map(Self::plain).collect();
+                items.join(",")
+            }
+            other => other.describe(),
+        }
+    }
+}
+
+impl From<bool> for OptionValue {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl From<i64> for OptionValue {
+    fn from(number: i64) -> Self {
+        Self::Whole(number)
+    }
+}
+
+impl From<u64> for OptionValue {
+    fn from(number: u64) -> Self {
+        // A script has no larger ones.
+        Self::Whole(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<usize> for OptionValue {
+    fn from(number: usize) -> Self {
+        (number as u64).into()
+    }
+}
+
+impl From<NonZeroUsize> for OptionValue {
+    fn from(number: NonZeroUsize) -> Self {
+        number.get().into()
+    }
+}
+
+impl From<f64> for OptionValue {
+    fn from(number: f64) -> Self {
+        Self::Decimal(number)
+    }
+}
+
+impl From<&str> for OptionValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<&Path> for OptionValue {
+    fn from(path: &Path) -> Self {
+        Self::Text(path.to_string_lossy().into_owned())
+    }
+}
+
+impl<T: Into<OptionValue>> From<Option<T>> for OptionValue {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Nothing, Into::into)
     }
 }

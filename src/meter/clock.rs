@@ -41,46 +41,51 @@ pub struct Span {
     pub end: Instant,
 }
 
-/// Is told of each span as it ends.
-pub type SpanListener = Box<dyn Fn(Span) + Send>;
+/// Is told of each span as it ends, on the thread of the stage.
+pub type SpanListener = Box<dyn Fn(Span) + Send + Sync>;
 
 /// Follows what a stage does. Waits are measured over their whole length, however the stage waits.
 /// Clones are the same clock, so that others can read it at any moment.
 #[derive(Clone, Default)]
-pub struct StageClock(Arc<Mutex<State>>);
+pub struct StageClock(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    state: Mutex<State>,
+    listener: Option<SpanListener>,
+}
 
 #[derive(Default)]
 struct State {
     /// What it does, and since when. `None` before its start and after its end.
     now: Option<(Activity, Instant)>,
     past: [Duration; 3],
-    listener: Option<SpanListener>,
 }
 
 impl StageClock {
     /// A clock that tells `listener` of every span.
     pub fn with_listener(listener: SpanListener) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Inner {
+            state: Mutex::default(),
             listener: Some(listener),
-            ..State::default()
-        })))
+        }))
     }
 
     /// The stage does something else from now on. The first call starts the clock.
     pub fn switch(&self, activity: Activity) {
-        self.state().change(Some(activity));
+        self.change(Some(activity));
     }
 
     /// The stage has ended. Its next switch goes on where this left off.
     pub fn stop(&self) {
-        self.state().change(None);
+        self.change(None);
     }
 
     /// Does `work` while the stage counts as doing `activity`, and returns to what it did before.
     pub fn during<T>(&self, activity: Activity, work: impl FnOnce() -> T) -> T {
-        let before = self.state().change(Some(activity));
+        let before = self.change(Some(activity));
         let result = work();
-        self.state().change(before);
+        self.change(before);
         result
     }
 
@@ -99,30 +104,39 @@ impl StageClock {
         }
     }
 
+    /// Ends what the stage does, begins `next`, and returns what it did.
+    fn change(&self, next: Option<Activity>) -> Option<Activity> {
+        let (before, span) = self.state().change(next);
+        // Without the lock: others may read the clock while the listener takes its time.
+        if let (Some(span), Some(listener)) = (span, &self.0.listener) {
+            listener(span);
+        }
+        before
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Ends what it does, begins `next`, and returns what it did.
-    fn change(&mut self, next: Option<Activity>) -> Option<Activity> {
+    /// Ends what the stage does and begins `next`. Returns what it did, and the span that ended with it.
+    fn change(&mut self, next: Option<Activity>) -> (Option<Activity>, Option<Span>) {
         let before = self.now;
         if before.map(|(activity, _)| activity) == next {
-            return next;
+            return (next, None);
         }
         let end = Instant::now();
         self.now = next.map(|activity| (activity, end));
-        let (activity, start) = before?;
-        self.past[activity as usize] += end - start;
-        if let Some(listener) = &self.listener {
-            listener(Span {
+        let span = before.map(|(activity, start)| {
+            self.past[activity as usize] += end - start;
+            Span {
                 activity,
                 start,
                 end,
-            });
-        }
-        Some(activity)
+            }
+        });
+        (span.map(|span| span.activity), span)
     }
 }
 

@@ -1,6 +1,9 @@
 //! The meters of a run, which its stages turn and anyone reads.
 
-use super::{FlowMeter, Stage, StageClock, StageTime};
+use super::{
+    Begun, Counts, FlowMeter, LaneMeters, LaneReading, QueueDepths, Reading, Stage, StageClock,
+    StageTime,
+};
 use std::{
     sync::{
         Mutex, PoisonError,
@@ -12,11 +15,14 @@ use std::{
 /// The meters of a run, shared by its stages and whoever watches them.
 pub struct Meters {
     start: Instant,
-    /// A clock a reader, then one for each other stage in flow order.
+    /// A clock a reader.
     readers: Vec<StageClock>,
     /// The process id of each reader, 0 before it has started.
     reader_pids: Vec<AtomicU32>,
-    stages: [StageClock; 4],
+    packing: StageClock,
+    lanes: Vec<LaneMeters>,
+    writing: StageClock,
+    /// What the lanes share.
     counts: Mutex<Counts>,
     queues: QueueMeters,
 }
@@ -30,80 +36,27 @@ pub struct QueueMeters {
     pub rows: FlowMeter,
 }
 
-/// What waits between stages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct QueueDepths {
-    /// Packed batches.
-    pub batches: u64,
-    /// Batches that were given to the model and have not come back.
-    pub in_flight: u64,
-    /// Batches of rows.
-    pub rows: u64,
-}
-
-/// What went through the stages since the run began.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Counts {
-    /// Records read.
-    pub records: u64,
-    /// Records that a policy rejected.
-    pub rejected: u64,
-    /// Residues of the records that go on to be embedded.
-    pub residues: u64,
-    /// Batches given to the model.
-    pub submitted: u64,
-    /// Batches embedded.
-    pub batches: u64,
-    /// Sequences embedded.
-    pub sequences: u64,
-    /// Tokens embedded.
-    pub tokens: u64,
-    /// Useful floating-point operations.
-    pub flops: f64,
-    /// Seconds that the encoder computed, by the device's own clock where it has one.
-    pub compute_seconds: f64,
-    /// Seconds that a GPU had nothing to compute, by its own clock, between the first batch and the
-    /// last. 0 on the CPU.
-    pub idle_seconds: f64,
-    /// Seconds that the encoding stage spent on closures of the script.
-    pub closure_seconds: f64,
-}
-
-/// All meters at a moment.
-#[derive(Clone, Copy, Debug)]
-pub struct Reading {
-    /// Seconds since the run began.
-    pub seconds: f64,
-    /// What went through.
-    pub counts: Counts,
-    /// Where the time of each stage went, in flow order. Readers are added up.
-    pub stages: [StageTime; 5],
-    /// What waits.
-    pub depths: QueueDepths,
-}
-
 impl Meters {
-    /// Meters of a run with so many readers, at zero. `clock` makes the clock of a stage; readers
-    /// have numbers.
+    /// Meters of a run with so many readers and lanes, at zero. `clock` makes the clock of a stage;
+    /// readers and lanes have numbers.
     pub fn new(
         start: Instant,
         n_readers: usize,
+        n_lanes: usize,
         queues: QueueMeters,
         clock: impl Fn(Stage, usize) -> StageClock,
     ) -> Self {
+        let lane =
+            |lane| LaneMeters::new(clock(Stage::Encoding, lane), clock(Stage::Collecting, lane));
         Self {
             start,
             readers: (0..n_readers)
                 .map(|reader| clock(Stage::Reading, reader))
                 .collect(),
             reader_pids: (0..n_readers).map(|_| AtomicU32::new(0)).collect(),
-            stages: [
-                Stage::Packing,
-                Stage::Encoding,
-                Stage::Collecting,
-                Stage::Writing,
-            ]
-            .map(|stage| clock(stage, 0)),
+            packing: clock(Stage::Packing, 0),
+            lanes: (0..n_lanes).map(lane).collect(),
+            writing: clock(Stage::Writing, 0),
             counts: Mutex::default(),
             queues,
         }
@@ -128,65 +81,109 @@ impl Meters {
         pids.filter(|&pid| pid != 0).collect()
     }
 
-    /// The clock of a stage that is one thread.
-    ///
-    /// # Panics
-    /// For [`Stage::Reading`], which has a clock a reader.
-    pub fn clock(&self, stage: Stage) -> &StageClock {
-        assert!(stage != Stage::Reading, "each reader has its own clock");
-        &self.stages[stage as usize - 1]
+    /// The clock of the packing stage.
+    pub fn packing(&self) -> &StageClock {
+        &self.packing
     }
 
-    /// Adds what went through a stage.
+    /// The meters of the lane with this number.
+    ///
+    /// # Panics
+    /// If there are not so many lanes.
+    pub fn lane(&self, lane: usize) -> &LaneMeters {
+        &self.lanes[lane]
+    }
+
+    /// The clock of the writing stage.
+    pub fn writing(&self) -> &StageClock {
+        &self.writing
+    }
+
+    /// Adds what went through the stages that lanes share.
     pub fn count(&self, add: impl FnOnce(&mut Counts)) {
         add(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// All meters at this moment.
     pub fn read(&self) -> Reading {
-        let readers = self.readers.iter().map(StageClock::time);
-        let readers = readers.fold(StageTime::default(), |sum, time| sum + time);
-        let [packing, encoding, collecting, writing] = self.stages.each_ref().map(StageClock::time);
-        let counts = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let lanes: Vec<LaneReading> = self.lanes.iter().map(|lane| lane.read(now)).collect();
+        let sum = |time: fn(&LaneReading) -> StageTime| {
+            lanes
+                .iter()
+                .map(time)
+                .fold(StageTime::default(), |a, b| a + b)
+        };
+        let shared = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = lanes.iter().fold(shared, |sum, lane| sum + lane.counts);
         Reading {
-            seconds: self.start.elapsed().as_secs_f64(),
+            seconds: now.saturating_duration_since(self.start).as_secs_f64(),
             counts,
-            stages: [readers, packing, encoding, collecting, writing],
+            begun: lanes
+                .iter()
+                .fold(Begun::default(), |sum, lane| sum + lane.begun),
+            stages: [
+                self.readers
+                    .iter()
+                    .map(StageClock::time)
+                    .fold(StageTime::default(), |a, b| a + b),
+                self.packing.time(),
+                sum(|lane| lane.encoding),
+                sum(|lane| lane.collecting),
+                self.writing.time(),
+            ],
             depths: QueueDepths {
                 batches: self.queues.batches.depth(),
                 in_flight: counts.submitted.saturating_sub(counts.batches),
                 rows: self.queues.rows.depth(),
             },
+            lanes,
         }
     }
 }
 
-impl Reading {
-    /// Where the time of a stage went.
-    pub fn stage(&self, stage: Stage) -> StageTime {
-        self.stages[stage as usize]
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::{Activity, BatchDone};
+    use std::time::Duration;
 
-    /// What happened between `earlier` and this reading. Depths are those of this one.
-    pub fn since(&self, earlier: &Self) -> Self {
-        let (now, then) = (&self.counts, &earlier.counts);
-        Self {
-            seconds: self.seconds - earlier.seconds,
-            counts: Counts {
-                records: now.records - then.records,
-                rejected: now.rejected - then.rejected,
-                residues: now.residues - then.residues,
-                submitted: now.submitted - then.submitted,
-                batches: now.batches - then.batches,
-                sequences: now.sequences - then.sequences,
-                tokens: now.tokens - then.tokens,
-                flops: now.flops - then.flops,
-                compute_seconds: now.compute_seconds - then.compute_seconds,
-                idle_seconds: now.idle_seconds - then.idle_seconds,
-                closure_seconds: now.closure_seconds - then.closure_seconds,
-            },
-            stages: std::array::from_fn(|n| self.stages[n] - earlier.stages[n]),
-            depths: self.depths,
+    #[test]
+    fn lanes_and_what_they_share_add_up() {
+        let start = Instant::now();
+        let meters = Meters::new(start, 1, 2, QueueMeters::default(), |_, _| {
+            StageClock::default()
+        });
+        let before = meters.read();
+        meters.count(|counts| counts.records = 30);
+        for (lane, n_batches) in [(0, 1), (1, 3)] {
+            let lane = meters.lane(lane);
+            lane.encoding.switch(Activity::Working);
+            lane.note_submitted(5, 100, start);
+            for _ in 0..n_batches {
+                lane.note_submitted(5, 100, start);
+                let end = start + Duration::from_millis(10);
+                let batch = BatchDone {
+                    sequences: 5,
+                    tokens: 100,
+                    flops: 1.0,
+                    idle_seconds: 0.0,
+                    start,
+                    end,
+                };
+                lane.note_done(&batch, end);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+            lane.encoding.stop();
         }
+        let reading = meters.read();
+        let since = reading.since(&before);
+        assert_eq!((since.counts.records, since.counts.tokens), (30, 400));
+        assert_eq!(since.depths.in_flight, 2);
+        let tokens: Vec<_> = since.lanes.iter().map(|lane| lane.counts.tokens).collect();
+        assert_eq!(tokens, [100, 300]);
+        let encoding: f64 = since.lanes.iter().map(|lane| lane.encoding.working).sum();
+        assert!(encoding >= 0.004);
+        assert_eq!(since.stage(Stage::Encoding).working, encoding);
     }
 }

@@ -1,5 +1,7 @@
 //! Everything that is measured while a run goes on, by name.
 
+use super::Stage;
+
 /// A number that is measured while a run goes on. Rates and shares are those of an interval, counts
 /// are those since the run began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +164,24 @@ impl Metric {
     /// What it means, in a few words.
     pub fn meaning(self) -> &'static str {
         TABLE[self as usize].4
+    }
+
+    /// The shares of a stage's time: it works, it waits for input, it waits for room.
+    pub fn shares_of(stage: Stage) -> [Self; 3] {
+        use Metric::*;
+        match stage {
+            Stage::Reading => [ReadingWorking, ReadingStarved, ReadingBlocked],
+            Stage::Packing => [PackingWorking, PackingStarved, PackingBlocked],
+            Stage::Encoding => [EncodingWorking, EncodingStarved, EncodingBlocked],
+            Stage::Collecting => [CollectingWorking, CollectingStarved, CollectingBlocked],
+            Stage::Writing => [WritingWorking, WritingStarved, WritingBlocked],
+        }
+    }
+
+    /// Those of a GPU, which each lane has its own of.
+    pub fn of_gpu() -> impl Iterator<Item = Self> {
+        let of_gpu = Self::GpuUtilization as usize..=Self::GpuThrottled as usize;
+        Self::all().filter(move |metric| of_gpu.contains(&(*metric as usize)))
     }
 
     /// Whether it is of the GPU or of processes, rather than of the pipeline.

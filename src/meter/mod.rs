@@ -6,14 +6,20 @@
 
 mod bottleneck;
 mod clock;
+mod counts;
 mod flow;
+mod lane;
 mod meters;
 mod metric;
+mod reading;
 mod sample;
 
 pub use bottleneck::{Bottleneck, Severity, Stage};
 pub use clock::{Activity, Span, SpanListener, StageClock, StageTime};
+pub use counts::Counts;
 pub use flow::{Flow, FlowMeter};
-pub use meters::{Counts, Meters, QueueDepths, QueueMeters, Reading};
+pub use lane::{BatchDone, Begun, LaneMeters, LaneReading};
+pub use meters::{Meters, QueueMeters};
 pub use metric::{Merge, Metric, Unit};
-pub use sample::{Sample, Throttle};
+pub use reading::{QueueDepths, Reading};
+pub use sample::{GpuSample, Sample, Throttle};

@@ -11,9 +11,23 @@ pub struct Sample {
     values: [Option<f64>; Metric::COUNT],
     /// What held the GPU's clocks down.
     pub throttle: Throttle,
+    /// What is known of the GPU of each lane; nothing where no lane has one.
+    gpus: Vec<GpuSample>,
     /// Seconds of the interval.
     interval: f64,
 }
+
+/// What is known of one GPU: those of the metrics that are of a GPU.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GpuSample {
+    values: [Option<f64>; N_OF_GPU],
+    /// What held its clocks down.
+    pub throttle: Throttle,
+}
+
+/// Metrics of a GPU, which follow each other.
+const N_OF_GPU: usize = Metric::GpuThrottled as usize - FIRST_OF_GPU + 1;
+const FIRST_OF_GPU: usize = Metric::GpuUtilization as usize;
 
 /// What holds the clocks of a GPU down, as a set of reasons.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +82,7 @@ impl Sample {
         Self {
             values: [None; Metric::COUNT],
             throttle: Throttle::default(),
+            gpus: Vec::new(),
             interval,
         }
     }
@@ -92,6 +107,32 @@ impl Sample {
         self.values[metric as usize] = value.into().filter(|value| value.is_finite());
     }
 
+    /// What is known of the GPU of each lane; nothing where no lane has one.
+    pub fn gpus(&self) -> &[GpuSample] {
+        &self.gpus
+    }
+
+    /// Sets what is known of the GPU of each lane. The sample's own figures become those of all of them
+    /// together, as of several intervals: the mean of shares and rates, the largest memory and temperature.
+    pub fn set_gpus(&mut self, gpus: Vec<GpuSample>) {
+        for metric in Metric::of_gpu() {
+            let values = gpus.iter().filter_map(|gpu| gpu.get(metric));
+            let n_known = values.clone().count();
+            let value = match metric.merge() {
+                Merge::Max => values.reduce(f64::max),
+                Merge::Mean | Merge::Last => {
+                    (n_known > 0).then(|| values.sum::<f64>() / n_known as f64)
+                }
+            };
+            self.set(metric, value);
+        }
+        self.throttle = Throttle::default();
+        for gpu in &gpus {
+            self.throttle.add(gpu.throttle);
+        }
+        self.gpus = gpus;
+    }
+
     /// Seconds of the interval.
     pub fn interval(&self) -> f64 {
         self.interval
@@ -103,14 +144,15 @@ impl Sample {
             self.set(metric, latest.get(metric));
         }
         self.throttle = latest.throttle;
+        self.gpus.clone_from(&latest.gpus);
     }
 
     /// This interval and the next one as one.
     pub fn merged(&self, next: &Self) -> Self {
         let interval = self.interval + next.interval;
         let mut merged = Self::new(interval);
-        for metric in Metric::all() {
-            let value = match (self.get(metric), next.get(metric)) {
+        let together =
+            |metric: Metric, this: Option<f64>, next_one: Option<f64>| match (this, next_one) {
                 (Some(a), Some(b)) => Some(match metric.merge() {
                     Merge::Last => b,
                     Merge::Max => a.max(b),
@@ -121,11 +163,41 @@ impl Sample {
                 }),
                 (a, b) => b.or(a),
             };
-            merged.set(metric, value);
+        for metric in Metric::all() {
+            merged.set(metric, together(metric, self.get(metric), next.get(metric)));
         }
         merged.throttle = self.throttle;
         merged.throttle.add(next.throttle);
+        merged.gpus = next.gpus.clone();
+        for (gpu, earlier) in merged.gpus.iter_mut().zip(&self.gpus) {
+            for metric in Metric::of_gpu() {
+                gpu.set(
+                    metric,
+                    together(metric, earlier.get(metric), gpu.get(metric)),
+                );
+            }
+            gpu.throttle.add(earlier.throttle);
+        }
+        if merged.gpus.is_empty() {
+            merged.gpus.clone_from(&self.gpus);
+        }
         merged
+    }
+}
+
+impl GpuSample {
+    /// The value of a metric; nothing for those that are of no GPU.
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        let place = (metric as usize).checked_sub(FIRST_OF_GPU)?;
+        *self.values.get(place)?
+    }
+
+    /// Sets the value of a metric, if it is one of a GPU. What is no number counts as not measured.
+    pub fn set(&mut self, metric: Metric, value: Option<f64>) {
+        let place = (metric as usize).checked_sub(FIRST_OF_GPU);
+        if let Some(place) = place.and_then(|place| self.values.get_mut(place)) {
+            *place = value.filter(|value| value.is_finite());
+        }
     }
 }
 
@@ -174,6 +246,46 @@ mod tests {
         // What was measured in one of the two stays.
         let merged = merged.merged(&sample(4.0, 80.0, 2.5, None));
         assert_eq!(merged, sample(8.0, 80.0, 10.0, Some(9.0)));
+    }
+
+    #[test]
+    fn gpus_are_kept_apart_and_seen_together() {
+        let gpu = |utilization: f64, temperature: Option<f64>, throttle: Throttle| {
+            let mut gpu = GpuSample::default();
+            gpu.set(Metric::GpuUtilization, Some(utilization));
+            gpu.set(Metric::GpuTemperatureCelsius, temperature);
+            gpu.set(Metric::Tokens, Some(1.0));
+            gpu.throttle.add(throttle);
+            gpu
+        };
+        let of = |gpus: Vec<GpuSample>| {
+            let mut sample = Sample::new(1.0);
+            sample.set_gpus(gpus);
+            sample
+        };
+        // One GPU is the GPU of the sample.
+        let one = of(vec![gpu(0.75, Some(60.0), Throttle::HEAT)]);
+        assert_eq!(one.get(Metric::GpuUtilization), Some(0.75));
+        assert_eq!(one.throttle, Throttle::HEAT);
+        let idle = gpu(0.25, None, Throttle::POWER_CAP);
+        let busy = gpu(0.75, Some(60.0), Throttle::default());
+        let two = of(vec![busy, idle.clone()]);
+        assert_eq!(two.get(Metric::GpuUtilization), Some(0.5));
+        assert_eq!(two.get(Metric::GpuTemperatureCelsius), Some(60.0));
+        assert_eq!(two.get(Metric::Tokens), None, "no GPU counts them");
+        assert_eq!(two.throttle, Throttle::POWER_CAP);
+        let later = of(vec![gpu(0.25, Some(70.0), Throttle::HEAT), idle]);
+        let merged = two.merged(&later);
+        let shares = merged
+            .gpus()
+            .iter()
+            .map(|gpu| gpu.get(Metric::GpuUtilization));
+        assert_eq!(shares.collect::<Vec<_>>(), [Some(0.5), Some(0.25)]);
+        assert_eq!(merged.gpus()[0].throttle, Throttle::HEAT);
+        assert_eq!(
+            merged.gpus()[0].get(Metric::GpuTemperatureCelsius),
+            Some(70.0)
+        );
     }
 
     #[test]

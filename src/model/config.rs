@@ -1,6 +1,7 @@
 //! `config.json` of an ESM-2 in the format of HF transformers.
 
-use super::{ModelError, text};
+use super::{ModelError, plain_file};
+use crate::alphabet::VOCABULARY_SIZE;
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -23,9 +24,6 @@ pub struct Config {
     pub rope_theta: f64,
 }
 
-/// Tokens of the ESM-2 alphabet.
-pub(super) const VOCABULARY: usize = 33;
-
 /// The file of a published model has less than 1 kB.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -43,7 +41,7 @@ impl Config {
     /// not an ESM-2 that this program computes; every reason is named.
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("config.json");
-        let text = text::read(&path, MOST_BYTES)?;
+        let text = plain_file::read(&path, MOST_BYTES)?;
         Self::parse(&text).map_err(|reasons| ModelError::Config { path, reasons })
     }
 
@@ -70,9 +68,9 @@ impl Config {
             _ => Some("not `esm`"),
         });
         let vocabulary = keys.size("vocab_size", u64::MAX);
-        if vocabulary != VOCABULARY && map.contains_key("vocab_size") {
+        if vocabulary != VOCABULARY_SIZE && map.contains_key("vocab_size") {
             keys.reasons.push(format!(
-                "`vocab_size` is {vocabulary}, but the alphabet of ESM-2 has {VOCABULARY} tokens"
+                "`vocab_size` is {vocabulary}, but the alphabet of ESM-2 has {VOCABULARY_SIZE} tokens"
             ));
         }
         keys.text("position_embedding_type", "absolute", |found| match found {

@@ -1,7 +1,7 @@
 //! What can be wrong with a model or its weights.
 
-use crate::{batch::VocabError, device::DeviceError};
-use std::path::PathBuf;
+use crate::{alphabet::VocabularyError, device::DeviceError, file::Home, hint::Hint};
+use std::{fmt, path::PathBuf};
 
 /// What can be wrong with a model or its weights.
 #[derive(Debug, thiserror::Error)]
@@ -10,32 +10,25 @@ pub enum ModelError {
     #[error(transparent)]
     Device(#[from] DeviceError),
     /// No folder of this name, and it is not meant as an id of the Hub.
-    #[error(
-        "there is no folder `{source_text}`: {reason} (a model is a folder with `config.json` and \
-         `model.safetensors`, or the id of one of the Hugging Face Hub such as \
-         `facebook/esm2_t12_35M_UR50D`)"
-    )]
+    #[error("there is no folder `{source_text}`: {reason}")]
     NoFolder {
         /// What the script names.
         source_text: String,
-        /// How far the path goes.
-        reason: String,
+        /// How far the path goes, or what is known of the id.
+        reason: Reason,
     },
     /// A name that only a shell understands.
-    #[error("`{source_text}`: `~` is not expanded here: write the whole path, `{home}`")]
+    #[error("`{source_text}`: `~` is not expanded here")]
     Tilde {
         /// What the script names.
         source_text: String,
         /// What a shell would have made of it.
-        home: PathBuf,
+        home: Home,
     },
     /// No folder of this name, and an id of the Hub that is not in the local cache.
     #[error(
         "there is no folder `{source_text}`, and the model `{id}` of the Hugging Face Hub is not on this \
-         machine (downloads are not built in: fetch \
-         https://huggingface.co/{id}/resolve/main/config.json and \
-         https://huggingface.co/{id}/resolve/main/model.safetensors into a folder and name that \
-         folder, or run `hf download {id} config.json model.safetensors`, whose cache is searched)"
+         machine"
     )]
     NotDownloaded {
         /// What the script names.
@@ -48,8 +41,8 @@ pub enum ModelError {
     NotAFolder {
         /// What the script names.
         path: PathBuf,
-        /// What it is, and what to do.
-        reason: String,
+        /// What it is.
+        reason: Reason,
     },
     /// A link to nothing.
     #[error("`{path}` is a link to `{target}`, which does not exist")]
@@ -60,15 +53,12 @@ pub enum ModelError {
         target: PathBuf,
     },
     /// A folder that is not that of a model.
-    #[error(
-        "no `config.json` in `{folder}`{found} (a model is a folder with `config.json` and \
-         `model.safetensors`)"
-    )]
+    #[error("no `config.json` in `{folder}`{}", behind_a_colon(.found))]
     NoConfig {
         /// The folder.
         folder: PathBuf,
-        /// What is there instead, behind a colon.
-        found: String,
+        /// What is there instead, if it explains the lack.
+        found: Option<Reason>,
     },
     /// A file could not be read.
     #[error("cannot read `{path}`: {source}")]
@@ -92,15 +82,15 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: Reason,
     },
     /// The folder has no weights in a format that is read.
-    #[error("no `model.safetensors` or `model.safetensors.index.json` in `{folder}`{found}")]
+    #[error("no `model.safetensors` or `model.safetensors.index.json` in `{folder}`{}", behind_a_colon(.found))]
     NoWeights {
         /// The folder.
         folder: PathBuf,
-        /// What is there instead, behind a colon.
-        found: String,
+        /// What is there instead, if it explains the lack.
+        found: Option<Reason>,
     },
     /// A weights file is broken.
     #[error("`{path}` is not a good safetensors file: {reason}")]
@@ -108,7 +98,7 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: Reason,
     },
     /// The tensors are not those of the model that the configuration describes.
     #[error("cannot use the weights of `{folder}`: {reason}")]
@@ -116,7 +106,7 @@ pub enum ModelError {
         /// The model's folder.
         folder: PathBuf,
         /// What does not fit.
-        reason: String,
+        reason: Reason,
     },
     /// A tensor is missing or has another shape than the configuration says.
     #[error("tensor `{name}` of `{folder}`: {reason}")]
@@ -126,7 +116,7 @@ pub enum ModelError {
         /// The model's folder.
         folder: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: Reason,
     },
     /// `vocab.txt` is not the alphabet of ESM-2.
     #[error("`{path}` is not the alphabet of ESM-2: {source}")]
@@ -134,13 +124,10 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
         /// The first difference.
-        source: VocabError,
+        source: VocabularyError,
     },
     /// The device does not compute in this number format.
-    #[error(
-        "{device} computes in {supported}, not in {asked}: leave `dtype` out, set it to \"{supported}\", \
-         or use a GPU"
-    )]
+    #[error("{device} computes in {supported}, not in {asked}")]
     Dtype {
         /// The device.
         device: String,
@@ -150,10 +137,7 @@ pub enum ModelError {
         asked: &'static str,
     },
     /// An embedding is not finite.
-    #[error(
-        "the embedding of `{id}` ({length} residues) is not finite: the weights may be damaged, or \
-         their numbers too large for {dtype}"
-    )]
+    #[error("the embedding of `{id}` ({length} residues) is not finite")]
     NotFinite {
         /// The sequence.
         id: String,
@@ -162,4 +146,93 @@ pub enum ModelError {
         /// The number format that was computed in.
         dtype: &'static str,
     },
+}
+
+/// What is wrong with a file or a name, and how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// What is wrong.
+    pub text: String,
+    /// How to mend it, if there is something to say.
+    pub hint: Option<String>,
+}
+
+/// What a folder must be to be a model.
+pub(super) const A_MODEL: &str = "a model is a folder with `config.json` and `model.safetensors`";
+
+impl Reason {
+    /// What is wrong, with a remedy.
+    pub(super) fn new(text: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            hint: Some(hint.into()),
+        }
+    }
+}
+
+impl From<String> for Reason {
+    fn from(text: String) -> Self {
+        Self { text, hint: None }
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn behind_a_colon(reason: &Option<Reason>) -> String {
+    let reason = reason.as_ref();
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
+impl Hint for ModelError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Device(error) => error.hint(),
+            Self::NoFolder { reason, .. } => Some(reason.hint.clone().unwrap_or_else(|| {
+                format!(
+                    "{A_MODEL}, or the id of one of the Hugging Face Hub such as \
+                     `facebook/esm2_t12_35M_UR50D`"
+                )
+            })),
+            Self::Tilde { home, .. } => Some(match home {
+                Home::Own(Some(path)) => format!("write the whole path, `{path}`"),
+                Home::Own(None) | Home::OfUser => "write the whole path".to_owned(),
+            }),
+            Self::NotDownloaded { id, .. } => {
+                let address = format!("https://huggingface.co/{id}/resolve/main");
+                Some(format!(
+                    "downloads are not built in: fetch {address}/config.json and \
+                     {address}/model.safetensors into a folder and name that folder, or run \
+                     `hf download {id} config.json model.safetensors`, whose cache is searched"
+                ))
+            }
+            Self::NoConfig { found, .. } => {
+                let hint = found.as_ref().and_then(|found| found.hint.clone());
+                Some(hint.unwrap_or_else(|| A_MODEL.to_owned()))
+            }
+            Self::NoWeights { found, .. } => found.as_ref().and_then(|found| found.hint.clone()),
+            Self::NotAFolder { reason, .. }
+            | Self::BadFile { reason, .. }
+            | Self::BadWeights { reason, .. }
+            | Self::BadLayout { reason, .. }
+            | Self::BadTensor { reason, .. } => reason.hint.clone(),
+            Self::Vocabulary { source, .. } => source.hint(),
+            Self::Dtype { supported, .. } => Some(format!(
+                "leave `dtype` out, set it to \"{supported}\", or use a GPU"
+            )),
+            Self::NotFinite { dtype, .. } => Some(format!(
+                "the weights may be damaged, or their numbers too large for {dtype}"
+            )),
+            Self::DanglingLink { .. } | Self::Io { .. } | Self::Config { .. } => None,
+        }
+    }
 }

@@ -3,8 +3,9 @@
 //! Follows `modeling_esm.py` of HF transformers, which follows Meta's fair-esm: token embeddings
 //! scaled for token dropout, pre-layer-norm blocks, rotary positions, the erf form of GELU.
 
-use super::{Config, Encoder, ModelError, config::VOCABULARY, weights::Weights};
+use super::{Config, Encoder, ModelError, weights::Weights};
 use crate::{
+    alphabet::VOCABULARY_SIZE,
     device::{Chosen, DeviceError},
     job::{GeluForm, Pooling},
     ops::{self, Epilogue, LayerNorm, Linear, Results, RotaryTable, Segments, Tokens},
@@ -17,7 +18,7 @@ use std::{cell::RefCell, time::Instant};
 /// ESM-2 on a device.
 pub(super) struct Esm2 {
     gelu: GeluForm,
-    /// `[33, hidden]`, token-dropout scale included.
+    /// `[VOCABULARY_SIZE, hidden]`, token-dropout scale included.
     embeddings: Tensor<2>,
     layers: Vec<Layer>,
     final_norm: LayerNorm,
@@ -68,8 +69,10 @@ impl Esm2 {
             dtype: form.dtype,
         };
         let hidden = config.hidden_size;
-        let mut embeddings =
-            weights.read("embeddings.word_embeddings.weight", &[VOCABULARY, hidden])?;
+        let mut embeddings = weights.read(
+            "embeddings.word_embeddings.weight",
+            &[VOCABULARY_SIZE, hidden],
+        )?;
         if config.token_dropout {
             // No token of a FASTA file is `<mask>`, so the factor is the same for every sequence.
             for value in &mut embeddings {
@@ -85,7 +88,7 @@ impl Esm2 {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             gelu: form.gelu,
-            embeddings: reader.tensor(embeddings, [VOCABULARY, hidden]),
+            embeddings: reader.tensor(embeddings, [VOCABULARY_SIZE, hidden]),
             layers,
             final_norm: reader.layer_norm(config, "encoder.emb_layer_norm_after")?,
             rotary: RefCell::new(RotaryTable::new(frequencies, 0)),

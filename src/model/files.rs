@@ -1,8 +1,8 @@
 //! The files of a model, opened and checked as far as that needs no device.
 
-use super::{Config, ModelError, f32_only, source, text, weights::Weights};
+use super::{Config, ModelError, f32_only, plain_file, source, weights::Weights};
 use crate::{
-    batch,
+    alphabet,
     job::{DeviceChoice, ModelSpec},
 };
 use std::path::{Path, PathBuf};
@@ -50,9 +50,9 @@ fn check_vocabulary(folder: &Path) -> Result<(), ModelError> {
     let path = folder.join("vocab.txt");
     // Many people copy only the two files that matter; without the list the alphabet is taken for
     // granted.
-    if !text::exists(&path) {
+    if !plain_file::exists(&path) {
         return Ok(());
     }
-    let text = text::read(&path, MOST_BYTES)?;
-    batch::check_vocab(&text).map_err(|source| ModelError::Vocabulary { path, source })
+    let text = plain_file::read(&path, MOST_BYTES)?;
+    alphabet::check_vocabulary(&text).map_err(|source| ModelError::Vocabulary { path, source })
 }

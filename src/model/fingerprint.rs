@@ -1,6 +1,6 @@
 //! Which weights a model has, as a hash of its files.
 
-use super::{ModelError, text, weights::Weights};
+use super::{ModelError, plain_file, weights::Weights};
 use std::{
     fs::File,
     io,
@@ -37,7 +37,7 @@ impl Fingerprint {
     /// If a file cannot be opened.
     pub(super) fn start(folder: &Path, weights: &Weights) -> Result<Self, ModelError> {
         let path = folder.join("config.json");
-        let (file, n_bytes) = text::open(&path)?;
+        let (file, n_bytes) = plain_file::open(&path)?;
         let mut files = vec![Opened {
             path,
             file,

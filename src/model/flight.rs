@@ -2,7 +2,8 @@
 
 use super::{Model, ModelError};
 use crate::{
-    batch::{PAD, PackedBatch, Row},
+    alphabet::PAD,
+    batch::{PackedBatch, Row},
     device::BatchMarks,
     ops::{self, Results, Tokens},
 };
@@ -75,6 +76,11 @@ impl Stager {
 }
 
 impl StagedBatch {
+    /// Tokens of the batch, BOS and EOS included.
+    pub fn n_tokens(&self) -> usize {
+        self.n_tokens
+    }
+
     /// Sequences in the batch.
     pub fn n_sequences(&self) -> usize {
         self.rows.len()

@@ -1,7 +1,8 @@
 //! What stands where a model or its weights were looked for.
 
+use super::error::{A_MODEL, Reason};
 use crate::file;
-use std::{fmt, fs, io::Read, path::Path};
+use std::{fs, io::Read, path::Path};
 
 /// A kind of file that people take for a model, or for its weights in safetensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,10 @@ const TORCH_REMEDY: &str = "such files are not read because they can run code; f
     safetensors.torch as s; s.save_file({k: v.contiguous().clone() for k, v in \
     torch.load(\"pytorch_model.bin\", weights_only=True).items()}, \"model.safetensors\")'`";
 
+/// What is done with an adapter.
+pub(super) const MERGE_REMEDY: &str =
+    "merge the adapter into its model with `merge_and_unload` and save that";
+
 impl Foreign {
     /// What a file is that begins with `bytes`.
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
@@ -46,27 +51,27 @@ impl Foreign {
         file.take(BEGINNING).read_to_end(&mut bytes).ok()?;
         Self::of(&bytes)
     }
-}
 
-impl fmt::Display for Foreign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::LfsPointer => f.write_str(
-                "a pointer of git-lfs, which stands for a file that was not fetched (run `git lfs \
-                 pull` where it was cloned)",
+    /// Why it is of no use.
+    pub(super) fn reason(self) -> Reason {
+        let (text, hint) = match self {
+            Self::LfsPointer => (
+                "it is a pointer of git-lfs, which stands for a file that was not fetched",
+                "run `git lfs pull` where it was cloned",
             ),
-            Self::Torch => write!(f, "a checkpoint of PyTorch ({TORCH_REMEDY})"),
-            Self::WebPage => f.write_str(
-                "a web page (download the file itself: on the Hub its address has `/resolve/`, not \
-                 `/blob/`)",
+            Self::Torch => ("it is a checkpoint of PyTorch", TORCH_REMEDY),
+            Self::WebPage => (
+                "it is a web page",
+                "download the file itself: on the Hub its address has `/resolve/`, not `/blob/`",
             ),
-            Self::Safetensors => f.write_str("weights in safetensors"),
-        }
+            Self::Safetensors => return "it is weights in safetensors".into(),
+        };
+        Reason::new(text, hint)
     }
 }
 
-/// What the file at `path` is that was given in place of a model's folder, and what to do.
-pub(super) fn instead_of_a_folder(path: &Path) -> String {
+/// What the file at `path` is that was given in place of a model's folder.
+pub(super) fn instead_of_a_folder(path: &Path) -> Reason {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -77,41 +82,38 @@ pub(super) fn instead_of_a_folder(path: &Path) -> String {
     let is_torch =
         foreign == Some(Foreign::Torch) || ["pt", "pth", "bin", "ckpt"].contains(&&*ending);
     match foreign {
-        Some(foreign @ (Foreign::LfsPointer | Foreign::WebPage)) => format!("it is {foreign}"),
+        Some(foreign @ (Foreign::LfsPointer | Foreign::WebPage)) => foreign.reason(),
         _ if is_torch && name.starts_with("esm2_t") => {
             let model = name.trim_end_matches(&format!(".{ending}"));
             let model = model.trim_end_matches("-contact-regression");
-            format!(
-                "it is a checkpoint of Meta's fair-esm, whose format is not read (take the same model in \
-                 HF's format: `hf download facebook/{model} config.json model.safetensors`, then name \
-                 `facebook/{model}`)"
+            Reason::new(
+                "it is a checkpoint of Meta's fair-esm, whose format is not read",
+                format!(
+                    "take the same model in HF's format: `hf download facebook/{model} config.json \
+                     model.safetensors`, then name `facebook/{model}`"
+                ),
             )
         }
-        _ if is_torch => format!("it is {}", Foreign::Torch),
+        _ if is_torch => Foreign::Torch.reason(),
         _ if foreign == Some(Foreign::Safetensors)
             || ending == "safetensors"
             || name == "config.json" =>
         {
-            format!(
-                "it is a file of a model (name its folder, `{}`, which needs `config.json` and \
-                 `model.safetensors`)",
-                folder.display()
+            Reason::new(
+                "it is a file of a model",
+                format!(
+                    "name its folder, `{}`, which needs `config.json` and `model.safetensors`",
+                    folder.display()
+                ),
             )
         }
-        _ => format!(
-            "it is {} (a model is a folder with `config.json` and `model.safetensors`)",
-            if path.is_file() {
-                "a file"
-            } else {
-                "a pipe, a device or a socket"
-            }
-        ),
+        _ if path.is_file() => Reason::new("it is a file", A_MODEL),
+        _ => Reason::new("it is a pipe, a device or a socket", A_MODEL),
     }
 }
 
-/// What is in a folder that lacks `config.json` or weights, and what to do; empty if nothing of it
-/// explains the lack.
-pub(super) fn in_the_folder(folder: &Path) -> String {
+/// What is in a folder that lacks `config.json` or weights, if that explains the lack.
+pub(super) fn in_the_folder(folder: &Path) -> Option<Reason> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .into_iter()
         .flatten()
@@ -120,29 +122,35 @@ pub(super) fn in_the_folder(folder: &Path) -> String {
         .collect();
     names.sort();
     if names.is_empty() {
-        return ": it is empty".to_owned();
+        return Some("it is empty".into());
     }
     let with = |fits: &dyn Fn(&str) -> bool| names.iter().find(|name| fits(name));
     if let Some(id) = repository(folder)
         && names.iter().any(|name| name == "snapshots")
     {
-        return format!(
-            ": it is the repository of a model in the cache of HF's tools (name its id, `{id}`, or a \
-             folder in its `snapshots`)"
-        );
+        return Some(Reason::new(
+            "it is the repository of a model in the cache of HF's tools",
+            format!("name its id, `{id}`, or a folder in its `snapshots`"),
+        ));
     }
     if let Some(name) = with(&|name| name.starts_with("models--")) {
         let id = repository(Path::new(name)).unwrap_or_default();
-        return format!(": it is the cache of HF's tools (name a model by its id, as `{id}`)");
+        return Some(Reason::new(
+            "it is the cache of HF's tools",
+            format!("name a model by its id, as `{id}`"),
+        ));
     }
     if let Some(name) = with(&|name| folder.join(name).join("config.json").is_file()) {
-        return format!(": is it `{}`?", folder.join(name).display());
+        let inner = folder.join(name);
+        return Some(Reason::new(
+            format!("its folder `{name}` looks like a model"),
+            format!("is it `{}`?", inner.display()),
+        ));
     }
     if let Some(name) = with(&|name| name.starts_with("esm2_t") && name.ends_with(".pt")) {
-        return format!(
-            ": of its `{name}`, {}",
-            instead_of_a_folder(&folder.join(name))
-        );
+        let mut reason = instead_of_a_folder(&folder.join(name));
+        reason.text = format!("of its `{name}`, {reason}");
+        return Some(reason);
     }
     if let Some(name) = with(&|name| {
         [".bin", ".pt", ".pth", ".ckpt"]
@@ -150,25 +158,31 @@ pub(super) fn in_the_folder(folder: &Path) -> String {
             .any(|ending| name.ends_with(ending))
             || name == "pytorch_model.bin.index.json"
     }) {
-        return format!(": its `{name}` is, or belongs to, {}", Foreign::Torch);
+        return Some(Reason::new(
+            format!("its `{name}` is, or belongs to, a checkpoint of PyTorch"),
+            TORCH_REMEDY,
+        ));
     }
     if let Some(name) = with(&|name| name.starts_with("adapter_")) {
-        return format!(
-            ": `{name}` belongs to an adapter (merge it into its model with `merge_and_unload` and save \
-             that)"
-        );
+        return Some(Reason::new(
+            format!("`{name}` belongs to an adapter"),
+            MERGE_REMEDY,
+        ));
     }
     if let Some(name) = with(&|name| name.starts_with("model-") && name.ends_with(".safetensors")) {
-        return format!(
-            ": it holds `{name}`, one of several files, but not their list (fetch \
-             `model.safetensors.index.json` too)"
-        );
+        return Some(Reason::new(
+            format!("it holds `{name}`, one of several files, but not their list"),
+            "fetch `model.safetensors.index.json` too",
+        ));
     }
     if let Some(name) = with(&|name| name.ends_with(".safetensors") && name != "model.safetensors")
     {
-        return format!(": it holds `{name}` (if that is the model, call it `model.safetensors`)");
+        return Some(Reason::new(
+            format!("it holds `{name}`"),
+            "if that is the model, call it `model.safetensors`",
+        ));
     }
-    String::new()
+    None
 }
 
 /// The id of the model whose repository in the cache of HF's tools is called as `folder` is.
@@ -180,6 +194,7 @@ fn repository(folder: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::joined;
 
     #[test]
     fn files_are_told_by_their_beginning() {
@@ -204,7 +219,8 @@ mod tests {
         let check = |name: &str, content: &[u8], expect: &str| {
             let path = folder.path().join(name);
             fs::write(&path, content).expect("written");
-            let text = instead_of_a_folder(&path);
+            let reason = instead_of_a_folder(&path);
+            let text = joined(&reason, reason.hint.as_deref());
             assert!(text.contains(expect), "{text}");
         };
         check(
@@ -219,6 +235,7 @@ mod tests {
         check("a.fasta", b">a\nM", "it is a file (a model is a folder");
         let pipe = folder.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
-        assert!(instead_of_a_folder(&pipe).contains("it is a pipe"));
+        let reason = instead_of_a_folder(&pipe).text;
+        assert!(reason.contains("it is a pipe"), "{reason}");
     }
 }

@@ -5,7 +5,8 @@
 //! have moved with the versions of transformers, and the scale and shift of layer norms were once called
 //! gamma and beta. All of that is known here and nowhere else.
 
-use super::{Config, config::VOCABULARY};
+use super::{Config, error::Reason, foreign::MERGE_REMEDY};
+use crate::alphabet::VOCABULARY_SIZE;
 use std::fmt;
 
 /// The tensor whose name tells the prefix.
@@ -31,7 +32,7 @@ impl Layout {
     ///
     /// # Errors
     /// The reason, if they are not those of one ESM-2 in the format of transformers.
-    pub(super) fn find<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Result<Self, String> {
+    pub(super) fn find<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Result<Self, Reason> {
         let mut prefixes: Vec<&str> = names
             .clone()
             .filter_map(|name| name.strip_suffix(ANCHOR))
@@ -44,7 +45,8 @@ impl Layout {
             [first, second, ..] => {
                 return Err(format!(
                     "they hold more than one model: `{first}{ANCHOR}` and `{second}{ANCHOR}`"
-                ));
+                )
+                .into());
             }
         };
         let mut frequencies = Vec::new();
@@ -79,7 +81,7 @@ impl Layout {
         &self,
         config: &Config,
         names: impl Iterator<Item = &'a str>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Reason> {
         let known = layer_tensors(config).map(|(name, _)| name);
         for name in names {
             let rest = name.strip_prefix(&self.prefix).and_then(layer_and_name);
@@ -90,7 +92,8 @@ impl Layout {
                     "`{name}` belongs to layer {layer} (from 0), but config.json says \
                      `num_hidden_layers` is {}: they are of different models",
                     config.n_layers
-                ));
+                )
+                .into());
             }
             let is_known = rest == FREQUENCIES_IN_LAYER
                 || number.is_some()
@@ -98,14 +101,13 @@ impl Layout {
                         .iter()
                         .any(|known| rest == *known || Some(rest) == old_name(known).as_deref());
             if !is_known {
-                return Err(format!(
-                    "`{name}` is no tensor of an ESM-2 layer{}",
-                    if name.contains("lora_") || name.contains(".base_layer.") {
-                        ": merge the adapter into its model with `merge_and_unload` and save that"
-                    } else {
-                        ", and leaving it out could change what the model computes"
-                    }
-                ));
+                let no_tensor = format!("`{name}` is no tensor of an ESM-2 layer");
+                return Err(if name.contains("lora_") || name.contains(".base_layer.") {
+                    Reason::new(no_tensor, MERGE_REMEDY)
+                } else {
+                    format!("{no_tensor}, and leaving it out could change what the model computes")
+                        .into()
+                });
             }
         }
         let lacking = (0..config.n_layers).find(|n| !self.layers_with_frequencies.contains(n));
@@ -115,7 +117,8 @@ impl Layout {
             (Some(with), Some(without)) => Err(format!(
                 "layer {with} has rotary frequencies of its own (`{FREQUENCIES_IN_LAYER}`), layer \
                  {without} has none"
-            )),
+            )
+            .into()),
             _ => Ok(()),
         }
     }
@@ -153,7 +156,7 @@ impl fmt::Display for Layout {
 pub(super) fn outer_tensors(config: &Config) -> [(&'static str, Vec<usize>); 3] {
     let hidden = config.hidden_size;
     [
-        (ANCHOR, vec![VOCABULARY, hidden]),
+        (ANCHOR, vec![VOCABULARY_SIZE, hidden]),
         ("encoder.emb_layer_norm_after.weight", vec![hidden]),
         ("encoder.emb_layer_norm_after.bias", vec![hidden]),
     ]
@@ -200,20 +203,20 @@ fn layer_and_name(name: &str) -> Option<(&str, &str)> {
 }
 
 /// Why there may be no embeddings of tokens where they should be.
-fn without_anchor<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
+fn without_anchor<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Reason {
     let fair_esm = ["embed_tokens.weight", "self_attn.k_proj.weight"];
     if names
         .clone()
         .any(|name| fair_esm.iter().any(|ending| name.ends_with(ending)))
     {
-        return "its tensors are called as in Meta's fair-esm; take the same model in the format of HF \
-                transformers, as the Hub has it under `facebook/`"
-            .to_owned();
+        return Reason::new(
+            "its tensors are called as in Meta's fair-esm",
+            "take the same model in the format of HF transformers, as the Hub has it under \
+             `facebook/`",
+        );
     }
     if names.clone().any(|name| name.contains("lora_")) {
-        return "it is an adapter, not a model: merge it into its model with `merge_and_unload` and \
-                save that"
-            .to_owned();
+        return Reason::new("it is an adapter, not a model", MERGE_REMEDY);
     }
     let mut some: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     some.sort();
@@ -226,14 +229,17 @@ fn without_anchor<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
             format!("{}, ...", some.join(", "))
         }
     )
+    .into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::joined;
 
     fn find(names: &[&str]) -> Result<Layout, String> {
-        Layout::find(names.iter().copied())
+        let found = Layout::find(names.iter().copied());
+        found.map_err(|reason| joined(&reason, reason.hint.as_deref()))
     }
 
     #[test]

@@ -14,9 +14,9 @@ mod flight;
 mod foreign;
 mod layout;
 mod mock;
+mod plain_file;
 mod shard;
 mod source;
-mod text;
 mod weights;
 
 pub use config::Config;
@@ -24,13 +24,13 @@ pub use error::ModelError;
 pub use flight::{Computed, Encoded, InFlight, StagedBatch, Stager};
 
 use crate::{
+    alphabet::VOCABULARY_SIZE,
     batch::PackedBatch,
     device::{self, Chosen},
     job::{Dtype, GeluForm, ModelSpec, Pooling},
     ops,
 };
 use burn::tensor::DType;
-use config::VOCABULARY;
 use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
@@ -338,6 +338,14 @@ impl Model {
     pub fn weights_hash(&self) -> Result<&str, ModelError> {
         self.fingerprint.get()
     }
+
+    /// Gives the memory that the model has on its device back to the driver.
+    pub fn unload(self) {
+        drop(self.encoder);
+        if let Some(chosen) = &self.chosen {
+            device::release_unused(chosen);
+        }
+    }
 }
 
 /// The number format to compute in: the one asked for, else bf16 on a GPU and f32 on the CPU.
@@ -417,5 +425,5 @@ fn n_parameters(config: &Config) -> u64 {
         + intermediate
         + hidden
         + 2 * 2 * hidden;
-    VOCABULARY as u64 * hidden + config.n_layers as u64 * layer + 2 * hidden
+    VOCABULARY_SIZE as u64 * hidden + config.n_layers as u64 * layer + 2 * hidden
 }

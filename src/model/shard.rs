@@ -1,6 +1,6 @@
 //! One safetensors file, read tensor by tensor.
 
-use super::{ModelError, foreign::Foreign, text};
+use super::{ModelError, error::Reason, foreign::Foreign, plain_file};
 use half::{bf16, f16};
 use rayon::prelude::*;
 use safetensors::{
@@ -40,8 +40,8 @@ impl Shard {
     /// # Errors
     /// If it is missing, broken or cut short.
     pub(super) fn open(path: PathBuf) -> Result<Self, ModelError> {
-        let (mut file, n_bytes) = text::open(&path)?;
-        let bad = |reason: String| ModelError::BadWeights {
+        let (mut file, n_bytes) = plain_file::open(&path)?;
+        let bad = |reason: Reason| ModelError::BadWeights {
             path: path.clone(),
             reason,
         };
@@ -51,7 +51,7 @@ impl Shard {
         };
         match Foreign::at(&path) {
             None | Some(Foreign::Safetensors) => {}
-            Some(foreign) => return Err(bad(format!("it is {foreign}"))),
+            Some(foreign) => return Err(bad(foreign.reason())),
         }
         let mut length = [0; 8];
         file.read_exact(&mut length)
@@ -65,8 +65,9 @@ impl Shard {
         }
         let data_start = 8 + header_bytes;
         let cut_short = |wanted_bytes: u64| {
-            bad(format!(
-                "it has {n_bytes} bytes of {wanted_bytes}; was its download cut short?"
+            bad(Reason::new(
+                format!("it has {n_bytes} bytes of {wanted_bytes}"),
+                "was its download cut short?",
             ))
         };
         if n_bytes < data_start {
@@ -78,7 +79,7 @@ impl Shard {
             .read_to_end(&mut header)
             .map_err(failed)?;
         let metadata: Metadata = serde_json::from_slice(&header)
-            .map_err(|error| bad(format!("its header is broken: {error}")))?;
+            .map_err(|error| bad(format!("its header is broken: {error}").into()))?;
         let wanted_bytes = data_start.saturating_add(metadata.data_len() as u64);
         if n_bytes < wanted_bytes {
             return Err(cut_short(wanted_bytes));

@@ -1,7 +1,7 @@
 //! From the name of a model to its folder.
 
-use super::{ModelError, foreign, text};
-use crate::job::nearest;
+use super::{ModelError, error::Reason, foreign, plain_file};
+use crate::{file::Home, job::nearest};
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
@@ -24,7 +24,7 @@ pub(super) fn locate(source: &str) -> Result<PathBuf, ModelError> {
             });
         }
         Err(error) => {
-            if let Some(dangling) = text::dangling(path, &error) {
+            if let Some(dangling) = plain_file::dangling(path, &error) {
                 return Err(dangling);
             }
             // A file in the place of a folder on the way is found below.
@@ -37,7 +37,7 @@ pub(super) fn locate(source: &str) -> Result<PathBuf, ModelError> {
             }
         }
     }
-    if let Some(home) = home_meant(source) {
+    if let Some(home) = Home::of(source) {
         return Err(ModelError::Tilde {
             source_text: source.to_owned(),
             home,
@@ -62,7 +62,7 @@ pub(super) fn locate(source: &str) -> Result<PathBuf, ModelError> {
         }),
         _ => Err(ModelError::NoFolder {
             source_text: source.to_owned(),
-            reason: why_missing(path),
+            reason: why_missing(path).into(),
         }),
     }
 }
@@ -95,25 +95,13 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// The folder, if it has a `config.json`.
 fn with_config(folder: &Path) -> Result<PathBuf, ModelError> {
-    if text::exists(&folder.join("config.json")) {
+    if plain_file::exists(&folder.join("config.json")) {
         return Ok(folder.to_path_buf());
     }
     Err(ModelError::NoConfig {
         folder: folder.to_path_buf(),
         found: foreign::in_the_folder(folder),
     })
-}
-
-/// What a shell would have made of a name that begins with `~`.
-fn home_meant(source: &str) -> Option<PathBuf> {
-    let rest = source.strip_prefix('~')?;
-    let home = PathBuf::from(env::var_os("HOME")?);
-    match rest.strip_prefix('/') {
-        Some(rest) => Some(home.join(rest)),
-        None if rest.is_empty() => Some(home),
-        // The home of another user.
-        None => Some(home.parent()?.join(rest)),
-    }
 }
 
 /// Whether a name that could be an id of the Hub is meant as a path: the folder that it would be in is
@@ -139,7 +127,7 @@ fn is_local(path: &Path) -> bool {
     ];
     match path.parent() {
         Some(parent) if parent != Path::new("") => {
-            text::exists(parent) || FOLDERS.iter().any(|folder| parent == Path::new(folder))
+            plain_file::exists(parent) || FOLDERS.iter().any(|folder| parent == Path::new(folder))
         }
         _ => false,
     }
@@ -214,7 +202,7 @@ fn hub_id(source: &str) -> Option<String> {
 }
 
 /// What is said of an id of Meta's that is none of the models that there are.
-fn unpublished(id: &str) -> Option<String> {
+fn unpublished(id: &str) -> Option<Reason> {
     const PUBLISHED: [&str; 6] = [
         "esm2_t6_8M_UR50D",
         "esm2_t12_35M_UR50D",
@@ -230,10 +218,10 @@ fn unpublished(id: &str) -> Option<String> {
     // `esm2_t6_8M` is nearest to the name that it begins.
     let begun = PUBLISHED.iter().copied().find(|all| all.starts_with(name));
     let meant = begun.or_else(|| nearest(name, &PUBLISHED));
-    let near = meant.map_or_else(String::new, |name| {
-        format!("; did you mean `facebook/{name}`?")
-    });
-    Some(format!("Meta has published no `{id}`{near}"))
+    Some(Reason {
+        text: format!("Meta has published no `{id}`"),
+        hint: meant.map(|name| format!("did you mean `facebook/{name}`?")),
+    })
 }
 
 /// Where HF's tools keep what they downloaded, by their own environment variables.
@@ -259,16 +247,17 @@ fn snapshot(cache: &Path, id: &str) -> Option<PathBuf> {
     /// A commit's hash and a line end, with room to spare.
     const MOST_REVISION_BYTES: u64 = 256;
     let repository = cache.join(format!("models--{}", id.replace('/', "--")));
-    let revision = text::read(&repository.join("refs/main"), MOST_REVISION_BYTES).ok()?;
+    let revision = plain_file::read(&repository.join("refs/main"), MOST_REVISION_BYTES).ok()?;
     let revision = revision.trim();
     let is_commit = revision.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let folder = repository.join("snapshots").join(revision);
-    (is_commit && text::exists(&folder.join("config.json"))).then_some(folder)
+    (is_commit && plain_file::exists(&folder.join("config.json"))).then_some(folder)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::joined;
 
     #[test]
     fn ids_are_recognised() {
@@ -292,7 +281,10 @@ mod tests {
     #[test]
     fn models_that_nobody_published_are_told_from_those_that_are_not_here() {
         let check = |id: &str, expect: Option<&str>| match (unpublished(id), expect) {
-            (Some(said), Some(part)) => assert!(said.contains(part), "{said}"),
+            (Some(said), Some(part)) => {
+                let said = joined(&said, said.hint.as_deref());
+                assert!(said.contains(part), "{said}");
+            }
             (said, part) => assert_eq!(said.is_some(), part.is_some(), "{id}: {said:?}"),
         };
         check("facebook/esm2_t33_650M_UR50D", None);

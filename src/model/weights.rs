@@ -3,8 +3,8 @@
 use super::{
     Config, ModelError, foreign,
     layout::{Layout, layer_tensors, outer_tensors},
+    plain_file,
     shard::{Shard, number_bytes},
-    text,
 };
 use safetensors::tensor::TensorInfo;
 use std::{
@@ -50,7 +50,7 @@ impl Weights {
             .collect();
         let mut seen = BTreeSet::new();
         if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
-            return Err(bad(format!("`{twice}` is in two of its files")));
+            return Err(bad(format!("`{twice}` is in two of its files").into()));
         }
         let names = names.iter().map(String::as_str);
         let layout = Layout::find(names.clone()).map_err(bad)?;
@@ -163,7 +163,7 @@ impl Weights {
     fn bad(&self, reason: String) -> ModelError {
         ModelError::BadLayout {
             folder: self.folder.clone(),
-            reason,
+            reason: reason.into(),
         }
     }
 
@@ -171,7 +171,7 @@ impl Weights {
         ModelError::BadTensor {
             name: name.to_owned(),
             folder: self.folder.clone(),
-            reason,
+            reason: reason.into(),
         }
     }
 }
@@ -179,20 +179,20 @@ impl Weights {
 /// The weights files of a folder.
 fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
     let single = folder.join("model.safetensors");
-    if text::exists(&single) {
+    if plain_file::exists(&single) {
         return Ok(vec![single]);
     }
     let index_path = folder.join("model.safetensors.index.json");
-    if !text::exists(&index_path) {
+    if !plain_file::exists(&index_path) {
         return Err(ModelError::NoWeights {
             folder: folder.to_path_buf(),
             found: foreign::in_the_folder(folder),
         });
     }
-    let index = text::read(&index_path, MOST_INDEX_BYTES)?;
+    let index = plain_file::read(&index_path, MOST_INDEX_BYTES)?;
     let bad = |reason: String| ModelError::BadFile {
         path: index_path.clone(),
-        reason,
+        reason: reason.into(),
     };
     let index: Index = serde_json::from_str(&index)
         .map_err(|error| bad(format!("it is not a list of weights files: {error}")))?;

@@ -1,6 +1,6 @@
 //! What can go wrong with the files that measurements go to.
 
-use crate::file::FileError;
+use crate::{file::FileError, hint::Hint};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -21,5 +21,17 @@ impl MonitorError {
     /// The file system refuses to write measurements to `path`.
     pub(super) fn io(path: &Path, error: io::Error) -> Self {
         FileError::io("write measurements to", path, error).into()
+    }
+}
+
+impl Hint for MonitorError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) => error.hint(),
+            Self::Format(path) => Some(format!(
+                "name it `{}`",
+                path.with_extension("csv").display()
+            )),
+        }
     }
 }

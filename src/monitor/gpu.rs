@@ -1,6 +1,9 @@
 //! What the driver says of a GPU.
 
-use crate::meter::{Metric, Sample, Throttle};
+use crate::{
+    event::EventSender,
+    meter::{GpuSample, Metric, Throttle},
+};
 use nvml_wrapper::{
     Device, Nvml,
     bitmasks::device::ThrottleReasons,
@@ -8,14 +11,17 @@ use nvml_wrapper::{
 };
 use std::{
     ffi::OsStr,
-    sync::OnceLock,
+    sync::{Once, OnceLock},
     time::{Duration, Instant},
 };
 
 /// Where figures of a GPU come from.
 pub(super) trait GpuSource: Send {
-    /// Adds the GPU's figures of this moment to a sample, as far as they can be had.
-    fn measure(&mut self, sample: &mut Sample);
+    /// The GPU's figures of this moment, as far as they can be had.
+    fn measure(&mut self) -> GpuSample;
+
+    /// Joules that the GPU has taken since some moment long ago, if it counts them.
+    fn energy_joules(&self) -> Option<f64>;
 }
 
 /// A GPU as NVML sees it.
@@ -61,6 +67,22 @@ impl NvmlGpu {
     }
 }
 
+/// The GPU with this UUID, or a word on why there are no figures of it. It is said once.
+pub(super) fn open(uuid: &str, events: &EventSender) -> Option<Box<dyn GpuSource>> {
+    static SAID: Once = Once::new();
+    match NvmlGpu::find(uuid) {
+        Ok(gpu) => Some(Box::new(gpu)),
+        Err(reason) => {
+            SAID.call_once(|| {
+                events.warn(format!(
+                    "NVML gives no figures of the GPU, and the run goes on without: {reason}"
+                ));
+            });
+            None
+        }
+    }
+}
+
 impl NvmlGpu {
     /// Bytes per second to the GPU and from it.
     fn bus(&mut self) -> [Option<f64>; 2] {
@@ -81,44 +103,50 @@ impl NvmlGpu {
 }
 
 impl GpuSource for NvmlGpu {
-    fn measure(&mut self, sample: &mut Sample) {
+    fn measure(&mut self) -> GpuSample {
+        let mut sample = GpuSample::default();
         let [received, sent] = self.bus();
         let device = &self.device;
-        let mut set = |metric: Metric, value: Option<f64>| sample.set(metric, value);
         let utilization = device.utilization_rates().ok();
-        set(
-            Metric::GpuUtilization,
-            utilization.map(|rates| f64::from(rates.gpu) / 100.0),
-        );
         let memory = device.memory_info().ok();
-        set(
-            Metric::GpuMemoryBytes,
-            memory.map(|memory| memory.used as f64),
-        );
-        // NVML gives milliwatts.
         let power = device.power_usage().ok();
-        set(
-            Metric::GpuPowerWatts,
-            power.map(|power| f64::from(power) / 1e3),
-        );
         let temperature = device.temperature(TemperatureSensor::Gpu).ok();
-        set(Metric::GpuTemperatureCelsius, temperature.map(f64::from));
-        for (metric, clock) in [
-            (Metric::GpuSmClockMhz, Clock::SM),
-            (Metric::GpuMemoryClockMhz, Clock::Memory),
+        let clock = |clock| device.clock_info(clock).ok().map(f64::from);
+        for (metric, value) in [
+            (
+                Metric::GpuUtilization,
+                utilization.map(|rates| f64::from(rates.gpu) / 100.0),
+            ),
+            (
+                Metric::GpuMemoryBytes,
+                memory.map(|memory| memory.used as f64),
+            ),
+            // NVML gives milliwatts.
+            (
+                Metric::GpuPowerWatts,
+                power.map(|power| f64::from(power) / 1e3),
+            ),
+            (Metric::GpuTemperatureCelsius, temperature.map(f64::from)),
+            (Metric::GpuSmClockMhz, clock(Clock::SM)),
+            (Metric::GpuMemoryClockMhz, clock(Clock::Memory)),
+            (Metric::GpuPcieRxBytesPerSec, received),
+            (Metric::GpuPcieTxBytesPerSec, sent),
         ] {
-            set(metric, device.clock_info(clock).ok().map(f64::from));
+            sample.set(metric, value);
         }
-        set(Metric::GpuPcieRxBytesPerSec, received);
-        set(Metric::GpuPcieTxBytesPerSec, sent);
         if let Ok(reasons) = device.current_throttle_reasons() {
             let throttle = throttle(reasons);
-            set(
-                Metric::GpuThrottled,
-                Some(f64::from(u8::from(throttle.is_held_down()))),
-            );
+            let is_held_down = f64::from(u8::from(throttle.is_held_down()));
+            sample.set(Metric::GpuThrottled, Some(is_held_down));
             sample.throttle = throttle;
         }
+        sample
+    }
+
+    fn energy_joules(&self) -> Option<f64> {
+        // NVML gives millijoules since the driver was loaded.
+        let energy = self.device.total_energy_consumption().ok()?;
+        Some(energy as f64 / 1e3)
     }
 }
 
@@ -164,5 +192,27 @@ mod tests {
     fn a_gpu_that_nobody_knows_is_no_panic() {
         let error = NvmlGpu::find("GPU-00000000-0000-0000-0000-000000000000").err();
         assert!(error.is_some_and(|error| !error.is_empty()));
+    }
+
+    #[test]
+    #[ignore = "needs a GPU"]
+    fn a_gpu_tells_its_figures_and_counts_its_energy() {
+        let nvml = library().unwrap();
+        let uuid = nvml.device_by_index(0).unwrap().uuid().unwrap();
+        let mut gpu = NvmlGpu::find(&uuid).unwrap();
+        let sample = gpu.measure();
+        let of = |metric| sample.get(metric).unwrap();
+        assert!((0.0..=1.0).contains(&of(Metric::GpuUtilization)));
+        assert!(of(Metric::GpuMemoryBytes) > 1e6);
+        let before = gpu.energy_joules().unwrap();
+        let start = Instant::now();
+        std::thread::sleep(Duration::from_secs(2));
+        let watts = (gpu.energy_joules().unwrap() - before) / start.elapsed().as_secs_f64();
+        // The counter and the measurement of power are independent; the load may change meanwhile.
+        let power = of(Metric::GpuPowerWatts);
+        assert!(
+            (0.3 * power..3.0 * power).contains(&watts),
+            "{watts} W, {power} W"
+        );
     }
 }

@@ -73,6 +73,20 @@ impl Host {
     }
 }
 
+/// The largest resident memory of this process so far, in bytes; 0 where the system does not tell.
+pub fn peak_memory_bytes() -> u64 {
+    let status = Process::myself().and_then(|process| process.status());
+    // The kernel counts in KiB.
+    let kibibytes = status.ok().and_then(|status| status.vmhwm);
+    kibibytes.unwrap_or(0) * 1024
+}
+
+/// The resident memory of this process, in bytes; 0 where the system does not tell.
+pub fn resident_memory_bytes() -> u64 {
+    let pages = Process::myself().and_then(|process| process.statm());
+    pages.map_or(0, |pages| pages.resident * procfs::page_size())
+}
+
 fn usage(process: &Process) -> Option<Usage> {
     let stat = process.stat().ok()?;
     Some(Usage {
@@ -85,6 +99,20 @@ fn usage(process: &Process) -> Option<Usage> {
 mod tests {
     use super::*;
     use std::{process::Command, time::Duration};
+
+    #[test]
+    fn the_peak_covers_what_was_used_and_given_back() {
+        let n_bytes = 256 << 20;
+        let before = resident_memory_bytes();
+        let block = std::hint::black_box(vec![1_u8; n_bytes]);
+        let during = resident_memory_bytes();
+        // Other tests of this process use memory, too, and give it back, but none of them that much.
+        assert!(during > before.saturating_sub(n_bytes as u64 / 2) + n_bytes as u64 / 2);
+        drop(block);
+        let peak = peak_memory_bytes();
+        assert!(peak >= n_bytes as u64, "{peak}");
+        assert!(peak < 16 << 30, "{peak}");
+    }
 
     #[test]
     fn processes_are_followed() {

@@ -1,31 +1,41 @@
 //! Watches runs: the GPU, this process, its readers, and where the time of every stage goes.
 //!
 //! *Input*: the [`Meters`] of a run, NVML, `/proc`. *Output*: samples, a verdict, files of
-//! measurements. *Owns*: what counts as a bottleneck. *Never*: prints, or holds a run up.
+//! measurements. *Owns*: what counts as a bottleneck. *Never*: prints, or writes a file on the thread of a
+//! stage. Stages hand over what is to be written, and wait only where thousands of writes wait for a slow
+//! disk: nothing is left out, and memory stays bounded.
 
-mod batches;
+mod background;
 mod error;
+mod findings;
 mod gpu;
 mod growth;
 mod host;
-mod look;
+mod lane_gpu;
+mod lane_watch;
 mod metrics;
 mod peak;
 mod prometheus;
 mod recorder;
+mod run_facts;
+mod run_monitor;
 mod sampler;
-mod tiers;
+mod sampling_thread;
+mod shared;
 mod timeline;
 mod trace;
-mod watch;
+mod track;
+mod verdict;
 
-pub use batches::BatchWatch;
 pub use error::MonitorError;
+pub use findings::Findings;
+pub use host::{peak_memory_bytes, resident_memory_bytes};
+pub use lane_watch::LaneWatch;
 pub use metrics::check_ending;
 pub use peak::peak_flops;
 pub use recorder::Recorder;
-pub use tiers::RunFacts;
-pub use watch::{Findings, Monitor, MonitorPlan, Notice};
+pub use run_facts::{GpuFacts, LaneFacts, RunFacts};
+pub use run_monitor::{Monitor, MonitorPlan, Notice};
 
 use crate::file;
 use std::{fs::File, path::Path};

@@ -2,13 +2,15 @@
 
 use super::{
     MonitorError,
+    background::{Background, Writer},
     metrics::MetricsFile,
     prometheus::PrometheusFile,
-    trace::{Trace, Track},
+    trace::Trace,
+    track::Track,
 };
 use crate::{
     event::EventSender,
-    meter::{Sample, Span, Stage, StageClock},
+    meter::{BatchDone, Sample, Span, Stage, StageClock},
 };
 use std::{
     path::Path,
@@ -21,62 +23,73 @@ use std::{
 #[derive(Clone, Default)]
 pub struct Recorder(Arc<Files>);
 
-/// Each has a lock of its own, so that a slow disk under one holds up nobody who writes another.
+/// Each has a thread of its own, so that a slow disk under one holds up nobody who writes another.
 #[derive(Default)]
 struct Files {
-    metrics: Mutex<Option<MetricsFile>>,
-    trace: Mutex<Option<Trace>>,
-    prometheus: Mutex<Option<PrometheusFile>>,
+    metrics: File<MetricsFile>,
+    trace: File<Trace>,
+    prometheus: File<PrometheusFile>,
 }
 
-/// The recorder, for one run.
+type File<T> = Mutex<Option<Background<T>>>;
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let trace = locked(&self.trace).take();
+        // Nobody is left to hear of a failure; whoever wants to calls `finish`.
+        let _ = trace.and_then(Background::end).map(Trace::finish);
+    }
+}
+
+/// The recorder, for one run. Its stages hand over what is to be written, and wait only where a disk is so
+/// slow that thousands of writes wait for it.
 #[derive(Clone)]
 pub(super) struct RunRecorder {
-    recorder: Recorder,
+    metrics: Option<Writer<MetricsFile>>,
+    trace: Option<Writer<Trace>>,
+    prometheus: Option<Writer<PrometheusFile>>,
     run: u64,
     events: EventSender,
 }
 
 impl Recorder {
-    /// Writes a line of measurements to `path` every few batches, from now on: CSV or JSON lines, as
-    /// its ending says. A file of that name is replaced.
+    /// Writes a line of measurements to `path` every few batches, from the next run on: CSV or JSON lines,
+    /// as its ending says. A file of that name is replaced.
     ///
     /// # Errors
     /// If the ending is another one, or the file system refuses.
     pub fn record_metrics(&self, path: &Path) -> Result<(), MonitorError> {
-        *locked(&self.0.metrics) = Some(MetricsFile::create(path)?);
-        Ok(())
+        begin(&self.0.metrics, path, MetricsFile::create)
     }
 
-    /// Writes what every stage does when to `path`, from now on, in Chrome's trace format. A file of
-    /// that name is replaced.
+    /// Writes what every stage does when to `path`, from the next run on, in Chrome's trace format. A file
+    /// of that name is replaced.
     ///
     /// # Errors
     /// If the file system refuses, also to end an earlier trace.
     pub fn record_trace(&self, path: &Path) -> Result<(), MonitorError> {
-        // It may be the same file, into which the end of the earlier trace must not come later.
         self.finish()?;
-        *locked(&self.0.trace) = Some(Trace::create(path)?);
-        Ok(())
+        begin(&self.0.trace, path, Trace::create)
     }
 
-    /// Keeps the latest sample in `path`, from now on, in the text format of Prometheus. A file of
+    /// Keeps the latest sample in `path`, from the next run on, in the text format of Prometheus. A file of
     /// that name is replaced.
     ///
     /// # Errors
     /// If the file system refuses, or the path names something that is not a file.
     pub fn record_prometheus(&self, path: &Path) -> Result<(), MonitorError> {
-        *locked(&self.0.prometheus) = Some(PrometheusFile::create(path)?);
-        Ok(())
+        begin(&self.0.prometheus, path, PrometheusFile::create)
     }
 
-    /// Ends the trace; the other files are complete at any time.
+    /// Ends the trace; the other files are complete when a run has ended.
     ///
     /// # Errors
     /// If the file system refuses.
     pub fn finish(&self) -> Result<(), MonitorError> {
         let trace = locked(&self.0.trace).take();
-        trace.map_or(Ok(()), Trace::finish)
+        trace
+            .and_then(Background::end)
+            .map_or(Ok(()), Trace::finish)
     }
 
     /// Begins a run, called `name`, with this number among those of the script.
@@ -84,17 +97,37 @@ impl Recorder {
         &self,
         run: u64,
         name: &str,
-        n_readers: usize,
+        (n_readers, n_lanes): (usize, usize),
         events: &EventSender,
     ) -> RunRecorder {
         let recorder = RunRecorder {
-            recorder: self.clone(),
+            metrics: writer(&self.0.metrics),
+            trace: writer(&self.0.trace),
+            prometheus: writer(&self.0.prometheus),
             run,
             events: events.clone(),
         };
-        recorder.trace(|trace, run| trace.begin_run(run, name, n_readers));
+        let name = name.to_owned();
+        recorder.trace(move |trace, run| trace.begin_run(run, &name, n_readers, n_lanes));
         recorder
     }
+}
+
+/// Creates a file, in place of an earlier one.
+fn begin<T: Send + 'static>(
+    file: &File<T>,
+    path: &Path,
+    create: fn(&Path) -> Result<T, MonitorError>,
+) -> Result<(), MonitorError> {
+    let mut file = locked(file);
+    // It may be the same file, into which nothing of the earlier one must come later.
+    *file = None;
+    *file = Some(Background::begin(create(path)?, path)?);
+    Ok(())
+}
+
+fn writer<T: Send + 'static>(file: &File<T>) -> Option<Writer<T>> {
+    locked(file).as_ref().map(Background::writer)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -102,59 +135,66 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl RunRecorder {
-    /// The clock of a stage, which is traced if anyone asked for a trace.
-    pub(super) fn clock(&self, stage: Stage, reader: usize) -> StageClock {
-        if locked(&self.recorder.0.trace).is_none() {
+    /// The clock of a stage, which is traced if anyone asked for a trace. Readers and lanes have numbers.
+    pub(super) fn clock(&self, stage: Stage, number: usize) -> StageClock {
+        if self.trace.is_none() {
             return StageClock::default();
         }
-        let track = match stage {
-            Stage::Reading => Track::Reader(reader),
-            stage => Track::Stage(stage),
-        };
         let recorder = self.clone();
         StageClock::with_listener(Box::new(move |span: Span| {
-            recorder.trace(|trace, run| trace.span(run, track, &span));
+            if Trace::shows(&span) {
+                recorder.trace(move |trace, run| trace.span(run, Track::of(stage, number), &span));
+            }
         }))
     }
 
     /// Records a line of measurements.
-    pub(super) fn metrics(&self, sample: &Sample) {
-        self.write(&self.recorder.0.metrics, |file| {
-            file.write(self.run, sample)
-        });
+    pub(super) fn metrics(&self, sample: Sample) {
+        if let Some(file) = &self.metrics {
+            let run = self.run;
+            file.write(&self.events, move |file| file.write(run, &sample));
+        }
     }
 
     /// Records a sample of a moment.
     pub(super) fn sample(&self, sample: &Sample) {
-        self.trace(|trace, run| trace.counters(run, sample));
-        self.write(&self.recorder.0.prometheus, |file| {
-            file.write(self.run, sample)
-        });
+        if self.trace.is_some() {
+            let (sample, now) = (sample.clone(), Instant::now());
+            self.trace(move |trace, run| trace.counters(run, now, &sample));
+        }
+        if let Some(file) = &self.prometheus {
+            let (sample, run) = (sample.clone(), self.run);
+            file.write(&self.events, move |file| file.write(run, &sample));
+        }
     }
 
-    /// Records a batch that the device computed.
-    pub(super) fn batch(&self, times: (Instant, Instant), tokens: u64, sequences: u64) {
-        self.trace(|trace, run| trace.batch(run, times, tokens, sequences));
+    /// Records a batch that the device of a lane computed.
+    pub(super) fn batch(&self, lane: usize, batch: &BatchDone) {
+        let batch = *batch;
+        self.trace(move |trace, run| trace.batch(run, lane, &batch));
     }
 
-    fn trace(&self, write: impl FnOnce(&mut Trace, u64) -> Result<(), MonitorError>) {
-        self.write(&self.recorder.0.trace, |trace| write(trace, self.run));
+    /// Waits until all of the run is written.
+    pub(super) fn end_run(&self) {
+        self.trace(|trace, _| trace.flush());
+        if let Some(file) = &self.trace {
+            file.wait();
+        }
+        if let Some(file) = &self.metrics {
+            file.wait();
+        }
+        if let Some(file) = &self.prometheus {
+            file.wait();
+        }
     }
 
-    /// Writes to a file, if anyone asked for it. A run must not end because a disk is too full for
-    /// its measurements.
-    fn write<T>(
+    fn trace(
         &self,
-        file: &Mutex<Option<T>>,
-        write: impl FnOnce(&mut T) -> Result<(), MonitorError>,
+        write: impl FnOnce(&mut Trace, u64) -> Result<(), MonitorError> + Send + 'static,
     ) {
-        let mut file = locked(file);
-        if let Some(open) = &mut *file
-            && let Err(error) = write(open)
-        {
-            *file = None;
-            self.events
-                .warn(format!("{error}; the run goes on without this file"));
+        if let Some(file) = &self.trace {
+            let run = self.run;
+            file.write(&self.events, move |trace| write(trace, run));
         }
     }
 }

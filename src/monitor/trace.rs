@@ -1,7 +1,7 @@
 //! What every stage did when, for Perfetto and Chrome's `about:tracing`.
 
-use super::MonitorError;
-use crate::meter::{Activity, Metric, Sample, Span, Stage};
+use super::{MonitorError, track::Track};
+use crate::meter::{Activity, BatchDone, Metric, Sample, Span, Stage};
 use serde_json::{Value, json};
 use std::{
     fs::File,
@@ -12,17 +12,6 @@ use std::{
 
 /// Shorter spans are left out: nobody could see them, and they would be most of the file.
 const LEAST_SPAN: Duration = Duration::from_micros(10);
-
-/// A line of the picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Track {
-    /// A stage that is one thread.
-    Stage(Stage),
-    /// A reader, by number.
-    Reader(usize),
-    /// What the device computes.
-    Device,
-}
 
 /// A file of trace events in Chrome's JSON array format. A run is a process in it, a stage a thread.
 #[derive(Debug)]
@@ -59,14 +48,21 @@ impl Trace {
         run: u64,
         name: &str,
         n_readers: usize,
+        n_lanes: usize,
     ) -> Result<(), MonitorError> {
         self.event(&json!({
             "ph": "M", "name": "process_name", "pid": run, "args": { "name": format!("{run}: {name}") },
         }))?;
-        let readers = (0..n_readers).map(Track::Reader);
-        let stages = Stage::ALL.into_iter().skip(1).map(Track::Stage);
-        for track in readers.chain(stages).chain([Track::Device]) {
-            let (id, name) = (track.id(), track.name());
+        let tracks = Stage::ALL.into_iter().flat_map(|stage| {
+            let n_tracks = match stage {
+                Stage::Reading => n_readers,
+                Stage::Encoding | Stage::Collecting => n_lanes,
+                Stage::Packing | Stage::Writing => 1,
+            };
+            (0..n_tracks).map(move |number| Track::of(stage, number))
+        });
+        for track in tracks.chain((0..n_lanes).map(Track::Device)) {
+            let (id, name) = (track.id(), track.name(n_lanes));
             self.event(&json!({
                 "ph": "M", "name": "thread_name", "pid": run, "tid": id, "args": { "name": name },
             }))?;
@@ -78,11 +74,13 @@ impl Trace {
         Ok(())
     }
 
+    /// Whether a span is long enough to be seen.
+    pub(super) fn shows(span: &Span) -> bool {
+        span.end - span.start >= LEAST_SPAN
+    }
+
     /// Adds a span of a stage.
     pub(super) fn span(&mut self, run: u64, track: Track, span: &Span) -> Result<(), MonitorError> {
-        if span.end - span.start < LEAST_SPAN {
-            return Ok(());
-        }
         let name = match span.activity {
             Activity::Working => "working",
             Activity::Starved => "waiting for input",
@@ -91,21 +89,26 @@ impl Trace {
         self.slice(run, track, name, (span.start, span.end), json!({}))
     }
 
-    /// Adds a batch that the device computed.
+    /// Adds a batch that the device of a lane computed.
     pub(super) fn batch(
         &mut self,
         run: u64,
-        (start, end): (Instant, Instant),
-        tokens: u64,
-        sequences: u64,
+        lane: usize,
+        batch: &BatchDone,
     ) -> Result<(), MonitorError> {
-        let args = json!({ "tokens": tokens, "sequences": sequences });
-        self.slice(run, Track::Device, "batch", (start, end), args)
+        let args = json!({ "tokens": batch.tokens, "sequences": batch.sequences });
+        let times = (batch.start, batch.end);
+        self.slice(run, Track::Device(lane), "batch", times, args)
     }
 
     /// Adds the figures of a moment as counters.
-    pub(super) fn counters(&mut self, run: u64, sample: &Sample) -> Result<(), MonitorError> {
-        let now = self.microseconds(Instant::now());
+    pub(super) fn counters(
+        &mut self,
+        run: u64,
+        moment: Instant,
+        sample: &Sample,
+    ) -> Result<(), MonitorError> {
+        let moment = self.microseconds(moment);
         for (name, metrics) in [
             (
                 "queues",
@@ -124,11 +127,18 @@ impl Trace {
                 .filter_map(|metric| Some((metric.name().to_owned(), sample.get(*metric)?.into())))
                 .collect();
             if !args.is_empty() {
-                let event = json!({ "ph": "C", "name": name, "pid": run, "ts": now, "args": args });
+                let event =
+                    json!({ "ph": "C", "name": name, "pid": run, "ts": moment, "args": args });
                 self.event(&event)?;
             }
         }
         Ok(())
+    }
+
+    /// Brings all that was added to the file.
+    pub(super) fn flush(&mut self) -> Result<(), MonitorError> {
+        let flushed = self.file.flush();
+        flushed.map_err(|error| MonitorError::io(&self.path, error))
     }
 
     /// Ends the file.
@@ -167,25 +177,6 @@ impl Trace {
     }
 }
 
-impl Track {
-    /// Its number, by which tracks are sorted.
-    fn id(self) -> usize {
-        match self {
-            Self::Stage(stage) => 1000 + stage as usize,
-            Self::Reader(reader) => 1 + reader,
-            Self::Device => 1000 + Stage::Encoding as usize * 10,
-        }
-    }
-
-    fn name(self) -> String {
-        match self {
-            Self::Stage(stage) => stage.name().to_owned(),
-            Self::Reader(reader) => format!("reader {reader}"),
-            Self::Device => "device".to_owned(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,7 +186,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trace.json");
         let mut trace = Trace::create(&path).unwrap();
-        trace.begin_run(1, "a \"quoted\" input", 2).unwrap();
+        trace.begin_run(1, "a \"quoted\" input", 2, 1).unwrap();
         let start = Instant::now();
         let mut span = Span {
             activity: Activity::Starved,
@@ -203,20 +194,28 @@ mod tests {
             end: start + Duration::from_millis(2),
         };
         trace.span(1, Track::Stage(Stage::Packing), &span).unwrap();
+        assert!(Trace::shows(&span));
         span.end = start + Duration::from_nanos(10);
-        trace.span(1, Track::Reader(1), &span).unwrap();
-        let times = (start, start + Duration::from_millis(3));
-        trace.batch(1, times, 4096, 12).unwrap();
+        assert!(!Trace::shows(&span), "nobody could see it");
+        let batch = BatchDone {
+            sequences: 12,
+            tokens: 4096,
+            flops: 0.0,
+            idle_seconds: 0.0,
+            start,
+            end: start + Duration::from_millis(3),
+        };
+        trace.batch(1, 0, &batch).unwrap();
         let mut sample = Sample::new(1.0);
         sample.set(Metric::BatchesQueued, 3.0);
-        trace.counters(1, &sample).unwrap();
+        trace.counters(1, start, &sample).unwrap();
         trace.finish().unwrap();
 
         let text = std::fs::read_to_string(&path).unwrap();
         let events: Vec<Value> = serde_json::from_str(&text).unwrap();
         let of = |phase: &'static str| events.iter().filter(move |event| event["ph"] == phase);
         let slices: Vec<_> = of("X").collect();
-        assert_eq!(slices.len(), 2, "the short one is left out");
+        assert_eq!(slices.len(), 2);
         assert_eq!(slices[0]["name"], "waiting for input");
         assert_eq!(slices[0]["dur"], 2000.0);
         assert_eq!(slices[1]["args"]["tokens"], 4096);
@@ -227,6 +226,57 @@ mod tests {
         for slice in slices {
             assert!(of("M").any(|m| m["name"] == "thread_name" && m["tid"] == slice["tid"]));
         }
+    }
+
+    #[test]
+    fn every_lane_has_tracks_of_its_own() {
+        let check = |n_lanes: usize, expect: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("trace.json");
+            let mut trace = Trace::create(&path).unwrap();
+            trace.begin_run(1, "run", 1, n_lanes).unwrap();
+            trace.finish().unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let events: Vec<Value> = serde_json::from_str(&text).unwrap();
+            let mut tracks: Vec<_> = events
+                .iter()
+                .filter(|event| event["name"] == "thread_name")
+                .map(|event| {
+                    (
+                        event["tid"].as_u64(),
+                        event["args"]["name"].as_str().unwrap(),
+                    )
+                })
+                .collect();
+            tracks.sort();
+            let names: Vec<_> = tracks.iter().map(|(_, name)| *name).collect();
+            assert_eq!(names, expect);
+            tracks.dedup_by_key(|(id, _)| *id);
+            assert_eq!(tracks.len(), expect.len(), "no two are one");
+        };
+        check(
+            1,
+            &[
+                "reader 0",
+                "packing",
+                "encoding",
+                "collecting",
+                "writing",
+                "device",
+            ],
+        );
+        let two = [
+            "reader 0",
+            "packing",
+            "encoding 0",
+            "collecting 0",
+            "encoding 1",
+            "collecting 1",
+            "writing",
+            "device 0",
+            "device 1",
+        ];
+        check(2, &two);
     }
 
     #[test]

@@ -4,17 +4,15 @@
 //! written that something else reads or writes, or that this program did not write. *Owns*: which
 //! two paths are one file. *Never*: creates or changes anything.
 
-mod destination;
 mod ours;
 mod register;
 mod role;
-mod target;
+mod writable;
 
-pub use destination::destination;
 pub use ours::check_ours;
 pub use register::{Claim, Register};
 pub use role::Role;
-pub use target::{check_in_place, check_target};
+pub use writable::{check_in_place, check_writable};
 
 use crate::{file::FileError, job::Problems};
 

@@ -1,12 +1,14 @@
 //! Which path has which role.
 
-use super::{
-    Role,
-    destination::{destination, file_id},
+use super::Role;
+use crate::{
+    file::destination,
+    job::{Problem, Problems},
 };
-use crate::job::{Problem, Problems};
 use std::{
     collections::HashMap,
+    fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -200,10 +202,16 @@ fn problem(claim: &Claim, entry: &Entry) -> Problem {
     }
 }
 
+/// The device and the inode of what a path leads to, if anything is there.
+fn file_id(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs, os::unix::fs::symlink};
+    use std::os::unix::fs::symlink;
     use tempfile::TempDir;
 
     fn folder() -> TempDir {

@@ -8,23 +8,19 @@ use crate::{
     device::{BatchTiming, GpuTiming, Timeline},
     error::Error,
     event::{Event, EventSender},
-    meter::{Activity, Meters, Stage},
+    meter::{Activity, BatchDone},
     model::{Computed, Encoded, ModelError},
-    monitor::BatchWatch,
+    monitor::LaneWatch,
     queue::{QueueReceiver, QueueSender},
     sink::EmbeddedBatch,
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// The collecting stage.
 pub(super) struct Collecting {
     pub(super) in_flight: QueueReceiver<Submitted>,
     pub(super) rows: QueueSender<EmbeddedBatch>,
-    pub(super) meters: Arc<Meters>,
-    pub(super) batches: BatchWatch,
+    pub(super) lane: LaneWatch,
     pub(super) events: EventSender,
 }
 
@@ -35,8 +31,7 @@ impl Collecting {
     /// # Errors
     /// If the device failed, or an embedding is not finite.
     pub(super) fn run(self) -> Result<Option<GpuTiming>, Halt> {
-        let meters = self.meters.clone();
-        let clock = meters.clock(Stage::Collecting);
+        let clock = &self.lane.meters().collecting;
         clock.switch(Activity::Working);
         let mut all_gpu: Option<GpuTiming> = None;
         let mut timeline = Timeline::default();
@@ -57,20 +52,19 @@ impl Collecting {
             let timing = timeline.add(marks);
             let timing = timing.map_err(|error| Error::from(ModelError::from(error)))?;
             let (sequences, tokens) = (rows.len() as u64, n_tokens as u64);
-            meters.count(|counts| {
-                counts.sequences += sequences;
-                counts.tokens += tokens;
-                counts.batches += 1;
-                counts.flops += flops;
-                counts.compute_seconds += timing.compute;
-                counts.idle_seconds += timing.gpu.map_or(0.0, |gpu| gpu.idle);
-            });
             if let Some(gpu) = timing.gpu {
                 *all_gpu.get_or_insert_default() += gpu;
             }
-            let times = when(timing, submitted.at, previous_end);
-            previous_end = Some(times.1);
-            self.batches.came_back(times, tokens, sequences);
+            let (start, end) = when(timing, submitted.at, previous_end);
+            previous_end = Some(end);
+            self.lane.came_back(&BatchDone {
+                sequences,
+                tokens,
+                flops,
+                idle_seconds: timing.gpu.map_or(0.0, |gpu| gpu.idle),
+                start,
+                end,
+            });
             self.events.send(Event::BatchEncoded {
                 sequences,
                 tokens,

@@ -6,7 +6,7 @@ use crate::{
     cancel::CancelToken,
     error::Error,
     job::Pooling,
-    meter::{Activity, Stage},
+    meter::Activity,
     model::{Computed, InFlight, Model, ModelError, StagedBatch, Stager},
     monitor::Monitor,
     queue::{QueueReceiver, QueueSender, Received, Sent},
@@ -23,6 +23,22 @@ pub(super) enum Feed {
     Staged(StagedBatch),
     /// Still to be brought there, in a run without overlap.
     Packed(PackedBatch),
+}
+
+impl Feed {
+    fn n_sequences(&self) -> u64 {
+        match self {
+            Self::Staged(batch) => batch.n_sequences() as u64,
+            Self::Packed(batch) => batch.rows.len() as u64,
+        }
+    }
+
+    fn n_tokens(&self) -> u64 {
+        match self {
+            Self::Staged(batch) => batch.n_tokens() as u64,
+            Self::Packed(batch) => batch.n_tokens() as u64,
+        }
+    }
 }
 
 /// A batch that was given to the model.
@@ -69,9 +85,9 @@ impl Encoding<'_> {
     /// If the model fails or the run is told to stop.
     pub(super) fn run(mut self) -> Result<(), Halt> {
         let meters = self.monitor.meters().clone();
-        let clock = meters.clock(Stage::Encoding);
+        let clock = &meters.lane(0).encoding;
         clock.switch(Activity::Working);
-        let batches = self.monitor.batches();
+        let lane = self.monitor.lane(0);
         loop {
             let before = clock.time().starved;
             let Some(feed) = self.next()? else {
@@ -79,8 +95,7 @@ impl Encoding<'_> {
                 return Ok(());
             };
             let waited = clock.time().starved - before;
-            batches.arrived();
-            meters.count(|counts| counts.submitted += 1);
+            lane.arrived(feed.n_sequences(), feed.n_tokens());
             let (sequences, state) = self.submit(feed).map_err(Error::from)?;
             let submitted = Submitted {
                 state,
@@ -100,7 +115,7 @@ impl Encoding<'_> {
             Received::Nothing => {}
         }
         let meters = self.monitor.meters().clone();
-        meters.clock(Stage::Encoding).during(Activity::Starved, || {
+        meters.lane(0).encoding.during(Activity::Starved, || {
             loop {
                 match self.batches.receive_within(PATIENCE) {
                     Received::Item(feed) => return Ok(Some(feed)),
@@ -124,7 +139,7 @@ impl Encoding<'_> {
             Sent::Full(submitted) => submitted,
         };
         let meters = self.monitor.meters().clone();
-        meters.clock(Stage::Encoding).during(Activity::Blocked, || {
+        meters.lane(0).encoding.during(Activity::Blocked, || {
             loop {
                 match self.in_flight.send_within(PATIENCE, sequences, waiting) {
                     Sent::Done => return Ok(()),
@@ -144,12 +159,10 @@ impl Encoding<'_> {
         while let Some(notice) = self.monitor.notice() {
             // A slow listener must look neither like a wait for other stages nor like computing.
             let meters = self.monitor.meters();
-            let start = Instant::now();
             let answer = meters
-                .clock(Stage::Encoding)
+                .lane(0)
+                .encoding
                 .during(Activity::Working, || self.watcher.notice(notice));
-            let seconds = start.elapsed().as_secs_f64();
-            meters.count(|counts| counts.closure_seconds += seconds);
             if let ControlFlow::Break(reason) = answer {
                 return Err(Error::StoppedByScript(reason).into());
             }

@@ -12,6 +12,7 @@
 mod collect;
 mod conservation;
 mod encode;
+mod failure;
 mod fingerprint;
 mod pack;
 mod plan;
@@ -24,10 +25,11 @@ use crate::{
     error::Error,
     event::{Event, EventSender},
     fasta::{self, Input},
-    job::{Dataset, EmbedOptions},
+    hint::Hint,
+    job::{Dataset, EmbedOptions, EmbedPlan},
     meter::QueueMeters,
     model::{Model, StagerOptions},
-    monitor::{Monitor, MonitorPlan, Recorder, RunFacts, peak_flops},
+    monitor::{GpuFacts, LaneFacts, Monitor, MonitorPlan, Recorder, RunFacts, peak_flops},
     queue::bounded,
     reader::{Pool, ReadRequest},
     report::RunSummary,
@@ -49,6 +51,7 @@ use std::{
 use write::Writing;
 
 pub use crate::monitor::Notice;
+pub use failure::RunFailure;
 pub use watcher::{Unwatched, Watcher};
 
 /// What the calls of `embed` of one script share.
@@ -57,8 +60,6 @@ pub struct Context {
     pub readers: Pool,
     /// Calls of `embed` so far.
     pub n_runs: u64,
-    /// The figures of the last run until it failed, if it did and had begun.
-    pub so_far: Option<RunSummary>,
     /// Where measurements go.
     pub recorder: Recorder,
     /// Where the stations tell what happens.
@@ -86,31 +87,29 @@ impl From<Error> for Halt {
     }
 }
 
-/// Embeds `dataset` with `model`. Blocks until the output is published. `watcher` is called on this
+/// Embeds with `model`, which has the layers that `wanted` was made for. Blocks until the output is published. `watcher` is called on this
 /// thread, between batches.
 ///
 /// # Errors
-/// If the plan makes no sense, an input or a reader fails, the model or the output file fails, the
+/// If an input or a reader fails, the model or the output file fails, the
 /// run is told to stop, or the counts of records do not agree. Nothing is published then.
 pub fn embed(
     context: &mut Context,
     model: &Model,
-    dataset: &Dataset,
-    options: &EmbedOptions,
+    wanted: &EmbedPlan,
     watcher: &mut dyn Watcher,
-) -> Result<RunSummary, Error> {
+) -> Result<RunSummary, RunFailure> {
     let start = Instant::now();
     context.n_runs += 1;
-    context.so_far = None;
     let events = context.events.clone();
-    let result = run(context, model, dataset, options, watcher, start);
+    let result = run(context, model, wanted, watcher, start);
     let summary = result.as_ref().ok();
     events.send(Event::RunFinished {
         sequences: summary.map_or(0, |summary| summary.sequences),
         tokens: summary.map_or(0, |summary| summary.tokens),
         seconds: start.elapsed().as_secs_f64(),
         output: summary.and_then(|summary| summary.output.clone()),
-        error: result.as_ref().err().map(ToString::to_string),
+        error: result.as_ref().err().map(|failure| failure.error.in_full()),
     });
     result
 }
@@ -118,16 +117,16 @@ pub fn embed(
 fn run(
     context: &mut Context,
     model: &Model,
-    dataset: &Dataset,
-    options: &EmbedOptions,
+    wanted: &EmbedPlan,
     watcher: &mut dyn Watcher,
     start: Instant,
-) -> Result<RunSummary, Error> {
+) -> Result<RunSummary, RunFailure> {
     let started = SystemTime::now();
-    let plan = Plan::new(model, dataset, options, &context.events)?;
+    let (dataset, options) = (wanted.dataset(), wanted.options());
+    let plan = Plan::new(model, wanted, &context.events)?;
     let inputs = fasta::resolve(&dataset.sources)?;
-    let input_bytes = inputs.iter().map(|input| input.size_bytes).sum();
-    let (sink, mut rejects) = files(&plan, model, dataset, options)?;
+    let input_bytes = inputs.iter().map(Input::size_bytes).sum();
+    let (sink, mut rejects) = files(&plan, model, wanted)?;
     context.events.send(Event::RunStarted {
         inputs: dataset.sources.join(", "),
         model: model.name().to_owned(),
@@ -171,7 +170,7 @@ fn run(
     let packing = Packing::new(&plan, feeder, &mut rejects, context.events.clone());
     let encoding = Encoding {
         model,
-        layers: &plan.layers,
+        layers: wanted.layers(),
         pooling: options.pooling,
         stager,
         batches: batch_receiver,
@@ -183,13 +182,12 @@ fn run(
     let collecting = Collecting {
         in_flight: flight_receiver,
         rows: row_sender,
-        meters: monitor.meters().clone(),
-        batches: monitor.batches(),
+        lane: monitor.lane(0),
         events: context.events.clone(),
     };
     let writing = Writing {
         rows: row_receiver,
-        order: ReorderBuffer::new(plan.layers.len() * model.hidden_size()),
+        order: ReorderBuffer::new(wanted.layers().len() * model.hidden_size()),
         sink,
         meters: monitor.meters().clone(),
         delay: options.delays.writing,
@@ -240,8 +238,11 @@ fn run(
                 reader_restarts,
                 published: Published::default(),
             };
-            context.so_far = Some(ending.summary(model, &plan, dataset, options));
-            return Err(error);
+            let so_far = ending.summary(model, &plan, wanted);
+            return Err(RunFailure {
+                error,
+                so_far: Some(Box::new(so_far)),
+            });
         }
     };
 
@@ -270,7 +271,7 @@ fn run(
         reader_restarts,
         published,
     };
-    Ok(ending.summary(model, &plan, dataset, options))
+    Ok(ending.summary(model, &plan, wanted))
 }
 
 /// What to watch about a run.
@@ -282,23 +283,24 @@ fn monitor_plan(
     options: &EmbedOptions,
     inputs: &[Input],
 ) -> MonitorPlan {
-    let gpu = model.gpu();
+    let gpu = model.gpu().map(|(name, uuid)| GpuFacts {
+        uuid: uuid.to_owned(),
+        peak_flops: peak_flops(name, model.dtype()),
+    });
     MonitorPlan {
         run,
         name: format!("{} with {}", dataset.sources.join(", "), model.name()),
         facts: RunFacts {
             thresholds: options.thresholds,
-            is_gpu: gpu.is_some(),
-            peak_flops: gpu.and_then(|(name, _)| peak_flops(name, model.dtype())),
+            lanes: vec![LaneFacts { gpu }],
             n_readers: options.readers.get(),
             n_inputs: inputs.len(),
-            is_stream: inputs.iter().any(|input| input.identity.is_none()),
+            is_stream: inputs.iter().any(Input::is_stream),
             is_shareable: inputs.iter().any(Input::is_shareable),
             has_overlap: options.overlap,
             token_budget: plan.token_budget.get(),
             is_packed: plan.packing,
         },
-        gpu_uuid: gpu.map(|(_, uuid)| uuid.to_owned()),
         hz: options.monitor_hz,
         metrics_every: options.metrics_every,
     }
@@ -308,9 +310,9 @@ fn monitor_plan(
 fn files(
     plan: &Plan,
     model: &Model,
-    dataset: &Dataset,
-    options: &EmbedOptions,
+    wanted: &EmbedPlan,
 ) -> Result<(Box<dyn Sink>, Rejects), Error> {
+    let (dataset, options) = (wanted.dataset(), wanted.options());
     let Some(path) = &options.output else {
         return Ok((Box::new(NullSink::new()), Rejects::uncollected()));
     };
@@ -321,7 +323,7 @@ fn files(
         provenance: Provenance {
             model: model.name().to_owned(),
             weights_hash: model.weights_hash()?.to_owned(),
-            layers: plan.layers.clone(),
+            layers: wanted.layers().to_vec(),
             pooling: options.pooling,
             dtype: model.dtype(),
             gelu: model.gelu(),

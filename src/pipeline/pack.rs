@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     event::{Event, EventSender},
     fasta::{Outcome, Record, Rejection},
-    meter::{Activity, Meters, Stage},
+    meter::{Activity, Meters},
     model::Stager,
     queue::QueueSender,
     reader::ReaderError,
@@ -61,7 +61,7 @@ impl Feeder {
         };
         // The encoder is gone if it failed; its own error says why.
         self.batches
-            .send(self.meters.clock(Stage::Packing), sequences, feed)
+            .send(self.meters.packing(), sequences, feed)
             .map_err(|_| Halt::Abandoned)
     }
 }
@@ -119,7 +119,7 @@ impl<'a> Packing<'a> {
         mut records: impl Iterator<Item = Result<Vec<Outcome>, ReaderError>>,
     ) -> Result<PackTotals, Halt> {
         let meters = self.feeder.meters.clone();
-        let clock = meters.clock(Stage::Packing);
+        let clock = meters.packing();
         clock.switch(Activity::Working);
         while let Some(outcomes) = clock.during(Activity::Starved, || records.next()) {
             self.take_in(outcomes.map_err(Error::from)?)?;

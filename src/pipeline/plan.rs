@@ -1,11 +1,11 @@
 //! What a run does, once the model is known.
 
 use crate::{
-    batch::N_FRAME_TOKENS,
+    alphabet::N_SPECIAL_TOKENS,
     device::DeviceError,
     error::Error,
     event::EventSender,
-    job::{Dataset, EmbedOptions},
+    job::EmbedPlan,
     model::{Model, ModelError},
 };
 use std::num::NonZeroUsize;
@@ -16,8 +16,6 @@ pub(super) struct Plan {
     pub(super) token_budget: NonZeroUsize,
     /// Whether batches are packed, or padded.
     pub(super) packing: bool,
-    /// Indices of hidden states, in output order.
-    pub(super) layers: Vec<usize>,
     /// The most residues of a record that fits into the device's memory, where that is less than
     /// the dataset lets through.
     pub(super) longest_that_fits: Option<usize>,
@@ -27,33 +25,31 @@ pub(super) struct Plan {
 /// is longer.
 const LARGEST_DEFAULT_BUDGET: usize = 65_536;
 /// A device that has no memory for a batch of so few tokens has none for the model.
-const SMALLEST_BUDGET: usize = 256;
+const SMALLEST_BUDGET_TRIED: usize = 256;
 
 impl Plan {
     /// Joins what the script asked for with what the model has, and tries the device's memory: the
     /// token budget is halved until a batch fits.
     ///
     /// # Errors
-    /// If the model has no such layer, a layer is named twice, or the device fails.
+    /// If the device fails.
     pub(super) fn new(
         model: &Model,
-        dataset: &Dataset,
-        options: &EmbedOptions,
+        wanted: &EmbedPlan,
         events: &EventSender,
     ) -> Result<Self, Error> {
-        let layers = options.resolve_layers(model.n_layers())?;
+        let (dataset, options) = (wanted.dataset(), wanted.options());
         // The default holds the longest sequence that the dataset lets through, within reason: a
         // limit of a billion residues must not make the packer collect billions of tokens.
         let longest = dataset.policy.long_sequences.limit();
-        let longest = longest.min(LARGEST_DEFAULT_BUDGET - N_FRAME_TOKENS) + N_FRAME_TOKENS;
+        let longest = longest.min(LARGEST_DEFAULT_BUDGET - N_SPECIAL_TOKENS) + N_SPECIAL_TOKENS;
         let default = model.default_token_budget().max(longest);
-        let wanted = options.token_budget.map_or(default, NonZeroUsize::get);
-        let fitting = fitting_budget(model, wanted, &layers, events)?;
+        let budget = options.token_budget.map_or(default, NonZeroUsize::get);
+        let fitting = fitting_budget(model, budget, wanted.layers(), events)?;
         Ok(Self {
             token_budget: NonZeroUsize::new(fitting).expect("budgets are not zero"),
             packing: options.packing,
-            layers,
-            longest_that_fits: (fitting < wanted).then(|| fitting - N_FRAME_TOKENS),
+            longest_that_fits: (fitting < budget).then(|| fitting - N_SPECIAL_TOKENS),
         })
     }
 }
@@ -69,7 +65,7 @@ fn fitting_budget(
     loop {
         match model.warm_up(budget, layers) {
             Err(ModelError::Device(DeviceError::OutOfMemory { .. }))
-                if budget / 2 >= SMALLEST_BUDGET =>
+                if budget / 2 >= SMALLEST_BUDGET_TRIED =>
             {
                 budget /= 2;
                 events.warn(format!(

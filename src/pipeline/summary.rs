@@ -3,11 +3,11 @@
 use super::{pack::PackTotals, plan::Plan};
 use crate::{
     device::GpuTiming,
-    job::{Dataset, EmbedOptions, RecordPolicy},
+    job::{EmbedOptions, EmbedPlan},
     meter::Stage,
     model::Model,
-    monitor::Findings,
-    report::{GpuSummary, RunDetails, RunSummary, peak_memory_bytes},
+    monitor::{Findings, peak_memory_bytes},
+    report::{GpuSummary, RunDetails, RunSummary},
     sink::Published,
 };
 use std::{sync::Arc, time::SystemTime};
@@ -28,13 +28,8 @@ pub(super) struct Ending {
 
 impl Ending {
     /// The figures of the run.
-    pub(super) fn summary(
-        self,
-        model: &Model,
-        plan: &Plan,
-        dataset: &Dataset,
-        options: &EmbedOptions,
-    ) -> RunSummary {
+    pub(super) fn summary(self, model: &Model, plan: &Plan, wanted: &EmbedPlan) -> RunSummary {
+        let (dataset, options) = (wanted.dataset(), wanted.options());
         let Self {
             packed, findings, ..
         } = self;
@@ -82,7 +77,7 @@ impl Ending {
             details: Arc::new(RunDetails {
                 inputs: dataset.sources.join(", "),
                 started: humantime::format_rfc3339_seconds(self.started).to_string(),
-                settings: settings(plan, dataset, options),
+                settings: settings(model, plan, wanted),
                 thresholds: options.thresholds,
                 stages: findings.reading.stages,
                 timeline: findings.timeline,
@@ -94,37 +89,18 @@ impl Ending {
     }
 }
 
-/// Every setting of a run by name, as text.
-fn settings(plan: &Plan, dataset: &Dataset, options: &EmbedOptions) -> Vec<(&'static str, String)> {
-    let RecordPolicy {
-        min_length,
-        max_length,
-        long_sequences,
-        residues,
-    } = &dataset.policy;
-    let number = |n: Option<String>| n.unwrap_or_else(|| "none".to_owned());
-    let layers: Vec<_> = plan.layers.iter().map(usize::to_string).collect();
-    vec![
-        ("readers", options.readers.to_string()),
-        ("prefetch", options.prefetch.to_string()),
-        ("token_budget", plan.token_budget.to_string()),
-        ("pooling", options.pooling.name().to_owned()),
-        ("layers", layers.join(", ")),
-        ("overlap", options.overlap.to_string()),
-        ("packing", options.packing.to_string()),
-        ("min_length", number(min_length.map(|n| n.to_string()))),
-        ("max_length", number(max_length.map(|n| n.to_string()))),
-        (
-            "long_sequences",
-            format!("{} {}", long_sequences.name(), long_sequences.limit()),
-        ),
-        ("residues", residues.name().to_owned()),
-        ("take", number(dataset.take.map(|n| n.to_string()))),
-        (
-            "reader_timeout",
-            format!("{} s", options.reader_timeout.as_secs_f64()),
-        ),
-        ("monitor_hz", options.monitor_hz.to_string()),
-        ("metrics_every", options.metrics_every.to_string()),
-    ]
+/// Every setting of a run by name, as text: what it used, where the script left the choice to it.
+fn settings(model: &Model, plan: &Plan, wanted: &EmbedPlan) -> Vec<(&'static str, String)> {
+    let used = wanted.used(plan.token_budget);
+    let rules = wanted.dataset().rules().into_iter();
+    let rules = rules.map(|(name, rule)| (name, rule.unwrap_or_else(|| "none".to_owned())));
+    let model = [
+        ("dtype", model.dtype().name().to_owned()),
+        ("gelu", model.gelu().name().to_owned()),
+    ];
+    EmbedOptions::OPTIONS
+        .settings(&used)
+        .chain(rules)
+        .chain(model)
+        .collect()
 }

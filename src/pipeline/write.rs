@@ -4,7 +4,7 @@ use super::Halt;
 use crate::{
     error::Error,
     event::{Event, EventSender},
-    meter::{Activity, Meters, Stage},
+    meter::{Activity, Meters},
     queue::QueueReceiver,
     sink::{EmbeddedBatch, ReorderBuffer, Sink},
 };
@@ -35,7 +35,7 @@ impl Writing {
     /// # Errors
     /// If the output cannot be written, or a row comes twice.
     pub(super) fn run(mut self) -> Result<Written, Halt> {
-        let clock = self.meters.clock(Stage::Writing);
+        let clock = self.meters.writing();
         clock.switch(Activity::Working);
         let mut written = 0;
         while let Some(batch) = self.rows.receive(clock) {

@@ -1,5 +1,6 @@
 //! What a reader writes to stderr, a line at a time and no more than anyone would read.
 
+use crate::text::printable_line;
 use std::io;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -53,15 +54,8 @@ impl Complaints {
 
 fn shown(line: &[u8]) -> String {
     let kept = &line[..line.len().min(MOST_LINE_BYTES)];
-    let mut shown: String = String::from_utf8_lossy(kept)
-        .trim_end()
-        .chars()
-        .map(|character| match character {
-            '\t' => ' ',
-            character if character.is_control() => '\u{fffd}',
-            character => character,
-        })
-        .collect();
+    let text = String::from_utf8_lossy(kept);
+    let mut shown = printable_line(text.trim_end()).into_owned();
     if kept.len() < line.len() {
         shown.push('…');
     }
@@ -75,7 +69,7 @@ mod tests {
     #[test]
     fn lines_are_short_and_harmless() {
         assert_eq!(shown(b"no such luck\r"), "no such luck");
-        assert_eq!(shown(b"\x1b[31mred\xff"), "\u{fffd}[31mred\u{fffd}");
+        assert_eq!(shown(b"\x1b[31mred\xff"), "\\u{1b}[31mred\u{fffd}");
         assert_eq!(
             shown(&[b'x'; MOST_LINE_BYTES + 1]).chars().count(),
             MOST_LINE_BYTES + 1

@@ -1,6 +1,10 @@
 //! What can go wrong with the reader subprocesses.
 
-use crate::{cancel::StopReason, fasta::InputError};
+use crate::{
+    cancel::StopReason,
+    fasta::InputError,
+    hint::{Hint, REPORT_IT},
+};
 use std::{io, path::PathBuf};
 
 /// What can go wrong with the reader subprocesses.
@@ -13,13 +17,13 @@ pub enum ReaderError {
     #[error("stopped")]
     Stopped(StopReason),
     /// This program does not know where it is.
-    #[error("cannot find the program to start as a reader: {0} (name it in `RUNNER_READER`)")]
+    #[error("cannot find the program to start as a reader: {0}")]
     Program(io::Error),
     /// No thread or no event loop for looking after the readers.
-    #[error("cannot look after readers: {0} (is a limit of the system reached? see `ulimit -a`)")]
+    #[error("cannot look after readers: {0}")]
     Driver(io::Error),
     /// A reader could not be started.
-    #[error("cannot start reader {reader}, `{}`: {source} (is `RUNNER_READER` right? is a limit of the system reached, see `ulimit -u`?)", .program.display())]
+    #[error("cannot start reader {reader}, `{}`: {source}", .program.display())]
     Spawn {
         /// The reader's number, from 0.
         reader: usize,
@@ -29,9 +33,7 @@ pub enum ReaderError {
         source: io::Error,
     },
     /// A reader sees a GPU, where it would take memory and a context from the model.
-    #[error(
-        "reader {reader} (process {pid}) must not see a GPU, but {fault} (check `RUNNER_READER`, `LD_PRELOAD` and what wraps this program)"
-    )]
+    #[error("reader {reader} (process {pid}) must not see a GPU, but {fault}")]
     SeesGpu {
         /// The reader's number, from 0.
         reader: usize,
@@ -41,9 +43,7 @@ pub enum ReaderError {
         fault: String,
     },
     /// A reader is another version of this program.
-    #[error(
-        "reader {reader} (process {pid}) speaks protocol version {theirs}, not {ours} (was the program replaced while it ran? run again)"
-    )]
+    #[error("reader {reader} (process {pid}) speaks protocol version {theirs}, not {ours}")]
     Version {
         /// The reader's number, from 0.
         reader: usize,
@@ -55,9 +55,7 @@ pub enum ReaderError {
         ours: u32,
     },
     /// Every reader failed with the same part of an input.
-    #[error(
-        "`{file}`, {extent}: reading failed {n_tries} times, at last because {reason} ({hint})"
-    )]
+    #[error("`{file}`, {extent}: reading failed {n_tries} times, at last because {reason}")]
     Failed {
         /// The file, `-` for standard input.
         file: String,
@@ -71,9 +69,7 @@ pub enum ReaderError {
         hint: &'static str,
     },
     /// The records that came are not those that the reader says it sent. It is always a bug.
-    #[error(
-        "`{file}`: {n_arrived} records arrived of {n_sent} that a reader sent. This is a bug: please report it"
-    )]
+    #[error("`{file}`: {n_arrived} records arrived of {n_sent} that a reader sent")]
     Miscounted {
         /// The file, `-` for standard input.
         file: String,
@@ -83,8 +79,27 @@ pub enum ReaderError {
         n_sent: u64,
     },
     /// Nobody looks after the readers any more. It is always a bug.
-    #[error(
-        "the thread that looks after the readers ended without a word. This is a bug: please report it"
-    )]
+    #[error("the thread that looks after the readers ended without a word")]
     Lost,
+}
+
+impl Hint for ReaderError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Input(error) => return error.hint(),
+            Self::Stopped(_) => return None,
+            Self::Program(_) => "name it in `RUNNER_READER`",
+            Self::Driver(_) => "is a limit of the system reached? see `ulimit -a`",
+            Self::Spawn { .. } => {
+                "is `RUNNER_READER` right? is a limit of the system reached, see `ulimit -u`?"
+            }
+            Self::SeesGpu { .. } => {
+                "check `RUNNER_READER`, `LD_PRELOAD` and what wraps this program"
+            }
+            Self::Version { .. } => "was the program replaced while it ran? run again",
+            Self::Failed { hint, .. } => hint,
+            Self::Miscounted { .. } | Self::Lost => REPORT_IT,
+        };
+        Some(hint.to_owned())
+    }
 }

@@ -22,6 +22,7 @@ impl GpuView {
     /// # Errors
     /// An error is returned if `/proc/self/maps` cannot be read.
     pub fn of_this_process() -> io::Result<Self> {
+        // As bytes: `procfs` refuses the whole list for one path that is not UTF-8, such as the program's.
         let maps = fs::read("/proc/self/maps")?;
         Ok(Self {
             cuda_visible_devices: env::var_os("CUDA_VISIBLE_DEVICES")

@@ -4,6 +4,12 @@
 //! readers. *Owns*: the subprocesses, what is said between them and this process, supervision.
 //! *Never*: loads a model, a tokeniser or CUDA.
 //!
+//! A read ends early in one of two ways. The run asks: its `CancelToken` tells that the user stopped it,
+//! which is an error, and its `Abandonment` that another stage failed, which is an end like that of the
+//! input. [`Records`] looks at both whenever it waits. Then, or when it is dropped, it tells the slots
+//! what it was told: its `abandon` guard cancels the `abandoned` token of this one read, and each slot
+//! kills the reader that is in the middle of a unit.
+//!
 //! [`run`] is the subprocess. [`Pool`] is its counterpart: it hands out work units one by one, each
 //! with a bounded queue of its own for the answers, and [`Records`] empties the queues in order.
 
@@ -17,13 +23,15 @@ mod pool;
 mod process;
 mod protocol;
 mod records;
+mod request;
 mod slot;
 
 pub use child::run;
 pub use error::ReaderError;
 pub use gpu::GpuView;
-pub use pool::{Pool, ReadRequest};
+pub use pool::Pool;
 pub use records::Records;
+pub use request::ReadRequest;
 
 /// The hidden subcommand that makes this program a reader.
 pub const SUBCOMMAND: &str = "__reader";

@@ -1,47 +1,18 @@
 //! Reader subprocesses that stay alive between reads.
 
 use super::{
-    PROGRAM_VARIABLE,
     driver::Driver,
     error::ReaderError,
     records::Records,
-    slot::{Shift, Slot},
+    request::ReadRequest,
+    slot::{ReadPlan, Slot},
 };
-use crate::{
-    cancel::{Abandonment, CancelToken},
-    event::EventSender,
-    fasta::{Input, InputError},
-    job::RecordPolicy,
-    meter::Meters,
-};
-use std::{collections::HashSet, env, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use crate::fasta::{Input, InputError};
+use std::{collections::HashSet, env, path::PathBuf, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// Starting a program can take longer than reading a frame, on a network file system for example.
 const LEAST_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-
-/// What to read, and how.
-pub struct ReadRequest {
-    /// The files, in input order.
-    pub inputs: Vec<Input>,
-    /// What the readers do with each record.
-    pub policy: RecordPolicy,
-    /// Records to read at most, the rejected ones included.
-    pub take: Option<u64>,
-    /// Subprocesses to use.
-    pub readers: NonZeroUsize,
-    /// How long a reader may take over its next frame before it counts as hung. A reader of a pipe
-    /// may take as long as the pipe's writer.
-    pub timeout: Duration,
-    /// Where to tell what readers do; it has a clock for each of them.
-    pub meters: Arc<Meters>,
-    /// Where to tell what happens.
-    pub events: EventSender,
-    /// Told to stop?
-    pub cancel: CancelToken,
-    /// Does nobody want the records any more? Then they end, as if the input did.
-    pub abandonment: Abandonment,
-}
 
 /// Reader subprocesses that stay alive between reads. Dropping it ends them.
 pub struct Pool {
@@ -51,7 +22,7 @@ pub struct Pool {
     handshake_time: Duration,
     /// Where each slot gets its reads from. It stands before the driver because it must be dropped
     /// first: the driver's drop waits for the slots, which wait for reads.
-    shifts: Vec<flume::Sender<Shift>>,
+    plans: Vec<flume::Sender<ReadPlan>>,
     driver: Option<Driver>,
     /// Pipes that have been read, which is possible only once.
     read_streams: HashSet<PathBuf>,
@@ -61,9 +32,9 @@ impl Pool {
     /// A pool without readers yet: each starts with its first work unit.
     pub fn new() -> Self {
         Self {
-            program: env::var_os(PROGRAM_VARIABLE).map(PathBuf::from),
+            program: None,
             handshake_time: LEAST_HANDSHAKE_TIME,
-            shifts: Vec::new(),
+            plans: Vec::new(),
             driver: None,
             read_streams: HashSet::new(),
         }
@@ -78,7 +49,8 @@ impl Pool {
         }
     }
 
-    /// The same pool with another time that a reader may take to start, at least.
+    /// The same pool with another time that a reader may take to start, at least. Whoever tries readers
+    /// that never start need not wait that long.
     pub fn with_handshake_time(mut self, time: Duration) -> Self {
         self.handshake_time = time;
         self
@@ -93,7 +65,7 @@ impl Pool {
         self.take_streams(&request.inputs)?;
         let (assignments, receiver) = flume::unbounded();
         let abandoned = CancellationToken::new();
-        let shift = Shift {
+        let plan = ReadPlan {
             assignments: receiver,
             policy: request.policy.clone(),
             timeout: request.timeout,
@@ -102,10 +74,10 @@ impl Pool {
             abandoned: abandoned.clone(),
         };
         self.grow(request.readers.get())?;
-        for slot in &self.shifts[..request.readers.get()] {
-            slot.send(shift.clone()).map_err(|_| ReaderError::Lost)?;
+        for slot in &self.plans[..request.readers.get()] {
+            slot.send(plan.clone()).map_err(|_| ReaderError::Lost)?;
         }
-        Ok(Records::new(self, request, assignments, abandoned))
+        Ok(Records::new(request, assignments, abandoned))
     }
 
     /// Makes sure that there are at least `n_readers` slots.
@@ -114,27 +86,27 @@ impl Pool {
             Some(driver) => driver,
             none => none.insert(Driver::start().map_err(ReaderError::Driver)?),
         };
-        for number in self.shifts.len()..n_readers {
+        for number in self.plans.len()..n_readers {
             let program = match &self.program {
                 Some(program) => program.clone(),
                 None => env::current_exe().map_err(ReaderError::Program)?,
             };
-            let (sender, shifts) = flume::unbounded();
+            let (sender, plans) = flume::unbounded();
             driver.add(Slot {
                 number,
                 program,
                 handshake_time: self.handshake_time,
-                shifts,
+                plans,
                 process: None,
             });
-            self.shifts.push(sender);
+            self.plans.push(sender);
         }
         Ok(())
     }
 
     /// Refuses to read a pipe for a second time, when it would be empty.
     fn take_streams(&mut self, inputs: &[Input]) -> Result<(), ReaderError> {
-        for input in inputs.iter().filter(|input| input.identity.is_none()) {
+        for input in inputs.iter().filter(|input| input.is_stream()) {
             if !self.read_streams.insert(input.path.clone()) {
                 return Err(ReaderError::Input(InputError::new(
                     &input.name,

@@ -2,7 +2,7 @@
 
 use super::{
     error::ReaderError,
-    pool::{Pool, ReadRequest},
+    request::ReadRequest,
     slot::{Assignment, Delivery},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     job::ResiduePolicy,
 };
 use flume::RecvTimeoutError;
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, marker::PhantomData, time::Duration};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Frames that wait in a unit's queue at most: those of a whole unit of plain text, so that readers
@@ -27,7 +27,7 @@ const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 /// rest: readers in the middle of a unit are killed, and replaced when they are needed.
 pub struct Records<'a> {
     /// Nobody else may use the readers meanwhile.
-    _pool: &'a mut Pool,
+    readers: PhantomData<&'a mut ()>,
     units: Units,
     inputs: Vec<Input>,
     /// Records that are still wanted.
@@ -71,15 +71,14 @@ struct InputProgress {
     last_id: Option<String>,
 }
 
-impl<'a> Records<'a> {
+impl Records<'_> {
     pub(super) fn new(
-        pool: &'a mut Pool,
         request: ReadRequest,
         assignments: flume::Sender<Assignment>,
         abandoned: CancellationToken,
     ) -> Self {
         let mut records = Self {
-            _pool: pool,
+            readers: PhantomData,
             inputs: request.inputs.clone(),
             n_wanted: request.take.unwrap_or(u64::MAX),
             units: Units::new(request.inputs, Units::UNIT_BYTES),
@@ -255,7 +254,7 @@ impl<'a> Records<'a> {
         let Some(input) = self.inputs.get(self.input.number) else {
             return Ok(());
         };
-        let unchanged = match &input.identity {
+        let unchanged = match input.identity() {
             // A take of nothing reads nothing.
             Some(identity) if self.input.last_id.is_some() => identity.check_path(&input.path),
             _ => Ok(()),

@@ -32,14 +32,14 @@ pub(super) struct Slot {
     /// How long a reader may take to start, at least.
     pub(super) handshake_time: Duration,
     /// The reads that this slot takes part in, one after the other.
-    pub(super) shifts: flume::Receiver<Shift>,
+    pub(super) plans: flume::Receiver<ReadPlan>,
     /// The living reader, if there is one. It starts with the first unit.
     pub(super) process: Option<Process>,
 }
 
 /// What a slot needs to know for one read.
 #[derive(Clone)]
-pub(super) struct Shift {
+pub(super) struct ReadPlan {
     /// The units, shared by all slots of the read.
     pub(super) assignments: flume::Receiver<Assignment>,
     pub(super) policy: RecordPolicy,
@@ -90,19 +90,19 @@ pub(super) enum Delivery {
 impl Slot {
     /// Works until the pool is dropped.
     pub(super) async fn run(mut self) {
-        while let Ok(shift) = self.shifts.recv_async().await {
-            let clock = &shift.meters.readers()[self.number];
+        while let Ok(plan) = self.plans.recv_async().await {
+            let clock = &plan.meters.readers()[self.number];
             clock.switch(Activity::Starved);
-            while let Ok(assignment) = shift.assignments.recv_async().await {
-                if shift.abandoned.is_cancelled() {
+            while let Ok(assignment) = plan.assignments.recv_async().await {
+                if plan.abandoned.is_cancelled() {
                     continue;
                 }
                 clock.switch(Activity::Working);
                 let served = tokio::select! {
                     // A unit that is done is done, even if nobody wants it any more.
                     biased;
-                    () = self.serve(&shift, &assignment) => true,
-                    () = shift.abandoned.cancelled() => false,
+                    () = self.serve(&plan, &assignment) => true,
+                    () = plan.abandoned.cancelled() => false,
                 };
                 if !served {
                     // The reader is in the middle of a unit that nobody wants.
@@ -122,12 +122,12 @@ impl Slot {
     }
 
     /// Has a unit read, with a new reader after each failure.
-    async fn serve(&mut self, shift: &Shift, assignment: &Assignment) {
+    async fn serve(&mut self, plan: &ReadPlan, assignment: &Assignment) {
         let mut n_delivered = 0;
         let mut n_tries = 0;
         let error = loop {
             n_tries += 1;
-            let failure = match self.attempt(shift, assignment, &mut n_delivered).await {
+            let failure = match self.attempt(plan, assignment, &mut n_delivered).await {
                 Ok(()) => return,
                 Err(failure) => failure,
             };
@@ -136,7 +136,7 @@ impl Slot {
                 Failure::Final(error) => break error,
                 Failure::Passing(reason) => reason,
             };
-            shift.events.send(Event::ReaderFailed {
+            plan.events.send(Event::ReaderFailed {
                 reader: self.number,
                 reason: format!(
                     "`{}`, {}: {reason}",
@@ -164,7 +164,7 @@ impl Slot {
     /// Has a unit read once, from its beginning. What an earlier try delivered is dropped.
     async fn attempt(
         &mut self,
-        shift: &Shift,
+        plan: &ReadPlan,
         assignment: &Assignment,
         n_delivered: &mut u64,
     ) -> Result<(), Failure> {
@@ -174,24 +174,24 @@ impl Slot {
                 Process::start(
                     self.number,
                     &self.program,
-                    shift.timeout.max(self.handshake_time),
-                    &shift.events,
+                    plan.timeout.max(self.handshake_time),
+                    &plan.events,
                 )
                 .await?,
             ),
         };
-        process.report_to(&shift.events);
-        let clock = &shift.meters.readers()[self.number];
-        shift.meters.note_reader(self.number, process.pid());
+        process.report_to(&plan.events);
+        let clock = &plan.meters.readers()[self.number];
+        plan.meters.note_reader(self.number, process.pid());
         process
             .send(&Request::Read {
                 number: assignment.number,
                 unit: assignment.unit.clone(),
-                policy: shift.policy.clone(),
+                policy: plan.policy.clone(),
             })
             .await?;
         // Only the writer of a pipe knows when it will write again.
-        let patience = (!assignment.unit.is_stream()).then_some(shift.timeout);
+        let patience = (!assignment.unit.is_stream()).then_some(plan.timeout);
         let mut n_received = 0;
         loop {
             // The clock runs only while this side waits for the reader, so a reader that waits for

@@ -1,6 +1,6 @@
 //! What can go wrong with the files of a report.
 
-use crate::file::FileError;
+use crate::{file::FileError, hint::Hint};
 use ::parquet::errors::ParquetError;
 use std::path::PathBuf;
 
@@ -11,11 +11,7 @@ pub enum ReportError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A file does not hold what this program writes.
-    #[error(
-        "`{}` is no table of a sweep: {message} (give the sweep another name or folder, or begin the \
-         table anew with `resume: false`)",
-        path.display()
-    )]
+    #[error("`{}` is no table of a sweep: {message}", path.display())]
     NotATable {
         /// The file.
         path: PathBuf,
@@ -30,4 +26,17 @@ pub enum ReportError {
         /// What the Parquet writer says.
         error: ParquetError,
     },
+}
+
+impl Hint for ReportError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) => error.hint(),
+            Self::NotATable { .. } => Some(
+                "give the sweep another name or folder, or begin the table anew with `resume: false`"
+                    .to_owned(),
+            ),
+            Self::Parquet { .. } => None,
+        }
+    }
 }

@@ -5,10 +5,11 @@
 
 mod details;
 mod error;
+mod figure;
 mod html;
-mod memory;
 mod page;
 mod record;
+mod run_table;
 mod summary;
 mod svg;
 mod sweep;
@@ -16,8 +17,8 @@ mod table;
 
 pub use details::{LengthHistogram, RejectedRecord, RunDetails};
 pub use error::ReportError;
-pub use memory::{peak_memory_bytes, resident_memory_bytes};
+pub use figure::{Better, FIGURES, Figure, Get, Unit};
 pub use page::{Failure, PageRun, page};
 pub use record::RunReport;
 pub use summary::{GpuSummary, RunSummary};
-pub use sweep::{Better, Row, Sweep};
+pub use sweep::{Row, Sweep};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::{path::PathBuf, sync::Arc};
 
 /// The figures of one call of `embed`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RunSummary {
     /// The model, for people.
     pub model: String,
@@ -85,6 +85,34 @@ pub struct GpuSummary {
 }
 
 impl RunSummary {
+    /// The figures of a run of one sequence that nobody made, which took a second. None is zero that a
+    /// script might divide by, and those of a GPU are there if there would be one.
+    pub fn made_up(is_on_gpu: bool) -> Self {
+        let on_gpu = |figure: f64| is_on_gpu.then_some(figure);
+        Self {
+            records: 1,
+            sequences: 1,
+            residues: 100,
+            tokens: 102,
+            batches: 1,
+            packing_fill: 0.5,
+            seconds: 1.0,
+            encoder_seconds: 0.5,
+            wait_seconds: 0.01,
+            tflops: Some(0.01),
+            mfu: on_gpu(0.5),
+            gpu_utilization: on_gpu(0.5),
+            gpu: is_on_gpu.then_some(GpuSummary {
+                idle_seconds: 0.01,
+                upload_seconds: 0.01,
+                exposed_upload_seconds: 0.001,
+                memory_bytes: 1 << 30,
+            }),
+            peak_memory_bytes: 1 << 26,
+            ..Self::default()
+        }
+    }
+
     /// The share of the time from the first batch to the last during which a GPU had nothing to
     /// compute, from 0 to 1. `None` on the CPU.
     pub fn gpu_idle(&self) -> Option<f64> {

@@ -1,12 +1,16 @@
 //! The script API as a definitions file, for editors and for readers.
 
 use super::{
+    api::comment::option_list,
     constants,
     engine::{self, Setup},
     session::Session,
     source::Sources,
 };
-use crate::cancel::CancelToken;
+use crate::{
+    cancel::CancelToken,
+    job::{EmbedOptions, ModelSpec, SweepPlan},
+};
 use rhai::{Engine, Scope};
 
 /// The text of `scripts/runner.d.rhai`: every function, property and constant, with documentation.
@@ -22,7 +26,19 @@ pub fn definitions() -> String {
         .replace("-> Array;", "-> array;")
         .replace("-> Map;", "-> map;")
         .replace("\n\n\n\n", "\n\n");
+    let text = option_lists().into_iter().fold(text, |text, (call, list)| {
+        text.replace(&format!("/// {{options of `{call}`}}"), &list)
+    });
     format!("{}\n", text.trim_end())
+}
+
+/// The calls that have options, and the lists of these, which stand for `{options of ...}`.
+fn option_lists() -> [(&'static str, String); 3] {
+    [
+        ("embed", option_list(&EmbedOptions::OPTIONS.docs())),
+        ("esm2", option_list(&ModelSpec::OPTIONS.docs())),
+        ("sweep", option_list(&SweepPlan::OPTIONS.docs())),
+    ]
 }
 
 /// An engine that no script runs on.
@@ -42,6 +58,15 @@ fn bare_engine() -> (Engine, Scope<'static>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_are_listed() {
+        let text = definitions();
+        assert!(!text.contains("{options"), "a list is missing");
+        for (call, list) in option_lists() {
+            assert!(text.contains(&list), "{call}");
+        }
+    }
 
     #[test]
     fn examples_compile() {

@@ -2,6 +2,9 @@
 
 use super::{
     api,
+    limits::{
+        MAX_ARRAY_ITEMS, MAX_CALL_LEVELS, MAX_EXPRESSION_DEPTHS, MAX_MAP_ENTRIES, MAX_STRING_BYTES,
+    },
     memory::{Allowance, TooMuchMemory},
     modules::Modules,
     session::Session,
@@ -10,17 +13,6 @@ use super::{
 use crate::{cancel::CancelToken, progress::Console};
 use rhai::{Dynamic, Engine, Module, Scope};
 use std::time::Instant;
-
-/// Script functions may call each other this deep.
-pub(super) const MAX_CALL_LEVELS: usize = 64;
-/// Expressions may be nested this deep, outside and inside of functions.
-const MAX_EXPRESSION_DEPTHS: (usize, usize) = (128, 64);
-/// Bytes of a string, or of all strings in an array or a map.
-pub(super) const MAX_STRING_BYTES: usize = 16 << 20;
-/// Items of an array, those of arrays in it included, and bytes of a blob.
-pub(super) const MAX_ARRAY_ITEMS: usize = 1_000_000;
-/// Entries of a map, or of all maps in an array: those of the rows of a sweep with 10,000 points.
-pub(super) const MAX_MAP_ENTRIES: usize = 500_000;
 
 /// What an engine is built from.
 pub(super) struct Setup {

@@ -1,14 +1,13 @@
 //! The files that a script names, looked at before any of them is opened or written.
 
-use super::host::Record;
 use crate::{
     error::Error,
     fasta,
+    file::destination,
+    host::Recording,
     job::{Dataset, EmbedOptions, Problem, Problems, SweepPlan, check_file_name, rejects_beside},
     monitor,
-    paths::{
-        Claim, PathError, Register, Role, check_in_place, check_ours, check_target, destination,
-    },
+    paths::{Claim, PathError, Register, Role, check_in_place, check_ours, check_writable},
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -175,15 +174,15 @@ impl Files {
     ///
     /// # Errors
     /// It cannot be written, or must not be.
-    pub(super) fn record(&mut self, record: Record, path: &Path) -> Result<(), Error> {
+    pub(super) fn record(&mut self, recording: Recording, path: &Path) -> Result<(), Error> {
         self.certain(check_file(path))?;
-        if record == Record::Metrics {
+        if recording == Recording::Metrics {
             monitor::check_ending(path)?;
         }
-        if [Record::Metrics, Record::Trace].contains(&record) {
+        if [Recording::Metrics, Recording::Trace].contains(&recording) {
             check_in_place(path)?;
         }
-        self.written(Claim::new(record.role(), path), record.role(), path)
+        self.written(Claim::new(recording.role(), path), recording.role(), path)
     }
 
     /// Adds the files of a run: its inputs, its output, and the list of its rejected records.
@@ -244,7 +243,7 @@ impl Files {
     }
 
     fn written(&mut self, claim: Claim, role: Role, path: &Path) -> Result<(), Error> {
-        check_target(path)?;
+        check_writable(path)?;
         self.check(std::slice::from_ref(&claim))?;
         check_ours(role, path)?;
         if [Role::Report, Role::Plot].contains(&role) {
@@ -256,7 +255,7 @@ impl Files {
     /// Refuses an output that cannot be written, or that is there and is not to be replaced.
     fn check_output(&self, output: &Path, rejects: &Path, overwrite: bool) -> Result<(), Error> {
         for path in [output, rejects] {
-            check_target(path).map_err(|error| match error {
+            check_writable(path).map_err(|error| match error {
                 PathError::Plan(mut problems) => {
                     for problem in &mut problems.0 {
                         problem.option = Some("output".to_owned());
@@ -308,17 +307,5 @@ fn check_page(path: &Path) -> Result<(), Problems> {
             )),
         )),
         _ => Ok(()),
-    }
-}
-
-impl Record {
-    /// What a file of this kind is for.
-    pub(super) fn role(self) -> Role {
-        match self {
-            Self::Report => Role::Report,
-            Self::Metrics => Role::Metrics,
-            Self::Trace => Role::Trace,
-            Self::Prometheus => Role::Prometheus,
-        }
     }
 }

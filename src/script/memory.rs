@@ -1,7 +1,7 @@
 //! How much memory a script may take for itself.
 
 use super::session::Session;
-use crate::report::resident_memory_bytes;
+use crate::monitor::resident_memory_bytes;
 use std::{
     cell::Cell,
     time::{Duration, Instant},

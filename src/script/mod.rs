@@ -8,13 +8,11 @@ mod api;
 mod definitions;
 mod diagnostic;
 mod engine;
+mod failure;
 mod files;
-mod host;
-mod live;
+mod limits;
 mod memory;
 mod modules;
-mod rehearsal;
-mod rehearsed;
 mod session;
 mod settings;
 mod source;
@@ -22,13 +20,14 @@ mod source;
 use crate::{
     cancel::{CancelToken, StopReason},
     error::Error,
+    host::{Host, Recording},
     job::Problems,
     paths::Role,
     progress::Console,
 };
-use api::Failure;
 use diagnostic::{Origin, diagnose};
 use engine::Setup;
+use failure::Failure;
 use memory::TooMuchMemory;
 use rhai::{Array, Dynamic, EvalAltResult, Scope};
 use session::Session;
@@ -40,9 +39,6 @@ use std::{
 
 pub use definitions::definitions;
 pub use diagnostic::Diagnostic;
-pub use host::{Host, ModelInfo, Record};
-pub use live::LiveHost;
-pub use rehearsal::{Rehearsal, Seen};
 
 /// A script and what it is run with.
 #[derive(Clone, Debug)]
@@ -109,7 +105,7 @@ struct Ended {
 /// See [`ScriptError`].
 pub fn run(
     script: &Script,
-    records: &[(Record, PathBuf)],
+    recordings: &[(Recording, PathBuf)],
     host: Box<dyn Host>,
     console: Option<Console>,
     cancel: CancelToken,
@@ -117,7 +113,7 @@ pub fn run(
     if !host.is_rehearsal() {
         let session = Session::of_foresight(cancel.clone());
         let deadline = Some(Instant::now() + LONGEST_FORESIGHT);
-        let foreseen = perform(script, records, &session, None, cancel.clone(), deadline);
+        let foreseen = perform(script, recordings, &session, None, cancel.clone(), deadline);
         if let Err(Ended { cause, error }) = foreseen
             && cause.is_some_and(|problems| session.files().is_certain(&problems))
         {
@@ -125,18 +121,18 @@ pub fn run(
         }
     }
     let session = Session::new(host, cancel.clone());
-    perform(script, records, &session, console, cancel, None).map_err(|ended| ended.error)
+    perform(script, recordings, &session, console, cancel, None).map_err(|ended| ended.error)
 }
 
 fn perform(
     script: &Script,
-    records: &[(Record, PathBuf)],
+    recordings: &[(Recording, PathBuf)],
     session: &Session,
     console: Option<Console>,
     cancel: CancelToken,
     deadline: Option<Instant>,
 ) -> Result<Finished, Ended> {
-    begin(script, records, session).map_err(|error| {
+    begin(script, recordings, session).map_err(|error| {
         let diagnostic = Diagnostic::of_error(&error);
         Ended {
             error: ScriptError::Failed(Box::new(diagnostic)),
@@ -209,13 +205,17 @@ fn cause(error: &EvalAltResult) -> Option<Problems> {
 }
 
 /// Makes the script's own file known, and those that its runs are to write about themselves.
-fn begin(script: &Script, records: &[(Record, PathBuf)], session: &Session) -> Result<(), Error> {
+fn begin(
+    script: &Script,
+    recordings: &[(Recording, PathBuf)],
+    session: &Session,
+) -> Result<(), Error> {
     session
         .files()
         .read(Role::Script, Path::new(&script.name))?;
-    for (record, path) in records {
-        session.files().record(*record, path)?;
-        session.host_alone().record(*record, path);
+    for (recording, path) in recordings {
+        session.files().record(*recording, path)?;
+        session.host_alone().record(*recording, path);
     }
     Ok(())
 }

@@ -1,21 +1,17 @@
 //! `import`: modules beside the script, then the ones that ship with the program.
 
 use super::{
-    session::{Session, raise_error},
+    failure::{RhaiResultOf, raise_error},
+    session::Session,
     source::{self, Sources},
 };
-use crate::{
-    job::Problems,
-    paths::{Role, destination},
-};
+use crate::{file::destination, job::Problems, paths::Role};
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 use std::{
     cell::RefCell,
     collections::HashMap,
     path::{Path, PathBuf},
 };
-
-type RhaiResultOf<T> = Result<T, Box<EvalAltResult>>;
 
 /// The modules that ship with the program, by the name to import. They are part of the binary, so
 /// that it can be copied anywhere.

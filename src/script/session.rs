@@ -1,10 +1,16 @@
 //! What the calls of one script share.
 
-use super::{Host, Rehearsal, api::Failure, files::Files};
-use crate::{
-    cancel::CancelToken, error::Error, file::TemporaryFolder, job::Problems, paths::PathError,
+use super::{
+    failure::{RhaiResultOf, raise, raise_error},
+    files::Files,
 };
-use rhai::{Dynamic, EvalAltResult, NativeCallContext};
+use crate::{
+    cancel::CancelToken,
+    error::Error,
+    file::TemporaryFolder,
+    host::{Host, Rehearsal},
+};
+use rhai::NativeCallContext;
 use std::{
     cell::{Cell, OnceCell, RefCell, RefMut},
     path::{Path, PathBuf},
@@ -68,11 +74,11 @@ impl Session {
     ///
     /// # Errors
     /// If the script is called back by a run, which has the host for itself.
-    pub(super) fn host(&self) -> Result<RefMut<'_, Box<dyn Host>>, Box<EvalAltResult>> {
+    pub(super) fn host(&self) -> RhaiResultOf<RefMut<'_, Box<dyn Host>>> {
         self.count_request();
         self.0.host.try_borrow_mut().map_err(|_| {
             raise(
-                "a closure that follows a run can neither load models, start runs nor ask for files"
+                "a closure that follows a run can neither load or unload models, start runs nor ask for files"
                     .to_owned(),
             )
         })
@@ -109,7 +115,7 @@ impl Session {
     ///
     /// # Errors
     /// If the script is to stop, which it then does at once.
-    pub(super) fn sleep(&self, time: Duration) -> Result<(), Box<EvalAltResult>> {
+    pub(super) fn sleep(&self, time: Duration) -> RhaiResultOf<()> {
         let start = Instant::now();
         while !self.0.is_rehearsal
             && let Some(rest) = time.checked_sub(start.elapsed())
@@ -132,7 +138,7 @@ impl Session {
     }
 
     /// `name` in a folder that is removed when the script ends.
-    pub(super) fn temporary_path(&self, name: &str) -> Result<PathBuf, Box<EvalAltResult>> {
+    pub(super) fn temporary_path(&self, name: &str) -> RhaiResultOf<PathBuf> {
         let is_plain = Path::new(name).file_name().is_some_and(|file| file == name);
         if !is_plain {
             return Err(raise(format!(
@@ -141,31 +147,10 @@ impl Session {
             )));
         }
         if self.0.temporary.get().is_none() {
-            let folder = TemporaryFolder::new()
-                .map_err(|error| raise_error(PathError::from(error).into()))?;
+            let folder = TemporaryFolder::new().map_err(|error| raise_error(error.into()))?;
             self.0.temporary.get_or_init(|| folder);
         }
         let folder = self.0.temporary.get().expect("it was made just above");
         Ok(folder.path().join(name))
-    }
-}
-
-/// An error of the script itself, which it can catch.
-pub(super) fn raise(message: String) -> Box<EvalAltResult> {
-    raise_error(Problems::one(message, None).into())
-}
-
-/// An error of the program, which the script can catch unless it is a request to stop.
-pub(super) fn raise_error(error: Error) -> Box<EvalAltResult> {
-    let position = rhai::Position::NONE;
-    match error {
-        // A script that catches errors in a loop must still end when it is told to.
-        Error::Stopped(reason) => {
-            EvalAltResult::ErrorTerminated(Dynamic::from(reason), position).into()
-        }
-        error => {
-            let failure = Dynamic::from(Failure::new(error));
-            EvalAltResult::ErrorRuntime(failure, position).into()
-        }
     }
 }

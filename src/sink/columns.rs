@@ -1,11 +1,11 @@
 //! From rows to Arrow columns.
 
-use super::{EmbeddedBatch, SinkError};
+use super::EmbeddedBatch;
 use arrow_array::{
     ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt32Array,
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 /// The columns of an output.
 pub(super) struct Columns {
@@ -18,15 +18,8 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// The columns for vectors of `hidden_size` components from each of `layers`.
-    ///
-    /// # Errors
-    /// If two columns would have the same name.
-    pub(super) fn new(layers: &[usize], hidden_size: usize) -> Result<Self, SinkError> {
-        let mut seen = BTreeSet::new();
-        if let Some(&twice) = layers.iter().find(|&layer| !seen.insert(layer)) {
-            return Err(SinkError::DuplicateLayer(twice));
-        }
+    /// The columns for vectors of `hidden_size` components from each of `layers`, which differ.
+    pub(super) fn new(layers: &[usize], hidden_size: usize) -> Self {
         let names: Vec<_> = match layers {
             [_] => vec!["embedding".to_owned()],
             _ => layers
@@ -47,12 +40,12 @@ impl Columns {
                 .iter()
                 .map(|name| Field::new(name, vector.clone(), false)),
         );
-        Ok(Self {
+        Self {
             schema: Arc::new(Schema::new(fields)),
             item,
             hidden_size,
             names,
-        })
+        }
     }
 
     pub(super) fn schema(&self) -> SchemaRef {

@@ -1,6 +1,9 @@
 //! What can go wrong with an output.
 
-use crate::file::{FileError, hint};
+use crate::{
+    file::FileError,
+    hint::{Hint, REPORT_IT},
+};
 use ::parquet::errors::ParquetError;
 use std::{
     io,
@@ -10,25 +13,9 @@ use std::{
 /// What can go wrong with an output file.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// The file is there already.
-    #[error("`{}` exists (choose another output, or set `overwrite: true` to replace it)", .0.display())]
-    Exists(PathBuf),
-    /// A folder, a pipe or a device has that name, or the path has no name at all.
-    #[error("`{}` cannot be an output file (end the path with the name of a file)", .0.display())]
-    NotAFile(PathBuf),
-    /// Two columns would have the same name.
-    #[error("layer {0} is asked for twice (name each layer once; -1 is the last layer)")]
-    DuplicateLayer(usize),
-    /// The file system refuses.
-    #[error("cannot {action} `{}`: {error}{}", path.display(), hint(error.kind()))]
-    Io {
-        /// What was to be done, as a verb.
-        action: &'static str,
-        /// The output file or its folder.
-        path: PathBuf,
-        /// What the file system says.
-        error: io::Error,
-    },
+    /// A file cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The Parquet writer refuses.
     #[error("cannot write `{}` as Parquet: {error}", path.display())]
     Parquet {
@@ -88,11 +75,7 @@ pub enum OrderError {
 impl SinkError {
     /// The file system refuses to do something with `path`.
     pub(super) fn io(action: &'static str, path: &Path, error: io::Error) -> Self {
-        Self::Io {
-            action,
-            path: path.to_owned(),
-            error,
-        }
+        FileError::io(action, path, error).into()
     }
 
     /// The Parquet writer fails, very likely because the file system does.
@@ -111,21 +94,22 @@ impl SinkError {
     }
 }
 
-impl From<FileError> for SinkError {
-    fn from(error: FileError) -> Self {
-        match error {
-            FileError::Exists(path) => Self::Exists(path),
-            FileError::NotAFile(path) => Self::NotAFile(path),
-            FileError::Io {
-                action,
-                path,
-                error,
-            } => Self::Io {
-                action,
-                path,
-                error,
-            },
+impl Hint for SinkError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(FileError::Exists(_)) => {
+                Some("choose another output, or set `overwrite: true` to replace it".to_owned())
+            }
+            Self::File(error) => error.hint(),
+            Self::Parquet { .. } => None,
+            Self::Conservation { .. } => Some(REPORT_IT.to_owned()),
         }
+    }
+}
+
+impl Hint for OrderError {
+    fn hint(&self) -> Option<String> {
+        Some(REPORT_IT.to_owned())
     }
 }
 
@@ -135,30 +119,40 @@ mod tests {
 
     #[test]
     fn errors_of_the_file_system_name_the_remedy() {
-        let check = |code: i32, expected: &str| {
+        let check = |code: i32, expected: Option<&str>| {
             let error = ParquetError::from(io::Error::from_raw_os_error(code));
-            let message = SinkError::parquet(Path::new("out/x.parquet"), error).to_string();
+            let error = SinkError::parquet(Path::new("out/x.parquet"), error);
+            let message = error.to_string();
             assert!(
                 message.starts_with("cannot write `out/x.parquet`: "),
                 "{message}"
             );
-            assert!(message.ends_with(expected), "{message}");
+            assert!(
+                message.ends_with(&format!("(os error {code})")),
+                "{message}"
+            );
+            assert_eq!(error.hint().as_deref(), expected);
         };
         check(
             28,
-            "(free some space, or choose an output on another file system)",
+            Some("free some space, or choose an output on another file system"),
         );
         check(
             122,
-            "(free some space, or choose an output on another file system)",
+            Some("free some space, or choose an output on another file system"),
         );
         check(
             27,
-            "(raise the limit on the size of files, `ulimit -f`, or choose an output on another file \
-             system)",
+            Some(
+                "raise the limit on the size of files, `ulimit -f`, or choose an output on another \
+                 file system",
+            ),
         );
-        check(13, "(choose an output in a folder that you may write to)");
-        check(5, "(os error 5)");
+        check(
+            13,
+            Some("choose an output in a folder that you may write to"),
+        );
+        check(5, None);
     }
 
     #[test]

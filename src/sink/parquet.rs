@@ -46,10 +46,9 @@ impl ParquetSink {
     ///
     /// # Errors
     /// - If the output exists and may not be replaced, or is not a file.
-    /// - If a layer is asked for twice.
     /// - If the file system refuses.
     pub fn create(plan: &OutputPlan) -> Result<Self, SinkError> {
-        let columns = Columns::new(&plan.provenance.layers, plan.hidden_size)?;
+        let columns = Columns::new(&plan.provenance.layers, plan.hidden_size);
         let staged = Staged::create(&plan.path, Existing::unless(plan.overwrite))?;
         let properties = properties(&columns, plan);
         let writer = ArrowWriter::try_new(staged.writer()?, columns.schema(), Some(properties))

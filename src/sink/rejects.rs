@@ -3,7 +3,7 @@
 use super::SinkError;
 use crate::{
     fasta::Rejection,
-    file::{Existing, Keep, Staged, check_target},
+    file::{Existing, FileError, Keep, Staged, check_target},
     job::rejects_beside,
 };
 use std::{
@@ -165,7 +165,7 @@ impl Aside {
                 aside: Some(aside),
             });
         }
-        Err(SinkError::Exists(with_suffix(&path, ASIDE)))
+        Err(FileError::Exists(with_suffix(&path, ASIDE)).into())
     }
 
     /// The output that it belonged to is gone, or it never lost its own name.
@@ -288,11 +288,13 @@ mod tests {
         let output = folder.path().join("o.parquet");
         let list = folder.path().join("o.parquet.rejects.tsv");
         // It is taken back if the output fails.
-        publish(&output, Err(SinkError::Exists(output.clone()))).unwrap_err();
+        publish(&output, Err(FileError::Exists(output.clone()).into())).unwrap_err();
         assert!(!list.exists());
         // It is never replaced by accident.
         publish(&output, Ok(())).unwrap();
-        assert!(matches!(publish(&output, Ok(())), Err(SinkError::Exists(path)) if path == list));
+        assert!(
+            matches!(publish(&output, Ok(())), Err(SinkError::File(FileError::Exists(path))) if path == list)
+        );
         // It goes with the output that it belonged to.
         let rejects = Rejects::beside(&output, true).unwrap();
         rejects.publish_with(|| Ok(())).unwrap();
@@ -315,10 +317,10 @@ mod tests {
         let aside = folder.path().join("o.parquet.rejects.tsv.previous");
         fs::write(&aside, "put aside").unwrap();
         // A new list, and none, for an output that fails.
-        again(Err(SinkError::NotAFile(output.clone()))).unwrap_err();
+        again(Err(FileError::NotAFile(output.clone()).into())).unwrap_err();
         let none = Rejects::beside(&output, true).unwrap();
         let failed: Result<((), _), _> =
-            none.publish_with(|| Err(SinkError::NotAFile(output.clone())));
+            none.publish_with(|| Err(FileError::NotAFile(output.clone()).into()));
         failed.unwrap_err();
         assert_eq!(fs::read_to_string(&list).unwrap(), old);
         again(Ok(())).unwrap();

@@ -1,16 +1,17 @@
 //! Which stage is blamed, on a device of given speed, with stages that are slower than they need to
 //! be: nothing here depends on how fast the machine is.
 
-use crate::{DEMO, RUNNER};
+use crate::{
+    RUNNER,
+    run::{context, mock_model, real_pool},
+};
 use flate2::{Compression, write::GzEncoder};
 use runner::{
-    cancel::CancelToken,
     event::{Event, EventSender},
-    job::{Dataset, Delays, DeviceChoice, EmbedOptions, Mock, ModelSpec},
-    meter::{Bottleneck, Metric, Severity, Stage},
-    model::Model,
+    job::{Dataset, Delays, EmbedOptions, EmbedPlan, Mock},
+    meter::{Bottleneck, Metric, Sample, Severity, Stage},
     monitor::Recorder,
-    pipeline::{self, Context, Notice, Unwatched, Watcher},
+    pipeline::{self, Notice, Unwatched, Watcher},
     reader::Pool,
     report::RunSummary,
 };
@@ -103,7 +104,7 @@ impl Case {
         let pool = if self.reader > 0.0 {
             Pool::with_program(throttled(folder, text.len() as f64 / self.reader))
         } else {
-            Pool::with_program(PathBuf::from(RUNNER))
+            real_pool()
         };
         let n_batches = TOKENS / BUDGET as f64;
         let options = EmbedOptions {
@@ -146,7 +147,7 @@ impl Setup {
     /// Readers and a device as fast as they can be.
     fn fast(events: EventSender) -> Self {
         Self {
-            pool: Pool::with_program(PathBuf::from(RUNNER)),
+            pool: real_pool(),
             mock: Mock::default(),
             recorder: Recorder::default(),
             events,
@@ -160,21 +161,12 @@ fn embed(
     watcher: &mut dyn Watcher,
     options: &EmbedOptions,
 ) -> Result<RunSummary, runner::error::Error> {
-    let model = Model::load(&ModelSpec {
-        device: DeviceChoice::Mock,
-        mock: setup.mock,
-        ..ModelSpec::new(DEMO)
-    })?;
-    let mut context = Context {
-        readers: setup.pool,
-        n_runs: 0,
-        so_far: None,
-        recorder: setup.recorder,
-        events: setup.events,
-        cancel: CancelToken::default(),
-    };
+    let model = mock_model(setup.mock);
+    let mut context = context(setup.pool, setup.recorder, setup.events);
     let dataset = Dataset::new(vec![input.to_string_lossy().into_owned()]);
-    pipeline::embed(&mut context, &model, &dataset, options, watcher)
+    let plan = EmbedPlan::new(dataset, options.clone(), model.n_layers())?;
+    let run = pipeline::embed(&mut context, &model, &plan, watcher);
+    run.map_err(|failure| failure.error)
 }
 
 /// Sequences of 20 to 380 residues, [`TOKENS`] together.
@@ -372,6 +364,48 @@ fn spans_of_a_trace_fill_the_time_of_each_stage() {
     }
     let batches = events.iter().filter(|event| event["name"] == "batch");
     assert_eq!(batches.count() as u64, run.batches);
+}
+
+#[test]
+fn samples_count_the_batch_that_is_being_computed() {
+    // A batch takes 80 ms, so that a tenth of a second has the end of one or of two.
+    let tokens_per_sec = BUDGET as f64 / 0.08;
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("proteins.fa");
+    let text: String = fasta().split_inclusive('\n').take(800).collect();
+    fs::write(&input, text).unwrap();
+    let (events, _) = EventSender::channel();
+    let setup = Setup {
+        mock: Mock {
+            tokens_per_sec: Some(tokens_per_sec),
+            ..Mock::default()
+        },
+        ..Setup::fast(events)
+    };
+    let options = EmbedOptions {
+        token_budget: NonZeroUsize::new(BUDGET),
+        monitor_hz: 10.0,
+        ..EmbedOptions::default()
+    };
+    let run = embed(setup, &input, &mut Unwatched, &options).unwrap();
+    let samples = &run.details.timeline;
+    let of = |sample: &Sample, metric| sample.get(metric).unwrap();
+    let sum: f64 = samples
+        .iter()
+        .map(|sample| of(sample, Metric::TokensPerSec) * sample.interval())
+        .sum();
+    assert!((sum - run.tokens as f64).abs() < 1.0, "{sum}");
+    // How fast the device is shows when the first batch is done.
+    let rates: Vec<_> = samples[..samples.len() - 1]
+        .iter()
+        .skip_while(|sample| of(sample, Metric::Batches) == 0.0)
+        .skip(1)
+        .map(|sample| of(sample, Metric::TokensPerSec) / tokens_per_sec)
+        .collect();
+    assert!(rates.len() >= 10, "{rates:?}");
+    // On a busy machine some are of a device that had to wait. Whole batches would make it 0.8 or 1.6.
+    let near = rates.iter().filter(|rate| (*rate - 1.0).abs() < 0.15);
+    assert!(near.count() * 4 >= rates.len() * 3, "{rates:?}");
 }
 
 /// Keeps what it is told, and stops at the first bottleneck.

@@ -6,6 +6,7 @@
 //! - `inputs`: what may be in a FASTA file, row by row of the README's table.
 //! - `readers`: subprocesses that die, hang or lie.
 //! - `embeddings`: the numbers, against HF transformers; on a GPU, too, where there is one.
+//! - `models`: when they are loaded and their memory is given back.
 //! - `pipeline`: the whole job: order, packing, conservation.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
@@ -13,16 +14,22 @@
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `sweeps`: parameter sweeps.
+//! - `docs`: what the documentation says of options and figures.
+//!
+//! `run` is no test: it has what runs in the process of a test need.
 
 mod bottlenecks;
+mod docs;
 mod embeddings;
 mod endings;
 mod floors;
 mod inputs;
+mod models;
 mod parquet;
 mod paths;
 mod pipeline;
 mod readers;
+mod run;
 mod scripts;
 mod sweeps;
 mod watching;

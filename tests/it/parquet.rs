@@ -9,6 +9,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 use runner::{
     batch::Row,
     fasta::Rejection,
+    hint::Hint,
     job::{Dtype, GeluForm, LongSequences, Pooling, RecordPolicy, ResiduePolicy},
     sink::{
         Closing, EmbeddedBatch, NullSink, OutputPlan, ParquetSink, Provenance, Published, Rejects,
@@ -356,7 +357,7 @@ fn nothing_is_replaced_unless_told() {
         .unwrap_err();
     for error in [late, write(&plan, &[batch(0..3, 8)]).unwrap_err()] {
         assert_eq!(
-            error.to_string(),
+            error.in_full(),
             format!(
                 "`{}` exists (choose another output, or set `overwrite: true` to replace it)",
                 path.display()
@@ -376,7 +377,7 @@ fn a_layer_is_written_once() {
     let path = folder.path().join("out.parquet");
     let error = write(&plan(&path, &[6, 0, 6], 8), &[]).unwrap_err();
     assert_eq!(
-        error.to_string(),
+        error.in_full(),
         "layer 6 is asked for twice (name each layer once; -1 is the last layer)"
     );
     assert_eq!(n_files(&folder), 0);

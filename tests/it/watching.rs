@@ -1,7 +1,14 @@
 //! What runs write about themselves, and scripts that follow them, through the program.
 
 use crate::{ROOT, RUNNER};
-use nix::{pty::openpty, sys::stat::Mode, unistd::mkfifo};
+use nix::{
+    pty::openpty,
+    sys::{
+        signal::{Signal, kill},
+        stat::Mode,
+    },
+    unistd::{Pid, mkfifo},
+};
 use runner::meter::{Metric, Throttle};
 use serde_json::Value;
 use std::{
@@ -209,7 +216,7 @@ fn closures_follow_a_run_and_can_stop_it() {
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(
         stdout,
-        "true true true true\nstopped: enough\na closure that follows a run can neither load models, \
+        "true true true true\nstopped: enough\na closure that follows a run can neither load or unload models, \
          start runs nor ask for files\n",
         "{stderr}"
     );
@@ -343,6 +350,82 @@ fn a_trace_that_begins_anew_is_whole() {
         [2].into(),
         "the second run, by its number in the script"
     );
+}
+
+/// The batches that a trace shows, which must be whole.
+fn traced_batches(folder: &TempDir) -> usize {
+    let trace = fs::read(folder.path().join("t.json")).unwrap();
+    let events: Vec<Value> = serde_json::from_slice(&trace).unwrap();
+    events.iter().filter(|e| e["name"] == "batch").count()
+}
+
+#[test]
+fn a_trace_is_whole_however_a_job_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let stopped = job(
+        "options.on_sample = |sample| if sample.batches > 3 { throw \"enough\"; };
+        embed(model, proteins, options);",
+    );
+    let output = exec(&folder, &["-q", "--trace", "t.json"], &stopped);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(traced_batches(&folder) > 3);
+
+    let endless = job("metrics(\"m.jsonl\"); options.metrics_every = 1;
+        loop { embed(model, proteins, options); }");
+    let mut command = command(&folder, &["-q", "--trace", "t.json"], &endless);
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let n_lines = || {
+        let text = fs::read_to_string(folder.path().join("m.jsonl"));
+        text.map_or(0, |text| text.lines().count())
+    };
+    while n_lines() < 30 {
+        assert!(child.try_wait().unwrap().is_none(), "it still runs");
+        thread::sleep(Duration::from_millis(10));
+    }
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(75));
+    // A line for each batch, and all of both is there.
+    assert_eq!(traced_batches(&folder), n_lines());
+}
+
+#[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever looks at the tests should know"
+)]
+fn a_full_disk_costs_measurements_and_not_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("disk")).unwrap();
+    let script = job(
+        "let model = esm2(ROOT + \"/examples/models/esm2_t6_2M_demo\", #{ device: \"mock\" });
+        options.metrics_every = 1; options.output = \"out.parquet\";
+        for n in 0..20 { options.overwrite = n > 0; embed(model, proteins, options); }",
+    );
+    let mount = "mount -t tmpfs -o size=64k tmpfs disk || exit; echo mounted
+        exec \"$0\" exec --json job.rhai --trace disk/t.json --metrics disk/m.jsonl";
+    fs::write(folder.path().join("job.rhai"), script).unwrap();
+    let done = Command::new("unshare")
+        .args(["-m", "sh", "-c", mount, RUNNER])
+        .current_dir(folder.path())
+        .output();
+    let done = match done {
+        Ok(done) if done.stdout.starts_with(b"mounted") => done,
+        _ => {
+            println!("skipped: only root can mount a small disk, and not everywhere");
+            return;
+        }
+    };
+    let stderr = text(&done.stderr);
+    assert_eq!(done.status.code(), Some(7), "{stderr}");
+    assert!(folder.path().join("out.parquet").exists());
+    let mut files: Vec<_> = stderr
+        .lines()
+        .filter_map(|line| line.split_once("write measurements to `"))
+        .filter(|(_, rest)| rest.contains("the run goes on without this file"))
+        .filter_map(|(_, rest)| Some(rest.split_once('`')?.0))
+        .collect();
+    files.sort_unstable();
+    assert_eq!(files, ["disk/m.jsonl", "disk/t.json"], "{stderr}");
 }
 
 /// Log lines without what differs from run to run.

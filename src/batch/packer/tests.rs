@@ -1,7 +1,7 @@
 //! What holds for every input: nothing lost, nothing over budget, nothing too far from its place.
 
 use super::*;
-use crate::batch::{Row, encode};
+use crate::{alphabet::encode, batch::Row, hint::Hint};
 use proptest::prelude::*;
 
 /// Residues of every kind, so that tokens of different records differ.
@@ -31,7 +31,7 @@ fn pack(token_budget: usize, lengths: &[usize]) -> Vec<PackedBatch> {
         batches.extend(packer.push(record).unwrap());
     }
     batches.extend(packer.finish());
-    assert_eq!(packer.n_waiting(), 0);
+    assert_eq!(packer.waiting.len(), 0);
     batches
 }
 
@@ -63,7 +63,7 @@ fn protein_lengths(n: usize) -> Vec<usize> {
 /// Budgets from tiny to larger than a window of records, and lengths that fit them.
 fn budget_and_lengths() -> impl Strategy<Value = (usize, Vec<usize>)> {
     (3usize..400).prop_flat_map(|token_budget| {
-        let any_length = 0..=token_budget - N_FRAME_TOKENS;
+        let any_length = 0..=token_budget - N_SPECIAL_TOKENS;
         let short = 0..=(token_budget / 20);
         let length = prop_oneof![any_length, short];
         (Just(token_budget), prop::collection::vec(length, 0..600))
@@ -158,9 +158,9 @@ fn windows_of_short_records_are_small() {
     let mut most_waiting = 0;
     for index in 0..200_000 {
         packer.push(record(index, 0)).unwrap();
-        most_waiting = most_waiting.max(packer.n_waiting());
+        most_waiting = most_waiting.max(packer.waiting.len());
     }
-    assert_eq!(most_waiting, 2 * 32_768 / N_FRAME_TOKENS - 1);
+    assert_eq!(most_waiting, 2 * 32_768 / N_SPECIAL_TOKENS - 1);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn what_waited_long_enough_leaves() {
     let mut n_batches_before = 0;
     for index in 1.. {
         let batches = packer
-            .push(record(index, token_budget - N_FRAME_TOKENS))
+            .push(record(index, token_budget - N_SPECIAL_TOKENS))
             .unwrap();
         if batches.iter().any(|batch| batch.rows[0].index == 0) {
             break;
@@ -189,9 +189,9 @@ fn a_record_over_budget_is_refused_with_the_remedy() {
     packer.push(record(0, 98)).unwrap();
     let error = packer.push(record(1, 99)).unwrap_err();
     let expected = "record 2 (`p1`) needs 101 tokens, two more than its residues, and token_budget \
-                    is 100 (raise token_budget to 101 or more, or embed only the first residues \
+                    is 100 (raise `token_budget` to 101 or more, or embed only the first residues \
                     with `long_sequences(\"truncate\", 98)`)";
-    assert_eq!(error.to_string(), expected);
+    assert_eq!(error.in_full(), expected);
     // The record was not taken in: the next one gets its index.
     packer.push(record(2, 1)).unwrap();
     let indices = |batch: &PackedBatch| batch.rows.iter().map(|row| row.index).collect::<Vec<_>>();

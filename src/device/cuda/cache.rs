@@ -4,7 +4,10 @@
 //! and file belong to this user, who alone may write to them, and the content's hash is keyed with
 //! what the content was made from.
 
-use crate::file::{self, FileError, Keep};
+use crate::{
+    file::{self, FileError, Keep},
+    hint::Hint,
+};
 use nix::{fcntl::OFlag, unistd::Uid};
 use std::{
     env,
@@ -70,7 +73,7 @@ impl Cache {
         }
         let content = make()?;
         if let Err(error) = write(&path, &key, &content) {
-            tracing::info!("{error}");
+            tracing::info!("{}", error.in_full());
         }
         Ok(content)
     }

@@ -1,6 +1,6 @@
 //! A GPU, opened once for the life of the process.
 
-use super::{Doing, probe::Found};
+use super::{Doing, found::Found};
 use crate::device::DeviceError;
 use cubecl::{
     cuda::{CudaDevice, CudaRuntime},

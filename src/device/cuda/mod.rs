@@ -4,6 +4,7 @@ mod cache;
 mod download;
 mod enqueue;
 mod event;
+mod found;
 mod gpu;
 mod memory;
 mod probe;

@@ -1,6 +1,7 @@
 //! What a folder holds before, while and after a file is written.
 
 use super::*;
+use crate::hint::Hint;
 use std::{fs, os::unix::fs::symlink};
 
 fn names(folder: &Path) -> Vec<String> {
@@ -95,7 +96,7 @@ fn what_cannot_be_a_file_is_refused() {
     fs::write(folder.path().join("file"), "").unwrap();
     let check = |target: &str, expect: &str| {
         let error = replace(&folder.path().join(target), b"", Keep::Briefly).unwrap_err();
-        assert!(error.to_string().contains(expect), "{error}");
+        assert!(error.in_full().contains(expect), "{error}");
     };
     check("", "cannot be written as a file");
     check("..", "cannot be written as a file");

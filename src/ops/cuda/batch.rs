@@ -4,9 +4,12 @@ use super::{
     super::StagerOptions,
     attention::{Tile, Variant},
 };
-use crate::device::{
-    DeviceError,
-    cuda::{Gpu, Upload, UploadRing},
+use crate::{
+    alphabet::{PAD, SHORTEST_SEQUENCE},
+    device::{
+        DeviceError,
+        cuda::{Gpu, Upload, UploadRing},
+    },
 };
 use burn::tensor::DType;
 use std::sync::Arc;
@@ -33,12 +36,8 @@ pub(in super::super) struct Stager {
     variant: Arc<Variant>,
 }
 
-/// `<pad>`, which fills the rows behind the last sequence.
-const PADDING: i32 = 1;
 /// Work lists are read 16 bytes at a time.
 const ALIGNMENT: usize = 16;
-/// The fewest tokens of a sequence: BOS, a residue, EOS.
-const SHORTEST: usize = 3;
 
 impl Stager {
     /// For batches in `dtype`, with heads of dimension `head_dim`, on the GPU with this ordinal.
@@ -55,7 +54,7 @@ impl Stager {
         let gpu = Gpu::opened(ordinal);
         let variant = Variant::choose(gpu, dtype, head_dim)?;
         let least_rows = variant.rows().min().expect("every variant has a kernel");
-        let most_sequences = token_budget / SHORTEST + 1;
+        let most_sequences = token_budget / SHORTEST_SEQUENCE + 1;
         let most_tiles = token_budget / least_rows + most_sequences;
         let n_bytes = 4 * padded(token_budget)
             + 4 * (most_sequences + 1)
@@ -82,7 +81,7 @@ impl Stager {
         let cu_seqlens_offset = 4 * n_rows;
         let tiles_offset = (cu_seqlens_offset + 4 * cu_seqlens.len()).next_multiple_of(ALIGNMENT);
         let upload = self.ring.upload(|slot| {
-            let padding = std::iter::repeat_n(&PADDING, n_rows - input_ids.len());
+            let padding = std::iter::repeat_n(&PAD, n_rows - input_ids.len());
             write(slot, 0, input_ids.iter().chain(padding));
             write(slot, cu_seqlens_offset, cu_seqlens);
             write(slot, tiles_offset, tiles.as_flattened())

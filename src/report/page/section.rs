@@ -4,14 +4,15 @@ use super::{
     PageRun, Verdict, lengths,
     stages::StageRow,
     timeline,
-    words::{duration, percent, sentence},
+    words::{duration, sentence},
 };
 use crate::{
+    job::Thresholds,
     meter::Stage,
     report::{
-        RunDetails, RunSummary,
+        FIGURES, Figure as RunFigure, RunDetails, RunSummary, Unit,
         svg::Figure,
-        table::{counted, cut, flops, grouped, rate},
+        table::{counted, cut, grouped},
     },
 };
 use serde::Serialize;
@@ -45,7 +46,7 @@ pub(super) struct Section {
 struct Figures {
     lead: String,
     remarks: Vec<String>,
-    tiles: Vec<Pair>,
+    tiles: Vec<Tile>,
     /// So many tiles a line make two lines of equal length.
     tiles_a_line: usize,
     timeline: Vec<Figure>,
@@ -62,6 +63,13 @@ struct Figures {
 #[derive(Serialize)]
 struct Pair {
     name: &'static str,
+    value: String,
+}
+
+/// A figure that is shown large.
+#[derive(Serialize)]
+struct Tile {
+    name: String,
     value: String,
 }
 
@@ -140,25 +148,18 @@ impl Figures {
 }
 
 /// The figures that tell most.
-fn tiles(run: &RunSummary) -> Vec<Pair> {
-    let tile = |name: &'static str, value: Option<String>| value.map(|value| Pair { name, value });
-    let tiles = [
-        tile("tokens/s", Some(rate(run.tokens_per_sec()))),
-        tile("sequences/s", Some(rate(run.sequences_per_sec()))),
-        tile("GPU idle", run.gpu_idle().map(percent)),
-        tile("GPU utilisation", run.gpu_utilization.map(percent)),
-        tile("MFU", run.mfu.map(percent)),
-        run.tflops
-            .map(flops)
-            .map(|(value, name)| Pair { name, value }),
-        tile("packing fill", Some(percent(run.packing_fill))),
-        tile("wall time", Some(duration(run.seconds))),
-        tile("records read", Some(grouped(run.records))),
-        tile("embedded", Some(grouped(run.sequences))),
-        tile("rejected", Some(grouped(run.rejected))),
-        tile("truncated", Some(grouped(run.truncated))),
-    ];
-    tiles.into_iter().flatten().collect()
+fn tiles(run: &RunSummary) -> Vec<Tile> {
+    let tile = |figure: &RunFigure| {
+        let name = figure.tile?;
+        let (value, unit) = figure.shown(run)?;
+        let value = match figure.unit {
+            Unit::Seconds => duration(figure.number(run)?),
+            _ => value,
+        };
+        let name = name.replace("{unit}", unit);
+        Some(Tile { name, value })
+    };
+    FIGURES.iter().filter_map(tile).collect()
 }
 
 fn settings(details: &RunDetails) -> Vec<Pair> {
@@ -169,9 +170,10 @@ fn settings(details: &RunDetails) -> Vec<Pair> {
 }
 
 fn thresholds(details: &RunDetails) -> Vec<Pair> {
-    let values = details.thresholds.values();
-    let pairs = values.map(|(name, value)| Pair::new(name, &value.to_string()));
-    pairs.into()
+    let settings = Thresholds::OPTIONS.settings(&details.thresholds);
+    settings
+        .map(|(name, value)| Pair::new(name, &value))
+        .collect()
 }
 
 /// What else a reader needs to do the same again.

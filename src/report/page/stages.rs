@@ -25,7 +25,7 @@ pub(super) fn figure(samples: &[Sample]) -> Option<Figure> {
     let rows: Vec<Band> = Stage::ALL
         .iter()
         .map(|&stage| {
-            let (working, starved, blocked) = metrics(stage);
+            let [working, starved, blocked] = Metric::shares_of(stage);
             let share = |metrics: &[Metric], sample: &Sample| -> Option<f64> {
                 metrics.iter().map(|metric| sample.get(*metric)).sum()
             };
@@ -73,18 +73,6 @@ fn title(stage: Stage) -> &'static str {
         Stage::Encoding => "Encoding",
         Stage::Collecting => "Collecting",
         Stage::Writing => "Writing",
-    }
-}
-
-/// The shares of a stage's time: it works, waits for input, waits for room.
-fn metrics(stage: Stage) -> (Metric, Metric, Metric) {
-    use Metric::*;
-    match stage {
-        Stage::Reading => (ReadingWorking, ReadingStarved, ReadingBlocked),
-        Stage::Packing => (PackingWorking, PackingStarved, PackingBlocked),
-        Stage::Encoding => (EncodingWorking, EncodingStarved, EncodingBlocked),
-        Stage::Collecting => (CollectingWorking, CollectingStarved, CollectingBlocked),
-        Stage::Writing => (WritingWorking, WritingStarved, WritingBlocked),
     }
 }
 

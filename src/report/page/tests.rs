@@ -73,7 +73,6 @@ fn summary(has_gpu: bool, details: RunDetails) -> RunSummary {
         records: 12_345,
         sequences: 12_342,
         rejected: 3,
-        truncated: 0,
         residues: 400_000,
         tokens: 402_000,
         batches: 100,
@@ -87,10 +86,8 @@ fn summary(has_gpu: bool, details: RunDetails) -> RunSummary {
             exposed_upload_seconds: 0.1,
             memory_bytes: 1_000_000,
         }),
-        reader_restarts: 0,
         peak_memory_bytes: 123_400_000,
         output: Some(PathBuf::from("out/a.parquet")),
-        rejects: None,
         bottleneck: Some(Bottleneck {
             stage: Stage::Reading,
             severity: Severity::Mild,
@@ -101,6 +98,7 @@ fn summary(has_gpu: bool, details: RunDetails) -> RunSummary {
         mfu: has_gpu.then_some(0.518),
         gpu_utilization: has_gpu.then_some(0.9),
         details: Arc::new(details),
+        ..RunSummary::default()
     }
 }
 

@@ -19,11 +19,6 @@ pub(super) fn sentence(text: &str, most_chars: usize) -> String {
     text
 }
 
-/// A share as a percentage with a decimal.
-pub(super) fn percent(share: f64) -> String {
-    format!("{:.1}%", share * 100.0)
-}
-
 /// A share as a whole percentage.
 pub(super) fn percent_round(share: f64) -> String {
     format!("{:.0}%", share * 100.0)

@@ -16,7 +16,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use super::ReportError;
+use super::{Better, ReportError};
 use crate::{
     file::{self, FileError, Keep},
     job::{OptionMap, OutputFormat, Problems, SweepPlan},
@@ -26,7 +26,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use figure::Better;
 pub use row::Row;
 
 /// The points of a sweep so far.

@@ -44,7 +44,7 @@ impl Row {
             repeat,
             n_ok: runs.len(),
             error,
-            figures: FIGURES.iter().map(|figure| figure.mean(runs)).collect(),
+            figures: (FIGURES.iter().map(|figure| figure::mean(figure, runs))).collect(),
             speed_sd: sample_sd(&speeds),
         }
     }

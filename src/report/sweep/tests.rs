@@ -2,25 +2,18 @@
 
 use super::{Better, Row, Sweep, row::value_of};
 use crate::{
+    hint::Hint,
     job::{OptionMap, SweepPlan},
     report::RunSummary,
 };
-use std::{fs, num::NonZeroUsize, path::Path, sync::Arc};
+use std::{fs, num::NonZeroUsize, path::Path};
 
 /// A run of 1,000 tokens that took `seconds`.
 pub(super) fn summary(seconds: f64) -> RunSummary {
     RunSummary {
-        model: "esm2_t6".to_owned(),
-        device: "mock".to_owned(),
-        dtype: "f32".to_owned(),
-        hidden_size: 16,
-        readers: 2,
-        prefetch: 4,
-        token_budget: 4096,
         records: 10,
         sequences: 9,
         rejected: 1,
-        truncated: 0,
         residues: 982,
         tokens: 1_000,
         batches: 1,
@@ -29,15 +22,8 @@ pub(super) fn summary(seconds: f64) -> RunSummary {
         encoder_seconds: seconds / 2.0,
         wait_seconds: seconds / 4.0,
         tflops: Some(1.0),
-        mfu: None,
-        gpu_utilization: None,
-        gpu: None,
-        reader_restarts: 0,
         peak_memory_bytes: 1 << 20,
-        output: None,
-        rejects: None,
-        bottleneck: None,
-        details: Arc::default(),
+        ..RunSummary::default()
     }
 }
 
@@ -259,7 +245,7 @@ fn saving_goes_by_the_ending() {
     check("a.parquet", b"PAR1");
     for name in ["a.txt", "csv", "a.csv.gz"] {
         let problems = Sweep::check_ending(Path::new(name)).unwrap_err();
-        assert!(problems.to_string().contains("end it with `.csv`"));
+        assert!(problems.in_full().contains("end it with `.csv`"));
     }
 }
 

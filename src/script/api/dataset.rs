@@ -1,9 +1,11 @@
 //! `fasta(...)` and the rules that records go through.
 
-use super::RhaiResultOf;
 use crate::{
     job::{Dataset, LongSequences, Problems},
-    script::session::{Session, raise_error},
+    script::{
+        failure::{RhaiResultOf, raise_error},
+        session::Session,
+    },
 };
 use rhai::{Array, INT, plugin::*};
 

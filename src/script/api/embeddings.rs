@@ -1,11 +1,13 @@
 //! `embeddings(...)`: Parquet files read back.
 
-use super::RhaiResultOf;
 use crate::{
     embeddings::Embeddings as Table,
     error::Error,
     paths::Role,
-    script::session::{Session, raise, raise_error},
+    script::{
+        failure::{RhaiResultOf, raise, raise_error},
+        session::Session,
+    },
 };
 use rhai::{Array, FLOAT, INT, Map, plugin::*};
 use std::{path::Path, rc::Rc};

@@ -1,42 +1,7 @@
 //! The error that a script catches when the program fails.
 
-use crate::{
-    error::{Error, exit_code},
-    monitor::MonitorError,
-};
+use crate::{hint::Hint, script::failure::Failure};
 use rhai::plugin::*;
-use std::rc::Rc;
-
-/// An error of the program inside a script. It keeps its exit code through `try`, `catch` and
-/// `throw`.
-#[derive(Clone)]
-pub(in crate::script) struct Failure(Rc<Error>);
-
-impl Failure {
-    pub(in crate::script) fn new(error: Error) -> Self {
-        Self(Rc::new(error))
-    }
-
-    pub(in crate::script) fn error(&self) -> &Error {
-        &self.0
-    }
-
-    fn kind(&self) -> &'static str {
-        match *self.0 {
-            ref bug if bug.exit_code() == exit_code::BUG => "bug",
-            Error::Reader(_) => "reader",
-            Error::Sink(_) | Error::Report(_) => "output",
-            Error::Monitor(MonitorError::File(_)) => "output",
-            ref other => match other.exit_code() {
-                exit_code::SCRIPT => "plan",
-                exit_code::INPUT => "input",
-                exit_code::MODEL => "model",
-                exit_code::DEVICE => "device",
-                _ => "bug",
-            },
-        }
-    }
-}
 
 #[export_module]
 pub(super) mod failure_api {
@@ -57,7 +22,7 @@ pub(super) mod failure_api {
     /// ```
     #[rhai_fn(get = "message", pure)]
     pub fn message(error: &mut Error) -> String {
-        error.error().to_string()
+        error.error().in_full()
     }
 
     /// Returns what kind of thing went wrong: `plan` (the script's options), `input`, `reader`,
@@ -80,12 +45,12 @@ pub(super) mod failure_api {
     /// Returns the message of the error.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(error: &mut Error) -> String {
-        error.error().to_string()
+        error.error().in_full()
     }
 
     /// Returns whether two errors say the same.
     #[rhai_fn(name = "==", pure)]
     pub fn equals(a: &mut Error, b: Error) -> bool {
-        a.error().to_string() == b.error().to_string()
+        a.error().in_full() == b.error().in_full()
     }
 }

@@ -1,25 +1,23 @@
 //! What scripts can say: one file a station.
 
 mod bottleneck;
+mod closures;
+pub(super) mod comment;
 mod dataset;
 mod embeddings;
 mod failure;
+mod figures;
 mod model;
 mod pause;
 mod place;
-mod record;
+mod recording;
 mod run;
+mod string;
 mod sweep;
-mod text;
 mod value;
 mod watching;
 
-use rhai::{Engine, EvalAltResult, exported_module};
-
-pub(super) use failure::Failure;
-
-/// The result of a function that a script can call. The name is one that Rhai's definitions know.
-type RhaiResultOf<T> = Result<T, Box<EvalAltResult>>;
+use rhai::{Engine, exported_module};
 
 /// The names of the types that scripts handle.
 pub(super) const TYPES: [&str; 7] = [
@@ -35,17 +33,19 @@ pub(super) const TYPES: [&str; 7] = [
 /// Registers everything. What is registered last comes first in the definitions, which are read in
 /// flow order.
 pub(super) fn register(engine: &mut Engine) {
+    let mut run = exported_module!(run::run_api);
+    figures::add_getters(&mut run);
     engine
-        .register_global_module(exported_module!(text::text_api).into())
+        .register_global_module(exported_module!(string::string_api).into())
         .register_global_module(exported_module!(failure::failure_api).into())
-        .register_global_module(exported_module!(record::record_api).into())
+        .register_global_module(exported_module!(recording::recording_api).into())
         .register_global_module(exported_module!(pause::pause_api).into())
         .register_global_module(exported_module!(place::place_api).into())
         .register_global_module(exported_module!(sweep::sweep_api).into())
         .register_global_module(exported_module!(embeddings::embeddings_api).into())
         .register_global_module(exported_module!(bottleneck::bottleneck_api).into())
         .register_global_module(exported_module!(watching::watching_api).into())
-        .register_global_module(exported_module!(run::run_api).into())
+        .register_global_module(run.into())
         .register_global_module(exported_module!(model::model_api).into())
         .register_global_module(exported_module!(dataset::dataset_api).into());
 }

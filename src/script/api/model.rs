@@ -1,24 +1,30 @@
 //! `esm2(...)`.
 
-use super::{RhaiResultOf, value::option_map};
+use super::value::option_map;
 use crate::{
     error::Error,
+    host::{ModelHandle, ModelInfo, model_files},
     job::{ModelSpec, OptionMap},
-    model::Model,
     script::{
-        host::ModelInfo,
-        session::{Session, raise_error},
+        failure::{RhaiResultOf, raise_error},
+        session::Session,
     },
     text::printable,
 };
 use rhai::{INT, Map, plugin::*};
-use std::rc::Rc;
 
 /// A model in a script.
 #[derive(Clone, PartialEq)]
-pub(super) struct ScriptModel {
-    pub(super) spec: Rc<ModelSpec>,
-    pub(super) info: Rc<ModelInfo>,
+pub(super) struct ScriptModel(ModelHandle);
+
+impl ScriptModel {
+    pub(super) fn handle(&self) -> &ModelHandle {
+        &self.0
+    }
+
+    pub(super) fn info(&self) -> &ModelInfo {
+        self.0.info()
+    }
 }
 
 fn load(
@@ -30,15 +36,11 @@ fn load(
         ModelSpec::from_map(source, options).map_err(|problems| raise_error(problems.into()))?;
     let session = Session::of(context);
     let mut host = session.host()?;
-    let mut load = || -> Result<ModelInfo, Error> {
-        session.files().model(&Model::files(&spec)?)?;
+    let mut load = || -> Result<ModelHandle, Error> {
+        session.files().model(&model_files(&spec)?)?;
         host.load(&spec)
     };
-    let info = load().map_err(raise_error)?;
-    Ok(ScriptModel {
-        spec: Rc::new(spec),
-        info: Rc::new(info),
-    })
+    load().map(ScriptModel).map_err(raise_error)
 }
 
 #[export_module]
@@ -50,7 +52,8 @@ pub(super) mod model_api {
     /// Loads an ESM-2 model. `source` is a folder with `config.json` and `model.safetensors`, or an id
     /// of the Hugging Face Hub whose files its own tools have fetched.
     /// The number format and the device are chosen by what the machine has. Loading the same model
-    /// again returns the loaded one.
+    /// again returns the loaded one. A model that no variable holds any more gives its memory back when
+    /// another one is loaded or used; see also `unload`.
     ///
     /// # Example
     ///
@@ -64,16 +67,7 @@ pub(super) mod model_api {
 
     /// Loads an ESM-2 model. Options:
     ///
-    /// * `dtype`: `"bf16"`, `"f16"` or `"f32"`; a GPU computes in `"bf16"` unless told otherwise, the
-    ///   CPU in `"f32"` only
-    /// * `device`: `"auto"`, the first GPU that works, else the CPU; `"cpu"`; `"cuda"`, `"cuda:1"` or a
-    ///   UUID as `nvidia-smi -L` writes it; or `"mock"`, which hashes sequences instead of embedding
-    ///   them and serves to measure everything around the model
-    /// * `gelu`: `"auto"`, or `"exact"` for the erf form of GELU in half precision too; there the tanh
-    ///   form is faster, and differs from it by less than rounding does
-    /// * `mock`: how the mock device behaves, a map with some of `tokens_per_sec` (as fast as it can),
-    ///   `jitter`, by how much the time of a batch varies, from 0 to 1 (0), `seed` (0), and
-    ///   `memory_tokens`, the tokens of the largest batch that it has memory for (no limit)
+    /// {options of `esm2`}
     ///
     /// # Example
     ///
@@ -90,28 +84,49 @@ pub(super) mod model_api {
         load(&context, source, options)
     }
 
+    /// Gives the memory of the model back, on a GPU to the driver. Whatever holds the same model is meant;
+    /// `embed` loads it again. A model that is not loaded is left as it is.
+    ///
+    /// A loop over models needs no `unload` where it makes them in its body: what it leaves behind goes
+    /// before the next one is loaded.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let model = esm2("models/esm2_t33_650M_UR50D");
+    /// embed(model, fasta("proteins.fa"), #{ output: "650M.parquet" });
+    /// model.unload();
+    /// model = esm2("models/esm2_t36_3B_UR50D");
+    /// ```
+    #[rhai_fn(volatile, pure, return_raw)]
+    pub fn unload(context: NativeCallContext, model: &mut Model) -> RhaiResultOf<()> {
+        let session = Session::of(&context);
+        session.host()?.unload(model.handle());
+        Ok(())
+    }
+
     /// Returns the model's name: that of its folder.
     #[rhai_fn(get = "name", pure)]
     pub fn name(model: &mut Model) -> String {
-        model.info.name.clone()
+        model.info().name.clone()
     }
 
     /// Returns where the model runs.
     #[rhai_fn(get = "device", pure)]
     pub fn device(model: &mut Model) -> String {
-        model.info.device.clone()
+        model.info().device.clone()
     }
 
     /// Returns the number format of weights and activations.
     #[rhai_fn(get = "dtype", pure)]
     pub fn dtype(model: &mut Model) -> String {
-        model.info.dtype.clone()
+        model.info().dtype.clone()
     }
 
     /// Returns the number of components of an embedding.
     #[rhai_fn(get = "hidden_size", pure)]
     pub fn hidden_size(model: &mut Model) -> INT {
-        model.info.hidden_size as INT
+        model.info().hidden_size as INT
     }
 
     /// Returns the number of transformer layers.
@@ -124,19 +139,19 @@ pub(super) mod model_api {
     /// ```
     #[rhai_fn(get = "layers", pure)]
     pub fn layers(model: &mut Model) -> INT {
-        model.info.n_layers as INT
+        model.info().n_layers as INT
     }
 
     /// Returns the number of weights.
     #[rhai_fn(get = "parameters", pure)]
     pub fn parameters(model: &mut Model) -> INT {
-        model.info.n_parameters as INT
+        model.info().n_parameters as INT
     }
 
     /// Returns the model's name, number format and device.
     #[rhai_fn(name = "to_string", pure)]
     pub fn to_text(model: &mut Model) -> String {
-        let info = &model.info;
+        let info = model.info();
         let text = format!("{}, {} on {}", info.name, info.dtype, info.device);
         printable(&text).into_owned()
     }
@@ -144,7 +159,7 @@ pub(super) mod model_api {
     /// Returns everything that is known about the model.
     #[rhai_fn(name = "to_debug", pure)]
     pub fn to_debug(model: &mut Model) -> String {
-        format!("{:?}", model.info)
+        format!("{:?}", model.info())
     }
 
     /// Returns whether two values are the same loaded model.

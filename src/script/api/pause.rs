@@ -1,7 +1,6 @@
 //! `sleep(...)`, from which a script can be woken to end.
 
-use super::RhaiResultOf;
-use crate::script::session::Session;
+use crate::script::{failure::RhaiResultOf, session::Session};
 use rhai::{FLOAT, INT, plugin::*};
 use std::time::Duration;
 

@@ -1,7 +1,6 @@
 //! Where a script may put things.
 
-use super::RhaiResultOf;
-use crate::script::session::Session;
+use crate::script::{failure::RhaiResultOf, session::Session};
 use rhai::plugin::*;
 
 #[export_module]

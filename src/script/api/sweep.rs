@@ -1,7 +1,6 @@
 //! `sweep(...)`: a loop over parameters, as a table that is kept.
 
 use super::{
-    Failure, RhaiResultOf,
     run::ScriptRun as Run,
     value::{option_map, script_value},
 };
@@ -10,7 +9,10 @@ use crate::{
     job::{OptionMap, Problems, SweepPlan},
     paths::Role,
     report::{Better, ReportError, Row, RunSummary, Sweep as Table},
-    script::session::{Session, raise_error},
+    script::{
+        failure::{Failure, RhaiResultOf, message, raise_error},
+        session::Session,
+    },
     text::printable,
 };
 use rhai::{Array, FnPtr, INT, Map, plugin::*};
@@ -177,28 +179,6 @@ impl ScriptSweep {
     }
 }
 
-/// What an error says, never nothing.
-pub(super) fn message(error: &EvalAltResult) -> String {
-    let text = match error.unwrap_inner() {
-        EvalAltResult::ErrorRuntime(thrown, _) => thrown_message(thrown),
-        other => other.to_string(),
-    };
-    match text.trim() {
-        "" => "an error without a message".to_owned(),
-        text => text.to_owned(),
-    }
-}
-
-fn thrown_message(thrown: &Dynamic) -> String {
-    if let Some(failure) = thrown.read_lock::<Failure>() {
-        return failure.error().to_string();
-    }
-    let message = thrown
-        .read_lock::<Map>()
-        .and_then(|map| map.get("message").map(ToString::to_string));
-    message.unwrap_or_else(|| thrown.to_string())
-}
-
 /// A row as scripts see it: `params`, and beside them all figures.
 fn row_map(row: &Row) -> Map {
     let number = |value: Option<f64>| value.map_or(Dynamic::UNIT, Dynamic::from_float);
@@ -244,13 +224,7 @@ pub(super) mod sweep_api {
 
     /// Returns a table for the points of a parameter sweep, still without points. Options:
     ///
-    /// * `repeat`: how often a point is measured (1); with more than one, speeds have a deviation
-    /// * `warmup`: runs of a point before those that count (0)
-    /// * `folder`: where the table is saved as each point ends, as `<name>.csv` and `<name>.parquet`;
-    ///   without one, nothing is saved by itself
-    /// * `resume`: skip points that the file in `folder` has, without an error and measured as often
-    ///   (`true`); `false` begins the file anew. Points are told apart by their parameters alone:
-    ///   give a sweep of another model or dataset another name
+    /// {options of `sweep`}
     ///
     /// # Example
     ///

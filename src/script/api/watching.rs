@@ -1,122 +1,10 @@
-//! Closures that follow a run, and what a run measured.
+//! What a run measured.
 
 use super::{
-    Failure, bottleneck::ScriptBottleneck as Bottleneck, run::ScriptRun as Run, sweep::message,
+    bottleneck::ScriptBottleneck as Bottleneck, closures::sample_map, run::ScriptRun as Run,
 };
-use crate::{
-    error::Error,
-    job::Problems,
-    meter::{Metric, Sample, Stage, StageTime, Throttle, Unit},
-    pipeline::{Notice, Watcher},
-    script::session::raise_error,
-};
-use rhai::{Array, FnPtr, INT, Map, plugin::*};
-use std::ops::ControlFlow;
-
-/// The closures of a script that follow a run.
-pub(super) struct Closures<'a, 'b> {
-    context: &'a NativeCallContext<'b>,
-    on_sample: Option<FnPtr>,
-    on_bottleneck: Option<FnPtr>,
-    /// Under `runner check` they are tried out with figures that nobody measured.
-    is_rehearsal: bool,
-    /// What one of them threw, which ends the run.
-    thrown: Option<Box<EvalAltResult>>,
-}
-
-impl<'a, 'b> Closures<'a, 'b> {
-    /// Takes the closures out of the options of a run.
-    pub(super) fn take(
-        context: &'a NativeCallContext<'b>,
-        options: &mut Map,
-        is_rehearsal: bool,
-    ) -> Self {
-        let mut take = |name: &str| {
-            let closure = options.get(name)?.clone().try_cast::<FnPtr>()?;
-            options.remove(name);
-            Some(closure)
-        };
-        Self {
-            context,
-            on_sample: take("on_sample"),
-            on_bottleneck: take("on_bottleneck"),
-            is_rehearsal,
-            thrown: None,
-        }
-    }
-
-    /// The error of a run that they followed, as the script sees it.
-    pub(super) fn raise(self, error: Error) -> Box<EvalAltResult> {
-        match (error, self.thrown) {
-            (Error::StoppedByScript(_), Some(thrown)) => thrown,
-            (error, _) => raise_error(error),
-        }
-    }
-}
-
-impl Watcher for Closures<'_, '_> {
-    fn notice(&mut self, notice: Notice) -> ControlFlow<String> {
-        let (option, closure, value) = match notice {
-            Notice::Sample(sample) => ("on_sample", &self.on_sample, sample_map(&sample).into()),
-            Notice::Bottleneck(found) => {
-                let found = Dynamic::from(Bottleneck::new(found));
-                ("on_bottleneck", &self.on_bottleneck, found)
-            }
-        };
-        let Some(closure) = closure else {
-            return ControlFlow::Continue(());
-        };
-        match closure.call_within_context::<Dynamic>(self.context, (value,)) {
-            Ok(_) => ControlFlow::Continue(()),
-            Err(error) if self.is_rehearsal && is_on_purpose(&error) => ControlFlow::Continue(()),
-            Err(error) => {
-                let error = explained(error, option, closure);
-                let reason = message(&error);
-                self.thrown = Some(error);
-                ControlFlow::Break(reason)
-            }
-        }
-    }
-}
-
-/// Whether a script threw an error itself, because of the figures that it saw.
-fn is_on_purpose(error: &EvalAltResult) -> bool {
-    let is_own = |thrown: &Dynamic| thrown.read_lock::<Failure>().is_none();
-    matches!(error.unwrap_inner(), EvalAltResult::ErrorRuntime(thrown, _) if is_own(thrown))
-}
-
-/// An error of a closure. To the engine, one with the wrong number of parameters is a function that is not
-/// there, under a name that nobody wrote.
-fn explained(error: Box<EvalAltResult>, option: &str, closure: &FnPtr) -> Box<EvalAltResult> {
-    let is_missing = matches!(
-        error.unwrap_inner(),
-        EvalAltResult::ErrorFunctionNotFound(name, _) if name.starts_with(closure.fn_name())
-    );
-    if !is_missing {
-        return error;
-    }
-    let mut problems = Problems::default();
-    problems.add_option(
-        option,
-        format!("`{option}` must be a closure with one parameter"),
-        Some("write it like |it| print(it)".to_owned()),
-    );
-    raise_error(problems.into())
-}
-
-/// A sample as scripts see it: what was not measured is `()`.
-fn sample_map(sample: &Sample) -> Map {
-    let value = |metric: Metric| match sample.get(metric) {
-        None => Dynamic::UNIT,
-        Some(value) if metric.unit() == Unit::Count => Dynamic::from_int(value.round() as INT),
-        Some(value) => Dynamic::from_float(value),
-    };
-    let mut map: Map = Metric::all()
-        .map(|metric| (metric.name().into(), value(metric)))
-        .collect();
-    map.insert(Throttle::NAME.into(), sample.throttle.to_string().into());
-    map
-}
+use crate::meter::{Stage, StageTime};
+use rhai::{Array, Map, plugin::*};
 
 #[export_module]
 pub(super) mod watching_api {
@@ -134,26 +22,6 @@ pub(super) mod watching_api {
     pub fn bottleneck(run: &mut Run) -> Dynamic {
         let found = run.summary().bottleneck.clone();
         found.map_or(Dynamic::UNIT, |found| Dynamic::from(Bottleneck::new(found)))
-    }
-
-    /// Returns the useful TFLOP per second while the encoder computed; padding counts for nothing.
-    #[rhai_fn(get = "tflops", pure)]
-    pub fn tflops(run: &mut Run) -> Dynamic {
-        number(run.summary().tflops)
-    }
-
-    /// Returns the same as a share of what the GPU could do at most in the number format, from 0 to 1,
-    /// or `()` where that is not known (model FLOP utilisation).
-    #[rhai_fn(get = "mfu", pure)]
-    pub fn mfu(run: &mut Run) -> Dynamic {
-        number(run.summary().mfu)
-    }
-
-    /// Returns the share of the time during which any kernel ran on the GPU, from 0 to 1, as NVML
-    /// measured it, or `()` without NVML and for runs of a second or two.
-    #[rhai_fn(get = "gpu_utilization", pure)]
-    pub fn gpu_utilization(run: &mut Run) -> Dynamic {
-        number(run.summary().gpu_utilization)
     }
 
     /// Returns where the time of each stage went: a map with `reading`, `packing`, `encoding`,
@@ -194,8 +62,4 @@ pub(super) mod watching_api {
         let samples = run.summary().details.timeline.iter();
         samples.map(|sample| sample_map(sample).into()).collect()
     }
-}
-
-fn number(value: Option<f64>) -> Dynamic {
-    value.map_or(Dynamic::UNIT, Dynamic::from_float)
 }

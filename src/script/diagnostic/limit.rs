@@ -1,7 +1,7 @@
 //! What a script may not exceed, in words: what it did, and what to do instead.
 
 use crate::script::{
-    engine::{MAX_ARRAY_ITEMS, MAX_CALL_LEVELS, MAX_MAP_ENTRIES, MAX_STRING_BYTES},
+    limits::{MAX_ARRAY_ITEMS, MAX_CALL_LEVELS, MAX_MAP_ENTRIES, MAX_STRING_BYTES},
     memory::MOST_BYTES,
 };
 

@@ -4,7 +4,9 @@
 //! with the lines at fault, a caret and a hint. *Owns*: the wording of script errors. *Never*:
 //! prints.
 
+mod call;
 mod explain;
+mod finding;
 mod habit;
 mod limit;
 mod locate;
@@ -12,6 +14,7 @@ mod render;
 mod signature;
 
 use crate::error::{Error, exit_code};
+use finding::Finding;
 use std::{ops::Range, rc::Rc};
 
 pub(super) use explain::{Origin, diagnose};
@@ -55,9 +58,25 @@ impl Diagnostic {
 
     /// An error of the program that no script called forth.
     pub fn of_error(error: &Error) -> Self {
+        let finding = Finding::of_error(error);
         Self {
-            exit_code: error.exit_code(),
-            ..Self::without_place(error.to_string(), None)
+            message: finding.message,
+            exit_code: finding.exit_code,
+            places: Vec::new(),
+            hints: finding.hints,
         }
+    }
+
+    /// An error that no part of the script or of a station has, with its own exit code.
+    pub fn of_the_program(message: String, hint: Option<String>, exit_code: u8) -> Self {
+        Self {
+            exit_code,
+            ..Self::without_place(message, hint)
+        }
+    }
+
+    /// How to mend it, in one line, if there is something to say.
+    pub fn hint(&self) -> Option<String> {
+        (!self.hints.is_empty()).then(|| self.hints.join("; "))
     }
 }

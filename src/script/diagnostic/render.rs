@@ -43,6 +43,15 @@ impl Diagnostic {
         } else {
             Renderer::plain()
         };
-        renderer.term_width(WIDTH_COLUMNS).render(&report)
+        let renderer = renderer.term_width(WIDTH_COLUMNS);
+        if self.places.is_empty() {
+            // Without a text between them the lines stand one below the other.
+            let lines: Vec<_> = report
+                .chunks(1)
+                .map(|group| renderer.render(group))
+                .collect();
+            return lines.join("\n");
+        }
+        renderer.render(&report)
     }
 }

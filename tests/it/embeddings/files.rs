@@ -2,6 +2,7 @@
 
 use super::common::project;
 use runner::{
+    hint::Hint,
     job::{DeviceChoice, ModelSpec},
     model::{Model, ModelError},
 };
@@ -106,7 +107,7 @@ fn on_cpu(folder: &Path) -> ModelSpec {
 pub fn check_refused(folder: &Path, parts: &[&str]) {
     let loaded = load(folder).err().expect("the model must be refused");
     let checked = Model::check(&on_cpu(folder)).expect_err("the model must be refused");
-    for message in [loaded.to_string(), checked.to_string()] {
+    for message in [loaded.in_full(), checked.in_full()] {
         for part in parts {
             assert!(message.contains(part), "`{message}` does not say `{part}`");
         }

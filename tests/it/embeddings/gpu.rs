@@ -9,7 +9,7 @@ use super::{
     real,
 };
 use runner::{
-    device::DeviceError,
+    device::{DeviceError, choose, free_bytes},
     job::{DeviceChoice, Dtype, Gelu, ModelSpec, Pooling},
     model::{Computed, Model, ModelError, StagerOptions},
 };
@@ -256,6 +256,31 @@ fn a_batch_without_room_is_an_error_and_not_the_end() {
         .expect("there is room for this");
     let sequences = golden_sequences(GOLDEN_MODELS[4]);
     assert_eq!(embed(&model, &sequences), embed(&model, &sequences));
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn the_memory_of_a_model_goes_back_to_the_driver() {
+    const MB: u64 = 1_000_000;
+    let gpu = choose(&DeviceChoice::Cuda(0)).expect("a GPU");
+    let free = || free_bytes(&gpu).expect("the driver says so");
+    let mut left = None;
+    // Kernels that were loaded in the first round stay.
+    for _ in 0..2 {
+        for dtype in [Dtype::F32, Dtype::Bf16, Dtype::F16] {
+            let model = load(GOLDEN_MODELS[4], dtype);
+            model.warm_up(1 << 17, &[1]).expect("there is room");
+            let loaded = free();
+            model.unload();
+            assert!(
+                free() > loaded + 50 * MB,
+                "{dtype:?}: {loaded} B, then {}",
+                free()
+            );
+        }
+        let before = *left.get_or_insert_with(free);
+        assert!(free() + 32 * MB > before, "{before} B, then {}", free());
+    }
 }
 
 #[test]

@@ -1,22 +1,15 @@
 //! Whole runs on a GPU whose memory of batches is overwritten as soon as it may be.
 
 use super::common::{GOLDEN_MODELS, load_on};
+use crate::run::{context, real_pool};
 use runner::{
-    cancel::CancelToken,
     embeddings::Embeddings,
     event::EventSender,
-    job::{Dataset, DeviceChoice, Dtype, EmbedOptions},
+    job::{Dataset, DeviceChoice, Dtype, EmbedOptions, EmbedPlan},
     monitor::Recorder,
-    pipeline::{self, Context, Unwatched},
-    reader::{PROGRAM_VARIABLE, Pool},
+    pipeline::{self, Unwatched},
 };
-use std::{env, fmt::Write, fs, num::NonZeroUsize, path::PathBuf};
-
-/// The program that readers are started from; a bundle for another machine names its own.
-fn program() -> PathBuf {
-    let named = env::var_os(PROGRAM_VARIABLE);
-    named.map_or_else(|| env!("CARGO_BIN_EXE_runner").into(), PathBuf::from)
-}
+use std::{fmt::Write, fs, num::NonZeroUsize};
 
 #[test]
 #[ignore = "needs a GPU"]
@@ -32,14 +25,8 @@ fn a_run_reads_no_batch_too_early_or_late() {
     fs::write(&input, text).expect("the input");
     let dataset = Dataset::new(vec![input.to_string_lossy().into_owned()]);
     let model = load_on(GOLDEN_MODELS[4], DeviceChoice::Cuda(0), Dtype::Bf16);
-    let mut context = Context {
-        readers: Pool::with_program(program()),
-        n_runs: 0,
-        so_far: None,
-        recorder: Recorder::default(),
-        events: EventSender::channel().0,
-        cancel: CancelToken::default(),
-    };
+    let (events, _) = EventSender::channel();
+    let mut context = context(real_pool(), Recorder::default(), events);
     let mut embed = |poison: bool, overlap: bool| {
         let output = folder.path().join(format!("{poison}_{overlap}.parquet"));
         let options = EmbedOptions {
@@ -49,8 +36,8 @@ fn a_run_reads_no_batch_too_early_or_late() {
             overlap,
             ..EmbedOptions::default()
         };
-        pipeline::embed(&mut context, &model, &dataset, &options, &mut Unwatched)
-            .expect("the run ends well");
+        let plan = EmbedPlan::new(dataset.clone(), options, model.n_layers()).unwrap();
+        pipeline::embed(&mut context, &model, &plan, &mut Unwatched).expect("the run ends well");
         let embeddings = Embeddings::read(&output).expect("its output");
         assert_eq!(embeddings.len(), 3_000);
         (0..embeddings.len())

@@ -2,7 +2,10 @@
 
 mod place;
 
-use crate::{DEMO, RUNNER};
+use crate::{
+    DEMO, RUNNER,
+    run::{context, mock_model, real_pool},
+};
 use nix::{
     sys::{
         signal::{Signal, kill},
@@ -12,13 +15,10 @@ use nix::{
 };
 use place::{Place, wait_until};
 use runner::{
-    cancel::CancelToken,
     event::EventSender,
-    job::{Dataset, DeviceChoice, EmbedOptions, Mock, ModelSpec},
-    model::Model,
+    job::{Dataset, EmbedOptions, EmbedPlan, Mock},
     monitor::Recorder,
-    pipeline::{self, Context, Notice, Watcher},
-    reader::Pool,
+    pipeline::{self, Notice, Watcher},
 };
 use serde_json::Value;
 use std::{
@@ -27,7 +27,6 @@ use std::{
     num::NonZeroUsize,
     ops::ControlFlow,
     panic::{self, AssertUnwindSafe},
-    path::PathBuf,
     process::Child,
     thread,
     time::{Duration, Instant},
@@ -344,24 +343,12 @@ impl Watcher for Panicking {
 #[test]
 fn a_panic_in_the_middle_of_a_run_ends_all_of_it() {
     let place = Place::new();
-    let model = Model::load(&ModelSpec {
-        device: DeviceChoice::Mock,
-        mock: Mock {
-            tokens_per_sec: Some(20_000.0),
-            ..Mock::default()
-        },
-        ..ModelSpec::new(DEMO)
-    })
-    .unwrap();
+    let model = mock_model(Mock {
+        tokens_per_sec: Some(20_000.0),
+        ..Mock::default()
+    });
     let (events, _) = EventSender::channel();
-    let mut context = Context {
-        readers: Pool::with_program(PathBuf::from(RUNNER)),
-        n_runs: 0,
-        so_far: None,
-        recorder: Recorder::default(),
-        events,
-        cancel: CancelToken::default(),
-    };
+    let mut context = context(real_pool(), Recorder::default(), events);
     let dataset = Dataset::new(vec![place.path("in.fa").to_string_lossy().into_owned()]);
     let options = EmbedOptions {
         output: Some(place.path("out.parquet")),
@@ -369,9 +356,10 @@ fn a_panic_in_the_middle_of_a_run_ends_all_of_it() {
         monitor_hz: 10.0,
         ..EmbedOptions::default()
     };
+    let plan = EmbedPlan::new(dataset, options, model.n_layers()).unwrap();
     let start = Instant::now();
     let ended = panic::catch_unwind(AssertUnwindSafe(|| {
-        pipeline::embed(&mut context, &model, &dataset, &options, &mut Panicking)
+        pipeline::embed(&mut context, &model, &plan, &mut Panicking)
     }));
     assert!(ended.is_err(), "the panic comes through");
     assert!(

@@ -1,6 +1,7 @@
 //! What a reader may cost.
 
-use super::fixture::{Fixture, LONG, real_pool, warning};
+use super::fixture::{Fixture, LONG, warning};
+use crate::run::real_pool;
 use runner::{
     event::{Event, EventSender},
     fasta::Outcome,

@@ -1,7 +1,8 @@
 //! Readers that die, hang, lie or see a GPU. They are the real program, behind wrappers that misbehave.
 
-use super::fixture::{CUT, Fixture, LONG, await_end, is_running, real_pool};
+use super::fixture::{CUT, Fixture, LONG, await_end, is_running};
 use crate::RUNNER;
+use crate::run::real_pool;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,

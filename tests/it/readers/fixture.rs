@@ -1,10 +1,12 @@
 //! A FASTA file and the readers that read it.
 
 use crate::RUNNER;
+use crate::run::real_pool;
 use runner::{
     cancel::{Abandonment, CancelToken},
     event::{Event, EventSender},
     fasta::{Outcome, resolve},
+    hint::Hint,
     job::{LongSequences, RecordPolicy, ResiduePolicy},
     meter::{Meters, QueueMeters, StageClock},
     reader::{Pool, ReadRequest, ReaderError},
@@ -93,6 +95,7 @@ impl Fixture {
             meters: Arc::new(Meters::new(
                 Instant::now(),
                 readers,
+                1,
                 QueueMeters::default(),
                 |_, _| StageClock::default(),
             )),
@@ -144,7 +147,7 @@ impl Fixture {
     pub fn check_failure(&self, script: &str, parts: &[&str]) {
         let mut pool = Pool::with_program(self.wrapper(script)).with_handshake_time(SHORT);
         let reading = self.read(&mut pool, 2, SHORT);
-        let message = reading.result.unwrap_err().to_string();
+        let message = reading.result.unwrap_err().in_full();
         for part in parts {
             assert!(message.contains(part), "`{part}` in: {message}");
         }
@@ -156,10 +159,6 @@ impl Fixture {
 pub const CUT: &str = "\"$REAL\" \"$@\" | stdbuf -o0 head -c 700000";
 pub const LONG: Duration = Duration::from_secs(60);
 pub const SHORT: Duration = Duration::from_secs(1);
-
-pub fn real_pool() -> Pool {
-    Pool::with_program(PathBuf::from(RUNNER))
-}
 
 pub fn failure(event: &Event) -> Option<String> {
     match event {

@@ -8,8 +8,9 @@ mod bounds;
 mod failures;
 mod fixture;
 
+use crate::run::real_pool;
 use fixture::{
-    CUT, Fixture, LONG, SHORT, await_end, bytes_read, failure, is_running, pids, real_pool, warning,
+    CUT, Fixture, LONG, SHORT, await_end, bytes_read, failure, is_running, pids, warning,
 };
 use runner::{
     cancel::StopReason,

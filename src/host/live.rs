@@ -1,0 +1,105 @@
+//! The host that really works.
+
+use super::{Host, ModelHandle, Recording, Watcher, models::Models};
+use crate::{
+    error::Error,
+    hint::Hint,
+    job::{EmbedPlan, ModelSpec},
+    paths::check_ours,
+    pipeline::{self, Context},
+    report::{Failure, RunReport, RunSummary},
+};
+use std::path::{Path, PathBuf};
+
+/// Loads models and runs the pipeline. Readers live until the script ends.
+pub struct LiveHost {
+    context: Context,
+    models: Models,
+    report: RunReport,
+    /// Files that the next run begins, the latest of each kind.
+    to_begin: Vec<(Recording, PathBuf)>,
+}
+
+impl LiveHost {
+    /// A host whose runs share `context`, for a script of this name.
+    pub fn new(context: Context, script: &str) -> Self {
+        Self {
+            models: Models::new(context.events.clone()),
+            context,
+            report: RunReport::new(script),
+            to_begin: Vec::new(),
+        }
+    }
+
+    /// Begins the files that the script asked for since the last run.
+    fn begin_recordings(&mut self) -> Result<(), Error> {
+        let recorder = &self.context.recorder;
+        for (recording, path) in &self.to_begin {
+            // Another program may have put a file there since the script asked for it.
+            check_ours(recording.role(), path)?;
+            match recording {
+                Recording::Report => self.report.write_to(path)?,
+                Recording::Metrics => recorder.record_metrics(path)?,
+                Recording::Trace => recorder.record_trace(path)?,
+                Recording::Prometheus => recorder.record_prometheus(path)?,
+            }
+        }
+        self.to_begin.clear();
+        Ok(())
+    }
+}
+
+impl Host for LiveHost {
+    fn load(&mut self, spec: &ModelSpec) -> Result<ModelHandle, Error> {
+        self.models.load(spec)
+    }
+
+    fn unload(&mut self, model: &ModelHandle) {
+        self.models.unload(model);
+    }
+
+    fn embed(
+        &mut self,
+        model: &ModelHandle,
+        plan: &EmbedPlan,
+        watcher: &mut dyn Watcher,
+    ) -> Result<RunSummary, Error> {
+        self.begin_recordings()?;
+        let model = self.models.get(model)?;
+        let result = pipeline::embed(&mut self.context, model, plan, watcher);
+        let title = format!(
+            "{} with {}",
+            plan.dataset().sources.join(", "),
+            model.name()
+        );
+        let outcome = match &result {
+            Ok(summary) => Ok(summary.clone()),
+            Err(failure) => Err(Failure {
+                error: failure.error.in_full(),
+                so_far: failure.so_far.clone(),
+            }),
+        };
+        // A run that went well stays one, also where its report cannot be written.
+        if let Err(error) = self.report.add(title, outcome) {
+            self.context.events.warn(error.in_full());
+        }
+        result.map_err(|failure| failure.error)
+    }
+
+    fn record(&mut self, recording: Recording, path: &Path) {
+        self.to_begin.retain(|(other, _)| *other != recording);
+        self.to_begin.push((recording, path.to_owned()));
+    }
+
+    fn is_rehearsal(&self) -> bool {
+        false
+    }
+}
+
+impl Drop for LiveHost {
+    fn drop(&mut self) {
+        if let Err(error) = self.context.recorder.finish() {
+            self.context.events.warn(error.in_full());
+        }
+    }
+}

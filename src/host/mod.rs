@@ -1,0 +1,57 @@
+//! What scripts ask for, done: models loaded, shared and unloaded, and runs, really or as a rehearsal.
+//!
+//! *Input*: models, datasets and options as plain data. *Output*: models to embed with, and the figures of
+//! runs. *Owns*: the models of a script and when their memory is given back, the files that runs write
+//! about themselves, rehearsals. *Never*: knows the script language.
+
+mod handle;
+mod live;
+mod models;
+mod recording;
+mod rehearsal;
+mod rehearsed;
+
+pub use crate::pipeline::{Notice, Watcher};
+pub use handle::{ModelHandle, ModelInfo};
+pub use live::LiveHost;
+pub use models::model_files;
+pub use recording::Recording;
+pub use rehearsal::{Rehearsal, Seen};
+
+use crate::{
+    error::Error,
+    job::{EmbedPlan, ModelSpec},
+    report::RunSummary,
+};
+use std::path::Path;
+
+/// Does what a script says: really ([`LiveHost`]), or as a rehearsal ([`Rehearsal`]).
+pub trait Host {
+    /// Makes the model ready. The same spec twice is one model.
+    ///
+    /// # Errors
+    /// The model or its device cannot be used.
+    fn load(&mut self, spec: &ModelSpec) -> Result<ModelHandle, Error>;
+
+    /// Gives the memory of the model back. When it is used again, it is loaded again. One that is not
+    /// loaded is left as it is.
+    fn unload(&mut self, model: &ModelHandle);
+
+    /// Does what `plan` says with `model`. `watcher` is told what happens.
+    ///
+    /// # Errors
+    /// Whatever ends a run.
+    fn embed(
+        &mut self,
+        model: &ModelHandle,
+        plan: &EmbedPlan,
+        watcher: &mut dyn Watcher,
+    ) -> Result<RunSummary, Error>;
+
+    /// Has runs write something about themselves to `path`, from the next one on. Nothing is opened
+    /// before that run, of which the register of paths then knows all files.
+    fn record(&mut self, recording: Recording, path: &Path);
+
+    /// Whether this is a rehearsal: outputs are not written and cannot be read back.
+    fn is_rehearsal(&self) -> bool;
+}

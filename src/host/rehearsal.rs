@@ -1,0 +1,102 @@
+//! The host behind `runner check`: everything but the work.
+
+use super::{Host, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed};
+use crate::{
+    error::Error,
+    fasta,
+    job::{DeviceChoice, Dtype, EmbedPlan, ModelSpec},
+    model::{Config, Model},
+    report::RunSummary,
+};
+use std::{cell::RefCell, collections::BTreeSet, ops::ControlFlow, path::Path, rc::Rc};
+
+/// Finds inputs, reads configs and checks options; opens no device and writes nothing. Its runs
+/// report a single record that nobody read.
+pub struct Rehearsal {
+    seen: Rc<RefCell<Seen>>,
+}
+
+/// What a rehearsal came across.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Models, by the name in the script.
+    pub models: BTreeSet<String>,
+    /// Input files that exist.
+    pub n_inputs: usize,
+    /// Calls of `embed`.
+    pub n_runs: usize,
+}
+
+impl Rehearsal {
+    /// A rehearsal, and what it will have come across when the script has ended.
+    pub fn new() -> (Self, Rc<RefCell<Seen>>) {
+        let seen = Rc::<RefCell<Seen>>::default();
+        (Self { seen: seen.clone() }, seen)
+    }
+}
+
+impl Host for Rehearsal {
+    fn load(&mut self, spec: &ModelSpec) -> Result<ModelHandle, Error> {
+        let config = Model::check(spec)?;
+        self.seen.borrow_mut().models.insert(spec.source.clone());
+        Ok(ModelHandle::new(spec, info(spec, &config)))
+    }
+
+    fn unload(&mut self, _model: &ModelHandle) {}
+
+    fn embed(
+        &mut self,
+        model: &ModelHandle,
+        plan: &EmbedPlan,
+        watcher: &mut dyn Watcher,
+    ) -> Result<RunSummary, Error> {
+        let inputs = fasta::resolve(&plan.dataset().sources)?;
+        let mut seen = self.seen.borrow_mut();
+        seen.n_inputs += inputs.len();
+        seen.n_runs += 1;
+        let summary = rehearsed::summary(model.info().clone(), is_on_gpu(model.spec()), plan);
+        let sample = summary.details.timeline.first().cloned();
+        let notices = [
+            sample.map(Box::new).map(Notice::Sample),
+            summary.bottleneck.clone().map(Notice::Bottleneck),
+        ];
+        for notice in notices.into_iter().flatten() {
+            if let ControlFlow::Break(reason) = watcher.notice(notice) {
+                return Err(Error::StoppedByScript(reason));
+            }
+        }
+        Ok(summary)
+    }
+
+    fn record(&mut self, _recording: Recording, _path: &Path) {}
+
+    fn is_rehearsal(&self) -> bool {
+        true
+    }
+}
+
+/// A model as it would be, had it been loaded.
+fn info(spec: &ModelSpec, config: &Config) -> ModelInfo {
+    let dtype = spec.dtype.unwrap_or(match is_on_gpu(spec) {
+        true => Dtype::Bf16,
+        false => Dtype::F32,
+    });
+    ModelInfo {
+        name: spec.source.clone(),
+        device: spec.device.to_string(),
+        dtype: dtype.name().to_owned(),
+        hidden_size: config.hidden_size,
+        n_layers: config.n_layers,
+        n_parameters: Model::n_parameters_of(config),
+    }
+}
+
+/// Whether a model would run on a GPU. No device is opened to find out: where the device is chosen by
+/// itself, the driver's file has to do.
+fn is_on_gpu(spec: &ModelSpec) -> bool {
+    match spec.device {
+        DeviceChoice::Cuda(_) | DeviceChoice::Uuid(_) => true,
+        DeviceChoice::Auto => Path::new("/dev/nvidia0").exists(),
+        DeviceChoice::Cpu | DeviceChoice::Mock => false,
+    }
+}

@@ -1,0 +1,62 @@
+//! What is known at the end of a run.
+
+use super::{
+    growth,
+    sampling_thread::SamplingThread,
+    shared::Shared,
+    verdict::{fill_remark, judge},
+};
+use crate::meter::{Bottleneck, Reading, Sample};
+
+/// What is known at the end of a run.
+#[derive(Debug)]
+pub struct Findings {
+    /// What held the run back, if there were enough batches to tell.
+    pub bottleneck: Option<Bottleneck>,
+    /// All meters when the last stage had ended.
+    pub reading: Reading,
+    /// What was measured, in intervals of equal length but for the last.
+    pub timeline: Vec<Sample>,
+    /// NVML's mean utilisation of all GPUs while batches were computed, from 0 to 1.
+    pub gpu_utilization: Option<f64>,
+    /// Joules that all GPUs took from when NVML was there, which is soon after the beginning, to the end.
+    /// Nothing where a GPU does not count them, or where nothing is sampled.
+    pub energy_joules: Option<f64>,
+    /// Useful FLOP over what the devices' peaks would have done while they computed, from 0 to 1.
+    pub mfu: Option<f64>,
+    /// What else is worth knowing; one sentence each, without a final dot.
+    pub remarks: Vec<String>,
+}
+
+impl Findings {
+    /// What the meters say at the end, and what the sampling thread leaves, if there was one.
+    pub(super) fn new(shared: &Shared, reading: Reading, sampling: Option<SamplingThread>) -> Self {
+        let Shared { facts, began, .. } = shared;
+        let sampling = sampling.as_ref();
+        let utilization = sampling.and_then(SamplingThread::mean_utilization);
+        let timeline = sampling.map_or_else(Vec::new, |sampling| sampling.timeline.samples());
+        let counts = reading.counts;
+        let fill = counts.tokens as f64 / (counts.batches * facts.token_budget as u64) as f64;
+        let span = began.get().map(|began| reading.since(began));
+        let computing = reading.lanes.iter();
+        let computing = computing.map(|lane| lane.counts.compute_seconds);
+        Self {
+            bottleneck: span.and_then(|span| judge(&span, facts, utilization)),
+            remarks: [
+                fill_remark(fill, counts.batches, facts),
+                growth::remark(&timeline),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            mfu: facts
+                .possible_flops(computing)
+                .map(|possible| counts.flops / possible)
+                .filter(|mfu| mfu.is_finite()),
+            timeline,
+            gpu_utilization: utilization,
+            energy_joules: sampling.and_then(SamplingThread::energy_joules),
+            reading,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What samples and the verdict need to know of a run beside its meters.
+
+use crate::job::Thresholds;
+
+/// What samples and the verdict need to know of a run beside its meters.
+#[derive(Clone, Debug)]
+pub struct RunFacts {
+    /// From which figures on the run counts as held back.
+    pub thresholds: Thresholds,
+    /// What computes, a lane each.
+    pub lanes: Vec<LaneFacts>,
+    /// Reader subprocesses.
+    pub n_readers: usize,
+    /// Input files.
+    pub n_inputs: usize,
+    /// Whether an input is a pipe.
+    pub is_stream: bool,
+    /// Whether there is an input that several readers can read at the same time.
+    pub is_shareable: bool,
+    /// Whether batches are brought to the device while it computes others.
+    pub has_overlap: bool,
+    /// Tokens that a batch may hold.
+    pub token_budget: usize,
+    /// Whether sequences are packed, rather than padded.
+    pub is_packed: bool,
+}
+
+/// What is to be known of a lane.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LaneFacts {
+    /// Its GPU, if its device is one: a GPU computes beside this process.
+    pub gpu: Option<GpuFacts>,
+}
+
+/// What is to be known of a GPU.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GpuFacts {
+    /// By which NVML finds it, as CUDA writes it.
+    pub uuid: String,
+    /// FLOP per second that it could do at most, where that is known.
+    pub peak_flops: Option<f64>,
+}
+
+impl RunFacts {
+    /// Whether the devices are GPUs. The lanes of a run have devices of one kind.
+    pub(super) fn is_gpu(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.gpu.is_some())
+    }
+
+    /// Lanes, as a number to divide by.
+    pub(super) fn n_lanes(&self) -> f64 {
+        self.lanes.len().max(1) as f64
+    }
+
+    /// FLOP that all devices could do at most in so many seconds of each, where that is known.
+    pub(super) fn possible_flops(&self, seconds: impl IntoIterator<Item = f64>) -> Option<f64> {
+        let lanes = self.lanes.iter().zip(seconds);
+        let possible = lanes.map(|(lane, seconds)| Some(lane.gpu.as_ref()?.peak_flops? * seconds));
+        possible.sum()
+    }
+}

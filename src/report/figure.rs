@@ -1,0 +1,405 @@
+//! The figures of a run: the one table that scripts, printed tables, sweeps, pages and the documentation read.
+
+use super::{
+    RunSummary,
+    table::{grouped, rate},
+};
+
+/// A figure of a run.
+#[derive(Debug)]
+pub struct Figure {
+    /// Its name in scripts and files.
+    pub name: &'static str,
+    /// What it counts.
+    pub unit: Unit,
+    /// What it is, as the end of a sentence that begins with "returns".
+    pub doc: &'static str,
+    /// Where a run does not have it. Every run has a figure for which this is not said.
+    pub missing: Option<&'static str>,
+    /// Which of two values is better, if one is.
+    pub better: Option<Better>,
+    /// The figure of a run, if the run has it.
+    pub get: Get,
+    /// How the printed table words it.
+    pub(super) phrase: Option<Phrase>,
+    /// What the page calls it, if it is one of those that the page shows large; `{unit}` is its unit.
+    pub(super) tile: Option<&'static str>,
+}
+
+/// What a figure counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Whole things: what one of them is called, and what several are.
+    Count(&'static str, &'static str),
+    /// Bytes.
+    Bytes,
+    /// Seconds.
+    Seconds,
+    /// From 0 to 1.
+    Share,
+    /// Useful floating-point operations, in millions of millions a second.
+    Tflops,
+    /// A number in the unit of this name.
+    Number(&'static str),
+    /// No number.
+    Text,
+}
+
+/// Which of two values of a figure is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// The larger one.
+    Larger,
+    /// The smaller one.
+    Smaller,
+}
+
+/// How a figure is read from a run, which says its type, too.
+#[derive(Clone, Copy, Debug)]
+pub enum Get {
+    /// A whole number.
+    Whole(fn(&RunSummary) -> Option<u64>),
+    /// A number.
+    Decimal(fn(&RunSummary) -> Option<f64>),
+    /// A text.
+    Text(fn(&RunSummary) -> Option<String>),
+}
+
+/// A part of a line of the printed table. A line begins with the phrase in its first place, and is left out
+/// without it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Phrase {
+    /// What the line is about.
+    pub(super) subject: &'static str,
+    /// Where in the line the phrase stands.
+    pub(super) place: u8,
+    /// The words, and what is between them and those before: `{}` is the value, `{unit}` the unit.
+    pub(super) words: &'static str,
+    /// Whether nothing is said of none.
+    pub(super) hides_zero: bool,
+}
+
+use Better::{Larger, Smaller};
+use Unit::{Bytes, Count, Number, Seconds, Share, Text, Tflops};
+
+/// Every figure of a run, in the order of the columns of sweeps.
+#[rustfmt::skip]
+pub static FIGURES: &[Figure] = &[
+    decimal("tokens_per_sec", Number("tokens/s"), "the tokens embedded per second",
+        |run| Some(run.tokens_per_sec()))
+        .better(Larger).phrase("speed", 2, ", {} {unit}").tile("tokens/s"),
+    decimal("sequences_per_sec", Number("sequences/s"), "the sequences embedded per second",
+        |run| Some(run.sequences_per_sec()))
+        .better(Larger).phrase("speed", 1, "{} {unit}").tile("sequences/s"),
+    decimal("residues_per_sec", Number("residues/s"), "the residues embedded per second",
+        |run| Some(run.residues_per_sec()))
+        .better(Larger).phrase("speed", 3, ", {} {unit}"),
+    decimal("encoder_tokens_per_sec", Number("tokens/s"), "the tokens embedded per second of computing",
+        |run| Some(run.encoder_tokens_per_sec()))
+        .better(Larger),
+    decimal("packing_fill", Share, "how full the batches were, from 0 to 1: tokens over token budget",
+        |run| Some(run.packing_fill))
+        .better(Larger).phrase("tokens", 3, ", {} of").tile("packing fill"),
+    decimal("seconds", Seconds, "the seconds from the call to the published output",
+        |run| Some(run.seconds))
+        .better(Smaller).phrase("time", 1, "{}").tile("wall time"),
+    decimal("encoder_seconds", Seconds,
+        "the seconds that the encoder computed, by the device's own clock where it has one",
+        |run| Some(run.encoder_seconds))
+        .better(Smaller).phrase("time", 2, "; the encoder computed {}"),
+    decimal("wait_seconds", Seconds, "the seconds that the encoder waited for a batch",
+        |run| Some(run.wait_seconds))
+        .better(Smaller).phrase("time", 3, " and waited {}"),
+    decimal("tflops", Tflops,
+        "the useful TFLOP per second while the encoder computed; padding counts for nothing",
+        |run| run.tflops)
+        .missing("on the mock device")
+        .better(Larger).phrase("encoder", 1, "{} useful {unit} while computing").tile("{unit}"),
+    decimal("mfu", Share,
+        "the useful FLOP per second as a share of what the GPU could do at most in the number format, from 0 \
+         to 1 (model FLOP utilisation)",
+        |run| run.mfu)
+        .missing("where that is not known")
+        .better(Larger).phrase("encoder", 2, ", MFU {}").tile("MFU"),
+    decimal("gpu_utilization", Share,
+        "the share of the time during which any kernel ran on the GPU, from 0 to 1, as NVML measured it",
+        |run| run.gpu_utilization)
+        .missing("without NVML and for runs of a second or two")
+        .better(Larger).phrase("encoder", 3, ", GPU utilization {}").tile("GPU utilisation"),
+    decimal("gpu_idle", Share,
+        "the share of the time from the first batch to the last during which the GPU had nothing to compute, \
+         from 0 to 1, as the GPU measured it",
+        RunSummary::gpu_idle)
+        .missing("on the CPU")
+        .better(Smaller).phrase("GPU", 1, "idle {}").tile("GPU idle"),
+    decimal("upload_hidden", Share,
+        "the share of the copies to the GPU that it did not have to wait for, from 0 to 1, as the GPU \
+         measured it",
+        RunSummary::upload_hidden)
+        .missing("on the CPU and for a single batch")
+        .better(Larger).phrase("GPU", 2, ", uploads {} hidden"),
+    whole("gpu_memory_bytes", Bytes, "the bytes of the GPU's memory that the model and its batches took",
+        |run| run.gpu.map(|gpu| gpu.memory_bytes))
+        .missing("on the CPU")
+        .better(Smaller).phrase("GPU", 3, ", {} taken"),
+    whole("peak_memory_bytes", Bytes, "the largest resident memory of the program so far, in bytes",
+        |run| Some(run.peak_memory_bytes))
+        .better(Smaller).phrase("memory", 1, "{} at most"),
+    whole("reader_restarts", Count("reader", "readers"), "the number of readers that had to be replaced",
+        |run| Some(run.reader_restarts))
+        .better(Smaller).phrase("readers", 2, ", {} restarted"),
+    whole("records", Count("record", "records"), "the number of records read: embedded plus rejected",
+        |run| Some(run.records))
+        .phrase("records", 1, "{} read").tile("records read"),
+    whole("sequences", Count("sequence", "sequences"), "the number of sequences embedded",
+        |run| Some(run.sequences))
+        .tile("embedded"),
+    whole("rejected", Count("record", "records"), "the number of records that a rule rejected",
+        |run| Some(run.rejected))
+        .phrase_unless_zero("records", 2, ", {} rejected").tile("rejected"),
+    whole("truncated", Count("sequence", "sequences"),
+        "the number of sequences of which only the beginning was embedded",
+        |run| Some(run.truncated))
+        .phrase_unless_zero("records", 3, ", {} truncated").tile("truncated"),
+    whole("residues", Count("residue", "residues"), "the number of residues embedded",
+        |run| Some(run.residues)),
+    whole("tokens", Count("token", "tokens"),
+        "the number of tokens embedded: residues, and BOS and EOS of each sequence",
+        |run| Some(run.tokens))
+        .phrase("tokens", 1, "{}"),
+    whole("batches", Count("batch", "batches"), "the number of batches",
+        |run| Some(run.batches))
+        .phrase("tokens", 2, " in {} {unit}"),
+    whole("hidden_size", Count("component", "components"), "the number of components of an embedding",
+        |run| Some(run.hidden_size as u64))
+        .phrase("output", 2, " (vectors of {})"),
+    whole("readers", Count("reader", "readers"), "the number of reader subprocesses",
+        |run| Some(run.readers as u64))
+        .phrase("readers", 1, "{}"),
+    whole("prefetch", Count("batch", "batches"), "the number of packed batches that could wait for the encoder",
+        |run| Some(run.prefetch as u64))
+        .phrase("readers", 3, "; prefetch {}"),
+    whole("token_budget", Count("token", "tokens"), "the number of tokens that a batch could hold",
+        |run| Some(run.token_budget as u64))
+        .phrase("tokens", 4, " {} filled"),
+    text("model", "the model's name", |run| Some(run.model.clone())),
+    text("device", "where the model ran", |run| Some(run.device.clone())),
+    text("dtype", "the number format of weights and activations", |run| Some(run.dtype.clone())),
+    text("output", "the path of the output file",
+        |run| run.output.as_ref().map(|path| path.to_string_lossy().into_owned()))
+        .missing("if there is none")
+        .phrase("output", 1, "{}"),
+    text("rejects", "the path of the file that lists the rejected records",
+        |run| run.rejects.as_ref().map(|path| path.to_string_lossy().into_owned()))
+        .missing("if there is none")
+        .phrase("rejects", 1, "{}"),
+];
+
+const fn decimal(
+    name: &'static str,
+    unit: Unit,
+    doc: &'static str,
+    get: fn(&RunSummary) -> Option<f64>,
+) -> Figure {
+    Figure::new(name, unit, doc, Get::Decimal(get))
+}
+
+const fn whole(
+    name: &'static str,
+    unit: Unit,
+    doc: &'static str,
+    get: fn(&RunSummary) -> Option<u64>,
+) -> Figure {
+    Figure::new(name, unit, doc, Get::Whole(get))
+}
+
+const fn text(
+    name: &'static str,
+    doc: &'static str,
+    get: fn(&RunSummary) -> Option<String>,
+) -> Figure {
+    Figure::new(name, Text, doc, Get::Text(get))
+}
+
+impl Figure {
+    const fn new(name: &'static str, unit: Unit, doc: &'static str, get: Get) -> Self {
+        Self {
+            name,
+            unit,
+            doc,
+            missing: None,
+            better: None,
+            get,
+            phrase: None,
+            tile: None,
+        }
+    }
+
+    const fn missing(self, missing: &'static str) -> Self {
+        Self {
+            missing: Some(missing),
+            ..self
+        }
+    }
+
+    const fn better(self, better: Better) -> Self {
+        Self {
+            better: Some(better),
+            ..self
+        }
+    }
+
+    const fn phrase(self, subject: &'static str, place: u8, words: &'static str) -> Self {
+        Self {
+            phrase: Some(Phrase {
+                subject,
+                place,
+                words,
+                hides_zero: false,
+            }),
+            ..self
+        }
+    }
+
+    const fn phrase_unless_zero(
+        self,
+        subject: &'static str,
+        place: u8,
+        words: &'static str,
+    ) -> Self {
+        Self {
+            phrase: Some(Phrase {
+                subject,
+                place,
+                words,
+                hides_zero: true,
+            }),
+            ..self
+        }
+    }
+
+    const fn tile(self, tile: &'static str) -> Self {
+        Self {
+            tile: Some(tile),
+            ..self
+        }
+    }
+
+    /// The figure of a run as a number, if it is one and the run has it.
+    pub fn number(&self, run: &RunSummary) -> Option<f64> {
+        match self.get {
+            Get::Whole(get) => get(run).map(|number| number as f64),
+            Get::Decimal(get) => get(run),
+            Get::Text(_) => None,
+        }
+    }
+
+    /// The figure of a run for people, and its unit.
+    pub(super) fn shown(&self, run: &RunSummary) -> Option<(String, &'static str)> {
+        match self.get {
+            Get::Text(get) => Some((get(run)?, "")),
+            _ => Some(self.unit.shown(self.number(run)?)),
+        }
+    }
+
+    /// The figure of a run in words, if there is something to say.
+    pub(super) fn worded(&self, run: &RunSummary) -> Option<String> {
+        let phrase = self.phrase?;
+        if phrase.hides_zero && self.number(run) == Some(0.0) {
+            return None;
+        }
+        let (value, unit) = self.shown(run)?;
+        Some(phrase.words.replace("{unit}", unit).replace("{}", &value))
+    }
+}
+
+impl Unit {
+    /// The unit as the documentation writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Count(_, several) => several,
+            Bytes => "bytes",
+            Seconds => "s",
+            Share => "share",
+            Tflops => "TFLOP/s",
+            Number(unit) => unit,
+            Text => "",
+        }
+    }
+
+    /// A value for people, with the unit where it is no number without one, and the unit.
+    fn shown(self, value: f64) -> (String, &'static str) {
+        match self {
+            Count(one, several) => {
+                let unit = if value == 1.0 { one } else { several };
+                (grouped(value as u64), unit)
+            }
+            Bytes if value < 1e9 => (format!("{:.0} MB", value / 1e6), "MB"),
+            Bytes => (format!("{:.2} GB", value / 1e9), "GB"),
+            Seconds => (format!("{value:.2} s"), "s"),
+            Share => (format!("{:.1}%", value * 100.0), "%"),
+            // CPUs count in thousandths.
+            Tflops if value < 1.0 => (rate(1e3 * value), "GFLOP/s"),
+            _ => (rate(value), self.name()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_number_of_a_run_is_a_figure() {
+        let run = RunSummary {
+            tflops: Some(1.0),
+            mfu: Some(0.5),
+            gpu_utilization: Some(0.5),
+            ..RunSummary::default()
+        };
+        let json = serde_json::to_value(run).unwrap();
+        let fields = json.as_object().unwrap().iter();
+        let numbers = fields.filter(|(_, value)| value.is_number());
+        let lost: Vec<_> = numbers
+            .map(|(name, _)| name.as_str())
+            .filter(|name| FIGURES.iter().all(|figure| figure.name != *name))
+            .collect();
+        assert_eq!(lost, [""; 0], "FIGURES lacks these");
+    }
+
+    #[test]
+    fn rows_agree_with_each_other() {
+        let (mut names, mut places) = (BTreeSet::new(), BTreeSet::new());
+        for figure in FIGURES {
+            let name = figure.name;
+            assert!(names.insert(name), "{name} stands twice");
+            if let Some(Phrase { subject, place, .. }) = figure.phrase {
+                assert!(places.insert((subject, place)), "{name} stands on another");
+            }
+            let is_text = matches!(figure.get, Get::Text(_));
+            assert_eq!(is_text, figure.unit == Text, "{name}");
+            assert!(!(is_text && figure.better.is_some()), "{name}");
+            if figure.missing.is_none() {
+                let empty = RunSummary::default();
+                assert!(is_text || figure.number(&empty).is_some(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_shown_in_their_unit() {
+        let check = |unit: Unit, value: f64, expect: (&str, &str)| {
+            let (shown, unit) = unit.shown(value);
+            assert_eq!((&*shown, unit), expect);
+        };
+        check(Count("batch", "batches"), 1.0, ("1", "batch"));
+        check(Count("batch", "batches"), 1_234.0, ("1,234", "batches"));
+        check(Bytes, 123_400_000.0, ("123 MB", "MB"));
+        check(Bytes, 2.345e9, ("2.35 GB", "GB"));
+        check(Share, 0.987, ("98.7%", "%"));
+        check(Tflops, 0.0612, ("61.2", "GFLOP/s"));
+        check(Tflops, 512.0, ("512", "TFLOP/s"));
+        check(Number("J"), 1_700.2, ("1,700", "J"));
+    }
+}

@@ -1,0 +1,103 @@
+//! Documentation that the program's own tables write: `UPDATE_DOCS=1 cargo test --release --test it docs`
+//! writes it anew.
+
+use runner::{
+    job::{EmbedOptions, ModelSpec, OptionDoc, SweepPlan},
+    report::{Better, FIGURES, Figure},
+};
+use std::{env, fs, path::Path};
+
+/// Checks that a file of the documentation is what the tables make it, or makes it so.
+fn is_fresh(path: &str, expect: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&file, expect).expect("the documentation can be written");
+    }
+    let found = fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        found == expect,
+        "{path} is stale; run: UPDATE_DOCS=1 cargo test --release --test it docs"
+    );
+}
+
+fn figure(figure: &Figure) -> String {
+    let better = match figure.better {
+        Some(Better::Larger) => "larger",
+        Some(Better::Smaller) => "smaller",
+        None => "",
+    };
+    let missing = figure
+        .missing
+        .map(|place| format!("; `()` {place}"))
+        .unwrap_or_default();
+    format!(
+        "| `{}` | {} | {better} | {}{missing} |\n",
+        figure.name,
+        figure.unit.name(),
+        figure.doc
+    )
+}
+
+#[test]
+fn figures_are_documented() {
+    let mut page = "\
+# The figures of a run
+
+`embed` gives a run. `print(run)` shows its figures as a table, and each is a property of it: `run.seconds`. The \
+table of a sweep has a column for each that is a number, and `table.best(name)` knows for those with an entry under \
+\"better\" which point is best.
+
+| figure | unit | better | what it is |
+|---|---|---|---|
+"
+    .to_owned();
+    page.extend(FIGURES.iter().map(figure));
+    is_fresh("docs/figures.md", &page);
+}
+
+/// Checks the table of the options of a call, in whichever page it stands.
+fn options_are_fresh(call: &str, options: &[OptionDoc]) {
+    let head = format!("| option of `{call}` |");
+    let rows: String = options
+        .iter()
+        .map(|option| {
+            let OptionDoc {
+                name,
+                default,
+                values,
+                text,
+            } = option;
+            format!("| `{name}` | {default} | {values} | {text} |\n")
+        })
+        .collect();
+    let expect = format!("{head} default | may be | |\n|---|---|---|---|\n{rows}");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(folder.join("docs")).expect("the documentation");
+    let docs = docs.map(|entry| {
+        let name = entry.expect("a file").file_name();
+        format!("docs/{}", name.to_string_lossy())
+    });
+    let mut pages = docs.chain(["README.md".to_owned()]);
+    let has_table = |page: &String| {
+        let text = fs::read_to_string(folder.join(page)).unwrap_or_default();
+        text.lines().any(|line| line.starts_with(&head))
+    };
+    let page = pages.find(has_table);
+    let page = page.unwrap_or_else(|| panic!("no page has the options of {call}"));
+    let text = fs::read_to_string(folder.join(&page)).expect("it was read before");
+    let begin = text.find(&head).expect("it was found before");
+    let table = text[begin..].split_inclusive('\n');
+    let length: usize = table
+        .take_while(|line| line.starts_with('|'))
+        .map(str::len)
+        .sum();
+    let (before, after) = (&text[..begin], &text[begin + length..]);
+    is_fresh(&page, &format!("{before}{expect}{after}"));
+}
+
+#[test]
+fn options_are_documented() {
+    options_are_fresh("esm2", &ModelSpec::OPTIONS.docs());
+    options_are_fresh("embed", &EmbedOptions::OPTIONS.docs());
+    options_are_fresh("sweep", &SweepPlan::OPTIONS.docs());
+}
