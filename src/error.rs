@@ -4,6 +4,7 @@ use crate::{
     batch::PackError,
     cancel::StopReason,
     device::DeviceError,
+    embeddings::EmbeddingsError,
     fasta::InputError,
     file::FileError,
     hint::{Hint, REPORT_IT},
@@ -25,6 +26,9 @@ pub enum Error {
     /// An input file or one of its records.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// A file of embeddings that is read back.
+    #[error(transparent)]
+    Embeddings(#[from] EmbeddingsError),
     /// The reader subprocesses.
     #[error(transparent)]
     Reader(ReaderError),
@@ -137,7 +141,7 @@ impl Error {
             Self::Plan(_) | Self::StoppedByScript(_) | Self::Monitor(MonitorError::Format(_)) => {
                 exit_code::SCRIPT
             }
-            Self::Input(_) | Self::Pack(_) => exit_code::INPUT,
+            Self::Input(_) | Self::Embeddings(_) | Self::Pack(_) => exit_code::INPUT,
             Self::Model(_) => exit_code::MODEL,
             Self::Device(_) => exit_code::DEVICE,
             Self::Order(_)
@@ -162,6 +166,7 @@ impl Hint for Error {
         match self {
             Self::Plan(error) => error.hint(),
             Self::Input(error) => error.hint(),
+            Self::Embeddings(error) => error.hint(),
             Self::Reader(error) => error.hint(),
             Self::Pack(error) => error.hint(),
             Self::Model(error) => error.hint(),

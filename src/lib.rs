@@ -26,7 +26,8 @@ pub mod ops;
 pub mod model;
 pub mod sink;
 
-// Second floor: the wiring, and what watches it.
+// Second floor: the wiring, what watches it, and what is made of what it leaves.
+pub mod embeddings;
 pub mod error;
 pub mod monitor;
 pub mod pipeline;

@@ -59,7 +59,9 @@ impl MetricsFile {
         let format = Format::of(path)?;
         let mut file = super::create(path)?;
         if let Format::Csv = format {
-            writeln!(file, "{}", header()).map_err(|error| MonitorError::io(path, error))?;
+            csv_line(Sample::line_names())
+                .and_then(|header| file.write_all(&header))
+                .map_err(|error| MonitorError::io(path, error))?;
         }
         Ok(Self {
             file,
@@ -74,30 +76,37 @@ impl MetricsFile {
     /// If the file system refuses.
     pub(super) fn write(&mut self, run: u64, sample: &Sample) -> Result<(), MonitorError> {
         let line = match self.format {
-            Format::Csv => Ok(csv(run, sample)),
-            Format::JsonLines => {
-                serde_json::to_string(&Line { run, sample }).map_err(io::Error::from)
-            }
+            Format::Csv => csv_line(cells(run, sample)),
+            Format::JsonLines => json_line(run, sample),
         };
         // One call, so that nobody reads half a line.
-        line.and_then(|line| self.file.write_all(format!("{line}\n").as_bytes()))
+        line.and_then(|line| self.file.write_all(&line))
             .map_err(|error| MonitorError::io(&self.path, error))
     }
 }
 
-/// The names of the columns.
-fn header() -> String {
-    Sample::line_names().join(",")
+fn json_line(run: u64, sample: &Sample) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(&Line { run, sample })?;
+    line.push(b'\n');
+    Ok(line)
 }
 
-/// No value holds a comma, a quote or a line end, and what was not measured is empty.
-fn csv(run: u64, sample: &Sample) -> String {
+fn csv_line(cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(cells)?;
+    writer.into_inner().map_err(|error| error.into_error())
+}
+
+/// The cells of a line; those of what was not measured are empty.
+fn cells(run: u64, sample: &Sample) -> Vec<String> {
     let cell = |metric: Metric| {
         let value = sample.get(metric);
         value.map_or_else(String::new, |value| metric.text(value))
     };
-    let cells: Vec<_> = Metric::all().map(cell).collect();
-    format!("{run},{},{}", cells.join(","), sample.throttle)
+    let mut cells = vec![run.to_string()];
+    cells.extend(Metric::all().map(cell));
+    cells.push(sample.throttle.to_string());
+    cells
 }
 
 #[cfg(test)]

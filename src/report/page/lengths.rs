@@ -1,11 +1,10 @@
 //! How long the sequences of a run are, as a chart.
 
-use super::{
-    axis::Axis,
-    chart::bars,
-    figure::{Figure, Key},
+use crate::report::{
+    LengthHistogram,
+    svg::{Axis, Chart, Figure, Key},
+    table::counted,
 };
-use crate::report::{LengthHistogram, table::counted};
 
 /// The chart of the lengths, if there is any sequence.
 pub(super) fn figure(lengths: &LengthHistogram) -> Option<Figure> {
@@ -22,6 +21,6 @@ pub(super) fn figure(lengths: &LengthHistogram) -> Option<Figure> {
         title: "Sequences by length",
         label: format!("Sequences by length: {sequences} {from_to}"),
         keys: vec![Key::plain(format!("{sequences}, length in residues"))],
-        picture: bars(Axis::lengths(*from, *to), Axis::counts(most), &classes),
+        chart: Chart::bars(Axis::lengths(*from, *to), Axis::counts(most), &classes),
     })
 }

@@ -1,13 +1,11 @@
 //! The runs of a script as a page: one file, no script, nothing from elsewhere.
 //!
-//! *Input*: figures and details of runs. *Output*: HTML. *Owns*: what the page says, and its look,
-//! which is in `report.html`. *Never*: measures, judges, writes.
+//! *Input*: figures and details of runs. *Output*: HTML. *Owns*: what the page says, and how it is laid
+//! out, which is in `report.html`. *Never*: measures, judges, writes.
 
-mod axis;
-mod chart;
-mod figure;
 mod lengths;
 mod section;
+mod series;
 mod stages;
 mod timeline;
 mod words;
@@ -16,11 +14,10 @@ mod words;
 mod tests;
 
 use super::{
-    RunSummary,
+    RunSummary, html,
     table::{counted, cut, rate},
 };
 use crate::meter::Severity;
-use minijinja::{Environment, UndefinedBehavior, syntax::SyntaxConfig, value::Serde};
 use section::Section;
 use serde::Serialize;
 use words::duration;
@@ -76,7 +73,6 @@ struct Page<'a> {
     /// The number of the first run that has a section.
     first_shown: usize,
     sections: &'a [Section],
-    version: &'static str,
 }
 
 /// A run in the table of contents.
@@ -114,33 +110,19 @@ pub fn page(script: &str, runs: &[PageRun]) -> String {
         .collect();
     let mut n_shown = sections.len();
     loop {
-        let text = render(&Page {
+        let shown = Page {
             script: cut(script, MOST_NAME),
             lead: lead(runs, n_shown),
             lines: if runs.len() > 1 { &lines } else { &[] },
             first_shown: runs.len() - n_shown + 1,
             sections: last(&sections, n_shown),
-            version: env!("CARGO_PKG_VERSION"),
-        });
+        };
+        let text = html::render(include_str!("report.html"), &shown);
         if text.len() <= MOST_BYTES || n_shown == 0 {
             return text;
         }
         n_shown -= 1;
     }
-}
-
-fn render(page: &Page<'_>) -> String {
-    let mut templates = Environment::new();
-    templates.set_undefined_behavior(UndefinedBehavior::Strict);
-    let syntax = SyntaxConfig::builder()
-        .trim_blocks(true)
-        .build()
-        .expect("delimiters are those that the library chose");
-    templates.set_syntax(syntax);
-    // The name's ending turns escaping on.
-    templates
-        .render_named_str("report.html", include_str!("report.html"), Serde(page))
-        .expect("the template is part of the program, and tests render all of it")
 }
 
 /// How many runs there were, and how many of them have no room on the page.

@@ -1,9 +1,7 @@
 //! A run as a section of the page.
 
 use super::{
-    PageRun, Verdict,
-    figure::Figure,
-    lengths,
+    PageRun, Verdict, lengths,
     stages::StageRow,
     timeline,
     words::{duration, sentence},
@@ -13,6 +11,7 @@ use crate::{
     meter::Stage,
     report::{
         FIGURES, Figure as RunFigure, RunDetails, RunSummary, Unit,
+        svg::Figure,
         table::{counted, cut, grouped},
     },
 };

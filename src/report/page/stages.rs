@@ -1,13 +1,13 @@
 //! What the stages of a run did: over time, and all in all.
 
 use super::{
-    axis::Axis,
-    chart::{Band, Ink, bands},
-    figure::{Figure, Key},
-    timeline::{curve, end, extent, is_measured},
+    series::{curve, end, extent},
     words::in_seconds,
 };
-use crate::meter::{Metric, Sample, Stage, StageTime};
+use crate::{
+    meter::{Metric, Sample, Stage, StageTime},
+    report::svg::{Axis, Band, Chart, Curve, Figure, Ink, Key, Strip},
+};
 use serde::Serialize;
 
 /// Where the time of a stage went.
@@ -16,8 +16,8 @@ pub(super) struct StageRow {
     name: &'static str,
     /// Seconds by what it did.
     seconds: [String; 3],
-    /// The same as parts of a bar: colour, where it begins, how wide it is, of 100.
-    parts: [(Ink, String, String); 3],
+    /// The same as parts of a bar.
+    strip: Strip,
 }
 
 /// What each stage does, a band a stage, if any was measured.
@@ -43,7 +43,11 @@ pub(super) fn figure(samples: &[Sample]) -> Option<Figure> {
             }
         })
         .collect();
-    if !rows.iter().flat_map(|row| &row.areas).any(is_measured) {
+    if !rows
+        .iter()
+        .flat_map(|row| &row.areas)
+        .any(Curve::is_measured)
+    {
         return None;
     }
     let keys = [
@@ -57,7 +61,7 @@ pub(super) fn figure(samples: &[Sample]) -> Option<Figure> {
         keys: keys
             .map(|(ink, text)| Key::new(ink, text.to_owned()))
             .into(),
-        picture: bands(Axis::time(end(samples)), &rows),
+        chart: Chart::bands(Axis::time(end(samples)), &rows),
     })
 }
 
@@ -75,23 +79,16 @@ fn title(stage: Stage) -> &'static str {
 impl StageRow {
     pub(super) fn new(stage: Stage, time: StageTime) -> Self {
         let all = time.total();
-        let percent = |seconds: f64| {
-            if all > 0.0 {
-                100.0 * seconds / all
-            } else {
-                0.0
-            }
-        };
-        let [working, starved, blocked] = [time.working, time.starved, time.blocked].map(percent);
+        let share = |seconds: f64| if all > 0.0 { seconds / all } else { 0.0 };
+        let [working, starved] = [time.working, time.starved].map(share);
         Self {
             name: title(stage),
             seconds: [time.working, time.starved, time.blocked].map(in_seconds),
-            parts: [
+            strip: Strip::new([
                 (Ink::Working, 0.0, working),
-                (Ink::Starved, working, starved),
-                (Ink::Blocked, working + starved, blocked),
-            ]
-            .map(|(ink, start, width)| (ink, format!("{start:.2}"), format!("{width:.2}"))),
+                (Ink::Starved, working, working + starved),
+                (Ink::Blocked, working + starved, share(all)),
+            ]),
         }
     }
 }

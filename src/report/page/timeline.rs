@@ -1,16 +1,17 @@
 //! What was measured while a run went on, as charts.
 
 use super::{
-    axis::Axis,
-    chart::{Curve, Ink, curves},
-    figure::{Figure, Key},
+    series::{curve, end, extent, thinned},
     stages,
     words::percent_round,
 };
 use crate::{
     job::Thresholds,
     meter::{Metric, Sample},
-    report::table::rate,
+    report::{
+        svg::{Axis, Chart, Figure, Ink, Key},
+        table::rate,
+    },
 };
 
 /// A chart over time.
@@ -113,19 +114,6 @@ pub(super) fn figures(
     first.into_iter().chain(others).flatten().collect()
 }
 
-/// The samples as fewer, longer ones.
-fn thinned(timeline: &[Sample], most: usize) -> Vec<Sample> {
-    let n_merged = timeline.len().div_ceil(most.max(1)).max(1);
-    timeline
-        .chunks(n_merged)
-        .filter_map(|samples| {
-            let mut samples = samples.iter().cloned();
-            let first = samples.next()?;
-            Some(samples.fold(first, |merged, next| merged.merged(&next)))
-        })
-        .collect()
-}
-
 /// A metric's value as charts show it.
 fn shown(metric: Metric, sample: &Sample) -> Option<f64> {
     let value = sample.get(metric)?;
@@ -137,43 +125,6 @@ fn shown(metric: Metric, sample: &Sample) -> Option<f64> {
     })
 }
 
-/// What a curve shows of samples.
-pub(super) fn curve(ink: Ink, samples: &[Sample], value: impl Fn(&Sample) -> Option<f64>) -> Curve {
-    let mut points = Vec::with_capacity(samples.len() + 1);
-    let mut was_measured = false;
-    for sample in samples {
-        let Some(seconds) = sample.get(Metric::Seconds) else {
-            continue;
-        };
-        let value = value(sample);
-        // A value is that of its whole interval, so a line begins where its first one does.
-        if value.is_some() && !was_measured {
-            points.push(((seconds - sample.interval()).max(0.0), value));
-        }
-        was_measured = value.is_some();
-        points.push((seconds, value));
-    }
-    Curve { ink, points }
-}
-
-/// Whether there is anything of it to see.
-pub(super) fn is_measured(curve: &Curve) -> bool {
-    curve.points.iter().any(|(_, value)| value.is_some())
-}
-
-/// When the last sample ended.
-pub(super) fn end(samples: &[Sample]) -> f64 {
-    let seconds = samples
-        .iter()
-        .filter_map(|sample| sample.get(Metric::Seconds));
-    seconds.fold(1e-3, f64::max)
-}
-
-/// How long the samples took, for those who cannot see the axis.
-pub(super) fn extent(samples: &[Sample]) -> String {
-    format!("over {:.1} seconds", end(samples))
-}
-
 impl Subject {
     /// The chart, if anything of it was measured.
     fn figure(&self, samples: &[Sample], limits: &[(Ink, &str, f64)]) -> Option<Figure> {
@@ -182,7 +133,7 @@ impl Subject {
         let mut most = 0.0_f64;
         for &(ink, name, metric) in self.lines {
             let curve = curve(ink, samples, |sample| shown(metric, sample));
-            if !is_measured(&curve) {
+            if !curve.is_measured() {
                 continue;
             }
             let (mut sum, mut seconds, mut highest) = (0.0, 0.0, 0.0_f64);
@@ -224,7 +175,7 @@ impl Subject {
             title: self.title,
             label,
             keys,
-            picture: curves(Axis::time(end(samples)), y, &measured, &heights),
+            chart: Chart::curves(Axis::time(end(samples)), y, &measured, &heights),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! How the page words numbers and texts.
 
-use crate::report::table::{cut, grouped, rate};
+use crate::report::table::{cut, rate};
 
 /// A sentence that comes without its capital and dot, with both. A first word that is a name keeps
 /// its case.
@@ -45,25 +45,6 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
-/// A number of at most `largest`, so short that it fits beside an axis.
-pub(super) fn short(number: f64, largest: f64) -> String {
-    let (scaled, unit) = match largest {
-        1e9.. => (number / 1e9, "G"),
-        1e6.. => (number / 1e6, "M"),
-        1e4.. => (number / 1e3, "k"),
-        _ => (number, ""),
-    };
-    if scaled >= 1_000.0 {
-        return grouped(scaled.round() as u64) + unit;
-    }
-    if scaled == 0.0 {
-        return "0".to_owned();
-    }
-    let digits = if scaled.abs() < 1.0 { 3 } else { 2 };
-    let text = format!("{scaled:.digits$}");
-    format!("{}{unit}", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,18 +67,5 @@ mod tests {
         check(95.24, "95.2 s");
         check(185.7, "3 min 05 s");
         check(7_380.0, "2 h 03 min");
-    }
-
-    #[test]
-    fn numbers_beside_an_axis_are_short() {
-        let check = |number: f64, largest: f64, expect: &str| {
-            assert_eq!(short(number, largest), expect);
-        };
-        check(0.0, 400_000.0, "0");
-        check(50_000.0, 400_000.0, "50k");
-        check(1_500_000.0, 2e6, "1.5M");
-        check(0.25, 1.0, "0.25");
-        check(2_000.0, 2_000.0, "2,000");
-        check(100.0, 100.0, "100");
     }
 }

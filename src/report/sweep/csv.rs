@@ -6,7 +6,8 @@ use super::{
     row::value_of,
 };
 use crate::job::OptionMap;
-use std::{collections::BTreeSet, mem};
+use ::csv::{ReaderBuilder, Writer};
+use std::{collections::BTreeSet, iter};
 
 /// What the names of parameters begin with, so that `readers` can be one and a figure, too.
 pub(super) const PARAM: &str = "param.";
@@ -25,25 +26,32 @@ pub(super) fn params<'a>(rows: &[&'a Row]) -> BTreeSet<&'a str> {
 /// The text of a file with `rows`.
 pub(super) fn write(rows: &[&Row]) -> String {
     let params = params(rows);
-    let mut text = String::new();
     let names = params.iter().map(|name| format!("{PARAM}{name}"));
     let figures = FIGURES.iter().map(|figure| figure.name);
     let rest = [REPEAT, N_OK]
         .into_iter()
         .chain(figures)
         .chain([SPEED_SD, ERROR]);
-    write_record(&mut text, names.chain(rest.map(str::to_owned)));
-    for row in rows {
+    let header = names.chain(rest.map(str::to_owned)).collect();
+    let records = rows.iter().map(|row| {
         let mut cells = row.cells();
-        let values = params
+        params
             .iter()
             .map(|name| cells.remove(name).unwrap_or_default())
             .chain([row.repeat.to_string(), row.n_ok.to_string()])
             .chain(row.figures.iter().copied().map(number))
-            .chain([number(row.speed_sd), row.error.clone().unwrap_or_default()]);
-        write_record(&mut text, values);
+            .chain([number(row.speed_sd), row.error.clone().unwrap_or_default()])
+            .collect()
+    });
+    let records: Vec<Vec<String>> = iter::once(header).chain(records).collect();
+    let mut writer = Writer::from_writer(Vec::new());
+    for record in &records {
+        writer
+            .write_record(record)
+            .expect("all records have a field a column, and memory takes them");
     }
-    text
+    let bytes = writer.into_inner().expect("memory takes all of it");
+    String::from_utf8(bytes).expect("fields are text")
 }
 
 /// A number in as many digits as it takes to read the same number again.
@@ -51,37 +59,34 @@ fn number(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-fn write_record(text: &mut String, fields: impl Iterator<Item = String>) {
-    for (n, field) in fields.enumerate() {
-        if n > 0 {
-            text.push(',');
-        }
-        let is_plain = !field.contains([',', '"', '\n', '\r']) && field.trim() == field;
-        if is_plain {
-            text.push_str(&field);
-        } else {
-            text.push('"');
-            text.push_str(&field.replace('"', "\"\""));
-            text.push('"');
-        }
-    }
-    text.push('\n');
-}
-
 /// The rows of a file.
 ///
 /// # Errors
 /// The text is no CSV, or lacks a column that every sweep has.
 pub(super) fn read(text: &str) -> Result<Vec<Row>, String> {
-    let mut records = records(text)?.into_iter();
-    let header = records.next().ok_or("it is empty")?;
+    // The library takes what was cut off within quotes for a whole field.
+    if !text.matches('"').count().is_multiple_of(2) {
+        return Err("it ends inside of a quoted field".to_owned());
+    }
+    let mut reader = ReaderBuilder::new()
+        .flexible(true)
+        .from_reader(text.as_bytes());
+    let header = reader.headers().map_err(|error| error.to_string())?.clone();
+    if header.is_empty() {
+        return Err("it is empty".to_owned());
+    }
     let find = |name: &str| header.iter().position(|column| column == name);
     let required = |name: &str| find(name).ok_or_else(|| format!("it has no column `{name}`"));
     let (repeat, n_ok, error) = (required(REPEAT)?, required(N_OK)?, required(ERROR)?);
     let speed_sd = find(SPEED_SD);
     let mut rows = Vec::new();
-    for (n, record) in records.enumerate() {
-        let fail = |message: String| format!("row {}: {message}", n + 1);
+    for record in reader.records() {
+        let record = record.map_err(|error| error.to_string())?;
+        // Spreadsheets like to end their files with empty rows.
+        if record.iter().all(str::is_empty) {
+            continue;
+        }
+        let fail = |message: String| format!("row {}: {message}", rows.len() + 1);
         if record.len() != header.len() {
             let message = format!("{} fields instead of {}", record.len(), header.len());
             return Err(fail(message));
@@ -90,20 +95,20 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, String> {
             let field = &record[column];
             field
                 .parse::<usize>()
-                .map_err(|_| fail(format!("`{}` is \"{field}\"", header[column])))
+                .map_err(|_| fail(format!("`{}` is \"{field}\"", &header[column])))
         };
-        let float = |column: usize| match record[column].as_str() {
+        let float = |column: usize| match &record[column] {
             "" => Ok(None),
             field => field
                 .parse::<f64>()
                 .map(Some)
-                .map_err(|_| fail(format!("`{}` is \"{field}\"", header[column]))),
+                .map_err(|_| fail(format!("`{}` is \"{field}\"", &header[column]))),
         };
         let mut row = Row {
             params: OptionMap::new(),
             repeat: count(repeat)?,
             n_ok: count(n_ok)?,
-            error: Some(record[error].clone()).filter(|error| !error.is_empty()),
+            error: Some(record[error].to_owned()).filter(|error| !error.is_empty()),
             figures: vec![None; FIGURES.len()],
             speed_sd: speed_sd.map(float).transpose()?.flatten(),
         };
@@ -120,42 +125,6 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, String> {
         rows.push(row);
     }
     Ok(rows)
-}
-
-/// The records of a CSV text and their fields, without blank lines.
-fn records(text: &str) -> Result<Vec<Vec<String>>, String> {
-    // Spreadsheets like to begin their files with a byte order mark.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut records = Vec::new();
-    let mut fields = Vec::new();
-    let mut field = String::new();
-    let mut is_quoted = false;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if is_quoted && chars.peek() == Some(&'"') => {
-                field.push('"');
-                chars.next();
-            }
-            '"' => is_quoted = !is_quoted,
-            ',' if !is_quoted => fields.push(mem::take(&mut field)),
-            '\r' if !is_quoted && chars.peek() == Some(&'\n') => {}
-            '\n' if !is_quoted => {
-                fields.push(mem::take(&mut field));
-                records.push(mem::take(&mut fields));
-            }
-            c => field.push(c),
-        }
-    }
-    if is_quoted {
-        return Err("it ends inside of a quoted field".to_owned());
-    }
-    if !field.is_empty() || !fields.is_empty() {
-        fields.push(field);
-        records.push(fields);
-    }
-    records.retain(|fields| fields.iter().any(|field| !field.is_empty()));
-    Ok(records)
 }
 
 #[cfg(test)]
@@ -180,8 +149,37 @@ mod tests {
         assert!(text.contains("\n,1,2,2,"), "{text}");
         assert_eq!(read(&text).unwrap(), rows);
         // As a spreadsheet might save it.
-        let saved = format!("\u{feff}{}\r\n", text.replace(",error\n", ",error\r\n"));
+        let empty = ",".repeat(header.matches(',').count());
+        let saved = format!(
+            "\u{feff}{}\r\n{empty}\r\n",
+            text.replace(",error\n", ",error\r\n")
+        );
         assert_eq!(read(&saved).unwrap(), rows);
+        // As this program wrote it before: with quotes around what begins or ends with a space.
+        let older = text.replace("\n x,3,", "\n\" x\",3,");
+        assert_ne!(older, text);
+        assert_eq!(read(&older).unwrap(), rows);
+    }
+
+    #[test]
+    fn whatever_a_cell_holds_is_read_again() {
+        for cell in [
+            "\r",
+            "a\rb",
+            "\n",
+            "\"",
+            "\"\"",
+            ",",
+            " ",
+            "a\"b",
+            "\t",
+            "#",
+            "é\u{feff}",
+        ] {
+            let rows = [failed(&[("note", cell)], cell)];
+            let text = write(&[&rows[0]]);
+            assert_eq!(read(&text).unwrap(), rows, "{text:?}");
+        }
     }
 
     #[test]

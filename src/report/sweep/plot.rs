@@ -6,7 +6,12 @@ use super::{
     statistics::{Measured, mean},
     table::columns,
 };
-use crate::report::table::cut;
+use crate::report::{
+    html,
+    svg::{Ink, Strip},
+    table::cut,
+};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// More points than this are not all shown, so that the page stays below 200 KB.
@@ -20,8 +25,51 @@ const MOST_VALUES: usize = 12;
 /// More charts than this get lost.
 const MOST_CHARTS: usize = 6;
 
+/// All that the template shows.
+#[derive(Serialize)]
+struct Page<'a> {
+    name: &'a str,
+    lead: String,
+    charts_of_speed: Vec<BarChart>,
+    params: Vec<String>,
+    heads: Vec<&'static str>,
+    points: Vec<TableRow>,
+    failures: Vec<Failure>,
+}
+
+/// A chart with a line a bar.
+#[derive(Serialize)]
+struct BarChart {
+    title: String,
+    bars: Vec<Bar>,
+}
+
 /// A line of a chart.
+#[derive(Serialize)]
 struct Bar {
+    label: String,
+    strip: Strip,
+    speed: String,
+    is_best: bool,
+}
+
+/// A point in the table.
+#[derive(Serialize)]
+struct TableRow {
+    params: Vec<String>,
+    figures: Vec<String>,
+    is_best: bool,
+}
+
+/// A point that failed.
+#[derive(Serialize)]
+struct Failure {
+    label: String,
+    error: String,
+}
+
+/// What a chart shows of one or more points.
+struct Point {
     label: String,
     /// Nothing for a point that failed.
     speed: Option<Measured>,
@@ -34,7 +82,6 @@ pub(super) fn page(sweep: &Sweep) -> String {
     let shown = shown(sweep);
     let fastest = sweep.fastest();
     let is_best = |row: &Row| fastest.is_some_and(|fastest| std::ptr::eq(fastest, row));
-    let name = escaped(sweep.name());
 
     let mut lead = format!("{}.", sweep.extent());
     if let Some(comparison) = sweep.comparison(&labels) {
@@ -46,31 +93,44 @@ pub(super) fn page(sweep: &Sweep) -> String {
             shown.len()
         );
     }
-    let points: Vec<Bar> = shown
+    let points: Vec<Point> = shown
         .iter()
-        .map(|row| Bar {
+        .map(|row| Point {
             label: labels.of(row),
             speed: row.speed(),
             is_best: is_best(row),
         })
         .collect();
-    let mut body = chart("Tokens per second", &points);
-    for (param, bars) in by_param(sweep, &labels) {
-        body += &chart(&format!("Mean over points, by {param}"), &bars);
+    let mut charts_of_speed = by_param(sweep, &labels);
+    if let Some(chart) = BarChart::new("Tokens per second".to_owned(), &points) {
+        charts_of_speed.insert(0, chart);
     }
-    body += &table(sweep, &labels, &shown, is_best);
-    body += &errors(&labels, &shown);
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <meta name=\"generator\" content=\"runner\">\n<title>Sweep {name}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>Sweep {name}</h1>\n\
-         <p class=\"lead\">{lead}</p>\n{body}<footer>Lines across bars are one standard deviation \
-         to either side. runner {version}</footer>\n</main>\n</body>\n</html>\n",
-        lead = escaped(&lead),
-        version = env!("CARGO_PKG_VERSION"),
-    )
+    let columns = columns(sweep);
+    let table_row = |row: &&Row| {
+        let mut cells = row.cells();
+        let values = labels
+            .all
+            .iter()
+            .map(|name| cells.remove(name).unwrap_or_default());
+        let figures = columns.iter().map(|column| (column.of)(sweep, row));
+        TableRow {
+            params: values.map(|value| cut(&value, MOST_VALUE)).collect(),
+            figures: figures.map(Option::unwrap_or_default).collect(),
+            is_best: is_best(row),
+        }
+    };
+    let page = Page {
+        name: sweep.name(),
+        lead,
+        charts_of_speed,
+        params: (labels.all.iter())
+            .map(|name| cut(name, MOST_VALUE))
+            .collect(),
+        heads: columns.iter().map(|column| column.head).collect(),
+        points: shown.iter().map(table_row).collect(),
+        failures: failures(&labels, &shown),
+    };
+    html::render(include_str!("sweep.html"), &page)
 }
 
 /// The points that have room on the page, in their order: the fastest, then those that failed.
@@ -85,7 +145,7 @@ fn shown(sweep: &Sweep) -> Vec<&Row> {
 
 /// The mean speed for each value of each parameter that varies, which tells at a glance which of
 /// them matter.
-fn by_param(sweep: &Sweep, labels: &Labels<'_>) -> Vec<(String, Vec<Bar>)> {
+fn by_param(sweep: &Sweep, labels: &Labels<'_>) -> Vec<BarChart> {
     let mut charts = Vec::new();
     for param in &labels.varying {
         // In the order in which the sweep came to them.
@@ -106,148 +166,71 @@ fn by_param(sweep: &Sweep, labels: &Labels<'_>) -> Vec<(String, Vec<Bar>)> {
         if !is_mean || !(2..=MOST_VALUES).contains(&order.len()) || charts.len() == MOST_CHARTS {
             continue;
         }
-        let bars = order
-            .into_iter()
-            .map(|value| Bar {
-                speed: mean(&speeds[&value]).map(|mean| Measured { mean, sd: None }),
-                label: value,
-                is_best: false,
-            })
-            .collect();
-        charts.push((cut(param, MOST_VALUE), bars));
+        let means = order.into_iter().map(|value| Point {
+            speed: mean(&speeds[&value]).map(|mean| Measured { mean, sd: None }),
+            label: value,
+            is_best: false,
+        });
+        let title = format!("Mean over points, by {}", cut(param, MOST_VALUE));
+        charts.extend(BarChart::new(title, &means.collect::<Vec<_>>()));
     }
     charts
 }
 
-/// A chart with a line a bar. Each bar is a picture of its own that stretches, so that text keeps its
-/// size on a phone.
-fn chart(title: &str, bars: &[Bar]) -> String {
-    let longest = bars
-        .iter()
-        .filter_map(|bar| bar.speed)
-        .map(|speed| speed.mean + speed.sd.unwrap_or(0.0))
-        .fold(0.0, f64::max);
-    if longest <= 0.0 {
-        return String::new();
-    }
-    let mut text = format!("<h2>{}</h2>\n<ul class=\"chart\">\n", escaped(title));
-    for bar in bars {
-        let class = if bar.is_best { " class=\"best\"" } else { "" };
-        let label = escaped(&cut(&bar.label, MOST_LABEL));
-        let (picture, value) = match bar.speed {
-            Some(measured) => (picture(measured, longest), speed(measured)),
-            None => (String::new(), "failed".to_owned()),
-        };
-        text += &format!(
-            "<li{class}><span>{label}</span><svg viewBox=\"0 0 100 8\" \
-             preserveAspectRatio=\"none\" aria-hidden=\"true\">{picture}</svg><b>{value}</b></li>\n"
-        );
-    }
-    text + "</ul>\n"
+fn failures(labels: &Labels<'_>, shown: &[&Row]) -> Vec<Failure> {
+    let failures = shown.iter().filter_map(|row| {
+        Some(Failure {
+            label: cut(&labels.of(row), MOST_LABEL),
+            error: cut(row.error.as_ref()?, MOST_ERROR),
+        })
+    });
+    failures.collect()
 }
 
-/// The bar of a speed, as far as `longest` is all of it, and a line for its deviation.
-fn picture(speed: Measured, longest: f64) -> String {
-    let percent = |value: f64| 100.0 * value.max(0.0) / longest;
-    let mut text = format!("<rect width=\"{:.2}\" height=\"8\"/>", percent(speed.mean));
-    if let Some(sd) = speed.sd {
-        text += &format!(
-            "<path d=\"M{:.2} 4H{:.2}\"/>",
-            percent(speed.mean - sd),
-            percent(speed.mean + sd)
-        );
+impl BarChart {
+    /// The chart, unless no point has a speed.
+    fn new(title: String, points: &[Point]) -> Option<Self> {
+        let speeds = points.iter().filter_map(|point| point.speed);
+        let longest = speeds
+            .map(|speed| speed.mean + speed.sd.unwrap_or(0.0))
+            .fold(0.0, f64::max);
+        let bars = points.iter().map(|point| Bar::new(point, longest));
+        (longest > 0.0).then(|| Self {
+            title,
+            bars: bars.collect(),
+        })
     }
-    text
 }
 
-fn table(
-    sweep: &Sweep,
-    labels: &Labels<'_>,
-    shown: &[&Row],
-    is_best: impl Fn(&Row) -> bool,
-) -> String {
-    let columns = columns(sweep);
-    let mut text = "<h2>Points</h2>\n<div class=\"wide\"><table>\n<tr>".to_owned();
-    for name in &labels.all {
-        text += &format!("<th>{}</th>", escaped(&cut(name, MOST_VALUE)));
-    }
-    for column in &columns {
-        text += &format!("<th class=\"n\">{}</th>", column.head);
-    }
-    text += "</tr>\n";
-    for row in shown {
-        text += if is_best(row) {
-            "<tr class=\"best\">"
+impl Bar {
+    /// The bar of a point, and a line for its deviation, as far as `longest` is all of it.
+    fn new(point: &Point, longest: f64) -> Self {
+        let ink = if point.is_best {
+            Ink::Best
         } else {
-            "<tr>"
+            Ink::Working
         };
-        let mut cells = row.cells();
-        for name in &labels.all {
-            let value = cells.remove(name).unwrap_or_default();
-            text += &format!("<td>{}</td>", escaped(&cut(&value, MOST_VALUE)));
-        }
-        for column in &columns {
-            let value = (column.of)(sweep, row).unwrap_or_default();
-            text += &format!("<td class=\"n\">{}</td>", escaped(&value));
-        }
-        text += "</tr>\n";
-    }
-    text + "</table></div>\n"
-}
-
-fn errors(labels: &Labels<'_>, shown: &[&Row]) -> String {
-    let mut text = String::new();
-    for row in shown {
-        if let Some(error) = &row.error {
-            text += &format!(
-                "<dt>{}</dt><dd>{}</dd>\n",
-                escaped(&cut(&labels.of(row), MOST_LABEL)),
-                escaped(&cut(error, MOST_ERROR))
-            );
+        let strip = match point.speed {
+            Some(Measured { mean, sd }) => {
+                let strip = Strip::new([(ink, 0.0, mean / longest)]);
+                match sd {
+                    Some(sd) => {
+                        let (from, to) = ((mean - sd) / longest, (mean + sd) / longest);
+                        strip.with_line(Ink::Mark, from, to)
+                    }
+                    None => strip,
+                }
+            }
+            None => Strip::new([]),
+        };
+        Self {
+            label: cut(&point.label, MOST_LABEL),
+            strip,
+            speed: point.speed.map_or_else(|| "failed".to_owned(), speed),
+            is_best: point.is_best,
         }
     }
-    if text.is_empty() {
-        return text;
-    }
-    format!("<h2>Failed</h2>\n<dl>\n{text}</dl>\n")
 }
-
-/// A text as it stands between tags.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-}
-
-const STYLE: &str = "\
-:root{--paper:#fff;--ink:#1b1f24;--faint:#5c6670;--line:#dfe3e8;--bar:#9db7d6;--best:#1a7f4b;--mark:#1b1f24}
-@media(prefers-color-scheme:dark){:root{--paper:#14171b;--ink:#e8eaed;--faint:#9aa4ae;--line:#2d333a;--bar:#47627f;--best:#3fb37f;--mark:#f2f4f6}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.45 system-ui,sans-serif}
-main{max-width:1120px;margin:0 auto;padding:24px 16px 48px}
-h1{font-size:1.6rem;margin:0 0 .3rem;overflow-wrap:anywhere}
-h2{font-size:1.05rem;margin:2rem 0 .6rem}
-.lead{margin:0;max-width:75ch;overflow-wrap:anywhere}
-.chart{list-style:none;margin:0;padding:0}
-.chart li{display:grid;grid-template-columns:minmax(10rem,18rem) 1fr 9.5rem;gap:0 12px;align-items:center;padding:3px 0}
-.chart span{overflow-wrap:anywhere}
-.chart svg{display:block;width:100%;height:18px}
-.chart b{font-weight:400;text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-rect{fill:var(--bar)}
-.best rect{fill:var(--best)}
-path{stroke:var(--mark);stroke-width:2px;vector-effect:non-scaling-stroke}
-.best span,.best b,tr.best td{font-weight:600}
-.wide{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:5px 18px 5px 0;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
-th{color:var(--faint);font-weight:500}
-.n{text-align:right}
-dt{font-weight:600}
-dd{margin:0 0 .6rem;overflow-wrap:anywhere}
-footer{margin-top:2.5rem;color:var(--faint);font-size:.85rem}
-@media(max-width:640px){.chart li{grid-template-columns:1fr auto;padding:6px 0}.chart svg{grid-area:2/1/3/3;height:14px}}
-";
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,9 @@
 //! `embeddings(...)`: Parquet files read back.
 
 use crate::{
+    embeddings::Embeddings as Table,
     error::Error,
     paths::Role,
-    report::Embeddings as Table,
     script::{
         failure::{RhaiResultOf, raise, raise_error},
         session::Session,

@@ -3,11 +3,11 @@
 use super::common::{GOLDEN_MODELS, load_on};
 use crate::run::{context, real_pool};
 use runner::{
+    embeddings::Embeddings,
     event::EventSender,
     job::{Dataset, DeviceChoice, Dtype, EmbedOptions, EmbedPlan},
     monitor::Recorder,
     pipeline::{self, Unwatched},
-    report::Embeddings,
 };
 use std::{fmt::Write, fs, num::NonZeroUsize};
 

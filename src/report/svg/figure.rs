@@ -1,28 +1,28 @@
 //! A chart and what is written above it.
 
-use super::chart::Ink;
+use super::{Chart, Ink};
 use serde::Serialize;
 
 /// A chart with what is written above it.
 #[derive(Serialize)]
-pub(super) struct Figure {
-    pub(super) title: &'static str,
+pub(in crate::report) struct Figure {
+    pub(in crate::report) title: &'static str,
     /// What it shows, for those who cannot see it.
-    pub(super) label: String,
-    pub(super) keys: Vec<Key>,
-    pub(super) picture: String,
+    pub(in crate::report) label: String,
+    pub(in crate::report) keys: Vec<Key>,
+    pub(in crate::report) chart: Chart,
 }
 
 /// A line of a legend.
 #[derive(Serialize)]
-pub(super) struct Key {
+pub(in crate::report) struct Key {
     ink: Option<Ink>,
-    pub(super) text: String,
+    pub(in crate::report) text: String,
 }
 
 impl Key {
     /// A line that says what a colour stands for.
-    pub(super) fn new(ink: Ink, text: String) -> Self {
+    pub(in crate::report) fn new(ink: Ink, text: String) -> Self {
         Self {
             ink: Some(ink),
             text,
@@ -30,7 +30,7 @@ impl Key {
     }
 
     /// A line without a colour.
-    pub(super) fn plain(text: String) -> Self {
+    pub(in crate::report) fn plain(text: String) -> Self {
         Self { ink: None, text }
     }
 }

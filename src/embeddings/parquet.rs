@@ -1,0 +1,161 @@
+//! Parquet files that `embed` wrote: columns `id`, `description`, and a column of vectors a layer.
+
+use super::{Embeddings, EmbeddingsError, table::Source};
+use crate::file;
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, cast::AsArray, types::Float32Type};
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{
+            ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+        },
+    },
+    errors::ParquetError,
+    file::metadata::ParquetMetaData,
+};
+use std::{fs::File, os::unix::fs::FileExt as _, path::Path};
+
+/// Bytes of rows, about, that are decoded at a time.
+const BATCH_BYTES: i64 = 16 << 20;
+/// Rows that are decoded at a time at most.
+const MOST_BATCH_ROWS: i64 = 1024;
+
+/// A file that stays open, so that it can be read again even where its name is gone.
+#[derive(Debug)]
+struct ParquetFile {
+    file: File,
+    metadata: ArrowReaderMetadata,
+    /// As it was named, for errors.
+    name: String,
+}
+
+/// Reads a file into `embeddings`. What does not stay in memory can be had from what is returned.
+///
+/// # Errors
+/// - The file cannot be opened or is no Parquet file.
+/// - A column is missing or has another type.
+pub(super) fn read(
+    path: &Path,
+    embeddings: &mut Embeddings,
+) -> Result<Box<dyn Source>, EmbeddingsError> {
+    let name = path.display().to_string();
+    let fail = |message: String| EmbeddingsError::new(&name, message);
+    let file = file::open(path).map_err(|error| fail(format!("cannot be opened: {error}")))?;
+    let open = || {
+        let metadata = ArrowReaderMetadata::load(&file, Default::default())?;
+        let reader =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone())
+                .with_batch_size(batch_rows(metadata.metadata()))
+                .build()?;
+        Ok((metadata, reader))
+    };
+    let (metadata, reader) = open().map_err(|error: ParquetError| {
+        let mut magic = [0; 4];
+        let is_parquet = file.read_exact_at(&mut magic, 0).is_ok() && magic == *b"PAR1";
+        fail(match is_parquet {
+            true => format!("is damaged, or a Parquet file that was cut short: {error}"),
+            false => "is not a Parquet file".to_owned(),
+        })
+    })?;
+    for batch in reader {
+        let batch = batch.map_err(|error| fail(format!("is broken: {error}")))?;
+        append(&batch, embeddings).map_err(fail)?;
+    }
+    Ok(Box::new(ParquetFile {
+        file,
+        metadata,
+        name,
+    }))
+}
+
+fn append(batch: &RecordBatch, embeddings: &mut Embeddings) -> Result<(), String> {
+    let ids = strings(batch, "id")?;
+    let descriptions = strings(batch, "description")?;
+    let (vectors, hidden_size) = vectors(batch)?;
+    embeddings.add_vectors(&vectors, hidden_size);
+    for (id, description) in ids.iter().zip(descriptions) {
+        let id = id.unwrap_or_default().to_owned();
+        embeddings.add(id, description.unwrap_or_default());
+    }
+    Ok(())
+}
+
+impl Source for ParquetFile {
+    fn description(&self, row: usize) -> Result<String, EmbeddingsError> {
+        let read = || {
+            let columns = self.metadata.parquet_schema();
+            let only = ProjectionMask::columns(columns, ["description"]);
+            let selectors = vec![RowSelector::skip(row), RowSelector::select(1)];
+            ParquetRecordBatchReaderBuilder::new_with_metadata(
+                self.file.try_clone()?,
+                self.metadata.clone(),
+            )
+            .with_projection(only)
+            .with_row_selection(RowSelection::from(selectors))
+            .with_batch_size(1)
+            .build()?
+            .next()
+            .transpose()
+            .map_err(ParquetError::from)
+        };
+        let batch = read()
+            .map_err(|error| EmbeddingsError::new(&self.name, format!("is broken: {error}")))?;
+        let description = batch.as_ref().map(|batch| {
+            let descriptions = strings(batch, "description")?;
+            Ok(descriptions
+                .iter()
+                .flatten()
+                .next()
+                .unwrap_or_default()
+                .to_owned())
+        });
+        description
+            .transpose()
+            .map_err(|message| EmbeddingsError::new(&self.name, message))
+            .map(Option::unwrap_or_default)
+    }
+}
+
+/// Rows to decode at a time: as many as usual, unless some of them are very long.
+fn batch_rows(metadata: &ParquetMetaData) -> usize {
+    let row_groups = metadata.row_groups().iter();
+    let bytes_per_row = row_groups.map(|group| group.total_byte_size() / group.num_rows().max(1));
+    let longest = bytes_per_row.max().unwrap_or(0).max(1);
+    (BATCH_BYTES / longest).clamp(1, MOST_BATCH_ROWS) as usize
+}
+
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String> {
+    batch
+        .column_by_name(name)
+        .ok_or_else(|| format!("has no column `{name}`"))
+}
+
+fn strings<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, String> {
+    column(batch, name)?
+        .as_string_opt::<i32>()
+        .ok_or_else(|| format!("column `{name}` does not hold strings"))
+}
+
+/// The vectors of a batch, row by row, and their number of components.
+fn vectors(batch: &RecordBatch) -> Result<(Vec<f32>, usize), String> {
+    let schema = batch.schema();
+    let name = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .rfind(|name| *name == "embedding" || name.starts_with("embedding_"))
+        .ok_or("has no column `embedding`")?;
+    let wrong_type = || format!("column `{name}` does not hold vectors of 32-bit numbers");
+    let lists = column(batch, name)?
+        .as_fixed_size_list_opt()
+        .ok_or_else(wrong_type)?;
+    let hidden_size = usize::try_from(lists.value_length()).map_err(|_| wrong_type())?;
+    let values = lists
+        .values()
+        .as_primitive_opt::<Float32Type>()
+        .ok_or_else(wrong_type)?;
+    // A sliced list array keeps all values; the rows of this batch are a part of them.
+    let start = lists.value_offset_at(0);
+    let values = &values.values()[start..start + lists.len() * hidden_size];
+    Ok((values.to_vec(), hidden_size))
+}

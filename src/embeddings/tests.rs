@@ -1,0 +1,89 @@
+//! Files of embeddings, and what is read of them.
+
+use super::*;
+use ::parquet::arrow::ArrowWriter;
+use arrow_array::{ArrayRef, FixedSizeListArray, RecordBatch, StringArray, types::Float32Type};
+use std::{path::Path, sync::Arc};
+
+/// A file with three vectors in a plane, the third nearer to the first.
+pub(super) fn file(columns: &[&str]) -> tempfile::NamedTempFile {
+    let planes = [[1.0, 0.0], [0.0, 2.0], [3.0, 1.0]];
+    let vectors = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(
+        planes.map(|vector| Some(vector.map(Some))),
+        2,
+    );
+    let ids: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
+    let descriptions: ArrayRef = Arc::new(StringArray::from(vec!["first", "", "third"]));
+    let vectors: ArrayRef = Arc::new(vectors);
+    let batch = RecordBatch::try_from_iter(columns.iter().map(|name| {
+        let array = match *name {
+            "id" => ids.clone(),
+            "description" => descriptions.clone(),
+            _ => vectors.clone(),
+        };
+        (*name, array)
+    }))
+    .expect("columns of one length");
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let mut writer = ArrowWriter::try_new(file.reopen().unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    file
+}
+
+#[test]
+fn neighbours_of_a_file() {
+    let file = file(&["id", "description", "embedding"]);
+    let embeddings = Embeddings::read(file.path()).unwrap();
+    assert_eq!(embeddings.ids(), ["a", "b", "c"]);
+    assert_eq!(embeddings.hidden_size(), 2);
+    assert_eq!(embeddings.vector(2), [3.0, 1.0]);
+    let row = embeddings.row("a").unwrap();
+    let nearest = embeddings.nearest(row, 5);
+    assert_eq!(nearest.iter().map(|n| n.0).collect::<Vec<_>>(), [2, 1]);
+    assert!((nearest[0].1 - 3.0 / 10_f64.sqrt()).abs() < 1e-12);
+    assert_eq!(embeddings.description(nearest[0].0).unwrap(), "third");
+    assert_eq!(embeddings.nearest(row, 1).len(), 1);
+    assert_eq!(embeddings.row("d"), None);
+}
+
+#[test]
+fn several_layers_and_files_of_others() {
+    let check = |columns: &[&str], expect: Result<usize, &str>| {
+        let file = file(columns);
+        match (Embeddings::read(file.path()), expect) {
+            (Ok(embeddings), Ok(n)) => assert_eq!(embeddings.len(), n),
+            (Err(error), Err(expect)) => {
+                assert!(error.to_string().contains(expect), "{error}");
+            }
+            (result, _) => panic!("{columns:?}: {result:?}"),
+        }
+    };
+    check(&["id", "description", "embedding_0", "embedding_6"], Ok(3));
+    check(&["id", "description"], Err("has no column `embedding`"));
+    check(&["description", "embedding"], Err("has no column `id`"));
+}
+
+#[test]
+fn a_file_that_was_renamed_is_what_it_holds() {
+    let written = file(&["id", "description", "embedding"]);
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.parquet", "a.PQ", "a.csv", "a"] {
+        let path = folder.path().join(name);
+        std::fs::copy(written.path(), &path).unwrap();
+        assert_eq!(Embeddings::read(&path).unwrap().len(), 3, "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_parquet_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "id\tembedding\n").unwrap();
+    let error = Embeddings::read(file.path()).unwrap_err();
+    assert!(error.message.contains("is not a Parquet file"), "{error}");
+    std::fs::write(file.path(), "PAR1 and no more").unwrap();
+    let error = Embeddings::read(file.path()).unwrap_err();
+    assert!(error.message.contains("was cut short"), "{error}");
+    let error = Embeddings::read(Path::new("no/such.parquet")).unwrap_err();
+    assert!(error.message.contains("cannot be opened"), "{error}");
+}
