@@ -2,7 +2,6 @@
 
 use super::{
     finding::{Finding, did_you_mean, lower_first},
-    origin::Origin,
     signature::{Signature, plain_type},
 };
 use crate::script::api::TYPES;
