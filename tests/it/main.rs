@@ -15,6 +15,7 @@
 //! - `sweeps`: parameter sweeps.
 
 mod bottlenecks;
+mod child;
 mod embeddings;
 mod endings;
 mod floors;
