@@ -11,8 +11,7 @@ trap 'rm -rf "$work"' EXIT
 python3 "$here/attention_peers.py" --lengths "$fasta" >"$work/lengths"
 tests=(cargo test --release --locked --lib --)
 if [ -n "$bundle" ]; then
-    gzip -dc "$bundle/runner_tests.gz" >"$work/tests"
-    chmod +x "$work/tests"
+    "$here/unpack.sh" "$bundle/runner_tests.xz" "$work/tests"
     tests=("$work/tests")
 fi
 RUNNER_LENGTHS=$work/lengths "${tests[@]}" --ignored --nocapture speed_of_attention

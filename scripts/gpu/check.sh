@@ -5,23 +5,22 @@
 #   scripts/gpu/check.sh BUNDLE       # runs what scripts/gpu/bundle.sh packed
 # SANITIZER=0 leaves compute-sanitizer out, which takes minutes.
 set -uo pipefail
+[ $# -eq 0 ] || set -- "$(realpath "$1")"
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if [ $# -gt 0 ]; then
-    for packed in "$1"/*_tests.gz; do
-        gzip -dc "$packed" >"$work/$(basename "${packed%.gz}")"
-    done
     # Whole runs start readers from the program.
-    gzip -dc "$1/runner.gz" >"$work/runner"
-    chmod +x "$work/runner"
+    for name in runner_tests it_tests runner; do
+        scripts/gpu/unpack.sh "$1/$name.xz" "$work/$name" || exit
+    done
     export RUNNER_READER=$work/runner
 else
+    cargo test --release --locked --no-run --lib --test it || exit
     cargo test --release --locked --no-run --lib --test it 2>&1 |
         sed -n 's/.*Executable.*(\(.*\))/\1/p' |
         while read -r binary; do cp "$binary" "$work/$(basename "${binary%-*}")_tests"; done
 fi
-chmod +x "$work"/*_tests
 
 failed=0
 # One thread: tests that share a GPU would wait for each other, and for its memory.

@@ -22,7 +22,6 @@ DEVICE=cuda python3 scripts/golden/golden.py "$model"
 tests=(cargo test --release --locked --test it --)
 if [ -n "$bundle" ]; then
     tests=("$(mktemp)")
-    gzip -dc "$bundle/it_tests.gz" >"${tests[0]}"
-    chmod +x "${tests[0]}"
+    scripts/gpu/unpack.sh "$bundle/it_tests.xz" "${tests[0]}"
 fi
 RUNNER_GOLDEN=$model "${tests[@]}" --ignored --nocapture gpu::a_large_model

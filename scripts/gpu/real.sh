@@ -13,7 +13,6 @@ python3 scripts/golden/real_weights.py "$weights"
 tests=(cargo test --release --locked --test it --)
 if [ -n "$bundle" ]; then
     tests=("$(mktemp)")
-    gzip -dc "$bundle/it_tests.gz" >"${tests[0]}"
-    chmod +x "${tests[0]}"
+    scripts/gpu/unpack.sh "$bundle/it_tests.xz" "${tests[0]}"
 fi
 RUNNER_REAL_WEIGHTS=$weights "${tests[@]}" --include-ignored --nocapture trained_weights_agree

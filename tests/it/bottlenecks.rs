@@ -495,8 +495,8 @@ fn a_slow_listener_holds_nothing_up() {
 
 #[test]
 fn every_event_is_of_the_schema() {
-    // The events that README documents, each with the keys that it has beside `event`.
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    // The events that docs/events.md has, each with the keys that it has beside `event`.
+    let documented = fs::read_to_string("docs/events.md").unwrap();
     let (events, received) = EventSender::channel();
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("proteins.fa");
@@ -527,11 +527,11 @@ fn every_event_is_of_the_schema() {
         let name = json["event"].as_str().unwrap().to_owned();
         kinds.insert(name, json);
     }
-    let rows = documented_events(&readme);
+    let rows = documented_events(&documented);
     for (name, json) in &kinds {
         let found: BTreeSet<_> = json.as_object().unwrap().keys().cloned().collect();
         let documented = rows.get(name);
-        let documented = documented.unwrap_or_else(|| panic!("the README lacks the event {name}"));
+        let documented = documented.unwrap_or_else(|| panic!("docs/events.md lacks {name}"));
         // A sample has the metrics, which have a table of their own.
         if name != "sample" {
             let mut expect = documented.clone();
@@ -542,23 +542,25 @@ fn every_event_is_of_the_schema() {
     // Beside these there is the line that ends a job, which the command line writes.
     let names: Vec<_> = rows.keys().filter(|name| *name != "failed").collect();
     assert_eq!(names, kinds.keys().collect::<Vec<_>>());
-    for metric in Metric::all() {
-        let row = format!("| `{}` | {} |", metric.name(), metric.meaning());
-        assert!(readme.contains(&row), "the README lacks {row}");
-    }
+    let documented = fs::read_to_string("docs/metrics.md").unwrap();
+    let rows = |line: &&str| line.starts_with("| `");
+    let found: Vec<_> = documented.lines().filter(rows).collect();
+    let row = |metric: Metric| format!("| `{}` | {} |", metric.name(), metric.meaning());
+    let mut expect: Vec<_> = Metric::all().map(row).collect();
+    expect.push(
+        "| `gpu_throttle_reasons` | NVML: what holds the clock down, such as `power cap` |".into(),
+    );
+    assert_eq!(found, expect);
 }
 
-/// The events of the README's table, each with its keys. A row has names in its first cell and their keys
+/// The events of a table, each with its keys. A row has names in its first cell and their keys
 /// in the second, with `;` between those of one event and the next.
-fn documented_events(readme: &str) -> BTreeMap<String, BTreeSet<String>> {
+fn documented_events(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let quoted = |text: &str| -> Vec<String> {
         let words = text.split('`').skip(1).step_by(2);
         words.map(str::to_owned).collect()
     };
-    let table = readme
-        .split("| event of `--json` | has |\n")
-        .nth(1)
-        .unwrap();
+    let table = text.split("| event of `--json` | has |\n").nth(1).unwrap();
     let rows = table
         .lines()
         .skip(1)

@@ -19,6 +19,7 @@
 //! `run` is no test: it has what runs in the process of a test need.
 
 mod bottlenecks;
+mod child;
 mod docs;
 mod embeddings;
 mod endings;

@@ -4,13 +4,12 @@
 //!   `runner check` explains it. `INSTA_UPDATE=always cargo test --release scripts` accepts changes.
 //! - `scripts/good/*.rhai` are right.
 
-use assert_cmd::Command;
+use crate::child::finish;
 use std::{
     fs,
     io::{BufRead, BufReader},
     path::PathBuf,
-    process::{self, Stdio},
-    time::Duration,
+    process::{self, Command, Stdio},
 };
 
 /// The program, run from the root of the project, as a user would.
@@ -19,14 +18,13 @@ fn runner(args: &[&str]) -> Command {
     command
         .args(args)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env_remove("RUST_LOG")
-        .timeout(Duration::from_secs(60));
+        .env_remove("RUST_LOG");
     command
 }
 
 /// The exit code, standard output and standard error of a run.
 fn run(args: &[&str]) -> (i32, String, String) {
-    let output = runner(args).output().expect("the program starts");
+    let output = finish(&mut runner(args), b"");
     (
         output.status.code().expect("no signal ends the program"),
         String::from_utf8(output.stdout).expect("UTF-8"),
@@ -374,7 +372,7 @@ fn output_that_cannot_be_written_is_an_error() {
     let definitions = ["script", "definitions"];
     for args in [&["exec", script][..], &["check", script], &definitions] {
         let full = fs::File::options().write(true).open("/dev/full");
-        let output = process::Command::new(env!("CARGO_BIN_EXE_runner"))
+        let output = Command::new(env!("CARGO_BIN_EXE_runner"))
             .args(args)
             .stdout(full.expect("a device"))
             .output()
@@ -395,7 +393,7 @@ fn a_terminal_gets_no_commands_from_names() {
     let path = folder.path().join("job.rhai");
     fs::write(&path, "print(\"a\\x1b[31mred\\x07\");").expect("a script");
     let terminal = nix::pty::openpty(None, None).expect("a terminal");
-    let mut child = process::Command::new(env!("CARGO_BIN_EXE_runner"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_runner"))
         .args(["exec", path.to_str().expect("UTF-8")])
         .stdout(terminal.slave)
         .spawn()
@@ -428,10 +426,9 @@ fn a_temporary_folder_that_is_missing_is_no_fault_of_the_script() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("job.rhai");
     fs::write(&path, "temp_path(\"a\");").expect("a script");
-    let output = runner(&["exec", path.to_str().expect("UTF-8")])
-        .env("TMPDIR", folder.path().join("missing"))
-        .output()
-        .expect("the program starts");
+    let mut program = runner(&["exec", path.to_str().expect("UTF-8")]);
+    program.env("TMPDIR", folder.path().join("missing"));
+    let output = finish(&mut program, b"");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("cannot create a temporary folder in"));
@@ -495,10 +492,7 @@ fn check_does_no_work() {
 fn the_quickstart_works_from_anywhere() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart.rhai");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let output = runner(&["exec", script])
-        .current_dir(folder.path())
-        .output()
-        .expect("the program starts");
+    let output = finish(runner(&["exec", script]).current_dir(folder.path()), b"");
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(
         output.status.success(),
@@ -551,7 +545,7 @@ fn colours_are_for_those_who_want_them() {
 
 /// A running program whose script has printed its first line.
 fn started(script: &str) -> (process::Child, BufReader<process::ChildStdout>) {
-    let mut child = process::Command::new(env!("CARGO_BIN_EXE_runner"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_runner"))
         .args(["exec", script])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdout(Stdio::piped())

@@ -2,12 +2,12 @@
 //! device has room for.
 
 use super::common::project;
-use assert_cmd::Command;
+use crate::child::finish;
 use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    time::Duration,
+    process::Command,
 };
 use tempfile::TempDir;
 
@@ -74,14 +74,13 @@ impl Job {
         let mut program = Command::new(env!("CARGO_BIN_EXE_runner"));
         program
             .args([command, "job.rhai"])
-            .current_dir(self.folder.path())
-            .timeout(Duration::from_secs(60));
+            .current_dir(self.folder.path());
         for name in ["HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "RUST_LOG"] {
             program.env_remove(name);
         }
         program.env("HOME", self.at("home"));
         program.envs(self.environment.iter().map(|(name, path)| (name, path)));
-        let output = program.output().unwrap();
+        let output = finish(&mut program, b"");
         Done {
             exit_code: output.status.code().expect("no signal ends the program"),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -1,12 +1,13 @@
 //! A job of the real program on some files, and what it leaves behind.
 
+use crate::child::finish;
 use arrow_array::{Array, BooleanArray, StringArray, UInt32Array, cast::AsArray};
-use assert_cmd::Command;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::{
     fs::{self, File},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Command,
 };
 use tempfile::TempDir;
 
@@ -83,13 +84,12 @@ impl Job {
         );
         let at = |name: &str| self.folder.path().join(name);
         fs::write(at("job.rhai"), script).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_runner"))
+        let mut program = Command::new(env!("CARGO_BIN_EXE_runner"));
+        program
             .args(["exec", "job.rhai"])
             .current_dir(self.folder.path())
-            .envs(self.reader.iter().map(|path| ("RUNNER_READER", path)))
-            .write_stdin(self.stdin.clone())
-            .output()
-            .unwrap();
+            .envs(self.reader.iter().map(|path| ("RUNNER_READER", path)));
+        let output = finish(&mut program, &self.stdin);
         let rejects = fs::read_dir(self.folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().path())
