@@ -1,6 +1,6 @@
 //! Linear layers, with what follows them fused in.
 
-use super::{backend::Backend, cpu};
+use super::{Epilogue, backend::Backend, cpu};
 use burn::tensor::{Tensor, activation};
 use std::f64::consts::FRAC_2_PI;
 
@@ -11,19 +11,6 @@ pub struct Linear {
     weight: Tensor<2>,
     /// `[out]`.
     bias: Tensor<1>,
-}
-
-/// What a linear layer does with its result before it writes it.
-#[derive(Clone, Copy, Debug)]
-pub enum Epilogue<'a> {
-    /// Nothing more.
-    None,
-    /// The erf form of GELU.
-    Gelu,
-    /// The tanh form of GELU, which differs from the erf form by at most 4.7e-4.
-    GeluTanh,
-    /// Adds this, `[T, out]`.
-    Residual(&'a Tensor<2>),
 }
 
 impl Linear {

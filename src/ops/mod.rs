@@ -13,6 +13,7 @@ mod cpu;
 mod cuda;
 mod dtype;
 mod embedding;
+mod epilogue;
 mod layer_norm;
 mod linear;
 mod pool;
@@ -30,8 +31,9 @@ use crate::{
 pub use attention::{attention, attention_plain};
 pub use dtype::tensor;
 pub use embedding::embedding;
+pub use epilogue::Epilogue;
 pub use layer_norm::LayerNorm;
-pub use linear::{Epilogue, Linear};
+pub use linear::Linear;
 pub use pool::pool;
 pub use results::{Results, values};
 pub use rotary::RotaryTable;

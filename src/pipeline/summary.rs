@@ -63,6 +63,7 @@ impl Ending {
             tflops: (tflops.is_finite() && tflops > 0.0).then_some(tflops),
             mfu: findings.mfu,
             gpu_utilization: findings.gpu_utilization,
+            energy_joules: findings.energy_joules,
             gpu: self.gpu.map(|gpu| GpuSummary {
                 idle_seconds: gpu.idle,
                 upload_seconds: gpu.upload,

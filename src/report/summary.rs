@@ -54,6 +54,8 @@ pub struct RunSummary {
     pub mfu: Option<f64>,
     /// The share of the time during which any kernel ran, by NVML, from 0 to 1.
     pub gpu_utilization: Option<f64>,
+    /// Joules that all GPUs took during the run, by their own counters.
+    pub energy_joules: Option<f64>,
     /// What a GPU measured.
     pub gpu: Option<GpuSummary>,
     /// Readers that had to be replaced.
@@ -102,6 +104,7 @@ impl RunSummary {
             tflops: Some(0.01),
             mfu: on_gpu(0.5),
             gpu_utilization: on_gpu(0.5),
+            energy_joules: on_gpu(100.0),
             gpu: is_on_gpu.then_some(GpuSummary {
                 idle_seconds: 0.01,
                 upload_seconds: 0.01,

@@ -14,6 +14,7 @@ mod null;
 mod open;
 mod order;
 mod parquet;
+mod plan;
 mod rejects;
 
 use crate::batch::Rows;
@@ -21,8 +22,9 @@ use std::path::PathBuf;
 
 pub use error::{OrderError, SinkError};
 pub use identity::{Circumstances, Closing, Identity};
-pub use open::{Opened, OutputPlan, open};
+pub use open::{Opened, open};
 pub use order::ReorderBuffer;
+pub use plan::OutputPlan;
 pub use rejects::Rejects;
 
 /// Takes the embeddings of a run, in input order. Dropping it abandons the output and leaves
