@@ -21,6 +21,7 @@ mod results;
 mod rotary;
 mod segments;
 mod stager;
+mod stager_options;
 mod tokens;
 
 use crate::{
@@ -38,7 +39,8 @@ pub use pool::pool;
 pub use results::{Results, values};
 pub use rotary::RotaryTable;
 pub use segments::Segments;
-pub use stager::{Stager, StagerOptions};
+pub use stager::Stager;
+pub use stager_options::StagerOptions;
 pub use tokens::Tokens;
 
 /// Makes ready what a model with this hidden size and dimension of heads needs on `chosen`.

@@ -1,23 +1,10 @@
 //! The way of batches to the device.
 
-use super::{Segments, Tokens, tokens::Place};
+use super::{Segments, StagerOptions, Tokens, tokens::Place};
 use crate::{
     device::{Chosen, DeviceError},
     job::Dtype,
 };
-
-/// What a [`Stager`] has to know.
-#[derive(Clone, Copy, Debug)]
-pub struct StagerOptions {
-    /// Tokens of the largest batch.
-    pub token_budget: usize,
-    /// Batches that may be on their way at the same time: from packing to when the last operation on
-    /// them is enqueued.
-    pub n_slots: usize,
-    /// The test mode in which memory of batches is overwritten as soon as it may be: a batch that
-    /// is read too early or too late then fails or gives other embeddings.
-    pub poisoned: bool,
-}
 
 /// Brings batches to the device. Any thread may use it, and several at once.
 pub struct Stager(Way);

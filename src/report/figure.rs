@@ -145,11 +145,11 @@ pub static FIGURES: &[Figure] = &[
     decimal("energy_joules", Number("J"), "the joules that the GPU took during the run, by its own counter",
         |run| run.energy_joules)
         .missing("on the CPU, without NVML and with `monitor_hz: 0`")
-        .better(Smaller).phrase("energy", 1, "{} {unit}").tile("energy, {unit}"),
+        .better(Smaller).phrase("GPU", 4, ", {} {unit}").tile("energy, {unit}"),
     decimal("joules_per_million_tokens", Number("J"), "the joules that the GPU took for a million tokens",
         |run| run.energy_joules.map(|joules| 1e6 * joules / run.tokens.max(1) as f64))
         .missing("where `energy_joules` is")
-        .better(Smaller).phrase("energy", 2, ", {} {unit} for a million tokens"),
+        .better(Smaller).phrase("GPU", 5, " ({} {unit} for a million tokens)"),
     whole("peak_memory_bytes", Bytes, "the largest resident memory of the program so far, in bytes",
         |run| Some(run.peak_memory_bytes))
         .better(Smaller).phrase("memory", 1, "{} at most"),
