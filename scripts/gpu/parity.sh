@@ -9,6 +9,8 @@ model=$(realpath "$1")
 fasta=$(realpath "$2")
 bundle=${3:+$(realpath "$3")}
 cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 [ -e "$model/vocab.txt" ] || cp examples/models/esm2_t6_2M_demo/vocab.txt "$model/"
 python3 - "$fasta" >"$model/golden.fasta" <<'PYTHON'
 import gzip, sys
@@ -21,7 +23,11 @@ PYTHON
 DEVICE=cuda python3 scripts/golden/golden.py "$model"
 tests=(cargo test --release --locked --test it --)
 if [ -n "$bundle" ]; then
-    tests=("$(mktemp)")
-    scripts/gpu/unpack.sh "$bundle/it_tests.xz" "${tests[0]}"
+    # Whole runs start readers from the program.
+    for name in it_tests runner; do
+        scripts/gpu/unpack.sh "$bundle/$name.xz" "$work/$name"
+    done
+    tests=("$work/it_tests")
+    export RUNNER_READER=$work/runner
 fi
 RUNNER_GOLDEN=$model "${tests[@]}" --ignored --nocapture gpu::a_large_model

@@ -9,10 +9,16 @@ mkdir -p "$1"
 weights=$(realpath "$1")
 bundle=${2:+$(realpath "$2")}
 cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 python3 scripts/golden/real_weights.py "$weights"
 tests=(cargo test --release --locked --test it --)
 if [ -n "$bundle" ]; then
-    tests=("$(mktemp)")
-    scripts/gpu/unpack.sh "$bundle/it_tests.xz" "${tests[0]}"
+    # Whole runs start readers from the program.
+    for name in it_tests runner; do
+        scripts/gpu/unpack.sh "$bundle/$name.xz" "$work/$name"
+    done
+    tests=("$work/it_tests")
+    export RUNNER_READER=$work/runner
 fi
 RUNNER_REAL_WEIGHTS=$weights "${tests[@]}" --include-ignored --nocapture trained_weights_agree

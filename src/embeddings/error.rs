@@ -1,6 +1,7 @@
 //! What can be wrong with a file of embeddings.
 
-use crate::{hint::Hint, text::printable_line};
+use crate::{file, hint::Hint, text::printable_line};
+use std::io;
 
 /// A file of embeddings that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -10,19 +11,51 @@ pub struct EmbeddingsError {
     pub file: String,
     /// What is wrong.
     pub message: String,
+    /// How to mend it.
+    pub hint: Option<&'static str>,
 }
 
+/// The hint for a file of someone else.
+const NOT_OURS: &str = "give a Parquet file that `embed` wrote";
+
 impl EmbeddingsError {
-    pub(super) fn new(file: &str, message: String) -> Self {
+    /// The file cannot be opened.
+    pub(super) fn unopened(file: &str, error: &io::Error) -> Self {
+        let hint = match error.kind() {
+            io::ErrorKind::NotFound => Some("check the path, and whether `embed` has written it"),
+            io::ErrorKind::PermissionDenied => Some("`chmod u+r` lets the owner of a file read it"),
+            // A folder, a pipe or a device.
+            io::ErrorKind::Other => Some(NOT_OURS),
+            kind => file::remedy(kind),
+        };
+        Self {
+            file: file.to_owned(),
+            message: format!("cannot be opened: {error}"),
+            hint,
+        }
+    }
+
+    /// The file was Parquet once.
+    pub(super) fn damaged(file: &str, message: String) -> Self {
         Self {
             file: file.to_owned(),
             message,
+            hint: Some("run `embed` again with `overwrite: true`"),
+        }
+    }
+
+    /// The file is none that `embed` wrote.
+    pub(super) fn foreign(file: &str, message: String) -> Self {
+        Self {
+            file: file.to_owned(),
+            message,
+            hint: Some(NOT_OURS),
         }
     }
 }
 
 impl Hint for EmbeddingsError {
     fn hint(&self) -> Option<String> {
-        Some("give a Parquet file that `embed` wrote".to_owned())
+        self.hint.map(str::to_owned)
     }
 }

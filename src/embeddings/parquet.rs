@@ -39,8 +39,9 @@ pub(super) fn read(
     embeddings: &mut Embeddings,
 ) -> Result<Box<dyn Source>, EmbeddingsError> {
     let name = path.display().to_string();
-    let fail = |message: String| EmbeddingsError::new(&name, message);
-    let file = file::open(path).map_err(|error| fail(format!("cannot be opened: {error}")))?;
+    let damaged = |message: String| EmbeddingsError::damaged(&name, message);
+    let foreign = |message: String| EmbeddingsError::foreign(&name, message);
+    let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
     let open = || {
         let metadata = ArrowReaderMetadata::load(&file, Default::default())?;
         let reader =
@@ -52,14 +53,16 @@ pub(super) fn read(
     let (metadata, reader) = open().map_err(|error: ParquetError| {
         let mut magic = [0; 4];
         let is_parquet = file.read_exact_at(&mut magic, 0).is_ok() && magic == *b"PAR1";
-        fail(match is_parquet {
-            true => format!("is damaged, or a Parquet file that was cut short: {error}"),
-            false => "is not a Parquet file".to_owned(),
-        })
+        match is_parquet {
+            true => damaged(format!(
+                "is damaged, or a Parquet file that was cut short: {error}"
+            )),
+            false => foreign("is not a Parquet file".to_owned()),
+        }
     })?;
     for batch in reader {
-        let batch = batch.map_err(|error| fail(format!("is broken: {error}")))?;
-        append(&batch, embeddings).map_err(fail)?;
+        let batch = batch.map_err(|error| damaged(format!("is broken: {error}")))?;
+        append(&batch, embeddings).map_err(foreign)?;
     }
     Ok(Box::new(ParquetFile {
         file,
@@ -99,7 +102,7 @@ impl Source for ParquetFile {
             .map_err(ParquetError::from)
         };
         let batch = read()
-            .map_err(|error| EmbeddingsError::new(&self.name, format!("is broken: {error}")))?;
+            .map_err(|error| EmbeddingsError::damaged(&self.name, format!("is broken: {error}")))?;
         let description = batch.as_ref().map(|batch| {
             let descriptions = strings(batch, "description")?;
             Ok(descriptions
@@ -111,7 +114,7 @@ impl Source for ParquetFile {
         });
         description
             .transpose()
-            .map_err(|message| EmbeddingsError::new(&self.name, message))
+            .map_err(|message| EmbeddingsError::foreign(&self.name, message))
             .map(Option::unwrap_or_default)
     }
 }

@@ -77,13 +77,20 @@ fn a_file_that_was_renamed_is_what_it_holds() {
 
 #[test]
 fn what_is_no_parquet_file() {
+    let check = |path: &Path, message: &str, hint: &str| {
+        let error = Embeddings::read(path).unwrap_err();
+        assert!(error.message.contains(message), "{error}");
+        let found = error.hint.unwrap_or_default();
+        assert!(found.contains(hint), "{error}: {found}");
+    };
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "id\tembedding\n").unwrap();
-    let error = Embeddings::read(file.path()).unwrap_err();
-    assert!(error.message.contains("is not a Parquet file"), "{error}");
+    check(file.path(), "is not a Parquet file", "that `embed` wrote");
     std::fs::write(file.path(), "PAR1 and no more").unwrap();
-    let error = Embeddings::read(file.path()).unwrap_err();
-    assert!(error.message.contains("was cut short"), "{error}");
-    let error = Embeddings::read(Path::new("no/such.parquet")).unwrap_err();
-    assert!(error.message.contains("cannot be opened"), "{error}");
+    check(file.path(), "was cut short", "`overwrite: true`");
+    check(&file.path().join("a"), "cannot be opened", "is a file");
+    let folder = tempfile::tempdir().unwrap();
+    check(folder.path(), "cannot be opened", "that `embed` wrote");
+    let missing = folder.path().join("no/such.parquet");
+    check(&missing, "cannot be opened", "check the path");
 }

@@ -4,6 +4,7 @@ use super::ModelInfo;
 use crate::{
     job::{Dataset, EmbedPlan},
     meter::{Bottleneck, Metric, Sample, Severity, Stage, StageTime, Unit},
+    model::{DeviceKind, usual_token_budget},
     report::{LengthHistogram, RunDetails, RunSummary},
 };
 use std::{num::NonZeroUsize, sync::Arc};
@@ -12,11 +13,16 @@ use std::{num::NonZeroUsize, sync::Arc};
 pub(super) fn summary(model: ModelInfo, is_on_gpu: bool, plan: &EmbedPlan) -> RunSummary {
     let options = plan.options();
     let made_up = RunSummary::made_up(is_on_gpu);
-    let usual_budget = if is_on_gpu { 32_768 } else { 4096 };
+    let kind = match is_on_gpu {
+        true => DeviceKind::Gpu,
+        false if model.device == "mock" => DeviceKind::Mock,
+        false => DeviceKind::Cpu,
+    };
+    let usual_budget = usual_token_budget(kind, model.hidden_size);
     let token_budget = options.token_budget.map_or(usual_budget, NonZeroUsize::get);
     RunSummary {
         // Hashes are no such operations.
-        tflops: made_up.tflops.filter(|_| model.device != "mock"),
+        tflops: made_up.tflops.filter(|_| kind != DeviceKind::Mock),
         model: model.name,
         device: model.device,
         dtype: model.dtype,

@@ -58,6 +58,27 @@ const CPU_TOKEN_BUDGET: usize = 4096;
 /// Tokens in a batch of the mock device: what a GPU would take.
 const MOCK_TOKEN_BUDGET: usize = 32_768;
 
+/// A kind of device, as far as the size of batches depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// A GPU.
+    Gpu,
+    /// The CPU.
+    Cpu,
+    /// The mock device.
+    Mock,
+}
+
+/// Tokens in a batch that suit a device of this kind, if it has the memory for them.
+pub fn usual_token_budget(kind: DeviceKind, hidden_size: usize) -> usize {
+    match kind {
+        DeviceKind::Gpu if hidden_size < 1000 => 65_536,
+        DeviceKind::Gpu => 32_768,
+        DeviceKind::Cpu => CPU_TOKEN_BUDGET,
+        DeviceKind::Mock => MOCK_TOKEN_BUDGET,
+    }
+}
+
 impl Model {
     /// Loads the model that `spec` names.
     ///
@@ -82,14 +103,17 @@ impl Model {
         let (replicas, fingerprint, default_token_budget) = match chosen.zip(weights) {
             Some((chosen, weights)) => {
                 let free_before = device::free_bytes(&chosen);
-                ops::prepare(&chosen, dtype, shape.0, shape.1)?;
+                let sizes = (shape.0, config.intermediate_size, shape.1);
+                ops::prepare(&chosen, dtype, sizes)?;
                 let fingerprint = Fingerprint::start(&folder, &weights)?;
                 let form = esm2::Form { dtype, gelu };
-                let encoder = Box::new(esm2::Esm2::load(&config, &weights, &chosen, form)?);
+                let encoder = esm2::Esm2::load(&config, &weights, &chosen, form);
+                // The next model needs the memory that this one has taken so far.
+                let encoder = encoder.inspect_err(|_| device::release_unused(&chosen))?;
                 let budget = default_token_budget(&chosen, &config, dtype, n_parameters);
                 let replica = Replica {
                     free_before,
-                    ..Replica::new(Some(chosen), dtype, shape, encoder)
+                    ..Replica::new(Some(chosen), dtype, shape, Box::new(encoder))
                 };
                 (vec![replica], fingerprint, budget)
             }
@@ -102,7 +126,8 @@ impl Model {
                     }
                 };
                 let replicas = (0..spec.mock.lanes).map(replica).collect();
-                (replicas, Fingerprint::mock(), MOCK_TOKEN_BUDGET)
+                let budget = usual_token_budget(DeviceKind::Mock, config.hidden_size);
+                (replicas, Fingerprint::mock(), budget)
             }
         };
         Ok(Self {
@@ -330,7 +355,7 @@ fn default_token_budget(
     /// the output, and one more in reserve.
     const WIDTHS: usize = 8;
     let Some(free) = device::free_bytes(chosen) else {
-        return CPU_TOKEN_BUDGET;
+        return usual_token_budget(DeviceKind::Cpu, config.hidden_size);
     };
     let bytes = dtype.bytes();
     // Weights may still be on their way, so their size is taken from what was free in any case.
@@ -338,11 +363,7 @@ fn default_token_budget(
     let room = free.saturating_sub(n_parameters * bytes as u64) / 2;
     let per_token = (WIDTHS * config.hidden_size * bytes) as u64;
     let fitting = usize::try_from(room / per_token).unwrap_or(usize::MAX);
-    let wanted = if config.hidden_size < 1000 {
-        65_536
-    } else {
-        32_768
-    };
+    let wanted = usual_token_budget(DeviceKind::Gpu, config.hidden_size);
     // Powers of two need no rows of padding.
     let fitting = (fitting + 1).next_power_of_two() / 2;
     wanted.min(fitting).max(CPU_TOKEN_BUDGET)

@@ -22,9 +22,27 @@ pub struct Replica {
     /// Free bytes of the GPU's memory before the weights came there.
     pub(super) free_before: Option<u64>,
     pub(super) encoder: Box<dyn Encoder>,
-    /// The largest token budget that the device's memory was tried with and holds, and for how many
-    /// layers at once.
-    pub(super) warm: Mutex<(usize, usize)>,
+    /// What the device's memory was tried with and holds.
+    pub(super) warm: Mutex<Warm>,
+}
+
+/// A batch that the memory of a device was tried with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Warm {
+    token_budget: usize,
+    /// Layers whose vectors were kept at once.
+    n_layers: usize,
+    /// The last of them, up to which there was anything to compute.
+    deepest: usize,
+}
+
+impl Warm {
+    /// Whether another batch needs no more.
+    fn holds(self, other: Self) -> bool {
+        self.token_budget >= other.token_budget
+            && self.n_layers >= other.n_layers
+            && self.deepest >= other.deepest
+    }
 }
 
 impl Replica {
@@ -42,7 +60,7 @@ impl Replica {
             head_dim,
             hidden_size,
             encoder,
-            warm: Mutex::new((0, 0)),
+            warm: Mutex::default(),
         }
     }
 
@@ -108,7 +126,12 @@ impl Replica {
     /// does not fit; a smaller one may.
     pub fn warm_up(&self, token_budget: usize, layers: &[usize]) -> Result<(), ModelError> {
         let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_warm = warm.0 >= token_budget && warm.1 >= layers.len();
+        let wanted = Warm {
+            token_budget,
+            n_layers: layers.len(),
+            deepest: layers.iter().copied().max().unwrap_or(0),
+        };
+        let is_warm = warm.holds(wanted);
         if !self.is_memory_tried || is_warm {
             return Ok(());
         }
@@ -122,7 +145,8 @@ impl Replica {
         }
         // Nobody looks at the vectors: its tokens may be ones that no sequence has.
         result?;
-        *warm = (token_budget, layers.len());
+        // Of two that do not hold each other, the later one is kept.
+        *warm = wanted;
         Ok(())
     }
 

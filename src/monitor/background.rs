@@ -3,13 +3,26 @@
 use super::MonitorError;
 use crate::{event::EventSender, hint::Hint};
 use std::{
-    path::Path,
-    sync::mpsc::{self, Receiver, SyncSender, sync_channel},
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 /// Writes that may wait for the disk. With one more, whoever sends it waits: nothing is left out.
 const MOST_WAITING: usize = 4096;
+
+/// How long anyone waits for the disk. One that is merely slow makes room within milliseconds; one that
+/// does not in this time has stalled, and a run must not hang because its measurements cannot be written.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// Time between two looks whether there is room. A channel of the standard library has no `send_timeout`.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Writes something, or says that it could not.
 type Write<T> = Box<dyn FnOnce(&mut T) -> Result<(), Failed> + Send>;
@@ -22,8 +35,38 @@ enum Request<T> {
     End,
 }
 
+/// What the thread of a file and those who send to it know of the file.
+struct State {
+    path: PathBuf,
+    /// How long anyone waits for the disk.
+    longest_wait: Duration,
+    /// The disk has stalled: nobody waits for it any more, and nothing more is written.
+    given_up: AtomicBool,
+}
+
+impl State {
+    fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
+    }
+
+    /// Gives the file up, and gives the reason to whoever is the first to do so.
+    fn give_up(&self) -> Option<MonitorError> {
+        if self.given_up.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        let reason = format!("the disk has stalled for {:?}", self.longest_wait);
+        Some(MonitorError::io(
+            &self.path,
+            io::Error::new(io::ErrorKind::TimedOut, reason),
+        ))
+    }
+}
+
+/// Nobody waits any longer for the disk.
+struct Stalled;
+
 /// A file that a thread of its own writes, in the order of what it is sent. Dropping this waits until all
-/// of it is written.
+/// of it is written, unless the disk stalls: then the thread is left to itself.
 pub(super) struct Background<T> {
     writer: Writer<T>,
     /// The thread gives the file back, unless it had to give it up.
@@ -31,11 +74,17 @@ pub(super) struct Background<T> {
 }
 
 /// Where the writes of a file are sent. Clones send to the same file.
-pub(super) struct Writer<T>(SyncSender<Request<T>>);
+pub(super) struct Writer<T> {
+    requests: SyncSender<Request<T>>,
+    state: Arc<State>,
+}
 
 impl<T> Clone for Writer<T> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self {
+            requests: self.requests.clone(),
+            state: self.state.clone(),
+        }
     }
 }
 
@@ -45,13 +94,28 @@ impl<T: Send + 'static> Background<T> {
     /// # Errors
     /// If the system has no more threads.
     pub(super) fn begin(file: T, path: &Path) -> Result<Self, MonitorError> {
+        Self::begin_with(file, path, LONGEST_WAIT)
+    }
+
+    fn begin_with(file: T, path: &Path, longest_wait: Duration) -> Result<Self, MonitorError> {
         let (sender, requests) = sync_channel(MOST_WAITING);
+        let state = Arc::new(State {
+            path: path.to_owned(),
+            longest_wait,
+            given_up: AtomicBool::new(false),
+        });
         let thread = thread::Builder::new()
             .name("recorder".to_owned())
-            .spawn(move || write_all(file, &requests))
+            .spawn({
+                let state = state.clone();
+                move || write_all(file, &requests, &state)
+            })
             .map_err(|error| MonitorError::io(path, error))?;
         Ok(Self {
-            writer: Writer(sender),
+            writer: Writer {
+                requests: sender,
+                state,
+            },
             thread: Some(thread),
         })
     }
@@ -70,8 +134,22 @@ impl<T: Send + 'static> Background<T> {
 impl<T> Background<T> {
     fn stop(&mut self) -> Option<T> {
         let thread = self.thread.take()?;
+        let state = &self.writer.state;
+        let deadline = Instant::now() + state.longest_wait;
+        if self.writer.send(Request::End).is_err() {
+            state.give_up();
+        }
+        while !thread.is_finished() {
+            if state.is_given_up() {
+                // It may never end. Without its handle it is on its own.
+                return None;
+            }
+            if Instant::now() >= deadline {
+                state.give_up();
+            }
+            thread::sleep(LOOK_EVERY);
+        }
         // A thread that panicked has said so, and has no file any more.
-        let _ = self.writer.0.send(Request::End);
         thread.join().ok()?
     }
 }
@@ -82,47 +160,89 @@ impl<T> Drop for Background<T> {
     }
 }
 
+impl<T> Writer<T> {
+    /// Sends a request when there is room, unless the disk makes none in the time it has.
+    fn send(&self, mut request: Request<T>) -> Result<(), Stalled> {
+        let deadline = Instant::now() + self.state.longest_wait;
+        loop {
+            match self.requests.try_send(request) {
+                // Without its thread the file has ended.
+                Ok(()) | Err(TrySendError::Disconnected(_)) => return Ok(()),
+                Err(TrySendError::Full(back)) => request = back,
+            }
+            if self.state.is_given_up() || Instant::now() >= deadline {
+                return Err(Stalled);
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
 impl<T: 'static> Writer<T> {
     /// Has something written. The first failure is a warning, and the end of the file: a run must not
-    /// end because a disk is too full for its measurements.
+    /// end because a disk is too full for its measurements. A disk that stalls is such a failure too.
     pub(super) fn write(
         &self,
         events: &EventSender,
         write: impl FnOnce(&mut T) -> Result<(), MonitorError> + Send + 'static,
     ) {
-        let events = events.clone();
-        self.send(Box::new(move |file| {
+        if self.state.is_given_up() {
+            return;
+        }
+        let (thread_events, state) = (events.clone(), self.state.clone());
+        let write: Write<T> = Box::new(move |file| {
             write(file).map_err(|error| {
-                events.warn(format!(
-                    "{}; the run goes on without this file",
-                    error.in_full()
-                ));
+                // Of a file that was given up there was a warning already.
+                if !state.is_given_up() {
+                    warn(&thread_events, &error);
+                }
                 Failed
             })
-        }));
+        });
+        if self.send(Request::Write(write)).is_err() {
+            self.give_up(events);
+        }
     }
 
-    /// Waits until all that was sent before is written.
-    pub(super) fn wait(&self) {
+    /// Waits until all that was sent before is written, or the disk has stalled, which is a warning.
+    pub(super) fn wait(&self, events: &EventSender) {
+        if self.state.is_given_up() {
+            return;
+        }
         let (done, is_done) = mpsc::channel::<()>();
-        self.send(Box::new(move |_| {
+        let write: Write<T> = Box::new(move |_| {
             drop(done);
             Ok(())
-        }));
+        });
         // Nothing is ever sent: that the other end is gone tells it, also where the file is.
-        let _ = is_done.recv();
+        if self.send(Request::Write(write)).is_err()
+            || is_done.recv_timeout(self.state.longest_wait) == Err(RecvTimeoutError::Timeout)
+        {
+            self.give_up(events);
+        }
     }
 
-    fn send(&self, write: Write<T>) {
-        // Without its thread the file has ended.
-        let _ = self.0.send(Request::Write(write));
+    fn give_up(&self, events: &EventSender) {
+        if let Some(error) = self.state.give_up() {
+            warn(events, &error);
+        }
     }
 }
 
-/// Writes what is sent until the end.
-fn write_all<T>(file: T, requests: &Receiver<Request<T>>) -> Option<T> {
+fn warn(events: &EventSender, error: &MonitorError) {
+    events.warn(format!(
+        "{}; the run goes on without this file",
+        error.in_full()
+    ));
+}
+
+/// Writes what is sent until the end, or until nobody waits for it any more.
+fn write_all<T>(file: T, requests: &Receiver<Request<T>>, state: &State) -> Option<T> {
     let mut file = Some(file);
     while let Ok(Request::Write(write)) = requests.recv() {
+        if state.is_given_up() {
+            return None;
+        }
         if let Some(open) = &mut file
             && write(open).is_err()
         {
@@ -136,7 +256,7 @@ fn write_all<T>(file: T, requests: &Receiver<Request<T>>) -> Option<T> {
 mod tests {
     use super::*;
     use crate::event::Event;
-    use std::{io, sync::mpsc::channel, time::Duration};
+    use std::sync::mpsc::channel;
 
     fn full() -> MonitorError {
         MonitorError::io(Path::new("m.csv"), io::ErrorKind::StorageFull.into())
@@ -168,12 +288,12 @@ mod tests {
         assert!(!sending.is_finished(), "there is no room for all of them");
         drop(go);
         sending.join().unwrap();
-        writer.wait();
+        writer.wait(&events);
         let numbers = background.end().unwrap();
         assert!(numbers.iter().copied().eq(0..n_writes));
         // What comes later has nowhere to go, and is no hindrance.
         writer.write(&events, |_| Ok(()));
-        writer.wait();
+        writer.wait(&events);
     }
 
     #[test]
@@ -190,7 +310,7 @@ mod tests {
                 }
             });
         }
-        writer.wait();
+        writer.wait(&events);
         assert_eq!(background.end(), None);
         let warnings: Vec<_> = received
             .try_iter()
@@ -202,5 +322,64 @@ mod tests {
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].ends_with("the run goes on without this file"));
         assert!(warnings[0].contains("`m.csv`"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_disk_that_stalls_is_one_warning_and_holds_nobody_up() {
+        let longest_wait = Duration::from_millis(100);
+        let background = Background::begin_with((), Path::new("t.json"), longest_wait).unwrap();
+        let (events, received) = EventSender::channel();
+        let writer = background.writer();
+        let (go, wait) = channel::<()>();
+        writer.write(&events, move |()| {
+            let _ = wait.recv();
+            Err(full())
+        });
+        let start = Instant::now();
+        for _ in 0..2 * MOST_WAITING {
+            writer.write(&events, |()| Ok(()));
+        }
+        writer.wait(&events);
+        assert!(background.end().is_none());
+        assert!(start.elapsed() >= longest_wait);
+        assert!(start.elapsed() < Duration::from_secs(5), "it waits once");
+        // The write that stalled fails later, and that is no second warning.
+        drop(go);
+        drop(writer);
+        thread::sleep(Duration::from_millis(50));
+        assert_stalled(received.try_iter());
+    }
+
+    #[test]
+    fn the_end_of_a_run_waits_no_longer_than_it_may() {
+        let longest_wait = Duration::from_millis(100);
+        let background = Background::begin_with((), Path::new("t.json"), longest_wait).unwrap();
+        let (events, received) = EventSender::channel();
+        let writer = background.writer();
+        // Kept to the end of the test.
+        let (_go, wait) = channel::<()>();
+        writer.write(&events, move |()| {
+            let _ = wait.recv();
+            Ok(())
+        });
+        let start = Instant::now();
+        writer.wait(&events);
+        writer.wait(&events);
+        drop(background);
+        assert!(start.elapsed() < Duration::from_secs(5));
+        assert_stalled(received.try_iter());
+    }
+
+    fn assert_stalled(events: impl Iterator<Item = Event>) {
+        let warnings: Vec<_> = events
+            .map(|event| match event {
+                Event::Warning { message } => message,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].ends_with("the run goes on without this file"));
+        assert!(warnings[0].contains("`t.json`"), "{warnings:?}");
+        assert!(warnings[0].contains("stalled"), "{warnings:?}");
     }
 }

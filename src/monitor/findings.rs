@@ -19,8 +19,9 @@ pub struct Findings {
     pub timeline: Vec<Sample>,
     /// NVML's mean utilisation of all GPUs while batches were computed, from 0 to 1.
     pub gpu_utilization: Option<f64>,
-    /// Joules that all GPUs took from when NVML was there, which is soon after the beginning, to the end.
-    /// Nothing where a GPU does not count them, or where nothing is sampled.
+    /// Joules that all GPUs took, by their own counters, from when NVML had been opened, which is soon
+    /// after the beginning, until the last stage had ended. Nothing where a GPU does not count them, and
+    /// where no sample was taken meanwhile.
     pub energy_joules: Option<f64>,
     /// Useful FLOP over what the devices' peaks would have done while they computed, from 0 to 1.
     pub mfu: Option<f64>,

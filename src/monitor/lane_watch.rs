@@ -37,13 +37,17 @@ impl LaneWatch {
         if !n_batches.is_multiple_of(shared.metrics_every) {
             return;
         }
-        // Held to the end, so that lines of several lanes come in their order.
-        let mut sampler = shared
-            .by_batch
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let sample = shared.with_latest(sampler.take());
-        tracing::info!(target: "runner::metrics", "{}", line(&sample));
+        let sample = {
+            let mut sampler = shared
+                .by_batch
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let sample = shared.with_latest(sampler.take());
+            tracing::info!(target: "runner::metrics", "{}", line(&sample));
+            sample
+        };
+        // Not under the lock, which all lanes share: a slow disk may hold up the one that sends. So two lines
+        // of lanes that come at the same moment may change places in the file.
         shared.recorder.metrics(sample);
     }
 }

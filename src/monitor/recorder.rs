@@ -42,7 +42,7 @@ impl Drop for Files {
 }
 
 /// The recorder, for one run. Its stages hand over what is to be written, and wait only where a disk is so
-/// slow that thousands of writes wait for it.
+/// slow that thousands of writes wait for it, and not for long where it has stalled.
 #[derive(Clone)]
 pub(super) struct RunRecorder {
     metrics: Option<Writer<MetricsFile>>,
@@ -174,17 +174,17 @@ impl RunRecorder {
         self.trace(move |trace, run| trace.batch(run, lane, &batch));
     }
 
-    /// Waits until all of the run is written.
+    /// Waits until all of the run is written, except into files whose disk has stalled.
     pub(super) fn end_run(&self) {
         self.trace(|trace, _| trace.flush());
         if let Some(file) = &self.trace {
-            file.wait();
+            file.wait(&self.events);
         }
         if let Some(file) = &self.metrics {
-            file.wait();
+            file.wait(&self.events);
         }
         if let Some(file) = &self.prometheus {
-            file.wait();
+            file.wait(&self.events);
         }
     }
 

@@ -109,8 +109,8 @@ impl Monitor {
         self.notices.as_ref()?.try_recv().ok()
     }
 
-    /// The last batch was given to the model. The thread may be in the middle of a measurement, so it
-    /// is told early that the run will not wait for the next one.
+    /// Every lane has given its last batch to the model. The thread may be in the middle of a measurement,
+    /// so it is told early that the run will not wait for the next one.
     pub fn wind_down(&self) {
         self.shared.is_over.store(true, Ordering::Release);
         if let Some(thread) = &self.thread {

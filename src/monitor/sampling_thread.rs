@@ -134,7 +134,7 @@ impl SamplingThread {
         let _ = self.notices.try_send(Notice::Sample(Box::new(sample)));
     }
 
-    /// What all GPUs took since they were opened, if each of them counts it.
+    /// What all GPUs took since they were opened, if each of them counts it and was measured since.
     pub(super) fn energy_joules(&self) -> Option<f64> {
         if self.gpus.is_empty() {
             return None;
@@ -329,18 +329,21 @@ mod tests {
 
     #[test]
     fn energy_is_what_all_gpus_took_meanwhile() {
-        let check = |n_measurements: &[usize], expect: Option<f64>| {
+        let check = |n_measurements: &[usize], n_looks: usize, expect: Option<f64>| {
             let gpus = n_measurements.iter().map(|&n| FakeGpu(vec![0.5; n]));
             let (mut watch, _notices) = watch(&gpus.collect::<Vec<_>>());
-            watch.look();
-            watch.look();
+            for _ in 0..n_looks {
+                watch.look();
+            }
             assert_eq!(watch.energy_joules(), expect, "{n_measurements:?}");
         };
-        check(&[5], Some(2.0));
-        check(&[5, 1], Some(3.0));
+        check(&[5], 2, Some(2.0));
+        check(&[5, 1], 2, Some(3.0));
         // The sum of some is not the sum.
-        check(&[5, 100], None);
-        check(&[], None);
+        check(&[5, 100], 2, None);
+        check(&[], 2, None);
+        // It was opened when the run was as good as over.
+        check(&[5], 0, None);
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub use stager::Stager;
 pub use stager_options::StagerOptions;
 pub use tokens::Tokens;
 
-/// Makes ready what a model with this hidden size and dimension of heads needs on `chosen`.
+/// Makes ready what a model with these sizes, hidden, intermediate and of its heads, needs on `chosen`.
 ///
 /// # Errors
 /// If the device's kernels do not take such a model, or do not compile.
@@ -51,12 +51,11 @@ pub use tokens::Tokens;
 pub fn prepare(
     chosen: &Chosen,
     dtype: Dtype,
-    hidden: usize,
-    head_dim: usize,
+    sizes: (usize, usize, usize),
 ) -> Result<(), DeviceError> {
     #[cfg(feature = "cuda")]
     if let Some(gpu) = &chosen.gpu {
-        cuda::prepare(gpu.ordinal, dtype, hidden, head_dim)?;
+        cuda::prepare(gpu.ordinal, dtype, sizes)?;
     }
     Ok(())
 }

@@ -72,7 +72,10 @@ pub fn embed(
     context.n_runs += 1;
     let events = context.events.clone();
     let result = run::run(context, model, wanted, watcher, start);
-    let summary = result.as_ref().ok();
+    let summary = match &result {
+        Ok(summary) => Some(summary),
+        Err(failure) => failure.so_far.as_deref(),
+    };
     events.send(Event::RunFinished {
         sequences: summary.map_or(0, |summary| summary.sequences),
         tokens: summary.map_or(0, |summary| summary.tokens),

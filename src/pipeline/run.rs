@@ -82,6 +82,8 @@ pub(super) fn run(
         &context.events,
     );
     let abandonment = Abandonment::default();
+    let budget = plan.token_budget.get();
+    let n_values = wanted.layers().len() * model.hidden_size();
     let lane_plan = LanePlan {
         model,
         layers: wanted.layers(),
@@ -89,11 +91,10 @@ pub(super) fn run(
         overlap: options.overlap,
         batches,
         rows: row_sender,
-        lead: Arc::new(Lead::default()),
+        lead: Arc::new(Lead::of_batches(budget, n_values)),
         events: context.events.clone(),
         abandonment: abandonment.clone(),
     };
-    let budget = plan.token_budget.get();
     let replicas = model.replicas().iter().enumerate();
     let lanes = replicas.map(|(n, replica)| {
         Lane::new(lane_plan.clone(), replica, budget, options, monitor.lane(n))
@@ -164,40 +165,44 @@ pub(super) fn run(
         reader_restarts,
         published: Published::default(),
     };
-    let left = match left {
-        Ok(left) => left,
-        Err(error) => {
-            let so_far = ending.summary(model, &plan, wanted);
-            return Err(RunFailure {
-                error,
-                so_far: Some(Box::new(so_far)),
-            });
-        }
-    };
-    let Left { packed, gpu, .. } = left;
-    conservation::check(&Counts {
-        records: packed.records,
-        rejected: packed.rejected,
-        packed: packed.kept,
-        batches: batch_meter.flow(),
-        in_flight: left.in_flight,
-        encoded: ending.findings.reading.counts.sequences,
-        rows: row_meter.flow(),
-        written: left.written.rows,
-    })?;
-    left.written
-        .order
-        .finish(packed.kept)
-        .map_err(Error::from)?;
-    let closing = Closing {
-        input_fingerprint: packed.input_fingerprint.clone(),
-        n_records: packed.records,
-    };
-    ending.published = left.written.sink.finish(closing, rejects)?;
+    let published = left.and_then(|left| {
+        let Left {
+            packed,
+            gpu,
+            written,
+            in_flight,
+        } = left;
+        ending.gpu = gpu;
+        ending.packed = packed;
+        let packed = &ending.packed;
+        conservation::check(&Counts {
+            records: packed.records,
+            rejected: packed.rejected,
+            packed: packed.kept,
+            batches: batch_meter.flow(),
+            in_flight,
+            encoded: ending.findings.reading.counts.sequences,
+            rows: row_meter.flow(),
+            written: written.rows,
+        })?;
+        written.order.finish(packed.kept)?;
+        let closing = Closing {
+            input_fingerprint: packed.input_fingerprint.clone(),
+            n_records: packed.records,
+        };
+        Ok(written.sink.finish(closing, rejects)?)
+    });
     ending.seconds = start.elapsed().as_secs_f64();
-    ending.packed = packed;
-    ending.gpu = gpu;
-    Ok(ending.summary(model, &plan, wanted))
+    match published {
+        Ok(published) => {
+            ending.published = published;
+            Ok(ending.summary(model, &plan, wanted))
+        }
+        Err(error) => Err(RunFailure {
+            error,
+            so_far: Some(Box::new(ending.summary(model, &plan, wanted))),
+        }),
+    }
 }
 
 /// What all stages left, or the failure that made the others end.
@@ -214,8 +219,9 @@ fn all_left(
     let mut in_flight = Flow::default();
     let mut lanes_ended = Some(());
     for lane in lanes {
-        let encoded = kept(lane.encoded, &mut failure);
+        // What a GPU fails with comes back to the collecting thread; the other one often stumbles over it.
         let collected = kept(lane.collected, &mut failure);
+        let encoded = kept(lane.encoded, &mut failure);
         lanes_ended = lanes_ended.and(encoded).and(collected.map(|timing| {
             if let Some(timing) = timing {
                 *gpu.get_or_insert_default() += timing;

@@ -142,9 +142,12 @@ pub static FIGURES: &[Figure] = &[
         |run| run.gpu.map(|gpu| gpu.memory_bytes))
         .missing("on the CPU")
         .better(Smaller).phrase("GPU", 3, ", {} taken"),
-    decimal("energy_joules", Number("J"), "the joules that the GPU took during the run, by its own counter",
+    decimal("energy_joules", Number("J"),
+        "the joules that the GPU took, by its own counter, from when NVML had been opened, which is soon after \
+         the beginning of the run, until the last stage had ended",
         |run| run.energy_joules)
-        .missing("on the CPU, without NVML and with `monitor_hz: 0`")
+        .missing("on the CPU, without NVML, where the GPU does not count it, with `monitor_hz: 0` and for \
+                  runs that end before the first sample")
         .better(Smaller).phrase("GPU", 4, ", {} {unit}").tile("energy, {unit}"),
     decimal("joules_per_million_tokens", Number("J"), "the joules that the GPU took for a million tokens",
         |run| run.energy_joules.map(|joules| 1e6 * joules / run.tokens.max(1) as f64))
@@ -360,15 +363,16 @@ mod tests {
 
     #[test]
     fn every_number_of_a_run_is_a_figure() {
-        let run = RunSummary {
-            tflops: Some(1.0),
-            mfu: Some(0.5),
-            gpu_utilization: Some(0.5),
-            ..RunSummary::default()
-        };
-        let json = serde_json::to_value(run).unwrap();
-        let fields = json.as_object().unwrap().iter();
-        let numbers = fields.filter(|(_, value)| value.is_number());
+        let json = serde_json::to_value(RunSummary::made_up(true)).unwrap();
+        let fields = json.as_object().unwrap();
+        let absent: Vec<_> = fields
+            .iter()
+            .filter(|(_, value)| value.is_null())
+            .map(|(name, _)| name.as_str())
+            .filter(|name| !["output", "rejects", "bottleneck"].contains(name))
+            .collect();
+        assert_eq!(absent, [""; 0], "RunSummary::made_up lacks these");
+        let numbers = fields.iter().filter(|(_, value)| value.is_number());
         let lost: Vec<_> = numbers
             .map(|(name, _)| name.as_str())
             .filter(|name| FIGURES.iter().all(|figure| figure.name != *name))

@@ -54,7 +54,9 @@ pub struct RunSummary {
     pub mfu: Option<f64>,
     /// The share of the time during which any kernel ran, by NVML, from 0 to 1.
     pub gpu_utilization: Option<f64>,
-    /// Joules that all GPUs took during the run, by their own counters.
+    /// Joules that all GPUs took, by their own counters, from when NVML had been opened, which is soon
+    /// after the beginning, until the last stage had ended. Nothing where a GPU does not count them, and
+    /// for runs that end before the first sample.
     pub energy_joules: Option<f64>,
     /// What a GPU measured.
     pub gpu: Option<GpuSummary>,

@@ -45,6 +45,11 @@ pub(super) fn raise(message: String) -> Box<EvalAltResult> {
     raise_error(Problems::one(message, None).into())
 }
 
+/// An error of the script itself, which it can catch, and how to mend it.
+pub(super) fn raise_with_hint(message: String, hint: &str) -> Box<EvalAltResult> {
+    raise_error(Problems::one(message, Some(hint.to_owned())).into())
+}
+
 /// An error of the program, which the script can catch unless it is a request to stop.
 pub(super) fn raise_error(error: Error) -> Box<EvalAltResult> {
     let position = Position::NONE;

@@ -1,7 +1,7 @@
 //! What the calls of one script share.
 
 use super::{
-    failure::{RhaiResultOf, raise, raise_error},
+    failure::{RhaiResultOf, raise, raise_error, raise_with_hint},
     files::Files,
 };
 use crate::{
@@ -141,10 +141,10 @@ impl Session {
     pub(super) fn temporary_path(&self, name: &str) -> RhaiResultOf<PathBuf> {
         let is_plain = Path::new(name).file_name().is_some_and(|file| file == name);
         if !is_plain {
-            return Err(raise(format!(
-                "`temp_path` takes a file name without a folder, such as \"run.parquet\", not \
-                 \"{name}\""
-            )));
+            return Err(raise_with_hint(
+                format!("`temp_path` takes a file name without a folder, not \"{name}\""),
+                "give a name such as \"run.parquet\"",
+            ));
         }
         if self.0.temporary.get().is_none() {
             let folder = TemporaryFolder::new().map_err(|error| raise_error(error.into()))?;

@@ -10,7 +10,8 @@ const RELEASED_BYTES: usize = 4 << 20;
 
 /// Holds the rows that came too early.
 ///
-/// How many it holds, and how much text they have, is bounded by the packer: see
+/// How many it holds, and how much text they have, is bounded by how far lanes may be ahead of each other
+/// and by the packer: see
 /// [`MAX_REORDER_BUDGETS`](crate::batch::MAX_REORDER_BUDGETS) and
 /// [`MAX_REORDER_WINDOWS`](crate::batch::MAX_REORDER_WINDOWS). A batch's values stay in memory
 /// until its last row is released, and no row is allocated on its own.
@@ -63,11 +64,6 @@ impl ReorderBuffer {
             self.next += 1;
         }
         (!ready.is_empty()).then_some(ready)
-    }
-
-    /// Rows that wait for an earlier one.
-    pub fn n_held(&self) -> usize {
-        self.held.len()
     }
 
     /// Ends the run.
@@ -135,7 +131,7 @@ mod tests {
                 }
                 let unbroken = (0..).take_while(|index| seen.contains(index)).count();
                 prop_assert_eq!(released.len(), unbroken);
-                prop_assert_eq!(buffer.n_held(), seen.len() - unbroken);
+                prop_assert_eq!(buffer.held.len(), seen.len() - unbroken);
             }
             let in_order: Vec<u64> = (0..seen.len() as u64).collect();
             prop_assert_eq!(released, batch(&in_order));

@@ -56,7 +56,8 @@ impl Gpu {
             return Ok(gpu);
         }
         // Each thread would have a stream and pools of memory of its own otherwise: a run computes on
-        // another thread than the one that loaded its model.
+        // another thread than the one that loaded its model. It comes before the first use of CubeCL, which
+        // looks once.
         set_policy(StreamPolicy::Single);
         // SAFETY: the device came from the driver. The primary context, which CubeCL uses too, is
         // never released.

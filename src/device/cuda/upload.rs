@@ -1,6 +1,6 @@
 //! A ring of pinned slots through which batches go to the GPU while it computes.
 //!
-//! A slot is pinned main memory and memory of the GPU. Whoever packs batches fills it and starts
+//! A slot is pinned main memory and memory of the GPU. The encoding thread of a lane fills it and starts
 //! the copy, on a stream of its own; the compute stream waits for the copy, on the device. The slot
 //! is free again when the last task that reads it is enqueued, and the next copy into it waits, on
 //! the device too, until these tasks are done. Slots are taken in the order in which they became

@@ -18,6 +18,15 @@ static FILE: KernelFile = KernelFile {
 
 /// The kernels that a model may launch.
 pub(super) fn kernels(shape: &Shape) -> Result<Vec<Instance>, DeviceError> {
+    let per_pack = 16 / shape.dtype.bytes();
+    // A row must end where a pack does: the next one begins there.
+    if !shape.intermediate.is_multiple_of(per_pack) {
+        return Err(DeviceError::Shape(format!(
+            "an intermediate size of {} is not one that the GPU kernels take: it must be a multiple of \
+             {per_pack}",
+            shape.intermediate
+        )));
+    }
     Ok(vec![Instance::new(&FILE, shape.dtype)])
 }
 

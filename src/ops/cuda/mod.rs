@@ -50,6 +50,7 @@ struct Shape {
     capability: (u32, u32),
     dtype: Dtype,
     hidden: usize,
+    intermediate: usize,
     head_dim: usize,
 }
 
@@ -86,14 +87,14 @@ fn kernels(shape: &Shape) -> Result<Vec<Instance>, DeviceError> {
 pub(super) fn prepare(
     ordinal: usize,
     dtype: Dtype,
-    hidden: usize,
-    head_dim: usize,
+    (hidden, intermediate, head_dim): (usize, usize, usize),
 ) -> Result<(), DeviceError> {
     let gpu = Gpu::opened(ordinal);
     let shape = Shape {
         capability: gpu.capability(),
         dtype,
         hidden,
+        intermediate,
         head_dim,
     };
     for instance in kernels(&shape)? {

@@ -36,6 +36,12 @@ pub(super) unsafe fn filled(
     n: usize,
     scale: f32,
 ) -> Result<DeviceMemory, DeviceError> {
+    // The kernel counts in 31 bits. Whoever measures with so many does without, as where memory is too small.
+    if i32::try_from(n).is_err() {
+        return Err(DeviceError::OutOfMemory {
+            reason: format!("{n} numbers are too many to measure with"),
+        });
+    }
     let kernel = Kernel::get(gpu, &Instance::new(&FILE, dtype))?;
     let memory = DeviceMemory::new(gpu, n * dtype.bytes())?;
     let grid = Grid {

@@ -69,6 +69,8 @@ impl Encoding<'_> {
             let answer = self
                 .replica
                 .submit(&tokens, self.plan.layers, self.plan.pooling)?;
+            // Its slot is free for another batch as soon as the device thread has enqueued this one.
+            drop(tokens);
             let state = if self.plan.overlap {
                 State::Computing(answer)
             } else {

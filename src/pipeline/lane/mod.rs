@@ -35,8 +35,8 @@ pub(super) use ticket::NumberedBatch;
 /// Batches that may wait on a GPU in the queue of those in flight. One more is being waited for and one
 /// handed over, so the GPU never waits for this process.
 const IN_FLIGHT: usize = 2;
-/// Batches that are on their way to the GPU or on it at the same time: those in flight, one being enqueued,
-/// and some whose operations the device thread has yet to enqueue.
+/// Batches whose operations the device thread has yet to enqueue: at most those in flight, one being waited
+/// for, one handed over and one being staged, and one to spare.
 const SLOTS: usize = IN_FLIGHT + 4;
 
 /// What all lanes of a run share.

@@ -9,7 +9,7 @@ use crate::{
     job::{Dataset, EmbedOptions, EmbedPlan},
     report::RunSummary,
     script::{
-        failure::{RhaiResultOf, raise},
+        failure::{RhaiResultOf, raise_with_hint},
         session::Session,
         settings::RunSettings,
     },
@@ -140,8 +140,9 @@ pub(super) mod run_api {
     pub fn run_embeddings(context: NativeCallContext, run: &mut Run) -> RhaiResultOf<Embeddings> {
         match &run.summary().output {
             Some(path) => Embeddings::read(&context, path),
-            None => Err(raise(
-                "the run has no output to read back; give `embed` an `output`".to_owned(),
+            None => Err(raise_with_hint(
+                "the run has no output to read back".to_owned(),
+                "give `embed` an `output`",
             )),
         }
     }

@@ -16,6 +16,7 @@ fn every_kernel(capability: (u32, u32)) -> Vec<Instance> {
             capability,
             dtype,
             hidden,
+            intermediate: 4 * hidden,
             head_dim,
         };
         // No kernel depends on both.
