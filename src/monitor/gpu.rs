@@ -203,7 +203,8 @@ mod tests {
         let sample = gpu.measure();
         let of = |metric| sample.get(metric).unwrap();
         assert!((0.0..=1.0).contains(&of(Metric::GpuUtilization)));
-        assert!(of(Metric::GpuMemoryBytes) > 1e6);
+        // Next to nothing, where nobody uses the GPU.
+        assert!((0.0..1e13).contains(&of(Metric::GpuMemoryBytes)));
         let before = gpu.energy_joules().unwrap();
         let start = Instant::now();
         std::thread::sleep(Duration::from_secs(2));

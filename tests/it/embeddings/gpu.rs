@@ -10,6 +10,7 @@ use super::{
 };
 use runner::{
     device::{DeviceError, choose, free_bytes},
+    hint::Hint,
     job::{DeviceChoice, Dtype, Gelu, ModelSpec, Pooling},
     model::{Model, ModelError, StagerOptions, padded_ids},
 };
@@ -232,7 +233,7 @@ fn a_gpu_is_found_by_its_uuid_and_a_missing_one_is_explained() {
     };
     let error = choose("cuda:99")
         .expect_err("no machine has so many")
-        .to_string();
+        .in_full();
     let uuid = error
         .split(['(', ')', ',', ' '])
         .find(|word| word.starts_with("GPU-"));
