@@ -40,7 +40,7 @@ use std::time::Instant;
 
 pub use crate::monitor::Notice;
 pub use failure::RunFailure;
-pub use watcher::{Unwatched, Watcher};
+pub use watcher::Watcher;
 
 /// What the calls of `embed` of one script share.
 pub struct Context {

@@ -8,12 +8,3 @@ pub trait Watcher {
     /// Is told what happens. To break stops the run, for the reason given.
     fn notice(&mut self, notice: Notice) -> ControlFlow<String>;
 }
-
-/// Nobody.
-pub struct Unwatched;
-
-impl Watcher for Unwatched {
-    fn notice(&mut self, _notice: Notice) -> ControlFlow<String> {
-        ControlFlow::Continue(())
-    }
-}

@@ -94,7 +94,7 @@ pub static FIGURES: &[Figure] = &[
     decimal("residues_per_sec", Number("residues/s"), "the residues embedded per second",
         |run| Some(run.residues_per_sec()))
         .better(Larger).phrase("speed", 3, ", {} {unit}"),
-    decimal("encoder_tokens_per_sec", Number("tokens/s"), "the tokens embedded per second of computing",
+    decimal("encoder_tokens_per_sec", Number("tokens/s"), "the tokens that a device embedded per second of computing, in the mean",
         |run| Some(run.encoder_tokens_per_sec()))
         .better(Larger),
     decimal("packing_fill", Share, "how full the batches were, from 0 to 1: tokens over token budget",
@@ -104,10 +104,10 @@ pub static FIGURES: &[Figure] = &[
         |run| Some(run.seconds))
         .better(Smaller).phrase("time", 1, "{}").tile("wall time"),
     decimal("encoder_seconds", Seconds,
-        "the seconds that the encoder computed, by the device's own clock where it has one",
+        "the seconds that the encoder computed, by the device's own clock where it has one, added up over devices",
         |run| Some(run.encoder_seconds))
         .better(Smaller).phrase("time", 2, "; the encoder computed {}"),
-    decimal("wait_seconds", Seconds, "the seconds that the encoder waited for a batch",
+    decimal("wait_seconds", Seconds, "the seconds that the encoder waited for a batch, added up over devices",
         |run| Some(run.wait_seconds))
         .better(Smaller).phrase("time", 3, " and waited {}"),
     decimal("tflops", Tflops,

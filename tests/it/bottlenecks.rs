@@ -3,7 +3,7 @@
 
 use crate::{
     RUNNER,
-    run::{context, mock_model, real_pool},
+    run::{Unwatched, context, mock_model, real_pool},
 };
 use flate2::{Compression, write::GzEncoder};
 use runner::{
@@ -11,7 +11,7 @@ use runner::{
     job::{Dataset, Delays, EmbedOptions, EmbedPlan, Mock},
     meter::{Bottleneck, Metric, Sample, Severity, Stage},
     monitor::Recorder,
-    pipeline::{self, Notice, RunFailure, Unwatched, Watcher},
+    pipeline::{self, Notice, RunFailure, Watcher},
     reader::Pool,
     report::RunSummary,
 };

@@ -7,10 +7,10 @@ use runner::{
     job::{DeviceChoice, Mock, ModelSpec},
     model::Model,
     monitor::Recorder,
-    pipeline::Context,
+    pipeline::{Context, Notice, Watcher},
     reader::{PROGRAM_VARIABLE, Pool},
 };
-use std::{env, path::PathBuf};
+use std::{env, ops::ControlFlow, path::PathBuf};
 
 /// The smallest model on a device that hashes.
 pub fn mock_model(mock: Mock) -> Model {
@@ -36,5 +36,14 @@ pub fn context(readers: Pool, recorder: Recorder, events: EventSender) -> Contex
         recorder,
         events,
         cancel: CancelToken::default(),
+    }
+}
+
+/// Follows a run and says nothing.
+pub struct Unwatched;
+
+impl Watcher for Unwatched {
+    fn notice(&mut self, _notice: Notice) -> ControlFlow<String> {
+        ControlFlow::Continue(())
     }
 }

@@ -1,13 +1,13 @@
 //! Whole runs on a GPU whose memory of batches is overwritten as soon as it may be.
 
 use super::common::{GOLDEN_MODELS, load_on};
-use crate::run::{context, real_pool};
+use crate::run::{Unwatched, context, real_pool};
 use runner::{
     embeddings::Embeddings,
     event::EventSender,
     job::{Dataset, DeviceChoice, Dtype, EmbedOptions, EmbedPlan},
     monitor::Recorder,
-    pipeline::{self, Unwatched},
+    pipeline,
 };
 use std::{fmt::Write, fs, num::NonZeroUsize};
 
