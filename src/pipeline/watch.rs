@@ -26,28 +26,31 @@ pub(super) fn watch(
     n_lanes: usize,
 ) -> Result<(), Halt> {
     let mut n_encoding = n_lanes;
+    let mut patience = Duration::ZERO;
     loop {
         if let Some(reason) = cancel.reason() {
             return Err(Error::Stopped(reason).into());
         }
-        // One at a time: whoever takes longer over a notice than the next one needs to come must not keep
-        // the run from its end.
-        let notice = monitor.notice();
-        let patience = notice.as_ref().map_or(PATIENCE, |_| Duration::ZERO);
-        if let Some(notice) = notice
-            && let ControlFlow::Break(reason) = watcher.notice(notice)
-        {
-            return Err(Error::StoppedByScript(reason).into());
-        }
+        // Ends come before notices: whoever takes longer over a notice than the next one needs to come must
+        // not keep the run from its end, and hears nothing of a run that has ended.
         match alive.recv_timeout(patience) {
             Ok(()) => {
                 n_encoding = n_encoding.saturating_sub(1);
                 if n_encoding == 0 {
                     monitor.wind_down();
                 }
+                patience = Duration::ZERO;
+                continue;
             }
-            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let notice = monitor.notice();
+        patience = notice.as_ref().map_or(PATIENCE, |_| Duration::ZERO);
+        if let Some(notice) = notice
+            && let ControlFlow::Break(reason) = watcher.notice(notice)
+        {
+            return Err(Error::StoppedByScript(reason).into());
         }
     }
 }

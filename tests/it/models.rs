@@ -225,9 +225,9 @@ fn large_model(folder: &Path) {
 }
 
 #[test]
-fn two_large_models_after_each_other_take_the_memory_of_one() {
+fn large_models_after_each_other_take_the_memory_of_one() {
     let folder = place();
-    for name in ["large", "larger"] {
+    for name in ["first", "second", "third", "fourth"] {
         large_model(&folder.path().join(name));
     }
     // By how much the peak grew after the first model. The allocator keeps some blocks of threads that ended.
@@ -244,27 +244,32 @@ fn two_large_models_after_each_other_take_the_memory_of_one() {
         (peaks.next_back().unwrap() - first) / LARGE_BYTES
     };
     let held = growth(
-        "let a = cpu.call(\"large\"); print(peak.call(a));
-         let b = cpu.call(\"larger\"); print(peak.call(b));",
+        "let a = cpu.call(\"first\"); print(peak.call(a));
+         let b = cpu.call(\"second\"); print(peak.call(b));",
     );
     assert!(
         held > 0.9,
         "both are held, and memory grew by {held} models"
     );
+    // Three more would be held here; the allocator keeps less than half of that.
     let looped = growth(
-        "for name in [\"large\", \"larger\", \"large\"] {
+        "for name in [\"first\", \"second\", \"third\", \"fourth\"] {
              let model = cpu.call(name);
              print(peak.call(model));
          }",
     );
-    assert!(looped < 0.6, "memory grew by {looped} models in a loop");
+    assert!(looped < 1.5, "memory grew by {looped} models in a loop");
     let unloaded = growth(
-        "let a = cpu.call(\"large\"); print(peak.call(a)); a.unload();
-         let b = cpu.call(\"larger\"); print(peak.call(b)); b.unload();
-         print(peak.call(a));",
+        "let all = [];
+         for name in [\"first\", \"second\", \"third\", \"fourth\"] {
+             let model = cpu.call(name);
+             print(peak.call(model));
+             model.unload();
+             all.push(model);
+         }",
     );
     assert!(
-        unloaded < 0.6,
+        unloaded < 1.5,
         "memory grew by {unloaded} models beside `unload`"
     );
 }
