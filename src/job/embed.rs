@@ -91,8 +91,8 @@ const OPTIONS: &[Row] = &[
         |of| of.metrics_every.into())
         .doc("batches between two lines of `metrics` and of the log"),
     Row::closure("on_sample", "|sample| print(sample.tokens_per_sec)")
-        .doc("gets a map of measurements, as often as `monitor_hz` says, while the run goes on, which waits for \
-              no closure; what it throws stops the run"),
+        .doc("gets a map of measurements, as often as `monitor_hz` says, while the work goes on; a call that is not \
+              over when the work is done is waited for. What it throws stops the run"),
     Row::closure("on_bottleneck", "|found| print(found)")
         .doc("gets a `Bottleneck` when something holds the run back: once a minute for each stage, sooner if it \
               gets worse; what it throws stops the run"),
