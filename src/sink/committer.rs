@@ -1,0 +1,209 @@
+//! The thread that makes parts durable, so that the writing stage need not wait for the disk.
+
+use super::{
+    Frontier, HashedFile, RejectsSpool, SinkError,
+    ledger::{Commit, Entry, Ledger, PartFile},
+    place::Place,
+};
+use crate::{
+    fasta::{self, Input},
+    file::{Existing, Keep, Staged},
+};
+use std::{
+    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    thread::{self, JoinHandle},
+    time::{Instant, SystemTime},
+};
+
+/// A part that is complete, to be made durable.
+pub(super) struct Job {
+    /// Its file, under a temporary name. Nothing, if it has no rows.
+    pub(super) file: Option<(Staged, HashedFile)>,
+    /// Where it begins.
+    pub(super) from: Frontier,
+    /// Where it ends.
+    pub(super) to: Frontier,
+}
+
+/// The thread that makes parts durable, one after the other.
+pub(super) struct Committer {
+    jobs: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<Result<Ledger, SinkError>>>,
+}
+
+impl Committer {
+    /// Starts the thread. `inputs` are those of the run.
+    pub(super) fn start(
+        place: Place,
+        ledger: Ledger,
+        inputs: Vec<Input>,
+        rejects: RejectsSpool,
+    ) -> Result<Self, SinkError> {
+        let (jobs, waiting) = sync_channel(0);
+        let worker = Worker {
+            since: Instant::now(),
+            place,
+            ledger,
+            inputs,
+            rejects,
+        };
+        let bookkeeping = worker.place.bookkeeping().to_owned();
+        let thread = thread::Builder::new()
+            .name("committing".to_owned())
+            .spawn(move || worker.run(&waiting))
+            .map_err(|error| SinkError::io("commit to", &bookkeeping, error))?;
+        Ok(Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands over a part, if the one before it is durable. Else the part is given back.
+    ///
+    /// # Errors
+    /// If the one before it failed.
+    pub(super) fn try_commit(&mut self, job: Job) -> Result<Option<Job>, SinkError> {
+        let Some(jobs) = &self.jobs else {
+            return Ok(Some(job));
+        };
+        match jobs.try_send(job) {
+            Ok(()) => Ok(None),
+            Err(TrySendError::Full(job)) => Ok(Some(job)),
+            Err(TrySendError::Disconnected(_)) => Err(self.failure()),
+        }
+    }
+
+    /// Hands over a part, and waits for those before it.
+    ///
+    /// # Errors
+    /// If one before it failed.
+    pub(super) fn commit(&mut self, job: Job) -> Result<(), SinkError> {
+        let Some(jobs) = &self.jobs else {
+            return Err(SinkError::Uncommitted);
+        };
+        match jobs.send(job) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.failure()),
+        }
+    }
+
+    /// Waits until all is durable.
+    ///
+    /// # Errors
+    /// If something could not be written.
+    pub(super) fn finish(mut self) -> Result<Ledger, SinkError> {
+        self.join()
+    }
+
+    fn failure(&mut self) -> SinkError {
+        self.join().err().unwrap_or(SinkError::Uncommitted)
+    }
+
+    fn join(&mut self) -> Result<Ledger, SinkError> {
+        self.jobs = None;
+        let ended = self.thread.take().map(JoinHandle::join);
+        match ended {
+            Some(Ok(result)) => result,
+            // Its failure has been told already, or it panicked.
+            None | Some(Err(_)) => Err(SinkError::Uncommitted),
+        }
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            // An abandoned run: what it was given it still makes durable.
+            let _ = self.join();
+        }
+    }
+}
+
+struct Worker {
+    /// When the commit before was made, or the run began.
+    since: Instant,
+    place: Place,
+    ledger: Ledger,
+    inputs: Vec<Input>,
+    rejects: RejectsSpool,
+}
+
+impl Worker {
+    fn run(mut self, jobs: &Receiver<Job>) -> Result<Ledger, SinkError> {
+        while let Ok(job) = jobs.recv() {
+            self.commit(job)?;
+        }
+        Ok(self.ledger)
+    }
+
+    /// The part's file, then its rejections, then the line that makes both count.
+    fn commit(&mut self, job: Job) -> Result<(), SinkError> {
+        let Job { file, from, to } = job;
+        let file = match file {
+            None => None,
+            Some((staged, written)) => {
+                let part = PartFile {
+                    name: self.place.part_name(from.record),
+                    bytes: written.n_bytes(),
+                    blake3: written.hash(),
+                };
+                staged.publish(Keep::Safely)?;
+                Some(part)
+            }
+        };
+        let rejects = self.commit_rejects(&from, &to)?;
+        let inputs = to
+            .next
+            .as_ref()
+            .and_then(|next| fasta::inputs_state(&self.inputs, next.input + 1));
+        let seconds = self.since.elapsed().as_secs_f64();
+        self.since = Instant::now();
+        let (before, after) = (from.tally, to.tally);
+        self.ledger.append(&Entry::Commit(Commit {
+            from: from.record,
+            to: to.record,
+            rows: after.rows - before.rows,
+            rejected: after.rejected - before.rejected,
+            truncated: after.truncated - before.truncated,
+            residues: after.residues - before.residues,
+            tokens: after.tokens - before.tokens,
+            before: from.hash.to_hex(),
+            hash: to.hash.to_hex(),
+            file,
+            rejects,
+            next: to.next,
+            inputs,
+            at: now(),
+            seconds,
+        }))
+    }
+
+    fn commit_rejects(
+        &self,
+        from: &Frontier,
+        to: &Frontier,
+    ) -> Result<Option<PartFile>, SinkError> {
+        let range = from.tally.rejects_bytes..to.tally.rejects_bytes;
+        if range.is_empty() {
+            return Ok(None);
+        }
+        let name = Place::part_rejects_name(from.record);
+        let path = self.place.bookkeeping().join(&name);
+        let staged = Staged::create(&path, Existing::IsReplaced)?;
+        let mut written = HashedFile::new(staged.writer()?);
+        let copied = self.rejects.copy(range, &mut written);
+        copied.map_err(|error| SinkError::io("write", &path, error))?;
+        let part = PartFile {
+            name,
+            bytes: written.n_bytes(),
+            blake3: written.hash(),
+        };
+        staged.publish(Keep::Safely)?;
+        Ok(Some(part))
+    }
+}
+
+/// The time, for the ledger.
+pub(super) fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}

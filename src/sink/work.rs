@@ -1,0 +1,247 @@
+//! What is still to be done for an output: which records to read, and what to do with them.
+
+use super::{
+    Frontier, RecordsHash, SinkError,
+    ledger::{Commit, History},
+    verifier::Verifier,
+};
+use crate::fasta::{self, Input, Position};
+use std::collections::VecDeque;
+
+/// What is still to be done for an output, as passes over the inputs.
+///
+/// As a rule that is one: from the frontier to the end. There are more where parts were damaged or lost. Where
+/// the inputs are the files that they were, a pass begins at its first record; else all records are read
+/// again, and must have the hashes that they had.
+pub struct Work {
+    passes: VecDeque<Pass>,
+    inputs: Vec<Input>,
+    /// What is on the disk, and who looks whether it is as it was.
+    done: Option<(History, Verifier)>,
+}
+
+/// Records that are read one after the other.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// Where to begin; at the beginning of the inputs if nothing is given.
+    pub start: Option<Position>,
+    /// The number of the first record, and the hash of those before it.
+    pub begin: Frontier,
+    /// What to do with the records, one after the other. There is one section at least.
+    pub sections: Vec<Section>,
+}
+
+/// Consecutive records that are treated alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Behind the last record. Nothing, if it ends with the input.
+    pub to: Option<u64>,
+    /// What to do with them.
+    pub task: Task,
+    /// The hash of all records before `to`, if that is known.
+    pub hash: Option<RecordsHash>,
+}
+
+/// What to do with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Its row is to be computed.
+    Compute,
+    /// It is done, and only has to be the record that it was.
+    Verify,
+    /// There should be none.
+    Refuse,
+}
+
+impl Work {
+    /// All records are to be embedded.
+    pub(super) fn all(inputs: &[Input]) -> Self {
+        Self {
+            passes: [Pass::all()].into(),
+            inputs: inputs.to_vec(),
+            done: None,
+        }
+    }
+
+    /// What `history` lacks, of whose parts `verifier` looks whether they are as they were.
+    ///
+    /// # Errors
+    /// If the ledger does not fit together.
+    pub(super) fn missing(
+        history: History,
+        inputs: &[Input],
+        verifier: Verifier,
+    ) -> Result<Self, SinkError> {
+        let mut verifier = Some(verifier);
+        let mut lacking = history.clone();
+        if inputs.iter().any(Input::is_stream) {
+            // A pipe is read once: what is damaged must be known before.
+            let damaged = verifier.take().map(Verifier::damaged).unwrap_or_default();
+            lacking = lacking.without(&damaged);
+        }
+        let ranges = lacking.missing();
+        Ok(Self {
+            passes: passes(&history, &ranges, inputs)?,
+            inputs: inputs.to_vec(),
+            done: verifier.map(|verifier| (history, verifier)),
+        })
+    }
+
+    /// The next pass, if there is one. When all that was lacking has been done, this waits for the news
+    /// of damaged parts, which are then done again.
+    ///
+    /// # Errors
+    /// If the ledger does not fit together.
+    pub fn next_pass(&mut self) -> Result<Option<Pass>, SinkError> {
+        if self.passes.is_empty()
+            && let Some((history, verifier)) = self.done.take()
+        {
+            let damaged = verifier.damaged();
+            let commits = history.commits.iter();
+            let ranges: Vec<_> = commits
+                .filter(|commit| damaged.contains(&commit.from))
+                .map(|commit| (commit.from, Some(commit.to)))
+                .collect();
+            if !ranges.is_empty() {
+                self.passes = passes(&history, &ranges, &self.inputs)?;
+            }
+        }
+        Ok(self.passes.pop_front())
+    }
+}
+
+impl Pass {
+    fn all() -> Self {
+        Self {
+            start: None,
+            begin: Frontier::default(),
+            sections: vec![Section {
+                to: None,
+                task: Task::Compute,
+                hash: None,
+            }],
+        }
+    }
+
+    /// Records of the pass, where the end is known.
+    pub fn n_records(&self) -> Option<u64> {
+        let last = self.sections.last()?;
+        last.to.map(|to| to - self.begin.record)
+    }
+}
+
+/// Ranges of records, the last one of which may be open.
+type Ranges = [(u64, Option<u64>)];
+
+/// Passes that compute these ranges of records.
+fn passes(
+    history: &History,
+    ranges: &Ranges,
+    inputs: &[Input],
+) -> Result<VecDeque<Pass>, SinkError> {
+    let is_same = is_same_input(history, inputs);
+    let direct: Option<VecDeque<_>> = ranges
+        .iter()
+        .map(|range| direct_pass(history, *range, inputs).filter(|_| is_same))
+        .collect();
+    match direct {
+        Some(passes) => Ok(passes),
+        None => Ok([pass_from_the_beginning(history, ranges)].into()),
+    }
+}
+
+/// Whether the inputs of a finished output are the files that they were.
+fn is_same_input(history: &History, inputs: &[Input]) -> bool {
+    let Some(end) = &history.end else {
+        return true;
+    };
+    end.inputs.is_some() && end.inputs == fasta::inputs_state(inputs, inputs.len())
+}
+
+/// A pass that begins where the range does, if that place is known and the files before it are the same.
+fn direct_pass(
+    history: &History,
+    (from, to): (u64, Option<u64>),
+    inputs: &[Input],
+) -> Option<Pass> {
+    let (start, begin) = if from == 0 {
+        (None, Frontier::default())
+    } else {
+        let before = ends_at(history, from)?;
+        let next = before.next.clone()?;
+        let n_inputs = inputs.len().min(next.input + 1);
+        let is_same = before.inputs.is_some()
+            && before.inputs == fasta::inputs_state(inputs, n_inputs);
+        let begin = Frontier {
+            record: from,
+            hash: RecordsHash::from_hex(&before.hash)?,
+            next: Some(next.clone()),
+            ..Frontier::default()
+        };
+        (is_same.then_some(Some(next))?, begin)
+    };
+    Some(Pass {
+        start,
+        begin,
+        sections: vec![Section {
+            to,
+            task: Task::Compute,
+            hash: to.and_then(|to| hash_at(history, to)),
+        }],
+    })
+}
+
+/// A pass over all records, of which those that are done are compared with what they were.
+fn pass_from_the_beginning(history: &History, ranges: &Ranges) -> Pass {
+    let mut sections = Vec::new();
+    let mut computed = ranges.iter().peekable();
+    let mut at = 0;
+    for commit in &history.commits {
+        // What comes before the commit, or is the commit itself.
+        while let Some((from, to)) = computed.next_if(|(from, _)| *from < commit.to) {
+            if *from > at {
+                sections.push(section(history, Some(*from), Task::Verify));
+            }
+            sections.push(section(history, *to, Task::Compute));
+            at = to.unwrap_or(u64::MAX);
+        }
+        if commit.from >= at {
+            sections.push(section(history, Some(commit.to), Task::Verify));
+            at = commit.to;
+        }
+    }
+    let rest = computed.map(|(_, to)| section(history, *to, Task::Compute));
+    sections.extend(rest);
+    if history.end.is_some() {
+        sections.push(section(history, None, Task::Refuse));
+    }
+    Pass {
+        sections,
+        ..Pass::all()
+    }
+}
+
+fn section(history: &History, to: Option<u64>, task: Task) -> Section {
+    Section {
+        to,
+        task,
+        hash: to.and_then(|to| hash_at(history, to)),
+    }
+}
+
+fn ends_at(history: &History, record: u64) -> Option<&Commit> {
+    history.commits.iter().find(|commit| commit.to == record)
+}
+
+/// The hash of the records before this one, if it is a place where a commit begins or ends.
+fn hash_at(history: &History, record: u64) -> Option<RecordsHash> {
+    let commit = |commit: &Commit| match record {
+        at if at == commit.to => Some(commit.hash.clone()),
+        at if at == commit.from => Some(commit.before.clone()),
+        _ => None,
+    };
+    let end = history.end.as_ref().filter(|end| end.records == record);
+    let hash = history.commits.iter().find_map(commit);
+    let hash = hash.or_else(|| end.map(|end| end.hash.clone()))?;
+    RecordsHash::from_hex(&hash)
+}
