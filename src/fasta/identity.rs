@@ -39,6 +39,21 @@ impl Identity {
         self.size_bytes
     }
 
+    /// The file's state, and which one it is on its disk. Which disk that is does not count: it can
+    /// have another number when the machine starts again.
+    pub(super) fn state(&self) -> [u8; 32] {
+        let (seconds, nanoseconds) = self.modified;
+        let mut state = [0; 32];
+        let numbers = [
+            self.inode.to_le_bytes(),
+            self.size_bytes.to_le_bytes(),
+            seconds.to_le_bytes(),
+            nanoseconds.to_le_bytes(),
+        ];
+        state.copy_from_slice(numbers.as_flattened());
+        state
+    }
+
     /// Checks that `path` still names this file in this state.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::{
     fasta::{Outcome, Record, Rejection},
     meter::{Activity, Meters},
     queue::QueueSender,
-    reader::ReaderError,
+    reader::{ReadRecords, ReaderError},
     report::{LengthHistogram, RejectedRecord},
     sink::Rejects,
 };
@@ -115,13 +115,13 @@ impl<'a> Packing<'a> {
     /// If an input or a reader fails, or a record is longer than a batch.
     pub(super) fn run(
         mut self,
-        mut records: impl Iterator<Item = Result<Vec<Outcome>, ReaderError>>,
+        mut records: impl Iterator<Item = Result<ReadRecords, ReaderError>>,
     ) -> Result<PackTotals, Halt> {
         let meters = self.feeder.meters.clone();
         let clock = meters.packing();
         clock.switch(Activity::Working);
-        while let Some(outcomes) = clock.during(Activity::Starved, || records.next()) {
-            self.take_in(outcomes.map_err(Error::from)?)?;
+        while let Some(read) = clock.during(Activity::Starved, || records.next()) {
+            self.take_in(read.map_err(Error::from)?.outcomes)?;
         }
         let rest = match &mut self.batcher {
             Batcher::Packing(packer) => packer.finish(),

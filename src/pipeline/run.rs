@@ -119,6 +119,7 @@ pub(super) fn run(
     };
     let mut records = context.readers.read(ReadRequest {
         inputs,
+        start: None,
         policy: dataset.policy.clone(),
         take: dataset.take,
         readers: options.readers,

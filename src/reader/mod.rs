@@ -22,6 +22,7 @@ mod gpu;
 mod pool;
 mod process;
 mod protocol;
+mod read_records;
 mod records;
 mod request;
 mod slot;
@@ -30,6 +31,7 @@ pub use child::run;
 pub use error::ReaderError;
 pub use gpu::GpuView;
 pub use pool::Pool;
+pub use read_records::ReadRecords;
 pub use records::Records;
 pub use request::ReadRequest;
 

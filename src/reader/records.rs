@@ -2,13 +2,14 @@
 
 use super::{
     error::ReaderError,
+    read_records::ReadRecords,
     request::ReadRequest,
     slot::{Assignment, Delivery},
 };
 use crate::{
     cancel::{Abandonment, CancelToken},
     event::{Event, EventSender},
-    fasta::{Fault, Input, Outcome, PlanFault, Remark, Remarks, Units},
+    fasta::{Fault, Input, Offset, Outcome, PlanFault, Position, Remark, Remarks, Units},
     job::ResiduePolicy,
 };
 use flume::RecvTimeoutError;
@@ -52,6 +53,7 @@ pub struct Records<'a> {
 enum Pending {
     Unit {
         input: usize,
+        from: Offset,
         disk_bytes: u64,
         deliveries: flume::Receiver<Delivery>,
     },
@@ -119,6 +121,7 @@ impl Records<'_> {
                     let (sender, deliveries) = flume::bounded(QUEUE_FRAMES);
                     let pending = Pending::Unit {
                         input: unit.input,
+                        from: Offset::of(&unit.extent),
                         disk_bytes: unit.disk_bytes,
                         deliveries,
                     };
@@ -140,7 +143,7 @@ impl Records<'_> {
     }
 
     /// The next outcomes, or `None` at the end.
-    fn advance(&mut self) -> Result<Option<Vec<Outcome>>, ReaderError> {
+    fn advance(&mut self) -> Result<Option<ReadRecords>, ReaderError> {
         loop {
             if let Some(reason) = self.cancel.reason() {
                 return Err(ReaderError::Stopped(reason));
@@ -152,7 +155,7 @@ impl Records<'_> {
                 return self.leave().map(|()| None);
             }
             self.assign();
-            let (input, disk_bytes, delivery) = match self.pending.front() {
+            let (input, from, disk_bytes, delivery) = match self.pending.front() {
                 None => {
                     self.finish_inputs(self.inputs.len());
                     return Ok(None);
@@ -164,10 +167,11 @@ impl Records<'_> {
                 }
                 Some(Pending::Unit {
                     input,
+                    from,
                     disk_bytes,
                     deliveries,
                 }) => match deliveries.recv_timeout(CANCEL_INTERVAL) {
-                    Ok(delivery) => (*input, *disk_bytes, delivery),
+                    Ok(delivery) => (*input, from.clone(), *disk_bytes, delivery),
                     Err(RecvTimeoutError::Timeout) => continue,
                     Err(RecvTimeoutError::Disconnected) => return Err(ReaderError::Lost),
                 },
@@ -183,8 +187,14 @@ impl Records<'_> {
                     self.report_bytes(so_far.min(disk_bytes));
                     outcomes.truncate(usize::try_from(self.n_wanted).unwrap_or(usize::MAX));
                     self.n_wanted -= outcomes.len() as u64;
+                    let start = Position {
+                        input,
+                        from,
+                        before: self.input.n_records,
+                        n_records: self.input.n_unit_records,
+                    };
                     self.input.add(&outcomes, &remarks);
-                    return Ok(Some(outcomes));
+                    return Ok(Some(ReadRecords { outcomes, start }));
                 }
                 Delivery::Restarted => self.n_restarts += 1,
                 Delivery::End { n_records } => {
@@ -294,7 +304,7 @@ impl InputProgress {
 }
 
 impl Iterator for Records<'_> {
-    type Item = Result<Vec<Outcome>, ReaderError>;
+    type Item = Result<ReadRecords, ReaderError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         // Nothing comes after the end or an error.

@@ -3,7 +3,7 @@
 use crate::{
     cancel::{Abandonment, CancelToken},
     event::EventSender,
-    fasta::Input,
+    fasta::{Input, Position},
     job::RecordPolicy,
     meter::Meters,
 };
@@ -13,9 +13,12 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 pub struct ReadRequest {
     /// The files, in input order.
     pub inputs: Vec<Input>,
+    /// The record that comes out first; that at the beginning if none is given. Inputs before are not
+    /// opened.
+    pub start: Option<Position>,
     /// What the readers do with each record.
     pub policy: RecordPolicy,
-    /// Records to read at most, the rejected ones included.
+    /// Records to read at most, the rejected ones included, from the start on.
     pub take: Option<u64>,
     /// Subprocesses to use.
     pub readers: NonZeroUsize,

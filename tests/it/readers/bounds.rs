@@ -1,6 +1,6 @@
 //! What a reader may cost.
 
-use super::fixture::{Fixture, LONG, warning};
+use super::fixture::{Fixture, LONG, outcomes, warning};
 use crate::run::real_pool;
 use runner::{
     event::{Event, EventSender},
@@ -67,7 +67,7 @@ fn a_reader_waits_when_records_of_megabytes_pile_up() {
     thread::sleep(Duration::from_millis(300));
     // 8 MiB wait here, 1 MiB in the pipe, and some in buffers on both sides.
     assert!(place().unwrap() < 16_000_000, "{:?}", place());
-    assert_eq!(records.flat_map(Result::unwrap).count(), 80);
+    assert_eq!(records.flat_map(outcomes).count(), 80);
 }
 
 #[test]
@@ -79,11 +79,7 @@ fn the_largest_record_fits_into_a_frame() {
     let mut request = fixture.request(1, LONG, events);
     request.policy.long_sequences = LongSequences::Truncate(16 << 20);
     let mut pool = real_pool();
-    let outcomes: Vec<Outcome> = pool
-        .read(request)
-        .unwrap()
-        .flat_map(Result::unwrap)
-        .collect();
+    let outcomes: Vec<Outcome> = pool.read(request).unwrap().flat_map(outcomes).collect();
     assert_eq!(outcomes.len(), 2);
     assert_eq!(outcomes[0].id().len(), 2_400_000);
 }

@@ -1,6 +1,6 @@
 //! Readers that die, hang, lie or see a GPU. They are the real program, behind wrappers that misbehave.
 
-use super::fixture::{CUT, Fixture, LONG, await_end, is_running};
+use super::fixture::{CUT, Fixture, LONG, await_end, is_running, outcomes};
 use crate::RUNNER;
 use crate::run::real_pool;
 use nix::{
@@ -40,8 +40,8 @@ fn readers_killed_at_random_times_lose_nothing() {
         });
         let mut got = Vec::new();
         let mut records = records;
-        for outcomes in records.by_ref() {
-            got.extend(outcomes.unwrap());
+        for read in records.by_ref() {
+            got.extend(outcomes(read));
             thread::sleep(Duration::from_millis(2));
         }
         n_restarts += records.restarts();

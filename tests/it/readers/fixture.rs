@@ -9,7 +9,7 @@ use runner::{
     hint::Hint,
     job::{LongSequences, RecordPolicy, ResiduePolicy},
     meter::{Meters, QueueMeters, StageClock},
-    reader::{Pool, ReadRequest, ReaderError},
+    reader::{Pool, ReadRecords, ReadRequest, ReaderError},
 };
 use std::{
     fmt::Write,
@@ -83,6 +83,7 @@ impl Fixture {
     pub fn request(&self, readers: usize, timeout: Duration, events: EventSender) -> ReadRequest {
         ReadRequest {
             inputs: resolve(&[self.fasta.to_str().unwrap().to_owned()]).unwrap(),
+            start: None,
             take: None,
             policy: RecordPolicy {
                 min_length: None,
@@ -108,8 +109,8 @@ impl Fixture {
     pub fn read(&self, pool: &mut Pool, readers: usize, timeout: Duration) -> Reading {
         let (events, received) = EventSender::channel();
         let mut records = pool.read(self.request(readers, timeout, events)).unwrap();
-        let result = records.by_ref().try_fold(Vec::new(), |mut all, outcomes| {
-            all.extend(outcomes?);
+        let result = records.by_ref().try_fold(Vec::new(), |mut all, read| {
+            all.extend(read?.outcomes);
             Ok(all)
         });
         let n_restarts = records.restarts();
@@ -165,6 +166,11 @@ pub fn failure(event: &Event) -> Option<String> {
         Event::ReaderFailed { reason, .. } => Some(reason.clone()),
         _ => None,
     }
+}
+
+/// What became of the records that were read.
+pub fn outcomes(read: Result<ReadRecords, ReaderError>) -> Vec<Outcome> {
+    read.unwrap().outcomes
 }
 
 pub fn warning(event: &Event) -> Option<&str> {

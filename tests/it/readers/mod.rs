@@ -10,7 +10,7 @@ mod fixture;
 
 use crate::run::real_pool;
 use fixture::{
-    CUT, Fixture, LONG, SHORT, await_end, bytes_read, failure, is_running, pids, warning,
+    CUT, Fixture, LONG, SHORT, await_end, bytes_read, failure, is_running, outcomes, pids, warning,
 };
 use runner::{
     cancel::StopReason,
@@ -67,8 +67,8 @@ fn a_slow_consumer_is_no_hung_reader() {
     let timeout = Duration::from_millis(300);
     let mut records = pool.read(fixture.request(4, timeout, events)).unwrap();
     let mut n_records = 0;
-    for (n_frames, outcomes) in records.by_ref().enumerate() {
-        n_records += outcomes.unwrap().len();
+    for (n_frames, read) in records.by_ref().enumerate() {
+        n_records += read.unwrap().outcomes.len();
         if n_frames < 2 {
             thread::sleep(3 * timeout);
         }
@@ -176,11 +176,7 @@ fn a_read_ends_with_the_records_that_are_wanted() {
         let (events, _received) = EventSender::channel();
         let mut request = fixture.request(2, LONG, events);
         request.take = Some(take);
-        let outcomes: Vec<Outcome> = pool
-            .read(request)
-            .unwrap()
-            .flat_map(Result::unwrap)
-            .collect();
+        let outcomes: Vec<Outcome> = pool.read(request).unwrap().flat_map(outcomes).collect();
         let expect = &Fixture::undisturbed()[..30_000.min(take as usize)];
         assert!(outcomes == expect, "take {take}: {}", outcomes.len());
     }
@@ -197,7 +193,7 @@ fn warnings_do_not_depend_on_readers() {
         let mut request = fixture.request(readers, SHORT, events);
         request.policy.residues = ResiduePolicy::Unk;
         let records = pool.read(request).unwrap();
-        assert_eq!(records.flat_map(Result::unwrap).count(), 30_000);
+        assert_eq!(records.flat_map(outcomes).count(), 30_000);
         let events: Vec<Event> = received.try_iter().collect();
         events
             .iter()
