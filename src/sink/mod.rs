@@ -9,6 +9,8 @@
 
 mod columns;
 mod error;
+mod format;
+mod hashed_file;
 mod identity;
 mod null;
 mod open;
@@ -16,6 +18,7 @@ mod order;
 mod parquet;
 mod plan;
 mod rejects;
+mod single;
 
 use crate::batch::Rows;
 use std::path::PathBuf;
@@ -26,6 +29,9 @@ pub use open::{Opened, open};
 pub use order::ReorderBuffer;
 pub use plan::OutputPlan;
 pub use rejects::Rejects;
+
+use format::PartWriter;
+use hashed_file::HashedFile;
 
 /// Takes the embeddings of a run, in input order. Dropping it abandons the output and leaves
 /// nothing behind.

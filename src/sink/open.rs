@@ -1,7 +1,6 @@
 //! The one door to outputs: from a plan to the sink of its format.
 
-use super::{OutputPlan, Rejects, Sink, SinkError, null::NullSink, parquet::ParquetSink};
-use crate::job::OutputFormat;
+use super::{OutputPlan, Rejects, Sink, SinkError, null::NullSink, single::SingleSink};
 
 /// Where a run puts its rows and its rejections.
 pub struct Opened {
@@ -23,11 +22,8 @@ pub fn open(plan: Option<&OutputPlan>) -> Result<Opened, SinkError> {
             rejects: Rejects::uncollected(),
         });
     };
-    let sink: Box<dyn Sink> = match plan.format {
-        OutputFormat::Parquet => Box::new(ParquetSink::create(plan)?),
-    };
     Ok(Opened {
-        sink,
+        sink: Box::new(SingleSink::create(plan)?),
         rejects: Rejects::beside(&plan.path, plan.overwrite)?,
     })
 }

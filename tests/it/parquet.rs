@@ -248,7 +248,12 @@ fn the_file_tells_where_it_comes_from() {
         ("runner.rejected", "1"),
     ];
     let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    assert_eq!(metadata(&path), BTreeMap::from(expected));
+    let mut found = metadata(&path);
+    let content = found.remove("runner.content_bytes").unwrap();
+    let content = &fs::read(&path).unwrap()[..content.parse().unwrap()];
+    let hash = found.remove("runner.content_blake3").unwrap();
+    assert_eq!(hash, blake3::hash(content).to_hex().as_str());
+    assert_eq!(found, BTreeMap::from(expected));
 }
 
 #[test]

@@ -1,0 +1,10 @@
+//! Parquet: a row a sequence, a column of vectors a layer.
+//!
+//! The columns are `id`, `description` (strings), `length` (residues before truncation, u32),
+//! `truncated` (bool), and a fixed-size list of `f32` for each layer: `embedding` if there is one layer,
+//! else `embedding_<layer>`. The metadata says how the file came about, and has the checksum of its data.
+
+mod entries;
+mod part;
+
+pub(super) use part::part_writer;
