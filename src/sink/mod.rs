@@ -10,6 +10,7 @@
 mod columns;
 mod error;
 mod identity;
+pub mod ledger;
 mod null;
 mod open;
 mod order;
