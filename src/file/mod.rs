@@ -16,5 +16,5 @@ pub use destination::{MOST_LINKS, destination};
 pub use error::{FileError, remedy};
 pub use home::Home;
 pub use staged::{Keep, Staged, replace};
-pub use target::{Existing, check_target, create, create_folder, open};
+pub use target::{Existing, check_target, create, create_folder, open, sync_folder};
 pub use temporary::{TemporaryFolder, remove_temporary};

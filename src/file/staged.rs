@@ -4,7 +4,7 @@ use super::{
     Existing, FileError, check_target, create_folder,
     destination::behind_links,
     stale,
-    target::folder_of,
+    target::{folder_of, sync_folder},
     temporary::{Registration, register},
 };
 use std::{
@@ -146,9 +146,7 @@ impl Staged {
             _ => FileError::io("publish", &target, error.error),
         })?;
         if keep == Keep::Safely {
-            // The file has its name. Some file systems cannot sync a folder, which is no reason to
-            // report a failure.
-            let _ = File::open(folder_of(&destination)).and_then(|folder| folder.sync_all());
+            sync_folder(&destination);
         }
         Ok(target)
     }

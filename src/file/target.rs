@@ -106,6 +106,12 @@ pub fn create_folder(folder: &Path) -> Result<(), FileError> {
         .map_err(|error| FileError::io("create the folder", folder, error))
 }
 
+/// Has the name of a file that was made on the disk, too. Some file systems cannot sync a folder, which is
+/// no reason to report a failure.
+pub fn sync_folder(of: &Path) {
+    let _ = File::open(folder_of(of)).and_then(|folder| folder.sync_all());
+}
+
 /// The folder that a file is in.
 pub(super) fn folder_of(target: &Path) -> &Path {
     match target.parent() {

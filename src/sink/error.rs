@@ -1,5 +1,6 @@
 //! What can go wrong with an output.
 
+use super::ledger::LedgerError;
 use crate::{
     file::FileError,
     hint::{Hint, REPORT_IT},
@@ -16,6 +17,9 @@ pub enum SinkError {
     /// A file cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The ledger of an output.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The Parquet writer refuses.
     #[error("cannot write `{}` as Parquet: {error}", path.display())]
     Parquet {
@@ -91,6 +95,7 @@ impl Hint for SinkError {
                 Some("choose another output, or set `overwrite: true` to replace it".to_owned())
             }
             Self::File(error) => error.hint(),
+            Self::Ledger(error) => error.hint(),
             Self::Parquet { .. } => None,
             Self::Conservation { .. } => Some(REPORT_IT.to_owned()),
         }

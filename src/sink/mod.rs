@@ -12,6 +12,7 @@ mod error;
 mod format;
 mod hashed_file;
 mod identity;
+pub mod ledger;
 mod null;
 mod open;
 mod order;

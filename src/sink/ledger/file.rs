@@ -1,0 +1,119 @@
+//! The file of a ledger: begun, read, appended to.
+
+use super::{Entry, Header, History, history::Reading, line};
+use crate::{
+    file::{self, sync_folder},
+    sink::SinkError,
+};
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+/// A ledger that is written. Whoever has one owns the output: see [`Owner`](super::Owner).
+#[derive(Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    file: File,
+    /// Bytes of its lines. What stands behind them was torn.
+    n_bytes: u64,
+}
+
+impl Ledger {
+    /// An empty ledger with its header, in the place of whatever was there. Missing folders are created.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn create(path: &Path, header: &Header) -> Result<Self, SinkError> {
+        let mut ledger = Self {
+            path: path.to_owned(),
+            file: file::create(path)?,
+            n_bytes: 0,
+        };
+        ledger.append(&Entry::Header(header.clone()))?;
+        // Its name, and that of its folder, which may be new, too.
+        path.ancestors().take(2).for_each(sync_folder);
+        Ok(ledger)
+    }
+
+    /// A ledger to go on with, without what was torn at its end. Nothing, if it was never begun.
+    ///
+    /// # Errors
+    /// - If a newer program wrote it, or its header is damaged and other lines are not.
+    /// - If the file system refuses.
+    pub fn open(path: &Path) -> Result<Option<(Self, History)>, SinkError> {
+        let opened = File::options().read(true).write(true).open(path);
+        let Some((file, reading)) = read_from(path, opened)? else {
+            return Ok(None);
+        };
+        let ledger = Self {
+            path: path.to_owned(),
+            file,
+            n_bytes: reading.n_bytes,
+        };
+        match reading.history {
+            None => Ok(None),
+            Some(history) => {
+                let cut = ledger.cut();
+                cut.map_err(|error| SinkError::io("write", path, error))?;
+                Ok(Some((ledger, history)))
+            }
+        }
+    }
+
+    /// Adds an entry, which is on the disk then. Where that fails it is as if nothing had been tried.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn append(&mut self, entry: &Entry) -> Result<(), SinkError> {
+        if let Entry::Commit(commit) = entry {
+            assert!(commit.from < commit.to, "a commit has records");
+        }
+        let line = line::write(entry) + "\n";
+        self.write(line.as_bytes()).map_err(|error| {
+            // It fails where the disk does. What is behind the lines is cut off before the next one.
+            let _ = self.cut();
+            SinkError::io("write", &self.path, error)
+        })?;
+        self.n_bytes += line.len() as u64;
+        Ok(())
+    }
+
+    fn write(&self, line: &[u8]) -> io::Result<()> {
+        self.cut()?;
+        self.file.write_all_at(line, self.n_bytes)?;
+        self.file.sync_data()
+    }
+
+    /// Removes what stands behind the lines.
+    fn cut(&self) -> io::Result<()> {
+        if self.file.metadata()?.len() > self.n_bytes {
+            self.file.set_len(self.n_bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a ledger says, for onlookers: nothing is changed, and whoever writes it is not disturbed.
+/// Nothing, if it was never begun.
+///
+/// # Errors
+/// As [`Ledger::open`].
+pub fn read(path: &Path) -> Result<Option<History>, SinkError> {
+    let reading = read_from(path, file::open(path))?;
+    Ok(reading.and_then(|(_, reading)| reading.history))
+}
+
+fn read_from(path: &Path, opened: io::Result<File>) -> Result<Option<(File, Reading)>, SinkError> {
+    let io = |error| SinkError::io("read", path, error);
+    let mut file = match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(io)?,
+    };
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(io)?;
+    let reading = Reading::of(&text, path)?;
+    Ok(Some((file, reading)))
+}

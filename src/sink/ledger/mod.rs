@@ -1,0 +1,19 @@
+//! The ledger: what of an output is on the disk for good, a line a commit.
+//!
+//! *Input*: entries, one after the other. *Output*: the [`History`] of an output, whatever ended its
+//! makers. *Owns*: the lines and their sums, what is done about torn and damaged ones, which process may
+//! write. *Never*: looks into parts, or believes a line that is not whole.
+
+mod entry;
+mod error;
+mod file;
+mod history;
+mod line;
+
+pub use entry::{Commit, End, Entry, Header, PartFile, Stretch, VERSION};
+pub use error::LedgerError;
+pub use file::{Ledger, read};
+pub use history::History;
+
+#[cfg(test)]
+mod tests;
