@@ -100,10 +100,14 @@ impl Rows {
             n_bytes <= most_bytes
         };
         let n_rows = self.meta.iter().take_while(|row| fits(row)).count();
-        if n_rows == self.len() {
+        self.take(n_rows.max(1))
+    }
+
+    /// Takes `n_rows` rows from the beginning, all if there are no more.
+    pub fn take(&mut self, n_rows: usize) -> Self {
+        if n_rows >= self.len() {
             return std::mem::take(self);
         }
-        let n_rows = n_rows.max(1);
         let n_values = self.offsets[n_rows];
         let mut offsets = self.offsets.split_off(n_rows);
         self.offsets.push(n_values);

@@ -10,7 +10,11 @@ use crate::{
     file::{Existing, Keep, Staged},
 };
 use std::{
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread::{self, JoinHandle},
     time::{Instant, SystemTime},
 };
@@ -28,6 +32,7 @@ pub(super) struct Job {
 /// The thread that makes parts durable, one after the other.
 pub(super) struct Committer {
     jobs: Option<SyncSender<Job>>,
+    is_busy: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<Ledger, SinkError>>>,
 }
 
@@ -40,7 +45,9 @@ impl Committer {
         rejects: RejectsSpool,
     ) -> Result<Self, SinkError> {
         let (jobs, waiting) = sync_channel(0);
+        let is_busy = Arc::<AtomicBool>::default();
         let worker = Worker {
+            is_busy: is_busy.clone(),
             since: Instant::now(),
             place,
             ledger,
@@ -54,23 +61,20 @@ impl Committer {
             .map_err(|error| SinkError::io("commit to", &bookkeeping, error))?;
         Ok(Self {
             jobs: Some(jobs),
+            is_busy,
             thread: Some(thread),
         })
     }
 
-    /// Hands over a part, if the one before it is durable. Else the part is given back.
+    /// Whether what was handed over is durable.
     ///
     /// # Errors
-    /// If the one before it failed.
-    pub(super) fn try_commit(&mut self, job: Job) -> Result<Option<Job>, SinkError> {
-        let Some(jobs) = &self.jobs else {
-            return Ok(Some(job));
-        };
-        match jobs.try_send(job) {
-            Ok(()) => Ok(None),
-            Err(TrySendError::Full(job)) => Ok(Some(job)),
-            Err(TrySendError::Disconnected(_)) => Err(self.failure()),
+    /// If it could not be written.
+    pub(super) fn is_free(&mut self) -> Result<bool, SinkError> {
+        if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+            return Err(self.failure());
         }
+        Ok(!self.is_busy.load(Ordering::Acquire))
     }
 
     /// Hands over a part, and waits for those before it.
@@ -81,6 +85,7 @@ impl Committer {
         let Some(jobs) = &self.jobs else {
             return Err(SinkError::Uncommitted);
         };
+        self.is_busy.store(true, Ordering::Release);
         match jobs.send(job) {
             Ok(()) => Ok(()),
             Err(_) => Err(self.failure()),
@@ -120,6 +125,7 @@ impl Drop for Committer {
 }
 
 struct Worker {
+    is_busy: Arc<AtomicBool>,
     /// When the commit before was made, or the run began.
     since: Instant,
     place: Place,
@@ -132,6 +138,7 @@ impl Worker {
     fn run(mut self, jobs: &Receiver<Job>) -> Result<Ledger, SinkError> {
         while let Ok(job) = jobs.recv() {
             self.commit(job)?;
+            self.is_busy.store(false, Ordering::Release);
         }
         Ok(self.ledger)
     }

@@ -1,6 +1,6 @@
 //! What can go wrong with an output.
 
-use super::ledger::LedgerError;
+use super::{identity::Difference, ledger::LedgerError};
 use crate::{
     file::FileError,
     hint::{Hint, REPORT_IT},
@@ -20,6 +20,36 @@ pub enum SinkError {
     /// The ledger of an output.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// What is there is another output.
+    #[error(
+        "`{}` is another output:{}",
+        output.display(),
+        differences.iter().map(|difference| format!("\n  {difference}")).collect::<String>()
+    )]
+    Different {
+        /// The output.
+        output: PathBuf,
+        /// What is not the same.
+        differences: Vec<Difference>,
+    },
+    /// The input is not the one that it was when the output was begun.
+    #[error("{0}")]
+    InputChanged(String),
+    /// A file is in the way that this program did not write.
+    #[error("`{}` was not written by runner, and the output would lie beside it", .0.display())]
+    InTheWay(PathBuf),
+    /// The ledger went away while the output was made.
+    #[error("`{}` was removed while the output was made", .0.display())]
+    LedgerGone(PathBuf),
+    /// A part could not be committed, for a reason that was told before.
+    #[error("the parts of the output could not be committed")]
+    Uncommitted,
+    /// Parts do not follow each other. It is always a bug of this program.
+    #[error("no part begins with record {record}, and none is missing by the ledger")]
+    Gap {
+        /// The record, from 0.
+        record: u64,
+    },
     /// The Parquet writer refuses.
     #[error("cannot write `{}` as Parquet: {error}", path.display())]
     Parquet {
@@ -96,8 +126,18 @@ impl Hint for SinkError {
             }
             Self::File(error) => error.hint(),
             Self::Ledger(error) => error.hint(),
-            Self::Parquet { .. } => None,
-            Self::Conservation { .. } => Some(REPORT_IT.to_owned()),
+            Self::Different { .. } => Some(
+                "choose another output, or set `overwrite: true` to replace it".to_owned(),
+            ),
+            Self::InputChanged(_) => Some(
+                "go on with the input that it was, choose another output, or set `resume: false` and \
+                 `overwrite: true` to begin anew"
+                    .to_owned(),
+            ),
+            Self::InTheWay(_) => Some("choose another output, or move it away".to_owned()),
+            Self::LedgerGone(_) => Some("run the script again".to_owned()),
+            Self::Parquet { .. } | Self::Uncommitted => None,
+            Self::Gap { .. } | Self::Conservation { .. } => Some(REPORT_IT.to_owned()),
         }
     }
 }

@@ -1,7 +1,25 @@
 //! What an output is, and what it says about how it came about.
 
-use super::SinkError;
-use crate::job::{Dtype, GeluForm};
+use super::{
+    Frontier, SinkError,
+    committer::now,
+    ledger::{End, Stretch},
+};
+use crate::job::{Dtype, GeluForm, OutputFormat};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+const PREFIX: &str = "runner.";
+const IDENTITY: &str = "runner.identity";
+const FINGERPRINT: &str = "runner.input_fingerprint";
+const RECORDS: &str = "runner.records";
+const EMBEDDED: &str = "runner.embedded";
+const REJECTED: &str = "runner.rejected";
+const FINISHED: &str = "runner.finished";
+const INPUTS: &str = "runner.inputs";
+const STRETCHES: &str = "runner.stretches";
 
 /// Which embeddings an output holds: all that can change a value or a row. It is known before the run
 /// begins, and two outputs of one input with the same identity are the same.
@@ -38,6 +56,12 @@ pub struct Identity {
     pub dtype: Dtype,
     /// The form of GELU that was computed.
     pub gelu: GeluForm,
+    /// What bits depend on besides, such as the GPU's name.
+    pub device_kind: String,
+    /// The number of this program's arithmetic.
+    pub numerics: u32,
+    /// The format of the output.
+    pub format: OutputFormat,
     /// The options on which values and rows depend, by name, with what the run used.
     pub options: Vec<(&'static str, String)>,
     /// The rules of the dataset that the script gave, by name.
@@ -54,73 +78,188 @@ pub struct Circumstances {
     pub options: Vec<(&'static str, String)>,
 }
 
-/// What is known only at the end of a run.
+/// What is known only at the end of an output.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Closing {
+    pub(super) end: End,
+    /// The work of each process on it, as JSON.
+    stretches: String,
+}
+
+/// An entry of two identities that is not the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closing {
-    /// A hash of the contents of the input, for comparing runs.
-    pub input_fingerprint: String,
-    /// Records read, whatever became of them.
-    pub n_records: u64,
+pub struct Difference {
+    /// What it is about.
+    pub name: String,
+    /// What the output has.
+    pub was: Option<String>,
+    /// What the script asks for.
+    pub is: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
+        let Self { name, was, is } = self;
+        write!(f, "{name}: it has {}, the script asks for {}", shown(was), shown(is))
+    }
 }
 
 impl Identity {
-    /// As metadata.
-    pub(super) fn entries(&self) -> Vec<(String, String)> {
+    /// Every entry by name.
+    pub(super) fn to_map(&self) -> BTreeMap<String, String> {
+        let layers: Vec<_> = self.layers.iter().map(usize::to_string).collect();
         let settings = [
-            ("version", env!("CARGO_PKG_VERSION")),
-            ("model", &self.model),
+            ("model", self.model.as_str()),
             ("weights_hash", &self.weights_hash),
+            ("layers", &layers.join(",")),
             ("dtype", self.dtype.name()),
             ("gelu", self.gelu.name()),
-        ];
+            ("device_kind", &self.device_kind),
+            ("numerics", &self.numerics.to_string()),
+            ("format", self.format.name()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let chosen = self.options.iter().chain(&self.rules);
-        let chosen = chosen.map(|(name, value)| (*name, value.as_str()));
-        keyed(settings.into_iter().chain(chosen))
+        let chosen = chosen.map(|(name, value)| ((*name).to_owned(), value.clone()));
+        settings.into_iter().chain(chosen).collect()
     }
+
+    /// As metadata.
+    pub(super) fn entries(&self) -> Vec<(String, String)> {
+        let map = self.to_map();
+        let whole = serde_json::to_string(&map).unwrap_or_default();
+        let mut entries = keyed(map);
+        entries.push((IDENTITY.to_owned(), whole));
+        entries
+    }
+}
+
+/// What is not the same in the identity of an output and in that of what is asked for.
+pub(super) fn differences(
+    was: &BTreeMap<String, String>,
+    is: &BTreeMap<String, String>,
+) -> Vec<Difference> {
+    let names: BTreeSet<_> = was.keys().chain(is.keys()).collect();
+    let differ = names
+        .into_iter()
+        .filter(|name| was.get(*name) != is.get(*name));
+    differ
+        .map(|name| Difference {
+            name: name.clone(),
+            was: was.get(name).cloned(),
+            is: is.get(name).cloned(),
+        })
+        .collect()
 }
 
 impl Circumstances {
+    /// Every entry by name.
+    pub(super) fn to_map(&self) -> BTreeMap<String, String> {
+        let options = self.options.iter();
+        let options = options.map(|(name, value)| ((*name).to_owned(), value.clone()));
+        [
+            ("device".to_owned(), self.device.clone()),
+            ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ]
+        .into_iter()
+        .chain(options)
+        .collect()
+    }
+
     /// As metadata.
     pub(super) fn entries(&self) -> Vec<(String, String)> {
-        let options = self.options.iter();
-        let options = options.map(|(name, value)| (*name, value.as_str()));
-        keyed(
-            [("device", self.device.as_str())]
-                .into_iter()
-                .chain(options),
-        )
+        keyed(self.to_map())
     }
 }
 
-fn keyed<'a>(entries: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
+fn keyed(map: BTreeMap<String, String>) -> Vec<(String, String)> {
+    let entries = map.into_iter();
     entries
-        .map(|(name, value)| (format!("runner.{name}"), value.to_owned()))
+        .map(|(name, value)| (format!("{PREFIX}{name}"), value))
         .collect()
 }
 
 impl Closing {
-    /// The metadata known at the end, provided that no record went missing.
+    /// What is known at the end of the input, and of an output with so many rows and rejections.
+    pub(super) fn new(
+        end: &Frontier,
+        rows: u64,
+        rejected: u64,
+        inputs: Option<String>,
+        stretches: &[Stretch],
+    ) -> Self {
+        Self {
+            end: End {
+                records: end.record,
+                rows,
+                rejected,
+                hash: end.hash.to_hex(),
+                inputs,
+                at: now(),
+            },
+            stretches: serde_json::to_string(stretches).unwrap_or_default(),
+        }
+    }
+
+    /// As metadata, provided that no record went missing.
     ///
     /// # Errors
     /// If records read ≠ embedded + rejected.
-    pub(super) fn entries(
-        &self,
-        n_embedded: u64,
-        n_rejected: u64,
-    ) -> Result<Vec<(&'static str, String)>, SinkError> {
-        if self.n_records != n_embedded + n_rejected {
+    pub(super) fn entries(&self) -> Result<Vec<(String, String)>, SinkError> {
+        let End {
+            records,
+            rows,
+            rejected,
+            hash,
+            inputs,
+            at,
+        } = &self.end;
+        if *records != rows + rejected {
             return Err(SinkError::Conservation {
-                n_records: self.n_records,
-                n_embedded,
-                n_rejected,
+                n_records: *records,
+                n_embedded: *rows,
+                n_rejected: *rejected,
             });
         }
-        Ok(vec![
-            ("runner.input_fingerprint", self.input_fingerprint.clone()),
-            ("runner.records", self.n_records.to_string()),
-            ("runner.embedded", n_embedded.to_string()),
-            ("runner.rejected", n_rejected.to_string()),
-        ])
+        let mut entries = vec![
+            (FINGERPRINT.to_owned(), hash.clone()),
+            (RECORDS.to_owned(), records.to_string()),
+            (EMBEDDED.to_owned(), rows.to_string()),
+            (REJECTED.to_owned(), rejected.to_string()),
+            (FINISHED.to_owned(), at.clone()),
+            (STRETCHES.to_owned(), self.stretches.clone()),
+        ];
+        entries.extend(inputs.clone().map(|inputs| (INPUTS.to_owned(), inputs)));
+        Ok(entries)
+    }
+}
+
+/// What a finished file says of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Finished {
+    pub(super) identity: BTreeMap<String, String>,
+    pub(super) end: End,
+    pub(super) stretches: Vec<Stretch>,
+}
+
+impl Finished {
+    /// From the metadata of a file. Nothing, if they are not those of a finished output, or of one that an
+    /// older version of this program wrote.
+    pub(super) fn read(metadata: &BTreeMap<String, String>) -> Option<Self> {
+        let number = |name| metadata.get(name)?.parse().ok();
+        Some(Self {
+            identity: serde_json::from_str(metadata.get(IDENTITY)?).ok()?,
+            end: End {
+                records: number(RECORDS)?,
+                rows: number(EMBEDDED)?,
+                rejected: number(REJECTED)?,
+                hash: metadata.get(FINGERPRINT)?.clone(),
+                inputs: metadata.get(INPUTS).cloned(),
+                at: metadata.get(FINISHED)?.clone(),
+            },
+            stretches: serde_json::from_str(metadata.get(STRETCHES)?).ok()?,
+        })
     }
 }
 
@@ -128,14 +267,48 @@ impl Closing {
 mod tests {
     use super::*;
 
+    fn closing(rows: u64, rejected: u64) -> Closing {
+        let end = Frontier {
+            record: 5,
+            ..Frontier::default()
+        };
+        Closing::new(&end, rows, rejected, Some("state".into()), &[])
+    }
+
     #[test]
     fn records_are_conserved() {
-        let closing = Closing {
-            input_fingerprint: "f".into(),
-            n_records: 5,
-        };
-        assert!(closing.entries(3, 2).is_ok());
-        let error = closing.entries(3, 1).unwrap_err().to_string();
+        assert!(closing(3, 2).entries().is_ok());
+        let error = closing(3, 1).entries().unwrap_err().to_string();
         assert_eq!(error, "5 records were read, but 3 embedded and 1 rejected");
+    }
+
+    #[test]
+    fn a_finished_file_says_what_it_is() {
+        let mut metadata: BTreeMap<_, _> = closing(3, 2).entries().unwrap().into_iter().collect();
+        assert_eq!(Finished::read(&metadata), None, "there is no identity");
+        metadata.insert(IDENTITY.to_owned(), r#"{"model":"a"}"#.to_owned());
+        let finished = Finished::read(&metadata).unwrap();
+        assert_eq!(finished.end, closing(3, 2).end);
+        assert_eq!(finished.identity["model"], "a");
+    }
+
+    #[test]
+    fn differences_are_named() {
+        let map = |entries: &[(&str, &str)]| {
+            let entries = entries.iter();
+            let entries = entries.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            entries.collect::<BTreeMap<_, _>>()
+        };
+        let was = map(&[("a", "1"), ("b", "2"), ("c", "3")]);
+        let is = map(&[("a", "1"), ("b", "3"), ("d", "4")]);
+        let found = differences(&was, &is);
+        let found: Vec<_> = found
+            .iter()
+            .map(|Difference { name, was, is }| (name.as_str(), was.as_deref(), is.as_deref()))
+            .collect();
+        assert_eq!(
+            found,
+            [("b", Some("2"), Some("3")), ("c", Some("3"), None), ("d", None, Some("4"))]
+        );
     }
 }

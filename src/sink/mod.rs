@@ -1,56 +1,53 @@
-//! Outputs: embeddings in, a published file out, or nothing at all.
+//! Outputs: embeddings in, durable parts and a published output out.
 //!
-//! *Input*: [`Rows`] in the order of the packer, and rejections. *Output*: a Parquet file
-//! with a row a sequence in input order, and a list of what was rejected. *Owns*: input order, the
-//! file format, provenance, publication. *Never*: computes with an embedding, leaves half a file.
+//! *Input*: [`Rows`](crate::batch::Rows) in the order of the packer, rejections, and a [`Trail`] of how far
+//! the records are done. *Output*: a file or a folder of parts, a row a sequence in input order, and a list
+//! of what was rejected. *Owns*: input order, parts and their ledger, the file formats, provenance, resuming,
+//! publication. *Never*: computes with an embedding, leaves half a file, forgets what it has committed.
 //!
-//! A batch goes through the [`ReorderBuffer`] to a [`Sink`]. The files have temporary names until
-//! [`Sink::finish`], and vanish if it is never called.
+//! [`open`] says what is still to be done: [`Work`]. Batches go through the [`ReorderBuffer`] to an
+//! [`Output`], which commits a part from time to time. When the last one is there, they become what the
+//! script asked for.
 
+mod claim;
 mod columns;
+mod committer;
 mod error;
 mod format;
+mod frontier;
 mod hashed_file;
+mod heart;
 mod identity;
 pub mod ledger;
-mod null;
 mod open;
 mod order;
+mod output;
 mod parquet;
+mod place;
 mod plan;
+mod publish;
+mod records_hash;
 mod rejects;
-mod single;
+mod rejects_spool;
+mod verifier;
+mod work;
 
-use crate::batch::Rows;
 use std::path::PathBuf;
 
 pub use error::{OrderError, SinkError};
-pub use identity::{Circumstances, Closing, Identity};
-pub use open::{Opened, open};
+pub use frontier::{Frontier, Tally, Trail};
+pub use identity::{Circumstances, Difference, Identity};
+pub use open::{Begun, Opened, Ready, Resumed, open};
 pub use order::ReorderBuffer;
+pub use output::Output;
 pub use plan::OutputPlan;
-pub use rejects::Rejects;
+pub use records_hash::RecordsHash;
+pub use rejects_spool::RejectsSpool;
+pub use work::{Pass, Section, Task, Work};
 
 use format::PartWriter;
 use hashed_file::HashedFile;
-
-/// Takes the embeddings of a run, in input order. Dropping it abandons the output and leaves
-/// nothing behind.
-pub trait Sink: Send {
-    /// Takes the next rows.
-    ///
-    /// # Errors
-    /// If the output cannot be written.
-    fn write(&mut self, rows: Rows) -> Result<(), SinkError>;
-
-    /// Ends the output and publishes it together with the list of rejections.
-    ///
-    /// # Errors
-    /// If records went missing, if something cannot be written, or if an output of that name came
-    /// into being meanwhile. Nothing is published then, unless all that failed was the removal of an
-    /// older list of rejections.
-    fn finish(self: Box<Self>, closing: Closing, rejects: Rejects) -> Result<Published, SinkError>;
-}
+use rejects::Rejects;
 
 /// The files that a run left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,29 +1,332 @@
-//! The one door to outputs: from a plan to the sink of its format.
+//! The one door to outputs: from a plan to what is still to be done.
 
-use super::{OutputPlan, Rejects, Sink, SinkError, null::NullSink, single::SingleSink};
+use super::{
+    Circumstances, Output, OutputPlan, Published, RejectsSpool, SinkError, Trail, Work,
+    claim::Claim,
+    format::read_metadata,
+    identity::{Finished, differences},
+    ledger::{self, Beat, Header, History, Ledger, Owner, Stretch},
+    output::Opening,
+    place::Place,
+    verifier::{Verifier, lost},
+};
+use crate::{
+    fasta::{self, Input},
+    file::{Existing, FileError, check_target, create_folder},
+    meter::Meters,
+};
+use std::{collections::BTreeMap, sync::Arc};
 
-/// Where a run puts its rows and its rejections.
-pub struct Opened {
-    /// Takes the rows.
-    pub sink: Box<dyn Sink>,
-    /// Takes the rejections.
-    pub rejects: Rejects,
+/// What there is to do for an output.
+pub enum Opened {
+    /// Nothing.
+    Finished(Box<Resumed>),
+    /// Some of it, or all.
+    Begun(Box<Begun>),
 }
 
-/// Opens an output under a temporary name, or, without a plan, one that only counts.
+/// What was there already.
+#[derive(Clone, Debug, Default)]
+pub struct Resumed {
+    /// Records that are done.
+    pub records: u64,
+    /// Rows of them.
+    pub rows: u64,
+    /// Records of them that were rejected.
+    pub rejected: u64,
+    /// The processes that did them, in order.
+    pub stretches: Vec<Stretch>,
+    /// The files of an output that is finished.
+    pub published: Published,
+}
+
+/// An output that can be worked on.
+pub struct Begun {
+    /// What is to be done.
+    pub work: Work,
+    /// Where packing says how far it is.
+    pub trail: Trail,
+    /// Where packing puts what is rejected.
+    pub rejects: RejectsSpool,
+    /// What is there already.
+    pub resumed: Resumed,
+    /// What it takes to begin.
+    pub ready: Ready,
+}
+
+/// An output before its work begins.
+pub struct Ready(Kind);
+
+enum Kind {
+    Counted,
+    Compared(Place),
+    Kept(Box<Opening>),
+}
+
+impl Ready {
+    /// Begins the work, which the meters measure.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn begin(
+        self,
+        circumstances: &Circumstances,
+        meters: &Arc<Meters>,
+    ) -> Result<Output, SinkError> {
+        match self.0 {
+            Kind::Counted => Ok(Output::counted()),
+            Kind::Compared(place) => Ok(Output::compared(&place)),
+            Kind::Kept(opening) => Output::begin(*opening, circumstances, meters),
+        }
+    }
+}
+
+/// Opens an output, or, without a plan, one that only counts. `inputs` are those of the run.
 ///
 /// # Errors
-/// - If the output or its list of rejections exists and may not be replaced, or is not a file.
+/// - If what is there is another output, or not one of this program, and may not be replaced.
+/// - If another process works on it.
 /// - If the file system refuses.
-pub fn open(plan: Option<&OutputPlan>) -> Result<Opened, SinkError> {
+pub fn open(plan: Option<&OutputPlan>, inputs: &[Input]) -> Result<Opened, SinkError> {
     let Some(plan) = plan else {
-        return Ok(Opened {
-            sink: Box::<NullSink>::default(),
-            rejects: Rejects::uncollected(),
-        });
+        return Ok(Opened::Begun(Box::new(Begun {
+            work: Work::all(inputs),
+            trail: Trail::nowhere(),
+            rejects: RejectsSpool::uncollected(),
+            resumed: Resumed::default(),
+            ready: Ready(Kind::Counted),
+        })));
     };
-    Ok(Opened {
-        sink: Box::new(SingleSink::create(plan)?),
-        rejects: Rejects::beside(&plan.path, plan.overwrite)?,
-    })
+    let door = Door {
+        identity: plan.identity.to_map(),
+        place: Place::of(&plan.target),
+        plan,
+        inputs,
+    };
+    door.open()
+}
+
+struct Door<'a> {
+    plan: &'a OutputPlan,
+    inputs: &'a [Input],
+    place: Place,
+    identity: BTreeMap<String, String>,
+}
+
+impl Door<'_> {
+    fn open(self) -> Result<Opened, SinkError> {
+        let place = &self.place;
+        if let Some(path) = place.foreign_file() {
+            return Err(SinkError::InTheWay(path));
+        }
+        if !place.is_folder() {
+            // Whatever is to be done: what is no file is never replaced.
+            check_target(place.output(), Existing::IsReplaced)?;
+        }
+        if !place.bookkeeping().is_dir() {
+            let finished = self.finished_file()?;
+            if let Some(finished) = finished {
+                return self.already(&finished);
+            }
+        } else if !self.plan.resume && !self.plan.overwrite {
+            return Err(FileError::Exists(place.bookkeeping().to_owned()).into());
+        }
+        create_folder(place.bookkeeping())?;
+        if place.is_folder() {
+            create_folder(place.parts())?;
+        }
+        let (owner, last_beat) = Owner::take(&place.lock())?;
+        let claim = Claim::new(owner, place)?;
+        match self.history()? {
+            None => self.begin_anew(claim),
+            Some((ledger, history)) => self.go_on(claim, ledger, history, last_beat),
+        }
+    }
+
+    /// The output, if it is a finished file of ours that is not to be replaced.
+    fn finished_file(&self) -> Result<Option<Finished>, SinkError> {
+        let output = self.place.output();
+        if self.place.is_folder() || self.plan.overwrite || !output.exists() {
+            return Ok(None);
+        }
+        let exists = || FileError::Exists(output.to_owned());
+        if !self.plan.resume {
+            return Err(exists().into());
+        }
+        let metadata = read_metadata(output)?.ok_or_else(exists)?;
+        let finished = Finished::read(&metadata).ok_or_else(exists)?;
+        self.check_identity(&finished.identity)?;
+        Ok(Some(finished))
+    }
+
+    fn check_identity(&self, was: &BTreeMap<String, String>) -> Result<(), SinkError> {
+        let differences = differences(was, &self.identity);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(SinkError::Different {
+            output: self.place.output().to_owned(),
+            differences,
+        })
+    }
+
+    /// A finished output: nothing is to be done if the inputs are the files that they were, else they
+    /// are read.
+    fn already(&self, finished: &Finished) -> Result<Opened, SinkError> {
+        let place = &self.place;
+        let end = &finished.end;
+        let resumed = Resumed {
+            records: end.records,
+            rows: end.rows,
+            rejected: end.rejected,
+            stretches: finished.stretches.clone(),
+            published: Published {
+                output: Some(place.output().to_owned()),
+                rejects: Some(place.rejects()).filter(|rejects| rejects.exists()),
+            },
+        };
+        let now = fasta::inputs_state(self.inputs, self.inputs.len());
+        if now.is_some() && now == end.inputs {
+            return Ok(Opened::Finished(Box::new(resumed)));
+        }
+        Ok(Opened::Begun(Box::new(Begun {
+            work: Work::compare(end, self.inputs),
+            trail: Trail::nowhere(),
+            rejects: RejectsSpool::uncollected(),
+            resumed,
+            ready: Ready(Kind::Compared(place.clone())),
+        })))
+    }
+
+    /// The ledger, if it is to be gone on with. Whatever is there that is not is removed.
+    fn history(&self) -> Result<Option<(Ledger, History)>, SinkError> {
+        let place = &self.place;
+        let path = place.ledger();
+        let opened = match self.plan.resume {
+            true if path.exists() => Ledger::open(&path),
+            _ => Ok(None),
+        };
+        let opened = match opened {
+            Err(_) if self.plan.overwrite => None,
+            opened => opened?,
+        };
+        let Some((ledger, history)) = opened else {
+            place.discard(None)?;
+            return Ok(None);
+        };
+        let is_over = self.is_published(&history);
+        match self.check_identity(&history.header.identity) {
+            Ok(()) if !(is_over && self.plan.overwrite) => Ok(Some((ledger, history))),
+            Err(error) if !self.plan.overwrite => Err(error),
+            _ => {
+                drop(ledger);
+                place.discard(None)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether all that was to be done is done and published.
+    fn is_published(&self, history: &History) -> bool {
+        let Some(end) = &history.end else {
+            return false;
+        };
+        if self.place.is_folder() {
+            return self.place.manifest().exists();
+        }
+        let metadata = read_metadata(self.place.output()).ok().flatten();
+        let finished = metadata.as_ref().and_then(Finished::read);
+        finished.is_some_and(|finished| {
+            finished.end.hash == end.hash && finished.identity == self.identity
+        })
+    }
+
+    fn begin_anew(&self, claim: Claim) -> Result<Opened, SinkError> {
+        let place = &self.place;
+        let existing = Existing::unless(self.plan.overwrite);
+        check_target(&place.rejects(), existing)?;
+        if !place.is_folder() {
+            check_target(place.output(), existing)?;
+        }
+        let header = Header {
+            ledger: ledger::VERSION,
+            identity: self.identity.clone(),
+            format: self.plan.target.format.name().to_owned(),
+            settings: [("inputs".to_owned(), self.plan.inputs.clone())].into(),
+        };
+        let ledger = Ledger::create(&place.ledger(), &header)?;
+        let history = History::begun(header);
+        let work = Work::all(self.inputs);
+        self.begun(claim, ledger, history, None, work)
+    }
+
+    fn go_on(
+        &self,
+        claim: Claim,
+        ledger: Ledger,
+        history: History,
+        last_beat: Option<Beat>,
+    ) -> Result<Opened, SinkError> {
+        let place = &self.place;
+        let lost = lost(&history, place);
+        let is_published = self.is_published(&history);
+        if is_published && (lost.is_empty() || !place.is_folder()) {
+            let finished = history.end.clone().map(|end| Finished {
+                identity: self.identity.clone(),
+                end,
+                stretches: history.stretches.clone(),
+            });
+            // A file stands there, and only its parts were not removed.
+            claim.clean_up();
+            if let Some(finished) = finished {
+                return self.already(&finished);
+            }
+            return Err(SinkError::LedgerGone(place.ledger()));
+        }
+        let existing = Existing::unless(self.plan.overwrite);
+        if !place.is_folder() {
+            check_target(place.output(), existing)?;
+        }
+        let history = history.without(&lost);
+        place.discard(Some(&history))?;
+        let verifier = Verifier::start(&history, place);
+        let work = Work::missing(history.clone(), self.inputs, verifier)?;
+        self.begun(claim, ledger, history, last_beat, work)
+    }
+
+    fn begun(
+        &self,
+        claim: Claim,
+        ledger: Ledger,
+        history: History,
+        last_beat: Option<Beat>,
+        work: Work,
+    ) -> Result<Opened, SinkError> {
+        let rejects = RejectsSpool::create(self.place.bookkeeping())?;
+        let (trail, marks) = Trail::new();
+        let resumed = Resumed {
+            records: history.records(),
+            rows: history.rows(),
+            rejected: history.rejected(),
+            stretches: history.stretches.clone(),
+            published: Published::default(),
+        };
+        Ok(Opened::Begun(Box::new(Begun {
+            work,
+            trail,
+            rejects: rejects.clone(),
+            resumed,
+            ready: Ready(Kind::Kept(Box::new(Opening {
+                plan: self.plan.clone(),
+                place: self.place.clone(),
+                claim,
+                ledger,
+                history,
+                marks,
+                rejects,
+                inputs: self.inputs.to_vec(),
+                last_beat,
+            }))),
+        })))
+    }
 }

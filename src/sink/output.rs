@@ -1,23 +1,27 @@
 //! The rows of a run on their way into parts.
 
 use super::{
-    Circumstances, Closing, Frontier, HashedFile, OutputPlan, Published, RejectsSpool, SinkError,
+    Circumstances, Frontier, HashedFile, OutputPlan, PartWriter, Published, RecordsHash,
+    RejectsSpool, SinkError, Tally,
+    claim::Claim,
     committer::{Committer, Job, now},
-    format::{PartWriter, part_writer},
+    format::part_writer,
     frontier::Mark,
-    heart::Heart,
-    ledger::{Beat, Entry, Ledger, Stretch},
+    identity::Closing,
+    ledger::{self, Beat, End, Entry, History, Ledger, Stretch},
     place::Place,
-    publish,
+    publish::Publication,
 };
 use crate::{
     batch::Rows,
-    fasta::Input,
-    file::{Existing, Staged},
+    fasta::{self, Input},
+    file::{Existing, Staged, host_name},
     meter::Meters,
 };
 use std::{
     collections::VecDeque,
+    path::PathBuf,
+    process,
     sync::{Arc, mpsc::Receiver},
     time::{Duration, Instant},
 };
@@ -32,33 +36,59 @@ const SHARE_AT_STAKE: f64 = 0.05;
 /// Rows that were taken and not committed are lost if it is dropped.
 pub struct Output {
     n_rows: u64,
-    parts: Option<Parts>,
+    kind: Kind,
 }
 
-/// An output that is kept.
+enum Kind {
+    /// Rows are counted and dropped.
+    Counted,
+    /// Nothing comes: a finished output is compared with the inputs.
+    Compared { output: PathBuf, rejects: PathBuf },
+    /// Rows become parts.
+    Kept(Box<Parts>),
+}
+
+/// What has been opened and has not begun.
+pub(super) struct Opening {
+    pub(super) plan: OutputPlan,
+    pub(super) place: Place,
+    pub(super) claim: Claim,
+    pub(super) ledger: Ledger,
+    /// What is on the disk.
+    pub(super) history: History,
+    pub(super) marks: Receiver<Mark>,
+    pub(super) rejects: RejectsSpool,
+    pub(super) inputs: Vec<Input>,
+    /// What the process before had done when it last said so.
+    pub(super) last_beat: Option<Beat>,
+}
+
+/// Rows on their way into parts.
 struct Parts {
     plan: OutputPlan,
     place: Place,
-    heart: Heart,
-    marks: Receiver<Mark>,
-    /// Marks of rows that are still to come.
-    ahead: VecDeque<Mark>,
-    /// Jumps among them.
-    n_jumps_ahead: usize,
-    /// Rows that this run has taken.
+    inputs: Vec<Input>,
+    /// Known from the start of a part.
+    metadata: Vec<(String, String)>,
+    committer: Committer,
+    // Behind the committer, so that the output is owned until all is durable.
+    claim: Claim,
+    marks: Marks,
+    /// Rows that were taken.
     n_rows: u64,
     /// Where the open part begins.
     from: Frontier,
     /// How far it goes.
     to: Frontier,
     open: Option<OpenPart>,
-    stage: Stage,
-    last_commit: Instant,
     began: Instant,
-    /// Seconds of all work that was committed before.
+    last_commit: Instant,
+    /// Seconds of the work that was committed before this run.
     seconds_before: f64,
-    /// Whether this process is the first and only one that works on the output so far, in one part.
-    is_only_part: bool,
+    /// Whether nothing was committed before the open part.
+    is_first: bool,
+    /// Rows that were committed before this run.
+    rows_before: u64,
 }
 
 struct OpenPart {
@@ -66,16 +96,328 @@ struct OpenPart {
     staged: Staged,
 }
 
-/// What an output does with its ledger.
-enum Stage {
-    /// It has not begun yet.
-    Waiting {
-        ledger: Ledger,
-        inputs: Vec<Input>,
-        rejects: RejectsSpool,
-        lost: Beat,
-    },
-    Committing(Committer),
-    /// A finished output, of which the inputs are compared with what they were.
-    Comparing,
+impl Output {
+    /// An output that only counts.
+    pub(super) fn counted() -> Self {
+        Self {
+            n_rows: 0,
+            kind: Kind::Counted,
+        }
+    }
+
+    /// A finished output.
+    pub(super) fn compared(place: &Place) -> Self {
+        Self {
+            n_rows: 0,
+            kind: Kind::Compared {
+                output: place.output().to_owned(),
+                rejects: place.rejects(),
+            },
+        }
+    }
+
+    /// Begins to work on an output.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub(super) fn begin(
+        opening: Opening,
+        circumstances: &Circumstances,
+        meters: &Arc<Meters>,
+    ) -> Result<Self, SinkError> {
+        let Opening {
+            plan,
+            place,
+            claim,
+            mut ledger,
+            history,
+            marks,
+            rejects,
+            inputs,
+            last_beat,
+        } = opening;
+        let (lost_rows, lost_seconds) = lost(&history, last_beat.as_ref());
+        ledger.append(&Entry::Stretch(Stretch {
+            at: now(),
+            host: host_name().to_owned(),
+            pid: process::id(),
+            device: circumstances.device.clone(),
+            settings: circumstances.to_map(),
+            lost_rows,
+            lost_seconds,
+        }))?;
+        claim.begin(meters.clone());
+        let mut metadata = plan.identity.entries();
+        metadata.extend(circumstances.entries());
+        let committer = Committer::start(place.clone(), ledger, inputs.clone(), rejects)?;
+        Ok(Self {
+            n_rows: 0,
+            kind: Kind::Kept(Box::new(Parts {
+                plan,
+                place,
+                inputs,
+                metadata,
+                committer,
+                claim,
+                marks: Marks::new(marks),
+                n_rows: 0,
+                from: Frontier::default(),
+                to: Frontier::default(),
+                open: None,
+                began: Instant::now(),
+                last_commit: Instant::now(),
+                seconds_before: history.seconds(),
+                is_first: history.commits.is_empty(),
+                rows_before: history.rows(),
+            })),
+        })
+    }
+
+    /// Rows taken so far.
+    pub fn n_rows(&self) -> u64 {
+        self.n_rows
+    }
+
+    /// Takes the next rows.
+    ///
+    /// # Errors
+    /// If they, or those before, cannot be written.
+    pub fn write(&mut self, rows: Rows) -> Result<(), SinkError> {
+        self.n_rows += rows.len() as u64;
+        match &mut self.kind {
+            Kind::Counted | Kind::Compared { .. } => Ok(()),
+            Kind::Kept(parts) => parts.write(rows),
+        }
+    }
+
+    /// Ends a run that did not come to its end: what it has taken is committed.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn keep(self) -> Result<(), SinkError> {
+        match self.kind {
+            Kind::Counted | Kind::Compared { .. } => Ok(()),
+            Kind::Kept(parts) => parts.keep(),
+        }
+    }
+
+    /// Ends the output and publishes it together with the list of rejections. `end` is the end of the
+    /// input.
+    ///
+    /// # Errors
+    /// If records went missing, if something cannot be written, or if an output of that name came into
+    /// being meanwhile. Nothing is published then, and nothing that was committed is lost.
+    pub fn finish(self, end: &Frontier) -> Result<Published, SinkError> {
+        match self.kind {
+            Kind::Counted => Ok(Published::default()),
+            Kind::Compared { output, rejects } => Ok(Published {
+                output: Some(output),
+                rejects: Some(rejects).filter(|rejects| rejects.exists()),
+            }),
+            Kind::Kept(parts) => parts.finish(end),
+        }
+    }
+}
+
+/// What the process before had computed since its last commit.
+fn lost(history: &History, last_beat: Option<&Beat>) -> (u64, f64) {
+    let Some(beat) = last_beat else {
+        return (0, 0.0);
+    };
+    let committed = history.last_stretch();
+    (
+        beat.rows.saturating_sub(committed.rows),
+        (beat.seconds - committed.seconds).max(0.0),
+    )
+}
+
+impl Parts {
+    fn write(&mut self, mut rows: Rows) -> Result<(), SinkError> {
+        while !rows.is_empty() {
+            self.advance()?;
+            // A part does not go over a jump.
+            let n_rows = self.marks.next_jump().map(|at| at - self.n_rows);
+            let piece = match n_rows.and_then(|n| usize::try_from(n).ok()) {
+                Some(n) if n < rows.len() => rows.take(n),
+                _ => std::mem::take(&mut rows),
+            };
+            self.n_rows += piece.len() as u64;
+            self.part()?.writer.write(piece)?;
+        }
+        self.advance()?;
+        if self.is_due() {
+            self.commit_if_free()?;
+        }
+        Ok(())
+    }
+
+    /// Goes to the last mark that the rows have reached.
+    fn advance(&mut self) -> Result<(), SinkError> {
+        while let Some(Mark { frontier, is_jump }) = self.marks.reached(self.n_rows) {
+            if is_jump {
+                self.commit(&[])?;
+                self.from = frontier.clone();
+            }
+            self.to = frontier;
+        }
+        Ok(())
+    }
+
+    fn part(&mut self) -> Result<&mut OpenPart, SinkError> {
+        match &mut self.open {
+            Some(part) => Ok(part),
+            open @ None => {
+                let path = self.place.parts().join(self.place.part_name(self.from.record));
+                let staged = Staged::create(&path, Existing::IsReplaced)?;
+                let file = HashedFile::new(staged.writer()?);
+                let writer = part_writer(&self.plan, file, &self.metadata)?;
+                Ok(open.insert(OpenPart { writer, staged }))
+            }
+        }
+    }
+
+    /// Whether it is time for a commit: a while has passed, the longer the more work has been done, or
+    /// the part is large.
+    fn is_due(&self) -> bool {
+        let worked = self.seconds_before + self.began.elapsed().as_secs_f64();
+        let at_stake = Duration::from_secs_f64(SHARE_AT_STAKE * worked);
+        let wait = self.plan.commit_every.max(at_stake);
+        let n_bytes = self.open.as_ref().map_or(0, |part| part.writer.n_bytes());
+        self.last_commit.elapsed() >= wait || n_bytes >= PART_BYTES
+    }
+
+    /// The part so far, complete. Nothing, if there is none.
+    fn job(&mut self, metadata: &[(String, String)]) -> Result<Option<Job>, SinkError> {
+        if self.to.record == self.from.record && self.open.is_none() {
+            return Ok(None);
+        }
+        let file = match self.open.take() {
+            None => None,
+            Some(OpenPart { writer, staged }) => Some((staged, writer.finish(metadata)?)),
+        };
+        let from = std::mem::replace(&mut self.from, self.to.clone());
+        self.is_first = false;
+        self.last_commit = Instant::now();
+        let to = self.to.clone();
+        Ok(Some(Job { file, from, to }))
+    }
+
+    /// Commits the part so far, unless the one before it is not durable yet.
+    fn commit_if_free(&mut self) -> Result<(), SinkError> {
+        if self.committer.is_free()? {
+            self.commit(&[])?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, metadata: &[(String, String)]) -> Result<(), SinkError> {
+        match self.job(metadata)? {
+            Some(job) => self.committer.commit(job),
+            None => Ok(()),
+        }
+    }
+
+    fn keep(mut self) -> Result<(), SinkError> {
+        self.advance()?;
+        self.commit(&[])?;
+        self.committer.finish()?;
+        Ok(())
+    }
+
+    fn finish(mut self, end: &Frontier) -> Result<Published, SinkError> {
+        self.advance()?;
+        if self.n_rows == 0 && self.rows_before == 0 {
+            // An output without rows has a file, too.
+            self.part()?;
+        }
+        let path = self.place.ledger();
+        let stretches = ledger::read(&path)?.map_or_else(Vec::new, |history| history.stretches);
+        let inputs = fasta::inputs_state(&self.inputs, self.inputs.len());
+        let Tally { rows, rejected, .. } = self.to.tally;
+        let mut closing = Closing::new(end, rows, rejected, inputs, &stretches);
+        // What is in one part is published as it is, so the part must say all that is known.
+        let is_whole = self.is_first;
+        let metadata = if is_whole { closing.entries()? } else { Vec::new() };
+        self.commit(&metadata)?;
+        let mut ledger = self.committer.finish()?;
+        let history = ledger::read(&path)?.ok_or_else(|| SinkError::LedgerGone(path.clone()))?;
+        closing.end.rows = history.rows();
+        closing.end.rejected = history.rejected();
+        check_whole(&history, &closing.end)?;
+        let mut metadata = self.metadata;
+        metadata.extend(closing.entries()?);
+        ledger.append(&Entry::End(closing.end.clone()))?;
+        drop(ledger);
+        let publication = Publication {
+            plan: &self.plan,
+            place: &self.place,
+            history: &history,
+            end: &closing.end,
+            metadata: &metadata,
+            is_whole,
+        };
+        let published = publication.publish()?;
+        self.claim.clean_up();
+        Ok(published)
+    }
+}
+
+/// Checks that the parts hold all records, each once.
+///
+/// # Errors
+/// If they do not, which is a bug of this program.
+fn check_whole(history: &History, end: &End) -> Result<(), SinkError> {
+    let mut at = (0, RecordsHash::new().to_hex());
+    for commit in &history.commits {
+        if (commit.from, &commit.before) != (at.0, &at.1) {
+            return Err(SinkError::Gap { record: at.0 });
+        }
+        at = (commit.to, commit.hash.clone());
+    }
+    if at != (end.records, end.hash.clone()) {
+        return Err(SinkError::Gap { record: at.0 });
+    }
+    Ok(())
+}
+
+/// The marks that packing left, in order.
+struct Marks {
+    coming: Receiver<Mark>,
+    here: VecDeque<Mark>,
+    /// The rows before each jump.
+    jumps: VecDeque<u64>,
+}
+
+impl Marks {
+    fn new(coming: Receiver<Mark>) -> Self {
+        Self {
+            coming,
+            here: VecDeque::new(),
+            jumps: VecDeque::new(),
+        }
+    }
+
+    fn receive(&mut self) {
+        while let Ok(mark) = self.coming.try_recv() {
+            if mark.is_jump {
+                self.jumps.push_back(mark.frontier.tally.rows);
+            }
+            self.here.push_back(mark);
+        }
+    }
+
+    /// The next mark, if there are no more than `n_rows` rows before it.
+    fn reached(&mut self, n_rows: u64) -> Option<Mark> {
+        self.receive();
+        let mark = self.here.pop_front_if(|mark| mark.frontier.tally.rows <= n_rows)?;
+        if mark.is_jump {
+            self.jumps.pop_front();
+        }
+        Some(mark)
+    }
+
+    /// Rows before the next jump.
+    fn next_jump(&self) -> Option<u64> {
+        self.jumps.front().copied()
+    }
 }

@@ -1,7 +1,16 @@
 //! Where the files of an output lie while it is made.
 
-use crate::job::{OutputKind, OutputTarget, parts_beside, rejects_beside};
-use std::path::{Path, PathBuf};
+use super::ledger::History;
+use crate::{
+    file::{FileError, is_temporary},
+    job::{OutputKind, OutputTarget, parts_beside, rejects_beside},
+};
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 const LEDGER: &str = "ledger.jsonl";
 const LOCK: &str = "lock";
@@ -96,5 +105,73 @@ impl Place {
     /// Whether a name is that of a file that lies in the folder of the ledger.
     pub(super) fn is_bookkeeping(&self, name: &str) -> bool {
         [LEDGER, LOCK, MANIFEST].contains(&name) || self.is_part(name)
+    }
+
+    /// Removes all that is kept of an output while it is made, but for the lock, and of parts those that
+    /// `keep` does not name. What others put there stays.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub(super) fn discard(&self, keep: Option<&History>) -> Result<(), FileError> {
+        let kept: BTreeSet<&str> = keep.map_or_else(BTreeSet::new, |history| {
+            let commits = history.commits.iter();
+            let files = commits.flat_map(|commit| [&commit.file, &commit.rejects]);
+            files.flatten().map(|file| file.name.as_str()).collect()
+        });
+        if keep.is_none() {
+            // The ledger first: without it parts are nothing.
+            remove_if_there(&self.ledger())?;
+            remove_if_there(&self.manifest())?;
+        }
+        let folders = [self.bookkeeping(), self.parts()];
+        for folder in folders {
+            let Ok(entries) = folder.read_dir() else {
+                continue;
+            };
+            for entry in entries.flatten() {
+                let name = entry.file_name();
+                let is_over = |name: &str| self.is_part(name) && !kept.contains(name);
+                if name.to_str().is_some_and(is_over) {
+                    remove_if_there(&entry.path())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the folder of the ledger, and that of the parts, if nothing is in them.
+    pub(super) fn remove_empty_folders(&self) {
+        // A folder that is left over is in nobody's way, and others may have put files into it.
+        let _ = fs::remove_dir(&self.bookkeeping);
+        if self.is_folder() {
+            let _ = fs::remove_dir(&self.target.path);
+        }
+    }
+
+    /// The first file that is in the way: one that is not of this program, where it keeps its own.
+    pub(super) fn foreign_file(&self) -> Option<PathBuf> {
+        let foreign = |folder: &Path, is_ours: &dyn Fn(&str) -> bool| {
+            let entries = folder.read_dir().ok()?.flatten();
+            let mut names = entries.map(|entry| entry.file_name());
+            let is_foreign =
+                |name: &OsString| !name.to_str().is_some_and(|name| is_temporary(name) || is_ours(name));
+            names.find(is_foreign).map(|name| folder.join(name))
+        };
+        let in_parts = match self.is_folder() {
+            // Parts without a ledger are those of somebody else.
+            true => foreign(self.parts(), &|name| self.ledger().exists() && self.is_part(name)),
+            false => None,
+        };
+        in_parts.or_else(|| foreign(&self.bookkeeping, &|name| self.is_bookkeeping(name)))
+    }
+}
+
+/// Removes a file, if it is there.
+fn remove_if_there(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FileError::io("remove", path, error))
+        }
+        _ => Ok(()),
     }
 }

@@ -1,31 +1,24 @@
 //! Where an output goes and what it says about itself.
 
-use super::{Circumstances, Identity};
-use crate::job::OutputFormat;
-use std::path::PathBuf;
+use super::Identity;
+use crate::job::OutputTarget;
+use std::time::Duration;
 
 /// Where the output goes and what it says about itself.
 #[derive(Clone, Debug)]
 pub struct OutputPlan {
-    /// The output file. Missing parent folders are created.
-    pub path: PathBuf,
-    /// What is written into it.
-    pub format: OutputFormat,
-    /// Whether an output file of that name, and its list of rejections, may be replaced.
+    /// A file, or a folder of parts, and its format. Missing parent folders are created.
+    pub target: OutputTarget,
+    /// Whether what is there and is another output may be replaced.
     pub overwrite: bool,
+    /// Whether an output that is there is gone on with.
+    pub resume: bool,
+    /// How long work may be at stake, at least.
+    pub commit_every: Duration,
+    /// What is embedded, for people.
+    pub inputs: String,
     /// Components of an embedding.
     pub hidden_size: usize,
     /// Which embeddings it holds, and of which layers.
     pub identity: Identity,
-    /// How they are computed.
-    pub circumstances: Circumstances,
-}
-
-impl OutputPlan {
-    /// The metadata known from the start.
-    pub(super) fn entries(&self) -> Vec<(String, String)> {
-        let mut entries = self.identity.entries();
-        entries.extend(self.circumstances.entries());
-        entries
-    }
 }

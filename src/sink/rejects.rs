@@ -1,15 +1,11 @@
 //! The list of the records that were not embedded.
 
 use super::SinkError;
-use crate::{
-    fasta::Rejection,
-    file::{Existing, FileError, Keep, Staged, check_target},
-    job::rejects_beside,
-};
+use crate::file::{Existing, FileError, Keep, Staged};
 use std::{
     ffi::OsString,
     fs::{self, File},
-    io::{self, BufWriter, Write},
+    io::{self, BufReader, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -21,15 +17,14 @@ const ASIDE: &str = ".previous";
 /// Names that are tried for it.
 const MOST_ASIDE: usize = 100;
 
-/// Writes the rejected records of a run to `<output>.rejects.tsv`, a line a record, in input order:
-/// the record's number in the input from 1, its id, the reason.
+/// The rejected records of an output on their way to `<output>.rejects.tsv`, a line a record, in input
+/// order: the record's number in the input from 1, its id, the reason.
 ///
-/// There is no file if nothing is rejected. Nothing is kept in memory.
+/// There is no file if nothing is rejected.
 #[derive(Debug)]
-pub struct Rejects {
-    target: Option<Target>,
-    list: Option<List>,
-    n_rejected: u64,
+pub(super) struct Rejects {
+    target: Target,
+    list: Option<Staged>,
 }
 
 #[derive(Debug)]
@@ -38,60 +33,40 @@ struct Target {
     existing: Existing,
 }
 
-/// A list that has at least one line.
-#[derive(Debug)]
-struct List {
-    writer: BufWriter<File>,
-    staged: Staged,
-}
-
 impl Rejects {
-    /// The list beside `output`, which may replace an older list if `overwrite`.
+    /// The list as `path`, made of those of the parts.
     ///
     /// # Errors
-    /// If there is a list already, and `overwrite` is off.
-    pub(super) fn beside(output: &Path, overwrite: bool) -> Result<Self, SinkError> {
-        let path = rejects_beside(output);
-        let existing = Existing::unless(overwrite);
-        check_target(&path, existing)?;
-        Ok(Self {
-            target: Some(Target { path, existing }),
-            list: None,
-            n_rejected: 0,
-        })
-    }
-
-    /// Counts the rejections of a run without an output, and writes nothing.
-    pub(super) fn uncollected() -> Self {
-        Self {
-            target: None,
-            list: None,
-            n_rejected: 0,
+    /// If there is another list already that is to stay, or the file system refuses.
+    pub(super) fn beside(
+        path: PathBuf,
+        existing: Existing,
+        parts: &[PathBuf],
+    ) -> Result<Self, SinkError> {
+        if parts.is_empty() {
+            return Ok(Self {
+                target: Target { path, existing },
+                list: None,
+            });
         }
-    }
-
-    /// Adds a record: the one with number `ordinal` in the input, from 1.
-    ///
-    /// # Errors
-    /// If the list cannot be written.
-    pub fn add(&mut self, ordinal: u64, rejection: &Rejection) -> Result<(), SinkError> {
-        self.n_rejected += 1;
-        let Some(target) = &self.target else {
-            return Ok(());
+        // Of a run that was ended when it had published its list, and nothing more, the list is there.
+        let existing = match is_list_of(&path, parts) {
+            true => Existing::IsReplaced,
+            false => existing,
         };
-        let list = match &mut self.list {
-            Some(list) => list,
-            None => self.list.insert(List::create(target)?),
+        let staged = Staged::create(&path, existing)?;
+        let mut writer = staged.writer()?;
+        let mut write = || {
+            writer.write_all(HEADER.as_bytes())?;
+            parts
+                .iter()
+                .try_for_each(|part| io::copy(&mut File::open(part)?, &mut writer).map(|_| ()))
         };
-        let id = escape(&rejection.id);
-        let reason = escape(&rejection.reason);
-        writeln!(list.writer, "{ordinal}\t{id}\t{reason}")
-            .map_err(|error| SinkError::io("write", &target.path, error))
-    }
-
-    /// Records rejected so far.
-    pub fn n_rejected(&self) -> u64 {
-        self.n_rejected
+        write().map_err(|error| SinkError::io("write", &path, error))?;
+        Ok(Self {
+            target: Target { path, existing },
+            list: Some(staged),
+        })
     }
 
     /// Publishes the list if there is one, and then the output by `publish_output`, so that an output
@@ -101,10 +76,8 @@ impl Rejects {
         self,
         publish_output: impl FnOnce() -> Result<T, SinkError>,
     ) -> Result<(T, Option<PathBuf>), SinkError> {
-        let Some(target) = self.target else {
-            return Ok((publish_output()?, None));
-        };
-        let Some(list) = self.list else {
+        let Self { target, list } = self;
+        let Some(list) = list else {
             let output = publish_output()?;
             if target.existing == Existing::IsReplaced {
                 // It belonged to the output that has just been replaced.
@@ -113,11 +86,11 @@ impl Rejects {
             return Ok((output, None));
         };
         let aside = Aside::put(&target)?;
-        let published = match list.publish() {
+        let published = match list.publish(Keep::Safely) {
             Ok(path) => publish_output().map(|output| (output, path)),
             Err(error) => {
                 aside.forget();
-                return Err(error);
+                return Err(error.into());
             }
         };
         match published {
@@ -185,21 +158,29 @@ impl Aside {
     }
 }
 
-impl List {
-    fn create(target: &Target) -> Result<Self, SinkError> {
-        let staged = Staged::create(&target.path, target.existing)?;
-        let mut writer = BufWriter::new(staged.writer()?);
-        writer
-            .write_all(HEADER.as_bytes())
-            .map_err(|error| SinkError::io("write", &target.path, error))?;
-        Ok(Self { writer, staged })
-    }
-
-    fn publish(mut self) -> Result<PathBuf, SinkError> {
-        let flushed = self.writer.flush();
-        flushed.map_err(|error| SinkError::io("write", self.staged.target(), error))?;
-        Ok(self.staged.publish(Keep::Safely)?)
-    }
+/// Whether a file is the list that these parts make.
+fn is_list_of(path: &Path, parts: &[PathBuf]) -> bool {
+    let n_bytes = |path: &Path| fs::metadata(path).map(|found| found.len());
+    let expected: io::Result<u64> = parts.iter().map(|part| n_bytes(part)).sum();
+    let (Ok(found), Ok(expected)) = (n_bytes(path), expected) else {
+        return false;
+    };
+    let compare = || {
+        let mut list = BufReader::new(File::open(path)?);
+        let mut header = vec![0; HEADER.len()];
+        list.read_exact(&mut header)?;
+        let mut is_same = header == HEADER.as_bytes();
+        for part in parts {
+            let part = BufReader::new(File::open(part)?);
+            for byte in part.bytes() {
+                let mut other = [0];
+                list.read_exact(&mut other)?;
+                is_same &= byte? == other[0];
+            }
+        }
+        Ok::<_, io::Error>(is_same)
+    };
+    found == expected + HEADER.len() as u64 && compare().unwrap_or(false)
 }
 
 /// Removes a file, if it is there.
@@ -224,21 +205,27 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// `field` without the characters that end a field or a line.
-fn escape(field: &str) -> String {
-    let escaped = field.replace('\t', "\\t");
-    escaped.replace('\n', "\\n").replace('\r', "\\r")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rejection(id: &str, reason: &str) -> Rejection {
-        Rejection {
-            id: id.to_owned(),
-            reason: reason.to_owned(),
-        }
+    const LINE: &str = "3\tp3\ttoo short\n";
+
+    fn list_of(output: &Path) -> PathBuf {
+        output.with_extension("rejects.tsv")
+    }
+
+    /// The list of an output, of parts with these lines.
+    fn rejects(output: &Path, existing: Existing, lines: &[&str]) -> Result<Rejects, SinkError> {
+        let folder = output.with_extension("parts");
+        fs::create_dir_all(&folder).unwrap();
+        let part = |(n, line): (usize, &&str)| {
+            let path = folder.join(n.to_string());
+            fs::write(&path, line).unwrap();
+            path
+        };
+        let parts: Vec<_> = lines.iter().enumerate().map(part).collect();
+        Rejects::beside(list_of(output), existing, &parts)
     }
 
     /// A list of one line, and an output that ends in `outcome`.
@@ -246,30 +233,28 @@ mod tests {
         output: &Path,
         outcome: Result<(), SinkError>,
     ) -> Result<Option<PathBuf>, SinkError> {
-        let mut rejects = Rejects::beside(output, false)?;
-        rejects.add(3, &rejection("p3", "too short"))?;
+        let rejects = rejects(output, Existing::Stays, &[LINE])?;
         let published = rejects.publish_with(|| outcome);
         published.map(|((), list)| list)
     }
 
+    fn n_files(folder: &Path) -> usize {
+        folder
+            .read_dir()
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_type().unwrap().is_file())
+            .count()
+    }
+
     #[test]
-    fn lists_what_was_rejected() {
+    fn the_list_is_made_of_those_of_the_parts() {
         let folder = tempfile::tempdir().unwrap();
-        let mut rejects = Rejects::beside(&folder.path().join("o.parquet"), false).unwrap();
-        let rejected = [
-            (2, rejection("p2", "empty sequence")),
-            (1_000_000, rejection("odd\tid\r", "two\nlines")),
-        ];
-        for (ordinal, rejection) in &rejected {
-            rejects.add(*ordinal, rejection).unwrap();
-        }
-        assert_eq!(rejects.n_rejected(), 2);
-        let ((), list) = rejects.publish_with(|| Ok(())).unwrap();
-        let list = list.unwrap();
-        assert_eq!(list, folder.path().join("o.parquet.rejects.tsv"));
+        let output = folder.path().join("o.parquet");
+        let made = rejects(&output, Existing::Stays, &[LINE, "", "9\tp9\tempty\n"]).unwrap();
+        let ((), list) = made.publish_with(|| Ok(())).unwrap();
         assert_eq!(
-            fs::read_to_string(list).unwrap(),
-            "ordinal\tid\treason\n2\tp2\tempty sequence\n1000000\todd\\tid\\r\ttwo\\nlines\n"
+            fs::read_to_string(list.unwrap()).unwrap(),
+            "ordinal\tid\treason\n3\tp3\ttoo short\n9\tp9\tempty\n"
         );
     }
 
@@ -277,26 +262,28 @@ mod tests {
     fn without_rejections_there_is_no_list() {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("o.parquet");
-        let rejects = Rejects::beside(&output, false).unwrap();
+        let rejects = rejects(&output, Existing::Stays, &[]).unwrap();
         assert_eq!(rejects.publish_with(|| Ok(7)).unwrap(), (7, None));
-        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+        assert_eq!(n_files(folder.path()), 0);
     }
 
     #[test]
     fn the_list_follows_the_output() {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("o.parquet");
-        let list = folder.path().join("o.parquet.rejects.tsv");
+        let list = list_of(&output);
         // It is taken back if the output fails.
         publish(&output, Err(FileError::Exists(output.clone()).into())).unwrap_err();
         assert!(!list.exists());
-        // It is never replaced by accident.
+        // Another one is never replaced by accident, but its own may stand there.
         publish(&output, Ok(())).unwrap();
+        publish(&output, Ok(())).unwrap();
+        fs::write(&list, "something else").unwrap();
         assert!(
             matches!(publish(&output, Ok(())), Err(SinkError::File(FileError::Exists(path))) if path == list)
         );
         // It goes with the output that it belonged to.
-        let rejects = Rejects::beside(&output, true).unwrap();
+        let rejects = rejects(&output, Existing::IsReplaced, &[]).unwrap();
         rejects.publish_with(|| Ok(())).unwrap();
         assert!(!list.exists());
     }
@@ -305,20 +292,19 @@ mod tests {
     fn an_older_list_stays_with_the_output_that_it_belongs_to() {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("o.parquet");
-        let list = folder.path().join("o.parquet.rejects.tsv");
+        let list = list_of(&output);
         let again = |outcome: Result<(), SinkError>| {
-            let mut rejects = Rejects::beside(&output, true).unwrap();
-            rejects.add(9, &rejection("p9", "too long")).unwrap();
+            let rejects = rejects(&output, Existing::IsReplaced, &["9\tp9\ttoo long\n"]).unwrap();
             rejects.publish_with(|| outcome).map(|((), list)| list)
         };
         publish(&output, Ok(())).unwrap();
         let old = fs::read_to_string(&list).unwrap();
         // What a killed run has put aside.
-        let aside = folder.path().join("o.parquet.rejects.tsv.previous");
+        let aside = folder.path().join("o.rejects.tsv.previous");
         fs::write(&aside, "put aside").unwrap();
         // A new list, and none, for an output that fails.
         again(Err(FileError::NotAFile(output.clone()).into())).unwrap_err();
-        let none = Rejects::beside(&output, true).unwrap();
+        let none = rejects(&output, Existing::IsReplaced, &[]).unwrap();
         let failed: Result<((), _), _> =
             none.publish_with(|| Err(FileError::NotAFile(output.clone()).into()));
         failed.unwrap_err();
@@ -326,15 +312,6 @@ mod tests {
         again(Ok(())).unwrap();
         assert!(fs::read_to_string(&list).unwrap().contains("p9"));
         assert_eq!(fs::read_to_string(&aside).unwrap(), "put aside");
-        let n_files = folder.path().read_dir().unwrap().count();
-        assert_eq!(n_files, 2, "nothing else is left");
-    }
-
-    #[test]
-    fn a_run_without_output_only_counts() {
-        let mut rejects = Rejects::uncollected();
-        rejects.add(1, &rejection("p1", "empty sequence")).unwrap();
-        assert_eq!(rejects.n_rejected(), 1);
-        assert_eq!(rejects.publish_with(|| Ok(())).unwrap(), ((), None));
+        assert_eq!(n_files(folder.path()), 2, "nothing else is left");
     }
 }

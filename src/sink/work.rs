@@ -2,7 +2,7 @@
 
 use super::{
     Frontier, RecordsHash, SinkError,
-    ledger::{Commit, History},
+    ledger::{Commit, End, History},
     verifier::Verifier,
 };
 use crate::fasta::{self, Input, Position};
@@ -18,6 +18,7 @@ pub struct Work {
     inputs: Vec<Input>,
     /// What is on the disk, and who looks whether it is as it was.
     done: Option<(History, Verifier)>,
+    end: Option<End>,
 }
 
 /// Records that are read one after the other.
@@ -60,7 +61,37 @@ impl Work {
             passes: [Pass::all()].into(),
             inputs: inputs.to_vec(),
             done: None,
+            end: None,
         }
+    }
+
+    /// Nothing but to compare the records with those of a finished output.
+    pub(super) fn compare(end: &End, inputs: &[Input]) -> Self {
+        let compared = Section {
+            to: Some(end.records),
+            task: Task::Verify,
+            hash: RecordsHash::from_hex(&end.hash),
+        };
+        Self {
+            passes: [Pass {
+                sections: vec![compared, Section::none_more()],
+                ..Pass::all()
+            }]
+            .into(),
+            inputs: inputs.to_vec(),
+            done: None,
+            end: Some(end.clone()),
+        }
+    }
+
+    /// The end of the input, if that is known.
+    pub fn end(&self) -> Option<Frontier> {
+        let end = self.end.as_ref()?;
+        Some(Frontier {
+            record: end.records,
+            hash: RecordsHash::from_hex(&end.hash)?,
+            ..Frontier::default()
+        })
     }
 
     /// What `history` lacks, of whose parts `verifier` looks whether they are as they were.
@@ -83,6 +114,7 @@ impl Work {
         Ok(Self {
             passes: passes(&history, &ranges, inputs)?,
             inputs: inputs.to_vec(),
+            end: history.end.clone(),
             done: verifier.map(|verifier| (history, verifier)),
         })
     }
@@ -107,6 +139,17 @@ impl Work {
             }
         }
         Ok(self.passes.pop_front())
+    }
+}
+
+impl Section {
+    /// The input has come to its end.
+    fn none_more() -> Self {
+        Self {
+            to: None,
+            task: Task::Refuse,
+            hash: None,
+        }
     }
 }
 
@@ -213,7 +256,7 @@ fn pass_from_the_beginning(history: &History, ranges: &Ranges) -> Pass {
     let rest = computed.map(|(_, to)| section(history, *to, Task::Compute));
     sections.extend(rest);
     if history.end.is_some() {
-        sections.push(section(history, None, Task::Refuse));
+        sections.push(Section::none_more());
     }
     Pass {
         sections,

@@ -1,0 +1,49 @@
+//! An output that this process owns, from its opening to its end.
+
+use super::{SinkError, heart::Heart, ledger, ledger::Owner, place::Place};
+use crate::meter::Meters;
+use std::sync::Arc;
+
+/// An output that this process owns. When it is dropped it is nobody's, and if nothing has been committed,
+/// nothing of it is left.
+pub(super) struct Claim {
+    place: Place,
+    heart: Option<Heart>,
+}
+
+impl Claim {
+    pub(super) fn new(owner: Owner, place: &Place) -> Result<Self, SinkError> {
+        Ok(Self {
+            heart: Some(Heart::start(owner, place.bookkeeping())?),
+            place: place.clone(),
+        })
+    }
+
+    /// From now on others see what these meters show.
+    pub(super) fn begin(&self, meters: Arc<Meters>) {
+        if let Some(heart) = &self.heart {
+            heart.begin(meters);
+        }
+    }
+
+    /// The output is a file, it is complete, and its parts are not needed any more.
+    pub(super) fn clean_up(self) {
+        if !self.place.is_folder() {
+            // What is left over costs space, and the next run removes it.
+            let _ = self.place.discard(None);
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let history = ledger::read(&self.place.ledger());
+        let is_empty =
+            |history: &ledger::History| history.commits.is_empty() && history.end.is_none();
+        if matches!(&history, Ok(Some(history)) if is_empty(history)) {
+            let _ = self.place.discard(None);
+        }
+        self.heart = None;
+        self.place.remove_empty_folders();
+    }
+}

@@ -1,0 +1,109 @@
+//! From parts to what the user asked for.
+
+use super::{
+    HashedFile, OutputPlan, Published, Rejects, SinkError,
+    format::{part_writer, stitch},
+    ledger::{End, History, PartFile},
+    place::Place,
+};
+use crate::file::{self, Existing, FileError, Keep, Staged};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// A complete set of parts on its way to what the user asked for.
+pub(super) struct Publication<'a> {
+    pub(super) plan: &'a OutputPlan,
+    pub(super) place: &'a Place,
+    pub(super) history: &'a History,
+    pub(super) end: &'a End,
+    /// All that a finished file says of itself.
+    pub(super) metadata: &'a [(String, String)],
+    /// Whether the one part there is says all of that already.
+    pub(super) is_whole: bool,
+}
+
+impl Publication<'_> {
+    /// Publishes the list of rejections, and the output. Both can be done again if it is ended half-way.
+    ///
+    /// # Errors
+    /// If the file system refuses. The parts are still there then.
+    pub(super) fn publish(&self) -> Result<Published, SinkError> {
+        let existing = Existing::unless(self.plan.overwrite);
+        let rejects = Rejects::beside(self.place.rejects(), existing, self.rejects())?;
+        let ((), rejects) = rejects.publish_with(|| match self.place.is_folder() {
+            true => self.write_manifest(),
+            false => self.publish_file(existing),
+        })?;
+        Ok(Published {
+            output: Some(self.place.output().to_owned()),
+            rejects,
+        })
+    }
+
+    fn parts(&self) -> Vec<PathBuf> {
+        let folder = self.place.parts();
+        let parts = self.history.parts();
+        parts.map(|part| folder.join(&part.name)).collect()
+    }
+
+    fn rejects(&self) -> Vec<PathBuf> {
+        let folder = self.place.bookkeeping();
+        let commits = self.history.commits.iter();
+        let rejects = commits.filter_map(|commit| commit.rejects.as_ref());
+        rejects.map(|part| folder.join(&part.name)).collect()
+    }
+
+    fn publish_file(&self, existing: Existing) -> Result<(), SinkError> {
+        let parts = self.parts();
+        if self.is_whole
+            && let [part] = parts.as_slice()
+            && file::rename_new(part, self.place.output())?
+        {
+            return Ok(());
+        }
+        let staged = Staged::create(self.place.output(), existing)?;
+        let file = HashedFile::new(staged.writer()?);
+        if parts.is_empty() {
+            part_writer(self.plan, file, &[])?.finish(self.metadata)?;
+        } else {
+            stitch(self.plan.target.format, &parts, file, self.metadata)?;
+        }
+        staged.publish(Keep::Safely)?;
+        Ok(())
+    }
+
+    /// What the folder holds, for other programs.
+    fn write_manifest(&self) -> Result<(), SinkError> {
+        let commits = self.history.commits.iter();
+        let parts = commits.filter_map(|commit| {
+            let PartFile {
+                name,
+                bytes,
+                blake3,
+            } = commit.file.as_ref()?;
+            Some(json!({
+                "file": name,
+                "first_record": commit.from,
+                "records": commit.to - commit.from,
+                "rows": commit.rows,
+                "bytes": bytes,
+                "blake3": blake3,
+            }))
+        });
+        let manifest = json!({
+            "runner": env!("CARGO_PKG_VERSION"),
+            "folder": self.place.output(),
+            "format": self.history.header.format,
+            "records": self.end.records,
+            "rows": self.end.rows,
+            "rejected": self.end.rejected,
+            "input_fingerprint": self.end.hash,
+            "finished": self.end.at,
+            "identity": self.history.header.identity,
+            "parts": parts.collect::<Vec<_>>(),
+        });
+        let text = format!("{manifest:#}\n");
+        let path = self.place.manifest();
+        Ok(file::replace(&path, text.as_bytes(), Keep::Safely)?)
+    }
+}
