@@ -3,12 +3,13 @@
 use super::{fingerprint::Fingerprint, lane::NumberedBatch, plan::Plan, stage::Halt};
 use crate::{
     batch::{PackedBatch, Packer, Padder},
+    cancel::{CancelToken, StopReason},
     error::Error,
     event::{Event, EventSender},
     fasta::{Outcome, Record, Rejection},
     meter::{Activity, Meters},
     queue::QueueSender,
-    reader::ReaderError,
+    reader::Records,
     report::{LengthHistogram, RejectedRecord},
     sink::Rejects,
 };
@@ -26,6 +27,11 @@ pub(super) struct PackTotals {
     pub(super) rejected: u64,
     /// Records that went into the packer.
     pub(super) kept: u64,
+    /// Of these, records that were dropped because the run was told to stop: none comes before one that
+    /// was sent to a lane.
+    pub(super) dropped: u64,
+    /// Why the stage ended before its input did, if it was told to stop.
+    pub(super) stopped: Option<StopReason>,
     /// Of these, records of which only the first residues are embedded.
     pub(super) truncated: u64,
     /// Residues of the records that went into the packer.
@@ -71,6 +77,30 @@ enum Batcher {
     Padding(Padder),
 }
 
+impl Batcher {
+    /// The batches of the records that still wait.
+    fn finish(&mut self) -> Vec<PackedBatch> {
+        match self {
+            Self::Packing(packer) => packer.finish(),
+            Self::Padding(padder) => padder.finish().into_iter().collect(),
+        }
+    }
+
+    /// The batches without which rows that are computed could not leave in input order, and how many of the
+    /// records that still wait are not in them.
+    fn due(&mut self) -> (Vec<PackedBatch>, u64) {
+        match self {
+            Self::Packing(packer) => {
+                let n_waiting = packer.n_waiting();
+                let due = packer.due();
+                let n_due = due.iter().map(PackedBatch::n_sequences).sum::<usize>();
+                (due, (n_waiting - n_due) as u64)
+            }
+            Self::Padding(padder) => (Vec::new(), padder.n_waiting() as u64),
+        }
+    }
+}
+
 /// The packing stage.
 pub(super) struct Packing<'a> {
     batcher: Batcher,
@@ -80,6 +110,8 @@ pub(super) struct Packing<'a> {
     longest: Option<usize>,
     rejects: &'a mut Rejects,
     events: EventSender,
+    /// Told to take in no more?
+    cancel: CancelToken,
     totals: PackTotals,
     /// Records, residues and rejections that were told of already.
     reported: (u64, u64, u64),
@@ -92,6 +124,7 @@ impl<'a> Packing<'a> {
         feeder: Feeder,
         rejects: &'a mut Rejects,
         events: EventSender,
+        cancel: CancelToken,
     ) -> Self {
         Self {
             batcher: if plan.packing {
@@ -103,29 +136,40 @@ impl<'a> Packing<'a> {
             longest: plan.longest_that_fits,
             rejects,
             events,
+            cancel,
             totals: PackTotals::default(),
             reported: (0, 0, 0),
             fingerprint: Fingerprint::new(),
         }
     }
 
-    /// Packs `records`.
+    /// Packs `records`. If it is told to stop it takes in no more, and sends only what must come back so that
+    /// rows which were sent before can leave in input order.
     ///
     /// # Errors
     /// If an input or a reader fails, or a record is longer than a batch.
     pub(super) fn run(
         mut self,
-        mut records: impl Iterator<Item = Result<Vec<Outcome>, ReaderError>>,
+        records: &mut Records<'_>,
     ) -> Result<PackTotals, Halt> {
         let meters = self.feeder.meters.clone();
         let clock = meters.packing();
         clock.switch(Activity::Working);
         while let Some(outcomes) = clock.during(Activity::Starved, || records.next()) {
             self.take_in(outcomes.map_err(Error::from)?)?;
+            if self.totals.stopped.is_some() {
+                break;
+            }
         }
-        let rest = match &mut self.batcher {
-            Batcher::Packing(packer) => packer.finish(),
-            Batcher::Padding(padder) => padder.finish().into_iter().collect(),
+        if records.was_stopped() {
+            self.totals.stopped = self.cancel.reason();
+        }
+        let rest = if self.totals.stopped.is_some() {
+            let (due, dropped) = self.batcher.due();
+            self.totals.dropped = dropped;
+            due
+        } else {
+            self.batcher.finish()
         };
         self.send(rest)?;
         clock.stop();
@@ -135,6 +179,11 @@ impl<'a> Packing<'a> {
 
     fn take_in(&mut self, outcomes: Vec<Outcome>) -> Result<(), Halt> {
         for outcome in outcomes {
+            // A batch may have waited for long, and what follows it here could become many more.
+            self.totals.stopped = self.cancel.reason();
+            if self.totals.stopped.is_some() {
+                break;
+            }
             self.totals.records += 1;
             let outcome = self.unless_too_long(outcome);
             self.fingerprint.add(&outcome);

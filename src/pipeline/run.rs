@@ -108,7 +108,7 @@ pub(super) fn run(
         meters: monitor.meters().clone(),
         delay: options.delays.packing,
     };
-    let packing = Packing::new(&plan, feeder, &mut rejects, context.events.clone());
+    let packing = Packing::new(&plan, feeder, &mut rejects, context.events.clone(), context.cancel.clone());
     let writing = Writing {
         rows,
         order: ReorderBuffer::default(),
@@ -116,6 +116,7 @@ pub(super) fn run(
         meters: monitor.meters().clone(),
         delay: options.delays.writing,
         events: context.events.clone(),
+        abandonment: abandonment.clone(),
     };
     let mut records = context.readers.read(ReadRequest {
         inputs,
@@ -146,7 +147,7 @@ pub(super) fn run(
             Ok((packed, records.restarts()))
         });
         drop(alive);
-        let watched = guard.run(|| watch(&monitor, watcher, cancel, &ends, n_lanes));
+        let watched = guard.run(|| watch(&monitor, watcher, cancel, options.grace, &ends, n_lanes));
         let (packed, restarts) = match joined(packing, "packing") {
             Ok((packed, restarts)) => (packed, restarts),
             Err(halt) => (Err(halt), 0),
@@ -178,14 +179,17 @@ pub(super) fn run(
         conservation::check(&Counts {
             records: packed.records,
             rejected: packed.rejected,
-            packed: packed.kept,
+            packed: packed.kept - packed.dropped,
             batches: batch_meter.flow(),
             in_flight,
             encoded: ending.findings.reading.counts.sequences,
             rows: row_meter.flow(),
             written: written.rows,
         })?;
-        written.order.finish(packed.kept)?;
+        written.order.finish(packed.kept - packed.dropped)?;
+        if let Some(reason) = packed.stopped {
+            return Err(Error::Stopped(reason));
+        }
         let closing = Closing {
             input_fingerprint: packed.input_fingerprint.clone(),
             n_records: packed.records,

@@ -3,6 +3,7 @@
 use super::stage::Halt;
 use crate::{
     batch::Rows,
+    cancel::Abandonment,
     error::Error,
     event::{Event, EventSender},
     meter::{Activity, Meters},
@@ -20,6 +21,7 @@ pub(super) struct Writing {
     /// Beside its work, for each batch.
     pub(super) delay: Duration,
     pub(super) events: EventSender,
+    pub(super) abandonment: Abandonment,
 }
 
 /// What the writing stage leaves to be published.
@@ -31,7 +33,8 @@ pub(super) struct Written {
 }
 
 impl Writing {
-    /// Writes rows until there are no more.
+    /// Writes rows until there are no more, or the run is abandoned: then it writes those that have come, and
+    /// waits neither for a lane nor for a reader.
     ///
     /// # Errors
     /// If the output cannot be written, or a row comes twice.
@@ -39,7 +42,7 @@ impl Writing {
         let clock = self.meters.writing();
         clock.switch(Activity::Working);
         let mut written = 0;
-        while let Some(batch) = self.rows.receive(clock) {
+        while let Some(batch) = self.rows.receive_unless(clock, &self.abandonment) {
             thread::sleep(self.delay);
             self.order.push(batch).map_err(Error::from)?;
             while let Some(ready) = self.order.next_ready() {
