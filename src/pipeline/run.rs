@@ -179,7 +179,8 @@ pub(super) fn run(
         conservation::check(&Counts {
             records: packed.records,
             rejected: packed.rejected,
-            packed: packed.kept - packed.dropped,
+            packed: packed.kept,
+            dropped: packed.dropped,
             batches: batch_meter.flow(),
             in_flight,
             encoded: ending.findings.reading.counts.sequences,
