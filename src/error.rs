@@ -66,11 +66,7 @@ pub enum Error {
     #[error("the {0} thread panicked; nothing was published")]
     Panicked(&'static str),
     /// The user or a scheduler stopped the run.
-    #[error("stopped by {}; nothing was published", match .0 {
-        StopReason::Interrupted => "the user",
-        StopReason::Terminated => "SIGTERM",
-        StopReason::HungUp => "SIGHUP",
-    })]
+    #[error("stopped by {}", .0.name())]
     Stopped(StopReason),
 }
 
@@ -95,11 +91,12 @@ pub mod exit_code {
     /// A bug of this program: it panicked, or noticed that something cannot be right. EX_SOFTWARE of
     /// `sysexits.h`.
     pub const BUG: u8 = 70;
-    /// Stopped by SIGTERM; the same command can be run again.
+    /// Stopped by SIGTERM, or by SIGINT where standard error is no terminal; the same command can be run
+    /// again. EX_TEMPFAIL of `sysexits.h`.
     pub const TERMINATED: u8 = 75;
     /// Stopped by SIGHUP: the terminal is gone. It is what a shell shows for it.
     pub const HUNG_UP: u8 = 129;
-    /// Stopped by Ctrl-C.
+    /// Stopped by Ctrl-C on a terminal.
     pub const INTERRUPTED: u8 = 130;
     /// Nobody reads standard output any more. It is what a shell shows for SIGPIPE.
     pub const OUTPUT_CLOSED: u8 = 141;
@@ -110,7 +107,6 @@ impl From<ReaderError> for Error {
         match error {
             // What is wrong with an input is the same error wherever it was found.
             ReaderError::Input(error) => Self::Input(error),
-            ReaderError::Stopped(reason) => Self::Stopped(reason),
             error => Self::Reader(error),
         }
     }
@@ -155,7 +151,9 @@ impl Error {
             | Self::Report(_)
             | Self::Monitor(_) => exit_code::UNEXPECTED,
             Self::Stopped(StopReason::Interrupted) => exit_code::INTERRUPTED,
-            Self::Stopped(StopReason::Terminated) => exit_code::TERMINATED,
+            Self::Stopped(StopReason::Terminated | StopReason::InterruptedUnseen) => {
+                exit_code::TERMINATED
+            }
             Self::Stopped(StopReason::HungUp) => exit_code::HUNG_UP,
         }
     }
@@ -177,7 +175,8 @@ impl Hint for Error {
             Self::Monitor(error) => error.hint(),
             Self::Order(error) => error.hint(),
             Self::Conservation(_) | Self::Panicked(_) => Some(REPORT_IT.to_owned()),
-            Self::StoppedByScript(_) | Self::Stopped(_) => None,
+            Self::Stopped(_) => Some("run the script again to go on".to_owned()),
+            Self::StoppedByScript(_) => None,
         }
     }
 }

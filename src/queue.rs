@@ -3,8 +3,15 @@
 //! The one place that knows which channel library is used between threads. A queue knows how many
 //! items went in and came out, so that the pipeline can check that none was lost.
 
-use crate::meter::{Activity, FlowMeter, StageClock};
-use flume::{TryRecvError, TrySendError};
+use crate::{
+    cancel::Abandonment,
+    meter::{Activity, FlowMeter, StageClock},
+};
+use flume::{RecvTimeoutError, TryRecvError, TrySendError};
+use std::time::Duration;
+
+/// How often whoever waits looks whether the run was abandoned.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The entrance of a bounded queue, or one of several.
 pub struct QueueSender<T> {
@@ -96,9 +103,34 @@ impl<T> QueueReceiver<T> {
                 clock.during(Activity::Starved, || self.channel.recv().ok())
             }
         };
-        item.map(|(weight, item)| {
-            self.meter.note_received(weight);
-            item
-        })
+        self.noted(item)
+    }
+
+    /// As [`receive`](Self::receive), but in a run that is abandoned it waits for nothing more: what is in
+    /// the queue comes, and then `None`.
+    pub fn receive_unless(&self, clock: &StageClock, abandonment: &Abandonment) -> Option<T> {
+        let item = match self.channel.try_recv() {
+            Ok(item) => Some(item),
+            Err(TryRecvError::Disconnected) => None,
+            Err(TryRecvError::Empty) => clock.during(Activity::Starved, || {
+                loop {
+                    // Before the wait, so that what comes while somebody declares it is not overlooked.
+                    let is_abandoned = abandonment.is_declared();
+                    match self.channel.recv_timeout(PATIENCE) {
+                        Ok(item) => break Some(item),
+                        Err(RecvTimeoutError::Timeout) if !is_abandoned => {}
+                        Err(_) => break None,
+                    }
+                }
+            }),
+        };
+        self.noted(item)
+    }
+
+    /// The item, counted.
+    fn noted(&self, item: Option<(u64, T)>) -> Option<T> {
+        let (weight, item) = item?;
+        self.meter.note_received(weight);
+        Some(item)
     }
 }

@@ -7,7 +7,13 @@ use crate::{
 };
 use nix::sys::signal::Signal;
 use procfs::process::Process;
-use std::{io, process, sync::mpsc, thread, time::Duration};
+use std::{
+    io::{self, IsTerminal},
+    process,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
@@ -17,8 +23,9 @@ use tokio::{
 const TIME_TO_CLEAN_UP: Duration = Duration::from_secs(2);
 
 /// Turns SIGINT, SIGTERM and SIGHUP into a request to stop for the rest of the process's life.
-/// `on_first` is called with the first one. A SIGINT after that ends the process at once, without its
-/// temporary files. A file that grows beyond the limit is an error of writing, not a signal.
+/// `on_first` is called with the first one. A second Ctrl-C ends the process at once, without its temporary
+/// files; other signals may come as often as a scheduler likes to send them. A file that grows beyond the limit
+/// is an error of writing, not a signal.
 ///
 /// # Errors
 /// The signals cannot be listened to.
@@ -40,6 +47,8 @@ pub fn watch(
     // What is caught does not end the process, and the write fails.
     let _ = signal(SignalKind::from_raw(Signal::SIGXFSZ as i32))?;
     drop(guard);
+    // Asked once, as a terminal that is gone is none any more.
+    let is_seen = io::stderr().is_terminal();
     let mut on_first = Some(on_first);
     let listen = async move {
         loop {
@@ -50,19 +59,21 @@ pub fn watch(
                 }
             };
             let reason = tokio::select! {
-                _ = interrupts.recv() => StopReason::Interrupted,
+                _ = interrupts.recv() => interrupted(is_seen),
                 _ = terminations.recv() => StopReason::Terminated,
                 _ = hangup => StopReason::HungUp,
             };
-            if cancel.reason().is_none() {
-                cancel.cancel(reason);
-                if let Some(on_first) = on_first.take() {
-                    // On a thread of its own: it may write to a terminal that stands still, and the next
-                    // signal must be heard. Without one nobody is told, and the run stops all the same.
-                    let _ = thread::Builder::new().spawn(move || on_first(reason));
+            match cancel.reason() {
+                None => {
+                    cancel.cancel(reason);
+                    if let Some(on_first) = on_first.take() {
+                        // On a thread of its own: it may write to a terminal that stands still, and the next
+                        // signal must be heard. Without one nobody is told, and the run stops all the same.
+                        let _ = thread::Builder::new().spawn(move || on_first(reason));
+                    }
                 }
-            } else if reason == StopReason::Interrupted {
-                end_at_once();
+                Some(first) if is_impatient(first, reason) => end_at_once(),
+                Some(_) => {}
             }
         }
     };
@@ -70,6 +81,25 @@ pub fn watch(
         .name("signals".to_owned())
         .spawn(move || runtime.block_on(listen))?;
     Ok(())
+}
+
+/// What a SIGINT is: Ctrl-C of somebody who looks on, or not.
+fn interrupted(is_seen: bool) -> StopReason {
+    if is_seen {
+        StopReason::Interrupted
+    } else {
+        StopReason::InterruptedUnseen
+    }
+}
+
+/// Whether `next` means that what `first` asked for takes too long. A scheduler may send several kinds of
+/// signals; without a terminal only what began with SIGINT can be a user's.
+fn is_impatient(first: StopReason, next: StopReason) -> bool {
+    match next {
+        StopReason::Interrupted => true,
+        StopReason::InterruptedUnseen => first == StopReason::InterruptedUnseen,
+        StopReason::Terminated | StopReason::HungUp => false,
+    }
 }
 
 /// The user does not want to wait. The kernel ends the readers with this process.
@@ -102,6 +132,21 @@ fn has(mask: u64, signal: Signal) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_user_is_impatient() {
+        use StopReason::{HungUp, Interrupted, InterruptedUnseen, Terminated};
+        let check = |first, impatient: &[StopReason]| {
+            for next in [Interrupted, InterruptedUnseen, Terminated, HungUp] {
+                let expect = impatient.contains(&next);
+                assert_eq!(is_impatient(first, next), expect, "{first:?}, {next:?}");
+            }
+        };
+        check(Interrupted, &[Interrupted]);
+        check(InterruptedUnseen, &[Interrupted, InterruptedUnseen]);
+        check(Terminated, &[Interrupted]);
+        check(HungUp, &[Interrupted]);
+    }
 
     #[test]
     fn the_mask_of_ignored_signals_is_understood() {

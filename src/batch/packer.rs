@@ -63,6 +63,8 @@ pub struct Packer {
     n_waiting_tokens: usize,
     n_waiting_text_bytes: usize,
     next_index: u64,
+    /// The index behind the largest that has come out.
+    emitted_end: u64,
 }
 
 /// A record in the window.
@@ -99,6 +101,7 @@ impl Packer {
             n_waiting_tokens: 0,
             n_waiting_text_bytes: 0,
             next_index: 0,
+            emitted_end: 0,
         }
     }
 
@@ -132,6 +135,20 @@ impl Packer {
         self.pack(false)
     }
 
+    /// The batches of those records that still wait and come before one that is out already, so that no
+    /// record of the input is missing before the last one that came out. The others are dropped. The packer
+    /// is as new afterwards, except that row indices go on.
+    pub fn due(&mut self) -> Vec<PackedBatch> {
+        let end = self.emitted_end;
+        self.waiting.retain(|waiting| waiting.index < end);
+        self.pack(false)
+    }
+
+    /// Records that wait.
+    pub fn n_waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     fn window_is_full(&self) -> bool {
         // Dividing cannot overflow where multiplying the budget could.
         let n_budgets = self.n_waiting_tokens / self.token_budget;
@@ -158,6 +175,7 @@ impl Packer {
                 self.n_waiting_text_bytes += text_bytes(&waiting.record);
                 self.waiting.push(waiting);
             } else {
+                self.emitted_end = self.emitted_end.max(waiting.index + 1);
                 batches[bin].append(waiting.record, waiting.index);
             }
         }

@@ -49,6 +49,11 @@ impl Padder {
         Ok(completed)
     }
 
+    /// Records that wait. They come after all that are out.
+    pub fn n_waiting(&self) -> usize {
+        self.batch.n_sequences()
+    }
+
     /// The batch of the records that still wait.
     pub fn finish(&mut self) -> Option<PackedBatch> {
         let empty = PackedBatch::empty(0, 0, self.token_budget);

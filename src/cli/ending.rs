@@ -10,7 +10,7 @@ use crate::{
     script::{Diagnostic, Finished, ScriptError},
 };
 use serde_json::json;
-use std::{any::Any, io};
+use std::{any::Any, io, time::Duration};
 
 /// Reports how a script ended, and returns the exit code for it.
 pub(super) fn report(
@@ -74,18 +74,46 @@ pub(super) fn unprinted(global: &Global, console: &Console) -> u8 {
     failed(global, console, &diagnostic)
 }
 
+/// What is said when a job is told to stop. A run that goes on has so long to finish what it has begun.
+pub(super) fn stopping(reason: StopReason, grace: Option<Duration>) -> String {
+    let mut text = match reason {
+        StopReason::Interrupted => "stopping".to_owned(),
+        by => format!("stopping by {}", by.name()),
+    };
+    if let Some(grace) = grace {
+        text += &format!(
+            "; what is begun is finished within {} s",
+            grace.as_secs_f64()
+        );
+    }
+    if reason == StopReason::Interrupted {
+        text += "; press Ctrl-C again to end at once";
+    }
+    text
+}
+
+/// The same for programs.
+pub(super) fn stopping_line(reason: StopReason, grace: Option<Duration>) -> String {
+    json!({
+        "event": "stopping",
+        "by": reason.name(),
+        "grace": grace.unwrap_or_default().as_secs_f64(),
+    })
+    .to_string()
+}
+
 fn stopped(global: &Global, console: &Console, reason: StopReason) -> u8 {
     let error = Error::Stopped(reason);
     let message = error.to_string();
+    let hint = error.hint();
+    let rendered = match &hint {
+        Some(hint) => format!("{message}; {hint}"),
+        None => message.clone(),
+    };
     if global.is_json() {
-        console.note(&failed_line(
-            error.exit_code(),
-            &message,
-            error.hint(),
-            &message,
-        ));
+        console.note(&failed_line(error.exit_code(), &message, hint, &rendered));
     } else {
-        console.note(&message);
+        console.note(&rendered);
     }
     error.exit_code()
 }
@@ -128,6 +156,33 @@ mod tests {
     use crate::cli::args::Cli;
     use clap::Parser;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn whoever_stops_a_job_is_told_what_goes_on() {
+        let check = |reason, grace, expect: &str| assert_eq!(stopping(reason, grace), expect);
+        let grace = Some(Duration::from_secs(20));
+        check(
+            StopReason::Interrupted,
+            None,
+            "stopping; press Ctrl-C again to end at once",
+        );
+        check(
+            StopReason::Interrupted,
+            grace,
+            "stopping; what is begun is finished within 20 s; press Ctrl-C again to end at once",
+        );
+        check(StopReason::HungUp, None, "stopping by SIGHUP");
+        let grace = Some(Duration::from_millis(500));
+        check(
+            StopReason::InterruptedUnseen,
+            grace,
+            "stopping by SIGINT; what is begun is finished within 0.5 s",
+        );
+        assert_eq!(
+            stopping_line(StopReason::Terminated, grace),
+            r#"{"by":"SIGTERM","event":"stopping","grace":0.5}"#
+        );
+    }
 
     #[test]
     fn a_panic_has_a_code_and_keeps_its_reason() {

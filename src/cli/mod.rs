@@ -79,10 +79,14 @@ pub fn run() -> ExitCode {
 /// The exit code, if that is not possible.
 fn stopped_by_signals(global: &Global, console: &Console) -> Result<CancelToken, u8> {
     let cancel = CancelToken::default();
-    let announcer = console.clone();
+    let (announcer, told) = (console.clone(), cancel.clone());
+    let (is_json, is_quiet) = (global.is_json(), global.is_quiet());
     let announce = move |reason| {
-        if reason == StopReason::Interrupted {
-            announcer.note("stopping; press Ctrl-C again to end at once");
+        let grace = told.grace().filter(|grace| !grace.is_zero());
+        if is_json {
+            announcer.note(&ending::stopping_line(reason, grace));
+        } else if reason == StopReason::Interrupted || !is_quiet {
+            announcer.note(&ending::stopping(reason, grace));
         }
     };
     match signal::watch(cancel.clone(), announce) {

@@ -42,6 +42,8 @@ pub struct EmbedOptions {
     pub metrics_every: u64,
     /// How long a reader may take over its next frame before it counts as hung.
     pub reader_timeout: Duration,
+    /// How long a run that is told to stop may finish what it has begun.
+    pub grace: Duration,
 }
 
 type Row = OptionRow<EmbedOptions>;
@@ -100,6 +102,9 @@ const OPTIONS: &[Row] = &[
         |to, seconds| to.reader_timeout = Duration::from_secs_f64(seconds),
         |of| of.reader_timeout.as_secs_f64().into())
         .doc("seconds without a word after which a reader counts as hung and is replaced"),
+    Row::seconds("grace", 0.0..=3600.0,
+        |to, seconds| to.grace = Duration::from_secs_f64(seconds), |of| of.grace.as_secs_f64().into())
+        .doc("seconds that a run which is told to stop may take to finish what it has begun"),
 ];
 
 /// More readers than this are a typing error, not a wish.
@@ -222,6 +227,7 @@ impl Default for EmbedOptions {
             monitor_hz: 2.0,
             metrics_every: 10,
             reader_timeout: Duration::from_secs(60),
+            grace: Duration::from_secs(20),
         }
     }
 }
@@ -265,6 +271,7 @@ mod tests {
             ("monitor_hz", Whole(10)),
             ("metrics_every", Whole(3)),
             ("reader_timeout", Decimal(1.5)),
+            ("grace", Whole(0)),
         ]);
         let expect = EmbedOptions {
             readers: non_zero(3),
@@ -283,6 +290,7 @@ mod tests {
             monitor_hz: 10.0,
             metrics_every: 3,
             reader_timeout: Duration::from_millis(1500),
+            grace: Duration::ZERO,
             ..EmbedOptions::default()
         };
         assert_eq!(options, Ok(expect));

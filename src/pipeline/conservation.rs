@@ -11,6 +11,8 @@ pub(super) struct Counts {
     pub(super) rejected: u64,
     /// Records that went into the packer.
     pub(super) packed: u64,
+    /// Of these, records that were dropped because the run was told to stop.
+    pub(super) dropped: u64,
     /// Sequences through the queue of batches.
     pub(super) batches: Flow,
     /// Sequences through the queue of batches in flight.
@@ -42,7 +44,11 @@ pub(super) fn check(counts: &Counts) -> Result<(), Error> {
         counts.records,
         counts.packed + counts.rejected,
     )?;
-    agree("packer", counts.packed, counts.batches.sent)?;
+    agree(
+        "packer",
+        counts.packed,
+        counts.batches.sent + counts.dropped,
+    )?;
     agree(
         "queue of batches",
         counts.batches.sent,
@@ -70,9 +76,10 @@ mod tests {
             received: 7,
         };
         Counts {
-            records: 10,
+            records: 12,
             rejected: 3,
-            packed: 7,
+            packed: 9,
+            dropped: 2,
             batches: flow,
             in_flight: flow,
             encoded: 7,
@@ -97,6 +104,7 @@ mod tests {
         check_lost(|c| c.records += 1, "records read");
         check_lost(|c| c.rejected -= 1, "records read");
         check_lost(|c| c.batches.sent -= 1, "packer");
+        check_lost(|c| c.dropped -= 1, "packer");
         check_lost(|c| c.batches.received -= 1, "queue of batches");
         check_lost(|c| c.in_flight.sent -= 1, "encoder");
         check_lost(|c| c.in_flight.received -= 1, "queue of batches in flight");

@@ -13,9 +13,10 @@
 //!
 //! The thread of the caller, which is that of the script, only watches.
 
+mod batcher;
 mod conservation;
 mod failure;
-mod fingerprint;
+mod feeder;
 mod lane;
 mod pack;
 mod plan;

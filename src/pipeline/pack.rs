@@ -1,18 +1,19 @@
 //! The packing stage: records in input order become batches.
 
-use super::{fingerprint::Fingerprint, lane::NumberedBatch, plan::Plan, stage::Halt};
+use super::{batcher::Batcher, feeder::Feeder, plan::Plan, stage::Halt};
 use crate::{
-    batch::{PackedBatch, Packer, Padder},
+    alphabet::N_SPECIAL_TOKENS,
+    batch::PackedBatch,
+    cancel::{Abandonment, CancelToken, StopReason},
     error::Error,
     event::{Event, EventSender},
-    fasta::{Outcome, Record, Rejection},
+    fasta::{Outcome, Position, Record, Rejection},
     meter::{Activity, Meters},
-    queue::QueueSender,
-    reader::{ReadRecords, ReaderError},
+    reader::{Pool, ReadRecords, ReadRequest},
     report::{LengthHistogram, RejectedRecord},
-    sink::Rejects,
+    sink::{Frontier, Pass, RejectsSpool, Section, SinkError, Task, Trail, Work},
 };
-use std::{sync::Arc, thread, time::Duration};
+use std::{collections::VecDeque, sync::Arc};
 
 /// Rejected records that a report shows.
 const MOST_REJECTIONS: usize = 100;
@@ -20,12 +21,17 @@ const MOST_REJECTIONS: usize = 100;
 /// What the packing stage counted.
 #[derive(Debug, Default)]
 pub(super) struct PackTotals {
-    /// Records that came out of the readers and were wanted.
+    /// Records that were to be embedded.
     pub(super) records: u64,
-    /// Records that a policy rejected.
+    /// Of these, records that a policy rejected.
     pub(super) rejected: u64,
     /// Records that went into the packer.
     pub(super) kept: u64,
+    /// Of these, records that were dropped because the run was told to stop: none comes before one that
+    /// was sent to a lane.
+    pub(super) dropped: u64,
+    /// Why the stage ended before its input did, if it was told to stop.
+    pub(super) stopped: Option<StopReason>,
     /// Of these, records of which only the first residues are embedded.
     pub(super) truncated: u64,
     /// Residues of the records that went into the packer.
@@ -34,117 +40,217 @@ pub(super) struct PackTotals {
     pub(super) lengths: LengthHistogram,
     /// The first records that a policy rejected.
     pub(super) rejections: Vec<RejectedRecord>,
-    /// A hash of all that came out of the readers and was wanted, see [`Fingerprint`].
-    pub(super) input_fingerprint: String,
+    /// Readers that had to be replaced.
+    pub(super) reader_restarts: u64,
+    /// The end of the input, if it was reached or is known.
+    pub(super) end: Option<Frontier>,
 }
 
-/// Hands batches to the lanes.
-pub(super) struct Feeder {
-    pub(super) batches: QueueSender<NumberedBatch>,
-    /// Batches so far.
-    pub(super) n_batches: u64,
-    pub(super) meters: Arc<Meters>,
-    /// Beside the work, for each batch.
-    pub(super) delay: Duration,
-}
-
-impl Feeder {
-    fn send(&mut self, batch: PackedBatch) -> Result<(), Halt> {
-        thread::sleep(self.delay);
-        let sequences = batch.n_sequences() as u64;
-        let number = self.n_batches;
-        self.n_batches += 1;
-        // The lanes are gone if they failed; their own errors say why.
-        self.batches
-            .send(
-                self.meters.packing(),
-                sequences,
-                NumberedBatch { number, batch },
-            )
-            .map_err(|_| Halt::Abandoned)
-    }
-}
-
-/// How records become batches.
-enum Batcher {
-    Packing(Packer),
-    Padding(Padder),
+/// What the packing stage is given.
+pub(super) struct PackingPlan {
+    pub(super) feeder: Feeder,
+    /// Where to say how far the records are done.
+    pub(super) trail: Trail,
+    /// Where to put what is rejected.
+    pub(super) rejects: RejectsSpool,
+    /// Records to read at most, from the beginning of the inputs.
+    pub(super) take: Option<u64>,
+    pub(super) events: EventSender,
+    /// Told to take in no more?
+    pub(super) cancel: CancelToken,
+    pub(super) abandonment: Abandonment,
 }
 
 /// The packing stage.
-pub(super) struct Packing<'a> {
+pub(super) struct Packing {
     batcher: Batcher,
-    feeder: Feeder,
+    plan: PackingPlan,
     /// The most residues of a record that fits into the device's memory, where that is less than
     /// the dataset lets through.
     longest: Option<usize>,
-    rejects: &'a mut Rejects,
-    events: EventSender,
+    meters: Arc<Meters>,
     totals: PackTotals,
     /// Records, residues and rejections that were told of already.
     reported: (u64, u64, u64),
-    fingerprint: Fingerprint,
+    /// How far the records are.
+    at: Frontier,
 }
 
-impl<'a> Packing<'a> {
-    pub(super) fn new(
-        plan: &Plan,
-        feeder: Feeder,
-        rejects: &'a mut Rejects,
-        events: EventSender,
-    ) -> Self {
+impl Packing {
+    pub(super) fn new(plan: &Plan, wanted: PackingPlan) -> Self {
         Self {
-            batcher: if plan.packing {
-                Batcher::Packing(Packer::new(plan.token_budget))
-            } else {
-                Batcher::Padding(Padder::new(plan.token_budget))
-            },
-            feeder,
+            batcher: Batcher::new(plan),
             longest: plan.longest_that_fits,
-            rejects,
-            events,
+            meters: wanted.feeder.meters.clone(),
+            plan: wanted,
             totals: PackTotals::default(),
             reported: (0, 0, 0),
-            fingerprint: Fingerprint::new(),
+            at: Frontier::default(),
         }
     }
 
-    /// Packs `records`.
+    /// Packs the records that `work` is about, as `readers` read them. If it is told to stop it takes in no
+    /// more, and sends only what must come back so that rows which were sent before can leave in input order.
     ///
     /// # Errors
-    /// If an input or a reader fails, or a record is longer than a batch.
+    /// If an input or a reader fails, a record is longer than a batch, or the input is not the one that it
+    /// was.
     pub(super) fn run(
         mut self,
-        mut records: impl Iterator<Item = Result<ReadRecords, ReaderError>>,
+        mut work: Work,
+        readers: &mut Pool,
+        request: impl Fn(Option<Position>, Option<u64>) -> ReadRequest,
     ) -> Result<PackTotals, Halt> {
-        let meters = self.feeder.meters.clone();
+        let meters = self.meters.clone();
         let clock = meters.packing();
         clock.switch(Activity::Working);
-        while let Some(read) = clock.during(Activity::Starved, || records.next()) {
-            self.take_in(read.map_err(Error::from)?.outcomes)?;
+        while self.totals.stopped.is_none() {
+            let give_up = || self.plan.cancel.reason().is_some() || self.is_abandoned();
+            let next = clock.during(Activity::Starved, || work.next_pass(&give_up));
+            let Some(pass) = next.map_err(Error::from)? else {
+                break;
+            };
+            self.pass(pass, readers, &request)?;
         }
-        let rest = match &mut self.batcher {
-            Batcher::Packing(packer) => packer.finish(),
-            Batcher::Padding(padder) => padder.finish().into_iter().collect(),
+        // A stop that comes while nothing is left to read stops nothing but the search for damage.
+        self.totals.end = self.totals.end.take().or_else(|| work.end());
+        let rest = if self.totals.stopped.is_some() {
+            let (due, dropped) = self.batcher.due();
+            self.totals.dropped = dropped;
+            due
+        } else {
+            self.batcher.finish()
         };
         self.send(rest)?;
         clock.stop();
-        self.totals.input_fingerprint = self.fingerprint.finish();
         Ok(self.totals)
     }
 
-    fn take_in(&mut self, outcomes: Vec<Outcome>) -> Result<(), Halt> {
-        for outcome in outcomes {
-            self.totals.records += 1;
-            let outcome = self.unless_too_long(outcome);
-            self.fingerprint.add(&outcome);
-            match outcome {
-                Outcome::Kept(record) => self.keep(record)?,
-                Outcome::Rejected(rejection) => self.reject(&rejection)?,
+    fn is_abandoned(&self) -> bool {
+        self.plan.abandonment.is_declared()
+    }
+
+    /// Goes over the records of a pass.
+    fn pass(
+        &mut self,
+        pass: Pass,
+        readers: &mut Pool,
+        request: &impl Fn(Option<Position>, Option<u64>) -> ReadRequest,
+    ) -> Result<(), Halt> {
+        let tally = self.at.tally;
+        self.at = Frontier {
+            tally,
+            ..pass.begin.clone()
+        };
+        let left = self.plan.take.map(|take| take.saturating_sub(self.at.record));
+        let take = [left, pass.n_records()].into_iter().flatten().min();
+        let mut sections = VecDeque::from(pass.sections);
+        self.begin_section(sections.front());
+        let meters = self.meters.clone();
+        let clock = meters.packing();
+        let mut records = readers
+            .read(request(pass.start, take))
+            .map_err(Error::from)?;
+        while let Some(read) = clock.during(Activity::Starved, || records.next()) {
+            self.take_in(read.map_err(Error::from)?, &mut sections)?;
+            if self.totals.stopped.is_some() {
+                break;
+            }
+        }
+        self.totals.reader_restarts += records.restarts();
+        if records.was_stopped() {
+            self.totals.stopped = self.plan.cancel.reason();
+        }
+        drop(records);
+        if self.is_abandoned() {
+            return Err(Halt::Abandoned);
+        }
+        match sections.front() {
+            _ if self.totals.stopped.is_some() => Ok(()),
+            None => Ok(()),
+            Some(Section { to: None, .. }) => {
+                self.plan.trail.reach(self.at.clone());
+                self.totals.end = Some(self.at.clone());
+                Ok(())
+            }
+            Some(Section { to: Some(to), .. }) => Err(Error::from(SinkError::InputChanged(format!(
+                "the input ends after record {}, and had {to} records when the output was begun",
+                self.at.record
+            )))
+            .into()),
+        }
+    }
+
+    /// The records of a section come next.
+    fn begin_section(&self, section: Option<&Section>) {
+        if section.is_some_and(|section| section.task == Task::Compute) {
+            self.plan.trail.jump(self.at.clone());
+        }
+    }
+
+    fn take_in(
+        &mut self,
+        read: ReadRecords,
+        sections: &mut VecDeque<Section>,
+    ) -> Result<(), Halt> {
+        for (n, outcome) in (1..).zip(read.outcomes) {
+            // A batch may have waited for long, and what follows it here could become many more.
+            self.totals.stopped = self.plan.cancel.reason();
+            if self.totals.stopped.is_some() {
+                break;
+            }
+            let Some(section) = sections.front() else {
+                break;
+            };
+            self.at.record += 1;
+            self.at.hash = self.at.hash.with(&outcome);
+            self.at.next = Some(read.start.advanced(n));
+            match section.task {
+                Task::Compute => self.compute(outcome)?,
+                Task::Verify => {}
+                Task::Refuse => return Err(self.one_too_many(&outcome).into()),
+            }
+            if section.to == Some(self.at.record) {
+                if section.hash.is_some_and(|hash| hash != self.at.hash) {
+                    return Err(self.not_as_it_was().into());
+                }
+                if section.task == Task::Compute {
+                    self.plan.trail.reach(self.at.clone());
+                }
+                sections.pop_front();
+                self.begin_section(sections.front());
             }
         }
         self.report();
         Ok(())
+    }
+
+    fn one_too_many(&self, outcome: &Outcome) -> Error {
+        SinkError::InputChanged(format!(
+            "the input goes on with record {} (`{}`), and had {} records when the output was finished",
+            self.at.record,
+            outcome.id(),
+            self.at.record - 1
+        ))
+        .into()
+    }
+
+    fn not_as_it_was(&self) -> Error {
+        SinkError::InputChanged(format!(
+            "the input has changed since the output was begun: its first {} records are not those that \
+             they were",
+            self.at.record
+        ))
+        .into()
+    }
+
+    /// Embeds a record, or rejects it.
+    fn compute(&mut self, outcome: Outcome) -> Result<(), Halt> {
+        self.totals.records += 1;
+        match self.unless_too_long(outcome) {
+            Outcome::Kept(record) => self.keep(record),
+            Outcome::Rejected(rejection) => self.reject(&rejection),
+        }
     }
 
     /// Tells how many records were read since it last told.
@@ -157,12 +263,12 @@ impl<'a> Packing<'a> {
         } = self.totals;
         let before = std::mem::replace(&mut self.reported, (records, residues, rejected));
         if records > before.0 {
-            self.feeder.meters.count(|counts| {
+            self.meters.count(|counts| {
                 counts.records = records;
                 counts.rejected = rejected;
                 counts.residues = residues;
             });
-            self.events.send(Event::RecordsRead {
+            self.plan.events.send(Event::RecordsRead {
                 records: records - before.0,
                 residues: residues - before.1,
                 rejected: rejected - before.2,
@@ -187,17 +293,20 @@ impl<'a> Packing<'a> {
     }
 
     fn keep(&mut self, record: Record) -> Result<(), Halt> {
+        let residues = record.sequence.len() as u64;
+        let truncated = u64::from(record.is_truncated());
         self.totals.kept += 1;
-        self.totals.residues += record.sequence.len() as u64;
+        self.totals.residues += residues;
         self.totals.lengths.add(record.sequence.len());
-        self.totals.truncated += u64::from(record.is_truncated());
-        let batches = match &mut self.batcher {
-            Batcher::Packing(packer) => packer.push(record),
-            Batcher::Padding(padder) => {
-                padder.push(record).map(|batch| batch.into_iter().collect())
-            }
-        };
-        let batches = batches.map_err(Error::from)?;
+        self.totals.truncated += truncated;
+        let tally = &mut self.at.tally;
+        tally.rows += 1;
+        tally.residues += residues;
+        tally.tokens += residues + N_SPECIAL_TOKENS as u64;
+        tally.truncated += truncated;
+        // The row cannot leave before its mark is there.
+        self.plan.trail.reach(self.at.clone());
+        let batches = self.batcher.push(record).map_err(Error::from)?;
         self.send(batches)
     }
 
@@ -205,11 +314,13 @@ impl<'a> Packing<'a> {
         self.totals.rejected += 1;
         if self.totals.rejections.len() < MOST_REJECTIONS {
             let Rejection { id, reason } = rejection;
-            let rejected = RejectedRecord::new(self.totals.records, id, reason);
+            let rejected = RejectedRecord::new(self.at.record, id, reason);
             self.totals.rejections.push(rejected);
         }
-        let added = self.rejects.add(self.totals.records, rejection);
-        Ok(added.map_err(Error::from)?)
+        let added = self.plan.rejects.add(self.at.record, rejection);
+        self.at.tally.rejected += 1;
+        self.at.tally.rejects_bytes = added.map_err(Error::from)?;
+        Ok(())
     }
 
     fn send(&mut self, batches: Vec<PackedBatch>) -> Result<(), Halt> {
@@ -217,11 +328,11 @@ impl<'a> Packing<'a> {
             let (sequences, tokens) = (batch.n_sequences() as u64, batch.n_tokens() as u64);
             // Handing over may wait for a long time.
             self.report();
-            self.feeder.send(batch)?;
-            self.events.send(Event::BatchPacked {
+            self.plan.feeder.send(batch)?;
+            self.plan.events.send(Event::BatchPacked {
                 sequences,
                 tokens,
-                queued: self.feeder.batches.len(),
+                queued: self.plan.feeder.batches.len(),
             });
         }
         Ok(())

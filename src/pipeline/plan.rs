@@ -38,19 +38,34 @@ impl Plan {
         wanted: &EmbedPlan,
         events: &EventSender,
     ) -> Result<Self, Error> {
-        let (dataset, options) = (wanted.dataset(), wanted.options());
-        // The default holds the longest sequence that the dataset lets through, within reason: a
-        // limit of a billion residues must not make the packer collect billions of tokens.
-        let longest = dataset.policy.long_sequences.limit();
-        let longest = longest.min(LARGEST_DEFAULT_BUDGET - N_SPECIAL_TOKENS) + N_SPECIAL_TOKENS;
-        let default = model.default_token_budget().max(longest);
-        let budget = options.token_budget.map_or(default, NonZeroUsize::get);
+        let options = wanted.options();
+        let budget = Self::wanted_budget(model, wanted);
         let fitting = fitting_budget(model, budget, wanted.layers(), events)?;
         Ok(Self {
             token_budget: NonZeroUsize::new(fitting).expect("budgets are not zero"),
             packing: options.packing,
             longest_that_fits: (fitting < budget).then(|| fitting - N_SPECIAL_TOKENS),
         })
+    }
+
+    /// The plan of a run that has nothing to do, and tries nothing.
+    pub(super) fn unmade(model: &Model, wanted: &EmbedPlan) -> Self {
+        let budget = Self::wanted_budget(model, wanted);
+        Self {
+            token_budget: NonZeroUsize::new(budget).expect("budgets are not zero"),
+            packing: wanted.options().packing,
+            longest_that_fits: None,
+        }
+    }
+
+    fn wanted_budget(model: &Model, wanted: &EmbedPlan) -> usize {
+        let (dataset, options) = (wanted.dataset(), wanted.options());
+        // The default holds the longest sequence that the dataset lets through, within reason: a
+        // limit of a billion residues must not make the packer collect billions of tokens.
+        let longest = dataset.policy.long_sequences.limit();
+        let longest = longest.min(LARGEST_DEFAULT_BUDGET - N_SPECIAL_TOKENS) + N_SPECIAL_TOKENS;
+        let default = model.default_token_budget().max(longest);
+        options.token_budget.map_or(default, NonZeroUsize::get)
     }
 }
 

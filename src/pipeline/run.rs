@@ -4,7 +4,8 @@ use super::{
     Context, RunFailure, Watcher,
     conservation::{self, Counts},
     lane::{EndedLane, Lane, LanePlan, Lead, RunningLane},
-    pack::{Feeder, PackTotals, Packing},
+    feeder::Feeder,
+    pack::{PackTotals, Packing, PackingPlan},
     plan::Plan,
     stage::{Guard, Halt, joined, kept},
     summary::Ending,
@@ -15,16 +16,20 @@ use crate::{
     cancel::Abandonment,
     device::GpuTiming,
     error::Error,
-    event::Event,
+    event::{Event, EventSender},
     fasta::{self, Input},
-    job::{Effect, EmbedOptions, EmbedPlan, OutputFormat, Problems},
+    hint::Hint,
+    job::{Effect, EmbedOptions, EmbedPlan, OutputTarget, Problems},
     meter::{Flow, QueueMeters},
-    model::{Model, Replica},
-    monitor::{GpuFacts, LaneFacts, Monitor, MonitorPlan, RunFacts, peak_flops},
+    model::{Model, NUMERICS, Replica},
+    monitor::{Findings, GpuFacts, LaneFacts, Monitor, MonitorPlan, RunFacts, peak_flops},
     queue::bounded,
     reader::ReadRequest,
     report::RunSummary,
-    sink::{self, Circumstances, Closing, Identity, Opened, OutputPlan, Published, ReorderBuffer},
+    sink::{
+        self, Begun, Circumstances, Frontier, Identity, Opened, OutputPlan, Published, ReorderBuffer,
+        Resumed,
+    },
 };
 use std::{
     sync::{Arc, mpsc},
@@ -40,7 +45,6 @@ const ROWS_QUEUED: usize = 2;
 struct Left {
     packed: PackTotals,
     gpu: Option<GpuTiming>,
-    written: Written,
     in_flight: Flow,
 }
 
@@ -53,11 +57,23 @@ pub(super) fn run(
 ) -> Result<RunSummary, RunFailure> {
     let started = SystemTime::now();
     let (dataset, options) = (wanted.dataset(), wanted.options());
-    let plan = Plan::new(model, wanted, &context.events)?;
     let inputs = fasta::resolve(&dataset.sources)?;
+    let output = output_plan(model, wanted)?;
+    let begun = match sink::open(output.as_ref(), &inputs)? {
+        Opened::Begun(begun) => *begun,
+        Opened::Finished(resumed) => {
+            return Ok(finished(model, wanted, *resumed, started, start));
+        }
+    };
+    let Begun {
+        work,
+        trail,
+        rejects,
+        resumed,
+        ready,
+    } = begun;
+    let plan = Plan::new(model, wanted, &context.events)?;
     let input_bytes = inputs.iter().map(Input::size_bytes).sum();
-    let output = output_plan(&plan, model, wanted)?;
-    let Opened { sink, mut rejects } = sink::open(output.as_ref())?;
     context.events.send(Event::RunStarted {
         inputs: dataset.sources.join(", "),
         model: model.name().to_owned(),
@@ -67,6 +83,12 @@ pub(super) fn run(
         token_budget: plan.token_budget.get(),
         take: dataset.take,
     });
+    if resumed.records > 0 {
+        context.events.send(Event::Resumed {
+            records: resumed.records,
+            rows: resumed.rows,
+        });
+    }
 
     let (batch_sender, batches, batch_meter) = bounded(options.prefetch.get());
     let (row_sender, rows, row_meter) = bounded(ROWS_QUEUED);
@@ -81,6 +103,7 @@ pub(super) fn run(
         &context.recorder,
         &context.events,
     );
+    let output = ready.begin(&circumstances(&plan, model, wanted), monitor.meters())?;
     let abandonment = Abandonment::default();
     let budget = plan.token_budget.get();
     let n_values = wanted.layers().len() * model.hidden_size();
@@ -108,33 +131,46 @@ pub(super) fn run(
         meters: monitor.meters().clone(),
         delay: options.delays.packing,
     };
-    let packing = Packing::new(&plan, feeder, &mut rejects, context.events.clone());
-    let writing = Writing {
-        rows,
-        order: ReorderBuffer::default(),
-        sink,
-        meters: monitor.meters().clone(),
-        delay: options.delays.writing,
-        events: context.events.clone(),
-    };
-    let mut records = context.readers.read(ReadRequest {
-        inputs,
-        start: None,
-        policy: dataset.policy.clone(),
+    let packing = PackingPlan {
+        feeder,
+        trail,
+        rejects,
         take: dataset.take,
-        readers: options.readers,
-        timeout: options.reader_timeout,
-        meters: monitor.meters().clone(),
         events: context.events.clone(),
         cancel: context.cancel.clone(),
         abandonment: abandonment.clone(),
-    })?;
+    };
+    let packing = Packing::new(&plan, packing);
+    let writing = Writing {
+        rows,
+        order: ReorderBuffer::default(),
+        output,
+        meters: monitor.meters().clone(),
+        delay: options.delays.writing,
+        events: context.events.clone(),
+        abandonment: abandonment.clone(),
+    };
+    let (events, cancel) = (context.events.clone(), context.cancel.clone());
+    let (meters, abandoned) = (monitor.meters().clone(), abandonment.clone());
+    let request = move |start, take| ReadRequest {
+        inputs: inputs.clone(),
+        start,
+        policy: dataset.policy.clone(),
+        take,
+        readers: options.readers,
+        timeout: options.reader_timeout,
+        meters: meters.clone(),
+        events: events.clone(),
+        cancel: cancel.clone(),
+        abandonment: abandoned.clone(),
+    };
+    let readers = &mut context.readers;
 
     let (alive, ends) = mpsc::channel();
     // Readers may have nothing to say for long, and would not notice that another stage has failed.
     let guard = Guard(abandonment);
     let cancel = &context.cancel;
-    let (left, reader_restarts) = thread::scope(|scope| {
+    let (left, written) = thread::scope(|scope| {
         let n_lanes = lanes.len();
         let lanes = lanes.into_iter();
         let lanes: Vec<_> = lanes
@@ -142,19 +178,12 @@ pub(super) fn run(
             .collect();
         let writing = guard.spawn(scope, &alive, || writing.run());
         // Its failure is the end of its queue, and what it has packed goes on.
-        let packing = guard.spawn(scope, &alive, move || {
-            let packed = packing.run(&mut records);
-            Ok((packed, records.restarts()))
-        });
+        let packing = guard.spawn(scope, &alive, move || packing.run(work, readers, request));
         drop(alive);
-        let watched = guard.run(|| watch(&monitor, watcher, cancel, &ends, n_lanes));
-        let (packed, restarts) = match joined(packing, "packing") {
-            Ok((packed, restarts)) => (packed, restarts),
-            Err(halt) => (Err(halt), 0),
-        };
+        let watched = guard.run(|| watch(&monitor, watcher, cancel, options.grace, &ends, n_lanes));
+        let packed = joined(packing, "packing");
         let lanes = lanes.into_iter().map(RunningLane::join).collect();
-        let written = joined(writing, "writing");
-        (all_left(watched, packed, lanes, written), restarts)
+        all_left(watched, packed, lanes, joined(writing, "writing"))
     });
     let findings = monitor.finish();
     let mut ending = Ending {
@@ -163,36 +192,36 @@ pub(super) fn run(
         packed: PackTotals::default(),
         gpu: None,
         findings,
-        reader_restarts,
+        resumed,
         published: Published::default(),
     };
     let published = left.and_then(|left| {
         let Left {
             packed,
             gpu,
-            written,
             in_flight,
         } = left;
         ending.gpu = gpu;
         ending.packed = packed;
         let packed = &ending.packed;
+        let n_rows = written.as_ref().map_or(0, |written| written.rows);
         conservation::check(&Counts {
             records: packed.records,
             rejected: packed.rejected,
             packed: packed.kept,
+            dropped: packed.dropped,
             batches: batch_meter.flow(),
             in_flight,
             encoded: ending.findings.reading.counts.sequences,
             rows: row_meter.flow(),
-            written: written.rows,
+            written: n_rows,
         })?;
-        written.order.finish(packed.kept)?;
-        let closing = Closing {
-            input_fingerprint: packed.input_fingerprint.clone(),
-            n_records: packed.records,
-        };
-        Ok(written.sink.finish(closing, rejects)?)
+        match packed.stopped {
+            Some(reason) => Err(Error::Stopped(reason)),
+            None => Ok(packed.kept),
+        }
     });
+    let published = end_output(published, written, ending.packed.end.as_ref(), &context.events);
     ending.seconds = start.elapsed().as_secs_f64();
     match published {
         Ok(published) => {
@@ -206,13 +235,63 @@ pub(super) fn run(
     }
 }
 
-/// What all stages left, or the failure that made the others end.
+/// Publishes the output of a run that sent so many rows to the model, or commits what a run has written that
+/// did not come to its end.
+fn end_output(
+    run: Result<u64, Error>,
+    written: Option<Written>,
+    end: Option<&Frontier>,
+    events: &EventSender,
+) -> Result<Published, Error> {
+    let (n_rows, Written { order, output, .. }) = match (run, written) {
+        (Ok(n_rows), Some(written)) => (n_rows, written),
+        (Ok(_), None) => return Err(ended_early()),
+        (Err(error), written) => {
+            let kept = written.map(|written| written.output.keep());
+            // What ended the run says more than that its last rows are lost.
+            if let Some(Err(lost)) = kept {
+                events.warn(format!("the last rows could not be kept: {}", lost.in_full()));
+            }
+            return Err(error);
+        }
+    };
+    order.finish(n_rows)?;
+    Ok(output.finish(end.ok_or_else(ended_early)?)?)
+}
+
+fn ended_early() -> Error {
+    Error::Conservation("a stage ended early and none says why".into())
+}
+
+/// The figures of a run that had nothing to do.
+fn finished(
+    model: &Model,
+    wanted: &EmbedPlan,
+    resumed: Resumed,
+    started: SystemTime,
+    start: Instant,
+) -> RunSummary {
+    let published = resumed.published.clone();
+    Ending {
+        started,
+        seconds: start.elapsed().as_secs_f64(),
+        packed: PackTotals::default(),
+        gpu: None,
+        findings: Findings::default(),
+        resumed,
+        published,
+    }
+    .summary(model, &Plan::unmade(model, wanted), wanted)
+}
+
+/// What all stages left, or the failure that made the others end; and what the writing stage left in any
+/// case.
 fn all_left(
     watched: Result<(), Halt>,
     packed: Result<PackTotals, Halt>,
     lanes: Vec<EndedLane>,
     written: Result<Written, Halt>,
-) -> Result<Left, Error> {
+) -> (Result<Left, Error>, Option<Written>) {
     let mut failure = None;
     let watched = kept(watched, &mut failure);
     let packed = kept(packed, &mut failure);
@@ -231,20 +310,16 @@ fn all_left(
         in_flight += lane.in_flight;
     }
     let written = kept(written, &mut failure);
-    if let Some(error) = failure {
-        return Err(error);
-    }
-    match (watched, packed, lanes_ended, written) {
-        (Some(()), Some(packed), Some(()), Some(written)) => Ok(Left {
+    let left = match (failure, watched, packed, lanes_ended) {
+        (Some(error), ..) => Err(error),
+        (None, Some(()), Some(packed), Some(())) => Ok(Left {
             packed,
             gpu,
-            written,
             in_flight,
         }),
-        _ => Err(Error::Conservation(
-            "a stage ended early and none says why".into(),
-        )),
-    }
+        _ => Err(ended_early()),
+    };
+    (left, written)
 }
 
 /// What to watch about a run.
@@ -285,36 +360,42 @@ fn monitor_plan(
 }
 
 /// Where the rows and the rejections of a run go, if anywhere.
-fn output_plan(
-    plan: &Plan,
-    model: &Model,
-    wanted: &EmbedPlan,
-) -> Result<Option<OutputPlan>, Error> {
+fn output_plan(model: &Model, wanted: &EmbedPlan) -> Result<Option<OutputPlan>, Error> {
     let options = wanted.options();
-    let used = wanted.used(plan.token_budget);
-    let depends = |effect| EmbedOptions::OPTIONS.with_effect(effect, &used).collect();
     let Some(path) = &options.output else {
         return Ok(None);
     };
+    let target = OutputTarget::of(path).map_err(|problem| Problems(vec![problem]))?;
+    let identity = Identity {
+        model: model.name().to_owned(),
+        weights_hash: model.weights_hash()?.to_owned(),
+        layers: wanted.layers().to_vec(),
+        dtype: model.dtype(),
+        gelu: model.gelu(),
+        device_kind: model.device_kind(),
+        numerics: NUMERICS,
+        format: target.format,
+        options: EmbedOptions::OPTIONS.with_effect(Effect::Values, options).collect(),
+        rules: (wanted.dataset().rules().into_iter())
+            .filter_map(|(name, rule)| Some((name, rule?)))
+            .collect(),
+    };
     Ok(Some(OutputPlan {
-        path: path.clone(),
-        format: OutputFormat::of(path).map_err(|problem| Problems(vec![problem]))?,
+        target,
         overwrite: options.overwrite,
+        resume: options.resume,
+        commit_every: options.commit_every,
+        inputs: wanted.dataset().sources.join(", "),
         hidden_size: model.hidden_size(),
-        identity: Identity {
-            model: model.name().to_owned(),
-            weights_hash: model.weights_hash()?.to_owned(),
-            layers: wanted.layers().to_vec(),
-            dtype: model.dtype(),
-            gelu: model.gelu(),
-            options: depends(Effect::Values),
-            rules: (wanted.dataset().rules().into_iter())
-                .filter_map(|(name, rule)| Some((name, rule?)))
-                .collect(),
-        },
-        circumstances: Circumstances {
-            device: model.device().to_owned(),
-            options: depends(Effect::LastBits),
-        },
+        identity,
     }))
+}
+
+/// Under which circumstances a run computes.
+fn circumstances(plan: &Plan, model: &Model, wanted: &EmbedPlan) -> Circumstances {
+    let used = wanted.used(plan.token_budget);
+    Circumstances {
+        device: model.device().to_owned(),
+        options: EmbedOptions::OPTIONS.with_effect(Effect::Batches, &used).collect(),
+    }
 }

@@ -8,7 +8,7 @@ use crate::{
     model::Model,
     monitor::{Findings, peak_memory_bytes},
     report::{GpuSummary, RunDetails, RunSummary},
-    sink::Published,
+    sink::{Published, Resumed},
 };
 use std::{sync::Arc, time::SystemTime};
 
@@ -22,7 +22,8 @@ pub(super) struct Ending {
     /// What a GPU measured.
     pub(super) gpu: Option<GpuTiming>,
     pub(super) findings: Findings,
-    pub(super) reader_restarts: u64,
+    /// What was there before the run.
+    pub(super) resumed: Resumed,
     pub(super) published: Published,
 }
 
@@ -70,7 +71,9 @@ impl Ending {
                 exposed_upload_seconds: gpu.exposed_upload,
                 memory_bytes: model.gpu_memory_bytes().unwrap_or(0),
             }),
-            reader_restarts: self.reader_restarts,
+            reader_restarts: packed.reader_restarts,
+            resumed: self.resumed.rows,
+            resumed_rejected: self.resumed.rejected,
             peak_memory_bytes: peak_memory_bytes(),
             output: self.published.output,
             rejects: self.published.rejects,

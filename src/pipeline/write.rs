@@ -3,11 +3,12 @@
 use super::stage::Halt;
 use crate::{
     batch::Rows,
+    cancel::Abandonment,
     error::Error,
     event::{Event, EventSender},
     meter::{Activity, Meters},
     queue::QueueReceiver,
-    sink::{ReorderBuffer, Sink},
+    sink::{Output, ReorderBuffer},
 };
 use std::{sync::Arc, thread, time::Duration};
 
@@ -15,23 +16,25 @@ use std::{sync::Arc, thread, time::Duration};
 pub(super) struct Writing {
     pub(super) rows: QueueReceiver<Rows>,
     pub(super) order: ReorderBuffer,
-    pub(super) sink: Box<dyn Sink>,
+    pub(super) output: Output,
     pub(super) meters: Arc<Meters>,
     /// Beside its work, for each batch.
     pub(super) delay: Duration,
     pub(super) events: EventSender,
+    pub(super) abandonment: Abandonment,
 }
 
-/// What the writing stage leaves to be published.
+/// What the writing stage leaves to be committed and published.
 pub(super) struct Written {
     pub(super) order: ReorderBuffer,
-    pub(super) sink: Box<dyn Sink>,
-    /// Rows that the sink took.
+    pub(super) output: Output,
+    /// Rows that the output took.
     pub(super) rows: u64,
 }
 
 impl Writing {
-    /// Writes rows until there are no more.
+    /// Writes rows until there are no more, or the run is abandoned: then it writes those that have come, and
+    /// waits neither for a lane nor for a reader.
     ///
     /// # Errors
     /// If the output cannot be written, or a row comes twice.
@@ -39,12 +42,12 @@ impl Writing {
         let clock = self.meters.writing();
         clock.switch(Activity::Working);
         let mut written = 0;
-        while let Some(batch) = self.rows.receive(clock) {
+        while let Some(batch) = self.rows.receive_unless(clock, &self.abandonment) {
             thread::sleep(self.delay);
             self.order.push(batch).map_err(Error::from)?;
             while let Some(ready) = self.order.next_ready() {
                 let rows = ready.len() as u64;
-                self.sink.write(ready).map_err(Error::from)?;
+                self.output.write(ready).map_err(Error::from)?;
                 written += rows;
                 self.events.send(Event::RowsWritten { rows });
             }
@@ -52,7 +55,7 @@ impl Writing {
         clock.stop();
         Ok(Written {
             order: self.order,
-            sink: self.sink,
+            output: self.output,
             rows: written,
         })
     }

@@ -1,7 +1,6 @@
 //! What can go wrong with the reader subprocesses.
 
 use crate::{
-    cancel::StopReason,
     fasta::InputError,
     hint::{Hint, REPORT_IT},
 };
@@ -13,9 +12,6 @@ pub enum ReaderError {
     /// The input is at fault, not the reader.
     #[error(transparent)]
     Input(InputError),
-    /// The run was told to stop.
-    #[error("stopped")]
-    Stopped(StopReason),
     /// This program does not know where it is.
     #[error("cannot find the program to start as a reader: {0}")]
     Program(io::Error),
@@ -87,7 +83,6 @@ impl Hint for ReaderError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Input(error) => return error.hint(),
-            Self::Stopped(_) => return None,
             Self::Program(_) => "name it in `RUNNER_READER`",
             Self::Driver(_) => "is a limit of the system reached? see `ulimit -a`",
             Self::Spawn { .. } => {

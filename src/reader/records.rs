@@ -21,7 +21,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const QUEUE_FRAMES: usize = 16;
 /// Units a reader may be ahead, so that it need not wait while an earlier unit is being emptied.
 const UNITS_AHEAD: usize = 2;
-/// How often a waiting consumer looks whether it was told to stop.
+/// How often a waiting consumer looks whether it is to go on.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The records of one read, in input order, a few hundred at a time. Dropping it early abandons the
@@ -43,6 +43,7 @@ pub struct Records<'a> {
     /// Bytes of the current unit that have been reported as read.
     n_reported_bytes: u64,
     n_restarts: u64,
+    was_stopped: bool,
     residues: ResiduePolicy,
     events: EventSender,
     cancel: CancelToken,
@@ -92,6 +93,7 @@ impl Records<'_> {
             input: InputProgress::default(),
             n_reported_bytes: 0,
             n_restarts: 0,
+            was_stopped: false,
             residues: request.policy.residues,
             events: request.events,
             cancel: request.cancel,
@@ -106,6 +108,11 @@ impl Records<'_> {
     /// Readers that had to be replaced so far.
     pub fn restarts(&self) -> u64 {
         self.n_restarts
+    }
+
+    /// Whether it ended before its input did because it was told to stop.
+    pub fn was_stopped(&self) -> bool {
+        self.was_stopped
     }
 
     /// Hands out units until enough are on their way.
@@ -145,14 +152,15 @@ impl Records<'_> {
     /// The next outcomes, or `None` at the end.
     fn advance(&mut self) -> Result<Option<ReadRecords>, ReaderError> {
         loop {
-            if let Some(reason) = self.cancel.reason() {
-                return Err(ReaderError::Stopped(reason));
-            }
             if self.abandonment.is_declared() {
                 return Ok(None);
             }
             if self.n_wanted == 0 {
                 return self.leave().map(|()| None);
+            }
+            if self.cancel.reason().is_some() {
+                self.was_stopped = true;
+                return Ok(None);
             }
             self.assign();
             let (input, from, disk_bytes, delivery) = match self.pending.front() {
@@ -312,8 +320,8 @@ impl Iterator for Records<'_> {
         let item = self.advance().transpose();
         if !matches!(item, Some(Ok(_))) {
             self.assignments = None;
-            if matches!(item, Some(Err(_))) || self.abandonment.is_declared() || self.n_wanted == 0
-            {
+            let is_cut_off = self.was_stopped || self.abandonment.is_declared();
+            if matches!(item, Some(Err(_))) || is_cut_off || self.n_wanted == 0 {
                 self.abandon = None;
             }
         }

@@ -12,7 +12,11 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
+
+/// How often a waiting run looks whether it is to go on.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// A thread that reads parts and compares their hashes with those in the ledger.
 pub(super) struct Verifier {
@@ -47,8 +51,16 @@ impl Verifier {
         Self { thread, is_over }
     }
 
-    /// The first records of damaged parts, when all have been looked at.
-    pub(super) fn damaged(mut self) -> Vec<u64> {
+    /// The first records of damaged parts, when all have been looked at, or `give_up` says that nobody
+    /// wants to know.
+    pub(super) fn damaged(mut self, give_up: &dyn Fn() -> bool) -> Vec<u64> {
+        let is_going = |thread: &JoinHandle<_>| !thread.is_finished();
+        while self.thread.as_ref().is_some_and(is_going) {
+            if give_up() {
+                return Vec::new();
+            }
+            thread::sleep(PATIENCE);
+        }
         let ended = self.thread.take().map(JoinHandle::join);
         ended.and_then(Result::ok).unwrap_or_default()
     }

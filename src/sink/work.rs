@@ -107,7 +107,10 @@ impl Work {
         let mut lacking = history.clone();
         if inputs.iter().any(Input::is_stream) {
             // A pipe is read once: what is damaged must be known before.
-            let damaged = verifier.take().map(Verifier::damaged).unwrap_or_default();
+            let damaged: Vec<u64> = match verifier.take() {
+                Some(verifier) => verifier.damaged(&|| false),
+                None => Vec::new(),
+            };
             lacking = lacking.without(&damaged);
         }
         let ranges = lacking.missing();
@@ -122,13 +125,15 @@ impl Work {
     /// The next pass, if there is one. When all that was lacking has been done, this waits for the news
     /// of damaged parts, which are then done again.
     ///
+    /// `give_up` says whether nobody wants to know that any more.
+    ///
     /// # Errors
     /// If the ledger does not fit together.
-    pub fn next_pass(&mut self) -> Result<Option<Pass>, SinkError> {
+    pub fn next_pass(&mut self, give_up: &dyn Fn() -> bool) -> Result<Option<Pass>, SinkError> {
         if self.passes.is_empty()
             && let Some((history, verifier)) = self.done.take()
         {
-            let damaged = verifier.damaged();
+            let damaged = verifier.damaged(give_up);
             let commits = history.commits.iter();
             let ranges: Vec<_> = commits
                 .filter(|commit| damaged.contains(&commit.from))

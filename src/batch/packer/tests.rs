@@ -133,6 +133,30 @@ proptest! {
         }
         prop_assert_eq!(&early[..], &whole[..early.len()]);
     }
+
+    #[test]
+    fn what_comes_out_before_a_stop_has_no_gap(
+        (token_budget, lengths) in budget_and_lengths(), cut in 0usize..600,
+    ) {
+        let mut packer = Packer::new(NonZeroUsize::new(token_budget).unwrap());
+        let mut batches = Vec::new();
+        for record in records(&lengths[..cut.min(lengths.len())]) {
+            batches.extend(packer.push(record).unwrap());
+        }
+        let indices = |batches: &[PackedBatch]| -> Vec<_> {
+            let rows = batches.iter().flat_map(|batch| &batch.rows);
+            rows.map(|row| row.index).collect()
+        };
+        let largest = indices(&batches).into_iter().max();
+        let (n_waiting, due) = (packer.n_waiting(), packer.due());
+        prop_assert!(indices(&due).len() <= n_waiting);
+        prop_assert_eq!(packer.n_waiting(), 0);
+        batches.extend(due);
+        let mut out = indices(&batches);
+        out.sort_unstable();
+        let without_gap: Vec<_> = (0..largest.map_or(0, |largest| largest + 1)).collect();
+        prop_assert_eq!(out, without_gap);
+    }
 }
 
 #[test]

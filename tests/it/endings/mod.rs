@@ -1,6 +1,7 @@
 //! How runs end that do not end well, through the program: the code, and what is left of them.
 
 mod place;
+mod stopping;
 
 use crate::{
     DEMO, RUNNER,
@@ -55,7 +56,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn a_signal_in_the_middle_of_an_output_leaves_nothing() {
     for (signal, expect) in [
-        (Signal::SIGINT, 130),
+        (Signal::SIGINT, 75),
         (Signal::SIGTERM, 75),
         (Signal::SIGHUP, 129),
     ] {
@@ -75,7 +76,7 @@ fn whatever_ends_a_run_what_it_was_to_replace_is_as_it_was() {
         ("out.parquet.rejects.tsv", "its list"),
     ];
     for (signal, expect) in [
-        (Signal::SIGINT, Some(130)),
+        (Signal::SIGINT, Some(75)),
         (Signal::SIGTERM, Some(75)),
         (Signal::SIGHUP, Some(129)),
         (Signal::SIGKILL, None),
@@ -116,7 +117,7 @@ fn a_second_ctrl_c_leaves_nothing_either() {
 
 #[test]
 fn a_rehearsal_that_is_stopped_leaves_nothing() {
-    for (signal, expect) in [(Signal::SIGINT, 130), (Signal::SIGHUP, 129)] {
+    for (signal, expect) in [(Signal::SIGINT, 75), (Signal::SIGHUP, 129)] {
         let place = Place::new();
         fs::write(place.path("a.rhai"), "temp_path(\"scratch\"); loop { }").unwrap();
         let mut child = place

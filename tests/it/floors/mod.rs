@@ -27,7 +27,7 @@ const HOUSE: &[Room] = &[
     ("hint", 0, &[]),
     ("job", 0, &["alphabet", "file", "hint"]),
     ("paths", 0, &["file", "hint", "job", "meter"]),
-    ("queue", 0, &["meter"]),
+    ("queue", 0, &["cancel", "meter"]),
     ("text", 0, &[]),
     ("fasta", 1, &[]),
     ("batch", 1, &["fasta"]),
