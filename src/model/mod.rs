@@ -39,6 +39,10 @@ use std::path::PathBuf;
 
 pub use crate::ops::{Stager, StagerOptions};
 
+/// The number of this program's arithmetic. It is raised by every change after which some model gives
+/// some sequence other bits on some device.
+pub const NUMERICS: u32 = 1;
+
 /// A model, ready to embed: what it is, and a replica of it on each device that computes.
 pub struct Model {
     name: String,
@@ -242,6 +246,13 @@ impl Model {
     /// Where it runs, for people.
     pub fn device(&self) -> &str {
         self.first().device()
+    }
+
+    /// What the bits of embeddings depend on beside [`NUMERICS`], the model, its form and the sequence:
+    /// the kind of device, with the versions of what computes there. Its number or its cores do not count.
+    pub fn device_kind(&self) -> String {
+        let chosen = self.first().chosen.as_ref();
+        chosen.map_or_else(|| "mock".to_owned(), ops::arithmetic)
     }
 
     /// Why it does not run on a GPU, where the choice was left to the program.

@@ -6,6 +6,7 @@
 //! versions that make good use of a CPU's vectors and cores, `cuda/` those for a GPU. *Never*: knows
 //! layers, files or models.
 
+mod arithmetic;
 mod attention;
 mod backend;
 mod cpu;
@@ -29,6 +30,7 @@ use crate::{
     job::Dtype,
 };
 
+pub use arithmetic::arithmetic;
 pub use attention::{attention, attention_plain};
 pub use dtype::tensor;
 pub use embedding::embedding;

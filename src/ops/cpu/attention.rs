@@ -8,7 +8,7 @@
 
 use super::{
     super::{RotaryTable, Segments},
-    contiguous, simd, tensor,
+    Lanes, contiguous, simd, tensor,
 };
 use burn::tensor::Tensor;
 use pulp::{Arch, Simd, WithSimd};
@@ -153,18 +153,6 @@ impl WithSimd for Attend<'_> {
             rows,
         } = self;
         heads.attend(simd, range, queries, prepared, scratch, rows);
-    }
-}
-
-/// Asks for the numbers in a register.
-struct Lanes;
-
-impl WithSimd for Lanes {
-    type Output = usize;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> usize {
-        S::F32_LANES
     }
 }
 

@@ -18,6 +18,24 @@ use burn::{
     tensor::{DType, Tensor, TensorData},
 };
 use burn_flex::FlexTensor;
+use pulp::{Arch, Simd, WithSimd};
+
+/// What the bits of results depend on.
+pub(super) fn arithmetic() -> String {
+    format!("CPU, {} numbers a vector", Arch::new().dispatch(Lanes))
+}
+
+/// Asks for the numbers in a register.
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
+}
 
 /// Whether `tensor` lies in main memory, in f32.
 pub(super) fn is_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {

@@ -65,10 +65,16 @@ fn options(instance: &Instance, architecture: &str, include: Option<&Path>) -> V
 
 /// The versions of the compiler and of the driver, where there is one.
 fn versions() -> String {
+    let (major, minor) = compiler();
+    format!("{major}.{minor} {}", driver_version())
+}
+
+/// The version of the compiler, 0.0 if it does not know.
+pub(super) fn compiler() -> (i32, i32) {
     let (mut major, mut minor) = (0, 0);
     // SAFETY: it writes two numbers. The callers have asked whether the library is there.
-    let status = unsafe { sys::nvrtcVersion(&raw mut major, &raw mut minor) };
-    format!("{status:?} {major}.{minor} {}", driver_version())
+    let _ = unsafe { sys::nvrtcVersion(&raw mut major, &raw mut minor) };
+    (major, minor)
 }
 
 /// Destroys the program at the end of its scope.

@@ -103,6 +103,13 @@ pub(super) fn prepare(
     Ok(())
 }
 
+/// What the bits of results depend on, for a GPU of this name.
+pub(super) fn arithmetic(gpu: &str) -> String {
+    let cublaslt = gemm::version();
+    let (major, minor) = compile::compiler();
+    format!("{gpu}, cuBLASLt {cublaslt}, NVRTC {major}.{minor}")
+}
+
 /// Ends a batch: starts copying `tensors`, which are f32, to main memory.
 ///
 /// # Errors
