@@ -573,7 +573,7 @@ fn signals_end_a_script() {
     };
     for name in ["forever", "sleeping"] {
         let script = format!("tests/scripts/good/{name}.rhai");
-        check(&script, Signal::SIGINT, 130);
+        check(&script, Signal::SIGINT, 75);
         check(&script, Signal::SIGTERM, 75);
     }
     let (exit_code, _, stderr) = run(&["check", "tests/scripts/good/sleeping.rhai"]);
