@@ -198,7 +198,10 @@ impl State {
 fn is_warning(event: &Event) -> bool {
     matches!(
         event,
-        Event::Warning { .. } | Event::ReaderFailed { .. } | Event::ReaderStarted { .. }
+        Event::Warning { .. }
+            | Event::ReaderFailed { .. }
+            | Event::ReaderStarted { .. }
+            | Event::SkippingRecords { .. }
     )
 }
 
@@ -222,6 +225,9 @@ fn merge(earlier: &mut Event, later: &Event) -> bool {
             *rejected += more_rejected;
         }
         (Event::UnitRead { input_bytes }, Event::UnitRead { input_bytes: more }) => {
+            *input_bytes += more;
+        }
+        (Event::InputSkipped { input_bytes }, Event::InputSkipped { input_bytes: more }) => {
             *input_bytes += more;
         }
         (
@@ -281,6 +287,7 @@ fn shortened(mut event: Event) -> Event {
         Event::RunFinished {
             error: Some(error), ..
         } => shorten(error, MOST_TEXT_BYTES),
+        Event::SkippingRecords { input, .. } => shorten(input, MOST_TEXT_BYTES),
         Event::RunStarted { inputs, .. } => shorten(inputs, MOST_INPUTS_BYTES),
         _ => {}
     }

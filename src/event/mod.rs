@@ -63,6 +63,19 @@ pub enum Event {
         /// Bytes of the input file on disk that the part took.
         input_bytes: u64,
     },
+    /// A part of the input is not embedded, because it was before: it is not read, or it is read again only to
+    /// come to what follows.
+    InputSkipped {
+        /// Bytes of the input files on disk that the part takes.
+        input_bytes: u64,
+    },
+    /// An input that can be entered only at its beginning is read again, to come to what follows.
+    SkippingRecords {
+        /// The input, for people.
+        input: String,
+        /// Its first records, which are not embedded.
+        records: u64,
+    },
     /// The packer closed a batch.
     BatchPacked {
         /// Sequences in the batch.

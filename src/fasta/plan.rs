@@ -5,6 +5,7 @@ use super::{
     error::{Fault, FaultPlace},
     identity::Identity,
     input::{Input, InputKind},
+    position::{Offset, Position},
     unit::{Extent, Unit},
 };
 use std::{fs::File, io, os::unix::fs::FileExt, path::PathBuf};
@@ -12,6 +13,8 @@ use std::{fs::File, io, os::unix::fs::FileExt, path::PathBuf};
 /// The work units of some inputs, in input order. Each input has at least one.
 pub struct Units {
     inputs: std::iter::Enumerate<std::vec::IntoIter<Input>>,
+    /// Where the input begins that comes next.
+    from: Offset,
     unit_bytes: u64,
     current: Option<Division>,
 }
@@ -49,31 +52,60 @@ impl Units {
     pub fn new(inputs: Vec<Input>, unit_bytes: u64) -> Self {
         Self {
             inputs: inputs.into_iter().enumerate(),
+            from: Offset::Beginning,
             unit_bytes: unit_bytes.max(1),
             current: None,
         }
     }
 
+    /// The same units from `position` on: the first of them begins where `position` counts records
+    /// from. Nothing before is opened.
+    pub fn starting_at(mut self, position: &Position) -> Self {
+        if let Some(last_before) = position.input.checked_sub(1) {
+            self.inputs.nth(last_before);
+        }
+        self.from = position.from.clone();
+        self
+    }
+
     /// Begins with an input: gives its only unit, or what divides it.
     fn begin(&mut self, number: usize, input: Input) -> Result<Option<Unit>, Fault> {
-        match input.kind {
-            InputKind::File {
-                identity,
-                compression: Compression::None,
-            } => {
+        let from = std::mem::replace(&mut self.from, Offset::Beginning);
+        let is_behind_end = |place| input.size_bytes().is_none_or(|size| place >= size);
+        match (input.kind, from) {
+            (
+                InputKind::File {
+                    identity,
+                    compression: Compression::None,
+                },
+                from @ (Offset::Beginning | Offset::Plain { .. }),
+            ) => {
+                let start = from.disk_bytes();
+                if start > 0 && is_behind_end(start) {
+                    return Err(moved(start));
+                }
                 self.current = Some(Division::Plain {
                     number,
                     file_bytes: identity.size_bytes(),
                     input,
-                    start: 0,
+                    start,
                 });
                 Ok(None)
             }
-            InputKind::File {
-                identity,
-                compression: Compression::Bgzip,
-            } => {
-                let blocks = Blocks::open(input.path.clone(), identity)?;
+            (
+                InputKind::File {
+                    identity,
+                    compression: Compression::Bgzip,
+                },
+                from @ (Offset::Beginning | Offset::Bgzip { .. }),
+            ) => {
+                let mut blocks = Blocks::open(input.path.clone(), identity)?;
+                if let Offset::Bgzip { block, text } = from {
+                    if is_behind_end(block) {
+                        return Err(moved(block));
+                    }
+                    blocks.enter(block, text);
+                }
                 self.current = Some(Division::Bgzip {
                     number,
                     input,
@@ -81,7 +113,10 @@ impl Units {
                 });
                 Ok(None)
             }
-            _ => {
+            (_, Offset::Plain { byte: place } | Offset::Bgzip { block: place, .. }) => {
+                Err(moved(place))
+            }
+            (_, Offset::Beginning) => {
                 let disk_bytes = input.size_bytes().unwrap_or(0);
                 Ok(Some(Unit::new(number, &input, Extent::Whole, disk_bytes)))
             }
@@ -183,6 +218,12 @@ impl Blocks {
             text_offset: 0,
             ended_empty: false,
         })
+    }
+
+    /// Goes to a block, before the first is asked for.
+    fn enter(&mut self, block: u64, text: u64) {
+        self.offset = block;
+        self.text_offset = text;
     }
 
     /// The next blocks that hold at least `text_bytes` bytes of text, or `None` at the end.
@@ -300,6 +341,16 @@ fn after_last_record(message: String, hint: &str) -> Fault {
         message,
         hint: Some(hint.to_owned()),
     }
+}
+
+/// A position that is none of the file.
+fn moved(place: u64) -> Fault {
+    Fault::of_file(
+        format!(
+            "is not the file of which a part was read before: reading cannot go on at byte {place}"
+        ),
+        "put that file in its place, or begin anew",
+    )
 }
 
 fn cut_short(how: &str) -> Fault {

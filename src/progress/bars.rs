@@ -1,6 +1,6 @@
 //! Progress on a terminal.
 
-use super::{Console, Listener, Tally, warning};
+use super::{Console, Listener, Tally, news, warning};
 use crate::{event::Event, text::printable};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -74,8 +74,8 @@ fn style(template: &str) -> ProgressStyle {
 
 impl Listener for Bars {
     fn hear(&mut self, event: &Event, tally: &Tally) {
-        if let Some(warning) = warning(event) {
-            self.console.note(&warning);
+        if let Some(line) = warning(event).or_else(|| news(event)) {
+            self.console.note(&line);
         }
         match event {
             Event::RunStarted { .. } => {

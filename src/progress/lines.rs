@@ -1,6 +1,6 @@
 //! Progress for log files.
 
-use super::{Console, Listener, Tally, warning};
+use super::{Console, Listener, Tally, news, warning};
 use crate::{event::Event, text::printable};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,9 @@ impl Listener for Lines {
         }
         if self.only_warnings {
             return;
+        }
+        if let Some(news) = news(event) {
+            self.console.note(&news);
         }
         match event {
             Event::RunStarted {

@@ -120,6 +120,17 @@ fn warning(event: &Event) -> Option<String> {
     Some(printable(&warning).into_owned())
 }
 
+/// The line for an event that is worth one where progress is shown, if it is one.
+fn news(event: &Event) -> Option<String> {
+    let news = match event {
+        Event::SkippingRecords { input, records } => {
+            format!("reading again to record {records} of `{input}`")
+        }
+        _ => return None,
+    };
+    Some(printable(&news).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +149,11 @@ mod tests {
         };
         let expect = r"warning: reader 0 is replaced: its last words: \u{9b}2J";
         check(failed, expect);
+        let again = Event::SkippingRecords {
+            input: "e\u{1b}[31m.fa.gz".to_owned(),
+            records: 7,
+        };
+        let expect = r"reading again to record 7 of `e\u{1b}[31m.fa.gz`";
+        assert_eq!(news(&again).as_deref(), Some(expect));
     }
 }

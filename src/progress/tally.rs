@@ -17,6 +17,9 @@ pub(super) struct Tally {
     input_bytes: Option<u64>,
     /// Bytes of the input files that were read.
     bytes_read: u64,
+    /// Bytes of the input files that were embedded before this run, and how long it took to come by.
+    bytes_skipped: u64,
+    skipped_for: Duration,
     /// Records that are read at most.
     take: Option<u64>,
     records: u64,
@@ -27,6 +30,14 @@ pub(super) struct Tally {
     sample: Option<Sample>,
 }
 
+/// A part of the whole, from 0 to 1.
+struct Progress {
+    /// What is done, by this run or before it.
+    done: f64,
+    /// What was done before.
+    skipped: f64,
+}
+
 impl Default for Tally {
     fn default() -> Self {
         Self {
@@ -34,6 +45,8 @@ impl Default for Tally {
             model: String::new(),
             input_bytes: None,
             bytes_read: 0,
+            bytes_skipped: 0,
+            skipped_for: Duration::ZERO,
             take: None,
             records: 0,
             rejected: 0,
@@ -68,6 +81,10 @@ impl Tally {
                 self.rejected += rejected;
             }
             Event::UnitRead { input_bytes } => self.bytes_read += input_bytes,
+            Event::InputSkipped { input_bytes } => {
+                self.bytes_skipped += input_bytes;
+                self.skipped_for = self.started.elapsed();
+            }
             Event::Sample { sample } => self.sample = Some((**sample).clone()),
             Event::BatchPacked { queued, .. } => self.n_queued = *queued,
             Event::BatchEncoded {
@@ -162,20 +179,34 @@ impl Tally {
 
     /// The time that the rest of the input will take if it goes on as before.
     fn left(&self, elapsed: Duration) -> Option<Duration> {
-        let done = self.done()?;
-        (done > 0.0 && done < 1.0).then(|| elapsed.mul_f64(1.0 / done - 1.0))
+        let worked = elapsed.saturating_sub(self.skipped_for);
+        let left = |progress: Progress| {
+            let Progress { done, skipped } = progress;
+            (done > skipped).then(|| worked.mul_f64((1.0 - done).max(0.0) / (done - skipped)))
+        };
+        let left = self.progress().into_iter().flatten().filter_map(left);
+        // Whichever comes first ends the run.
+        left.min().filter(|left| !left.is_zero())
     }
 
     /// How much of the input was read, from 0 to 1, if its end is known.
     pub(super) fn done(&self) -> Option<f64> {
+        let progress = self.progress().into_iter().flatten();
+        progress.map(|progress| progress.done).reduce(f64::max)
+    }
+
+    /// How far the run is, by bytes and by records, as far as their ends are known.
+    fn progress(&self) -> [Option<Progress>; 2] {
         let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
-        let by_bytes = self.input_bytes.map(|total| share(self.bytes_read, total));
-        let by_records = self.take.map(|take| share(self.records, take));
-        // Whichever comes first ends the run.
-        match (by_bytes, by_records) {
-            (Some(bytes), Some(records)) => Some(bytes.max(records)),
-            (bytes, records) => bytes.or(records),
-        }
+        let by_bytes = self.input_bytes.map(|total| Progress {
+            done: share(self.bytes_skipped + self.bytes_read, total),
+            skipped: share(self.bytes_skipped, total),
+        });
+        let by_records = self.take.map(|take| Progress {
+            done: share(self.records, take),
+            skipped: 0.0,
+        });
+        [by_bytes, by_records]
     }
 }
 
@@ -261,6 +292,23 @@ mod tests {
         assert_eq!(left(Some(20)), Some(Duration::from_secs(1)));
         assert_eq!(left(Some(1000)), Some(Duration::from_secs(3)));
         assert_eq!(left(Some(10)), None, "all is read");
+    }
+
+    #[test]
+    fn what_was_done_before_is_done_and_says_nothing_of_speed() {
+        let mut tally = started();
+        tally.add(&Event::InputSkipped { input_bytes: 500 });
+        tally.add(&Event::InputSkipped { input_bytes: 100 });
+        assert_eq!(
+            (tally.done(), tally.left(Duration::from_secs(1))),
+            (Some(0.6), None)
+        );
+        tally.skipped_for = Duration::from_secs(2);
+        tally.add(&Event::UnitRead { input_bytes: 100 });
+        assert_eq!(tally.done(), Some(0.7));
+        // Three seconds for 100 bytes; 300 are left.
+        let left = tally.left(Duration::from_secs(5)).unwrap();
+        assert!((left.as_secs_f64() - 9.0).abs() < 1e-6, "{left:?}");
     }
 
     #[test]

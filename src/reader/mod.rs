@@ -19,6 +19,7 @@ mod driver;
 mod error;
 mod frame;
 mod gpu;
+mod input_progress;
 mod pool;
 mod process;
 mod protocol;

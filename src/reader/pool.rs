@@ -7,7 +7,7 @@ use super::{
     request::ReadRequest,
     slot::{ReadPlan, Slot},
 };
-use crate::fasta::{Input, InputError};
+use crate::fasta::{Input, InputError, Units};
 use std::{collections::HashSet, env, path::PathBuf, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -62,7 +62,8 @@ impl Pool {
     /// An error is returned if a pipe was read before, or if the thread for the readers cannot be
     /// started.
     pub fn read(&mut self, request: ReadRequest) -> Result<Records<'_>, ReaderError> {
-        self.take_streams(&request.inputs)?;
+        let first = request.start.as_ref().map_or(0, |start| start.input);
+        self.take_streams(request.inputs.get(first..).unwrap_or_default())?;
         let (assignments, receiver) = flume::unbounded();
         let abandoned = CancellationToken::new();
         let plan = ReadPlan {
@@ -77,7 +78,12 @@ impl Pool {
         for slot in &self.plans[..request.readers.get()] {
             slot.send(plan.clone()).map_err(|_| ReaderError::Lost)?;
         }
-        Ok(Records::new(request, assignments, abandoned))
+        Ok(Records::new(
+            request,
+            Units::UNIT_BYTES,
+            assignments,
+            abandoned,
+        ))
     }
 
     /// Makes sure that there are at least `n_readers` slots.

@@ -2,6 +2,7 @@
 
 use super::{
     error::ReaderError,
+    input_progress::InputProgress,
     read_records::ReadRecords,
     request::ReadRequest,
     slot::{Assignment, Delivery},
@@ -9,7 +10,7 @@ use super::{
 use crate::{
     cancel::{Abandonment, CancelToken},
     event::{Event, EventSender},
-    fasta::{Fault, Input, Offset, Outcome, PlanFault, Position, Remark, Remarks, Units},
+    fasta::{Fault, Input, InputError, Offset, PlanFault, Position, Units},
     job::ResiduePolicy,
 };
 use flume::RecvTimeoutError;
@@ -61,36 +62,25 @@ enum Pending {
     Broken(PlanFault),
 }
 
-/// The input that is being read.
-#[derive(Default)]
-struct InputProgress {
-    number: usize,
-    /// Records of the finished units.
-    n_records: u64,
-    remarks: Remarks,
-    /// Records of the current unit that have come out.
-    n_unit_records: u64,
-    /// The id of the last record that came out.
-    last_id: Option<String>,
-}
-
 impl Records<'_> {
     pub(super) fn new(
         request: ReadRequest,
+        unit_bytes: u64,
         assignments: flume::Sender<Assignment>,
         abandoned: CancellationToken,
     ) -> Self {
+        let start = request.start.unwrap_or_else(|| Position::beginning_of(0));
         let mut records = Self {
             readers: PhantomData,
             inputs: request.inputs.clone(),
             n_wanted: request.take.unwrap_or(u64::MAX),
-            units: Units::new(request.inputs, Units::UNIT_BYTES),
+            units: Units::new(request.inputs, unit_bytes).starting_at(&start),
             pending: VecDeque::new(),
             n_pending_at_most: UNITS_AHEAD * request.readers.get(),
             next_number: 0,
             assignments: Some(assignments),
             abandon: Some(abandoned.drop_guard()),
-            input: InputProgress::default(),
+            input: InputProgress::starting_at(&start),
             n_reported_bytes: 0,
             n_restarts: 0,
             was_stopped: false,
@@ -100,9 +90,28 @@ impl Records<'_> {
             abandonment: request.abandonment,
         };
         if records.n_wanted > 0 {
+            records.tell_skipped(&start);
             records.assign();
         }
         records
+    }
+
+    /// Tells what is not read because it comes before the start, and what is read all the same.
+    fn tell_skipped(&self, start: &Position) {
+        let before = self.inputs.iter().take(start.input);
+        let n_bytes = before.filter_map(Input::size_bytes).sum::<u64>() + start.from.disk_bytes();
+        if n_bytes > 0 {
+            self.events.send(Event::InputSkipped {
+                input_bytes: n_bytes,
+            });
+        }
+        let input = self.inputs.get(start.input);
+        if let Some(input) = input.filter(|input| !input.is_shareable() && start.n_records > 0) {
+            self.events.send(Event::SkippingRecords {
+                input: input.name.clone(),
+                records: start.n_records,
+            });
+        }
     }
 
     /// Readers that had to be replaced so far.
@@ -149,7 +158,7 @@ impl Records<'_> {
         }
     }
 
-    /// The next outcomes, or `None` at the end.
+    /// The next records, or `None` at the end.
     fn advance(&mut self) -> Result<Option<ReadRecords>, ReaderError> {
         loop {
             if self.abandonment.is_declared() {
@@ -165,12 +174,11 @@ impl Records<'_> {
             self.assign();
             let (input, from, disk_bytes, delivery) = match self.pending.front() {
                 None => {
-                    self.finish_inputs(self.inputs.len());
-                    return Ok(None);
+                    return self.finish_inputs(self.inputs.len()).map(|()| None);
                 }
                 Some(Pending::Broken(PlanFault { input, fault })) => {
                     let (input, fault) = (*input, fault.clone());
-                    self.finish_inputs(input);
+                    self.finish_inputs(input)?;
                     return Err(self.fail(fault));
                 }
                 Some(Pending::Unit {
@@ -184,7 +192,7 @@ impl Records<'_> {
                     Err(RecvTimeoutError::Disconnected) => return Err(ReaderError::Lost),
                 },
             };
-            self.finish_inputs(input);
+            self.finish_inputs(input)?;
             match delivery {
                 Delivery::Records {
                     mut outcomes,
@@ -192,7 +200,11 @@ impl Records<'_> {
                     disk_bytes: so_far,
                     _room: _,
                 } => {
-                    self.report_bytes(so_far.min(disk_bytes));
+                    self.input.drop_unwanted(&mut outcomes);
+                    self.report_bytes(so_far.min(disk_bytes), outcomes.is_empty());
+                    if outcomes.is_empty() {
+                        continue;
+                    }
                     outcomes.truncate(usize::try_from(self.n_wanted).unwrap_or(usize::MAX));
                     self.n_wanted -= outcomes.len() as u64;
                     let start = Position {
@@ -218,7 +230,7 @@ impl Records<'_> {
                     self.input.n_records += n_records;
                     self.input.n_unit_records = 0;
                     self.pending.pop_front();
-                    self.report_bytes(disk_bytes);
+                    self.report_bytes(disk_bytes, self.input.n_unwanted > 0);
                     self.n_reported_bytes = 0;
                 }
                 Delivery::Fault(fault) => return Err(self.fail(fault)),
@@ -230,20 +242,27 @@ impl Records<'_> {
         }
     }
 
-    /// Tells how much of the current unit has been read.
-    fn report_bytes(&mut self, n_bytes: u64) {
+    /// Tells how much of the current unit has been read, and whether what came of it since it last told
+    /// was dropped.
+    fn report_bytes(&mut self, n_bytes: u64, is_dropped: bool) {
         // A unit that is read again comes by the same places.
         if n_bytes > self.n_reported_bytes {
-            self.events.send(Event::UnitRead {
-                input_bytes: n_bytes - self.n_reported_bytes,
+            let input_bytes = n_bytes - self.n_reported_bytes;
+            self.events.send(if is_dropped {
+                Event::InputSkipped { input_bytes }
+            } else {
+                Event::UnitRead { input_bytes }
             });
             self.n_reported_bytes = n_bytes;
         }
     }
 
     /// Tells what is odd about the inputs before `input`, which are finished.
-    fn finish_inputs(&mut self, input: usize) {
+    fn finish_inputs(&mut self, input: usize) -> Result<(), ReaderError> {
         while self.input.number < input {
+            if self.input.n_unwanted > 0 {
+                return Err(self.too_short());
+            }
             if self.input.n_records == 0 {
                 let file = &self.inputs[self.input.number].name;
                 self.events.warn(format!("`{file}` holds no records"));
@@ -254,13 +273,28 @@ impl Records<'_> {
                 ..InputProgress::default()
             };
         }
+        Ok(())
+    }
+
+    /// The error for an input that has fewer records than come before the start.
+    fn too_short(&self) -> ReaderError {
+        let n_records = self.input.n_records;
+        ReaderError::Input(InputError::new(
+            &self.inputs[self.input.number].name,
+            format!(
+                "is not the file of which a part was read before: it has {n_records} records, and \
+                 reading was to go on behind record {}",
+                n_records + self.input.n_unwanted
+            ),
+            "put that file in its place, or begin anew",
+        ))
     }
 
     /// Tells what is odd about the records of the current input that came out.
     fn warn(&mut self) {
         let remarks = std::mem::take(&mut self.input.remarks);
         let file = &self.inputs[self.input.number].name;
-        let n_records = self.input.n_records + self.input.n_unit_records;
+        let n_records = self.input.n_told_of();
         for message in remarks.warnings(file, n_records, self.residues) {
             self.events.warn(message);
         }
@@ -293,24 +327,6 @@ impl Records<'_> {
     }
 }
 
-impl InputProgress {
-    /// Counts records that came out, of the current unit, and what is odd about them.
-    fn add(&mut self, outcomes: &[Outcome], remarks: &[Remark]) {
-        for remark in remarks {
-            let index = remark.index.checked_sub(self.n_unit_records);
-            let outcome = index.and_then(|index| outcomes.get(usize::try_from(index).ok()?));
-            if let Some(outcome) = outcome {
-                let ordinal = self.n_records + remark.index + 1;
-                self.remarks.add(remark, ordinal, outcome.id());
-            }
-        }
-        self.n_unit_records += outcomes.len() as u64;
-        if let Some(last) = outcomes.last() {
-            self.last_id = Some(last.id().to_owned());
-        }
-    }
-}
-
 impl Iterator for Records<'_> {
     type Item = Result<ReadRecords, ReaderError>;
 
@@ -328,3 +344,6 @@ impl Iterator for Records<'_> {
         item
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,9 +26,10 @@ fn finished(tokens: u64) -> Event {
     }
 }
 
-/// What a consumer that adds knows of each run: rows, tokens, bytes, the last queue, the last sample.
+/// What a consumer that adds knows of each run: rows, tokens, bytes, the last queue, the last sample, bytes
+/// skipped.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Known([u64; 5]);
+struct Known([u64; 6]);
 
 fn known(events: impl Iterator<Item = Event>) -> Vec<Known> {
     let mut runs = vec![Known::default()];
@@ -40,6 +41,7 @@ fn known(events: impl Iterator<Item = Event>) -> Vec<Known> {
             Event::RowsWritten { rows } => run[0] += rows,
             Event::BatchEncoded { tokens, .. } => run[1] += tokens,
             Event::UnitRead { input_bytes } => run[2] += input_bytes,
+            Event::InputSkipped { input_bytes } => run[5] += input_bytes,
             Event::BatchPacked { queued, .. } => run[3] = queued as u64,
             Event::Sample { sample } => {
                 run[4] = sample.get(Metric::Tokens).unwrap_or(0.0) as u64;
@@ -75,7 +77,8 @@ fn event(kind: u8, n: u64) -> Event {
         5 => Event::Warning {
             message: "w".to_owned(),
         },
-        6 => started(),
+        6 => Event::InputSkipped { input_bytes: n },
+        7 => started(),
         _ => finished(n),
     }
 }
@@ -83,8 +86,8 @@ fn event(kind: u8, n: u64) -> Event {
 proptest! {
     #[test]
     fn no_count_is_lost_however_late_the_consumer_is(
-        // Mostly counts: kinds from 0 to 7, and where the consumer hears so many events.
-        sent in prop::collection::vec((prop_oneof![40 => 0u8..6, 1 => 6u8..8], 0u64..1000), 0..6000),
+        // Mostly counts: kinds from 0 to 8, and where the consumer hears so many events.
+        sent in prop::collection::vec((prop_oneof![40 => 0u8..7, 1 => 7u8..9], 0u64..1000), 0..6000),
         pauses in prop::collection::vec(0usize..3000, 1..5),
     ) {
         let (sender, receiver) = EventSender::channel();
