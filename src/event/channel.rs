@@ -202,6 +202,7 @@ fn is_warning(event: &Event) -> bool {
             | Event::ReaderFailed { .. }
             | Event::ReaderStarted { .. }
             | Event::SkippingRecords { .. }
+            | Event::Resumed { .. }
     )
 }
 

@@ -35,6 +35,13 @@ pub enum Event {
         /// Records that are read at most, where the script says so.
         take: Option<u64>,
     },
+    /// The run goes on with an output that was begun before.
+    Resumed {
+        /// Records that are done.
+        records: u64,
+        /// Rows of them.
+        rows: u64,
+    },
     /// A reader subprocess passed its handshake.
     ReaderStarted {
         /// The reader's number, from 0.

@@ -15,6 +15,6 @@ mod temporary;
 pub use destination::{MOST_LINKS, destination};
 pub use error::{FileError, remedy};
 pub use home::Home;
-pub use staged::{Keep, Staged, replace};
+pub use staged::{Keep, Staged, link_new, replace};
 pub use target::{Existing, check_target, create, create_folder, open, sync_folder};
 pub use temporary::{TemporaryFolder, remove_temporary};

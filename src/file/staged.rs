@@ -8,7 +8,7 @@ use super::{
     temporary::{Registration, register},
 };
 use std::{
-    fs::{File, Permissions, TryLockError},
+    fs::{self, File, Permissions, TryLockError},
     io::{self, Write},
     os::unix::fs::{MetadataExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
@@ -150,6 +150,20 @@ impl Staged {
         }
         Ok(target)
     }
+}
+
+/// Gives a file a second name that nothing has, and says whether that was possible: not every file system
+/// can. The first name stays.
+pub fn link_new(from: &Path, target: &Path) -> bool {
+    let Ok(destination) = behind_links(target) else {
+        return false;
+    };
+    let is_linked = fs::hard_link(from, &destination).is_ok();
+    if is_linked {
+        // As after a rename.
+        let _ = File::open(folder_of(&destination)).and_then(|folder| folder.sync_all());
+    }
+    is_linked
 }
 
 /// Takes the lock that tells others that this process lives, and looks whether one of them was faster

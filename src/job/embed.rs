@@ -23,8 +23,12 @@ pub struct EmbedOptions {
     pub layers: Vec<Layer>,
     /// The Parquet file to write; without one the run returns statistics only.
     pub output: Option<PathBuf>,
-    /// Replace an output file that exists.
+    /// Replace another output, or a finished one.
     pub overwrite: bool,
+    /// Go on with an output that was begun, and leave one that is finished.
+    pub resume: bool,
+    /// How long work may be at stake, at least.
+    pub commit_every: Duration,
     /// Bring batches to the device and fetch results while it computes others.
     pub overlap: bool,
     /// Lay sequences end to end; else pad them to the longest of their batch.
@@ -75,7 +79,15 @@ const OPTIONS: &[Row] = &[
         .doc("the Parquet file to write, `.parquet` or `.pq`, a row a sequence in input order; without one the run \
               gives figures only"),
     Row::flag("overwrite", |to, flag| to.overwrite = flag, |of| of.overwrite.into())
-        .doc("replace an output that exists"),
+        .doc("replace an output that is finished, or is another one; one that was begun is gone on with"),
+    Row::flag("resume", |to, flag| to.resume = flag, |of| of.resume.into())
+        .doc("go on with an output that was begun, and compute nothing where it is finished; `false` refuses to touch \
+              what is there, and with `overwrite: true` begins anew"),
+    Row::seconds("commit_every", 0.01..=86_400.0,
+        |to, seconds| to.commit_every = Duration::from_secs_f64(seconds),
+        |of| of.commit_every.as_secs_f64().into())
+        .doc("seconds between two commits, at least: what was computed since the last one is lost if the program is \
+              killed. After ten minutes it is a twentieth of the work so far"),
     Row::flag("overlap", |to, flag| to.overlap = flag, |of| of.overlap.into())
         .doc("bring batches to the GPU, and results back, while it computes others; `false` is for measuring \
               what that gains"),
@@ -219,6 +231,8 @@ impl Default for EmbedOptions {
             layers: vec![Layer(-1)],
             output: None,
             overwrite: false,
+            resume: true,
+            commit_every: Duration::from_secs(30),
             overlap: true,
             packing: true,
             poison: false,
@@ -262,6 +276,8 @@ mod tests {
             ("layers", List(vec![Whole(0), Whole(-1)])),
             ("output", Text("a.parquet".to_owned())),
             ("overwrite", Flag(true)),
+            ("resume", Flag(false)),
+            ("commit_every", Decimal(2.5)),
             ("overlap", Flag(false)),
             ("packing", Flag(false)),
             (
@@ -281,6 +297,8 @@ mod tests {
             layers: vec![Layer(0), Layer(-1)],
             output: Some(PathBuf::from("a.parquet")),
             overwrite: true,
+            resume: false,
+            commit_every: Duration::from_millis(2500),
             overlap: false,
             packing: false,
             thresholds: Thresholds {

@@ -3,7 +3,7 @@
 use super::{Begun, Counts, LaneReading, Stage, StageTime};
 
 /// All meters of a run at a moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Reading {
     /// Seconds since the run began.
     pub seconds: f64,

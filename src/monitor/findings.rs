@@ -9,7 +9,7 @@ use super::{
 use crate::meter::{Bottleneck, Reading, Sample};
 
 /// What is known at the end of a run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Findings {
     /// What held the run back, if there were enough batches to tell.
     pub bottleneck: Option<Bottleneck>,

@@ -396,6 +396,6 @@ fn circumstances(plan: &Plan, model: &Model, wanted: &EmbedPlan) -> Circumstance
     let used = wanted.used(plan.token_budget);
     Circumstances {
         device: model.device().to_owned(),
-        options: EmbedOptions::OPTIONS.with_effect(Effect::Batches, &used).collect(),
+        options: EmbedOptions::OPTIONS.with_effect(Effect::LastBits, &used).collect(),
     }
 }

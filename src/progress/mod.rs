@@ -126,6 +126,11 @@ fn news(event: &Event) -> Option<String> {
         Event::SkippingRecords { input, records } => {
             format!("reading again to record {records} of `{input}`")
         }
+        Event::Resumed { records, rows } => format!(
+            "going on after record {}: {} rows are there already",
+            HumanCount(*records),
+            HumanCount(*rows)
+        ),
         _ => return None,
     };
     Some(printable(&news).into_owned())

@@ -168,6 +168,10 @@ pub static FIGURES: &[Figure] = &[
     whole("rejected", Count("record", "records"), "the number of records that a rule rejected",
         |run| Some(run.rejected))
         .phrase_unless_zero("records", 2, ", {} rejected").tile("rejected"),
+    whole("resumed", Count("row", "rows"),
+        "the number of rows of the output that were there before the run, which computed none of them again",
+        |run| Some(run.resumed))
+        .phrase_unless_zero("records", 4, ", {} there before").tile("there before"),
     whole("truncated", Count("sequence", "sequences"),
         "the number of sequences of which only the beginning was embedded",
         |run| Some(run.truncated))

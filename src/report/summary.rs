@@ -38,6 +38,10 @@ pub struct RunSummary {
     pub batches: u64,
     /// Tokens over token budget, over all batches, from 0 to 1.
     pub packing_fill: f64,
+    /// Rows of the output that were there before the run, of which nothing was computed.
+    pub resumed: u64,
+    /// Records that were rejected before the run.
+    pub resumed_rejected: u64,
     /// Wall-clock seconds from the call to the published output.
     pub seconds: f64,
     /// Seconds that the encoder computed, by the device's own clock where it has one.

@@ -35,7 +35,7 @@ impl Heart {
         let beat = move || {
             while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
                 let beat = seen.get().map_or_else(Beat::default, |(meters, since)| {
-                    let counts = meters.counts();
+                    let counts = meters.read().counts;
                     Beat {
                         rows: counts.sequences,
                         tokens: counts.tokens,

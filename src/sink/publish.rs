@@ -6,7 +6,7 @@ use super::{
     ledger::{End, History, PartFile},
     place::Place,
 };
-use crate::file::{self, Existing, FileError, Keep, Staged};
+use crate::file::{self, Existing, Keep, Staged};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ impl Publication<'_> {
     /// If the file system refuses. The parts are still there then.
     pub(super) fn publish(&self) -> Result<Published, SinkError> {
         let existing = Existing::unless(self.plan.overwrite);
-        let rejects = Rejects::beside(self.place.rejects(), existing, self.rejects())?;
+        let rejects = Rejects::beside(self.place.rejects(), existing, &self.rejects())?;
         let ((), rejects) = rejects.publish_with(|| match self.place.is_folder() {
             true => self.write_manifest(),
             false => self.publish_file(existing),
@@ -57,7 +57,7 @@ impl Publication<'_> {
         let parts = self.parts();
         if self.is_whole
             && let [part] = parts.as_slice()
-            && file::rename_new(part, self.place.output())?
+            && file::link_new(part, self.place.output())
         {
             return Ok(());
         }
