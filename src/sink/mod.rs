@@ -30,7 +30,7 @@ pub use order::ReorderBuffer;
 pub use plan::OutputPlan;
 pub use rejects::Rejects;
 
-use format::PartWriter;
+use format::{Checked, PartWriter};
 use hashed_file::HashedFile;
 
 /// Takes the embeddings of a run, in input order. Dropping it abandons the output and leaves
