@@ -37,7 +37,7 @@ pub use mock::Mock;
 pub use model::ModelSpec;
 pub use option_doc::OptionDoc;
 pub use options::nearest;
-pub use output::{OutputFormat, check_file_name, check_name, rejects_beside};
+pub use output::{OutputKind, OutputTarget, parts_beside, OutputFormat, check_file_name, check_name, rejects_beside};
 pub use plan::EmbedPlan;
 pub use pooling::Pooling;
 pub use problem::{Problem, Problems};

@@ -44,6 +44,50 @@ const INPUTS: [&str; 12] = [
     "fa", "fasta", "faa", "fas", "pep", "seq", "gz", "bgz", "zst", "bz2", "xz", "rhai",
 ];
 
+/// What an output becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputKind {
+    /// One file.
+    File,
+    /// A folder of parts.
+    Folder,
+}
+
+/// An output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputTarget {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: OutputFormat,
+    /// What it becomes.
+    pub kind: OutputKind,
+}
+
+impl OutputTarget {
+    /// From a path.
+    pub fn of(path: &Path) -> Result<Self, Problem> {
+        if path.to_string_lossy().ends_with('/') {
+            return Ok(Self { path: path.to_owned(), format: OutputFormat::Parquet, kind: OutputKind::Folder });
+        }
+        Ok(Self { path: path.to_owned(), format: OutputFormat::of(path)?, kind: OutputKind::File })
+    }
+}
+
+/// Folder.
+pub fn parts_beside(target: &OutputTarget) -> PathBuf {
+    let text = target.path.to_string_lossy();
+    let text = text.trim_end_matches('/');
+    match target.kind { OutputKind::File => format!("{text}.parts").into(), OutputKind::Folder => format!("{text}.ledger").into() }
+}
+
+impl OutputFormat {
+    /// Name.
+    pub fn name(self) -> &'static str { "parquet" }
+    /// Ending.
+    pub fn ending(self) -> &'static str { "parquet" }
+}
+
 impl OutputFormat {
     /// The format that the end of a file's name stands for. It is the one place that decides.
     ///

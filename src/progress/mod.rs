@@ -14,6 +14,7 @@ use crate::{
     event::{Event, EventSender, Heard},
     text::printable,
 };
+use indicatif::HumanCount;
 use std::{
     sync::{
         Arc,

@@ -58,6 +58,19 @@ pub enum SinkError {
         /// What the Parquet writer says.
         error: ParquetError,
     },
+    /// A file does not hold what was written into it.
+    #[error("`{}` {message}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+        /// How to mend it.
+        hint: &'static str,
+    },
+    /// A file is to be made of no parts. It is always a bug of this program.
+    #[error("there is no part to make the output of")]
+    NoParts,
     /// Records went missing or came twice. It is always a bug of this program.
     #[error("{n_records} records were read, but {n_embedded} embedded and {n_rejected} rejected")]
     Conservation {
@@ -102,6 +115,28 @@ impl SinkError {
         FileError::io(action, path, error).into()
     }
 
+    /// A part is not what was written.
+    pub(super) fn damaged_part(path: &Path, message: String) -> Self {
+        Self::Damaged {
+            path: path.to_owned(),
+            message,
+            hint: "run the script again: what is damaged is computed again",
+        }
+    }
+
+    /// A part of those in `folder` cannot be copied: the file system refuses, or it is damaged.
+    pub(super) fn stitching(folder: &Path, part: &Path, error: ParquetError) -> Self {
+        match Self::parquet(folder, error) {
+            Self::File(FileError::Io { error, .. }) => {
+                Self::io("stitch the parts in", folder, error)
+            }
+            Self::Parquet { error, .. } => {
+                Self::damaged_part(part, format!("cannot be copied: {error}"))
+            }
+            other => other,
+        }
+    }
+
     /// The Parquet writer fails, very likely because the file system does.
     pub(super) fn parquet(path: &Path, error: ParquetError) -> Self {
         let other = |error| Self::Parquet {
@@ -138,6 +173,9 @@ impl Hint for SinkError {
             Self::LedgerGone(_) => Some("run the script again".to_owned()),
             Self::Parquet { .. } | Self::Uncommitted => None,
             Self::Gap { .. } | Self::Conservation { .. } => Some(REPORT_IT.to_owned()),
+            Self::Parquet { .. } => None,
+            Self::Damaged { hint, .. } => Some((*hint).to_owned()),
+            Self::NoParts | Self::Conservation { .. } => Some(REPORT_IT.to_owned()),
         }
     }
 }

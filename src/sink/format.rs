@@ -2,6 +2,10 @@
 
 use super::{HashedFile, OutputPlan, SinkError, parquet};
 use crate::{batch::Rows, job::OutputFormat};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Writes a part of an output: a file of the output's format that holds some consecutive rows.
 pub(super) trait PartWriter: Send {
@@ -34,4 +38,48 @@ pub(super) fn part_writer(
     match plan.target.format {
         OutputFormat::Parquet => parquet::part_writer(plan, file, metadata),
     }
+}
+
+/// Writes one file with the rows of all `parts`, in their order, and with `metadata` instead of theirs.
+/// Nothing is encoded again. It is not on the disk yet.
+///
+/// # Errors
+/// - If there is no part, or one that does not hold what was written, or has other columns.
+/// - If the file system refuses.
+pub(super) fn stitch(
+    format: OutputFormat,
+    parts: &[PathBuf],
+    to: HashedFile,
+    metadata: &[(String, String)],
+) -> Result<HashedFile, SinkError> {
+    match format {
+        OutputFormat::Parquet => parquet::stitch(parts, to, metadata),
+    }
+}
+
+/// What a complete file says of how it came about. `None` if it is someone else's, whatever it is.
+///
+/// # Errors
+/// - If the file is damaged, or was cut short.
+/// - If the file system refuses.
+pub(super) fn read_metadata(path: &Path) -> Result<Option<BTreeMap<String, String>>, SinkError> {
+    // The beginning of a file says its format.
+    parquet::read_metadata(path)
+}
+
+/// What was found in a file that was read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Rows that it says it has.
+    pub rows: u64,
+    /// What is wrong with it, each as the end of a sentence that begins with its name.
+    pub problems: Vec<String>,
+}
+
+/// Reads everything in a complete file, and compares it with its checksum.
+///
+/// # Errors
+/// If the file cannot be opened.
+pub(super) fn check(path: &Path) -> Result<Checked, SinkError> {
+    parquet::check(path)
 }

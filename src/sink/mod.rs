@@ -45,7 +45,7 @@ pub use records_hash::RecordsHash;
 pub use rejects_spool::RejectsSpool;
 pub use work::{Pass, Section, Task, Work};
 
-use format::PartWriter;
+use format::{Checked, PartWriter};
 use hashed_file::HashedFile;
 use rejects::Rejects;
 

@@ -1,7 +1,12 @@
-//! The entries that a Parquet file of ours has in its metadata.
+//! The entries in the metadata of a Parquet file, of which those of this program are called `runner.…`.
 
-use ::parquet::file::metadata::KeyValue;
+use ::parquet::file::metadata::{KeyValue, ParquetMetaData};
+use std::collections::BTreeMap;
 
+/// What the keys of this program begin with.
+const OURS: &str = "runner.";
+/// The entry that every file of this program has.
+const VERSION: &str = "runner.version";
 /// Bytes up to the end of the last row group.
 pub(super) const CONTENT_BYTES: &str = "runner.content_bytes";
 /// The BLAKE3 hash of these bytes, in hexadecimal.
@@ -19,4 +24,24 @@ pub(super) fn of_content(n_bytes: u64, hash: String) -> [KeyValue; 2] {
         KeyValue::new(CONTENT_BYTES.to_owned(), n_bytes.to_string()),
         KeyValue::new(CONTENT_HASH.to_owned(), hash),
     ]
+}
+
+/// The entries of this program. `None` if it did not write the file.
+pub(super) fn ours(metadata: &ParquetMetaData) -> Option<BTreeMap<String, String>> {
+    let entries: BTreeMap<_, _> = all(metadata)
+        .filter(|entry| entry.key.starts_with(OURS))
+        .map(|entry| (entry.key.clone(), entry.value.clone().unwrap_or_default()))
+        .collect();
+    entries.contains_key(VERSION).then_some(entries)
+}
+
+/// The entries of the Parquet writer, such as the types of the columns as Arrow calls them.
+pub(super) fn of_writer(metadata: &ParquetMetaData) -> Vec<KeyValue> {
+    let others = all(metadata).filter(|entry| !entry.key.starts_with(OURS));
+    others.cloned().collect()
+}
+
+fn all(metadata: &ParquetMetaData) -> impl Iterator<Item = &KeyValue> {
+    let entries = metadata.file_metadata().key_value_metadata();
+    entries.into_iter().flatten()
 }

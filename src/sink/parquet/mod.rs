@@ -4,7 +4,16 @@
 //! `truncated` (bool), and a fixed-size list of `f32` for each layer: `embedding` if there is one layer,
 //! else `embedding_<layer>`. The metadata says how the file came about, and has the checksum of its data.
 
+mod check;
 mod entries;
+mod file;
 mod part;
+mod stitch;
 
+#[cfg(test)]
+mod tests;
+
+pub(super) use check::check;
+pub(super) use file::read_metadata;
 pub(super) use part::part_writer;
+pub(super) use stitch::stitch;

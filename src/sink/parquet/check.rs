@@ -1,0 +1,141 @@
+//! Reads everything in a file again, and compares it with its checksum.
+
+use super::{
+    super::{Checked, SinkError},
+    entries::{self, CONTENT_BYTES, CONTENT_HASH},
+    file::{MAGIC, ParquetFile, damage},
+};
+use ::parquet::{
+    arrow::arrow_reader::{
+        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    },
+    errors::ParquetError,
+    file::metadata::{ParquetMetaData, RowGroupMetaData},
+};
+use std::{
+    fs::File,
+    io::{self, Read as _, Seek as _},
+    path::Path,
+    sync::Arc,
+};
+
+/// Bytes of rows, about, that are decoded at a time.
+const BATCH_BYTES: i64 = 16 << 20;
+/// Rows that are decoded at a time at most.
+const MOST_BATCH_ROWS: i64 = 1024;
+
+/// Reads every value of a file.
+///
+/// # Errors
+/// If the file cannot be opened.
+pub(in super::super) fn check(path: &Path) -> Result<Checked, SinkError> {
+    let wrong = |problem: String| Checked {
+        rows: 0,
+        problems: vec![problem],
+    };
+    let Some(file) = ParquetFile::open(path)? else {
+        return Ok(wrong("is not a Parquet file".to_owned()));
+    };
+    let metadata = match file.metadata {
+        Ok(metadata) => Arc::new(metadata),
+        Err(error) => return Ok(wrong(damage(&error))),
+    };
+    let mut checked = Checked {
+        rows: metadata.file_metadata().num_rows().unsigned_abs(),
+        problems: Vec::new(),
+    };
+    match check_content(&file.file, &metadata) {
+        // What is known to be wrong is not decoded: nobody knows what would come out.
+        Err(problem) => checked.problems.push(problem),
+        Ok(()) => checked.problems.extend(
+            (0..metadata.num_row_groups())
+                .filter_map(|n_group| check_row_group(&file.file, &metadata, n_group).err()),
+        ),
+    }
+    Ok(checked)
+}
+
+/// Compares the data with its checksum.
+fn check_content(mut file: &File, metadata: &ParquetMetaData) -> Result<(), String> {
+    let ours = entries::ours(metadata).ok_or("was not written by runner")?;
+    let number = |text: &String| text.parse::<u64>().ok();
+    let (Some(n_bytes), Some(hash)) = (
+        ours.get(CONTENT_BYTES).and_then(number),
+        ours.get(CONTENT_HASH),
+    ) else {
+        return Err("has no checksum".to_owned());
+    };
+    if end_of_data(metadata) != Some(n_bytes) {
+        let message = "is damaged: its row groups do not fill the bytes that its checksum is of";
+        return Err(message.to_owned());
+    }
+    let unread = |error: io::Error| format!("cannot be read: {error}");
+    file.rewind().map_err(unread)?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file.take(n_bytes)).map_err(unread)?;
+    let found = hasher.finalize().to_hex();
+    match found.as_str() == hash && hasher.count() == n_bytes {
+        true => Ok(()),
+        false => Err(format!(
+            "is damaged: its first {n_bytes} bytes have the checksum {found}, and were written with {hash}"
+        )),
+    }
+}
+
+/// Where the last row group ends. `None` if there are gaps between the columns, as no writer leaves them,
+/// or nonsense.
+fn end_of_data(metadata: &ParquetMetaData) -> Option<u64> {
+    let mut end = MAGIC.len() as i64;
+    for column in metadata
+        .row_groups()
+        .iter()
+        .flat_map(RowGroupMetaData::columns)
+    {
+        let start = column
+            .dictionary_page_offset()
+            .unwrap_or(column.data_page_offset());
+        if start != end || column.compressed_size() < 0 {
+            return None;
+        }
+        end = end.checked_add(column.compressed_size())?;
+    }
+    u64::try_from(end).ok()
+}
+
+/// Decodes a row group.
+fn check_row_group(
+    file: &File,
+    metadata: &Arc<ParquetMetaData>,
+    n_group: usize,
+) -> Result<(), String> {
+    let group = metadata.row_group(n_group);
+    let decode = || {
+        let options = ArrowReaderOptions::new();
+        let metadata = ArrowReaderMetadata::try_new(metadata.clone(), options)?;
+        let reader =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata)
+                .with_row_groups(vec![n_group])
+                .with_batch_size(batch_rows(group))
+                .build()?;
+        let mut n_rows = 0;
+        for batch in reader {
+            n_rows += batch?.num_rows() as i64;
+        }
+        Ok(n_rows)
+    };
+    let place = format!("row group {} of {}", n_group + 1, metadata.num_row_groups());
+    match decode() {
+        Err::<_, ParquetError>(error) => Err(format!("{place} cannot be decoded: {error}")),
+        Ok(n_rows) if n_rows != group.num_rows() => Err(format!(
+            "{place} has {n_rows} rows instead of {}",
+            group.num_rows()
+        )),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Rows to decode at a time: as many as usual, unless they are very long.
+fn batch_rows(group: &RowGroupMetaData) -> usize {
+    let bytes_per_row = group.total_byte_size() / group.num_rows().max(1);
+    (BATCH_BYTES / bytes_per_row.max(1)).clamp(1, MOST_BATCH_ROWS) as usize
+}

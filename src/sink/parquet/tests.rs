@@ -1,0 +1,375 @@
+//! Parts, what is stitched of them, and what is found out about damaged ones.
+
+use super::super::{
+    Circumstances, HashedFile, Identity, OutputPlan, SinkError,
+    format::{Checked, check, part_writer, read_metadata, stitch},
+};
+use super::file::ParquetFile;
+use crate::{
+    batch::{Row, Rows},
+    hint::Hint,
+    job::{Dtype, GeluForm, OutputFormat},
+};
+use ::parquet::{
+    arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
+    basic::Encoding,
+    file::metadata::ParquetMetaData,
+};
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use std::{
+    fs::{self, File},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tempfile::TempDir;
+
+const LAYERS: [usize; 2] = [0, 6];
+const HIDDEN_SIZE: usize = 24;
+
+fn plan(path: &Path, layers: &[usize]) -> OutputPlan {
+    OutputPlan {
+        path: path.to_owned(),
+        format: OutputFormat::Parquet,
+        overwrite: false,
+        hidden_size: HIDDEN_SIZE,
+        identity: Identity {
+            model: "m".into(),
+            weights_hash: "w".into(),
+            layers: layers.to_vec(),
+            dtype: Dtype::F32,
+            gelu: GeluForm::Erf,
+            options: Vec::new(),
+            rules: Vec::new(),
+        },
+        circumstances: Circumstances {
+            device: "cpu".into(),
+            options: Vec::new(),
+        },
+    }
+}
+
+fn rows(indices: Range<u64>, layers: &[usize]) -> Rows {
+    let mut rows = Rows::default();
+    for index in indices {
+        let value = |n: usize| ((index * 31 + n as u64 * 7) as f32).sin();
+        let values: Vec<_> = (0..layers.len() * HIDDEN_SIZE).map(value).collect();
+        let row = Row {
+            index,
+            id: format!("id{index}"),
+            description: format!("number {index}"),
+            length: index as u32,
+            truncated: index % 2 == 0,
+        };
+        rows.push(row, &values);
+    }
+    rows
+}
+
+fn entries(entries: &[(&str, &str)]) -> Vec<(String, String)> {
+    let entries = entries.iter();
+    entries
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// The entries that every file has here.
+fn version() -> Vec<(String, String)> {
+    entries(&[("runner.version", "0.1.0"), ("runner.model", "m")])
+}
+
+/// A part with some rows, in pieces of five.
+fn write_part(path: &Path, indices: Range<u64>, layers: &[usize]) {
+    let file = HashedFile::new(File::create_new(path).unwrap());
+    let mut part = part_writer(&plan(path, layers), file, &version()).unwrap();
+    let mut from = indices.start;
+    while from < indices.end {
+        let to = indices.end.min(from + 5);
+        part.write(rows(from..to, layers)).unwrap();
+        from = to;
+    }
+    let file = part.finish(&[]).unwrap();
+    let written = fs::read(path).unwrap();
+    assert_eq!(file.hash(), blake3::hash(&written).to_hex().as_str());
+    file.into_file().sync_all().unwrap();
+}
+
+/// Parts with rows from 0 on, so many each.
+fn write_parts(folder: &TempDir, n_rows: &[u64], layers: &[usize]) -> Vec<PathBuf> {
+    let mut from = 0;
+    let write = |(n, n_rows): (usize, &u64)| {
+        let path = folder.path().join(format!("part-{n:012}.parquet"));
+        write_part(&path, from..from + n_rows, layers);
+        from += n_rows;
+        path
+    };
+    n_rows.iter().enumerate().map(write).collect()
+}
+
+fn stitched(
+    parts: &[PathBuf],
+    path: &Path,
+    metadata: &[(String, String)],
+) -> Result<(), SinkError> {
+    let to = HashedFile::new(File::create(path).unwrap());
+    let file = stitch(OutputFormat::Parquet, parts, to, metadata)?;
+    let written = fs::read(path).unwrap();
+    assert_eq!(file.n_bytes(), written.len() as u64);
+    assert_eq!(file.hash(), blake3::hash(&written).to_hex().as_str());
+    Ok(())
+}
+
+fn metadata(path: &Path) -> ParquetMetaData {
+    ParquetFile::open(path).unwrap().unwrap().metadata.unwrap()
+}
+
+/// All rows of a file as one batch.
+fn read(path: &Path) -> RecordBatch {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let schema = reader.schema().clone();
+    let reader = reader.with_batch_size(1 << 20).build().unwrap();
+    let mut batches: Vec<_> = reader.map(Result::unwrap).collect();
+    assert!(batches.len() <= 1);
+    batches.pop().unwrap_or(RecordBatch::new_empty(schema))
+}
+
+fn intact(rows: u64) -> Checked {
+    Checked {
+        rows,
+        problems: Vec::new(),
+    }
+}
+
+#[test]
+fn parts_are_stitched_to_what_one_writer_would_have_written() {
+    for layers in [&LAYERS[..], &[6]] {
+        for n_rows in [
+            &[40][..],
+            &[1, 0, 22, 17],
+            &[1; 40],
+            &[0, 40],
+            &[0],
+            &[0; 3],
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let parts = write_parts(&folder, n_rows, layers);
+            let n: u64 = n_rows.iter().sum();
+            let at_once = folder.path().join("at_once");
+            write_part(&at_once, 0..n, layers);
+            let path = folder.path().join("stitched");
+            stitched(&parts, &path, &version()).unwrap();
+            assert_eq!(read(&path), read(&at_once));
+            assert_eq!(read(&path).num_rows() as u64, n);
+            for file in parts.iter().chain([&path, &at_once]) {
+                assert!(check(file).unwrap().problems.is_empty());
+            }
+            assert_eq!(check(&path).unwrap(), intact(n));
+            let (found, expected) = (metadata(&path), metadata(&at_once));
+            let (found_file, expected_file) = (found.file_metadata(), expected.file_metadata());
+            assert_eq!(found_file.schema_descr(), expected_file.schema_descr());
+            assert_eq!(found_file.created_by(), expected_file.created_by());
+            assert_eq!(found_file.version(), expected_file.version());
+            let n_with_rows = n_rows.iter().filter(|n| **n > 0).count();
+            assert_eq!(found.num_row_groups(), n_with_rows);
+            if n_rows.len() == 1 {
+                // Not with `assert_eq`, which would show every byte.
+                assert!(fs::read(&path).unwrap() == fs::read(&at_once).unwrap());
+            }
+        }
+    }
+}
+
+#[test]
+fn columns_are_copied_with_all_that_is_known_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = write_parts(&folder, &[7, 9], &LAYERS);
+    let path = folder.path().join("stitched");
+    stitched(&parts, &path, &version()).unwrap();
+    let found = metadata(&path);
+    for (n_group, part) in parts.iter().map(|part| metadata(part)).enumerate() {
+        let (group, expected) = (found.row_group(n_group), part.row_group(0));
+        assert_eq!(group.num_rows(), expected.num_rows());
+        assert_eq!(group.total_byte_size(), expected.total_byte_size());
+        for (n_column, (column, expected)) in
+            group.columns().iter().zip(expected.columns()).enumerate()
+        {
+            assert_eq!(column.compression_codec(), expected.compression_codec());
+            assert_eq!(column.encodings_mask(), expected.encodings_mask());
+            assert_eq!(column.statistics(), expected.statistics());
+            assert_eq!(column.compressed_size(), expected.compressed_size());
+            let is_value = column.column_path().parts().len() > 1;
+            let is_split = column
+                .encodings()
+                .any(|of| of == Encoding::BYTE_STREAM_SPLIT);
+            assert_eq!(is_split, is_value);
+            assert_eq!(column.statistics().is_some(), !is_value);
+            let (indexes, of_part) = (found.page_index().unwrap(), part.page_index().unwrap());
+            let pages = indexes.column_index(n_group, n_column);
+            assert_eq!(pages, of_part.column_index(0, n_column));
+            assert_eq!(pages.is_some(), !is_value);
+            let pages = indexes.offset_index(n_group, n_column).unwrap();
+            let expected_pages = of_part.offset_index(0, n_column).unwrap();
+            let moved = column.data_page_offset() - expected.data_page_offset();
+            let locations = pages
+                .page_locations()
+                .iter()
+                .zip(expected_pages.page_locations());
+            for (location, expected) in locations {
+                assert_eq!(location.offset, expected.offset + moved);
+                assert_eq!(location.compressed_page_size, expected.compressed_page_size);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stitched_file_says_what_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = write_parts(&folder, &[3, 2], &LAYERS);
+    let of_part = read_metadata(&parts[0]).unwrap().unwrap();
+    let keys: Vec<_> = of_part.keys().map(String::as_str).collect();
+    let expected = [
+        "runner.content_blake3",
+        "runner.content_bytes",
+        "runner.model",
+        "runner.version",
+    ];
+    assert_eq!(keys, expected);
+    let path = folder.path().join("stitched");
+    let told = entries(&[("runner.version", "2"), ("runner.records", "9")]);
+    stitched(&parts, &path, &told).unwrap();
+    let mut found = read_metadata(&path).unwrap().unwrap();
+    let n_bytes = found.remove("runner.content_bytes").unwrap();
+    let content = &fs::read(&path).unwrap()[..n_bytes.parse().unwrap()];
+    let hash = found.remove("runner.content_blake3").unwrap();
+    assert_eq!(hash, blake3::hash(content).to_hex().as_str());
+    assert_eq!(found, told.into_iter().collect());
+    let writers = super::entries::of_writer(&metadata(&path));
+    assert_eq!(writers, super::entries::of_writer(&metadata(&parts[0])));
+    assert_eq!(writers[0].key, "ARROW:schema");
+    assert_eq!(writers.len(), 1);
+}
+
+#[test]
+fn damaged_and_odd_parts_are_not_stitched() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = write_parts(&folder, &[3, 2, 4], &LAYERS);
+    let path = folder.path().join("stitched");
+    let check = |parts: &[PathBuf], expect: &str| {
+        let error = stitched(parts, &path, &version()).unwrap_err();
+        assert!(error.to_string().contains(expect), "{error}");
+    };
+    check(&[], "no part");
+    let other = folder.path().join("other");
+    write_part(&other, 0..3, &[6]);
+    check(&[parts[0].clone(), other], "other` has other columns than");
+    let bytes = fs::read(&parts[1]).unwrap();
+    let mut flipped = bytes.clone();
+    flipped[50] ^= 1;
+    fs::write(&parts[1], flipped).unwrap();
+    let expect = format!("`{}` is damaged: its data", parts[1].display());
+    check(&parts, &expect);
+    fs::write(&parts[1], &bytes[..bytes.len() - 9]).unwrap();
+    check(&parts, "was cut short");
+    fs::write(&parts[1], "").unwrap();
+    check(&parts, "is not a Parquet file any more");
+    fs::remove_file(&parts[1]).unwrap();
+    check(&parts, "cannot read `");
+}
+
+#[test]
+fn what_is_no_file_of_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    for contents in ["", "PAR", "id\tembedding\n", "{\"PAR1\": 1}"] {
+        fs::write(&path, contents).unwrap();
+        assert_eq!(read_metadata(&path).unwrap(), None, "{contents}");
+        assert_eq!(check(&path).unwrap().problems, ["is not a Parquet file"]);
+    }
+    let column: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+    let batch = RecordBatch::try_from_iter([("id", column)]).unwrap();
+    let file = File::create(&path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    assert_eq!(read_metadata(&path).unwrap(), None);
+    assert_eq!(
+        check(&path).unwrap().problems,
+        ["was not written by runner"]
+    );
+    let missing = read_metadata(&folder.path().join("missing")).unwrap_err();
+    assert!(
+        missing.to_string().starts_with("cannot read `"),
+        "{missing}"
+    );
+    let of_folder = check(folder.path()).unwrap_err();
+    assert!(of_folder.to_string().ends_with("it is not a file"));
+}
+
+#[test]
+fn a_cut_file_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    write_part(&path, 0..3, &[6]);
+    let bytes = fs::read(&path).unwrap();
+    for length in 4..bytes.len() {
+        fs::write(&path, &bytes[..length]).unwrap();
+        let error = read_metadata(&path).unwrap_err();
+        assert!(error.to_string().contains("was cut short"), "{error}");
+        assert!(error.hint().unwrap().contains("`overwrite: true`"));
+        let problems = check(&path).unwrap().problems;
+        assert!(problems[0].contains("was cut short"), "{problems:?}");
+    }
+}
+
+/// The bytes of which neither `check` nor the entries say it if a bit is another one.
+fn undetected(path: &Path) -> Vec<usize> {
+    let bytes = fs::read(path).unwrap();
+    let entries = read_metadata(path).unwrap();
+    let is_undetected = |position: &usize| {
+        let mut flipped = bytes.clone();
+        flipped[*position] ^= 1 << (position % 8);
+        fs::write(path, &flipped).unwrap();
+        check(path).unwrap().problems.is_empty() && read_metadata(path).unwrap() == entries
+    };
+    let undetected = (0..bytes.len()).filter(is_undetected).collect();
+    fs::write(path, bytes).unwrap();
+    undetected
+}
+
+#[test]
+fn a_flipped_bit_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = write_parts(&folder, &[3, 2], &[6]);
+    let path = folder.path().join("stitched");
+    stitched(&parts, &path, &version()).unwrap();
+    let n_bytes = read_metadata(&path).unwrap().unwrap()["runner.content_bytes"].clone();
+    let n_bytes: usize = n_bytes.parse().unwrap();
+    let undetected = undetected(&path);
+    let (in_data, behind): (Vec<_>, Vec<_>) = undetected.iter().partition(|at| **at < n_bytes);
+    assert_eq!(in_data, [0; 0]);
+    // The checksum is in the footer, and so not of it: what is left out is found as far as it tells.
+    assert!(behind.len() < (fs::metadata(&path).unwrap().len() as usize - n_bytes) / 2);
+}
+
+#[test]
+fn a_full_disk_is_named_as_such() {
+    let full = || HashedFile::new(File::options().write(true).open("/dev/full").unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let check = |error: SinkError, expect: &str| {
+        let text = error.to_string();
+        assert!(text.contains(expect), "{text}");
+        assert!(
+            text.ends_with("No space left on device (os error 28)"),
+            "{text}"
+        );
+        assert!(error.hint().unwrap().starts_with("free some space"));
+    };
+    let output = plan(Path::new("out.parquet"), &[6]);
+    let part = part_writer(&output, full(), &version()).unwrap();
+    check(part.finish(&[]).unwrap_err(), "cannot write `out.parquet`");
+    let parts = write_parts(&folder, &[3, 2], &[6]);
+    let error = stitch(OutputFormat::Parquet, &parts, full(), &version()).unwrap_err();
+    let expect = format!("cannot stitch the parts in `{}`", folder.path().display());
+    check(error, &expect);
+}
