@@ -173,9 +173,8 @@ impl Hint for SinkError {
             Self::LedgerGone(_) => Some("run the script again".to_owned()),
             Self::Parquet { .. } | Self::Uncommitted => None,
             Self::Gap { .. } | Self::Conservation { .. } => Some(REPORT_IT.to_owned()),
-            Self::Parquet { .. } => None,
             Self::Damaged { hint, .. } => Some((*hint).to_owned()),
-            Self::NoParts | Self::Conservation { .. } => Some(REPORT_IT.to_owned()),
+            Self::NoParts => Some(REPORT_IT.to_owned()),
         }
     }
 }
