@@ -1,14 +1,15 @@
 //! Reads that begin in the middle.
 
-use super::fixture::{CUT, Fixture, LONG, SHORT, bytes_read, failure};
+use super::fixture::{CUT, Fixture, LONG, SHORT, bytes_read, failure, outcomes};
 use crate::run::real_pool;
+use nix::{sys::stat::Mode, unistd::mkfifo};
 use runner::{
     event::{Event, EventSender},
-    fasta::{Offset, Outcome, Position},
+    fasta::{Offset, Outcome, Position, resolve},
     hint::Hint,
     reader::{Pool, ReadRecords},
 };
-use std::{fs, io::Write, path::Path, time::Duration};
+use std::{fs, io::Write, path::Path, thread, time::Duration};
 
 /// What came of a read that begins in the middle.
 struct Rest {
@@ -126,4 +127,35 @@ fn a_compressed_file_is_read_again_and_says_so() {
             "{skipped} of {size}"
         );
     }
+}
+
+#[test]
+fn a_pipe_is_read_again_and_one_before_the_start_is_not() {
+    let fixture = Fixture::with_text(b">x\nM\n>y\nMK\n");
+    let pipe = fixture.folder.path().join("pipe");
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    let sources = [&pipe, &fixture.fasta].map(|path| path.to_str().unwrap().to_owned());
+    let mut pool = real_pool();
+    let mut read = |start: Position| {
+        let (events, received) = EventSender::channel();
+        let mut request = fixture.request(2, LONG, events);
+        request.inputs = resolve(&sources).unwrap();
+        request.start = Some(start);
+        let records = pool.read(request).unwrap();
+        let ids: Vec<_> = records
+            .flat_map(outcomes)
+            .map(|outcome| outcome.id().to_owned())
+            .collect();
+        let told = received.try_iter();
+        let is_again = |event: &Event| matches!(event, Event::SkippingRecords { records: 2, .. });
+        (ids.join(" "), told.filter(is_again).count())
+    };
+    // Nobody writes to the pipe: opening it would never end.
+    for _ in 0..2 {
+        assert_eq!(read(Position::beginning_of(1)), ("x y".to_owned(), 0));
+    }
+    let writer = thread::spawn(move || fs::write(pipe, ">a\nM\n>b\nM\n>c\nM\n").unwrap());
+    let third = Position::beginning_of(0).advanced(2);
+    assert_eq!(read(third), ("c x y".to_owned(), 1));
+    writer.join().unwrap();
 }
