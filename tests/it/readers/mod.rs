@@ -2,11 +2,13 @@
 //! - `failures`: readers that die, hang, lie or see a GPU: the real program, behind wrappers that
 //!   misbehave
 //! - `bounds`: what a reader may cost
+//! - `seeking`: reads that begin in the middle
 //! - `fixture`: a file and the readers that read it
 
 mod bounds;
 mod failures;
 mod fixture;
+mod seeking;
 
 use crate::run::real_pool;
 use fixture::{
