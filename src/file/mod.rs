@@ -7,6 +7,7 @@
 mod destination;
 mod error;
 mod home;
+mod process;
 mod staged;
 mod stale;
 mod target;
@@ -15,6 +16,7 @@ mod temporary;
 pub use destination::{MOST_LINKS, destination};
 pub use error::{FileError, remedy};
 pub use home::Home;
+pub use process::{Life, Process, host_name};
 pub use staged::{Keep, Staged, replace};
 pub use target::{Existing, check_target, create, create_folder, open, sync_folder};
 pub use temporary::{TemporaryFolder, remove_temporary};

@@ -1,5 +1,6 @@
 //! Temporary files that dead processes left behind.
 
+use super::process::host_name;
 use nix::fcntl::OFlag;
 use std::{
     collections::BTreeSet,
@@ -7,33 +8,18 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process,
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 /// What the name of a temporary file begins and ends with.
 const PREFIX: &str = ".runner-";
 pub(super) const SUFFIX: &str = ".partial";
-/// Characters of a host's name that are kept.
-const LONGEST_HOST: usize = 64;
-
-/// The name of this machine, of characters that a file name may have.
-static HOST: LazyLock<String> = LazyLock::new(|| {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let is_plain = |c: &char| c.is_ascii_alphanumeric() || ['.', '-', '_'].contains(c);
-    let name: String = name.chars().filter(is_plain).take(LONGEST_HOST).collect();
-    if name.is_empty() {
-        "localhost".to_owned()
-    } else {
-        name
-    }
-});
-
 /// Folders that were swept.
 static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// What the names of this process's temporary files begin with: `.runner-<host>-<pid>-`.
 pub(super) fn prefix() -> String {
-    format!("{PREFIX}{}-{}-", *HOST, process::id())
+    format!("{PREFIX}{}-{}-", host_name(), process::id())
 }
 
 /// As [`sweep`], once for each folder: some files are replaced many times a second.
@@ -74,7 +60,7 @@ fn is_of_this_host(name: &str) -> bool {
     };
     let mut parts = middle.rsplitn(3, '-').skip(1);
     match (parts.next(), parts.next()) {
-        (Some(pid), Some(host)) if pid.parse::<u32>().is_ok() => host == *HOST,
+        (Some(pid), Some(host)) if pid.parse::<u32>().is_ok() => host == host_name(),
         _ => true,
     }
 }
@@ -104,9 +90,9 @@ mod tests {
     fn only_what_dead_processes_of_this_host_left_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let dead = format!("{PREFIX}{}-1-abc{SUFFIX}", *HOST);
-        let living = format!("{PREFIX}{}-1-def{SUFFIX}", *HOST);
-        let foreign = format!("{PREFIX}not-{}-1-abc{SUFFIX}", *HOST);
+        let dead = format!("{PREFIX}{}-1-abc{SUFFIX}", host_name());
+        let living = format!("{PREFIX}{}-1-def{SUFFIX}", host_name());
+        let foreign = format!("{PREFIX}not-{}-1-abc{SUFFIX}", host_name());
         let others = [".runner-notes.txt", "a.partial", "runner-a.partial"];
         let names = [&dead, &living, &foreign, ".runner-old.partial"];
         for name in names.into_iter().chain(others) {

@@ -1,8 +1,8 @@
 //! What can be wrong with a ledger.
 
-use super::VERSION;
-use crate::hint::Hint;
-use std::path::PathBuf;
+use super::{Living, VERSION};
+use crate::{file::host_name, hint::Hint};
+use std::path::{Path, PathBuf};
 
 /// What can be wrong with a ledger.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +31,45 @@ pub enum LedgerError {
         /// Commits that can be read.
         n_commits: usize,
     },
+    /// Another process writes the output.
+    #[error("`{}` is being written by {}", output(lock), by(living.as_ref()))]
+    Owned {
+        /// The lock that it holds.
+        lock: PathBuf,
+        /// Which one, if it has said so.
+        living: Option<Living>,
+    },
+    /// Another process has taken this one for dead.
+    #[error("`{}` has been taken over by {}", output(lock), by(Some(living)))]
+    TakenOver {
+        /// The lock that it holds.
+        lock: PathBuf,
+        /// Which one.
+        living: Living,
+    },
+}
+
+/// The output that a lock is of: that lies in a folder with the output's name and an ending.
+fn output(lock: &Path) -> String {
+    let folder = lock.parent().unwrap_or(lock).display().to_string();
+    let of = [".parts", ".ledger"]
+        .iter()
+        .find_map(|ending| folder.strip_suffix(ending));
+    of.unwrap_or(&folder).to_owned()
+}
+
+fn by(living: Option<&Living>) -> String {
+    match living {
+        Some(Living {
+            host, pid, since, ..
+        }) => format!("process {pid} on {host} since {since}"),
+        None => "another process".to_owned(),
+    }
 }
 
 impl Hint for LedgerError {
     fn hint(&self) -> Option<String> {
-        Some(match self {
+        let hint = match self {
             Self::Newer { .. } => {
                 "go on with the program that began the output, or set `overwrite: true` to compute \
                  it anew"
@@ -43,7 +77,21 @@ impl Hint for LedgerError {
             Self::Headless { .. } => {
                 "set `overwrite: true` to compute it anew, or choose another output"
             }
-        }
-        .to_owned())
+            Self::Owned {
+                living: Some(Living { host, pid, .. }),
+                ..
+            } => {
+                let there = match host == host_name() {
+                    true => String::new(),
+                    false => format!(" on {host}"),
+                };
+                return Some(format!("wait for it, or stop it with `kill {pid}`{there}"));
+            }
+            Self::Owned { living: None, .. } => "wait for it, or stop it",
+            Self::TakenOver { .. } => {
+                "it stood still for so long that it was taken for dead; let the other one go on"
+            }
+        };
+        Some(hint.to_owned())
     }
 }

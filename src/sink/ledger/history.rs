@@ -15,8 +15,19 @@ pub struct History {
     pub commits: Vec<Commit>,
     /// What the whole output holds, once that is known. Parts may be missing all the same.
     pub end: Option<End>,
+    /// What the last stretch has committed.
+    pub(in crate::sink) latest: Done,
     /// Lines that are no entries, but for one that was torn at the end.
     pub damaged_lines: u64,
+}
+
+/// What was committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Done {
+    /// Rows.
+    pub rows: u64,
+    /// The time that they took.
+    pub seconds: f64,
 }
 
 /// The text of a ledger, read.
@@ -39,6 +50,7 @@ impl Reading {
         let mut stretches = Vec::new();
         let mut live = BTreeMap::new();
         let mut end = None;
+        let mut latest = Done::default();
         let mut damaged_lines = 0;
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             let Some(line) = line.strip_suffix(b"\n") else {
@@ -47,9 +59,14 @@ impl Reading {
             n_bytes += line.len() as u64 + 1;
             match line::entry(line, path)? {
                 Some(Entry::Header(found)) if header.is_none() => header = Some(found),
-                Some(Entry::Stretch(stretch)) => stretches.push(stretch),
+                Some(Entry::Stretch(stretch)) => {
+                    stretches.push(stretch);
+                    latest = Done::default();
+                }
                 Some(Entry::Commit(commit)) => {
                     end = end.filter(|end: &End| commit.to <= end.records);
+                    latest.rows += commit.rows;
+                    latest.seconds += commit.seconds;
                     supersede(&mut live, commit);
                 }
                 Some(Entry::End(found)) => end = Some(found),
@@ -62,6 +79,7 @@ impl Reading {
                 stretches,
                 commits: live.into_values().collect(),
                 end,
+                latest,
                 damaged_lines,
             }),
             None if live.is_empty() => None,
@@ -112,6 +130,11 @@ impl History {
             Some(_) => {}
         }
         missing
+    }
+
+    /// What the last stretch has committed.
+    pub fn last_stretch(&self) -> Done {
+        self.latest
     }
 
     /// Whether all records are there.

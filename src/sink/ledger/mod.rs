@@ -4,16 +4,20 @@
 //! makers. *Owns*: the lines and their sums, what is done about torn and damaged ones, which process may
 //! write. *Never*: looks into parts, or believes a line that is not whole.
 
+mod claim;
 mod entry;
 mod error;
 mod file;
 mod history;
 mod line;
+mod owner;
 
+pub use claim::{Beat, Living};
 pub use entry::{Commit, End, Entry, Header, PartFile, Stretch, VERSION};
 pub use error::LedgerError;
 pub use file::{Ledger, read};
-pub use history::History;
+pub use history::{Done, History};
+pub use owner::{Owner, look};
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,121 @@
+//! What a lock says: which process owns an output, and how far it has come.
+
+use super::line;
+use crate::file::Process;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Bytes of a claim. It is written in its own place, in one step, and always as long as this.
+const CLAIM_BYTES: usize = 640;
+/// How often a claim is read that may be on its way, and how long after another.
+const MOST_TRIES: usize = 5;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
+/// How far the owner of an output has come since it took it, whether committed or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Beat {
+    /// Rows that were computed.
+    pub rows: u64,
+    /// The time since the work began.
+    pub seconds: f64,
+    /// Tokens that were computed.
+    pub tokens: u64,
+}
+
+/// A process that owns an output.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Living {
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// Since when, as in RFC 3339.
+    pub since: String,
+    /// How far it has come since.
+    pub beat: Beat,
+}
+
+/// What a lock says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Claim {
+    pub(super) process: Process,
+    /// When it was made, as in RFC 3339.
+    since: String,
+    /// When it was made, exactly: it tells claims of one process apart.
+    moment: u64,
+    /// Counts the beats. It moves as long as the owner lives.
+    pub(super) n_beats: u64,
+    pub(super) beat: Beat,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written<T> {
+    owner: T,
+}
+
+impl Claim {
+    /// A claim of this process.
+    pub(super) fn new() -> Self {
+        let now = SystemTime::now();
+        let moment = now
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_nanos();
+        Self {
+            process: Process::this(),
+            since: humantime::format_rfc3339_seconds(now).to_string(),
+            moment: u64::try_from(moment).unwrap_or_default(),
+            n_beats: 0,
+            beat: Beat::default(),
+        }
+    }
+
+    /// Whether both are the same one, at different moments.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        (&self.process, self.moment) == (&other.process, other.moment)
+    }
+
+    /// Whose it is.
+    pub(super) fn living(&self) -> Living {
+        Living {
+            host: self.process.host.clone(),
+            pid: self.process.pid,
+            since: self.since.clone(),
+            beat: self.beat,
+        }
+    }
+
+    pub(super) fn write(&self, file: &File) -> io::Result<()> {
+        let mut text = line::write(&Written { owner: self });
+        assert!(text.len() < CLAIM_BYTES, "names are short");
+        text.extend(std::iter::repeat_n(' ', CLAIM_BYTES - 1 - text.len()));
+        text.push('\n');
+        file.write_all_at(text.as_bytes(), 0)
+    }
+
+    /// The claim in a lock, if there is a whole one. One that is just being written is waited for.
+    pub(super) fn read(file: &File) -> Option<Self> {
+        for n_tries in 1..=MOST_TRIES {
+            let mut text = [0; CLAIM_BYTES];
+            match file.read_at(&mut text, 0) {
+                Ok(0) | Err(_) => return None,
+                Ok(_) => {}
+            }
+            let text = line::checked(text.trim_ascii_end());
+            let written = text.and_then(|text| serde_json::from_str(&text).ok());
+            if let Some(Written { owner }) = written {
+                return Some(owner);
+            }
+            if n_tries < MOST_TRIES {
+                thread::sleep(BETWEEN_TRIES);
+            }
+        }
+        None
+    }
+}
