@@ -148,10 +148,7 @@ impl<'a> Packing<'a> {
     ///
     /// # Errors
     /// If an input or a reader fails, or a record is longer than a batch.
-    pub(super) fn run(
-        mut self,
-        records: &mut Records<'_>,
-    ) -> Result<PackTotals, Halt> {
+    pub(super) fn run(mut self, records: &mut Records<'_>) -> Result<PackTotals, Halt> {
         let meters = self.feeder.meters.clone();
         let clock = meters.packing();
         clock.switch(Activity::Working);

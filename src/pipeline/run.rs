@@ -108,7 +108,13 @@ pub(super) fn run(
         meters: monitor.meters().clone(),
         delay: options.delays.packing,
     };
-    let packing = Packing::new(&plan, feeder, &mut rejects, context.events.clone(), context.cancel.clone());
+    let packing = Packing::new(
+        &plan,
+        feeder,
+        &mut rejects,
+        context.events.clone(),
+        context.cancel.clone(),
+    );
     let writing = Writing {
         rows,
         order: ReorderBuffer::default(),

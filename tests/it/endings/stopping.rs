@@ -113,9 +113,15 @@ fn what_is_begun_is_finished() {
         assert_eq!(run.last()["exit_code"], expect);
         assert!(time < SOON, "{time:?}");
         run.check_finished();
-        let mut stopping = run.events.iter().filter(|event| event["event"] == "stopping");
+        let mut stopping = run
+            .events
+            .iter()
+            .filter(|event| event["event"] == "stopping");
         let stopping = stopping.next().unwrap();
-        assert_eq!((&stopping["by"], &stopping["grace"]), (&name.into(), &20.0.into()));
+        assert_eq!(
+            (&stopping["by"], &stopping["grace"]),
+            (&name.into(), &20.0.into())
+        );
     }
 }
 
