@@ -73,7 +73,10 @@ impl CancelToken {
 
     /// Why the run was told to stop, and how long ago.
     pub fn told(&self) -> Option<(StopReason, Duration)> {
-        self.0.told.get().map(|(reason, at)| (*reason, at.elapsed()))
+        self.0
+            .told
+            .get()
+            .map(|(reason, at)| (*reason, at.elapsed()))
     }
 
     /// A run begins which may take so long to finish what it has begun.
@@ -127,7 +130,10 @@ mod tests {
         token.cancel(StopReason::HungUp);
         token.cancel(StopReason::Terminated);
         assert_eq!(token.clone().grace(), Some(Duration::from_secs(3)));
-        assert_eq!(token.told().map(|(reason, _)| reason), Some(StopReason::HungUp));
+        assert_eq!(
+            token.told().map(|(reason, _)| reason),
+            Some(StopReason::HungUp)
+        );
         drop(run);
         assert_eq!(token.grace(), None);
     }

@@ -74,6 +74,9 @@ pub enum DeviceError {
         "the driver gave memory that is not pinned, so uploads would not overlap with computing"
     )]
     NotPinned,
+    /// Nobody wants what was to be computed any more. It ends a stage and is never shown.
+    #[error("the run was abandoned")]
+    Abandoned,
 }
 
 impl Hint for DeviceError {
@@ -106,7 +109,7 @@ impl Hint for DeviceError {
             }
             Self::Shape(_) => "set `device` to \"cpu\"",
             Self::NotPinned => "raise the limit of locked memory (`ulimit -l unlimited`)",
-            Self::Cuda { .. } | Self::Kernel { .. } => return None,
+            Self::Cuda { .. } | Self::Kernel { .. } | Self::Abandoned => return None,
         };
         Some(hint.to_owned())
     }

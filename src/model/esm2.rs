@@ -6,6 +6,7 @@
 use super::{Config, Encoder, ModelError, weights::Weights};
 use crate::{
     alphabet::VOCABULARY_SIZE,
+    cancel::Abandonment,
     device::{Chosen, DeviceError},
     job::{Dtype, GeluForm, Pooling},
     ops::{self, Epilogue, LayerNorm, Linear, Results, RotaryTable, Tokens},
@@ -106,12 +107,16 @@ impl Esm2 {
 
     /// Calls `visit` with the index and value, `[T, hidden]`, of every hidden state that `wanted`
     /// names, in rising order. States beyond the last one wanted are not computed.
+    ///
+    /// # Errors
+    /// The run was abandoned meanwhile. On a CPU a batch of a large model takes long.
     fn hidden_states(
         &self,
         tokens: &Tokens,
         wanted: &[usize],
+        abandonment: &Abandonment,
         mut visit: impl FnMut(usize, &Tensor<2>),
-    ) {
+    ) -> Result<(), DeviceError> {
         let longest = tokens.segments().max_seqlen();
         let last = wanted.iter().copied().max().unwrap_or(0);
         let mut rotary = self.rotary.lock().unwrap_or_else(PoisonError::into_inner);
@@ -124,6 +129,9 @@ impl Esm2 {
             visit(0, &x);
         }
         for (n, layer) in self.layers.iter().enumerate().take(last) {
+            if abandonment.is_declared() {
+                return Err(DeviceError::Abandoned);
+            }
             x = layer.forward(x, tokens, &rotary, self.gelu());
             let state = n + 1;
             if wanted.contains(&state) {
@@ -135,6 +143,7 @@ impl Esm2 {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -144,12 +153,13 @@ impl Encoder for Esm2 {
         tokens: &Tokens,
         layers: &[usize],
         pooling: Pooling,
+        abandonment: &Abandonment,
     ) -> Result<Results, DeviceError> {
         let start = Instant::now();
         let mut pooled: Vec<(usize, Tensor<2>)> = Vec::new();
-        self.hidden_states(tokens, layers, |state, x| {
+        self.hidden_states(tokens, layers, abandonment, |state, x| {
             pooled.push((state, ops::pool(x, tokens, pooling)));
-        });
+        })?;
         let in_output_order = layers.iter().map(|layer| {
             let (_, vectors) = pooled
                 .iter()
@@ -162,7 +172,8 @@ impl Encoder for Esm2 {
 
     fn encode_tokens(&self, tokens: &Tokens, layer: usize) -> Result<Vec<f32>, DeviceError> {
         let mut values = Vec::new();
-        self.hidden_states(tokens, &[layer], |_, x| values.push(x.clone()));
+        let wanted = Abandonment::default();
+        self.hidden_states(tokens, &[layer], &wanted, |_, x| values.push(x.clone()))?;
         ops::values(values.remove(0))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Encoder;
 use crate::{
+    cancel::Abandonment,
     device::DeviceError,
     job::{self, Pooling},
     ops::{Results, Tokens},
@@ -11,6 +12,9 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+
+/// How long it computes at most before it looks whether anybody still wants the batch.
+const NAP: Duration = Duration::from_millis(100);
 
 /// Embeds a sequence as a hash of its tokens. Equal sequences get equal vectors, and different
 /// ones different vectors, whatever their batch.
@@ -28,6 +32,7 @@ impl Encoder for Mock {
         tokens: &Tokens,
         layers: &[usize],
         pooling: Pooling,
+        abandonment: &Abandonment,
     ) -> Result<Results, DeviceError> {
         let start = Instant::now();
         let n_tokens = tokens.input_ids().len();
@@ -42,10 +47,17 @@ impl Encoder for Mock {
             .iter()
             .map(|&layer| self.hash(tokens, layer, pooling));
         let values = values.collect();
-        let rest = self.time(n_tokens).saturating_sub(start.elapsed());
-        // Less than the system's own granularity is not worth a nap.
-        if rest > Duration::from_micros(50) {
-            thread::sleep(rest);
+        let time = self.time(n_tokens);
+        loop {
+            let rest = time.saturating_sub(start.elapsed());
+            // Less than the system's own granularity is not worth a nap.
+            if rest <= Duration::from_micros(50) {
+                break;
+            }
+            if abandonment.is_declared() {
+                return Err(DeviceError::Abandoned);
+            }
+            thread::sleep(rest.min(NAP));
         }
         Ok(Results::here(values, start.elapsed().as_secs_f64()))
     }

@@ -4,6 +4,7 @@ use super::{Answer, Encoder, InFlight, ModelError};
 use crate::{
     alphabet::PAD,
     batch::{PackedBatch, Row},
+    cancel::Abandonment,
     device::{self, Chosen},
     job::{Dtype, Pooling},
     ops::{Stager, StagerOptions, Tokens},
@@ -81,14 +82,15 @@ impl Replica {
     /// `layers` are indices of hidden states, from 0 to the model's number of transformer layers.
     ///
     /// # Errors
-    /// If the device has no memory left.
+    /// If the device has no memory left, or the run was abandoned meanwhile.
     pub fn submit(
         &self,
         tokens: &Tokens,
         layers: &[usize],
         pooling: Pooling,
+        abandonment: &Abandonment,
     ) -> Result<InFlight, ModelError> {
-        let results = self.encoder.submit(tokens, layers, pooling)?;
+        let results = self.encoder.submit(tokens, layers, pooling, abandonment)?;
         Ok(InFlight::new(
             results,
             tokens.segments().len(),
@@ -104,7 +106,8 @@ impl Replica {
         pooling: Pooling,
     ) -> Result<Answer, ModelError> {
         let tokens = self.stage_alone(batch)?;
-        self.submit(&tokens, layers, pooling)?.wait()
+        self.submit(&tokens, layers, pooling, &Abandonment::default())?
+            .wait()
     }
 
     /// Brings a batch that is alone to the device.

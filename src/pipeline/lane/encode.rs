@@ -2,6 +2,7 @@
 
 use super::{super::stage::Halt, LanePlan, NumberedBatch, ticket::Ticket};
 use crate::{
+    device::DeviceError,
     meter::Activity,
     model::{Answer, InFlight, ModelError, Replica, Stager, padded_ids},
     monitor::LaneWatch,
@@ -66,9 +67,14 @@ impl Encoding<'_> {
             let (input_ids, rows) = padded_ids(batch);
             let tokens = self.stager.stage(input_ids, &cu_seqlens);
             let tokens = tokens.map_err(ModelError::from)?;
+            let (layers, pooling) = (self.plan.layers, self.plan.pooling);
             let answer = self
                 .replica
-                .submit(&tokens, self.plan.layers, self.plan.pooling)?;
+                .submit(&tokens, layers, pooling, abandonment)
+                .map_err(|error| match error {
+                    ModelError::Device(DeviceError::Abandoned) => Halt::Abandoned,
+                    error => error.into(),
+                })?;
             // Its slot is free for another batch as soon as the device thread has enqueued this one.
             drop(tokens);
             let state = if self.plan.overlap {

@@ -9,6 +9,7 @@ use super::{
     real,
 };
 use runner::{
+    cancel::Abandonment,
     device::{DeviceError, choose, free_bytes},
     hint::Hint,
     job::{DeviceChoice, Dtype, Gelu, ModelSpec, Pooling},
@@ -118,7 +119,7 @@ fn no_batch_reads_a_slot_too_early_or_late() {
                 let (input_ids, _) = padded_ids(batch.clone());
                 let tokens = stager.stage(input_ids, &batch.cu_seqlens).expect("staged");
                 replica
-                    .submit(&tokens, &layers, Pooling::Mean)
+                    .submit(&tokens, &layers, Pooling::Mean, &Abandonment::default())
                     .expect("submitted")
             })
             .collect();

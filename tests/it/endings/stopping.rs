@@ -113,9 +113,15 @@ fn what_is_begun_is_finished() {
         assert_eq!(run.last()["exit_code"], expect);
         assert!(time < SOON, "{time:?}");
         run.check_finished();
-        let mut stopping = run.events.iter().filter(|event| event["event"] == "stopping");
+        let mut stopping = run
+            .events
+            .iter()
+            .filter(|event| event["event"] == "stopping");
         let stopping = stopping.next().unwrap();
-        assert_eq!((&stopping["by"], &stopping["grace"]), (&name.into(), &20.0.into()));
+        assert_eq!(
+            (&stopping["by"], &stopping["grace"]),
+            (&name.into(), &20.0.into())
+        );
     }
 }
 
@@ -123,10 +129,10 @@ fn what_is_begun_is_finished() {
 fn a_run_is_abandoned_when_its_grace_is_over() {
     for (grace, least, most) in [(0.0, 0.0, 4.0), (2.0, 2.0, 6.0)] {
         let place = Place::new();
-        // A batch takes a second, and a dozen that nobody has begun wait.
+        // A batch takes ten seconds, and a dozen that nobody has begun wait.
         let options = format!("prefetch: 8, grace: {grace}");
-        let mut run = Run::start(&place, "in.fa", "tokens_per_sec: 1000", &options);
-        run.wait_for("batch_encoded");
+        let mut run = Run::start(&place, "in.fa", "tokens_per_sec: 100", &options);
+        run.wait_for("batch_packed");
         let (time, code) = run.stopped_by(Signal::SIGTERM);
         assert_eq!(code, 75);
         let seconds = time.as_secs_f64();
