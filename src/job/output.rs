@@ -2,7 +2,7 @@
 
 use super::Problem;
 use crate::file::Home;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A format of embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,16 @@ const INPUTS: [&str; 12] = [
 ];
 
 impl OutputFormat {
+    /// The format of the parts in a folder.
+    pub const OF_PARTS: Self = Self::Parquet;
+
+    /// How the names of its files end, without the dot.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+        }
+    }
+
     /// The format that the end of a file's name stands for. It is the one place that decides.
     ///
     /// # Errors
@@ -76,17 +86,11 @@ impl OutputFormat {
             ),
             None => problem(
                 format!("`{shown}` does not say in which format to write"),
-                "Parquet is written: end the path with `.parquet`".to_owned(),
+                "Parquet is written: end the path with `.parquet`, or with `/` for a folder of parts"
+                    .to_owned(),
             ),
         })
     }
-}
-
-/// The list of the records that are rejected on the way to `output`.
-pub fn rejects_beside(output: &Path) -> PathBuf {
-    let mut name = output.as_os_str().to_owned();
-    name.push(".rejects.tsv");
-    name.into()
 }
 
 /// Checks that a path can be that of a file to write.

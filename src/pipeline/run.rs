@@ -17,7 +17,7 @@ use crate::{
     error::Error,
     event::Event,
     fasta::{self, Input},
-    job::{Effect, EmbedOptions, EmbedPlan, OutputFormat, Problems},
+    job::{Effect, EmbedOptions, EmbedPlan, OutputTarget, Problems},
     meter::{Flow, QueueMeters},
     model::{Model, Replica},
     monitor::{GpuFacts, LaneFacts, Monitor, MonitorPlan, RunFacts, peak_flops},
@@ -296,8 +296,7 @@ fn output_plan(
         return Ok(None);
     };
     Ok(Some(OutputPlan {
-        path: path.clone(),
-        format: OutputFormat::of(path).map_err(|problem| Problems(vec![problem]))?,
+        target: OutputTarget::of(path).map_err(|problem| Problems(vec![problem]))?,
         overwrite: options.overwrite,
         hidden_size: model.hidden_size(),
         identity: Identity {

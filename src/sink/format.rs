@@ -35,7 +35,7 @@ pub(super) fn part_writer(
     file: HashedFile,
     metadata: &[(String, String)],
 ) -> Result<Box<dyn PartWriter>, SinkError> {
-    match plan.format {
+    match plan.target.format {
         OutputFormat::Parquet => parquet::part_writer(plan, file, metadata),
     }
 }

@@ -24,6 +24,6 @@ pub fn open(plan: Option<&OutputPlan>) -> Result<Opened, SinkError> {
     };
     Ok(Opened {
         sink: Box::new(SingleSink::create(plan)?),
-        rejects: Rejects::beside(&plan.path, plan.overwrite)?,
+        rejects: Rejects::beside(&plan.target.path, plan.overwrite)?,
     })
 }

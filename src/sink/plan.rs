@@ -1,16 +1,13 @@
 //! Where an output goes and what it says about itself.
 
 use super::{Circumstances, Identity};
-use crate::job::OutputFormat;
-use std::path::PathBuf;
+use crate::job::OutputTarget;
 
 /// Where the output goes and what it says about itself.
 #[derive(Clone, Debug)]
 pub struct OutputPlan {
-    /// The output file. Missing parent folders are created.
-    pub path: PathBuf,
-    /// What is written into it.
-    pub format: OutputFormat,
+    /// The output. Missing folders are created.
+    pub target: OutputTarget,
     /// Whether an output file of that name, and its list of rejections, may be replaced.
     pub overwrite: bool,
     /// Components of an embedding.

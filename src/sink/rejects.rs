@@ -4,7 +4,6 @@ use super::SinkError;
 use crate::{
     fasta::Rejection,
     file::{Existing, FileError, Keep, Staged, check_target},
-    job::rejects_beside,
 };
 use std::{
     ffi::OsString,
@@ -51,7 +50,7 @@ impl Rejects {
     /// # Errors
     /// If there is a list already, and `overwrite` is off.
     pub(super) fn beside(output: &Path, overwrite: bool) -> Result<Self, SinkError> {
-        let path = rejects_beside(output);
+        let path = with_suffix(output, ".rejects.tsv");
         let existing = Existing::unless(overwrite);
         check_target(&path, existing)?;
         Ok(Self {

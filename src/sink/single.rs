@@ -24,7 +24,7 @@ impl SingleSink {
     /// - If the output exists and may not be replaced, or is not a file.
     /// - If the file system refuses.
     pub(super) fn create(plan: &OutputPlan) -> Result<Self, SinkError> {
-        let staged = Staged::create(&plan.path, Existing::unless(plan.overwrite))?;
+        let staged = Staged::create(&plan.target.path, Existing::unless(plan.overwrite))?;
         let file = HashedFile::new(staged.writer()?);
         Ok(Self {
             part: part_writer(plan, file, &plan.entries())?,

@@ -52,11 +52,11 @@ pub(in super::super) fn part_writer(
     let columns = Columns::new(&plan.identity.layers, plan.hidden_size);
     let properties = properties(&columns, metadata);
     let writer = ArrowWriter::try_new(Slot(Some(file)), columns.schema(), Some(properties))
-        .map_err(|error| SinkError::parquet(&plan.path, error))?;
+        .map_err(|error| SinkError::parquet(&plan.target.path, error))?;
     Ok(Box::new(ParquetPart {
         writer,
         columns,
-        path: plan.path.clone(),
+        path: plan.target.path.clone(),
         n_group_text_bytes: 0,
     }))
 }
