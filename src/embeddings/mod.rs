@@ -1,9 +1,10 @@
 //! Embeddings read back, to look into them.
 //!
-//! *Input*: a file that `embed` wrote. *Output*: its vectors in memory, and who is near to whom. *Owns*:
+//! *Input*: a file or a folder of parts that `embed` wrote. *Output*: its vectors in memory, and who is near to whom. *Owns*:
 //! which reader takes which format. *Never*: writes.
 
 mod error;
+mod folder;
 mod parquet;
 mod read;
 mod table;

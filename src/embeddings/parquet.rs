@@ -7,7 +7,8 @@ use parquet::{
     arrow::{
         ProjectionMask,
         arrow_reader::{
-            ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+            ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+            RowSelection, RowSelector,
         },
     },
     errors::ParquetError,
@@ -29,6 +30,14 @@ struct ParquetFile {
     name: String,
 }
 
+/// Opens a file.
+///
+/// # Errors
+/// The file cannot be opened or is no Parquet file.
+pub(super) fn open(path: &Path) -> Result<Box<dyn Source>, EmbeddingsError> {
+    Ok(Box::new(ParquetFile::open(path)?))
+}
+
 /// Reads a file into `embeddings`. What does not stay in memory can be had from what is returned.
 ///
 /// # Errors
@@ -38,37 +47,49 @@ pub(super) fn read(
     path: &Path,
     embeddings: &mut Embeddings,
 ) -> Result<Box<dyn Source>, EmbeddingsError> {
-    let name = path.display().to_string();
-    let damaged = |message: String| EmbeddingsError::damaged(&name, message);
-    let foreign = |message: String| EmbeddingsError::foreign(&name, message);
-    let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
-    let open = || {
-        let metadata = ArrowReaderMetadata::load(&file, Default::default())?;
-        let reader =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone())
-                .with_batch_size(batch_rows(metadata.metadata()))
-                .build()?;
-        Ok((metadata, reader))
-    };
-    let (metadata, reader) = open().map_err(|error: ParquetError| {
-        let mut magic = [0; 4];
-        let is_parquet = file.read_exact_at(&mut magic, 0).is_ok() && magic == *b"PAR1";
-        match is_parquet {
-            true => damaged(format!(
-                "is damaged, or a Parquet file that was cut short: {error}"
-            )),
-            false => foreign("is not a Parquet file".to_owned()),
-        }
-    })?;
-    for batch in reader {
-        let batch = batch.map_err(|error| damaged(format!("is broken: {error}")))?;
-        append(&batch, embeddings).map_err(foreign)?;
+    let file = ParquetFile::open(path)?;
+    for batch in file.reader().map_err(|error| file.broken(&error))? {
+        let batch = batch.map_err(|error| file.broken(&error.into()))?;
+        append(&batch, embeddings)
+            .map_err(|message| EmbeddingsError::foreign(&file.name, message))?;
     }
-    Ok(Box::new(ParquetFile {
-        file,
-        metadata,
-        name,
-    }))
+    Ok(Box::new(file))
+}
+
+impl ParquetFile {
+    fn open(path: &Path) -> Result<Self, EmbeddingsError> {
+        let name = path.display().to_string();
+        let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
+        let metadata = ArrowReaderMetadata::load(&file, Default::default());
+        let metadata = metadata.map_err(|error| {
+            let mut magic = [0; 4];
+            let is_parquet = file.read_exact_at(&mut magic, 0).is_ok() && magic == *b"PAR1";
+            match is_parquet {
+                true => EmbeddingsError::damaged(
+                    &name,
+                    format!("is damaged, or a Parquet file that was cut short: {error}"),
+                ),
+                false => EmbeddingsError::foreign(&name, "is not a Parquet file".to_owned()),
+            }
+        })?;
+        Ok(Self {
+            file,
+            metadata,
+            name,
+        })
+    }
+
+    /// Reads the rows from the first one on.
+    fn reader(&self) -> Result<ParquetRecordBatchReader, ParquetError> {
+        let file = self.file.try_clone()?;
+        ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_batch_size(batch_rows(self.metadata.metadata()))
+            .build()
+    }
+
+    fn broken(&self, error: &ParquetError) -> EmbeddingsError {
+        EmbeddingsError::damaged(&self.name, format!("is broken: {error}"))
+    }
 }
 
 fn append(batch: &RecordBatch, embeddings: &mut Embeddings) -> Result<(), String> {
@@ -101,8 +122,7 @@ impl Source for ParquetFile {
             .transpose()
             .map_err(ParquetError::from)
         };
-        let batch = read()
-            .map_err(|error| EmbeddingsError::damaged(&self.name, format!("is broken: {error}")))?;
+        let batch = read().map_err(|error| self.broken(&error))?;
         let description = batch.as_ref().map(|batch| {
             let descriptions = strings(batch, "description")?;
             Ok(descriptions

@@ -1,6 +1,6 @@
 //! From a file of embeddings to its vectors in memory.
 
-use super::{Embeddings, EmbeddingsError, parquet};
+use super::{Embeddings, EmbeddingsError, folder, parquet};
 use crate::job::OutputFormat;
 use std::path::Path;
 
@@ -9,15 +9,16 @@ use std::path::Path;
 const DESCRIPTION_BYTES: usize = 64 << 20;
 
 impl Embeddings {
-    /// Reads ids, descriptions and vectors of a file that `embed` wrote. If the file has several
-    /// layers, the last one is read.
+    /// Reads ids, descriptions and vectors of a file that `embed` wrote, or of all parts in a folder. If
+    /// there are several layers, the last one is read.
     ///
     /// # Errors
-    /// - The file cannot be opened, or is in no format that `embed` writes.
+    /// - A file cannot be opened, or is in no format that `embed` writes.
     /// - A column is missing or has another type.
     pub fn read(path: &Path) -> Result<Self, EmbeddingsError> {
         let mut embeddings = Self::empty(DESCRIPTION_BYTES);
         let source = match OutputFormat::of(path) {
+            _ if path.is_dir() => folder::read(path, &mut embeddings)?,
             // A file that was renamed is still what it holds.
             Ok(OutputFormat::Parquet) | Err(_) => parquet::read(path, &mut embeddings)?,
         };

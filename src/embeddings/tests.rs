@@ -1,18 +1,25 @@
 //! Files of embeddings, and what is read of them.
 
-use super::*;
+use super::{table::Source, *};
 use ::parquet::arrow::ArrowWriter;
 use arrow_array::{ArrayRef, FixedSizeListArray, RecordBatch, StringArray, types::Float32Type};
 use std::{path::Path, sync::Arc};
 
 /// A file with three vectors in a plane, the third nearer to the first.
 pub(super) fn file(columns: &[&str]) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    write(file.path(), columns, ["a", "b", "c"]);
+    file
+}
+
+/// Writes three vectors with these ids.
+fn write(path: &Path, columns: &[&str], ids: [&str; 3]) {
     let planes = [[1.0, 0.0], [0.0, 2.0], [3.0, 1.0]];
     let vectors = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(
         planes.map(|vector| Some(vector.map(Some))),
         2,
     );
-    let ids: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
+    let ids: ArrayRef = Arc::new(StringArray::from(ids.to_vec()));
     let descriptions: ArrayRef = Arc::new(StringArray::from(vec!["first", "", "third"]));
     let vectors: ArrayRef = Arc::new(vectors);
     let batch = RecordBatch::try_from_iter(columns.iter().map(|name| {
@@ -24,11 +31,35 @@ pub(super) fn file(columns: &[&str]) -> tempfile::NamedTempFile {
         (*name, array)
     }))
     .expect("columns of one length");
-    let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    let mut writer = ArrowWriter::try_new(file.reopen().unwrap(), batch.schema(), None).unwrap();
+    let file = std::fs::File::create(path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
-    file
+}
+
+#[test]
+fn parts_are_read_as_one_in_the_order_of_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let columns = ["id", "description", "embedding"];
+    write(&at("part-000000000003.parquet"), &columns, ["d", "e", "f"]);
+    write(&at("part-000000000000.parquet"), &columns, ["a", "b", "c"]);
+    for name in ["notes.txt", ".part.parquet"] {
+        std::fs::write(at(name), "no embeddings").unwrap();
+    }
+    let embeddings = Embeddings::read(folder.path()).unwrap();
+    assert_eq!(embeddings.ids(), ["a", "b", "c", "d", "e", "f"]);
+    assert_eq!(embeddings.vector(5), [3.0, 1.0]);
+    assert_eq!(embeddings.row("e"), Some(4));
+    // Those without room in memory are read again.
+    let mut none = Embeddings::empty(0);
+    let parts = folder::read(folder.path(), &mut none).unwrap();
+    let descriptions: Vec<_> = (0..6).map(|row| parts.description(row).unwrap()).collect();
+    assert_eq!(descriptions, ["first", "", "third", "first", "", "third"]);
+    std::fs::write(at("part-000000000006.parquet"), "PAR1 and no more").unwrap();
+    let error = Embeddings::read(folder.path()).unwrap_err();
+    assert!(error.file.ends_with("part-000000000006.parquet"), "{error}");
+    assert!(error.message.contains("was cut short"), "{error}");
 }
 
 #[test]
@@ -90,7 +121,7 @@ fn what_is_no_parquet_file() {
     check(file.path(), "was cut short", "`overwrite: true`");
     check(&file.path().join("a"), "cannot be opened", "is a file");
     let folder = tempfile::tempdir().unwrap();
-    check(folder.path(), "cannot be opened", "that `embed` wrote");
+    check(folder.path(), "no Parquet file is", "that `embed` wrote");
     let missing = folder.path().join("no/such.parquet");
     check(&missing, "cannot be opened", "check the path");
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Dataset, Delays, Effect, Layer, LongSequences, OptionMap, OptionTable, OptionValue,
-    OutputFormat, Pooling, Problems, Thresholds,
+    OutputTarget, Pooling, Problems, Thresholds,
     row::{OptionRow, non_zero},
 };
 use crate::alphabet::{N_SPECIAL_TOKENS, SHORTEST_SEQUENCE};
@@ -21,7 +21,7 @@ pub struct EmbedOptions {
     pub pooling: Pooling,
     /// The layers whose output is kept, in output order.
     pub layers: Vec<Layer>,
-    /// The Parquet file to write; without one the run returns statistics only.
+    /// The Parquet file to write, or the folder of parts; without one the run returns statistics only.
     pub output: Option<PathBuf>,
     /// Replace another output, or a finished one.
     pub overwrite: bool,
@@ -74,10 +74,10 @@ const OPTIONS: &[Row] = &[
         |of| OptionValue::List(of.layers.iter().map(|layer| layer.0.into()).collect()))
         .doc("hidden states to keep: 0 is the embedding output, -1 the last")
         .effect(Effect::Values),
-    Row::path("output", "a path, such as \"embeddings.parquet\"", |path| OutputFormat::of(path).map(|_| ()),
+    Row::path("output", "a path, such as \"embeddings.parquet\"", |path| OutputTarget::of(path).map(|_| ()),
         |to, path| to.output = Some(path), |of| of.output.as_deref().into())
-        .doc("the Parquet file to write, `.parquet` or `.pq`, a row a sequence in input order; without one the run \
-              gives figures only"),
+        .doc("the Parquet file to write, `.parquet` or `.pq`, a row a sequence in input order; a name ending in `/` is \
+              a folder of parts, which are read as one data set; without one the run gives figures only"),
     Row::flag("overwrite", |to, flag| to.overwrite = flag, |of| of.overwrite.into())
         .doc("replace an output that is finished, or is another one; one that was begun is gone on with"),
     Row::flag("resume", |to, flag| to.resume = flag, |of| of.resume.into())

@@ -2,7 +2,7 @@
 
 use super::Problem;
 use crate::file::Home;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A format of embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,51 +44,24 @@ const INPUTS: [&str; 12] = [
     "fa", "fasta", "faa", "fas", "pep", "seq", "gz", "bgz", "zst", "bz2", "xz", "rhai",
 ];
 
-/// What an output becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputKind {
-    /// One file.
-    File,
-    /// A folder of parts.
-    Folder,
-}
+impl OutputFormat {
+    /// The format of the parts in a folder.
+    pub const OF_PARTS: Self = Self::Parquet;
 
-/// An output.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutputTarget {
-    /// Its path.
-    pub path: PathBuf,
-    /// Its format.
-    pub format: OutputFormat,
-    /// What it becomes.
-    pub kind: OutputKind,
-}
-
-impl OutputTarget {
-    /// From a path.
-    pub fn of(path: &Path) -> Result<Self, Problem> {
-        if path.to_string_lossy().ends_with('/') {
-            return Ok(Self { path: path.to_owned(), format: OutputFormat::Parquet, kind: OutputKind::Folder });
+    /// What it is called in a ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
         }
-        Ok(Self { path: path.to_owned(), format: OutputFormat::of(path)?, kind: OutputKind::File })
     }
-}
 
-/// Folder.
-pub fn parts_beside(target: &OutputTarget) -> PathBuf {
-    let text = target.path.to_string_lossy();
-    let text = text.trim_end_matches('/');
-    match target.kind { OutputKind::File => format!("{text}.parts").into(), OutputKind::Folder => format!("{text}.ledger").into() }
-}
+    /// How the names of its files end, without the dot.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+        }
+    }
 
-impl OutputFormat {
-    /// Name.
-    pub fn name(self) -> &'static str { "parquet" }
-    /// Ending.
-    pub fn ending(self) -> &'static str { "parquet" }
-}
-
-impl OutputFormat {
     /// The format that the end of a file's name stands for. It is the one place that decides.
     ///
     /// # Errors
@@ -120,17 +93,11 @@ impl OutputFormat {
             ),
             None => problem(
                 format!("`{shown}` does not say in which format to write"),
-                "Parquet is written: end the path with `.parquet`".to_owned(),
+                "Parquet is written: end the path with `.parquet`, or with `/` for a folder of parts"
+                    .to_owned(),
             ),
         })
     }
-}
-
-/// The list of the records that are rejected on the way to `output`.
-pub fn rejects_beside(output: &Path) -> PathBuf {
-    let mut name = output.as_os_str().to_owned();
-    name.push(".rejects.tsv");
-    name.into()
 }
 
 /// Checks that a path can be that of a file to write.

@@ -12,7 +12,7 @@ mod writable;
 pub use ours::check_ours;
 pub use register::{Claim, Register};
 pub use role::Role;
-pub use writable::{check_in_place, check_writable};
+pub use writable::{check_in_place, check_output_place, check_writable};
 
 use crate::{file::FileError, job::Problems};
 

@@ -94,7 +94,7 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
         }
         Role::Definitions => line.starts_with("module static;"),
         Role::Rejects => line == "ordinal\tid\treason",
-        Role::Output => true,
+        Role::Output | Role::Parts => true,
         Role::Script
         | Role::Module
         | Role::ModelFile

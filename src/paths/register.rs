@@ -6,8 +6,9 @@ use crate::{
     job::{Problem, Problems},
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
+    ops::Bound,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -23,6 +24,8 @@ pub struct Claim {
     owner: usize,
     /// The option that names the path.
     option: Option<&'static str>,
+    /// Whether the path is a folder in which nothing else may be written or read.
+    is_folder: bool,
 }
 
 impl Claim {
@@ -34,6 +37,7 @@ impl Claim {
             name: path.to_string_lossy().into_owned(),
             owner: 0,
             option: None,
+            is_folder: false,
         }
     }
 
@@ -46,6 +50,12 @@ impl Claim {
     /// The same claim by one of several things that have this role.
     pub fn of(mut self, owner: usize) -> Self {
         self.owner = owner;
+        self
+    }
+
+    /// The same claim to a folder and everything that is in it.
+    pub fn with_contents(mut self) -> Self {
+        self.is_folder = true;
         self
     }
 
@@ -89,7 +99,8 @@ impl Claim {
 /// hard links share.
 #[derive(Debug, Default)]
 pub struct Register {
-    by_place: HashMap<PathBuf, Entry>,
+    /// A folder is followed by what is in it.
+    by_place: BTreeMap<PathBuf, Entry>,
     places: HashMap<(u64, u64), PathBuf>,
 }
 
@@ -98,6 +109,17 @@ struct Entry {
     role: Role,
     owner: usize,
     name: String,
+    is_folder: bool,
+}
+
+/// Where something lies that is in the way of a claim.
+enum Clash<'a> {
+    /// It is the same file or folder.
+    There(&'a Entry),
+    /// It is a folder that the claim's path is in.
+    Around(&'a Entry),
+    /// It is in the folder that is claimed.
+    Inside(&'a Entry),
 }
 
 impl Register {
@@ -132,7 +154,7 @@ impl Register {
             let found = [self, &taken]
                 .into_iter()
                 .find_map(|register| register.clash(claim, &place, file))
-                .map(|entry| problem(claim, entry));
+                .map(|clash| problem(claim, &clash));
             match found {
                 Some(problem) => problems.0.push(problem),
                 None => taken.insert(claim, place, file),
@@ -141,14 +163,32 @@ impl Register {
         problems.none_or(taken)
     }
 
-    fn clash(&self, claim: &Claim, place: &Path, file: Option<(u64, u64)>) -> Option<&Entry> {
+    fn clash(&self, claim: &Claim, place: &Path, file: Option<(u64, u64)>) -> Option<Clash<'_>> {
+        let around = || {
+            let folders = place.ancestors().skip(1);
+            let mut folders = folders.filter_map(|folder| self.by_place.get(folder));
+            folders.find(|entry| entry.is_folder && !is_reading_back(entry.role, claim.role))
+        };
+        let inside = || {
+            let behind = (Bound::Excluded(place), Bound::Unbounded);
+            let behind = self.by_place.range::<Path, _>(behind);
+            let mut inside = behind.take_while(|(other, _)| other.starts_with(place));
+            let found = inside.find(|(_, entry)| !is_reading_back(entry.role, claim.role));
+            found.map(|(_, entry)| entry).filter(|_| claim.is_folder)
+        };
+        let there = self.there(claim, place, file).map(Clash::There);
+        there
+            .or_else(|| around().map(Clash::Around))
+            .or_else(|| inside().map(Clash::Inside))
+    }
+
+    /// What is at the place of a claim and cannot be there with it.
+    fn there(&self, claim: &Claim, place: &Path, file: Option<(u64, u64)>) -> Option<&Entry> {
         let entry = self.entry(place, file)?;
         let is_fine = match (entry.role, claim.role) {
             (old, new) if old.is_read() && new.is_read() => true,
             (old, new) if old == new => entry.owner == claim.owner,
-            // What is read back is in memory, and replaced only if the script says `overwrite`.
-            (Role::Embeddings, Role::Output) | (Role::Output, Role::Embeddings) => true,
-            _ => false,
+            (old, new) => is_reading_back(old, new),
         };
         (!is_fine).then_some(entry)
     }
@@ -170,6 +210,7 @@ impl Register {
             role: claim.role,
             owner: claim.owner,
             name: claim.name.clone(),
+            is_folder: claim.is_folder,
         };
         self.keep(place, entry);
     }
@@ -185,7 +226,15 @@ impl Register {
     }
 }
 
-fn problem(claim: &Claim, entry: &Entry) -> Problem {
+/// Whether one reads what the other writes. What is read back is in memory, and replaced only if the
+/// script says `overwrite`.
+fn is_reading_back(old: Role, new: Role) -> bool {
+    let roles = [old, new];
+    roles.contains(&Role::Embeddings) && roles.contains(&Role::Output)
+}
+
+fn problem(claim: &Claim, clash: &Clash<'_>) -> Problem {
+    let (Clash::There(entry) | Clash::Around(entry) | Clash::Inside(entry)) = clash;
     let (name, is, other) = (&claim.name, entry.role.describe(), &entry.name);
     let shown = match other == name {
         true => format!("`{name}`"),
@@ -195,8 +244,21 @@ fn problem(claim: &Claim, entry: &Entry) -> Problem {
         true => "would be that of another one, too".to_owned(),
         false => format!("would be {}, too", claim.role.describe()),
     };
+    let would_be = claim.role.describe();
     Problem {
-        message: format!("{shown} is {is} and {becomes}"),
+        message: match clash {
+            Clash::There(_) => format!("{shown} is {is} and {becomes}"),
+            Clash::Around(_) => {
+                format!(
+                    "`{name}` would be {would_be} in `{other}`, which is {is} and holds nothing else"
+                )
+            }
+            Clash::Inside(_) => {
+                format!(
+                    "`{name}` would be {would_be} and hold nothing else, but `{other}` in it is {is}"
+                )
+            }
+        },
         hint: Some("nothing was overwritten; give one of them another path".to_owned()),
         option: claim.option.map(str::to_owned),
     }
@@ -281,6 +343,71 @@ mod tests {
         check(&back, Some("an output"));
         let input = [(Embeddings, "in.fa"), (Input, "in.fa"), (Output, "in.fa")];
         check(&input, Some("an input"));
+    }
+
+    #[test]
+    fn folders_of_outputs_hold_nothing_else() {
+        use Role::*;
+        let folder = folder();
+        let claim = |role: Role, name: &str| {
+            let claim = Claim::new(role, &folder.path().join(name)).named(name);
+            match name.ends_with('/') {
+                true => claim.with_contents(),
+                false => claim,
+            }
+        };
+        let check = |first: (Role, &str), second: (Role, &str), expect: Option<&str>| {
+            let mut register = Register::default();
+            register.claim(&[claim(first.0, first.1)]).unwrap();
+            let refused = register.claim(&[claim(second.0, second.1)]);
+            let message = refused.err().map(|problems| problems.to_string());
+            match (&message, expect) {
+                (Some(message), Some(expect)) => assert!(message.contains(expect), "{message}"),
+                _ => assert_eq!(message.as_deref(), expect, "{first:?} {second:?}"),
+            }
+        };
+        let around =
+            "`new/a.html` would be the report in `new/`, which is an output and holds nothing else";
+        check((Output, "new/"), (Report, "new/a.html"), Some(around));
+        let inside =
+            "`new/` would be an output and hold nothing else, but `new/a.html` in it is the report";
+        check((Report, "new/a.html"), (Output, "new/"), Some(inside));
+        check(
+            (Output, "new/"),
+            (Output, "new/a/b.parquet"),
+            Some("which is an output"),
+        );
+        check(
+            (Output, "new/a/"),
+            (Output, "new/"),
+            Some("in it is an output"),
+        );
+        check(
+            (Output, "sub/"),
+            (Trace, "way/a"),
+            Some("`trace` in `sub/`"),
+        );
+        check(
+            (Parts, "new.ledger/"),
+            (Metrics, "new.ledger/a"),
+            Some("that is being made"),
+        );
+        check(
+            (Output, "new/"),
+            (Input, "new/a.fa"),
+            Some("would be an input in"),
+        );
+        check((Output, "new/"), (Output, "new"), None);
+        check(
+            (Output, "new/"),
+            (Report, "new"),
+            Some("`new`, which is `new/`, is an output"),
+        );
+        check((Output, "new/"), (Embeddings, "new/a.parquet"), None);
+        check((Output, "new/"), (Report, "new.html"), None);
+        check((Report, "new-er/a"), (Output, "new/"), None);
+        check((Report, "neW"), (Output, "new/"), None);
+        check((Input, "in.fa"), (Output, "new/"), None);
     }
 
     #[test]

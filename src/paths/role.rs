@@ -15,6 +15,8 @@ pub enum Role {
     Embeddings,
     /// Embeddings that are written.
     Output,
+    /// What is kept of an output while it is made.
+    Parts,
     /// The list of rejected records beside an output.
     Rejects,
     /// The page about all runs.
@@ -55,6 +57,7 @@ impl Role {
             Self::Input => "an input",
             Self::Embeddings => "a file of embeddings that the script reads",
             Self::Output => "an output",
+            Self::Parts => "the folder of an output that is being made",
             Self::Rejects => "the list of an output's rejected records",
             Self::Report => "the report",
             Self::Metrics => "the file of `metrics`",

@@ -3,7 +3,7 @@
 use super::PathError;
 use crate::{
     file::{FileError, destination},
-    job::Problems,
+    job::{OutputKind, OutputTarget, Problems},
 };
 use nix::{
     errno::Errno,
@@ -40,6 +40,34 @@ pub fn check_writable(path: &Path) -> Result<(), PathError> {
     }
     let place = destination(path);
     check_folder(place.parent().unwrap_or(&place))
+}
+
+/// Checks that an output could be written where its path leads, without trying.
+///
+/// # Errors
+/// - What is there is no file, or no folder, as the name says it.
+/// - Its folder, or the nearest one that is there, cannot be written to.
+pub fn check_output_place(output: &OutputTarget) -> Result<(), PathError> {
+    let shown = output.path.display();
+    let place = destination(&output.path);
+    match (output.kind, place.metadata()) {
+        (OutputKind::File, Ok(found)) if found.is_dir() => Err(refused(
+            format!("`{shown}` is a folder"),
+            format!(
+                "name it `{shown}/` to have it filled with parts, or end the path with the name of a file in it"
+            ),
+        )),
+        (OutputKind::File, _) => check_writable(&output.path),
+        (OutputKind::Folder, Ok(found)) if !found.is_dir() => Err(refused(
+            format!("`{shown}` names a folder, and a file is there"),
+            "leave out the `/` at its end to write a file, or choose another folder".to_owned(),
+        )),
+        (OutputKind::Folder, _) => {
+            check_folder(&place)?;
+            // The ledger lies beside it.
+            check_folder(place.parent().unwrap_or(&place))
+        }
+    }
 }
 
 /// Checks that the file that is at `path`, if there is one, could be written anew without being replaced.
@@ -115,6 +143,38 @@ mod tests {
             Path::new("/proc/none/new"),
             "cannot create the folder `/proc/none`",
         );
+    }
+
+    #[test]
+    fn outputs_are_what_their_names_say() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("parts.parquet")).unwrap();
+        fs::write(folder.path().join("file.parquet"), "").unwrap();
+        let check = |name: &str| {
+            let path = format!("{}/{name}", folder.path().display());
+            let target = OutputTarget::of(Path::new(&path)).unwrap();
+            check_output_place(&target).map_err(|error| error.to_string())
+        };
+        for name in [
+            "new/",
+            "parts.parquet/",
+            "a/b/new/",
+            "new.parquet",
+            "file.parquet",
+        ] {
+            assert_eq!(check(name), Ok(()), "{name}");
+        }
+        let refused = |name: &str, expect: &str| {
+            let error = check(name).unwrap_err();
+            assert!(error.contains(expect), "{error}");
+        };
+        refused("parts.parquet", "parts.parquet` is a folder");
+        refused(
+            "file.parquet/",
+            "file.parquet/` names a folder, and a file is there",
+        );
+        refused("file.parquet/new/", "cannot create the folder");
+        assert!(check_output_place(&OutputTarget::of(Path::new("/proc/x/")).unwrap()).is_err());
     }
 
     #[test]

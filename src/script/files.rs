@@ -5,9 +5,15 @@ use crate::{
     fasta,
     file::destination,
     host::Recording,
-    job::{Dataset, EmbedOptions, Problem, Problems, SweepPlan, check_file_name, rejects_beside},
+    job::{
+        Dataset, EmbedOptions, OutputKind, OutputTarget, Problem, Problems, SweepPlan,
+        check_file_name, parts_beside, rejects_beside,
+    },
     monitor,
-    paths::{Claim, PathError, Register, Role, check_in_place, check_ours, check_writable},
+    paths::{
+        Claim, PathError, Register, Role, check_in_place, check_ours, check_output_place,
+        check_writable,
+    },
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -196,11 +202,20 @@ impl Files {
             .map(|input| Claim::new(Role::Input, &input.path).named(&input.name))
             .collect();
         if let Some(output) = &options.output {
-            let rejects = rejects_beside(output);
-            claims.push(Claim::new(Role::Output, output).by_option("output"));
-            claims.push(Claim::new(Role::Rejects, &rejects).by_option("output"));
+            let output = OutputTarget::of(output).map_err(|problem| Problems(vec![problem]))?;
+            let rejects = rejects_beside(&output);
+            let written = Claim::new(Role::Output, &output.path);
+            let files = [
+                match output.kind {
+                    OutputKind::File => written,
+                    OutputKind::Folder => written.with_contents(),
+                },
+                Claim::new(Role::Parts, &parts_beside(&output)).with_contents(),
+                Claim::new(Role::Rejects, &rejects),
+            ];
+            claims.extend(files.map(|claim| claim.by_option("output")));
             self.check(&claims)?;
-            self.check_output(output, &rejects, options.overwrite)?;
+            self.check_output(&output, &rejects, options.overwrite)?;
         }
         Ok(self.claim(&claims)?)
     }
@@ -253,9 +268,14 @@ impl Files {
     }
 
     /// Refuses an output that cannot be written, or that is there and is not to be replaced.
-    fn check_output(&self, output: &Path, rejects: &Path, overwrite: bool) -> Result<(), Error> {
-        for path in [output, rejects] {
-            check_writable(path).map_err(|error| match error {
+    fn check_output(
+        &self,
+        output: &OutputTarget,
+        rejects: &Path,
+        overwrite: bool,
+    ) -> Result<(), Error> {
+        for checked in [check_output_place(output), check_writable(rejects)] {
+            checked.map_err(|error| match error {
                 PathError::Plan(mut problems) => {
                     for problem in &mut problems.0 {
                         problem.option = Some("output".to_owned());
@@ -268,6 +288,7 @@ impl Files {
         if overwrite {
             return Ok(());
         }
+        let output = output.path.as_path();
         let is_rehearsed = self.rehearsed.contains_key(&destination(output));
         let shown = output.display();
         let message = if is_rehearsed {

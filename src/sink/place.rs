@@ -50,7 +50,7 @@ impl Place {
 
     /// The list of rejections at the end.
     pub(super) fn rejects(&self) -> PathBuf {
-        rejects_beside(std::path::Path::new(self.target.path.to_string_lossy().trim_end_matches('/')))
+        rejects_beside(&self.target)
     }
 
     /// The folder of the ledger.

@@ -10,7 +10,7 @@ use runner::{
     batch::{Row, Rows},
     fasta::Rejection,
     hint::Hint,
-    job::{Dtype, Effect, EmbedOptions, GeluForm, Layer, OutputFormat, Pooling},
+    job::{Dtype, Effect, EmbedOptions, GeluForm, Layer, OutputTarget, Pooling},
     sink::{self, Circumstances, Closing, Identity, Opened, OutputPlan, Published, SinkError},
 };
 use std::{
@@ -24,8 +24,7 @@ use tempfile::TempDir;
 
 fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
     OutputPlan {
-        path: path.to_owned(),
-        format: OutputFormat::of(path).unwrap(),
+        target: OutputTarget::of(path).unwrap(),
         overwrite: false,
         hidden_size,
         circumstances: Circumstances {

@@ -1,4 +1,4 @@
-//! `embeddings(...)`: Parquet files read back.
+//! `embeddings(...)`: Parquet files, and folders of them, read back.
 
 use crate::{
     embeddings::Embeddings as Table,
@@ -63,8 +63,8 @@ pub(super) mod embeddings_api {
 
     pub type Embeddings = ScriptEmbeddings;
 
-    /// Reads the embeddings of a Parquet file that `embed` wrote, all of them into memory. Of
-    /// several layers, the last one is read.
+    /// Reads the embeddings of a Parquet file that `embed` wrote, or of a folder of parts in the
+    /// order of their names, all of them into memory. Of several layers, the last one is read.
     ///
     /// # Example
     ///

@@ -128,7 +128,7 @@ pub(super) mod run_api {
         run_embed(&context, &model, &dataset, options)
     }
 
-    /// Returns the embeddings that the run wrote, read back from its output file.
+    /// Returns the embeddings that the run wrote, read back from its output.
     ///
     /// # Example
     ///

@@ -8,7 +8,7 @@ use super::file::ParquetFile;
 use crate::{
     batch::{Row, Rows},
     hint::Hint,
-    job::{Dtype, GeluForm, OutputFormat},
+    job::{Dtype, GeluForm, OutputFormat, OutputKind, OutputTarget},
 };
 use ::parquet::{
     arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
@@ -29,8 +29,11 @@ const HIDDEN_SIZE: usize = 24;
 
 fn plan(path: &Path, layers: &[usize]) -> OutputPlan {
     OutputPlan {
-        path: path.to_owned(),
-        format: OutputFormat::Parquet,
+        target: OutputTarget {
+            path: path.to_owned(),
+            format: OutputFormat::Parquet,
+            kind: OutputKind::File,
+        },
         overwrite: false,
         hidden_size: HIDDEN_SIZE,
         identity: Identity {
@@ -346,7 +349,8 @@ fn a_flipped_bit_is_found_out() {
     let n_bytes = read_metadata(&path).unwrap().unwrap()["runner.content_bytes"].clone();
     let n_bytes: usize = n_bytes.parse().unwrap();
     let undetected = undetected(&path);
-    let (in_data, behind): (Vec<_>, Vec<_>) = undetected.iter().partition(|at| **at < n_bytes);
+    let (in_data, behind): (Vec<usize>, Vec<usize>) =
+        undetected.into_iter().partition(|at| *at < n_bytes);
     assert_eq!(in_data, [0; 0]);
     // The checksum is in the footer, and so not of it: what is left out is found as far as it tells.
     assert!(behind.len() < (fs::metadata(&path).unwrap().len() as usize - n_bytes) / 2);
