@@ -15,7 +15,7 @@ use std::{
 const PART_BYTES: u64 = 64 * 1024;
 
 /// Checks that what is at `path`, if anything, may be replaced by a file of this role: it is empty, or
-/// looks like one that this program wrote. Outputs are not looked at; for them scripts have an option.
+/// looks like one that this program wrote.
 ///
 /// # Errors
 /// - The file is someone else's.

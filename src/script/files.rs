@@ -215,7 +215,7 @@ impl Files {
             ];
             claims.extend(files.map(|claim| claim.by_option("output")));
             self.check(&claims)?;
-            self.check_output(&output, &rejects, options.overwrite)?;
+            self.check_output(&output, &rejects, options)?;
         }
         Ok(self.claim(&claims)?)
     }
@@ -272,7 +272,7 @@ impl Files {
         &self,
         output: &OutputTarget,
         rejects: &Path,
-        overwrite: bool,
+        options: &EmbedOptions,
     ) -> Result<(), Error> {
         for checked in [check_output_place(output), check_writable(rejects)] {
             checked.map_err(|error| match error {
@@ -285,17 +285,23 @@ impl Files {
                 error @ PathError::File(_) => Error::from(error),
             })?;
         }
-        if overwrite {
+        if options.overwrite {
             return Ok(());
         }
+        // What this program wrote may be what is asked for. That shows when the model is known.
+        let may_stay = |output: &Path| {
+            let is_ours = || check_ours(Role::Output, output).is_ok();
+            options.resume && (output.is_dir() || is_ours())
+        };
+        let has_parts = parts_beside(output).exists();
         let output = output.path.as_path();
         let is_rehearsed = self.rehearsed.contains_key(&destination(output));
         let shown = output.display();
         let message = if is_rehearsed {
             format!("`output` is {shown}, which an earlier run of this script writes")
-        } else if output.exists() {
+        } else if output.exists() && !may_stay(output) {
             format!("`output` is {shown}, which exists")
-        } else if rejects.exists() {
+        } else if rejects.exists() && !output.exists() && !has_parts {
             format!(
                 "`output` is {shown}, and its list {} exists",
                 rejects.display()
