@@ -137,7 +137,10 @@ impl Error {
             Self::Plan(_) | Self::StoppedByScript(_) | Self::Monitor(MonitorError::Format(_)) => {
                 exit_code::SCRIPT
             }
-            Self::Input(_) | Self::Embeddings(_) | Self::Pack(_) => exit_code::INPUT,
+            Self::Input(_)
+            | Self::Embeddings(_)
+            | Self::Pack(_)
+            | Self::Sink(SinkError::NoOutput { .. }) => exit_code::INPUT,
             Self::Model(_) => exit_code::MODEL,
             Self::Device(_) => exit_code::DEVICE,
             Self::Order(_)

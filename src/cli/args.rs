@@ -25,6 +25,19 @@ pub(super) enum Command {
     /// inputs and checks the options and all paths. Runs report one sequence that nobody read, `print` is
     /// silent.
     Check(ScriptArgs),
+    /// How far an output is: a file or a folder, finished, in the making or stopped
+    ///
+    /// Nothing is changed, and nobody who works on it is disturbed. With `--json` it is one line of JSON
+    /// on standard output.
+    Status {
+        /// The output, as the script names it
+        output: PathBuf,
+    },
+    /// Read an output again, and compare it with its checksums
+    Verify {
+        /// The output, as the script names it
+        output: PathBuf,
+    },
     /// What scripts can say
     #[command(subcommand)]
     Script(ScriptCommand),

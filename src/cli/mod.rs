@@ -10,7 +10,9 @@ mod ending;
 mod exec;
 mod script;
 mod stack;
+mod status;
 mod usage;
+mod verify;
 
 use crate::{
     cancel::{CancelToken, StopReason},
@@ -65,6 +67,8 @@ pub fn run() -> ExitCode {
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&cli.global, &console, output.as_deref())
         }
+        Command::Status { output } => status::status(&cli.global, &console, output),
+        Command::Verify { output } => verify::verify(&cli.global, &console, output),
         Command::Reader => unreachable!("readers have returned above"),
     };
     // Unwinding has ended what the command began: no temporary file is left, no reader lives on.

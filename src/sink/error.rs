@@ -38,6 +38,14 @@ pub enum SinkError {
     /// A file is in the way that this program did not write.
     #[error("`{}` was not written by runner, and the output would lie beside it", .0.display())]
     InTheWay(PathBuf),
+    /// There is no output of this program.
+    #[error("`{}` {what}", path.display())]
+    NoOutput {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What there is instead: the end of a sentence.
+        what: &'static str,
+    },
     /// The ledger went away while the output was made.
     #[error("`{}` was removed while the output was made", .0.display())]
     LedgerGone(PathBuf),
@@ -161,6 +169,10 @@ impl Hint for SinkError {
             }
             Self::File(error) => error.hint(),
             Self::Ledger(error) => error.hint(),
+            Self::NoOutput { .. } => Some(
+                "give the path of an output, as the script names it, whether it is finished or not"
+                    .to_owned(),
+            ),
             Self::Different { .. } => Some(
                 "choose another output, or set `overwrite: true` to replace it".to_owned(),
             ),

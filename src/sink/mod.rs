@@ -29,7 +29,9 @@ mod publish;
 mod records_hash;
 mod rejects;
 mod rejects_spool;
+mod status;
 mod verifier;
+mod verify;
 mod work;
 
 use std::path::PathBuf;
@@ -43,6 +45,8 @@ pub use output::Output;
 pub use plan::OutputPlan;
 pub use records_hash::RecordsHash;
 pub use rejects_spool::RejectsSpool;
+pub use status::{Rate, State, Status, status};
+pub use verify::{Flaw, Verified, verify};
 pub use work::{Pass, Section, Task, Work};
 
 use format::{Checked, PartWriter};

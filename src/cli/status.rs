@@ -1,0 +1,144 @@
+//! `runner status`.
+
+use super::{args::Global, ending};
+use crate::{
+    error::Error,
+    progress::Console,
+    script::Diagnostic,
+    sink::{self, Rate, State, Status},
+    text::printable,
+};
+use std::{path::Path, time::Duration};
+
+/// Says how far an output is, and returns the exit code.
+pub(super) fn status(global: &Global, console: &Console, output: &Path) -> u8 {
+    let status = match sink::status(output) {
+        Ok(status) => status,
+        Err(error) => {
+            return ending::failed(global, console, &Diagnostic::of_error(&Error::Sink(error)));
+        }
+    };
+    let text = match global.is_json() {
+        true => serde_json::to_string(&status).expect("maps have texts as keys"),
+        false => printable(&shown(&status)).into_owned(),
+    };
+    console.print(&text);
+    ending::unprinted(global, console)
+}
+
+fn shown(status: &Status) -> String {
+    let mut lines = vec![
+        ("output", status.output.display().to_string()),
+        ("state", state(status)),
+        (
+            "done",
+            format!(
+                "{} records: {} rows, {} rejected",
+                status.records, status.rows, status.rejected
+            ),
+        ),
+        ("parts", format!("{}, {}", status.parts, size(status.bytes))),
+    ];
+    if let (Some(at), Some(seconds)) = (&status.last_commit, status.seconds_since_last_commit) {
+        lines.push(("last commit", format!("{at}, {} ago", duration(seconds as f64))));
+    }
+    if let Some(seconds) = status.seconds {
+        lines.push(("time", duration(seconds)));
+    }
+    let rates = [("rate", status.rate), ("rate of late", status.recent_rate)];
+    for (name, rate) in rates {
+        if let Some(Rate {
+            rows_per_sec,
+            tokens_per_sec,
+        }) = rate
+        {
+            lines.push((
+                name,
+                format!("{rows_per_sec:.1} rows/s, {tokens_per_sec:.0} tokens/s"),
+            ));
+        }
+    }
+    if status.lost_rows > 0 || status.lost_seconds > 0.0 {
+        let lost = duration(status.lost_seconds);
+        lines.push(("done twice", format!("{} rows, {lost}", status.lost_rows)));
+    }
+    if status.damaged_lines > 0 {
+        lines.push((
+            "damaged",
+            format!("{} lines of the ledger", status.damaged_lines),
+        ));
+    }
+    for stretch in &status.stretches {
+        lines.push((
+            "stretch",
+            format!(
+                "{} process {} on {}, {}",
+                stretch.at, stretch.pid, stretch.host, stretch.device
+            ),
+        ));
+    }
+    for (name, map) in [("identity", &status.identity), ("settings", &status.settings)] {
+        let entries = map.iter().map(|(key, value)| (name, format!("{key} = {value}")));
+        lines.extend(entries);
+    }
+    aligned(&lines)
+}
+
+/// Lines of a name and a text, of which those of one name have it once.
+fn aligned(lines: &[(&str, String)]) -> String {
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut last = "";
+    let lines = lines.iter().map(|(name, text)| {
+        let shown = if *name == last { "" } else { name };
+        last = name;
+        format!("{shown:width$}  {text}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn state(status: &Status) -> String {
+    match (status.state, &status.owner) {
+        (State::BeingMade, Some(owner)) => format!(
+            "being made by process {} on {} since {}, with {} rows since",
+            owner.pid, owner.host, owner.since, owner.beat.rows
+        ),
+        (State::BeingMade, None) => "being made".to_owned(),
+        (State::Finished, _) => "finished".to_owned(),
+        (State::Stopped, _) => "stopped: run the script again to go on".to_owned(),
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    let seconds = Duration::try_from_secs_f64(seconds.round()).unwrap_or_default();
+    humantime::format_duration(seconds).to_string()
+}
+
+fn size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = UNITS.iter().find(|(unit, _)| bytes >= *unit);
+    match unit {
+        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_once_and_texts_below_each_other() {
+        let line = |name, text: &str| (name, text.to_owned());
+        let lines = [line("a", "1"), line("long", "2"), line("long", "3")];
+        assert_eq!(aligned(&lines), "a     1\nlong  2\n      3");
+    }
+
+    #[test]
+    fn sizes_and_times_are_short() {
+        assert_eq!(size(1023), "1023 bytes");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(3 << 30), "3.0 GiB");
+        assert_eq!(duration(3725.4), "1h 2m 5s");
+        assert_eq!(duration(f64::NAN), "0s");
+    }
+}

@@ -1,0 +1,112 @@
+//! Whether an output is what was written: all of it is read again.
+
+use super::{
+    SinkError,
+    format::check,
+    ledger::PartFile,
+    place::Place,
+    status::Found,
+    verifier::files_of,
+};
+use serde::Serialize;
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Something that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Flaw {
+    /// The file, or the output where there is none.
+    pub path: PathBuf,
+    /// What is wrong with it: the end of a sentence that begins with its name.
+    pub problem: String,
+}
+
+/// What was found in an output that was read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Files that were read.
+    pub files: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// All that is wrong.
+    pub flaws: Vec<Flaw>,
+}
+
+/// Reads an output again: each part, or the finished file, against its checksum.
+///
+/// # Errors
+/// - If there is nothing of this program.
+/// - If its ledger cannot be read.
+pub fn verify(path: &Path) -> Result<Verified, SinkError> {
+    let mut verified = Verified::default();
+    match Found::at(path)? {
+        Found::File { path, finished } => {
+            let checked = check(&path)?;
+            verified.files = 1;
+            verified.bytes = path.metadata().map_or(0, |found| found.len());
+            for problem in checked.problems {
+                verified.add(&path, problem);
+            }
+            if verified.flaws.is_empty() && checked.rows != finished.end.rows {
+                let (rows, expect) = (checked.rows, finished.end.rows);
+                verified.add(&path, format!("has {rows} rows, and had {expect}"));
+            }
+        }
+        Found::Ledger { place, history } => {
+            for commit in &history.commits {
+                for (path, part) in files_of(commit, &place) {
+                    verified.read(&path, &part);
+                }
+            }
+            for (from, to) in history.missing() {
+                verified.miss(&place, from, to);
+            }
+        }
+    }
+    Ok(verified)
+}
+
+impl Verified {
+    fn add(&mut self, path: &Path, problem: String) {
+        self.flaws.push(Flaw {
+            path: path.to_owned(),
+            problem,
+        });
+    }
+
+    fn read(&mut self, path: &Path, part: &PartFile) {
+        let mut hasher = blake3::Hasher::new();
+        let read = File::open(path).and_then(|file| hasher.update_reader(file).map(|_| ()));
+        self.files += 1;
+        self.bytes += hasher.count();
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.add(path, "is missing".to_owned());
+            }
+            Err(error) => self.add(path, format!("cannot be read: {error}")),
+            Ok(()) if hasher.count() != part.bytes => {
+                let (now, then) = (hasher.count(), part.bytes);
+                self.add(path, format!("is damaged: it has {now} bytes, and had {then}"));
+            }
+            Ok(()) if hasher.finalize().to_hex().as_str() != part.blake3 => {
+                self.add(path, "is damaged: its checksum is another one".to_owned());
+            }
+            Ok(()) => {}
+        }
+    }
+
+    /// Records without a part, of an output whose end is known: else it is not finished, and no more.
+    fn miss(&mut self, place: &Place, from: u64, to: Option<u64>) {
+        if let Some(to) = to {
+            let last = to - 1;
+            self.add(
+                place.output(),
+                format!("lacks the records {from} to {last}, counted from 0"),
+            );
+        }
+    }
+}
+
