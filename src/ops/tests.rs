@@ -141,11 +141,17 @@ fn attention_stays_inside_its_sequence() {
 #[test]
 fn linear_agrees_with_the_plain_version() {
     let mut numbers = Numbers(3);
-    for (n_rows, n_in, n_out) in [(1, 8, 8), (5, 64, 100), (130, 96, 24)] {
-        let linear = Linear::new(
-            numbers.tensor([n_out, n_in], 0.2),
-            numbers.tensor([n_out], 1.0),
-        );
+    for (n_rows, n_in, n_out) in [
+        (1, 8, 8),
+        (5, 64, 100),
+        (130, 96, 24),
+        (9, 3, 1),
+        (7, 517, 33),
+        (1000, 300, 65),
+    ] {
+        let weight = numbers.tensor([n_out, n_in], 0.2);
+        let bias = numbers.tensor([n_out], 1.0);
+        let linear = Linear::new(weight.clone(), bias.clone());
         let x = numbers.tensor([n_rows, n_in], 2.0);
         let residual = numbers.tensor([n_rows, n_out], 1.0);
         for epilogue in [
@@ -155,7 +161,7 @@ fn linear_agrees_with_the_plain_version() {
         ] {
             assert_close(
                 linear.forward(x.clone(), epilogue),
-                linear.forward_plain(x.clone(), epilogue),
+                linear_plain(x.clone(), &weight, &bias, epilogue),
                 // Results are below 10; the plain GELU and ours differ by some 1e-7 of that.
                 5e-6,
                 &format!("{n_rows} x {n_in} x {n_out}, {epilogue:?}"),

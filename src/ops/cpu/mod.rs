@@ -1,16 +1,20 @@
 //! The operations on burn-flex, over its memory: threads over rows, vectors over columns.
 //!
-//! GEMMs stay with flex. Everything here walks the activations once and in place where it can.
+//! Whatever a row or a sequence is computed with, it gets the same bits: no sum depends on the rows beside
+//! it, on threads, or on how many numbers a vector has.
 
 mod attention;
 mod epilogue;
 mod layer_norm;
+mod linear;
+mod panels;
 mod pool;
 mod simd;
 
 pub(super) use attention::attention;
-pub(super) use epilogue::epilogue;
 pub(super) use layer_norm::layer_norm;
+pub(super) use linear::linear;
+pub(super) use panels::Panels;
 pub(super) use pool::pool;
 
 use burn::{
