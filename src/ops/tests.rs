@@ -16,7 +16,7 @@ impl Numbers {
         (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     }
 
-    fn tensor<const D: usize>(&mut self, shape: [usize; D], scale: f32) -> Tensor<D> {
+    pub(super) fn tensor<const D: usize>(&mut self, shape: [usize; D], scale: f32) -> Tensor<D> {
         let n = shape.iter().product();
         let values: Vec<f32> = (0..n).map(|_| scale * self.next()).collect();
         Tensor::from_data(TensorData::new(values, shape), &Device::flex())
@@ -45,7 +45,7 @@ pub(super) fn ends(lengths: &[usize]) -> Vec<i32> {
 }
 
 /// A batch of sequences of these lengths in main memory.
-fn tokens(lengths: &[usize]) -> Tokens {
+pub(super) fn tokens(lengths: &[usize]) -> Tokens {
     let input_ids = vec![0; lengths.iter().sum()];
     let staged = Stager::host().stage(input_ids, &ends(lengths));
     staged.expect("nothing is copied")
