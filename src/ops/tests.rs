@@ -162,8 +162,9 @@ fn linear_agrees_with_the_plain_version() {
             assert_close(
                 linear.forward(x.clone(), epilogue),
                 linear_plain(x.clone(), &weight, &bias, epilogue),
-                // Results are below 10; the plain GELU and ours differ by some 1e-7 of that.
-                5e-6,
+                // Results are below 10, and below 100 with many inputs; the plain GELU and ours differ by some
+                // 1e-7 of that.
+                if n_in > 100 { 5e-5 } else { 5e-6 },
                 &format!("{n_rows} x {n_in} x {n_out}, {epilogue:?}"),
             );
         }

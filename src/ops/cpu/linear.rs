@@ -51,6 +51,8 @@ pub(super) fn linear_on(
     assert_eq!(n_in, weight.n_in, "the layer's inputs");
     let n_out = weight.n_out;
     let x = contiguous(x);
+    // A tensor's memory may go on behind it.
+    let x = &x.storage::<f32>()[..n_rows * n_in];
     let bias = contiguous(bias.clone());
     let residual = match epilogue {
         Epilogue::Residual(residual) => Some(contiguous(residual.clone())),
@@ -64,7 +66,7 @@ pub(super) fn linear_on(
     let rows_per_task = rows_per_task.clamp(rows_at_once, ROWS_PER_TASK);
     output
         .par_chunks_mut(rows_per_task * n_out)
-        .zip(x.storage::<f32>().par_chunks(rows_per_task * n_in))
+        .zip(x.par_chunks(rows_per_task * n_in))
         .enumerate()
         .for_each(|(task, (output, x))| {
             let after = match (&residual, epilogue) {
