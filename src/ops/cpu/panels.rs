@@ -39,7 +39,10 @@ impl Panels {
         let len = n_out.div_ceil(width) * panel_len;
         let mut memory = vec![0f32; len + ALIGNMENT / size_of::<f32>()];
         // An address that cannot be aligned only costs time.
-        let start = memory.as_ptr().align_offset(ALIGNMENT).min(memory.len() - len);
+        let start = memory
+            .as_ptr()
+            .align_offset(ALIGNMENT)
+            .min(memory.len() - len);
         memory[start..start + len]
             .par_chunks_mut(panel_len)
             .zip(rows.par_chunks(panel_len))

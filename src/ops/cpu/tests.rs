@@ -92,8 +92,8 @@ fn a_sequence_has_the_same_bits_among_any_sequences() {
         let compute = |qkv: &Tensor<2>, lengths: &[usize], rotary: &RotaryTable| {
             let tokens = tokens(lengths);
             let context = attention(qkv, tokens.segments(), rotary);
-            let pooled = Pooling::ALL
-                .map(|pooling| bits(&pool(&context, tokens.segments(), pooling)));
+            let pooled =
+                Pooling::ALL.map(|pooling| bits(&pool(&context, tokens.segments(), pooling)));
             (bits(&context), pooled)
         };
         let (together, pooled) = compute(&qkv, &lengths, &rotary);
@@ -106,9 +106,16 @@ fn a_sequence_has_the_same_bits_among_any_sequences() {
                     let short = RotaryTable::new(frequencies.clone(), length);
                     let (alone, pooled_alone) = compute(&rows, &[length], &short);
                     let at = start * hidden..(start + length) * hidden;
-                    assert_eq!(alone, together[at], "sequence {n}, head dimension {head_dim}");
+                    assert_eq!(
+                        alone, together[at],
+                        "sequence {n}, head dimension {head_dim}"
+                    );
                     for (pooled, alone) in pooled.iter().zip(&pooled_alone) {
-                        assert_eq!(&pooled[n * hidden..][..hidden], alone, "sequence {n}, pooled");
+                        assert_eq!(
+                            &pooled[n * hidden..][..hidden],
+                            alone,
+                            "sequence {n}, pooled"
+                        );
                     }
                     start += length;
                 }
