@@ -119,7 +119,7 @@ fn embed_with_program(
     fs::write(at("in.fa"), records.collect::<String>()).unwrap();
     let script = format!(
         "let model = esm2(\"{}\", #{{ device: \"cpu\" }});
-        embed(model, fasta(\"in.fa\"), #{{ output: \"out.parquet\", {options} }});",
+        embed(model, fasta(\"in.fa\").long_sequences(\"truncate\", 400), #{{ output: \"out.parquet\", {options} }});",
         project(DEMO).display()
     );
     fs::write(at("job.rhai"), script).unwrap();
