@@ -14,7 +14,7 @@ pub struct Linear {
 /// The weights of a linear layer, in the order that suits what computes.
 enum Weight {
     /// As PyTorch stores them, `[out, in]`.
-    Rows(Tensor<2>),
+    Rows(Box<Tensor<2>>),
     /// For the CPU.
     Panels(cpu::Panels),
 }
@@ -24,7 +24,7 @@ impl Linear {
     pub fn new(weight: Tensor<2>, bias: Tensor<1>) -> Self {
         let weight = match Backend::of(&weight) {
             Backend::Cpu => Weight::Panels(cpu::Panels::new(weight)),
-            _ => Weight::Rows(weight),
+            _ => Weight::Rows(Box::new(weight)),
         };
         Self { weight, bias }
     }

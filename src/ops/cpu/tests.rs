@@ -23,7 +23,7 @@ fn pool_of(n_threads: usize) -> ThreadPool {
 /// What `compute` makes of rows of `x`: it must be the rows of what it makes of all of `x`, whatever rows
 /// they are and how many threads compute.
 fn check_rows(x: &Tensor<2>, what: &str, compute: impl Fn(Tensor<2>, usize) -> Tensor<2> + Sync) {
-    let [n_rows, _] = x.dims();
+    let [n_rows, n_columns] = x.dims();
     let all = bits(&compute(x.clone(), 0));
     let width = all.len() / n_rows;
     let counts = (1..=70).chain([96, 127, 200, 481, n_rows]);
@@ -32,7 +32,7 @@ fn check_rows(x: &Tensor<2>, what: &str, compute: impl Fn(Tensor<2>, usize) -> T
             for count in counts.clone() {
                 for first in [0, 7, n_rows - count] {
                     let first = first.min(n_rows - count);
-                    let rows = x.clone().slice([first..first + count]);
+                    let rows = x.clone().slice([first..first + count, 0..n_columns]);
                     assert_eq!(
                         bits(&compute(rows, first)),
                         all[first * width..(first + count) * width],
@@ -61,7 +61,7 @@ fn a_row_of_a_linear_layer_has_the_same_bits_among_any_rows() {
         if n_in < 300 {
             check_rows(&x, &what("residual"), |x, first| {
                 let [n, _] = x.dims();
-                let residual = residual.clone().slice([first..first + n]);
+                let residual = residual.clone().slice([first..first + n, 0..n_out]);
                 linear.forward(x, Epilogue::Residual(&residual))
             });
         }
@@ -101,7 +101,7 @@ fn a_sequence_has_the_same_bits_among_any_sequences() {
             pool_of(n_threads).install(|| {
                 let mut start = 0;
                 for (n, &length) in lengths.iter().enumerate() {
-                    let rows = qkv.clone().slice([start..start + length]);
+                    let rows = qkv.clone().slice([start..start + length, 0..3 * hidden]);
                     // A table that ends with the sequence, too.
                     let short = RotaryTable::new(frequencies.clone(), length);
                     let (alone, pooled_alone) = compute(&rows, &[length], &short);
