@@ -59,9 +59,15 @@ pub(super) fn run(
     let (dataset, options) = (wanted.dataset(), wanted.options());
     let inputs = fasta::resolve(&dataset.sources)?;
     let output = output_plan(model, wanted)?;
+    let target = output.as_ref().map(|output| output.target.clone());
     let begun = match sink::open(output.as_ref(), &inputs)? {
         Opened::Begun(begun) => *begun,
         Opened::Finished(resumed) => {
+            context.events.send(Event::Resumed {
+                records: resumed.records,
+                rows: resumed.rows,
+                finished: true,
+            });
             return Ok(finished(model, wanted, *resumed, started, start));
         }
     };
@@ -87,6 +93,7 @@ pub(super) fn run(
         context.events.send(Event::Resumed {
             records: resumed.records,
             rows: resumed.rows,
+            finished: resumed.published.output.is_some(),
         });
     }
 
@@ -193,6 +200,7 @@ pub(super) fn run(
         gpu: None,
         findings,
         resumed,
+        kept: None,
         published: Published::default(),
     };
     let published = left.and_then(|left| {
@@ -228,10 +236,14 @@ pub(super) fn run(
             ending.published = published;
             Ok(ending.summary(model, &plan, wanted))
         }
-        Err(error) => Err(RunFailure {
-            error,
-            so_far: Some(Box::new(ending.summary(model, &plan, wanted))),
-        }),
+        Err(error) => {
+            ending.kept = target.as_ref().and_then(sink::kept);
+            Err(RunFailure {
+                error,
+                kept: ending.kept.clone(),
+                so_far: Some(Box::new(ending.summary(model, &plan, wanted))),
+            })
+        }
     }
 }
 
@@ -279,6 +291,7 @@ fn finished(
         gpu: None,
         findings: Findings::default(),
         resumed,
+        kept: None,
         published,
     }
     .summary(model, &Plan::unmade(model, wanted), wanted)
