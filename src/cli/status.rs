@@ -40,7 +40,10 @@ fn shown(status: &Status) -> String {
         ("parts", format!("{}, {}", status.parts, size(status.bytes))),
     ];
     if let (Some(at), Some(seconds)) = (&status.last_commit, status.seconds_since_last_commit) {
-        lines.push(("last commit", format!("{at}, {} ago", duration(seconds as f64))));
+        lines.push((
+            "last commit",
+            format!("{at}, {} ago", duration(seconds as f64)),
+        ));
     }
     if let Some(seconds) = status.seconds {
         lines.push(("time", duration(seconds)));
@@ -77,8 +80,13 @@ fn shown(status: &Status) -> String {
             ),
         ));
     }
-    for (name, map) in [("identity", &status.identity), ("settings", &status.settings)] {
-        let entries = map.iter().map(|(key, value)| (name, format!("{key} = {value}")));
+    for (name, map) in [
+        ("identity", &status.identity),
+        ("settings", &status.settings),
+    ] {
+        let entries = map
+            .iter()
+            .map(|(key, value)| (name, format!("{key} = {value}")));
         lines.extend(entries);
     }
     aligned(&lines)

@@ -52,7 +52,8 @@ enum Kind<T> {
 pub enum Effect {
     /// Nothing, but how and where it is made.
     Nothing,
-    /// The last bits of values at most.
+    /// The last bits of values at most, and these only where another kind of device computes: how sequences
+    /// are batched changes none. An output says what it was made with.
     LastBits,
     /// Values and rows.
     Values,

@@ -4,46 +4,59 @@ use super::{Epilogue, backend::Backend, cpu};
 use burn::tensor::{Tensor, activation};
 use std::f64::consts::FRAC_2_PI;
 
-/// A linear layer. Weights lie as PyTorch stores them.
-#[derive(Clone, Debug)]
+/// A linear layer.
 pub struct Linear {
-    /// `[out, in]`.
-    weight: Tensor<2>,
+    weight: Weight,
     /// `[out]`.
     bias: Tensor<1>,
 }
 
+/// The weights of a linear layer, in the order that suits what computes.
+enum Weight {
+    /// As PyTorch stores them, `[out, in]`.
+    Rows(Tensor<2>),
+    /// For the CPU.
+    Panels(cpu::Panels),
+}
+
 impl Linear {
-    /// From weights, `[out, in]`, and bias, `[out]`.
+    /// From weights, `[out, in]`, as PyTorch stores them, and bias, `[out]`.
     pub fn new(weight: Tensor<2>, bias: Tensor<1>) -> Self {
+        let weight = match Backend::of(&weight) {
+            Backend::Cpu => Weight::Panels(cpu::Panels::new(weight)),
+            _ => Weight::Rows(weight),
+        };
         Self { weight, bias }
     }
 
     /// `x W^T + b`, then the epilogue: `[T, in]` to `[T, out]`.
     pub fn forward(&self, x: Tensor<2>, epilogue: Epilogue<'_>) -> Tensor<2> {
-        match Backend::of(&x) {
+        match &self.weight {
+            Weight::Panels(panels) => cpu::linear(x, panels, &self.bias, epilogue),
             #[cfg(feature = "cuda")]
-            Backend::Cuda => super::cuda::linear(&x, &self.weight, &self.bias, epilogue),
-            Backend::Cpu => {
-                let product = x.matmul(self.weight.clone().transpose());
-                cpu::epilogue(product, &self.bias, epilogue)
+            Weight::Rows(weight) if Backend::of(&x) == Backend::Cuda => {
+                super::cuda::linear(&x, weight, &self.bias, epilogue)
             }
-            Backend::Plain => self.forward_plain(x, epilogue),
+            Weight::Rows(weight) => linear_plain(x, weight, &self.bias, epilogue),
         }
     }
+}
 
-    /// [`forward`](Self::forward) in burn operations.
-    pub fn forward_plain(&self, x: Tensor<2>, epilogue: Epilogue<'_>) -> Tensor<2> {
-        let product = x.matmul(self.weight.clone().transpose());
-        let y = product + self.bias.clone().unsqueeze();
-        match epilogue {
-            Epilogue::None => y,
-            Epilogue::Gelu => activation::gelu(y),
-            Epilogue::GeluTanh => {
-                let inner = (y.clone() + y.clone().powi_scalar(3) * 0.044_715) * FRAC_2_PI.sqrt();
-                y * 0.5 * (inner.tanh() + 1.0)
-            }
-            Epilogue::Residual(residual) => y + residual.clone(),
+/// [`Linear::forward`] in burn operations, with weights `[out, in]`.
+pub fn linear_plain(
+    x: Tensor<2>,
+    weight: &Tensor<2>,
+    bias: &Tensor<1>,
+    epilogue: Epilogue<'_>,
+) -> Tensor<2> {
+    let y = x.matmul(weight.clone().transpose()) + bias.clone().unsqueeze();
+    match epilogue {
+        Epilogue::None => y,
+        Epilogue::Gelu => activation::gelu(y),
+        Epilogue::GeluTanh => {
+            let inner = (y.clone() + y.clone().powi_scalar(3) * 0.044_715) * FRAC_2_PI.sqrt();
+            y * 0.5 * (inner.tanh() + 1.0)
         }
+        Epilogue::Residual(residual) => y + residual.clone(),
     }
 }

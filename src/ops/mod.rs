@@ -36,7 +36,7 @@ pub use dtype::tensor;
 pub use embedding::embedding;
 pub use epilogue::Epilogue;
 pub use layer_norm::LayerNorm;
-pub use linear::Linear;
+pub use linear::{Linear, linear_plain};
 pub use pool::pool;
 pub use results::{Results, values};
 pub use rotary::RotaryTable;

@@ -131,7 +131,9 @@ impl Found {
                 path: path.to_owned(),
                 finished,
             }),
-            None => Err(nothing("is a file of another program, or of an older version")),
+            None => Err(nothing(
+                "is a file of another program, or of an older version",
+            )),
         }
     }
 }

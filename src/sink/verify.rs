@@ -1,12 +1,7 @@
 //! Whether an output is what was written: all of it is read again.
 
 use super::{
-    SinkError,
-    format::check,
-    ledger::PartFile,
-    place::Place,
-    status::Found,
-    verifier::files_of,
+    SinkError, format::check, ledger::PartFile, place::Place, status::Found, verifier::files_of,
 };
 use serde::Serialize;
 use std::{
@@ -89,7 +84,10 @@ impl Verified {
             Err(error) => self.add(path, format!("cannot be read: {error}")),
             Ok(()) if hasher.count() != part.bytes => {
                 let (now, then) = (hasher.count(), part.bytes);
-                self.add(path, format!("is damaged: it has {now} bytes, and had {then}"));
+                self.add(
+                    path,
+                    format!("is damaged: it has {now} bytes, and had {then}"),
+                );
             }
             Ok(()) if hasher.finalize().to_hex().as_str() != part.blake3 => {
                 self.add(path, "is damaged: its checksum is another one".to_owned());
@@ -109,4 +107,3 @@ impl Verified {
         }
     }
 }
-

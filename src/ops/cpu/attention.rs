@@ -28,10 +28,19 @@ pub(in super::super) fn attention(
     segments: &Segments,
     rotary: &RotaryTable,
 ) -> Tensor<2> {
+    attention_on(Arch::new(), qkv, segments, rotary)
+}
+
+/// [`attention`] with the vectors of `arch`.
+pub(super) fn attention_on(
+    arch: Arch,
+    qkv: &Tensor<2>,
+    segments: &Segments,
+    rotary: &RotaryTable,
+) -> Tensor<2> {
     let [n_tokens, width] = qkv.dims();
     let hidden = width / 3;
     let qkv = contiguous(qkv.clone());
-    let arch = Arch::new();
     let heads = Heads {
         lanes: arch.dispatch(Lanes),
         qkv: qkv.storage(),
@@ -354,13 +363,33 @@ fn softmax<S: Simd>(simd: S, row: &mut [f32], length: usize) -> f32 {
         *score = simd::exp_of_negative(*score - largest);
     }
     row[length..].fill(0.0);
-    let (row, _) = S::as_simd_f32s(row);
-    let mut sums = [simd.splat_f32s(0.0); 2];
-    for pair in row.as_chunks::<2>().0 {
-        sums[0] = simd.add_f32s(sums[0], pair[0]);
-        sums[1] = simd.add_f32s(sums[1], pair[1]);
+    1.0 / sum(row)
+}
+
+/// The sum of a row of scores, in an order that its length alone decides.
+#[inline(always)]
+fn sum(row: &[f32]) -> f32 {
+    // Each register of AVX-512 holds half of them.
+    const PARTS: usize = 32;
+    let mut sums = [0f32; PARTS];
+    let (chunks, rest) = row.as_chunks::<PARTS>();
+    for chunk in chunks {
+        for (sum, &score) in sums.iter_mut().zip(chunk) {
+            *sum += score;
+        }
     }
-    1.0 / simd.reduce_sum_f32s(simd.add_f32s(sums[0], sums[1]))
+    for (sum, &score) in sums.iter_mut().zip(rest) {
+        *sum += score;
+    }
+    let mut half = PARTS / 2;
+    while half > 0 {
+        let (low, high) = sums.split_at_mut(half);
+        for (low, &high) in low.iter_mut().zip(&*high) {
+            *low += high;
+        }
+        half /= 2;
+    }
+    sums[0]
 }
 
 /// The sums of `WIDTH` registers of each row of `values`, whose rows are `registers` apart, weighted

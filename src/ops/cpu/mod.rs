@@ -1,16 +1,22 @@
 //! The operations on burn-flex, over its memory: threads over rows, vectors over columns.
 //!
-//! GEMMs stay with flex. Everything here walks the activations once and in place where it can.
+//! Whatever a row or a sequence is computed with, it gets the same bits: no sum depends on the rows beside
+//! it, on threads, or on how many numbers a vector has.
 
 mod attention;
 mod epilogue;
 mod layer_norm;
+mod linear;
+mod panels;
 mod pool;
 mod simd;
+#[cfg(test)]
+mod tests;
 
 pub(super) use attention::attention;
-pub(super) use epilogue::epilogue;
 pub(super) use layer_norm::layer_norm;
+pub(super) use linear::linear;
+pub(super) use panels::Panels;
 pub(super) use pool::pool;
 
 use burn::{
@@ -20,9 +26,13 @@ use burn::{
 use burn_flex::FlexTensor;
 use pulp::{Arch, Simd, WithSimd};
 
-/// What the bits of results depend on.
+/// What the bits of results depend on: whether products are rounded before they are added, which they are
+/// only on a CPU for which there are no vectors.
 pub(super) fn arithmetic() -> String {
-    format!("CPU, {} numbers a vector", Arch::new().dispatch(Lanes))
+    match Arch::new() {
+        Arch::Scalar => "CPU without vectors".to_owned(),
+        _ => "CPU".to_owned(),
+    }
 }
 
 /// Asks for the numbers in a register.

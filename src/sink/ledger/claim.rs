@@ -1,6 +1,6 @@
 //! What a lock says: which process owns an output, and how far it has come.
 
-use super::line;
+use super::{Beat, Living, line};
 use crate::file::Process;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -16,30 +16,6 @@ const CLAIM_BYTES: usize = 640;
 /// How often a claim is read that may be on its way, and how long after another.
 const MOST_TRIES: usize = 5;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
-
-/// How far the owner of an output has come since it took it, whether committed or not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Beat {
-    /// Rows that were computed.
-    pub rows: u64,
-    /// The time since the work began.
-    pub seconds: f64,
-    /// Tokens that were computed.
-    pub tokens: u64,
-}
-
-/// A process that owns an output.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Living {
-    /// The machine.
-    pub host: String,
-    /// The process.
-    pub pid: u32,
-    /// Since when, as in RFC 3339.
-    pub since: String,
-    /// How far it has come since.
-    pub beat: Beat,
-}
 
 /// What a lock says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,13 +10,14 @@ mod error;
 mod file;
 mod history;
 mod line;
+mod living;
 mod owner;
 
-pub use claim::{Beat, Living};
 pub use entry::{Commit, End, Entry, Header, PartFile, Stretch, VERSION};
 pub use error::LedgerError;
 pub use file::{Ledger, read};
 pub use history::{Done, History};
+pub use living::{Beat, Living};
 pub use owner::{Owner, look};
 
 #[cfg(test)]

@@ -72,7 +72,10 @@ fn place_of(folder: &Path, name: &str) -> Place {
 #[test]
 fn an_output_in_the_making_is_found_by_each_of_its_names() {
     for (name, names) in [
-        ("x.parquet", ["x.parquet", "x.parquet.parts", "x.parquet.parts/"]),
+        (
+            "x.parquet",
+            ["x.parquet", "x.parquet.parts", "x.parquet.parts/"],
+        ),
         ("x/", ["x", "x/", "x.ledger"]),
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -119,7 +122,10 @@ fn what_is_damaged_or_missing_is_named() {
     let place = place_of(folder.path(), "x/");
     made(&place, Some(8));
     let verified = verify(place.output()).unwrap();
-    assert_eq!((verified.files, verified.bytes, verified.flaws), (2, 8, vec![]));
+    assert_eq!(
+        (verified.files, verified.bytes, verified.flaws),
+        (2, 8, vec![])
+    );
     let check = |from: u64, expect: &str| {
         let path = place.parts().join(place.part_name(from));
         let flaws = verify(place.output()).unwrap().flaws;

@@ -1,7 +1,9 @@
 //! An embedding depends on its sequence and on nothing else.
 
-use super::common::{GOLDEN_MODELS, golden_sequences, load, one_batch};
-use runner::{job::Pooling, model::Model};
+use super::common::{GOLDEN_MODELS, golden_sequences, load, one_batch, project};
+use crate::{RUNNER, child::finish};
+use runner::{embeddings::Embeddings, job::Pooling, model::Model};
+use std::{collections::BTreeMap, fs, process::Command};
 
 const DEMO: &str = GOLDEN_MODELS[4];
 
@@ -22,21 +24,19 @@ pub fn embed(model: &Model, sequences: &[String]) -> Vec<Vec<f32>> {
 }
 
 #[test]
-fn a_sequence_alone_agrees_with_itself_in_a_batch() {
+fn a_sequence_alone_has_the_bits_that_it_has_in_a_batch() {
     for folder in GOLDEN_MODELS {
         let model = load(folder);
         let sequences = golden_sequences(folder);
         let together = embed(&model, &sequences);
         for (sequence, together) in sequences.iter().zip(&together) {
             let alone = &embed(&model, std::slice::from_ref(sequence))[0];
-            let scale = alone.iter().fold(0f32, |scale, x| scale.max(x.abs()));
-            for (alone, together) in alone.iter().zip(together) {
-                assert!(
-                    (alone - together).abs() <= 1e-6 * scale,
-                    "{folder}, {} residues: {alone} alone, {together} in a batch",
-                    sequence.len()
-                );
-            }
+            assert_eq!(
+                bits(alone),
+                bits(together),
+                "{folder}, {} residues",
+                sequence.len()
+            );
         }
     }
 }
@@ -86,7 +86,86 @@ fn rows_of_padding_change_nothing() {
     let encode = |batch| model.encode(batch, &[0, 1, model.n_layers()], Pooling::Mean);
     let (packed, padded) = (encode(&batch), encode(&padded));
     let (packed, padded) = (packed.expect("finite"), padded.expect("finite"));
-    let largest = packed.iter().zip(&padded).map(|(a, b)| (a - b).abs());
-    // Another number of rows can make flex cut its products differently.
-    assert!(largest.fold(0f32, f32::max) <= 1e-5);
+    assert_eq!(bits(&packed), bits(&padded));
+}
+
+/// 90 proteins of 1 to 400 residues.
+fn proteins() -> Vec<(String, String)> {
+    let letters = b"ACDEFGHIKLMNPQRSTVWY";
+    let mut state = 1u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as usize
+    };
+    let protein = |n: usize| {
+        let length = 1 + (n * n * 37) % 400;
+        let residues = (0..length).map(|_| letters[next() % letters.len()] as char);
+        (format!("p{n}"), residues.collect())
+    };
+    (0..90).map(protein).collect()
+}
+
+/// The bits of the embeddings that the program makes of `proteins`, by id.
+fn embed_with_program(
+    proteins: &[(String, String)],
+    options: &str,
+    n_threads: &str,
+) -> BTreeMap<String, Vec<u32>> {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let records = proteins
+        .iter()
+        .map(|(id, residues)| format!(">{id}\n{residues}\n"));
+    fs::write(at("in.fa"), records.collect::<String>()).unwrap();
+    let script = format!(
+        "let model = esm2(\"{}\", #{{ device: \"cpu\" }});
+        embed(model, fasta(\"in.fa\").long_sequences(\"truncate\", 400), #{{ output: \"out.parquet\", {options} }});",
+        project(DEMO).display()
+    );
+    fs::write(at("job.rhai"), script).unwrap();
+    let mut program = Command::new(RUNNER);
+    program
+        .args(["exec", "job.rhai"])
+        .env("RAYON_NUM_THREADS", n_threads)
+        .current_dir(folder.path());
+    let done = finish(&mut program, b"");
+    assert!(done.status.success(), "{options}: {done:?}");
+    let found = Embeddings::read(&at("out.parquet")).unwrap();
+    let ids = found.ids().iter().enumerate();
+    ids.map(|(row, id)| (id.clone(), bits(found.vector(row))))
+        .collect()
+}
+
+#[test]
+fn the_program_gives_a_sequence_the_same_bits_whatever_runs_with_it() {
+    let proteins = proteins();
+    let expected = embed_with_program(&proteins, "token_budget: 4096", "2");
+    assert_eq!(expected.len(), proteins.len());
+    for (options, n_threads) in [
+        // A batch holds one of the longest.
+        ("token_budget: 402", "2"),
+        ("token_budget: 1000", "1"),
+        ("token_budget: 40000", "3"),
+        ("token_budget: 3000, packing: false", "2"),
+    ] {
+        let found = embed_with_program(&proteins, options, n_threads);
+        assert!(found == expected, "{options}, {n_threads} threads");
+    }
+    let mut reversed = proteins.clone();
+    reversed.reverse();
+    let found = embed_with_program(&reversed, "token_budget: 2000", "2");
+    assert!(found == expected, "in another order");
+    for protein in [&proteins[1], &proteins[50], &proteins[89]] {
+        let alone = embed_with_program(std::slice::from_ref(protein), "", "2");
+        assert!(
+            alone[&protein.0] == expected[&protein.0],
+            "{} alone",
+            protein.0
+        );
+    }
+}
+
+/// Numbers as they are stored.
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
 }

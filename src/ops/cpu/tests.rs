@@ -1,0 +1,159 @@
+//! The same bits, whatever a row or a sequence is computed with.
+
+use super::{
+    super::{
+        Epilogue, LayerNorm, Linear, RotaryTable,
+        tests::{Numbers, tokens},
+    },
+    *,
+};
+use crate::job::Pooling;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+fn bits<const D: usize>(tensor: &Tensor<D>) -> Vec<u32> {
+    let values: Vec<f32> = tensor.to_data().try_into_vec().expect("f32");
+    values.into_iter().map(f32::to_bits).collect()
+}
+
+fn pool_of(n_threads: usize) -> ThreadPool {
+    let pool = ThreadPoolBuilder::new().num_threads(n_threads).build();
+    pool.expect("a pool of threads")
+}
+
+/// What `compute` makes of rows of `x`: it must be the rows of what it makes of all of `x`, whatever rows
+/// they are and how many threads compute.
+fn check_rows(x: &Tensor<2>, what: &str, compute: impl Fn(Tensor<2>, usize) -> Tensor<2> + Sync) {
+    let [n_rows, _] = x.dims();
+    let all = bits(&compute(x.clone(), 0));
+    let width = all.len() / n_rows;
+    let counts = (1..=70).chain([96, 127, 200, 481, n_rows]);
+    for n_threads in [1, 3] {
+        pool_of(n_threads).install(|| {
+            for count in counts.clone() {
+                for first in [0, 7, n_rows - count] {
+                    let first = first.min(n_rows - count);
+                    let rows = x.clone().slice([first..first + count]);
+                    assert_eq!(
+                        bits(&compute(rows, first)),
+                        all[first * width..(first + count) * width],
+                        "{what}, {count} rows from {first}, {n_threads} threads"
+                    );
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn a_row_of_a_linear_layer_has_the_same_bits_among_any_rows() {
+    const N_ROWS: usize = 503;
+    let mut numbers = Numbers(11);
+    // Outputs that fill panels, or do not; inputs of one block, of several, and of odd sizes.
+    for (n_in, n_out) in [(24, 64), (320, 40), (257, 33), (600, 97), (3, 1)] {
+        let linear = Linear::new(
+            numbers.tensor([n_out, n_in], 0.2),
+            numbers.tensor([n_out], 1.0),
+        );
+        let x = numbers.tensor([N_ROWS, n_in], 2.0);
+        let residual = numbers.tensor([N_ROWS, n_out], 1.0);
+        let what = |epilogue| format!("{n_in} to {n_out}, {epilogue}");
+        check_rows(&x, &what("gelu"), |x, _| linear.forward(x, Epilogue::Gelu));
+        if n_in < 300 {
+            check_rows(&x, &what("residual"), |x, first| {
+                let [n, _] = x.dims();
+                let residual = residual.clone().slice([first..first + n]);
+                linear.forward(x, Epilogue::Residual(&residual))
+            });
+        }
+    }
+}
+
+#[test]
+fn a_row_of_a_layer_norm_has_the_same_bits_among_any_rows() {
+    let mut numbers = Numbers(12);
+    for width in [16, 37, 320] {
+        let weight = numbers.tensor([width], 1.0);
+        let norm = LayerNorm::new(weight, numbers.tensor([width], 1.0), 1e-5);
+        let x = numbers.tensor([503, width], 5.0);
+        check_rows(&x, &format!("{width} columns"), |x, _| norm.forward(&x));
+    }
+}
+
+#[test]
+fn a_sequence_has_the_same_bits_among_any_sequences() {
+    let mut numbers = Numbers(13);
+    let lengths = [3, 300, 4, 5, 63, 64, 65, 3, 129, 17, 700, 31, 32, 33, 130];
+    for (head_dim, n_heads) in [(16, 4), (10, 2), (64, 2)] {
+        let hidden = head_dim * n_heads;
+        let n_tokens: usize = lengths.iter().sum();
+        let frequencies = RotaryTable::frequencies(head_dim, 1e4);
+        let rotary = RotaryTable::new(frequencies.clone(), 700);
+        let qkv = numbers.tensor([n_tokens, 3 * hidden], 3.0);
+        let compute = |qkv: &Tensor<2>, lengths: &[usize], rotary: &RotaryTable| {
+            let tokens = tokens(lengths);
+            let context = attention(qkv, tokens.segments(), rotary);
+            let pooled =
+                Pooling::ALL.map(|pooling| bits(&pool(&context, tokens.segments(), pooling)));
+            (bits(&context), pooled)
+        };
+        let (together, pooled) = compute(&qkv, &lengths, &rotary);
+        for n_threads in [1, 3] {
+            pool_of(n_threads).install(|| {
+                let mut start = 0;
+                for (n, &length) in lengths.iter().enumerate() {
+                    let rows = qkv.clone().slice([start..start + length]);
+                    // A table that ends with the sequence, too.
+                    let short = RotaryTable::new(frequencies.clone(), length);
+                    let (alone, pooled_alone) = compute(&rows, &[length], &short);
+                    let at = start * hidden..(start + length) * hidden;
+                    assert_eq!(
+                        alone, together[at],
+                        "sequence {n}, head dimension {head_dim}"
+                    );
+                    for (pooled, alone) in pooled.iter().zip(&pooled_alone) {
+                        assert_eq!(
+                            &pooled[n * hidden..][..hidden],
+                            alone,
+                            "sequence {n}, pooled"
+                        );
+                    }
+                    start += length;
+                }
+            });
+        }
+    }
+}
+
+/// Every kind of vectors that this CPU has.
+#[cfg(target_arch = "x86_64")]
+fn kinds_of_vectors() -> Vec<(Arch, usize)> {
+    let v3 = pulp::x86::V3::try_new().map(|simd| (Arch::V3(simd), 8));
+    let v4 = pulp::x86::V4::try_new().map(|simd| (Arch::V4(simd), 16));
+    v3.into_iter().chain(v4).collect()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_length_of_vectors_does_not_change_bits() {
+    let mut numbers = Numbers(14);
+    let kinds = kinds_of_vectors();
+    let weight = numbers.tensor([75, 520], 0.2);
+    let bias = numbers.tensor([75], 1.0);
+    let x = numbers.tensor([61, 520], 2.0);
+    let lengths = [3, 40, 129, 16, 8];
+    let tokens = tokens(&lengths);
+    let rotary = RotaryTable::new(RotaryTable::frequencies(20, 1e4), 129);
+    let qkv = numbers.tensor([lengths.iter().sum(), 3 * 60], 3.0);
+    let results: Vec<_> = kinds
+        .iter()
+        .map(|&(arch, lanes)| {
+            let panels = Panels::for_lanes(weight.clone(), lanes);
+            let y = linear::linear_on(arch, x.clone(), &panels, &bias, Epilogue::Gelu);
+            let context = attention::attention_on(arch, &qkv, tokens.segments(), &rotary);
+            (bits(&y), bits(&context))
+        })
+        .collect();
+    for result in &results {
+        assert!(*result == results[0]);
+    }
+}
