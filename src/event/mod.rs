@@ -105,7 +105,7 @@ pub enum Event {
         /// Seconds that the encoder had waited for it.
         waited_seconds: f64,
     },
-    /// Embeddings were handed to the output file, or counted where there is none.
+    /// Embeddings were handed to the output, or counted where there is none.
     RowsWritten {
         /// Rows.
         rows: u64,

@@ -62,7 +62,7 @@ pub struct Context {
 /// published. `watcher` is called on this thread, while others do the work.
 ///
 /// # Errors
-/// If an input or a reader fails, the model or the output file fails, the
+/// If an input or a reader fails, the model or the output fails, the
 /// run is told to stop, or the counts of records do not agree. Nothing is published then, and what was
 /// computed is kept for a run that goes on with it.
 pub fn embed(
