@@ -1,6 +1,6 @@
 //! Files of embeddings, and what is read of them.
 
-use super::{table::Source, *};
+use super::*;
 use ::parquet::arrow::ArrowWriter;
 use arrow_array::{ArrayRef, FixedSizeListArray, RecordBatch, StringArray, types::Float32Type};
 use std::{path::Path, sync::Arc};

@@ -29,9 +29,7 @@ impl Batcher {
     pub(super) fn push(&mut self, record: Record) -> Result<Vec<PackedBatch>, PackError> {
         match self {
             Self::Packing(packer) => packer.push(record),
-            Self::Padding(padder) => padder
-                .push(record)
-                .map(|batch| batch.into_iter().collect()),
+            Self::Padding(padder) => padder.push(record).map(|batch| batch.into_iter().collect()),
         }
     }
 

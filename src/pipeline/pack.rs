@@ -142,7 +142,10 @@ impl Packing {
             tally,
             ..pass.begin.clone()
         };
-        let left = self.plan.take.map(|take| take.saturating_sub(self.at.record));
+        let left = self
+            .plan
+            .take
+            .map(|take| take.saturating_sub(self.at.record));
         let take = [left, pass.n_records()].into_iter().flatten().min();
         let mut sections = VecDeque::from(pass.sections);
         self.begin_section(sections.front());
@@ -188,11 +191,7 @@ impl Packing {
         }
     }
 
-    fn take_in(
-        &mut self,
-        read: ReadRecords,
-        sections: &mut VecDeque<Section>,
-    ) -> Result<(), Halt> {
+    fn take_in(&mut self, read: ReadRecords, sections: &mut VecDeque<Section>) -> Result<(), Halt> {
         for (n, outcome) in (1..).zip(read.outcomes) {
             // A batch may have waited for long, and what follows it here could become many more.
             self.totals.stopped = self.plan.cancel.reason();

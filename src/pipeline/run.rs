@@ -3,8 +3,8 @@
 use super::{
     Context, RunFailure, Watcher,
     conservation::{self, Counts},
-    lane::{EndedLane, Lane, LanePlan, Lead, RunningLane},
     feeder::Feeder,
+    lane::{EndedLane, Lane, LanePlan, Lead, RunningLane},
     pack::{PackTotals, Packing, PackingPlan},
     plan::Plan,
     stage::{Guard, Halt, joined, kept},
@@ -27,11 +27,12 @@ use crate::{
     reader::ReadRequest,
     report::RunSummary,
     sink::{
-        self, Begun, Circumstances, Frontier, Identity, Opened, OutputPlan, Published, ReorderBuffer,
-        Resumed,
+        self, Begun, Circumstances, Frontier, Identity, Opened, OutputPlan, Published,
+        ReorderBuffer, Resumed,
     },
 };
 use std::{
+    num::NonZeroUsize,
     sync::{Arc, mpsc},
     thread,
     time::{Instant, SystemTime},
@@ -229,7 +230,12 @@ pub(super) fn run(
             None => Ok(packed.kept),
         }
     });
-    let published = end_output(published, written, ending.packed.end.as_ref(), &context.events);
+    let published = end_output(
+        published,
+        written,
+        ending.packed.end.as_ref(),
+        &context.events,
+    );
     ending.seconds = start.elapsed().as_secs_f64();
     match published {
         Ok(published) => {
@@ -262,7 +268,10 @@ fn end_output(
             let kept = written.map(|written| written.output.keep());
             // What ended the run says more than that its last rows are lost.
             if let Some(Err(lost)) = kept {
-                events.warn(format!("the last rows could not be kept: {}", lost.in_full()));
+                events.warn(format!(
+                    "the last rows could not be kept: {}",
+                    lost.in_full()
+                ));
             }
             return Err(error);
         }
@@ -379,6 +388,8 @@ fn output_plan(model: &Model, wanted: &EmbedPlan) -> Result<Option<OutputPlan>, 
         return Ok(None);
     };
     let target = OutputTarget::of(path).map_err(|problem| Problems(vec![problem]))?;
+    // Which layer is the last one; no batch changes a value.
+    let resolved = wanted.used(NonZeroUsize::MIN);
     let identity = Identity {
         model: model.name().to_owned(),
         weights_hash: model.weights_hash()?.to_owned(),
@@ -388,7 +399,9 @@ fn output_plan(model: &Model, wanted: &EmbedPlan) -> Result<Option<OutputPlan>, 
         device_kind: model.device_kind(),
         numerics: NUMERICS,
         format: target.format,
-        options: EmbedOptions::OPTIONS.with_effect(Effect::Values, options).collect(),
+        options: EmbedOptions::OPTIONS
+            .with_effect(Effect::Values, &resolved)
+            .collect(),
         rules: (wanted.dataset().rules().into_iter())
             .filter_map(|(name, rule)| Some((name, rule?)))
             .collect(),
@@ -409,6 +422,8 @@ fn circumstances(plan: &Plan, model: &Model, wanted: &EmbedPlan) -> Circumstance
     let used = wanted.used(plan.token_budget);
     Circumstances {
         device: model.device().to_owned(),
-        options: EmbedOptions::OPTIONS.with_effect(Effect::LastBits, &used).collect(),
+        options: EmbedOptions::OPTIONS
+            .with_effect(Effect::LastBits, &used)
+            .collect(),
     }
 }

@@ -2,7 +2,10 @@
 
 use super::{SinkError, heart::Heart, ledger, ledger::Owner, place::Place};
 use crate::meter::Meters;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// An output that this process owns. When it is dropped it is nobody's, and if nothing has been committed,
 /// nothing of it is left.
@@ -26,6 +29,11 @@ impl Claim {
         }
     }
 
+    /// Whether another process has taken the output over.
+    pub(super) fn is_lost(&self) -> Arc<AtomicBool> {
+        self.heart.as_ref().map(Heart::is_lost).unwrap_or_default()
+    }
+
     /// The output is a file, it is complete, and its parts are not needed any more.
     pub(super) fn clean_up(self) {
         if !self.place.is_folder() {
@@ -37,6 +45,10 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        if self.is_lost().load(Ordering::Acquire) {
+            // Nothing there is this process's any more.
+            return;
+        }
         let history = ledger::read(&self.place.ledger());
         let is_empty =
             |history: &ledger::History| history.commits.is_empty() && history.end.is_none();

@@ -43,11 +43,13 @@ impl Committer {
         ledger: Ledger,
         inputs: Vec<Input>,
         rejects: RejectsSpool,
+        is_lost: Arc<AtomicBool>,
     ) -> Result<Self, SinkError> {
         let (jobs, waiting) = sync_channel(0);
         let is_busy = Arc::<AtomicBool>::default();
         let worker = Worker {
             is_busy: is_busy.clone(),
+            is_lost,
             since: Instant::now(),
             place,
             ledger,
@@ -126,6 +128,8 @@ impl Drop for Committer {
 
 struct Worker {
     is_busy: Arc<AtomicBool>,
+    /// Another process has taken the output over.
+    is_lost: Arc<AtomicBool>,
     /// When the commit before was made, or the run began.
     since: Instant,
     place: Place,
@@ -145,6 +149,9 @@ impl Worker {
 
     /// The part's file, then its rejections, then the line that makes both count.
     fn commit(&mut self, job: Job) -> Result<(), SinkError> {
+        if self.is_lost.load(Ordering::Acquire) {
+            return Err(SinkError::TakenOver(self.place.output().to_owned()));
+        }
         let Job { file, from, to } = job;
         let file = match file {
             None => None,

@@ -49,6 +49,9 @@ pub enum SinkError {
     /// The ledger went away while the output was made.
     #[error("`{}` was removed while the output was made", .0.display())]
     LedgerGone(PathBuf),
+    /// Another process took this one for dead, and the output over.
+    #[error("another process has taken `{}` over, as this one seemed to be dead", .0.display())]
+    TakenOver(PathBuf),
     /// A part could not be committed, for a reason that was told before.
     #[error("the parts of the output could not be committed")]
     Uncommitted,
@@ -182,6 +185,7 @@ impl Hint for SinkError {
                     .to_owned(),
             ),
             Self::InTheWay(_) => Some("choose another output, or move it away".to_owned()),
+            Self::TakenOver(_) => Some("let the other one go on".to_owned()),
             Self::LedgerGone(_) => Some("run the script again".to_owned()),
             Self::Parquet { .. } | Self::Uncommitted => None,
             Self::Gap { .. } | Self::Conservation { .. } => Some(REPORT_IT.to_owned()),

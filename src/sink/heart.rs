@@ -9,6 +9,7 @@ use std::{
     path::Path,
     sync::{
         Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
         mpsc::{self, RecvTimeoutError, Sender},
     },
     thread::{self, JoinHandle},
@@ -22,6 +23,8 @@ const BEAT: Duration = Duration::from_secs(1);
 /// nobody's.
 pub(super) struct Heart {
     begun: Arc<OnceLock<(Arc<Meters>, Instant)>>,
+    /// Another process has taken this one for dead.
+    is_lost: Arc<AtomicBool>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -32,6 +35,8 @@ impl Heart {
         let begun = Arc::<OnceLock<(Arc<Meters>, Instant)>>::default();
         let (stop, stopped) = mpsc::channel::<()>();
         let seen = begun.clone();
+        let is_lost = Arc::<AtomicBool>::default();
+        let lost = is_lost.clone();
         let beat = move || {
             while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
                 let beat = seen.get().map_or_else(Beat::default, |(meters, since)| {
@@ -42,8 +47,9 @@ impl Heart {
                         seconds: since.elapsed().as_secs_f64(),
                     }
                 });
-                // Who cannot say how far he is goes on all the same.
-                let _ = owner.beat(&beat);
+                if owner.beat(&beat).is_err() {
+                    lost.store(true, Ordering::Release);
+                }
             }
         };
         let thread = thread::Builder::new()
@@ -52,6 +58,7 @@ impl Heart {
             .map_err(|error| SinkError::io("own", folder, error))?;
         Ok(Self {
             begun,
+            is_lost,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -61,6 +68,11 @@ impl Heart {
     pub(super) fn begin(&self, meters: Arc<Meters>) {
         // A run begins once.
         let _ = self.begun.set((meters, Instant::now()));
+    }
+
+    /// Whether another process has taken this one for dead, and the output over.
+    pub(super) fn is_lost(&self) -> Arc<AtomicBool> {
+        self.is_lost.clone()
     }
 }
 

@@ -83,18 +83,21 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
         let Self { name, was, is } = self;
-        write!(f, "{name}: it has {}, the script asks for {}", shown(was), shown(is))
+        write!(
+            f,
+            "{name}: it has {}, the script asks for {}",
+            shown(was),
+            shown(is)
+        )
     }
 }
 
 impl Identity {
     /// Every entry by name.
     pub(super) fn to_map(&self) -> BTreeMap<String, String> {
-        let layers: Vec<_> = self.layers.iter().map(usize::to_string).collect();
         let settings = [
             ("model", self.model.as_str()),
             ("weights_hash", &self.weights_hash),
-            ("layers", &layers.join(",")),
             ("dtype", self.dtype.name()),
             ("gelu", self.gelu.name()),
             ("device_kind", &self.device_kind),
@@ -291,7 +294,11 @@ mod tests {
             .collect();
         assert_eq!(
             found,
-            [("b", Some("2"), Some("3")), ("c", Some("3"), None), ("d", None, Some("4"))]
+            [
+                ("b", Some("2"), Some("3")),
+                ("c", Some("3"), None),
+                ("d", None, Some("4"))
+            ]
         );
     }
 }

@@ -148,7 +148,13 @@ impl Output {
         claim.begin(meters.clone());
         let mut metadata = plan.identity.entries();
         metadata.extend(circumstances.entries());
-        let committer = Committer::start(place.clone(), ledger, inputs.clone(), rejects)?;
+        let committer = Committer::start(
+            place.clone(),
+            ledger,
+            inputs.clone(),
+            rejects,
+            claim.is_lost(),
+        )?;
         Ok(Self {
             n_rows: 0,
             kind: Kind::Kept(Box::new(Parts {
@@ -254,7 +260,10 @@ impl Parts {
         match &mut self.open {
             Some(part) => Ok(part),
             open @ None => {
-                let path = self.place.parts().join(self.place.part_name(self.from.record));
+                let path = self
+                    .place
+                    .parts()
+                    .join(self.place.part_name(self.from.record));
                 let staged = Staged::create(&path, Existing::IsReplaced)?;
                 let file = HashedFile::new(staged.writer()?);
                 let writer = part_writer(&self.plan, file, &self.metadata)?;
@@ -324,7 +333,11 @@ impl Parts {
         let mut closing = Closing::new(end, rows, rejected, inputs, &stretches);
         // What is in one part is published as it is, so the part must say all that is known.
         let is_whole = self.is_first;
-        let metadata = if is_whole { closing.entries()? } else { Vec::new() };
+        let metadata = if is_whole {
+            closing.entries()?
+        } else {
+            Vec::new()
+        };
         self.commit(&metadata)?;
         let mut ledger = self.committer.finish()?;
         let history = ledger::read(&path)?.ok_or_else(|| SinkError::LedgerGone(path.clone()))?;
@@ -396,7 +409,9 @@ impl Marks {
     /// The next mark, if there are no more than `n_rows` rows before it.
     fn reached(&mut self, n_rows: u64) -> Option<Mark> {
         self.receive();
-        let mark = self.here.pop_front_if(|mark| mark.frontier.tally.rows <= n_rows)?;
+        let mark = self
+            .here
+            .pop_front_if(|mark| mark.frontier.tally.rows <= n_rows)?;
         if mark.is_jump {
             self.jumps.pop_front();
         }

@@ -40,10 +40,6 @@ impl Place {
         &self.target.path
     }
 
-    pub(super) fn target(&self) -> &OutputTarget {
-        &self.target
-    }
-
     pub(super) fn is_folder(&self) -> bool {
         self.target.kind == OutputKind::Folder
     }
@@ -153,13 +149,18 @@ impl Place {
         let foreign = |folder: &Path, is_ours: &dyn Fn(&str) -> bool| {
             let entries = folder.read_dir().ok()?.flatten();
             let mut names = entries.map(|entry| entry.file_name());
-            let is_foreign =
-                |name: &OsString| !name.to_str().is_some_and(|name| is_temporary(name) || is_ours(name));
+            let is_foreign = |name: &OsString| {
+                !name
+                    .to_str()
+                    .is_some_and(|name| is_temporary(name) || is_ours(name))
+            };
             names.find(is_foreign).map(|name| folder.join(name))
         };
         let in_parts = match self.is_folder() {
             // Parts without a ledger are those of somebody else.
-            true => foreign(self.parts(), &|name| self.ledger().exists() && self.is_part(name)),
+            true => foreign(self.parts(), &|name| {
+                self.ledger().exists() && self.is_part(name)
+            }),
             false => None,
         };
         in_parts.or_else(|| foreign(&self.bookkeeping, &|name| self.is_bookkeeping(name)))

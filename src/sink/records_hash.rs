@@ -42,7 +42,10 @@ impl RecordsHash {
                 length,
             }) => {
                 hasher.update(b"k").update(&length.to_le_bytes());
-                add(&mut hasher, [id.as_bytes(), description.as_bytes(), sequence]);
+                add(
+                    &mut hasher,
+                    [id.as_bytes(), description.as_bytes(), sequence],
+                );
             }
             Outcome::Rejected(Rejection { id, reason }) => {
                 hasher.update(b"r");

@@ -36,7 +36,9 @@ impl Verifier {
         let is_over = Arc::new(AtomicBool::new(false));
         let over = is_over.clone();
         let verify = move || {
-            let wanted = files.into_iter().take_while(|_| !over.load(Ordering::Relaxed));
+            let wanted = files
+                .into_iter()
+                .take_while(|_| !over.load(Ordering::Relaxed));
             let damaged = wanted.filter(|(_, files)| {
                 let is_good = |(path, part): &(PathBuf, PartFile)| is_as_it_was(path, part);
                 !files.iter().all(is_good)

@@ -218,8 +218,8 @@ fn direct_pass(
         let before = ends_at(history, from)?;
         let next = before.next.clone()?;
         let n_inputs = inputs.len().min(next.input + 1);
-        let is_same = before.inputs.is_some()
-            && before.inputs == fasta::inputs_state(inputs, n_inputs);
+        let is_same =
+            before.inputs.is_some() && before.inputs == fasta::inputs_state(inputs, n_inputs);
         let begin = Frontier {
             record: from,
             hash: RecordsHash::from_hex(&before.hash)?,

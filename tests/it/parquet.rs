@@ -10,8 +10,12 @@ use runner::{
     batch::{Row, Rows},
     fasta::Rejection,
     hint::Hint,
-    job::{Dtype, Effect, EmbedOptions, GeluForm, Layer, OutputTarget, Pooling},
-    sink::{self, Circumstances, Closing, Identity, Opened, OutputPlan, Published, SinkError},
+    job::{Dtype, Effect, EmbedOptions, GeluForm, Layer, OutputFormat, OutputTarget, Pooling},
+    meter::{Meters, QueueMeters, StageClock},
+    sink::{
+        self, Begun, Circumstances, Frontier, Identity, Opened, Output, OutputPlan, Published,
+        RejectsSpool, SinkError, Trail,
+    },
 };
 use std::{
     collections::BTreeMap,
@@ -19,6 +23,8 @@ use std::{
     num::NonZeroUsize,
     path::Path,
     process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -26,17 +32,19 @@ fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
     OutputPlan {
         target: OutputTarget::of(path).unwrap(),
         overwrite: false,
+        resume: true,
+        commit_every: Duration::from_secs(30),
+        inputs: "in.fa".into(),
         hidden_size,
-        circumstances: Circumstances {
-            device: "cpu".into(),
-            options: vec![("token_budget", "4096".to_owned())],
-        },
         identity: Identity {
             model: "esm2_t6_8M_UR50D".into(),
             weights_hash: "abc".into(),
             layers: layers.to_vec(),
             dtype: Dtype::Bf16,
             gelu: GeluForm::Tanh,
+            device_kind: "cpu".into(),
+            numerics: 1,
+            format: OutputFormat::Parquet,
             options: vec![("layers", "0,6".to_owned())],
             rules: vec![("min_length", "10".to_owned())],
         },
@@ -80,20 +88,67 @@ fn batch(indices: std::ops::Range<u64>, n_values: usize) -> Rows {
     rows
 }
 
-fn closing(n_records: u64) -> Closing {
-    Closing {
-        input_fingerprint: "fingerprint".into(),
-        n_records,
+/// An output at work.
+struct Job {
+    output: Output,
+    trail: Trail,
+    rejects: RejectsSpool,
+    at: Frontier,
+}
+
+impl Job {
+    fn open(plan: Option<&OutputPlan>) -> Result<Self, SinkError> {
+        let Opened::Begun(begun) = sink::open(plan, &[])? else {
+            panic!("it is finished");
+        };
+        let Begun {
+            trail,
+            rejects,
+            ready,
+            ..
+        } = *begun;
+        let clock = |_, _| StageClock::default();
+        let meters = Meters::new(Instant::now(), 1, 1, QueueMeters::default(), clock);
+        let circumstances = Circumstances {
+            device: "cpu".into(),
+            options: vec![("token_budget", "4096".to_owned())],
+        };
+        trail.jump(Frontier::default());
+        Ok(Self {
+            output: ready.begin(&circumstances, &Arc::new(meters))?,
+            trail,
+            rejects,
+            at: Frontier::default(),
+        })
+    }
+
+    fn write(&mut self, rows: Rows) -> Result<(), SinkError> {
+        for _ in 0..rows.len() {
+            self.at.record += 1;
+            self.at.tally.rows += 1;
+            self.trail.reach(self.at.clone());
+        }
+        self.output.write(rows)
+    }
+
+    fn reject(&mut self, rejection: &Rejection) {
+        self.at.record += 1;
+        self.at.tally.rejected += 1;
+        self.at.tally.rejects_bytes = self.rejects.add(self.at.record, rejection).unwrap();
+    }
+
+    fn finish(self) -> Result<Published, SinkError> {
+        self.trail.reach(self.at.clone());
+        self.output.finish(&self.at)
     }
 }
 
 fn write(plan: &OutputPlan, batches: &[Rows]) -> Result<Published, SinkError> {
-    let Opened { mut sink, rejects } = sink::open(Some(plan))?;
+    let mut job = Job::open(Some(plan))?;
     for batch in batches {
-        sink.write(batch.clone())?;
+        job.write(batch.clone())?;
     }
-    let n_rows: usize = batches.iter().map(Rows::len).sum();
-    sink.finish(closing(n_rows as u64), rejects)
+    job.finish()
 }
 
 fn read(path: &Path) -> Vec<RecordBatch> {
@@ -213,17 +268,13 @@ fn the_file_tells_where_it_comes_from() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
     let plan = plan(&path, &[0, 6], 8);
-    let Opened {
-        mut sink,
-        mut rejects,
-    } = sink::open(Some(&plan)).unwrap();
-    let rejection = Rejection {
+    let mut job = Job::open(Some(&plan)).unwrap();
+    job.write(batch(0..3, 16)).unwrap();
+    job.reject(&Rejection {
         id: "p4".into(),
         reason: "empty sequence".into(),
-    };
-    rejects.add(4, &rejection).unwrap();
-    sink.write(batch(0..3, 16)).unwrap();
-    let published = sink.finish(closing(4), rejects).unwrap();
+    });
+    let published = job.finish().unwrap();
 
     let list = folder.path().join("out.parquet.rejects.tsv");
     assert_eq!(
@@ -238,16 +289,29 @@ fn the_file_tells_where_it_comes_from() {
         ("runner.layers", "0,6"),
         ("runner.dtype", "bf16"),
         ("runner.gelu", "tanh"),
+        ("runner.device_kind", "cpu"),
+        ("runner.numerics", "1"),
+        ("runner.format", "parquet"),
         ("runner.device", "cpu"),
         ("runner.token_budget", "4096"),
         ("runner.min_length", "10"),
-        ("runner.input_fingerprint", "fingerprint"),
         ("runner.records", "4"),
         ("runner.embedded", "3"),
         ("runner.rejected", "1"),
     ];
     let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let mut found = metadata(&path);
+    for name in ["input_fingerprint", "inputs", "finished"] {
+        let entry = found.remove(&format!("runner.{name}"));
+        assert!(entry.is_some_and(|entry| entry.len() > 15), "{name}");
+    }
+    for name in ["identity", "stretches"] {
+        let entry = found.remove(&format!("runner.{name}")).unwrap();
+        assert!(
+            entry.contains(r#""device""#) || entry.contains(r#""model""#),
+            "{entry}"
+        );
+    }
     let content = found.remove("runner.content_bytes").unwrap();
     let content = &fs::read(&path).unwrap()[..content.parse().unwrap()];
     let hash = found.remove("runner.content_blake3").unwrap();
@@ -358,21 +422,17 @@ fn text_counts_for_row_groups_as_it_is_read() {
 }
 
 #[test]
-fn an_abandoned_output_leaves_nothing() {
+fn an_output_of_which_nothing_was_committed_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
-    let Opened {
-        mut sink,
-        mut rejects,
-    } = sink::open(Some(&plan(&path, &[6], 8))).unwrap();
-    let rejection = Rejection {
+    let mut job = Job::open(Some(&plan(&path, &[6], 8))).unwrap();
+    job.reject(&Rejection {
         id: "p1".into(),
         reason: "empty sequence".into(),
-    };
-    rejects.add(1, &rejection).unwrap();
-    sink.write(batch(0..100, 8)).unwrap();
-    assert_eq!(n_files(&folder), 2, "one temporary file each");
-    drop((sink, rejects));
+    });
+    job.write(batch(0..100, 8)).unwrap();
+    assert_eq!(n_files(&folder), 1, "the folder of the parts");
+    drop(job);
     assert_eq!(n_files(&folder), 0);
 }
 
@@ -380,21 +440,20 @@ fn an_abandoned_output_leaves_nothing() {
 fn an_output_that_lost_records_is_not_published() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
-    for plan in [Some(&plan(&path, &[6], 8)), None] {
-        let Opened { mut sink, rejects } = sink::open(plan).unwrap();
-        sink.write(batch(0..3, 8)).unwrap();
-        let error = sink.finish(closing(4), rejects).unwrap_err();
-        let expected = "4 records were read, but 3 embedded and 0 rejected";
-        assert_eq!(error.to_string(), expected);
-    }
-    assert_eq!(n_files(&folder), 0);
+    let mut job = Job::open(Some(&plan(&path, &[6], 8))).unwrap();
+    job.write(batch(0..3, 8)).unwrap();
+    job.at.record += 1;
+    let error = job.finish().unwrap_err();
+    let expected = "4 records were read, but 3 embedded and 0 rejected";
+    assert_eq!(error.to_string(), expected);
+    assert!(!path.exists());
 }
 
 #[test]
 fn a_run_without_output_leaves_nothing() {
-    let Opened { mut sink, rejects } = sink::open(None).unwrap();
-    sink.write(batch(0..3, 8)).unwrap();
-    let published = sink.finish(closing(3), rejects).unwrap();
+    let mut job = Job::open(None).unwrap();
+    job.write(batch(0..3, 8)).unwrap();
+    let published = job.finish().unwrap();
     assert_eq!(published, Published::default());
 }
 
@@ -403,10 +462,14 @@ fn nothing_is_replaced_unless_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
     let mut plan = plan(&path, &[6], 8);
-    let Opened { sink, rejects } = sink::open(Some(&plan)).unwrap();
-    write(&plan, &[batch(0..2, 8)]).unwrap();
+    let job = Job::open(Some(&plan)).unwrap();
+    let other = folder.path().join("other.parquet");
+    write(&self::plan(&other, &[6], 8), &[batch(0..2, 8)]).unwrap();
+    fs::rename(&other, &path).unwrap();
     // An output that came into being during the run, and one that was there before it.
-    let late = sink.finish(closing(0), rejects).unwrap_err();
+    let late = job.finish().unwrap_err();
+    fs::remove_dir_all(folder.path().join("out.parquet.parts")).unwrap();
+    plan.resume = false;
     for error in [late, write(&plan, &[batch(0..3, 8)]).unwrap_err()] {
         assert_eq!(
             error.in_full(),
@@ -428,8 +491,8 @@ fn a_row_of_another_length_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
     for n_values in [15, 17, 0] {
-        let Opened { mut sink, .. } = sink::open(Some(&plan(&path, &[0, 6], 8))).unwrap();
-        let error = sink.write(batch(0..1, n_values)).unwrap_err();
+        let mut job = Job::open(Some(&plan(&path, &[0, 6], 8))).unwrap();
+        let error = job.write(batch(0..1, n_values)).unwrap_err();
         let expected = format!("`sp|P0|\u{3b1}` has {n_values} values instead of 16");
         assert!(error.to_string().contains(&expected), "{error}");
     }

@@ -1,7 +1,7 @@
 //! Parts, what is stitched of them, and what is found out about damaged ones.
 
 use super::super::{
-    Circumstances, HashedFile, Identity, OutputPlan, SinkError,
+    HashedFile, Identity, OutputPlan, SinkError,
     format::{Checked, check, part_writer, read_metadata, stitch},
 };
 use super::file::ParquetFile;
@@ -21,6 +21,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -35,6 +36,9 @@ fn plan(path: &Path, layers: &[usize]) -> OutputPlan {
             kind: OutputKind::File,
         },
         overwrite: false,
+        resume: true,
+        commit_every: Duration::ZERO,
+        inputs: "in.fa".into(),
         hidden_size: HIDDEN_SIZE,
         identity: Identity {
             model: "m".into(),
@@ -42,12 +46,11 @@ fn plan(path: &Path, layers: &[usize]) -> OutputPlan {
             layers: layers.to_vec(),
             dtype: Dtype::F32,
             gelu: GeluForm::Erf,
+            device_kind: "cpu".into(),
+            numerics: 1,
+            format: OutputFormat::Parquet,
             options: Vec::new(),
             rules: Vec::new(),
-        },
-        circumstances: Circumstances {
-            device: "cpu".into(),
-            options: Vec::new(),
         },
     }
 }
