@@ -28,7 +28,7 @@ use crate::{
     report::RunSummary,
     sink::{
         self, Begun, Circumstances, Frontier, Identity, Opened, OutputPlan, Published,
-        ReorderBuffer, Resumed,
+        ReorderBuffer, Resumed, SinkError,
     },
 };
 use std::{
@@ -243,7 +243,10 @@ pub(super) fn run(
             Ok(ending.summary(model, &plan, wanted))
         }
         Err(error) => {
-            ending.kept = target.as_ref().and_then(sink::kept);
+            // With another input nobody goes on.
+            if !matches!(error, Error::Sink(SinkError::InputChanged(_))) {
+                ending.kept = target.as_ref().and_then(sink::kept);
+            }
             Err(RunFailure {
                 error,
                 kept: ending.kept.clone(),
