@@ -132,7 +132,10 @@ impl Ending {
         // Where the output was finished, the run has added nothing.
         if !all.is_empty() && published.output.is_none() {
             let computed = self.findings.reading.counts.sequences;
-            let kept = self.kept.as_ref().map(|kept| kept.rows.saturating_sub(self.resumed.rows));
+            let kept = self
+                .kept
+                .as_ref()
+                .map(|kept| kept.rows.saturating_sub(self.resumed.rows));
             let rows = kept.unwrap_or(computed);
             all.push(StretchOfWork {
                 started: self.started_at(),

@@ -131,7 +131,10 @@ fn news(event: &Event) -> Option<String> {
             rows,
             finished: true,
             ..
-        } => format!("nothing to compute: all {} rows are there already", HumanCount(*rows)),
+        } => format!(
+            "nothing to compute: all {} rows are there already",
+            HumanCount(*rows)
+        ),
         Event::Resumed { records, rows, .. } => format!(
             "going on after record {}: {} rows are there already",
             HumanCount(*records),
@@ -200,7 +203,10 @@ mod tests {
             };
             assert_eq!(news(&resumed).as_deref(), Some(expect));
         };
-        check(false, "going on after record 4,321: 4,000 rows are there already");
+        check(
+            false,
+            "going on after record 4,321: 4,000 rows are there already",
+        );
         check(true, "nothing to compute: all 4,000 rows are there already");
     }
 }

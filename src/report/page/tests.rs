@@ -223,7 +223,10 @@ fn a_run_that_went_on_shows_each_stretch() {
         details.stretches = stretches;
         checked(&[run("went on", Ok(summary(false, details)))])
     };
-    let page = with(vec![stretch("node1", Some(7_654_321)), stretch("node2", None)]);
+    let page = with(vec![
+        stretch("node1", Some(7_654_321)),
+        stretch("node2", None),
+    ]);
     has_all(
         &page,
         &[
@@ -236,7 +239,10 @@ fn a_run_that_went_on_shows_each_stretch() {
         ],
     );
     assert_eq!(rows(&page), 2);
-    assert_eq!(rows(&with(vec![stretch("node", Some(1)); 100])), MOST_STRETCHES);
+    assert_eq!(
+        rows(&with(vec![stretch("node", Some(1)); 100])),
+        MOST_STRETCHES
+    );
     assert!(!with(Vec::new()).contains("Stretches of work"));
 }
 
