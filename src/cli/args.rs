@@ -25,7 +25,7 @@ pub(super) enum Command {
     /// inputs and checks the options and all paths. Runs report one sequence that nobody read, `print` is
     /// silent.
     Check(ScriptArgs),
-    /// How far an output is: a file or a folder, finished, in the making or stopped
+    /// Say how far an output is: a file or a folder, finished, in the making or stopped
     ///
     /// Nothing is changed, and nobody who works on it is disturbed. With `--json` it is one line of JSON
     /// on standard output.
@@ -34,6 +34,9 @@ pub(super) enum Command {
         output: PathBuf,
     },
     /// Read an output again, and compare it with its checksums
+    ///
+    /// Exit code 0 says that all of it is what was written; else the files are named that are not, or
+    /// that are missing.
     Verify {
         /// The output, as the script names it
         output: PathBuf,

@@ -33,8 +33,8 @@ pub(super) fn verify(global: &Global, console: &Console, output: &Path) -> u8 {
     let diagnostic = Diagnostic::of_the_program(
         format!("`{}` is not what was written", output.display()),
         Some(
-            "run its script again: what is damaged in a folder, or in an output in the making, is \
-             computed again; a finished file has to be removed first"
+            "remove the files that are named, where they are there, and run the script again: it computes \
+             them again"
                 .to_owned(),
         ),
         exit_code::UNEXPECTED,

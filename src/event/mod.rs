@@ -41,6 +41,8 @@ pub enum Event {
         records: u64,
         /// Rows of them.
         rows: u64,
+        /// Whether the output is finished, so that nothing is computed.
+        finished: bool,
     },
     /// A reader subprocess passed its handshake.
     ReaderStarted {
@@ -103,7 +105,7 @@ pub enum Event {
         /// Seconds that the encoder had waited for it.
         waited_seconds: f64,
     },
-    /// Embeddings were handed to the output file, or counted where there is none.
+    /// Embeddings were handed to the output, or counted where there is none.
     RowsWritten {
         /// Rows.
         rows: u64,
@@ -137,5 +139,18 @@ pub enum Event {
         output: Option<PathBuf>,
         /// The error, for a run that failed.
         error: Option<String>,
+        /// Whether the run failed because it was told to stop.
+        stopped: bool,
+        /// What is kept of an output that is not finished.
+        kept: Option<Kept>,
     },
+}
+
+/// What is kept of an output that is not finished, for a run that goes on with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Its rows.
+    pub rows: u64,
+    /// The folder in which they lie.
+    pub folder: PathBuf,
 }

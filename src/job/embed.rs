@@ -76,8 +76,9 @@ const OPTIONS: &[Row] = &[
         .effect(Effect::Values),
     Row::path("output", "a path, such as \"embeddings.parquet\"", |path| OutputTarget::of(path).map(|_| ()),
         |to, path| to.output = Some(path), |of| of.output.as_deref().into())
-        .doc("the Parquet file to write, `.parquet` or `.pq`, a row a sequence in input order; a name ending in `/` is \
-              a folder of parts, which are read as one data set; without one the run gives figures only"),
+        .doc("where embeddings go, a row a sequence in input order: a Parquet file, `.parquet` or `.pq`, or, with a \
+              name ending in `/`, a folder of such files, which are read as one data set; without one the run gives \
+              figures only"),
     Row::flag("overwrite", |to, flag| to.overwrite = flag, |of| of.overwrite.into())
         .doc("replace an output that is finished, or is another one; one that was begun is gone on with"),
     Row::flag("resume", |to, flag| to.resume = flag, |of| of.resume.into())
@@ -87,7 +88,7 @@ const OPTIONS: &[Row] = &[
         |to, seconds| to.commit_every = Duration::from_secs_f64(seconds),
         |of| of.commit_every.as_secs_f64().into())
         .doc("seconds between two commits, at least: what was computed since the last one is lost if the program is \
-              killed. After ten minutes it is a twentieth of the work so far"),
+              killed. After ten minutes of the default it is a twentieth of the work so far"),
     Row::flag("overlap", |to, flag| to.overlap = flag, |of| of.overlap.into())
         .doc("bring batches to the GPU, and results back, while it computes others; `false` is for measuring \
               what that gains"),

@@ -1,6 +1,6 @@
 //! A run that failed, and how far it came.
 
-use crate::{error::Error, report::RunSummary};
+use crate::{error::Error, event::Kept, report::RunSummary};
 use std::fmt;
 
 /// Why a run failed, and how far it came.
@@ -10,6 +10,8 @@ pub struct RunFailure {
     pub error: Error,
     /// Its figures until then, if it had begun.
     pub so_far: Option<Box<RunSummary>>,
+    /// What is kept of its output.
+    pub kept: Option<Kept>,
 }
 
 impl<E: Into<Error>> From<E> for RunFailure {
@@ -18,6 +20,7 @@ impl<E: Into<Error>> From<E> for RunFailure {
         Self {
             error: error.into(),
             so_far: None,
+            kept: None,
         }
     }
 }

@@ -29,6 +29,7 @@ mod write;
 
 use crate::{
     cancel::CancelToken,
+    error::Error,
     event::{Event, EventSender},
     hint::Hint,
     job::EmbedPlan,
@@ -61,8 +62,9 @@ pub struct Context {
 /// published. `watcher` is called on this thread, while others do the work.
 ///
 /// # Errors
-/// If an input or a reader fails, the model or the output file fails, the
-/// run is told to stop, or the counts of records do not agree. Nothing is published then.
+/// If an input or a reader fails, the model or the output fails, the
+/// run is told to stop, or the counts of records do not agree. Nothing is published then, and what was
+/// computed is kept for a run that goes on with it.
 pub fn embed(
     context: &mut Context,
     model: &Model,
@@ -77,12 +79,15 @@ pub fn embed(
         Ok(summary) => Some(summary),
         Err(failure) => failure.so_far.as_deref(),
     };
+    let failure = result.as_ref().err();
     events.send(Event::RunFinished {
         sequences: summary.map_or(0, |summary| summary.sequences),
         tokens: summary.map_or(0, |summary| summary.tokens),
         seconds: start.elapsed().as_secs_f64(),
         output: summary.and_then(|summary| summary.output.clone()),
-        error: result.as_ref().err().map(|failure| failure.error.in_full()),
+        error: failure.map(|failure| failure.error.in_full()),
+        stopped: failure.is_some_and(|failure| matches!(failure.error, Error::Stopped(_))),
+        kept: failure.and_then(|failure| failure.kept.clone()),
     });
     result
 }

@@ -28,7 +28,7 @@ use crate::{
     report::RunSummary,
     sink::{
         self, Begun, Circumstances, Frontier, Identity, Opened, OutputPlan, Published,
-        ReorderBuffer, Resumed,
+        ReorderBuffer, Resumed, SinkError,
     },
 };
 use std::{
@@ -60,9 +60,15 @@ pub(super) fn run(
     let (dataset, options) = (wanted.dataset(), wanted.options());
     let inputs = fasta::resolve(&dataset.sources)?;
     let output = output_plan(model, wanted)?;
+    let target = output.as_ref().map(|output| output.target.clone());
     let begun = match sink::open(output.as_ref(), &inputs)? {
         Opened::Begun(begun) => *begun,
         Opened::Finished(resumed) => {
+            context.events.send(Event::Resumed {
+                records: resumed.records,
+                rows: resumed.rows,
+                finished: true,
+            });
             return Ok(finished(model, wanted, *resumed, started, start));
         }
     };
@@ -88,6 +94,7 @@ pub(super) fn run(
         context.events.send(Event::Resumed {
             records: resumed.records,
             rows: resumed.rows,
+            finished: resumed.published.output.is_some(),
         });
     }
 
@@ -194,6 +201,7 @@ pub(super) fn run(
         gpu: None,
         findings,
         resumed,
+        kept: None,
         published: Published::default(),
     };
     let published = left.and_then(|left| {
@@ -234,10 +242,17 @@ pub(super) fn run(
             ending.published = published;
             Ok(ending.summary(model, &plan, wanted))
         }
-        Err(error) => Err(RunFailure {
-            error,
-            so_far: Some(Box::new(ending.summary(model, &plan, wanted))),
-        }),
+        Err(error) => {
+            // With another input nobody goes on.
+            if !matches!(error, Error::Sink(SinkError::InputChanged(_))) {
+                ending.kept = target.as_ref().and_then(sink::kept);
+            }
+            Err(RunFailure {
+                error,
+                kept: ending.kept.clone(),
+                so_far: Some(Box::new(ending.summary(model, &plan, wanted))),
+            })
+        }
     }
 }
 
@@ -288,6 +303,7 @@ fn finished(
         gpu: None,
         findings: Findings::default(),
         resumed,
+        kept: None,
         published,
     }
     .summary(model, &Plan::unmade(model, wanted), wanted)

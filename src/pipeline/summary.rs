@@ -3,14 +3,16 @@
 use super::{pack::PackTotals, plan::Plan};
 use crate::{
     device::GpuTiming,
+    event::Kept,
+    file::host_name,
     job::{EmbedOptions, EmbedPlan},
     meter::Stage,
     model::Model,
     monitor::{Findings, peak_memory_bytes},
-    report::{GpuSummary, RunDetails, RunSummary},
+    report::{GpuSummary, RunDetails, RunSummary, StretchOfWork},
     sink::{Published, Resumed},
 };
-use std::{sync::Arc, time::SystemTime};
+use std::{process, sync::Arc, time::SystemTime};
 
 /// What a run leaves.
 pub(super) struct Ending {
@@ -24,6 +26,8 @@ pub(super) struct Ending {
     pub(super) findings: Findings,
     /// What was there before the run.
     pub(super) resumed: Resumed,
+    /// What is kept of an output that was not published.
+    pub(super) kept: Option<Kept>,
     pub(super) published: Published,
 }
 
@@ -31,9 +35,15 @@ impl Ending {
     /// The figures of the run.
     pub(super) fn summary(self, model: &Model, plan: &Plan, wanted: &EmbedPlan) -> RunSummary {
         let (dataset, options) = (wanted.dataset(), wanted.options());
+        let started = self.started_at();
+        let stretches = self.stretches(model);
+        let more_remarks = self.remarks();
         let Self {
-            packed, findings, ..
+            packed,
+            mut findings,
+            ..
         } = self;
+        findings.remarks.extend(more_remarks);
         let counts = findings.reading.counts;
         let token_budget = plan.token_budget.get();
         let room = counts.batches as f64 * token_budget as f64;
@@ -80,16 +90,83 @@ impl Ending {
             bottleneck: findings.bottleneck,
             details: Arc::new(RunDetails {
                 inputs: dataset.sources.join(", "),
-                started: humantime::format_rfc3339_seconds(self.started).to_string(),
+                started,
                 settings: settings(model, plan, wanted),
                 thresholds: options.thresholds,
                 stages: findings.reading.stages,
                 timeline: findings.timeline,
                 lengths: packed.lengths,
                 rejections: packed.rejections,
+                stretches,
                 remarks: findings.remarks,
             }),
         }
+    }
+}
+
+impl Ending {
+    /// Who worked on the output, if the run was not the first.
+    fn stretches(&self, model: &Model) -> Vec<StretchOfWork> {
+        let Resumed {
+            stretches,
+            done,
+            lost,
+            published,
+            ..
+        } = &self.resumed;
+        // A stretch says what the one before it lost.
+        let lost_rows = stretches.iter().skip(1).map(|next| next.lost_rows);
+        let lost_rows = lost_rows.chain([lost.rows]);
+        let before = stretches.iter().zip(lost_rows).enumerate();
+        let mut all: Vec<_> = before
+            .map(|(n, (stretch, lost_rows))| StretchOfWork {
+                started: stretch.at.clone(),
+                host: stretch.host.clone(),
+                pid: stretch.pid,
+                device: stretch.device.clone(),
+                rows: done.get(n).map(|done| done.rows),
+                seconds: done.get(n).map(|done| done.seconds),
+                lost_rows,
+            })
+            .collect();
+        // Where the output was finished, the run has added nothing.
+        if !all.is_empty() && published.output.is_none() {
+            let computed = self.findings.reading.counts.sequences;
+            let kept = self
+                .kept
+                .as_ref()
+                .map(|kept| kept.rows.saturating_sub(self.resumed.rows));
+            let rows = kept.unwrap_or(computed);
+            all.push(StretchOfWork {
+                started: self.started_at(),
+                host: host_name().to_owned(),
+                pid: process::id(),
+                device: model.device().to_owned(),
+                rows: Some(rows),
+                seconds: Some(self.seconds),
+                lost_rows: computed.saturating_sub(rows),
+            });
+        }
+        all
+    }
+
+    /// What is worth knowing about the output.
+    fn remarks(&self) -> Option<String> {
+        if let Some(Kept { rows, folder }) = &self.kept {
+            return Some(format!(
+                "{rows} rows are kept in `{}`, and the same script goes on with them",
+                folder.display()
+            ));
+        }
+        let output = self.resumed.published.output.as_ref()?;
+        Some(format!(
+            "`{}` was finished before, and nothing was computed",
+            output.display()
+        ))
+    }
+
+    fn started_at(&self) -> String {
+        humantime::format_rfc3339_seconds(self.started).to_string()
     }
 }
 

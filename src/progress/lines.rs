@@ -41,9 +41,6 @@ impl Listener for Lines {
         if self.only_warnings {
             return;
         }
-        if let Some(news) = news(event) {
-            self.console.note(&news);
-        }
         match event {
             Event::RunStarted {
                 inputs,
@@ -56,17 +53,25 @@ impl Listener for Lines {
                 self.console.note(&printable(&line));
             }
             // A run that never began has no figures; its error is reported where it goes.
-            Event::RunFinished { error, seconds, .. } if self.last_line.take().is_some() => {
+            Event::RunFinished {
+                error,
+                stopped,
+                seconds,
+                ..
+            } if self.last_line.take().is_some() => {
                 let figures = tally.figures(Duration::from_secs_f64(seconds.max(0.0)));
-                let end = if error.is_some() {
-                    "failed"
-                } else {
-                    "finished"
+                let end = match (error, stopped) {
+                    (None, _) => "finished",
+                    (Some(_), true) => "stopped",
+                    (Some(_), false) => "failed",
                 };
                 self.console
                     .note(&format!("{end} after {seconds:.1} s: {figures}"));
             }
             _ => {}
+        }
+        if let Some(news) = news(event) {
+            self.console.note(&news);
         }
     }
 

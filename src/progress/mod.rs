@@ -11,7 +11,7 @@ mod lines;
 mod tally;
 
 use crate::{
-    event::{Event, EventSender, Heard},
+    event::{Event, EventSender, Heard, Kept},
     text::printable,
 };
 use indicatif::HumanCount;
@@ -127,10 +127,26 @@ fn news(event: &Event) -> Option<String> {
         Event::SkippingRecords { input, records } => {
             format!("reading again to record {records} of `{input}`")
         }
-        Event::Resumed { records, rows } => format!(
+        Event::Resumed {
+            rows,
+            finished: true,
+            ..
+        } => format!(
+            "nothing to compute: all {} rows are there already",
+            HumanCount(*rows)
+        ),
+        Event::Resumed { records, rows, .. } => format!(
             "going on after record {}: {} rows are there already",
             HumanCount(*records),
             HumanCount(*rows)
+        ),
+        Event::RunFinished {
+            kept: Some(Kept { rows, folder }),
+            ..
+        } => format!(
+            "{} rows are kept in `{}`: run the script again to go on",
+            HumanCount(*rows),
+            folder.display()
         ),
         _ => return None,
     };
@@ -161,5 +177,36 @@ mod tests {
         };
         let expect = r"reading again to record 7 of `e\u{1b}[31m.fa.gz`";
         assert_eq!(news(&again).as_deref(), Some(expect));
+        let failed = Event::RunFinished {
+            sequences: 0,
+            tokens: 0,
+            seconds: 1.0,
+            output: None,
+            error: Some("the disk is full".to_owned()),
+            stopped: false,
+            kept: Some(Kept {
+                rows: 4000,
+                folder: "e\u{1b}[31m.parts".into(),
+            }),
+        };
+        let expect = r"4,000 rows are kept in `e\u{1b}[31m.parts`: run the script again to go on";
+        assert_eq!(news(&failed).as_deref(), Some(expect));
+    }
+
+    #[test]
+    fn a_run_that_goes_on_says_from_where() {
+        let check = |finished, expect: &str| {
+            let resumed = Event::Resumed {
+                records: 4321,
+                rows: 4000,
+                finished,
+            };
+            assert_eq!(news(&resumed).as_deref(), Some(expect));
+        };
+        check(
+            false,
+            "going on after record 4,321: 4,000 rows are there already",
+        );
+        check(true, "nothing to compute: all 4,000 rows are there already");
     }
 }

@@ -26,6 +26,8 @@ pub struct RunDetails {
     pub lengths: LengthHistogram,
     /// The first records that a policy rejected.
     pub rejections: Vec<RejectedRecord>,
+    /// Who worked on an output of which a part was there before, in order. The last one is the run.
+    pub stretches: Vec<StretchOfWork>,
     /// What else is worth knowing; one sentence each, without a final dot.
     pub remarks: Vec<String>,
 }
@@ -53,6 +55,25 @@ impl RejectedRecord {
             reason: cut(reason, Self::LONGEST_TEXT),
         }
     }
+}
+
+/// The work of one process on an output.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StretchOfWork {
+    /// When it began, in UTC, as RFC 3339 writes it.
+    pub started: String,
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// Where the model ran, for people.
+    pub device: String,
+    /// Rows that it left in the output, where that is known.
+    pub rows: Option<u64>,
+    /// The time that they took.
+    pub seconds: Option<f64>,
+    /// Rows that it computed and did not leave.
+    pub lost_rows: u64,
 }
 
 /// How many sequences are of which length, in classes that grow by a quarter of an octave, so that

@@ -200,7 +200,7 @@ pub static FIGURES: &[Figure] = &[
     text("model", "the model's name", |run| Some(run.model.clone())),
     text("device", "where the model ran", |run| Some(run.device.clone())),
     text("dtype", "the number format of weights and activations", |run| Some(run.dtype.clone())),
-    text("output", "the path of the output file",
+    text("output", "the path of the output, a file or a folder",
         |run| run.output.as_ref().map(|path| path.to_string_lossy().into_owned()))
         .missing("if there is none")
         .phrase("output", 1, "{}"),

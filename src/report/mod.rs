@@ -15,7 +15,7 @@ mod svg;
 mod sweep;
 mod table;
 
-pub use details::{LengthHistogram, RejectedRecord, RunDetails};
+pub use details::{LengthHistogram, RejectedRecord, RunDetails, StretchOfWork};
 pub use error::ReportError;
 pub use figure::{Better, FIGURES, Figure, Get, Unit};
 pub use page::{Failure, PageRun, page};

@@ -141,13 +141,14 @@ embedded 1,234,560 sequences with esm2_t6, f32 on CPU (2 threads)
     fn a_run_on_a_gpu_has_lines_of_its_own() {
         let mut run = RunSummary {
             truncated: 3,
+            resumed: 4_000,
             mfu: Some(0.5184),
             gpu_utilization: Some(0.9),
             gpu: RunSummary::made_up(true).gpu,
             ..summary()
         };
         let expect = [
-            " records  1,234,567 read, 7 rejected, 3 truncated",
+            " records  1,234,567 read, 7 rejected, 3 truncated, 4,000 there before",
             " GPU      idle 0.1%, uploads 90.0% hidden, 1.07 GB taken",
             " encoder  61.2 useful GFLOP/s while computing, MFU 51.8%, GPU utilization 90.0%",
         ];

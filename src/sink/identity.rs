@@ -24,26 +24,8 @@ const STRETCHES: &str = "runner.stretches";
 /// Which embeddings an output holds: all that can change a value or a row. It is known before the run
 /// begins, and two outputs of one input with the same identity are the same.
 ///
-/// It becomes key-value metadata of the file, as do its [`Circumstances`] and what is known at the end,
-/// its [`Closing`]. Numbers are decimal; a key is absent where the script
-/// set no limit.
-///
-/// | key | example |
-/// |---|---|
-/// | `runner.version` | `0.1.0` |
-/// | `runner.model` | `esm2_t33_650M_UR50D` |
-/// | `runner.weights_hash` | what the model loader computed |
-/// | `runner.layers` | `33`, or `0,33` |
-/// | `runner.pooling`, and every other option on which values depend | `mean` |
-/// | `runner.dtype` | `bf16` |
-/// | `runner.gelu` | `tanh`, or `erf` |
-/// | `runner.device` | `NVIDIA H200 (cuda:0)` |
-/// | `runner.token_budget`, `runner.packing`, and every other option on which their last bits depend | `32768` |
-/// | `runner.long_sequences` | `truncate 1022` |
-/// | `runner.residues` | `unk` |
-/// | `runner.min_length`, `runner.max_length`, `runner.take` | `10` |
-/// | `runner.input_fingerprint` | a hash of all records: ids, descriptions, residues, lengths, and what became of each |
-/// | `runner.records`, `runner.embedded`, `runner.rejected` | `20000`; the last two add up to the first |
+/// It becomes metadata of the file, as do its [`Circumstances`] and what is known at the end, its
+/// [`Closing`]: `docs/output.md` lists all entries. One is absent where the script set no limit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     /// The model's name.
@@ -125,7 +107,8 @@ impl Identity {
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let chosen = self.options.iter().chain(&self.rules);
         let chosen = chosen.map(|(name, value)| ((*name).to_owned(), value.clone()));
-        settings.into_iter().chain(chosen).collect()
+        // Layers are written as the model counts them, however the script does.
+        chosen.chain(settings).collect()
     }
 
     /// As metadata.

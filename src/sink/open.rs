@@ -5,7 +5,7 @@ use super::{
     claim::Claim,
     format::read_metadata,
     identity::{Finished, differences},
-    ledger::{self, Beat, Header, History, Ledger, Owner, Stretch},
+    ledger::{self, Beat, Done, Header, History, Ledger, Owner, Stretch},
     output::Opening,
     place::Place,
     verifier::{Verifier, lost},
@@ -36,6 +36,10 @@ pub struct Resumed {
     pub rejected: u64,
     /// The processes that did them, in order.
     pub stretches: Vec<Stretch>,
+    /// What each of them committed, where that is known.
+    pub done: Vec<Done>,
+    /// What the last of them computed and did not commit.
+    pub lost: Done,
     /// The files of an output that is finished.
     pub published: Published,
 }
@@ -180,6 +184,8 @@ impl Door<'_> {
             rows: end.rows,
             rejected: end.rejected,
             stretches: finished.stretches.clone(),
+            done: Vec::new(),
+            lost: Done::default(),
             published: Published {
                 output: Some(place.output().to_owned()),
                 rejects: Some(place.rejects()).filter(|rejects| rejects.exists()),
@@ -304,11 +310,14 @@ impl Door<'_> {
     ) -> Result<Opened, SinkError> {
         let rejects = RejectsSpool::create(self.place.bookkeeping())?;
         let (trail, marks) = Trail::new();
+        let lost = history.lost(last_beat.as_ref());
         let resumed = Resumed {
             records: history.records(),
             rows: history.rows(),
             rejected: history.rejected(),
             stretches: history.stretches.clone(),
+            done: history.done().to_vec(),
+            lost,
             published: Published::default(),
         };
         Ok(Opened::Begun(Box::new(Begun {
@@ -325,7 +334,7 @@ impl Door<'_> {
                 marks,
                 rejects,
                 inputs: self.inputs.to_vec(),
-                last_beat,
+                lost,
             }))),
         })))
     }

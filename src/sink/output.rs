@@ -8,7 +8,7 @@ use super::{
     format::part_writer,
     frontier::Mark,
     identity::Closing,
-    ledger::{self, Beat, End, Entry, History, Ledger, Stretch},
+    ledger::{self, Done, End, Entry, History, Ledger, Stretch},
     place::Place,
     publish::Publication,
 };
@@ -59,8 +59,8 @@ pub(super) struct Opening {
     pub(super) marks: Receiver<Mark>,
     pub(super) rejects: RejectsSpool,
     pub(super) inputs: Vec<Input>,
-    /// What the process before had done when it last said so.
-    pub(super) last_beat: Option<Beat>,
+    /// What the process before had computed and not committed.
+    pub(super) lost: Done,
 }
 
 /// Rows on their way into parts.
@@ -134,17 +134,16 @@ impl Output {
             marks,
             rejects,
             inputs,
-            last_beat,
+            lost,
         } = opening;
-        let (lost_rows, lost_seconds) = lost(&history, last_beat.as_ref());
         ledger.append(&Entry::Stretch(Stretch {
             at: now(),
             host: host_name().to_owned(),
             pid: process::id(),
             device: circumstances.device.clone(),
             settings: circumstances.to_map(),
-            lost_rows,
-            lost_seconds,
+            lost_rows: lost.rows,
+            lost_seconds: lost.seconds,
         }))?;
         claim.begin(meters.clone());
         let mut metadata = plan.identity.entries();
@@ -223,18 +222,6 @@ impl Output {
             Kind::Kept(parts) => parts.finish(end),
         }
     }
-}
-
-/// What the process before had computed since its last commit.
-fn lost(history: &History, last_beat: Option<&Beat>) -> (u64, f64) {
-    let Some(beat) = last_beat else {
-        return (0, 0.0);
-    };
-    let committed = history.last_stretch();
-    (
-        beat.rows.saturating_sub(committed.rows),
-        (beat.seconds - committed.seconds).max(0.0),
-    )
 }
 
 impl Parts {

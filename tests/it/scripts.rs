@@ -510,6 +510,30 @@ fn the_quickstart_works_from_anywhere() {
 }
 
 #[test]
+fn the_example_of_resuming_goes_on_and_leaves_nothing() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/resume.rhai");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = |verb: &str, args: &[&str]| {
+        let mut command = runner(&["-q", verb, script]);
+        let output = finish(command.args(args).current_dir(folder.path()), b"");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{stderr}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    run("check", &[]);
+    let computed = "0 rows were there, and 85 were computed\n";
+    assert_eq!(run("exec", &[]), computed);
+    let left = fs::read_dir(folder.path()).expect("the folder").count();
+    assert_eq!(left, 0, "the example left files behind");
+    assert_eq!(run("exec", &["--", "kept"]), computed);
+    run("check", &["--", "kept"]);
+    let stdout = run("exec", &["--", "kept"]);
+    assert_eq!(stdout, "Nothing was to be done: all 85 rows are there\n");
+    let manifest = folder.path().join("kept/embeddings.ledger/manifest.json");
+    assert!(manifest.exists());
+}
+
+#[test]
 fn the_ablation_shows_a_line_a_setting() {
     let (exit_code, stdout, stderr) = run(&[
         "exec",

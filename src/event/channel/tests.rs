@@ -23,6 +23,8 @@ fn finished(tokens: u64) -> Event {
         seconds: 0.0,
         output: None,
         error: None,
+        stopped: false,
+        kept: None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     job::Thresholds,
     meter::Stage,
     report::{
-        FIGURES, Figure as RunFigure, RunDetails, RunSummary, Unit,
+        FIGURES, Figure as RunFigure, RunDetails, RunSummary, StretchOfWork, Unit,
         svg::Figure,
         table::{counted, cut, grouped},
     },
@@ -28,6 +28,8 @@ const MOST_REASON: usize = 160;
 const MOST_REMARKS: usize = 12;
 const MOST_SETTINGS: usize = 60;
 const MOST_REJECTIONS: usize = 20;
+/// Of more stretches of work the last ones are shown.
+pub(super) const MOST_STRETCHES: usize = 20;
 
 /// A run as a section of the page.
 #[derive(Serialize)]
@@ -56,6 +58,7 @@ struct Figures {
     settings: Vec<Pair>,
     thresholds: Vec<Pair>,
     circumstances: Vec<Pair>,
+    stretches: Option<Stretches>,
     rejected: Option<Rejected>,
 }
 
@@ -71,6 +74,24 @@ struct Pair {
 struct Tile {
     name: String,
     value: String,
+}
+
+/// Who worked on the output.
+#[derive(Serialize)]
+struct Stretches {
+    lead: String,
+    rows: Vec<Stretch>,
+}
+
+/// The work of one process, as it is shown.
+#[derive(Serialize)]
+struct Stretch {
+    started: String,
+    process: String,
+    device: String,
+    rows: String,
+    time: String,
+    lost: String,
 }
 
 /// The records that were not embedded.
@@ -142,6 +163,7 @@ impl Figures {
             settings: settings(details),
             thresholds: thresholds(details),
             circumstances: circumstances(run),
+            stretches: Stretches::new(&details.stretches),
             rejected: Rejected::new(run),
         }
     }
@@ -204,6 +226,38 @@ impl Pair {
         Self {
             name,
             value: cut(value, MOST_VALUE),
+        }
+    }
+}
+
+impl Stretches {
+    fn new(all: &[StretchOfWork]) -> Option<Self> {
+        if all.is_empty() {
+            return None;
+        }
+        let n_left_out = all.len().saturating_sub(MOST_STRETCHES);
+        let mut lead = counted(all.len() as u64, "process", "processes");
+        lead += " worked on the output.";
+        if n_left_out > 0 {
+            lead += &format!(" The last {MOST_STRETCHES}:");
+        }
+        Some(Self {
+            lead,
+            rows: all[n_left_out..].iter().map(Stretch::new).collect(),
+        })
+    }
+}
+
+impl Stretch {
+    fn new(stretch: &StretchOfWork) -> Self {
+        let unknown = || "–".to_owned();
+        Self {
+            started: cut(&stretch.started, MOST_ID),
+            process: format!("{} on {}", stretch.pid, cut(&stretch.host, MOST_ID)),
+            device: cut(&stretch.device, MOST_ID),
+            rows: stretch.rows.map_or_else(unknown, grouped),
+            time: stretch.seconds.map_or_else(unknown, duration),
+            lost: grouped(stretch.lost_rows),
         }
     }
 }

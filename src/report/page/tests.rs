@@ -1,8 +1,8 @@
-use super::*;
+use super::{section::MOST_STRETCHES, *};
 use crate::{
     job::Thresholds,
     meter::{Bottleneck, Metric, Sample, Severity, Stage, StageTime},
-    report::{GpuSummary, LengthHistogram, RejectedRecord, RunDetails},
+    report::{GpuSummary, LengthHistogram, RejectedRecord, RunDetails, StretchOfWork},
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -47,6 +47,7 @@ fn details(n_samples: usize, has_gpu: bool) -> RunDetails {
         timeline: timeline(n_samples, has_gpu),
         lengths,
         rejections: rejections(3, "empty sequence"),
+        stretches: Vec::new(),
         remarks: vec!["batches were 60% full".to_owned()],
     }
 }
@@ -107,6 +108,18 @@ fn run(title: &str, outcome: Result<RunSummary, String>) -> PageRun {
             error,
             so_far: None,
         }),
+    }
+}
+
+fn stretch(words: &str, rows: Option<u64>) -> StretchOfWork {
+    StretchOfWork {
+        started: words.to_owned(),
+        host: words.to_owned(),
+        pid: 4711,
+        device: words.to_owned(),
+        rows,
+        seconds: rows.map(|_| 754.0),
+        lost_rows: 123_456,
     }
 }
 
@@ -180,6 +193,7 @@ fn a_page_escapes_what_comes_from_outside() {
     details.rejections.extend(rejections(1, HOSTILE));
     details.rejections[0].id = HOSTILE.to_owned();
     details.remarks.push(HOSTILE.to_owned());
+    details.stretches = vec![stretch(HOSTILE, Some(1))];
     let mut hostile = summary(true, details);
     hostile.model = HOSTILE.to_owned();
     hostile.device = HOSTILE.to_owned();
@@ -202,12 +216,44 @@ fn a_page_escapes_what_comes_from_outside() {
 }
 
 #[test]
+fn a_run_that_went_on_shows_each_stretch() {
+    let rows = |page: &str| page.matches("4711 on node").count();
+    let with = |stretches: Vec<StretchOfWork>| {
+        let mut details = details(20, false);
+        details.stretches = stretches;
+        checked(&[run("went on", Ok(summary(false, details)))])
+    };
+    let page = with(vec![
+        stretch("node1", Some(7_654_321)),
+        stretch("node2", None),
+    ]);
+    has_all(
+        &page,
+        &[
+            "Stretches of work",
+            "2 processes worked on the output.",
+            "4711 on node1",
+            "7,654,321",
+            "123,456",
+            "<td class=\"n\">–</td>",
+        ],
+    );
+    assert_eq!(rows(&page), 2);
+    assert_eq!(
+        rows(&with(vec![stretch("node", Some(1)); 100])),
+        MOST_STRETCHES
+    );
+    assert!(!with(Vec::new()).contains("Stretches of work"));
+}
+
+#[test]
 fn a_page_stays_small() {
     let long = "\"".repeat(5_000);
     let mut details = details(600, true);
     details.settings = vec![("pattern", long.clone()); 100];
     details.remarks = vec![long.clone(); 100];
     details.rejections = rejections(100, &long);
+    details.stretches = vec![stretch(&long, Some(1)); 100];
     let huge = summary(true, details);
     let runs: Vec<PageRun> = (0..50).map(|_| run(&long, Ok(huge.clone()))).collect();
     let page = checked(&runs);

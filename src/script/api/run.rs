@@ -75,7 +75,13 @@ fn run_embed(
     };
     match embed() {
         Ok(made) => {
-            session.add_rejected(made.summary.rejected);
+            // A job that went on ends as one would that nobody disturbed.
+            let RunSummary {
+                rejected,
+                resumed_rejected,
+                ..
+            } = made.summary;
+            session.add_rejected(rejected + resumed_rejected);
             Ok(ScriptRun(Rc::new(made)))
         }
         Err(error) => Err(closures.raise(error)),
@@ -102,7 +108,8 @@ pub(super) mod run_api {
         run_embed(&context, &model, &dataset, Map::new())
     }
 
-    /// Embeds a dataset. Options:
+    /// Embeds a dataset. Where the output was begun before, the run goes on with it; where it is finished, there is
+    /// nothing to do. Options:
     ///
     /// {options of `embed`}
     ///

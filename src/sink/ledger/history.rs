@@ -1,6 +1,6 @@
 //! What became of an output so far.
 
-use super::{Commit, End, Entry, Header, LedgerError, PartFile, Stretch, line};
+use super::{Beat, Commit, End, Entry, Header, LedgerError, PartFile, Stretch, line};
 use std::{collections::BTreeMap, path::Path};
 
 /// What became of an output so far: which records are on the disk, and who put them there.
@@ -15,13 +15,13 @@ pub struct History {
     pub commits: Vec<Commit>,
     /// What the whole output holds, once that is known. Parts may be missing all the same.
     pub end: Option<End>,
-    /// What the last stretch has committed.
-    pub(in crate::sink) latest: Done,
+    /// What each stretch has committed.
+    pub(in crate::sink) done: Vec<Done>,
     /// Lines that are no entries, but for one that was torn at the end.
     pub damaged_lines: u64,
 }
 
-/// What was committed.
+/// Some work on an output.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Done {
     /// Rows.
@@ -50,7 +50,7 @@ impl Reading {
         let mut stretches = Vec::new();
         let mut live = BTreeMap::new();
         let mut end = None;
-        let mut latest = Done::default();
+        let mut done: Vec<Done> = Vec::new();
         let mut damaged_lines = 0;
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             let Some(line) = line.strip_suffix(b"\n") else {
@@ -61,12 +61,14 @@ impl Reading {
                 Some(Entry::Header(found)) if header.is_none() => header = Some(found),
                 Some(Entry::Stretch(stretch)) => {
                     stretches.push(stretch);
-                    latest = Done::default();
+                    done.push(Done::default());
                 }
                 Some(Entry::Commit(commit)) => {
                     end = end.filter(|end: &End| commit.to <= end.records);
-                    latest.rows += commit.rows;
-                    latest.seconds += commit.seconds;
+                    if let Some(done) = done.last_mut() {
+                        done.rows += commit.rows;
+                        done.seconds += commit.seconds;
+                    }
                     supersede(&mut live, commit);
                 }
                 Some(Entry::End(found)) => end = Some(found),
@@ -79,7 +81,7 @@ impl Reading {
                 stretches,
                 commits: live.into_values().collect(),
                 end,
-                latest,
+                done,
                 damaged_lines,
             }),
             None if live.is_empty() => None,
@@ -120,7 +122,7 @@ impl History {
             stretches: Vec::new(),
             commits: Vec::new(),
             end: None,
-            latest: Done::default(),
+            done: Vec::new(),
             damaged_lines: 0,
         }
     }
@@ -144,9 +146,21 @@ impl History {
         missing
     }
 
-    /// What the last stretch has committed.
-    pub fn last_stretch(&self) -> Done {
-        self.latest
+    /// What each stretch has committed.
+    pub fn done(&self) -> &[Done] {
+        &self.done
+    }
+
+    /// What the last stretch had computed and not committed when it last said how far it was.
+    pub fn lost(&self, last_beat: Option<&Beat>) -> Done {
+        let Some(beat) = last_beat else {
+            return Done::default();
+        };
+        let committed = self.done.last().copied().unwrap_or_default();
+        Done {
+            rows: beat.rows.saturating_sub(committed.rows),
+            seconds: (beat.seconds - committed.seconds).max(0.0),
+        }
     }
 
     /// Whether all records are there.

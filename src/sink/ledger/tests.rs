@@ -99,17 +99,19 @@ fn expected(entries: &[Entry]) -> Option<History> {
                     stretches: Vec::new(),
                     commits: Vec::new(),
                     end: None,
-                    latest: Done::default(),
+                    done: Vec::new(),
                     damaged_lines: 0,
                 });
             }
             (Entry::Stretch(stretch), Some(history)) => {
                 history.stretches.push(stretch.clone());
-                history.latest = Done::default();
+                history.done.push(Done::default());
             }
             (Entry::Commit(commit), Some(history)) => {
-                history.latest.rows += commit.rows;
-                history.latest.seconds += commit.seconds;
+                if let Some(done) = history.done.last_mut() {
+                    done.rows += commit.rows;
+                    done.seconds += commit.seconds;
+                }
                 history
                     .commits
                     .retain(|old| old.to <= commit.from || commit.to <= old.from);
@@ -435,13 +437,16 @@ fn sums_are_of_what_is_there() {
     );
     assert_eq!((history.tokens(), history.seconds()), (36, 0.375));
     assert_eq!((history.lost_rows(), history.lost_seconds()), (6, 3.0));
-    assert_eq!(
-        history.last_stretch(),
-        Done {
-            rows: 8,
-            seconds: 0.25
-        }
-    );
+    let done = |rows, seconds| Done { rows, seconds };
+    assert_eq!(history.done().last(), Some(&done(8, 0.25)));
+    assert_eq!(history.done().len(), history.stretches.len());
+    let beat = Beat {
+        rows: 10,
+        seconds: 1.0,
+        tokens: 100,
+    };
+    assert_eq!(history.lost(Some(&beat)), done(2, 0.75));
+    assert_eq!(history.lost(None), done(0, 0.0));
     assert_eq!(history.parts().count(), 1);
     assert_eq!(history.missing(), [(7, Some(10)), (20, None)]);
     let less = history.without(&[5]);

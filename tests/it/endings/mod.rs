@@ -1,5 +1,6 @@
 //! How runs end that do not end well, through the program: the code, and what is left of them.
 
+mod going_on;
 mod place;
 mod stopping;
 
