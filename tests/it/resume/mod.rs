@@ -1,0 +1,15 @@
+//! A job that is ended in any way and run again leaves what one leaves that nobody disturbed.
+
+mod content;
+mod damage;
+mod existing;
+mod identity;
+mod inputs;
+mod job;
+mod kills;
+mod limits;
+mod owners;
+mod random;
+mod running;
+mod stops;
+mod sweeps;
