@@ -18,6 +18,6 @@ pub use error::{FileError, remedy};
 pub use home::Home;
 pub use process::{Life, Process, host_name};
 pub use staged::{Keep, Staged, link_new, replace};
-pub use stale::is_temporary;
+pub use stale::{is_temporary, sweep_once};
 pub use target::{Existing, check_target, create, create_folder, open, sync_folder};
 pub use temporary::{TemporaryFolder, remove_temporary};

@@ -20,6 +20,7 @@ fn check_refused(change: impl Fn(&mut Job), parts: &[&str]) {
         let mut job = job;
         job.options.clear();
         DEMO.clone_into(&mut job.model);
+        "mock".clone_into(&mut job.device);
         job.mock.clear();
         job.gelu_and_dtype.clear();
         job.dataset = Job::new().dataset;
@@ -32,7 +33,7 @@ fn check_refused(change: impl Fn(&mut Job), parts: &[&str]) {
 #[test]
 fn another_model_is_refused() {
     let other = format!("{ROOT}/tests/golden/hd16");
-    let parts = ["model: it has esm2_t6_2M_demo, the script asks for hd16", "weights_hash: it has", "layers: it has 6, the script asks for 2"];
+    let parts = ["model: it has esm2_t6_2M_demo, the script asks for hd16", "layers: it has 6, the script asks for 2"];
     check_refused(|job| job.model.clone_from(&other), &parts);
 }
 
@@ -46,11 +47,22 @@ fn other_weights_of_a_model_of_the_same_name_are_refused() {
     }
     let weights = other.join("model.safetensors");
     let mut bytes = fs::read(&weights).unwrap();
-    let last = bytes.len() - 2;
+    // The last bits of a number.
+    let last = bytes.len() - 4;
     bytes[last] ^= 1;
     fs::write(&weights, bytes).unwrap();
-    let other = other.to_str().unwrap().to_owned();
-    check_refused(|job| job.model.clone_from(&other), &["weights_hash: it has"]);
+    let mut job = Job::new();
+    "cpu".clone_into(&mut job.device);
+    job.dataset += ".take(50)";
+    let mut running = job.start(0);
+    running.wait_until(|| !job.commits().is_empty());
+    running.killed();
+    let before = job.snapshot();
+    other.to_str().unwrap().clone_into(&mut job.model);
+    job.run().check_refused(1, &["weights_hash: it has", "`overwrite: true`"]);
+    "mock".clone_into(&mut job.device);
+    job.run().check_refused(1, &["device_kind: it has", "the script asks for mock"]);
+    assert!(job.snapshot() == before);
 }
 
 #[test]
