@@ -94,7 +94,8 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
         }
         Role::Definitions => line.starts_with("module static;"),
         Role::Rejects => line == "ordinal\tid\treason",
-        Role::Output | Role::Parts => true,
+        Role::Output => head.starts_with(b"PAR1") && contains(&ends.tail, b"runner.identity"),
+        Role::Parts => true,
         Role::Script
         | Role::Module
         | Role::ModelFile

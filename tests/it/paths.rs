@@ -350,7 +350,6 @@ fn what_cannot_be_written() {
         let script = format!("embed(m, fasta(\"in.fa\"), #{{ output: {path:?} }});");
         refused(&[], &script, expect);
     };
-    output("newdir/", "`newdir/` names a folder");
     output("sub", "does not say in which format");
     output("-", "`-` is no file");
     output("/dev/stdout", "no file");

@@ -69,7 +69,10 @@ impl Ledger {
     /// If the file system refuses.
     pub fn append(&mut self, entry: &Entry) -> Result<(), SinkError> {
         if let Entry::Commit(commit) = entry {
-            assert!(commit.from < commit.to, "a commit has records");
+            assert!(
+                commit.from <= commit.to,
+                "a commit ends where it begins or behind it"
+            );
         }
         let line = line::write(entry) + "\n";
         self.write(line.as_bytes()).map_err(|error| {

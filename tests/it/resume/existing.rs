@@ -80,7 +80,11 @@ fn what_the_script_says_about_what_is_there() {
     let exists = "choose another output, or set `overwrite: true` to replace it";
     Job::of_both_kinds(|mut job| {
         // Nothing is there.
-        for options in ["resume: false,", "overwrite: true,", "resume: false, overwrite: true,"] {
+        for options in [
+            "resume: false,",
+            "overwrite: true,",
+            "resume: false, overwrite: true,",
+        ] {
             options.clone_into(&mut job.options);
             job.check_goes_on(0);
             // It is finished.
@@ -133,7 +137,9 @@ fn a_job_that_has_only_to_publish_computes_nothing() {
     let mut running = job.start(SLOW * 4);
     running.wait_until(|| !job.commits().is_empty());
     fs::write(job.output_path(), "somebody's").unwrap();
-    running.done().check_refused(1, &["exists", "`overwrite: true`"]);
+    running
+        .done()
+        .check_refused(1, &["exists", "`overwrite: true`"]);
     assert_eq!(fs::read_to_string(job.output_path()).unwrap(), "somebody's");
     job.run().check_refused(1, &["exists", "`overwrite: true`"]);
     fs::remove_file(job.output_path()).unwrap();
@@ -225,7 +231,8 @@ fn files_of_others_are_in_the_way_and_stay() {
                 fs::write(&path, "somebody's").unwrap();
                 let before = job.snapshot();
                 let name = path.file_name().unwrap().to_str().unwrap();
-                job.run().check_refused(1, &[name, "was not written by runner"]);
+                job.run()
+                    .check_refused(1, &[name, "was not written by runner"]);
                 assert!(job.snapshot() == before);
                 fs::remove_file(path).unwrap();
             }
@@ -240,7 +247,11 @@ fn outputs_of_others_are_in_the_way_and_stay() {
     for (output, name, is_replaced) in [
         ("out.parquet", "out.parquet", true),
         ("out.parquet", "out.parquet.rejects.tsv", true),
-        ("out.parquet", "out.parquet.parts/part-000000000000.parquet", false),
+        (
+            "out.parquet",
+            "out.parquet.parts/part-000000000000.parquet",
+            false,
+        ),
         ("out.parquet", "out.parquet.parts/theirs.txt", false),
         ("out.parquet", "out.parquet/a", false),
         ("out.parquet", "out.parquet.parts", false),
@@ -263,8 +274,17 @@ fn outputs_of_others_are_in_the_way_and_stay() {
                 continue;
             }
             let done = job.run();
-            assert!([Some(1), Some(3)].contains(&done.code), "{name}: {}", done.stderr);
-            assert_eq!(fs::read(&path).unwrap(), b"somebody's", "{name}, {options}: {}", done.stderr);
+            assert!(
+                [Some(1), Some(3)].contains(&done.code),
+                "{name}: {}",
+                done.stderr
+            );
+            assert_eq!(
+                fs::read(&path).unwrap(),
+                b"somebody's",
+                "{name}, {options}: {}",
+                done.stderr
+            );
         }
     }
 }
