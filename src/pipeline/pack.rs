@@ -171,8 +171,10 @@ impl Packing {
         match sections.front() {
             _ if self.totals.stopped.is_some() => Ok(()),
             None => Ok(()),
-            Some(Section { to: None, .. }) => {
-                self.plan.trail.reach(self.at.clone());
+            Some(Section { to: None, task, .. }) => {
+                if *task == Task::Compute {
+                    self.plan.trail.reach(self.at.clone());
+                }
                 self.totals.end = Some(self.at.clone());
                 Ok(())
             }
