@@ -4,11 +4,11 @@ use super::{
     Circumstances, Frontier, HashedFile, OutputPlan, PartWriter, Published, RecordsHash,
     RejectsSpool, SinkError, Tally,
     claim::Claim,
-    committer::{Committer, Job, now},
+    committer::{Committer, Job},
     format::part_writer,
     frontier::Mark,
     identity::Closing,
-    ledger::{self, Done, End, Entry, History, Ledger, Stretch},
+    ledger::{self, Done, End, Entry, History, Ledger, Stretch, now},
     place::Place,
     publish::Publication,
 };
