@@ -8,7 +8,7 @@ use super::{
     running::read,
 };
 use nix::sys::signal::Signal;
-use std::fs;
+use std::{fs, thread, time::Duration};
 
 /// How often something happens to a job.
 const N_EVENTS: usize = 12;
@@ -42,7 +42,11 @@ fn happen(job: &mut Job, random: &mut Random) -> &'static str {
         (4, _) => {
             let budget = 256 + random.below(1000);
             job.batches = format!("token_budget: {budget}, commit_every: 0.01,");
-            job.options = format!("readers: {}, prefetch: {},", 1 + random.below(4), 1 + random.below(9));
+            job.options = format!(
+                "readers: {}, prefetch: {},",
+                1 + random.below(4),
+                1 + random.below(9)
+            );
             "it runs otherwise"
         }
         (5, _) => {
@@ -62,9 +66,9 @@ fn check(seed: u64) {
             let n_commits = job.commits().len() + random.below(3) as usize;
             let mut running = job.start(SLOW);
             while !running.has_ended() && job.commits().len() < n_commits {
-                std::thread::yield_now();
+                thread::sleep(Duration::from_millis(2));
             }
-            std::thread::sleep(std::time::Duration::from_millis(random.below(80)));
+            thread::sleep(Duration::from_millis(random.below(80)));
             running.send(signal);
             let code = running.done().code;
             if [Some(0), Some(REJECTED)].contains(&code) {
@@ -72,8 +76,13 @@ fn check(seed: u64) {
             }
             events.push(happen(&mut job, &mut random));
         }
-        println!("{events:?}");
-        job.check_ends_well();
+        let done = job.run();
+        assert!(
+            [Some(0), Some(REJECTED)].contains(&done.code),
+            "{events:?}: {}",
+            done.stderr
+        );
+        job.check_whole();
     });
 }
 

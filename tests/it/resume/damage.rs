@@ -29,9 +29,16 @@ fn check(is_seen_at_once: bool, spoil: impl Fn(&Job, &[Value]) -> usize) {
         assert!(n_gone < n_committed);
         let done = job.run().check_code(REJECTED);
         let content = job.check_whole();
-        let n_resumed = if is_seen_at_once { n_committed - n_gone } else { n_committed };
+        let n_resumed = if is_seen_at_once {
+            n_committed - n_gone
+        } else {
+            n_committed
+        };
         let figures = (done.figure("resumed"), done.figure("computed"));
-        assert_eq!(figures, (n_resumed, content.rows.len() - (n_committed - n_gone)));
+        assert_eq!(
+            figures,
+            (n_resumed, content.rows.len() - (n_committed - n_gone))
+        );
     });
 }
 
@@ -59,7 +66,11 @@ fn a_ledger_with_a_damaged_line() {
         check(true, |job, commits| {
             let name = commits[n]["file"]["name"].as_str().unwrap();
             let text = read(&job.ledger());
-            fs::write(job.ledger(), text.replace(name, &name.replace("part", "pert"))).unwrap();
+            fs::write(
+                job.ledger(),
+                text.replace(name, &name.replace("part", "pert")),
+            )
+            .unwrap();
             n_rows(&commits[n])
         });
     }
@@ -111,7 +122,9 @@ fn a_list_of_rejections_that_is_damaged_or_missing() {
         check(is_seen_at_once, |job, commits| {
             let has_rejects = |commit: &&Value| !commit["rejects"].is_null();
             let commit = commits.iter().find(has_rejects).unwrap();
-            let path = job.bookkeeping().join(commit["rejects"]["name"].as_str().unwrap());
+            let path = job
+                .bookkeeping()
+                .join(commit["rejects"]["name"].as_str().unwrap());
             match is_seen_at_once {
                 true => fs::remove_file(path).unwrap(),
                 false => damage(&path),

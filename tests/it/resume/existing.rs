@@ -6,11 +6,7 @@ use super::{
     inputs::touch,
     job::{Job, REJECTED, SLOW, names_in},
 };
-use std::{
-    fs,
-    os::unix::fs::MetadataExt,
-    path::Path,
-};
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 /// What tells a file from one that was written again.
 fn state(job: &Job) -> Vec<(u64, i64, i64)> {
@@ -74,7 +70,11 @@ fn a_finished_output_of_another_input_stays() {
 fn what_the_script_says_about_what_is_there() {
     Job::of_both_kinds(|mut job| {
         // Nothing is there.
-        for options in ["resume: false,", "overwrite: true,", "resume: false, overwrite: true,"] {
+        for options in [
+            "resume: false,",
+            "overwrite: true,",
+            "resume: false, overwrite: true,",
+        ] {
             options.clone_into(&mut job.options);
             job.check_goes_on(0);
             // It is finished.
@@ -95,7 +95,8 @@ fn what_the_script_says_about_what_is_there() {
                 "resume: false," => {
                     // What stands where the script says is seen before anything is done.
                     let code = if job.is_folder() { 3 } else { 1 };
-                    job.run().check_refused(code, &["exists", "`overwrite: true`"]);
+                    job.run()
+                        .check_refused(code, &["exists", "`overwrite: true`"]);
                     assert!(job.snapshot() == before);
                 }
                 "overwrite: true," => job.check_goes_on(n_committed),
@@ -133,7 +134,9 @@ fn a_job_that_has_only_to_publish_computes_nothing() {
     let mut running = job.start(SLOW * 4);
     running.wait_until(|| !job.commits().is_empty());
     fs::write(job.output_path(), "somebody's").unwrap();
-    running.done().check_refused(1, &["exists", "`overwrite: true`"]);
+    running
+        .done()
+        .check_refused(1, &["exists", "`overwrite: true`"]);
     assert_eq!(fs::read_to_string(job.output_path()).unwrap(), "somebody's");
     job.run().check_refused(1, &["exists", "`overwrite: true`"]);
     fs::remove_file(job.output_path()).unwrap();
@@ -148,7 +151,10 @@ fn a_job_that_has_only_to_publish_computes_nothing() {
     assert_eq!(done.figure("computed"), 0);
     assert_eq!(fs::metadata(job.output_path()).unwrap().ino(), before);
     // While it cleaned up: the ledger goes last, and then the lock.
-    for is_left in [|name: &str| name > "part-000000000300" || name == "ledger.jsonl", |_: &str| false] {
+    for is_left in [
+        |name: &str| name > "part-000000000300" || name == "ledger.jsonl",
+        |_: &str| false,
+    ] {
         copy(&kept, &job.bookkeeping());
         for name in names_in(&job.bookkeeping()) {
             if !is_left(&name) {
@@ -169,7 +175,10 @@ fn a_job_that_has_only_to_publish_computes_nothing() {
     damage(&job.part(&commits[1]));
     touch(&job.path("in.fa"));
     let done = job.check_ends_well();
-    assert_eq!(Some(done.figure("computed") as u64), commits[1]["rows"].as_u64());
+    assert_eq!(
+        Some(done.figure("computed") as u64),
+        commits[1]["rows"].as_u64()
+    );
     // And so with an output that it replaces.
     copy(&kept, &job.bookkeeping());
     fs::write(job.output_path(), "somebody's").unwrap();
@@ -235,7 +244,8 @@ fn files_of_others_are_in_the_way_and_stay() {
                 fs::write(&path, "somebody's").unwrap();
                 let before = job.snapshot();
                 let name = path.file_name().unwrap().to_str().unwrap();
-                job.run().check_refused(1, &[name, "was not written by runner"]);
+                job.run()
+                    .check_refused(1, &[name, "was not written by runner"]);
                 assert!(job.snapshot() == before);
                 fs::remove_file(path).unwrap();
             }
@@ -250,7 +260,11 @@ fn outputs_of_others_are_in_the_way_and_stay() {
     for (output, name, is_replaced) in [
         ("out.parquet", "out.parquet", true),
         ("out.parquet", "out.parquet.rejects.tsv", true),
-        ("out.parquet", "out.parquet.parts/part-000000000000.parquet", false),
+        (
+            "out.parquet",
+            "out.parquet.parts/part-000000000000.parquet",
+            false,
+        ),
         ("out.parquet", "out.parquet.parts/theirs.txt", false),
         ("out.parquet", "out.parquet/a", false),
         ("out.parquet", "out.parquet.parts", false),
@@ -273,8 +287,17 @@ fn outputs_of_others_are_in_the_way_and_stay() {
                 continue;
             }
             let done = job.run();
-            assert!([Some(1), Some(3)].contains(&done.code), "{name}: {}", done.stderr);
-            assert_eq!(fs::read(&path).unwrap(), b"somebody's", "{name}, {options}: {}", done.stderr);
+            assert!(
+                [Some(1), Some(3)].contains(&done.code),
+                "{name}: {}",
+                done.stderr
+            );
+            assert_eq!(
+                fs::read(&path).unwrap(),
+                b"somebody's",
+                "{name}, {options}: {}",
+                done.stderr
+            );
         }
     }
 }

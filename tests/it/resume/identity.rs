@@ -35,7 +35,10 @@ fn check_refused(change: impl Fn(&mut Job), parts: &[&str]) {
 #[test]
 fn another_model_is_refused() {
     let other = format!("{ROOT}/tests/golden/hd16");
-    let parts = ["model: it has esm2_t6_2M_demo, the script asks for hd16", "layers: it has 6, the script asks for 2"];
+    let parts = [
+        "model: it has esm2_t6_2M_demo, the script asks for hd16",
+        "layers: it has 6, the script asks for 2",
+    ];
     check_refused(|job| job.model.clone_from(&other), &parts);
 }
 
@@ -61,9 +64,11 @@ fn other_weights_of_a_model_of_the_same_name_are_refused() {
     running.killed();
     let before = job.snapshot();
     other.to_str().unwrap().clone_into(&mut job.model);
-    job.run().check_refused(1, &["weights_hash: it has", "`overwrite: true`"]);
+    job.run()
+        .check_refused(1, &["weights_hash: it has", "`overwrite: true`"]);
     "mock".clone_into(&mut job.device);
-    job.run().check_refused(1, &["device_kind: it has", "the script asks for mock"]);
+    job.run()
+        .check_refused(1, &["device_kind: it has", "the script asks for mock"]);
     assert!(job.snapshot() == before);
 }
 
@@ -83,9 +88,21 @@ fn what_was_begun_on_a_gpu_is_refused() {
     Job::of_both_kinds(|mut job| {
         job.interrupt();
         for (is, was, message) in [
-            ("\"dtype\":\"f32\"", "\"dtype\":\"bf16\"", "dtype: it has bf16, the script asks for f32"),
-            ("\"gelu\":\"erf\"", "\"gelu\":\"tanh\"", "gelu: it has tanh, the script asks for erf"),
-            ("\"device_kind\":\"mock\"", "\"device_kind\":\"NVIDIA H100\"", "device_kind: it has NVIDIA H100, the script asks for mock"),
+            (
+                "\"dtype\":\"f32\"",
+                "\"dtype\":\"bf16\"",
+                "dtype: it has bf16, the script asks for f32",
+            ),
+            (
+                "\"gelu\":\"erf\"",
+                "\"gelu\":\"tanh\"",
+                "gelu: it has tanh, the script asks for erf",
+            ),
+            (
+                "\"device_kind\":\"mock\"",
+                "\"device_kind\":\"NVIDIA H100\"",
+                "device_kind: it has NVIDIA H100, the script asks for mock",
+            ),
         ] {
             pretend(&job, is, was);
             job.run().check_refused(1, &[message, "`overwrite: true`"]);
@@ -101,13 +118,18 @@ fn another_pooling_and_other_layers_are_refused_together() {
         "pooling: it has mean, the script asks for max",
         "layers: it has 6, the script asks for 0,6",
     ];
-    check_refused(|job| job.options += "pooling: \"max\", layers: [0, -1],", &parts);
+    check_refused(
+        |job| job.options += "pooling: \"max\", layers: [0, -1],",
+        &parts,
+    );
 }
 
 #[test]
 fn other_rules_of_the_dataset_are_refused() {
     let change = |job: &mut Job| {
-        job.dataset = "fasta(\"in.fa\").min_length(11).long_sequences(\"truncate\", 125).residues(\"strip\")".to_owned();
+        job.dataset =
+            "fasta(\"in.fa\").min_length(11).long_sequences(\"truncate\", 125).residues(\"strip\")"
+                .to_owned();
     };
     let parts = [
         "min_length: it has 10, the script asks for 11",
