@@ -85,8 +85,8 @@ struct Parts {
     seconds_before: f64,
     /// Whether nothing was committed before the open part.
     is_first: bool,
-    /// Rows that were committed before this run.
-    rows_before: u64,
+    /// Whether there is a part with rows, or with none.
+    has_part: bool,
     // Last, so that the output is owned until all is durable and nothing temporary is left in its folder.
     claim: Claim,
 }
@@ -173,7 +173,7 @@ impl Output {
                 last_commit: Instant::now(),
                 seconds_before: history.seconds(),
                 is_first: history.commits.is_empty(),
-                rows_before: history.rows(),
+                has_part: history.parts().next().is_some(),
             })),
         })
     }
@@ -322,7 +322,7 @@ impl Parts {
 
     fn finish(mut self, end: &Frontier) -> Result<Published, SinkError> {
         self.advance()?;
-        if self.n_rows == 0 && self.rows_before == 0 {
+        if self.n_rows == 0 && !self.has_part {
             // An output without rows has a file, too.
             self.part()?;
         }

@@ -69,9 +69,10 @@ impl Ledger {
     /// If the file system refuses.
     pub fn append(&mut self, entry: &Entry) -> Result<(), SinkError> {
         if let Entry::Commit(commit) = entry {
+            // One without records is that of an output without rows, which has a part all the same.
             assert!(
                 commit.from <= commit.to,
-                "a commit ends where it begins or behind it"
+                "a commit ends behind its beginning"
             );
         }
         let line = line::write(entry) + "\n";

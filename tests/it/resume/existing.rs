@@ -2,14 +2,11 @@
 
 use super::{
     content::Content,
+    damage::damage,
+    inputs::touch,
     job::{Job, REJECTED, SLOW, names_in},
 };
-use std::{
-    fs::{self, File},
-    os::unix::fs::MetadataExt,
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 /// What tells a file from one that was written again.
 fn state(job: &Job) -> Vec<(u64, i64, i64)> {
@@ -19,12 +16,6 @@ fn state(job: &Job) -> Vec<(u64, i64, i64)> {
         (found.ino(), found.mtime(), found.mtime_nsec())
     };
     files.iter().map(|(path, _)| state(path)).collect()
-}
-
-fn touch(path: &Path) {
-    let file = File::options().append(true).open(path).unwrap();
-    let at = SystemTime::now() - Duration::from_secs(1000);
-    file.set_modified(at).unwrap();
 }
 
 fn n_rows(job: &Job) -> usize {
@@ -77,7 +68,6 @@ fn a_finished_output_of_another_input_stays() {
 
 #[test]
 fn what_the_script_says_about_what_is_there() {
-    let exists = "choose another output, or set `overwrite: true` to replace it";
     Job::of_both_kinds(|mut job| {
         // Nothing is there.
         for options in [
@@ -89,8 +79,12 @@ fn what_the_script_says_about_what_is_there() {
             job.check_goes_on(0);
             // It is finished.
             let before = state(&job);
-            job.check_if_refused(options == "resume: false,", exists);
-            assert_eq!(state(&job) == before, options == "resume: false,");
+            if options == "resume: false," {
+                job.run().check_refused(3, &["exists", "`overwrite: true`"]);
+                assert_eq!(state(&job), before);
+            } else {
+                job.check_goes_on(0);
+            }
             job.options.clear();
             job.remove();
             // It was begun.
@@ -99,7 +93,10 @@ fn what_the_script_says_about_what_is_there() {
             let before = job.snapshot();
             match options {
                 "resume: false," => {
-                    job.run().check_refused(1, &[exists]);
+                    // What stands where the script says is seen before anything is done.
+                    let code = if job.is_folder() { 3 } else { 1 };
+                    job.run()
+                        .check_refused(code, &["exists", "`overwrite: true`"]);
                     assert!(job.snapshot() == before);
                 }
                 "overwrite: true," => job.check_goes_on(n_committed),
@@ -153,11 +150,14 @@ fn a_job_that_has_only_to_publish_computes_nothing() {
     let done = job.check_ends_well();
     assert_eq!(done.figure("computed"), 0);
     assert_eq!(fs::metadata(job.output_path()).unwrap().ino(), before);
-    // While it cleaned up: of the ledger, and then of the parts, nothing is left.
-    for is_removed in ["ledger.jsonl", "part-"] {
+    // While it cleaned up: the ledger goes last, and then the lock.
+    for is_left in [
+        |name: &str| name > "part-000000000300" || name == "ledger.jsonl",
+        |_: &str| false,
+    ] {
         copy(&kept, &job.bookkeeping());
         for name in names_in(&job.bookkeeping()) {
-            if name == "ledger.jsonl" || name.starts_with(is_removed) {
+            if !is_left(&name) {
                 fs::remove_file(job.bookkeeping().join(name)).unwrap();
             }
         }
@@ -168,6 +168,17 @@ fn a_job_that_has_only_to_publish_computes_nothing() {
     copy(&kept, &job.bookkeeping());
     fs::remove_file(job.output_path()).unwrap();
     job.check_goes_on(n_committed);
+    // A part was damaged meanwhile.
+    copy(&kept, &job.bookkeeping());
+    fs::remove_file(job.output_path()).unwrap();
+    let commits = job.commits();
+    damage(&job.part(&commits[1]));
+    touch(&job.path("in.fa"));
+    let done = job.check_ends_well();
+    assert_eq!(
+        Some(done.figure("computed") as u64),
+        commits[1]["rows"].as_u64()
+    );
     // And so with an output that it replaces.
     copy(&kept, &job.bookkeeping());
     fs::write(job.output_path(), "somebody's").unwrap();
@@ -194,17 +205,19 @@ fn what_a_killed_job_left_half_written_goes_away() {
     Job::of_both_kinds(|job| {
         let n_rows = job.interrupt();
         let part = job.part(&job.commits()[0]);
-        let leave = || {
-            // As a process leaves them that is killed while it writes a part, a list, the output.
-            for folder in [part.parent().unwrap(), &job.bookkeeping(), &job.path("")] {
+        let (parts, bookkeeping, around) =
+            (part.parent().unwrap(), job.bookkeeping(), job.path(""));
+        let leave = |folders: &[&Path]| {
+            for folder in folders {
                 fs::write(folder.join(".runner-abc.partial"), "half").unwrap();
             }
         };
-        leave();
+        // As a process leaves them that is killed while it writes a part, a list, the output.
+        leave(&[parts, &bookkeeping, &around]);
         job.check_goes_on(n_rows);
         if job.is_folder() {
             // When all was written but the manifest.
-            leave();
+            leave(&[parts, &bookkeeping]);
             fs::remove_file(job.bookkeeping().join("manifest.json")).unwrap();
             job.check_ends_well();
         }

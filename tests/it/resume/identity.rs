@@ -1,6 +1,9 @@
 //! What may change between two runs of a job, and what may not.
 
-use super::job::{Job, N_RECORDS, REJECTED};
+use super::{
+    job::{Job, N_RECORDS, REJECTED},
+    running::read,
+};
 use crate::{DEMO, ROOT};
 use std::fs;
 
@@ -22,7 +25,6 @@ fn check_refused(change: impl Fn(&mut Job), parts: &[&str]) {
         DEMO.clone_into(&mut job.model);
         "mock".clone_into(&mut job.device);
         job.mock.clear();
-        job.gelu_and_dtype.clear();
         job.dataset = Job::new().dataset;
         let before = job.snapshot();
         job.run().check_refused(1, &[remedy]);
@@ -70,13 +72,44 @@ fn other_weights_of_a_model_of_the_same_name_are_refused() {
     assert!(job.snapshot() == before);
 }
 
+/// Lets an output seem to have been begun with something else in its identity.
+fn pretend(job: &Job, is: &str, was: &str) {
+    let text = read(&job.ledger());
+    let (header, rest) = text.split_once('\n').unwrap();
+    let (entry, _) = header.split_once(",\"sum\":").unwrap();
+    let entry = entry.replace(is, was);
+    let sum = blake3::hash(entry.as_bytes()).to_hex();
+    let header = format!("{entry},\"sum\":\"{}\"}}", &sum[..16]);
+    fs::write(job.ledger(), format!("{header}\n{rest}")).unwrap();
+}
+
 #[test]
-fn another_dtype_is_refused() {
-    let parts = ["dtype: it has f32, the script asks for f16"];
-    check_refused(
-        |job| "dtype: \"f16\", ".clone_into(&mut job.gelu_and_dtype),
-        &parts,
-    );
+fn what_was_begun_on_a_gpu_is_refused() {
+    Job::of_both_kinds(|mut job| {
+        job.interrupt();
+        for (is, was, message) in [
+            (
+                "\"dtype\":\"f32\"",
+                "\"dtype\":\"bf16\"",
+                "dtype: it has bf16, the script asks for f32",
+            ),
+            (
+                "\"gelu\":\"erf\"",
+                "\"gelu\":\"tanh\"",
+                "gelu: it has tanh, the script asks for erf",
+            ),
+            (
+                "\"device_kind\":\"mock\"",
+                "\"device_kind\":\"NVIDIA H100\"",
+                "device_kind: it has NVIDIA H100, the script asks for mock",
+            ),
+        ] {
+            pretend(&job, is, was);
+            job.run().check_refused(1, &[message, "`overwrite: true`"]);
+        }
+        job.options += "overwrite: true,";
+        job.check_goes_on(0);
+    });
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The input of a job that goes on: the same, elsewhere, or another one.
 
 use super::{
+    content::Content,
+    damage::damage,
     job::{Job, N_RECORDS, REJECTED, proteins},
     running::read,
 };
@@ -12,7 +14,7 @@ use std::{
 };
 
 /// Another time of modification.
-fn touch(path: &Path) {
+pub fn touch(path: &Path) {
     let file = File::options().append(true).open(path).unwrap();
     let at = SystemTime::now() - Duration::from_secs(1000);
     file.set_modified(at).unwrap();
@@ -156,7 +158,12 @@ fn an_input_from_a_pipe() {
         running.kill_children();
         running.done();
         let n_rows = job.n_committed();
-        job.check_goes_on(n_rows);
+        let commits = job.commits();
+        damage(&job.part(&commits[1]));
+        let done = job.check_ends_well();
+        let n_whole = n_rows - commits[1]["rows"].as_u64().unwrap() as usize;
+        let n_all = Content::of(&job.output_path()).rows.len();
+        assert_eq!(done.figure("computed"), n_all - n_whole);
         // Once more, and nothing is computed.
         let done = job.run().check_code(REJECTED);
         assert_eq!(done.figure("computed"), 0);
@@ -222,4 +229,25 @@ fn an_input_that_is_rejected_or_empty() {
             assert!(job.snapshot() == before);
         }
     }
+}
+
+#[test]
+fn rejections_alone_are_kept() {
+    let mut job = Job::new();
+    // All is rejected, and when something stands in the way of the output, there is no more to come.
+    job.dataset =
+        "fasta([\"in.fa\", \"-\"]).min_length(5_000).long_sequences(\"skip\", 100)".to_owned();
+    let wrapper = |input: &str| {
+        let script = format!("exec \"$@\" < <({input})");
+        ["bash", "-c", &script, "bash"].map(str::to_owned).to_vec()
+    };
+    job.wrapper = wrapper("until [ -e out.parquet ]; do sleep 0.02; done");
+    let mut running = job.start(super::job::SLOW);
+    running.wait_until(|| job.ledger().exists());
+    fs::write(job.output_path(), "somebody's").unwrap();
+    running.done().check_refused(1, &["exists"]);
+    assert_eq!(job.commits().len(), 1);
+    fs::remove_file(job.output_path()).unwrap();
+    job.wrapper = wrapper("true");
+    job.check_ends_well();
 }

@@ -30,7 +30,6 @@ pub struct Job {
     /// What `esm2` gets.
     pub model: String,
     pub device: String,
-    pub gelu_and_dtype: String,
     pub mock: String,
     /// The dataset of the script.
     pub dataset: String,
@@ -84,7 +83,6 @@ impl Job {
             folder,
             model: DEMO.to_owned(),
             device: "mock".to_owned(),
-            gelu_and_dtype: String::new(),
             mock: String::new(),
             dataset: "fasta(\"in.fa\").min_length(10).long_sequences(\"truncate\", 126)".to_owned(),
             batches: "token_budget: 256, commit_every: 0.01,".to_owned(),
@@ -157,7 +155,6 @@ impl Job {
         let Self {
             model,
             device,
-            gelu_and_dtype,
             mock,
             dataset,
             batches,
@@ -169,7 +166,7 @@ impl Job {
             _ => String::new(),
         };
         format!(
-            "let model = esm2(\"{model}\", #{{ device: \"{device}\", {gelu_and_dtype} {mock} }});
+            "let model = esm2(\"{model}\", #{{ device: \"{device}\", {mock} }});
             let run = embed(model, {dataset}, #{{ {batches} {options} output: \"{output}\" }});
             print(`resumed ${{run.resumed}} computed ${{run.sequences}}`);"
         )
@@ -276,6 +273,11 @@ impl Job {
     /// Runs the job to its end, and checks what it leaves.
     pub fn check_ends_well(&self) -> Done {
         let done = self.run();
+        assert!(
+            [Some(0), Some(REJECTED)].contains(&done.code),
+            "{}",
+            done.stderr
+        );
         let content = self.check_whole();
         let code = if content.n_rejected() > 0 {
             REJECTED
@@ -366,14 +368,6 @@ impl Job {
         let status = self.status();
         assert_eq!(status["state"], "finished", "{status}");
         status
-    }
-
-    /// Runs the job, which must be refused, with these words, or end well.
-    pub fn check_if_refused(&self, is_refused: bool, message: &str) {
-        match is_refused {
-            true => self.run().check_refused(1, &[message]),
-            false => self.check_goes_on(0),
-        }
     }
 
     /// Removes the output and all that belongs to it.
