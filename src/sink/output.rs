@@ -71,8 +71,6 @@ struct Parts {
     /// Known from the start of a part.
     metadata: Vec<(String, String)>,
     committer: Committer,
-    // Behind the committer, so that the output is owned until all is durable.
-    claim: Claim,
     marks: Marks,
     /// Rows that were taken.
     n_rows: u64,
@@ -89,6 +87,8 @@ struct Parts {
     is_first: bool,
     /// Whether there is a part with rows, or with none.
     has_part: bool,
+    // Last, so that the output is owned until all is durable and nothing temporary is left in its folder.
+    claim: Claim,
 }
 
 struct OpenPart {
