@@ -138,7 +138,7 @@ fn a_job_that_has_only_to_publish_computes_nothing() {
         .done()
         .check_refused(1, &["exists", "`overwrite: true`"]);
     assert_eq!(fs::read_to_string(job.output_path()).unwrap(), "somebody's");
-    job.run().check_refused(1, &["exists", "`overwrite: true`"]);
+    job.run().check_refused(3, &["exists", "`overwrite: true`"]);
     fs::remove_file(job.output_path()).unwrap();
     let kept = job.path("kept");
     copy(&job.bookkeeping(), &kept);
