@@ -31,6 +31,7 @@ mod records_hash;
 mod rejects;
 mod rejects_spool;
 mod status;
+mod stitching;
 mod verifier;
 mod verify;
 mod work;
@@ -51,7 +52,7 @@ pub use status::{Rate, State, Status, status};
 pub use verify::{Flaw, Verified, verify};
 pub use work::{Pass, Section, Task, Work};
 
-use format::{Checked, PartWriter};
+use format::{Checked, PartWriter, Stitcher};
 use hashed_file::HashedFile;
 use rejects::Rejects;
 

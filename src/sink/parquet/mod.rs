@@ -16,4 +16,4 @@ mod tests;
 pub(super) use check::check;
 pub(super) use file::read_metadata;
 pub(super) use part::part_writer;
-pub(super) use stitch::stitch;
+pub(super) use stitch::stitcher;

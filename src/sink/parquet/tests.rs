@@ -118,11 +118,7 @@ fn stitched(
     metadata: &[(String, String)],
 ) -> Result<(), SinkError> {
     let to = HashedFile::new(File::create(path).unwrap());
-    let file = stitch(OutputFormat::Parquet, parts, to, metadata)?;
-    let written = fs::read(path).unwrap();
-    assert_eq!(file.n_bytes(), written.len() as u64);
-    assert_eq!(file.hash(), blake3::hash(&written).to_hex().as_str());
-    Ok(())
+    stitch(OutputFormat::Parquet, parts, to, metadata)
 }
 
 fn metadata(path: &Path) -> ParquetMetaData {
