@@ -2,7 +2,7 @@
 
 use super::ledger::History;
 use crate::{
-    file::{FileError, is_temporary},
+    file::{FileError, is_temporary, is_temporary_of_others},
     job::{OutputKind, OutputTarget, parts_beside, rejects_beside},
 };
 use std::{
@@ -104,7 +104,8 @@ impl Place {
     }
 
     /// Removes all that is kept of an output while it is made, but for the lock, and of parts those that
-    /// `keep` does not name. What others put there stays.
+    /// `keep` does not name. What the owners before left half written goes, too, on whichever machine they
+    /// were: they are dead. What others put there stays.
     ///
     /// # Errors
     /// If the file system refuses.
@@ -126,7 +127,9 @@ impl Place {
             };
             for entry in entries.flatten() {
                 let name = entry.file_name();
-                let is_over = |name: &str| self.is_part(name) && !kept.contains(name);
+                let is_over = |name: &str| {
+                    (self.is_part(name) && !kept.contains(name)) || is_temporary_of_others(name)
+                };
                 if name.to_str().is_some_and(is_over) {
                     remove_if_there(&entry.path())?;
                 }

@@ -149,3 +149,6 @@ impl Stitching {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ mod part;
 mod stitch;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use check::check;
 pub(super) use file::read_metadata;

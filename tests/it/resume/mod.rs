@@ -3,6 +3,7 @@
 mod content;
 mod damage;
 mod existing;
+mod growing;
 mod identity;
 mod inputs;
 mod job;
