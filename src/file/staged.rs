@@ -31,8 +31,8 @@ const RIGHTS: u32 = 0o7777;
 /// How often a new file may be taken for one of a dead process before its lock is done without.
 const MOST_TRIES: usize = 16;
 
-/// A file on its way to its name, in the same folder so that publishing is one rename. Dropping it
-/// removes it, and so does the end of the program by a signal; what SIGKILL or a power cut leave, the
+/// A file on its way to its name, as a rule in the same folder so that publishing is one rename. Dropping
+/// it removes it, and so does the end of the program by a signal; what SIGKILL or a power cut leave, the
 /// next one that writes into the folder removes.
 #[derive(Debug)]
 pub struct Staged {
@@ -52,9 +52,18 @@ impl Staged {
     /// # Errors
     /// As [`check_target`], and if the file cannot be created.
     pub fn create(target: &Path, existing: Existing) -> Result<Self, FileError> {
+        let destination = behind_links(target)?;
+        Self::create_in(folder_of(&destination), target, existing)
+    }
+
+    /// As [`create`](Self::create), and until then the file lies in another folder. It can be published
+    /// if that is on the same file system.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_in(folder: &Path, target: &Path, existing: Existing) -> Result<Self, FileError> {
         check_target(target, existing)?;
         let destination = behind_links(target)?;
-        let folder = folder_of(&destination);
         create_folder(folder)?;
         stale::sweep_once(folder);
         // Nobody may read the new file who could not read the old one.

@@ -55,6 +55,11 @@ pub fn is_temporary(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
+/// Whether a name is that of a temporary file that another process made.
+pub fn is_temporary_of_others(name: &str) -> bool {
+    is_temporary(name) && !name.starts_with(&prefix())
+}
+
 /// Whether a name is that of a temporary file, and not of one from another machine. A file system that
 /// several machines share may keep the locks of each of them to itself.
 fn is_of_this_host(name: &str) -> bool {

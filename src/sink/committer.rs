@@ -1,9 +1,11 @@
-//! The thread that makes parts durable, so that the writing stage need not wait for the disk.
+//! The thread that makes parts durable, so that the writing stage need not wait for the disk, and that puts
+//! them together when it has time.
 
 use super::{
     Frontier, HashedFile, RejectsSpool, SinkError,
     ledger::{Commit, Entry, Ledger, PartFile, now},
     place::Place,
+    stitching::Stitching,
 };
 use crate::{
     fasta::{self, Input},
@@ -12,8 +14,8 @@ use crate::{
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
     thread::{self, JoinHandle},
     time::Instant,
@@ -32,8 +34,16 @@ pub(super) struct Job {
 /// The thread that makes parts durable, one after the other.
 pub(super) struct Committer {
     jobs: Option<SyncSender<Job>>,
-    is_busy: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Result<Ledger, SinkError>>>,
+    /// Parts that were handed over and are not durable.
+    n_waiting: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<Result<Committed, SinkError>>>,
+}
+
+/// What is left when all is durable.
+pub(super) struct Committed {
+    pub(super) ledger: Ledger,
+    /// The output as far as parts are put together, if they are.
+    pub(super) stitching: Option<Stitching>,
 }
 
 impl Committer {
@@ -44,15 +54,17 @@ impl Committer {
         inputs: Vec<Input>,
         rejects: RejectsSpool,
         is_lost: Arc<AtomicBool>,
+        stitching: Option<Stitching>,
     ) -> Result<Self, SinkError> {
-        let (jobs, waiting) = sync_channel(0);
-        let is_busy = Arc::<AtomicBool>::default();
+        // One may wait while a part is copied.
+        let (jobs, waiting) = sync_channel(1);
+        let n_waiting = Arc::<AtomicUsize>::default();
         let worker = Worker {
-            is_busy: is_busy.clone(),
+            n_waiting: n_waiting.clone(),
             is_lost,
             since: Instant::now(),
             place,
-            ledger,
+            left: Committed { ledger, stitching },
             inputs,
             rejects,
         };
@@ -63,7 +75,7 @@ impl Committer {
             .map_err(|error| SinkError::io("commit to", &bookkeeping, error))?;
         Ok(Self {
             jobs: Some(jobs),
-            is_busy,
+            n_waiting,
             thread: Some(thread),
         })
     }
@@ -76,10 +88,10 @@ impl Committer {
         if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
             return Err(self.failure());
         }
-        Ok(!self.is_busy.load(Ordering::Acquire))
+        Ok(self.n_waiting.load(Ordering::Acquire) == 0)
     }
 
-    /// Hands over a part, and waits for those before it.
+    /// Hands over a part, and waits until no more than one is before it.
     ///
     /// # Errors
     /// If one before it failed.
@@ -87,7 +99,7 @@ impl Committer {
         let Some(jobs) = &self.jobs else {
             return Err(SinkError::Uncommitted);
         };
-        self.is_busy.store(true, Ordering::Release);
+        self.n_waiting.fetch_add(1, Ordering::AcqRel);
         match jobs.send(job) {
             Ok(()) => Ok(()),
             Err(_) => Err(self.failure()),
@@ -98,7 +110,7 @@ impl Committer {
     ///
     /// # Errors
     /// If something could not be written.
-    pub(super) fn finish(mut self) -> Result<Ledger, SinkError> {
+    pub(super) fn finish(mut self) -> Result<Committed, SinkError> {
         self.join()
     }
 
@@ -106,7 +118,7 @@ impl Committer {
         self.join().err().unwrap_or(SinkError::Uncommitted)
     }
 
-    fn join(&mut self) -> Result<Ledger, SinkError> {
+    fn join(&mut self) -> Result<Committed, SinkError> {
         self.jobs = None;
         let ended = self.thread.take().map(JoinHandle::join);
         match ended {
@@ -127,24 +139,40 @@ impl Drop for Committer {
 }
 
 struct Worker {
-    is_busy: Arc<AtomicBool>,
+    n_waiting: Arc<AtomicUsize>,
     /// Another process has taken the output over.
     is_lost: Arc<AtomicBool>,
     /// When the commit before was made, or the run began.
     since: Instant,
     place: Place,
-    ledger: Ledger,
+    left: Committed,
     inputs: Vec<Input>,
     rejects: RejectsSpool,
 }
 
 impl Worker {
-    fn run(mut self, jobs: &Receiver<Job>) -> Result<Ledger, SinkError> {
-        while let Ok(job) = jobs.recv() {
-            self.commit(job)?;
-            self.is_busy.store(false, Ordering::Release);
+    fn run(mut self, jobs: &Receiver<Job>) -> Result<Committed, SinkError> {
+        loop {
+            let is_behind = self.left.stitching.as_ref();
+            let next = match is_behind.is_some_and(Stitching::is_behind) {
+                true => jobs.try_recv(),
+                false => jobs.recv().map_err(TryRecvError::from),
+            };
+            match next {
+                Ok(job) => {
+                    self.stitch(Stitching::unless_in_the_way);
+                    self.commit(job)?;
+                    self.n_waiting.fetch_sub(1, Ordering::AcqRel);
+                }
+                Err(TryRecvError::Empty) => self.stitch(Stitching::advance),
+                Err(TryRecvError::Disconnected) => return Ok(self.left),
+            }
         }
-        Ok(self.ledger)
+    }
+
+    /// Goes on with putting parts together, or gives it up.
+    fn stitch(&mut self, step: impl FnOnce(Stitching) -> Option<Stitching>) {
+        self.left.stitching = self.left.stitching.take().and_then(step);
     }
 
     /// The part's file, then its rejections, then the line that makes both count.
@@ -173,7 +201,7 @@ impl Worker {
         let seconds = self.since.elapsed().as_secs_f64();
         self.since = Instant::now();
         let (before, after) = (from.tally, to.tally);
-        self.ledger.append(&Entry::Commit(Commit {
+        let commit = Commit {
             from: from.record,
             to: to.record,
             rows: after.rows - before.rows,
@@ -189,7 +217,9 @@ impl Worker {
             inputs,
             at: now(),
             seconds,
-        }))
+        };
+        self.stitch(|stitching| stitching.with(&commit));
+        self.left.ledger.append(&Entry::Commit(commit))
     }
 
     fn commit_rejects(

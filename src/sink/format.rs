@@ -40,8 +40,38 @@ pub(super) fn part_writer(
     }
 }
 
+/// Copies parts into one file, one after the other. Nothing is encoded again.
+pub(super) trait Stitcher: Send {
+    /// Copies the rows of the next part.
+    ///
+    /// # Errors
+    /// - If the part does not hold what was written, or has other columns.
+    /// - If the file system refuses.
+    fn append(&mut self, part: &Path) -> Result<(), SinkError>;
+
+    /// Completes the file, with `metadata` instead of that of the parts. It is not on the disk yet.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    fn finish(self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError>;
+}
+
+/// Begins a file with the rows of its first part.
+///
+/// # Errors
+/// As [`Stitcher::append`].
+pub(super) fn stitcher(
+    format: OutputFormat,
+    to: HashedFile,
+    first: &Path,
+) -> Result<Box<dyn Stitcher>, SinkError> {
+    match format {
+        OutputFormat::Parquet => parquet::stitcher(to, first),
+    }
+}
+
 /// Writes one file with the rows of all `parts`, in their order, and with `metadata` instead of theirs.
-/// Nothing is encoded again. It is not on the disk yet.
+/// It is not on the disk yet.
 ///
 /// # Errors
 /// - If there is no part, or one that does not hold what was written, or has other columns.
@@ -51,10 +81,15 @@ pub(super) fn stitch(
     parts: &[PathBuf],
     to: HashedFile,
     metadata: &[(String, String)],
-) -> Result<HashedFile, SinkError> {
-    match format {
-        OutputFormat::Parquet => parquet::stitch(parts, to, metadata),
+) -> Result<(), SinkError> {
+    let [first, others @ ..] = parts else {
+        return Err(SinkError::NoParts);
+    };
+    let mut stitcher = stitcher(format, to, first)?;
+    for part in others {
+        stitcher.append(part)?;
     }
+    stitcher.finish(metadata)
 }
 
 /// What a complete file says of how it came about. `None` if it is someone else's, whatever it is.

@@ -32,6 +32,7 @@ mod records_hash;
 mod rejects;
 mod rejects_spool;
 mod status;
+mod stitching;
 mod verifier;
 mod verify;
 mod work;
@@ -53,7 +54,7 @@ pub use status::{Rate, State, Status, status};
 pub use verify::{Flaw, Verified, verify};
 pub use work::{Pass, Section, Task, Work};
 
-use format::{Checked, PartWriter};
+use format::{Checked, PartWriter, Stitcher};
 use hashed_file::HashedFile;
 use rejects::Rejects;
 

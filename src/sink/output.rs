@@ -4,13 +4,14 @@ use super::{
     Circumstances, Frontier, HashedFile, OutputPlan, PartWriter, Published, RecordsHash,
     RejectsSpool, SinkError, Tally,
     claim::Claim,
-    committer::{Committer, Job},
+    committer::{Committed, Committer, Job},
     format::part_writer,
     frontier::Mark,
     identity::Closing,
     ledger::{self, Done, End, Entry, History, Ledger, Stretch, now},
     place::Place,
     publish::Publication,
+    stitching::Stitching,
 };
 use crate::{
     batch::Rows,
@@ -154,6 +155,7 @@ impl Output {
             inputs.clone(),
             rejects,
             claim.is_lost(),
+            Stitching::new(&plan, &place, &history),
         )?;
         Ok(Self {
             n_rows: 0,
@@ -339,7 +341,10 @@ impl Parts {
             Vec::new()
         };
         self.commit(&metadata)?;
-        let mut ledger = self.committer.finish()?;
+        let Committed {
+            mut ledger,
+            stitching,
+        } = self.committer.finish()?;
         let history = ledger::read(&path)?.ok_or_else(|| SinkError::LedgerGone(path.clone()))?;
         closing.end.rows = history.rows();
         closing.end.rejected = history.rejected();
@@ -355,6 +360,7 @@ impl Parts {
             end: &closing.end,
             metadata: &metadata,
             is_whole,
+            stitching,
         };
         let published = publication.publish()?;
         self.claim.clean_up();

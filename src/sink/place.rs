@@ -2,7 +2,7 @@
 
 use super::ledger::History;
 use crate::{
-    file::{FileError, is_temporary, sweep_once},
+    file::{FileError, is_temporary, is_temporary_of_others, sweep_once},
     job::{OutputKind, OutputTarget, parts_beside, rejects_beside},
 };
 use std::{
@@ -101,7 +101,8 @@ impl Place {
     }
 
     /// Removes all that is kept of an output while it is made, but for the lock, and of parts those that
-    /// `keep` does not name. What others put there stays. What killed processes left half written goes, too.
+    /// `keep` does not name. What the owners before left half written goes, too, on whichever machine they
+    /// were: they are dead. What others put there stays.
     ///
     /// # Errors
     /// If the file system refuses.
@@ -114,15 +115,20 @@ impl Place {
         if keep.is_none() {
             remove_if_there(&self.manifest())?;
         }
+        if let Some(folder) = self.target.path.parent() {
+            // Where killed processes left the list of rejections or the file itself.
+            sweep_once(folder);
+        }
         let folders = [self.bookkeeping(), self.parts()];
         for folder in folders {
-            sweep_once(folder);
             let Ok(entries) = folder.read_dir() else {
                 continue;
             };
             for entry in entries.flatten() {
                 let name = entry.file_name();
-                let is_over = |name: &str| self.is_part(name) && !kept.contains(name);
+                let is_over = |name: &str| {
+                    (self.is_part(name) && !kept.contains(name)) || is_temporary_of_others(name)
+                };
                 if name.to_str().is_some_and(is_over) {
                     remove_if_there(&entry.path())?;
                 }

@@ -5,6 +5,7 @@ use super::{
     format::{part_writer, stitch},
     ledger::{End, History, PartFile},
     place::Place,
+    stitching::Stitching,
 };
 use crate::file::{self, Existing, Keep, Staged};
 use serde_json::json;
@@ -20,6 +21,8 @@ pub(super) struct Publication<'a> {
     pub(super) metadata: &'a [(String, String)],
     /// Whether the one part there is says all of that already.
     pub(super) is_whole: bool,
+    /// The output as far as parts are put together, if they are.
+    pub(super) stitching: Option<Stitching>,
 }
 
 impl Publication<'_> {
@@ -27,7 +30,7 @@ impl Publication<'_> {
     ///
     /// # Errors
     /// If the file system refuses. The parts are still there then.
-    pub(super) fn publish(&self) -> Result<Published, SinkError> {
+    pub(super) fn publish(mut self) -> Result<Published, SinkError> {
         let existing = Existing::unless(self.plan.overwrite);
         let rejects = Rejects::beside(self.place.rejects(), existing, &self.rejects())?;
         let ((), rejects) = rejects.publish_with(|| match self.place.is_folder() {
@@ -53,7 +56,7 @@ impl Publication<'_> {
         rejects.map(|part| folder.join(&part.name)).collect()
     }
 
-    fn publish_file(&self, existing: Existing) -> Result<(), SinkError> {
+    fn publish_file(&mut self, existing: Existing) -> Result<(), SinkError> {
         let parts = self.parts();
         if self.is_whole
             && let [part] = parts.as_slice()
@@ -61,6 +64,12 @@ impl Publication<'_> {
         {
             return Ok(());
         }
+        let stitching = self.stitching.take();
+        let stitched = stitching.and_then(|begun| begun.finish(&parts, self.metadata));
+        if stitched.is_some_and(|staged| staged.publish(Keep::Safely).is_ok()) {
+            return Ok(());
+        }
+        // What is wrong is found again, if it is not over.
         let staged = Staged::create(self.place.output(), existing)?;
         let file = HashedFile::new(staged.writer()?);
         if parts.is_empty() {

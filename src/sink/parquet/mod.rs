@@ -11,9 +11,9 @@ mod part;
 mod stitch;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use check::check;
 pub(super) use file::read_metadata;
 pub(super) use part::part_writer;
-pub(super) use stitch::stitch;
+pub(super) use stitch::stitcher;

@@ -1,14 +1,19 @@
 //! One file of many parts, whose columns are copied as they are.
 
 use super::{
-    super::{HashedFile, SinkError},
+    super::{HashedFile, SinkError, Stitcher},
     entries::{self, CONTENT_HASH, key_values, of_content},
     file::{MAGIC, ParquetFile, damage},
 };
 use ::parquet::{
     column::writer::ColumnCloseResult,
     errors::ParquetError,
-    file::{metadata::ParquetMetaData, properties::WriterProperties, writer::SerializedFileWriter},
+    file::{
+        metadata::{KeyValue, ParquetMetaData},
+        properties::WriterProperties,
+        writer::SerializedFileWriter,
+    },
+    schema::types::SchemaDescriptor,
 };
 use std::{
     fs::File,
@@ -19,6 +24,15 @@ use std::{
 
 /// Bytes that are hashed and written at a time.
 const BUFFER_BYTES: usize = 1 << 20;
+
+/// One file of parts so far.
+struct ParquetStitcher {
+    writer: Writer,
+    /// The first part, whose columns the others must have.
+    first: PathBuf,
+    /// What the Parquet writer put into its metadata.
+    of_writer: Vec<KeyValue>,
+}
 
 /// A part on its way into the file.
 struct Part<'a> {
@@ -33,49 +47,75 @@ struct Stitched {
     part: blake3::Hasher,
 }
 
-type Writer<'a> = SerializedFileWriter<BufWriter<&'a mut Stitched>>;
+type Writer = SerializedFileWriter<BufWriter<Stitched>>;
 
-/// Writes one file with the rows of all parts, in their order. Its metadata is that of the first part,
-/// with `metadata` in place of the entries of this program.
+/// Begins a file with the rows of a part. It has the columns of that one.
 ///
 /// # Errors
-/// - If there is no part, or one that does not hold what was written, or has other columns.
+/// - If the part does not hold what was written.
 /// - If the file system refuses.
-pub(in super::super) fn stitch(
-    parts: &[PathBuf],
+pub(in super::super) fn stitcher(
     to: HashedFile,
-    metadata: &[(String, String)],
-) -> Result<HashedFile, SinkError> {
-    let [first, ..] = parts else {
-        return Err(SinkError::NoParts);
-    };
-    let folder = first.parent().unwrap_or(first);
-    let mut stitched = Stitched {
+    first: &Path,
+) -> Result<Box<dyn Stitcher>, SinkError> {
+    let part = Part::open(first)?;
+    let stitched = Stitched {
         file: to,
         part: blake3::Hasher::new(),
     };
-    let first = Part::open(first)?;
-    let entries = key_values(metadata).chain(entries::of_writer(&first.metadata));
-    let properties = WriterProperties::builder().set_key_value_metadata(Some(entries.collect()));
-    let schema = first.schema().root_schema_ptr();
-    let failed = |error| SinkError::stitching(folder, first.path, error);
-    let buffered = BufWriter::with_capacity(BUFFER_BYTES, &mut stitched);
-    let mut writer = SerializedFileWriter::new(buffered, schema, Arc::new(properties.build()))
-        .map_err(failed)?;
-    for path in parts {
-        let part = Part::open(path)?;
-        part.check_like(&first)?;
-        let copied = part.copy(&mut writer);
-        let hash = copied.map_err(|error| SinkError::stitching(folder, path, error))?;
-        part.check_copied(&hash)?;
+    let buffered = BufWriter::with_capacity(BUFFER_BYTES, stitched);
+    let schema = part.schema().root_schema_ptr();
+    let properties = Arc::new(WriterProperties::default());
+    let writer = SerializedFileWriter::new(buffered, schema, properties);
+    let mut stitcher = ParquetStitcher {
+        writer: writer.map_err(|error| stitching(first, error))?,
+        first: first.to_owned(),
+        of_writer: entries::of_writer(&part.metadata),
+    };
+    stitcher.copy(&part)?;
+    Ok(Box::new(stitcher))
+}
+
+fn stitching(part: &Path, error: ParquetError) -> SinkError {
+    SinkError::stitching(part.parent().unwrap_or(part), part, error)
+}
+
+impl Stitcher for ParquetStitcher {
+    fn append(&mut self, part: &Path) -> Result<(), SinkError> {
+        let part = Part::open(part)?;
+        self.check_like(&part)?;
+        self.copy(&part)
     }
-    let content = &writer.inner().get_ref().file;
-    for entry in of_content(content.n_bytes(), content.hash()) {
-        writer.append_key_value_metadata(entry);
+
+    fn finish(mut self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError> {
+        let content = &self.writer.inner().get_ref().file;
+        let content = of_content(content.n_bytes(), content.hash());
+        for entry in key_values(metadata).chain(self.of_writer).chain(content) {
+            self.writer.append_key_value_metadata(entry);
+        }
+        let finished = self.writer.finish();
+        finished.map_err(|error| stitching(&self.first, error))?;
+        Ok(())
     }
-    writer.finish().map_err(failed)?;
-    drop(writer);
-    Ok(stitched.file)
+}
+
+impl ParquetStitcher {
+    /// Checks that a part has the columns of the first one.
+    fn check_like(&self, part: &Part<'_>) -> Result<(), SinkError> {
+        let is_alike = part.schema() == self.writer.schema_descr()
+            && entries::of_writer(&part.metadata) == self.of_writer;
+        if is_alike {
+            return Ok(());
+        }
+        let message = format!("has other columns than `{}`", self.first.display());
+        Err(SinkError::damaged_part(part.path, message))
+    }
+
+    /// Copies a part, and checks that it is what was written.
+    fn copy(&mut self, part: &Part<'_>) -> Result<(), SinkError> {
+        let copied = part.copy(&mut self.writer);
+        part.check_copied(&copied.map_err(|error| stitching(part.path, error))?)
+    }
 }
 
 impl<'a> Part<'a> {
@@ -90,23 +130,12 @@ impl<'a> Part<'a> {
         })
     }
 
-    fn schema(&self) -> &::parquet::schema::types::SchemaDescriptor {
+    fn schema(&self) -> &SchemaDescriptor {
         self.metadata.file_metadata().schema_descr()
     }
 
-    /// Checks that the part has the columns of another one.
-    fn check_like(&self, other: &Part<'_>) -> Result<(), SinkError> {
-        let is_alike = self.schema() == other.schema()
-            && entries::of_writer(&self.metadata) == entries::of_writer(&other.metadata);
-        if is_alike {
-            return Ok(());
-        }
-        let message = format!("has other columns than `{}`", other.path.display());
-        Err(SinkError::damaged_part(self.path, message))
-    }
-
     /// Copies the row groups, and returns the checksum that the part would have to have.
-    fn copy(&self, writer: &mut Writer<'_>) -> Result<String, ParquetError> {
+    fn copy(&self, writer: &mut Writer) -> Result<String, ParquetError> {
         writer.flush()?;
         let mut hasher = blake3::Hasher::new();
         hasher.update(&MAGIC);

@@ -212,6 +212,10 @@ fn what_a_killed_job_left_half_written_goes_away() {
                 fs::write(folder.join(".runner-abc.partial"), "half").unwrap();
             }
         };
+        // The owner before was on another machine, whose locks nobody sees here.
+        for folder in [parts, &bookkeeping] {
+            fs::write(folder.join(".runner-elsewhere-1-abc.partial"), "half").unwrap();
+        }
         // As a process leaves them that is killed while it writes a part, a list, the output.
         leave(&[parts, &bookkeeping, &around]);
         job.check_goes_on(n_rows);

@@ -4,6 +4,7 @@ mod chaos;
 mod content;
 mod damage;
 mod existing;
+mod growing;
 mod identity;
 mod inputs;
 mod job;

@@ -1,0 +1,158 @@
+//! The one file of many parts, which grows while parts are still being made, so that little is left to be
+//! done at the end.
+
+use super::{
+    HashedFile, OutputPlan, SinkError, Stitcher,
+    format::stitcher,
+    ledger::{Commit, History, PartFile},
+    place::Place,
+};
+use crate::{
+    file::{Existing, Staged, free_bytes},
+    job::OutputFormat,
+};
+use std::{fs::File, path::PathBuf};
+
+/// Bytes that are left to the parts, of which one is written, and one committed, while a third is copied.
+const RESERVE_BYTES: u64 = 2 << 30;
+
+/// The one file of many parts in the making.
+///
+/// It only saves time: whoever gets nothing back from it makes the file of the parts at the end, and is told
+/// then what is wrong. So it gives up, and removes its file, as soon as anything is out of the ordinary: an
+/// error, parts that do not follow each other, parts that are made again, a disk that is getting full.
+pub(super) struct Stitching {
+    place: Place,
+    format: OutputFormat,
+    existing: Existing,
+    /// What is committed, in input order.
+    parts: Vec<PartFile>,
+    /// Records of that.
+    n_records: u64,
+    file: Option<Growing>,
+}
+
+/// The file. It lies beside the parts, so that whatever becomes of it belongs to them.
+struct Growing {
+    stitcher: Box<dyn Stitcher>,
+    /// Parts that are in it.
+    n_parts: usize,
+    /// To have it on the disk.
+    file: File,
+    staged: Staged,
+}
+
+impl Stitching {
+    /// Nothing is copied yet of what is there. A folder of parts needs none of this.
+    pub(super) fn new(plan: &OutputPlan, place: &Place, history: &History) -> Option<Self> {
+        let nothing = Self {
+            place: place.clone(),
+            format: plan.target.format,
+            existing: Existing::unless(plan.overwrite),
+            parts: Vec::new(),
+            n_records: 0,
+            file: None,
+        };
+        let mut commits = history.commits.iter();
+        match place.is_folder() {
+            true => None,
+            false => commits.try_fold(nothing, Self::with),
+        }
+    }
+
+    /// Takes note of a part, to be copied when there is time. It must follow those before.
+    pub(super) fn with(mut self, commit: &Commit) -> Option<Self> {
+        if commit.from != self.n_records {
+            return None;
+        }
+        self.n_records = commit.to;
+        self.parts.extend(commit.file.clone());
+        Some(self)
+    }
+
+    /// Whether a part can be copied. A single one is published as it is.
+    pub(super) fn is_behind(&self) -> bool {
+        self.parts.len() > self.n_parts().max(1)
+    }
+
+    /// Copies the next part, and has it on the disk.
+    pub(super) fn advance(mut self) -> Option<Self> {
+        let is_begun = self.file.is_some();
+        let next = self.parts.get(self.n_parts())?.bytes;
+        let parts = self.parts.iter().map(|part| part.bytes);
+        // In the end there will be more parts, and as much of them in the file.
+        let n_bytes = if is_begun {
+            next
+        } else {
+            2 * parts.sum::<u64>()
+        };
+        if self.free_bytes() < n_bytes + RESERVE_BYTES {
+            return None;
+        }
+        self.append().ok()?;
+        self.file.as_ref()?.file.sync_data().ok()?;
+        Some(self)
+    }
+
+    /// Gives up if the disk is so full that parts may need what the file takes.
+    pub(super) fn unless_in_the_way(self) -> Option<Self> {
+        let is_in_the_way = self.file.is_some() && self.free_bytes() < RESERVE_BYTES;
+        (!is_in_the_way).then_some(self)
+    }
+
+    /// The complete file of these parts, to be published. Nothing, if it was not begun.
+    pub(super) fn finish(
+        mut self,
+        parts: &[PathBuf],
+        metadata: &[(String, String)],
+    ) -> Option<Staged> {
+        let known = (0..self.parts.len()).map(|n| self.path(n));
+        if self.file.is_none() || !known.eq(parts.iter().cloned()) {
+            return None;
+        }
+        while self.is_behind() {
+            self.append().ok()?;
+        }
+        let Growing {
+            stitcher, staged, ..
+        } = self.file?;
+        stitcher.finish(metadata).ok()?;
+        Some(staged)
+    }
+
+    /// Parts that are in the file.
+    fn n_parts(&self) -> usize {
+        self.file.as_ref().map_or(0, |file| file.n_parts)
+    }
+
+    fn path(&self, n: usize) -> PathBuf {
+        self.place.parts().join(&self.parts[n].name)
+    }
+
+    fn free_bytes(&self) -> u64 {
+        free_bytes(self.place.bookkeeping()).unwrap_or(0)
+    }
+
+    /// Copies the next part.
+    fn append(&mut self) -> Result<(), SinkError> {
+        let path = self.path(self.n_parts());
+        if let Some(file) = &mut self.file {
+            file.stitcher.append(&path)?;
+            file.n_parts += 1;
+            return Ok(());
+        }
+        let place = &self.place;
+        let staged = Staged::create_in(place.bookkeeping(), place.output(), self.existing)?;
+        let stitcher = stitcher(self.format, HashedFile::new(staged.writer()?), &path)?;
+        self.file = Some(Growing {
+            stitcher,
+            n_parts: 1,
+            file: staged.writer()?,
+            staged,
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
