@@ -236,6 +236,7 @@ fn ctrl_c_on_a_terminal_finishes_what_is_begun() {
     let place = Place::new();
     let job = place.job("a", 20_000, "output: \"out.parquet\", grace: 10");
     let mut run = OnTerminal::start(&place, &job);
+    wait_until(|| !place.partial_files().is_empty());
     send(&mut run.child, Signal::SIGINT);
     run.wait_for(
         "stopping; what is begun is finished within 10 s; press Ctrl-C again to end at once",
