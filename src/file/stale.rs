@@ -22,8 +22,10 @@ pub(super) fn prefix() -> String {
     format!("{PREFIX}{}-{}-", host_name(), process::id())
 }
 
-/// As [`sweep`], once for each folder: some files are replaced many times a second.
-pub(super) fn sweep_once(folder: &Path) {
+/// Removes the temporary files in `folder` whose processes are dead. Where that is not certain they
+/// stay, for they cost space and nothing else. It is done once for each folder: some files are replaced
+/// many times a second.
+pub fn sweep_once(folder: &Path) {
     let is_first = SWEPT
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -34,8 +36,7 @@ pub(super) fn sweep_once(folder: &Path) {
     }
 }
 
-/// Removes the temporary files in `folder` whose processes are dead. Where that is not certain they
-/// stay, for they cost space and nothing else.
+/// As [`sweep_once`], each time.
 fn sweep(folder: &Path) {
     let Ok(entries) = folder.read_dir() else {
         return;

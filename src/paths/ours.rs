@@ -94,7 +94,8 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
         }
         Role::Definitions => line.starts_with("module static;"),
         Role::Rejects => line == "ordinal\tid\treason",
-        Role::Output | Role::Parts => true,
+        Role::Output => head.starts_with(b"PAR1") && contains(&ends.tail, b"runner.content_blake3"),
+        Role::Parts => true,
         Role::Script
         | Role::Module
         | Role::ModelFile
@@ -168,6 +169,9 @@ mod tests {
         line["score"] = 2.into();
         check(Role::Metrics, &format!("{line}\n"), false);
         check(Role::Metrics, "{\"run\":1,\"seconds\":2}\n", false);
+        check(Role::Output, "PAR1 rows runner.content_blake3 PAR1", true);
+        check(Role::Output, "PAR1 rows of others PAR1", false);
+        check(Role::Output, "text about runner.content_blake3", false);
         check(
             Role::Trace,
             "[\n{\"args\":{\"name\":\"1: a\"},\"name\":\"process_name\",\"pid\":1},\n",

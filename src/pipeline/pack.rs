@@ -148,6 +148,8 @@ impl Packing {
             .map(|take| take.saturating_sub(self.at.record));
         let take = [left, pass.n_records()].into_iter().flatten().min();
         let mut sections = VecDeque::from(pass.sections);
+        // Of an output without records, the first section ends where it begins.
+        sections.pop_front_if(|section| section.to == Some(pass.begin.record));
         self.begin_section(sections.front());
         let meters = self.meters.clone();
         let clock = meters.packing();
@@ -171,8 +173,10 @@ impl Packing {
         match sections.front() {
             _ if self.totals.stopped.is_some() => Ok(()),
             None => Ok(()),
-            Some(Section { to: None, .. }) => {
-                self.plan.trail.reach(self.at.clone());
+            Some(Section { to: None, task, .. }) => {
+                if *task == Task::Compute {
+                    self.plan.trail.reach(self.at.clone());
+                }
                 self.totals.end = Some(self.at.clone());
                 Ok(())
             }

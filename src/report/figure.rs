@@ -172,6 +172,8 @@ pub static FIGURES: &[Figure] = &[
         "the number of rows of the output that were there before the run, which computed none of them again",
         |run| Some(run.resumed))
         .phrase_unless_zero("records", 4, ", {} there before").tile("there before"),
+    whole("resumed_rejected", Count("record", "records"), "the number of records that were rejected before the run",
+        |run| Some(run.resumed_rejected)),
     whole("truncated", Count("sequence", "sequences"),
         "the number of sequences of which only the beginning was embedded",
         |run| Some(run.truncated))

@@ -3,7 +3,7 @@
 
 use super::{
     Frontier, HashedFile, RejectsSpool, SinkError,
-    ledger::{Commit, Entry, Ledger, PartFile},
+    ledger::{Commit, Entry, Ledger, PartFile, now},
     place::Place,
     stitching::Stitching,
 };
@@ -18,7 +18,7 @@ use std::{
         mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
     thread::{self, JoinHandle},
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 /// A part that is complete, to be made durable.
@@ -245,9 +245,4 @@ impl Worker {
         staged.publish(Keep::Safely)?;
         Ok(Some(part))
     }
-}
-
-/// The time, for the ledger.
-pub(super) fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

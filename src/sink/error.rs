@@ -1,6 +1,6 @@
 //! What can go wrong with an output.
 
-use super::{identity::Difference, ledger::LedgerError};
+use super::{difference::Difference, ledger::LedgerError};
 use crate::{
     file::FileError,
     hint::{Hint, REPORT_IT},

@@ -1,15 +1,11 @@
 //! What an output is, and what it says about how it came about.
 
 use super::{
-    Frontier, SinkError,
-    committer::now,
-    ledger::{End, Stretch},
+    Difference, Frontier, SinkError,
+    ledger::{End, Stretch, now},
 };
 use crate::job::{Dtype, GeluForm, OutputFormat};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 const PREFIX: &str = "runner.";
 const IDENTITY: &str = "runner.identity";
@@ -66,30 +62,6 @@ pub(super) struct Closing {
     pub(super) end: End,
     /// The work of each process on it, as JSON.
     stretches: String,
-}
-
-/// An entry of two identities that is not the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// What it is about.
-    pub name: String,
-    /// What the output has.
-    pub was: Option<String>,
-    /// What the script asks for.
-    pub is: Option<String>,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
-        let Self { name, was, is } = self;
-        write!(
-            f,
-            "{name}: it has {}, the script asks for {}",
-            shown(was),
-            shown(is)
-        )
-    }
 }
 
 impl Identity {

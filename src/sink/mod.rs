@@ -12,6 +12,7 @@
 mod claim;
 mod columns;
 mod committer;
+mod difference;
 mod error;
 mod format;
 mod frontier;
@@ -38,9 +39,10 @@ mod work;
 
 use std::path::PathBuf;
 
+pub use difference::Difference;
 pub use error::{OrderError, SinkError};
 pub use frontier::{Frontier, Tally, Trail};
-pub use identity::{Circumstances, Difference, Identity};
+pub use identity::{Circumstances, Identity};
 pub use kept::kept;
 pub use open::{Begun, Opened, Ready, Resumed, open};
 pub use order::ReorderBuffer;

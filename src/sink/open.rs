@@ -142,7 +142,11 @@ impl Door<'_> {
         let (owner, last_beat) = Owner::take(&place.lock())?;
         let claim = Claim::new(owner, place)?;
         match self.history()? {
-            None => self.begin_anew(claim),
+            None => match self.finished_file()? {
+                // It was published, and the process ended while it removed the parts.
+                Some(finished) => self.already(&finished),
+                None => self.begin_anew(claim),
+            },
             Some((ledger, history)) => self.go_on(claim, ledger, history, last_beat),
         }
     }

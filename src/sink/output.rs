@@ -4,11 +4,11 @@ use super::{
     Circumstances, Frontier, HashedFile, OutputPlan, PartWriter, Published, RecordsHash,
     RejectsSpool, SinkError, Tally,
     claim::Claim,
-    committer::{Committed, Committer, Job, now},
+    committer::{Committed, Committer, Job},
     format::part_writer,
     frontier::Mark,
     identity::Closing,
-    ledger::{self, Done, End, Entry, History, Ledger, Stretch},
+    ledger::{self, Done, End, Entry, History, Ledger, Stretch, now},
     place::Place,
     publish::Publication,
     stitching::Stitching,
@@ -72,8 +72,6 @@ struct Parts {
     /// Known from the start of a part.
     metadata: Vec<(String, String)>,
     committer: Committer,
-    // Behind the committer, so that the output is owned until all is durable.
-    claim: Claim,
     marks: Marks,
     /// Rows that were taken.
     n_rows: u64,
@@ -88,8 +86,10 @@ struct Parts {
     seconds_before: f64,
     /// Whether nothing was committed before the open part.
     is_first: bool,
-    /// Rows that were committed before this run.
-    rows_before: u64,
+    /// Whether there is a part with rows, or with none.
+    has_part: bool,
+    // Last, so that the output is owned until all is durable and nothing temporary is left in its folder.
+    claim: Claim,
 }
 
 struct OpenPart {
@@ -175,7 +175,7 @@ impl Output {
                 last_commit: Instant::now(),
                 seconds_before: history.seconds(),
                 is_first: history.commits.is_empty(),
-                rows_before: history.rows(),
+                has_part: history.parts().next().is_some(),
             })),
         })
     }
@@ -324,7 +324,7 @@ impl Parts {
 
     fn finish(mut self, end: &Frontier) -> Result<Published, SinkError> {
         self.advance()?;
-        if self.n_rows == 0 && self.rows_before == 0 {
+        if self.n_rows == 0 && !self.has_part {
             // An output without rows has a file, too.
             self.part()?;
         }

@@ -2,7 +2,7 @@
 
 use super::ledger::History;
 use crate::{
-    file::{FileError, is_temporary, is_temporary_of_others},
+    file::{FileError, is_temporary, is_temporary_of_others, sweep_once},
     job::{OutputKind, OutputTarget, parts_beside, rejects_beside},
 };
 use std::{
@@ -15,6 +15,8 @@ use std::{
 const LEDGER: &str = "ledger.jsonl";
 const LOCK: &str = "lock";
 const MANIFEST: &str = "manifest.json";
+/// What lies in the folder of the ledger beside parts.
+const BOOKKEEPING: [&str; 3] = [LEDGER, LOCK, MANIFEST];
 const PART: &str = "part-";
 /// Digits of the number of a part's first record.
 const PART_DIGITS: usize = 12;
@@ -98,14 +100,9 @@ impl Place {
             && [self.target.format.ending(), REJECTS_ENDING].contains(&ending)
     }
 
-    /// Whether a name is that of a file that lies in the folder of the ledger.
-    pub(super) fn is_bookkeeping(&self, name: &str) -> bool {
-        [LEDGER, LOCK, MANIFEST].contains(&name) || self.is_part(name)
-    }
-
     /// Removes all that is kept of an output while it is made, but for the lock, and of parts those that
-    /// `keep` does not name. What the owners before left half written goes, too, on whichever machine they
-    /// were: they are dead. What others put there stays.
+    /// `keep` does not name. What others put there stays. What killed processes left half written goes, too,
+    /// on whichever machine they were: whoever owned the output before is dead.
     ///
     /// # Errors
     /// If the file system refuses.
@@ -116,12 +113,11 @@ impl Place {
             files.flatten().map(|file| file.name.as_str()).collect()
         });
         if keep.is_none() {
-            // The ledger first: without it parts are nothing.
-            remove_if_there(&self.ledger())?;
             remove_if_there(&self.manifest())?;
         }
         let folders = [self.bookkeeping(), self.parts()];
         for folder in folders {
+            sweep_once(folder);
             let Ok(entries) = folder.read_dir() else {
                 continue;
             };
@@ -134,6 +130,10 @@ impl Place {
                     remove_if_there(&entry.path())?;
                 }
             }
+        }
+        if keep.is_none() {
+            // The ledger last: parts without one are those of somebody else.
+            remove_if_there(&self.ledger())?;
         }
         Ok(())
     }
@@ -159,14 +159,15 @@ impl Place {
             };
             names.find(is_foreign).map(|name| folder.join(name))
         };
+        // Parts without a ledger are those of somebody else.
+        let has_ledger = self.ledger().exists();
+        let is_part = |name: &str| has_ledger && self.is_part(name);
         let in_parts = match self.is_folder() {
-            // Parts without a ledger are those of somebody else.
-            true => foreign(self.parts(), &|name| {
-                self.ledger().exists() && self.is_part(name)
-            }),
+            true => foreign(self.parts(), &is_part),
             false => None,
         };
-        in_parts.or_else(|| foreign(&self.bookkeeping, &|name| self.is_bookkeeping(name)))
+        let is_ours = |name: &str| BOOKKEEPING.contains(&name) || is_part(name);
+        in_parts.or_else(|| foreign(&self.bookkeeping, &is_ours))
     }
 }
 

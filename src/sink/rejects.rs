@@ -24,7 +24,17 @@ const MOST_ASIDE: usize = 100;
 #[derive(Debug)]
 pub(super) struct Rejects {
     target: Target,
-    list: Option<Staged>,
+    list: List,
+}
+
+#[derive(Debug)]
+enum List {
+    /// Nothing is rejected.
+    None,
+    /// It is complete, and has no name yet.
+    Staged(Staged),
+    /// It stands there already.
+    Published,
 }
 
 #[derive(Debug)]
@@ -43,17 +53,21 @@ impl Rejects {
         existing: Existing,
         parts: &[PathBuf],
     ) -> Result<Self, SinkError> {
+        let target = Target { path, existing };
         if parts.is_empty() {
             return Ok(Self {
-                target: Target { path, existing },
-                list: None,
+                target,
+                list: List::None,
             });
         }
         // Of a run that was ended when it had published its list, and nothing more, the list is there.
-        let existing = match is_list_of(&path, parts) {
-            true => Existing::IsReplaced,
-            false => existing,
-        };
+        if is_list_of(&target.path, parts) {
+            return Ok(Self {
+                target,
+                list: List::Published,
+            });
+        }
+        let Target { path, existing } = target;
         let staged = Staged::create(&path, existing)?;
         let mut writer = staged.writer()?;
         let mut write = || {
@@ -65,7 +79,7 @@ impl Rejects {
         write().map_err(|error| SinkError::io("write", &path, error))?;
         Ok(Self {
             target: Target { path, existing },
-            list: Some(staged),
+            list: List::Staged(staged),
         })
     }
 
@@ -77,13 +91,17 @@ impl Rejects {
         publish_output: impl FnOnce() -> Result<T, SinkError>,
     ) -> Result<(T, Option<PathBuf>), SinkError> {
         let Self { target, list } = self;
-        let Some(list) = list else {
-            let output = publish_output()?;
-            if target.existing == Existing::IsReplaced {
-                // It belonged to the output that has just been replaced.
-                remove_if_there(&target.path)?;
+        let list = match list {
+            List::Staged(list) => list,
+            List::Published => return Ok((publish_output()?, Some(target.path))),
+            List::None => {
+                let output = publish_output()?;
+                if target.existing == Existing::IsReplaced {
+                    // It belonged to the output that has just been replaced.
+                    remove_if_there(&target.path)?;
+                }
+                return Ok((output, None));
             }
-            return Ok((output, None));
         };
         let aside = Aside::put(&target)?;
         let published = match list.publish(Keep::Safely) {

@@ -72,9 +72,10 @@ impl Work {
             task: Task::Verify,
             hash: RecordsHash::from_hex(&end.hash),
         };
+        let compared = (end.records > 0).then_some(compared);
         Self {
             passes: [Pass {
-                sections: vec![compared, Section::none_more()],
+                sections: compared.into_iter().chain([Section::none_more()]).collect(),
                 ..Pass::all()
             }]
             .into(),
@@ -244,7 +245,7 @@ fn pass_from_the_beginning(history: &History, ranges: &Ranges) -> Pass {
     let mut sections = Vec::new();
     let mut computed = ranges.iter().peekable();
     let mut at = 0;
-    for commit in &history.commits {
+    for commit in history.commits.iter().filter(|commit| commit.records() > 0) {
         // What comes before the commit, or is the commit itself.
         while let Some((from, to)) = computed.next_if(|(from, _)| *from < commit.to) {
             if *from > at {

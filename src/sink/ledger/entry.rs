@@ -2,7 +2,7 @@
 
 use crate::fasta::Position;
 use serde::{Deserialize, Serialize, Serializer};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::SystemTime};
 
 /// The version of the ledger's form that this program writes.
 pub const VERSION: u32 = 1;
@@ -136,6 +136,11 @@ impl Commit {
     pub(super) fn overlaps(&self, from: u64, to: u64) -> bool {
         self.from < to && from < self.to
     }
+}
+
+/// The time, as entries have it.
+pub(in crate::sink) fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
 /// Writes seconds so that they are short, and read back as what was written. JSON has no numbers that

@@ -13,6 +13,7 @@ mod line;
 mod living;
 mod owner;
 
+pub(in crate::sink) use entry::now;
 pub use entry::{Commit, End, Entry, Header, PartFile, Stretch, VERSION};
 pub use error::LedgerError;
 pub use file::{Ledger, read};

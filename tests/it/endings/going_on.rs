@@ -31,11 +31,7 @@ fn a_run_that_goes_on_says_so_and_its_report_shows_each_stretch() {
         lines.matches("{\"commit\":").count()
     };
     let started = |n_before: usize| {
-        let child = place
-            .command(RUNNER)
-            .args(["exec", &job])
-            .spawn()
-            .unwrap();
+        let child = place.command(RUNNER).args(["exec", &job]).spawn().unwrap();
         wait_until(|| n_commits() > n_before);
         child
     };
@@ -71,7 +67,10 @@ fn a_run_that_goes_on_says_so_and_its_report_shows_each_stretch() {
 
     let (stdout, stderr) = finished(&place, &["exec", &job]);
     assert!(stdout.starts_with("embedded 0 sequences"), "{stdout}");
-    assert!(stdout.contains("was finished before, and nothing was computed"), "{stdout}");
+    assert!(
+        stdout.contains("was finished before, and nothing was computed"),
+        "{stdout}"
+    );
     assert!(
         stderr.contains("nothing to compute: all 999 rows are there already"),
         "{stderr}"

@@ -55,7 +55,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_signal_in_the_middle_of_an_output_leaves_nothing() {
+fn a_signal_in_the_middle_of_an_output_leaves_what_was_committed() {
     for (signal, expect) in [
         (Signal::SIGINT, 75),
         (Signal::SIGTERM, 75),
@@ -98,7 +98,7 @@ fn whatever_ends_a_run_what_it_was_to_replace_is_as_it_was() {
 }
 
 #[test]
-fn a_second_ctrl_c_leaves_nothing_either() {
+fn a_second_ctrl_c_leaves_no_temporary_file_either() {
     let place = Place::new();
     // A batch takes ten seconds, and a stop waits for it.
     let mut child = place.started(&place.job("a", 100, "output: \"out.parquet\""));
@@ -113,7 +113,8 @@ fn a_second_ctrl_c_leaves_nothing_either() {
         "{:?}",
         start.elapsed()
     );
-    place.check_clean();
+    assert_eq!(place.partial_files(), [""; 0]);
+    assert_eq!(place.names("tmp"), [""; 0]);
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn a_run_under_nohup_goes_on_when_the_terminal_is_gone() {
         &job,
     ]);
     let mut child = command.spawn().unwrap();
-    wait_until(|| place.partial_files().len() == 2);
+    wait_until(|| place.n_begun() == 1);
     send(&mut child, Signal::SIGHUP);
     assert_eq!(code(&mut child), Some(7));
     assert!(place.path("out.parquet").exists());
@@ -155,19 +156,21 @@ fn a_run_under_nohup_goes_on_when_the_terminal_is_gone() {
 fn what_a_killed_run_left_is_removed_and_what_a_living_one_needs_is_not() {
     let place = Place::new();
     let mut living = place.started(&place.job("living", 20_000, "output: \"living.parquet\""));
-    let needed = place.partial_files();
+    wait_until(|| place.partial_files().len() == 1);
     let mut killed = place.started(&place.job("killed", 20_000, "output: \"killed.parquet\""));
+    wait_until(|| place.partial_files().len() == 2);
     send(&mut killed, Signal::SIGKILL);
     assert_eq!(code(&mut killed), None);
-    assert_eq!(place.partial_files().len(), 4);
-    let job = place.job("next", 100_000_000, "output: \"next.parquet\"");
+    assert_eq!(place.partial_files().len(), 2);
+    let job = place.job("killed", 100_000_000, "output: \"killed.parquet\"");
     let done = place
         .command(RUNNER)
         .args(["exec", "-q", &job])
         .output()
         .unwrap();
     assert_eq!(done.status.code(), Some(7), "{}", text(&done.stderr));
-    assert_eq!(place.partial_files(), needed);
+    assert!(!place.path("killed.parquet.parts").exists());
+    assert_eq!(place.partial_files().len(), 1);
     send(&mut living, Signal::SIGTERM);
     assert_eq!(code(&mut living), Some(75));
     assert_eq!(place.partial_files(), [""; 0]);

@@ -63,15 +63,23 @@ impl Place {
 
     /// Starts a job that writes an output, and waits until it has begun to.
     pub fn started(&self, job: &str) -> Child {
-        let n_before = self.partial_files().len();
+        let n_before = self.n_begun();
         let child = self
             .command(RUNNER)
             .args(["exec", "-q", job])
             .spawn()
             .unwrap();
-        // The output and its list of rejections.
-        wait_until(|| self.partial_files().len() == n_before + 2);
+        wait_until(|| self.n_begun() == n_before + 1);
         child
+    }
+
+    /// Outputs that are being made.
+    pub fn n_begun(&self) -> usize {
+        let names = self.names("");
+        let has_ledger = |name: &&String| {
+            name.ends_with(".parts") && self.path(name).join("ledger.jsonl").exists()
+        };
+        names.iter().filter(has_ledger).count()
     }
 
     pub fn names(&self, name: &str) -> Vec<String> {
@@ -83,16 +91,28 @@ impl Place {
         names
     }
 
+    /// Temporary files, beside outputs and in the folders of their parts.
     pub fn partial_files(&self) -> Vec<String> {
         let mut names = self.names("");
+        for folder in names.clone() {
+            if folder.ends_with(".parts") {
+                names.extend(self.names(&folder));
+            }
+        }
         names.retain(|name| name.starts_with(".runner-") && name.ends_with(".partial"));
         names
     }
 
-    /// Checks that a job left nothing behind.
+    /// Checks that a job left nothing behind but what it had committed.
     pub fn check_clean(&self) {
         let mut names = self.names("");
         names.retain(|name| !name.ends_with(".rhai"));
+        if names.iter().any(|name| name == "out.parquet.parts") {
+            let mut kept = self.names("out.parquet.parts");
+            kept.retain(|name| !name.starts_with("part-"));
+            assert_eq!(kept, ["ledger.jsonl"]);
+            names.retain(|name| name != "out.parquet.parts");
+        }
         assert_eq!(names, ["in.fa", "tmp"]);
         assert_eq!(self.names("tmp"), [""; 0]);
     }

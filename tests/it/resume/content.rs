@@ -1,6 +1,8 @@
 //! What an output holds, read by the library that others read it with.
 
-use arrow_array::{BooleanArray, FixedSizeListArray, Float32Array, StringArray, UInt32Array, cast::AsArray};
+use arrow_array::{
+    BooleanArray, FixedSizeListArray, Float32Array, StringArray, UInt32Array, cast::AsArray,
+};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::{
     fs::{self, File},
@@ -43,7 +45,10 @@ impl Content {
     pub fn check_is(&self, expect: &Self) {
         assert_eq!(self.rejects, expect.rejects);
         for (n, (row, expect)) in self.rows.iter().zip(&expect.rows).enumerate() {
-            assert!(row == expect, "row {n} is {row:?}, and should be {expect:?}");
+            assert!(
+                row == expect,
+                "row {n} is {row:?}, and should be {expect:?}"
+            );
         }
         assert_eq!(self.rows.len(), expect.rows.len());
     }

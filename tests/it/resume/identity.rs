@@ -1,6 +1,9 @@
 //! What may change between two runs of a job, and what may not.
 
-use super::job::{Job, N_RECORDS, REJECTED};
+use super::{
+    job::{Job, N_RECORDS, REJECTED},
+    running::read,
+};
 use crate::{DEMO, ROOT};
 use std::fs;
 
@@ -20,8 +23,8 @@ fn check_refused(change: impl Fn(&mut Job), parts: &[&str]) {
         let mut job = job;
         job.options.clear();
         DEMO.clone_into(&mut job.model);
+        "mock".clone_into(&mut job.device);
         job.mock.clear();
-        job.gelu_and_dtype.clear();
         job.dataset = Job::new().dataset;
         let before = job.snapshot();
         job.run().check_refused(1, &[remedy]);
@@ -32,7 +35,10 @@ fn check_refused(change: impl Fn(&mut Job), parts: &[&str]) {
 #[test]
 fn another_model_is_refused() {
     let other = format!("{ROOT}/tests/golden/hd16");
-    let parts = ["model: it has esm2_t6_2M_demo, the script asks for hd16", "weights_hash: it has", "layers: it has 6, the script asks for 2"];
+    let parts = [
+        "model: it has esm2_t6_2M_demo, the script asks for hd16",
+        "layers: it has 6, the script asks for 2",
+    ];
     check_refused(|job| job.model.clone_from(&other), &parts);
 }
 
@@ -46,17 +52,64 @@ fn other_weights_of_a_model_of_the_same_name_are_refused() {
     }
     let weights = other.join("model.safetensors");
     let mut bytes = fs::read(&weights).unwrap();
-    let last = bytes.len() - 2;
+    // The last bits of a number.
+    let last = bytes.len() - 4;
     bytes[last] ^= 1;
     fs::write(&weights, bytes).unwrap();
-    let other = other.to_str().unwrap().to_owned();
-    check_refused(|job| job.model.clone_from(&other), &["weights_hash: it has"]);
+    let mut job = Job::new();
+    "cpu".clone_into(&mut job.device);
+    job.dataset += ".take(50)";
+    let mut running = job.start(0);
+    running.wait_until(|| !job.commits().is_empty());
+    running.killed();
+    let before = job.snapshot();
+    other.to_str().unwrap().clone_into(&mut job.model);
+    job.run()
+        .check_refused(1, &["weights_hash: it has", "`overwrite: true`"]);
+    "mock".clone_into(&mut job.device);
+    job.run()
+        .check_refused(1, &["device_kind: it has", "the script asks for mock"]);
+    assert!(job.snapshot() == before);
+}
+
+/// Lets an output seem to have been begun with something else in its identity.
+fn pretend(job: &Job, is: &str, was: &str) {
+    let text = read(&job.ledger());
+    let (header, rest) = text.split_once('\n').unwrap();
+    let (entry, _) = header.split_once(",\"sum\":").unwrap();
+    let entry = entry.replace(is, was);
+    let sum = blake3::hash(entry.as_bytes()).to_hex();
+    let header = format!("{entry},\"sum\":\"{}\"}}", &sum[..16]);
+    fs::write(job.ledger(), format!("{header}\n{rest}")).unwrap();
 }
 
 #[test]
-fn another_dtype_is_refused() {
-    let parts = ["dtype: it has f32, the script asks for f16"];
-    check_refused(|job| "dtype: \"f16\", ".clone_into(&mut job.gelu_and_dtype), &parts);
+fn what_was_begun_on_a_gpu_is_refused() {
+    Job::of_both_kinds(|mut job| {
+        job.interrupt();
+        for (is, was, message) in [
+            (
+                "\"dtype\":\"f32\"",
+                "\"dtype\":\"bf16\"",
+                "dtype: it has bf16, the script asks for f32",
+            ),
+            (
+                "\"gelu\":\"erf\"",
+                "\"gelu\":\"tanh\"",
+                "gelu: it has tanh, the script asks for erf",
+            ),
+            (
+                "\"device_kind\":\"mock\"",
+                "\"device_kind\":\"NVIDIA H100\"",
+                "device_kind: it has NVIDIA H100, the script asks for mock",
+            ),
+        ] {
+            pretend(&job, is, was);
+            job.run().check_refused(1, &[message, "`overwrite: true`"]);
+        }
+        job.options += "overwrite: true,";
+        job.check_goes_on(0);
+    });
 }
 
 #[test]
@@ -65,13 +118,18 @@ fn another_pooling_and_other_layers_are_refused_together() {
         "pooling: it has mean, the script asks for max",
         "layers: it has 6, the script asks for 0,6",
     ];
-    check_refused(|job| job.options += "pooling: \"max\", layers: [0, -1],", &parts);
+    check_refused(
+        |job| job.options += "pooling: \"max\", layers: [0, -1],",
+        &parts,
+    );
 }
 
 #[test]
 fn other_rules_of_the_dataset_are_refused() {
     let change = |job: &mut Job| {
-        job.dataset = "fasta(\"in.fa\").min_length(11).long_sequences(\"truncate\", 125).residues(\"strip\")".to_owned();
+        job.dataset =
+            "fasta(\"in.fa\").min_length(11).long_sequences(\"truncate\", 125).residues(\"strip\")"
+                .to_owned();
     };
     let parts = [
         "min_length: it has 10, the script asks for 11",

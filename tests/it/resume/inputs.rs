@@ -1,6 +1,8 @@
 //! The input of a job that goes on: the same, elsewhere, or another one.
 
 use super::{
+    content::Content,
+    damage::damage,
     job::{Job, N_RECORDS, REJECTED, proteins},
     running::read,
 };
@@ -12,7 +14,7 @@ use std::{
 };
 
 /// Another time of modification.
-fn touch(path: &Path) {
+pub fn touch(path: &Path) {
     let file = File::options().append(true).open(path).unwrap();
     let at = SystemTime::now() - Duration::from_secs(1000);
     file.set_modified(at).unwrap();
@@ -35,7 +37,11 @@ fn change(job: &Job, id: &str) {
     let text = read(&job.path("in.fa"));
     let at = text.find(&format!(">{id} ")).unwrap();
     let begin = at + text[at..].find('\n').unwrap() + 1;
-    let residue = if &text[begin..=begin] == "A" { "G" } else { "A" };
+    let residue = if &text[begin..=begin] == "A" {
+        "G"
+    } else {
+        "A"
+    };
     let changed = format!("{}{residue}{}", &text[..begin], &text[begin + 1..]);
     fs::write(job.path("in.fa"), changed).unwrap();
 }
@@ -69,7 +75,10 @@ fn an_input_that_is_another_one_before_the_frontier_is_refused() {
         let n_rows = job.interrupt();
         let text = read(&job.path("in.fa"));
         let before = job.snapshot();
-        let refused = ["the input has changed since the output was begun", "`overwrite: true`"];
+        let refused = [
+            "the input has changed since the output was begun",
+            "`overwrite: true`",
+        ];
         for id in ["p0", "p1"] {
             change(&job, id);
             job.run().check_refused(1, &refused);
@@ -77,12 +86,17 @@ fn an_input_that_is_another_one_before_the_frontier_is_refused() {
         }
         // A record less, and one that has another name.
         let less = &text[text[1..].find('>').unwrap() + 1..];
-        for other in [less, &text.replacen("p0", "q0", 1), &text.replacen("turned", "tuned", 1)] {
+        for other in [
+            less,
+            &text.replacen("p0", "q0", 1),
+            &text.replacen("turned", "tuned", 1),
+        ] {
             fs::write(job.path("in.fa"), other).unwrap();
             job.run().check_refused(1, &refused);
         }
         fs::write(job.path("in.fa"), ">p0\nMKVLAAGICEMKVLAAGICE\n").unwrap();
-        job.run().check_refused(1, &["the input ends after record 1"]);
+        job.run()
+            .check_refused(1, &["the input ends after record 1"]);
         // All is there, but for what stretches were added.
         for (path, bytes) in before {
             if path != job.ledger() {
@@ -112,8 +126,11 @@ fn an_input_that_is_another_one_behind_the_frontier_is_gone_on_with() {
 #[test]
 fn inputs_of_every_kind() {
     let text = proteins(N_RECORDS);
-    let kinds: [(&str, fn(&[u8]) -> Vec<u8>); 3] =
-        [("in.gz", gzip), ("in.bgz", bgzip), ("in.zst", |text| zstd::encode_all(text, 1).unwrap())];
+    let kinds: [(&str, fn(&[u8]) -> Vec<u8>); 3] = [
+        ("in.gz", gzip),
+        ("in.bgz", bgzip),
+        ("in.zst", |text| zstd::encode_all(text, 1).unwrap()),
+    ];
     for (n, (name, compress)) in kinds.into_iter().enumerate() {
         let mut job = Job::new();
         job.output = ["out.parquet", "out/"][n % 2].to_owned();
@@ -132,14 +149,21 @@ fn an_input_from_a_pipe() {
         job.dataset = job.dataset.replace("in.fa", "-");
         job.stdin = Some(job.path("in.fa"));
         // A file that is redirected is one; a pipe is what `cat` fills.
-        job.wrapper = ["bash", "-c", "cat | \"$@\"", "bash"].map(str::to_owned).into();
+        job.wrapper = ["bash", "-c", "cat | \"$@\"", "bash"]
+            .map(str::to_owned)
+            .into();
         let n_before = job.commits().len();
         let mut running = job.start(super::job::SLOW);
         running.wait_until(|| job.commits().len() > n_before + 3);
         running.kill_children();
         running.done();
         let n_rows = job.n_committed();
-        job.check_goes_on(n_rows);
+        let commits = job.commits();
+        damage(&job.part(&commits[1]));
+        let done = job.check_ends_well();
+        let n_whole = n_rows - commits[1]["rows"].as_u64().unwrap() as usize;
+        let n_all = Content::of(&job.output_path()).rows.len();
+        assert_eq!(done.figure("computed"), n_all - n_whole);
         // Once more, and nothing is computed.
         let done = job.run().check_code(REJECTED);
         assert_eq!(done.figure("computed"), 0);
@@ -177,7 +201,8 @@ fn a_part_of_the_input() {
         let before = job.snapshot();
         for other in [".take(334)", ""] {
             job.dataset = format!("{all}{other}");
-            job.run().check_refused(1, &["take: it has 333, the script asks for"]);
+            job.run()
+                .check_refused(1, &["take: it has 333, the script asks for"]);
         }
         assert!(job.snapshot() == before);
         job.dataset = format!("{all}.take(333)");
@@ -204,4 +229,25 @@ fn an_input_that_is_rejected_or_empty() {
             assert!(job.snapshot() == before);
         }
     }
+}
+
+#[test]
+fn rejections_alone_are_kept() {
+    let mut job = Job::new();
+    // All is rejected, and when something stands in the way of the output, there is no more to come.
+    job.dataset =
+        "fasta([\"in.fa\", \"-\"]).min_length(5_000).long_sequences(\"skip\", 100)".to_owned();
+    let wrapper = |input: &str| {
+        let script = format!("exec \"$@\" < <({input})");
+        ["bash", "-c", &script, "bash"].map(str::to_owned).to_vec()
+    };
+    job.wrapper = wrapper("until [ -e out.parquet ]; do sleep 0.02; done");
+    let mut running = job.start(super::job::SLOW);
+    running.wait_until(|| job.ledger().exists());
+    fs::write(job.output_path(), "somebody's").unwrap();
+    running.done().check_refused(1, &["exists"]);
+    assert_eq!(job.commits().len(), 1);
+    fs::remove_file(job.output_path()).unwrap();
+    job.wrapper = wrapper("true");
+    job.check_ends_well();
 }

@@ -30,7 +30,6 @@ pub struct Job {
     /// What `esm2` gets.
     pub model: String,
     pub device: String,
-    pub gelu_and_dtype: String,
     pub mock: String,
     /// The dataset of the script.
     pub dataset: String,
@@ -84,7 +83,6 @@ impl Job {
             folder,
             model: DEMO.to_owned(),
             device: "mock".to_owned(),
-            gelu_and_dtype: String::new(),
             mock: String::new(),
             dataset: "fasta(\"in.fa\").min_length(10).long_sequences(\"truncate\", 126)".to_owned(),
             batches: "token_budget: 256, commit_every: 0.01,".to_owned(),
@@ -145,7 +143,11 @@ impl Job {
 
     /// The file of rows of a commit.
     pub fn part(&self, commit: &Value) -> PathBuf {
-        let folder = if self.is_folder() { self.output_path() } else { self.bookkeeping() };
+        let folder = if self.is_folder() {
+            self.output_path()
+        } else {
+            self.bookkeeping()
+        };
         folder.join(commit["file"]["name"].as_str().unwrap())
     }
 
@@ -153,7 +155,6 @@ impl Job {
         let Self {
             model,
             device,
-            gelu_and_dtype,
             mock,
             dataset,
             batches,
@@ -165,7 +166,7 @@ impl Job {
             _ => String::new(),
         };
         format!(
-            "let model = esm2(\"{model}\", #{{ device: \"{device}\", {gelu_and_dtype} {mock} }});
+            "let model = esm2(\"{model}\", #{{ device: \"{device}\", {mock} }});
             let run = embed(model, {dataset}, #{{ {batches} {options} output: \"{output}\" }});
             print(`resumed ${{run.resumed}} computed ${{run.sequences}}`);"
         )
@@ -192,7 +193,9 @@ impl Job {
         fs::write(at("rhai"), script).unwrap();
         // A program that signals end, also where these tests run under `nohup`.
         let mut command = Command::new("env");
-        command.arg("--default-signal=HUP,INT,TERM").args(&self.wrapper);
+        command
+            .arg("--default-signal=HUP,INT,TERM")
+            .args(&self.wrapper);
         let told = if self.is_told { "--json" } else { "-q" };
         let stdin = match &self.stdin {
             Some(path) => Stdio::from(File::open(path).unwrap()),
@@ -242,8 +245,14 @@ impl Job {
     /// What the job leaves if nobody disturbs it.
     pub fn undisturbed(&self) -> Content {
         let output = format!("../reference/{}", self.output);
-        let done = self.start_script("reference", &self.script(FAST, &output)).done();
-        assert!([Some(0), Some(REJECTED)].contains(&done.code), "{}", done.stderr);
+        let done = self
+            .start_script("reference", &self.script(FAST, &output))
+            .done();
+        assert!(
+            [Some(0), Some(REJECTED)].contains(&done.code),
+            "{}",
+            done.stderr
+        );
         let content = Content::of(&self.path(output.trim_end_matches('/')));
         let reference = self.folder.path().join("reference");
         fs::remove_dir_all(&reference).unwrap();
@@ -264,8 +273,17 @@ impl Job {
     /// Runs the job to its end, and checks what it leaves.
     pub fn check_ends_well(&self) -> Done {
         let done = self.run();
+        assert!(
+            [Some(0), Some(REJECTED)].contains(&done.code),
+            "{}",
+            done.stderr
+        );
         let content = self.check_whole();
-        let code = if content.n_rejected() > 0 { REJECTED } else { 0 };
+        let code = if content.n_rejected() > 0 {
+            REJECTED
+        } else {
+            0
+        };
         done.check_code(code)
     }
 
@@ -298,14 +316,20 @@ impl Job {
         if self.is_folder() {
             let commits = self.commits();
             let files = |key: &str| -> Vec<String> {
-                let names = commits.iter().filter_map(|commit| commit[key]["name"].as_str());
+                let names = commits
+                    .iter()
+                    .filter_map(|commit| commit[key]["name"].as_str());
                 let mut names: Vec<_> = names.map(str::to_owned).collect();
                 names.sort();
                 names.dedup();
                 names
             };
             let is_there = |name: &String| names_in(&self.output_path()).contains(name);
-            assert!(names_in(&self.output_path()).iter().all(|name| files("file").contains(name)));
+            assert!(
+                names_in(&self.output_path())
+                    .iter()
+                    .all(|name| files("file").contains(name))
+            );
             assert!(files("file").iter().any(is_there) || content.rows.is_empty());
             let mut others = names_in(&self.bookkeeping());
             others.retain(|name| !files("rejects").contains(name));
@@ -315,15 +339,27 @@ impl Job {
 
     fn check_verified(&self) {
         let mut command = Command::new(RUNNER);
-        let verified = command.arg("verify").arg(self.output_path()).output().unwrap();
+        let verified = command
+            .arg("verify")
+            .arg(self.output_path())
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&verified.stdout).into_owned();
-        assert!(verified.status.success(), "{said}{}", String::from_utf8_lossy(&verified.stderr));
+        assert!(
+            verified.status.success(),
+            "{said}{}",
+            String::from_utf8_lossy(&verified.stderr)
+        );
     }
 
     /// What `runner status` says.
     pub fn status(&self) -> Value {
         let mut command = Command::new(RUNNER);
-        let said = command.args(["--json", "status"]).arg(self.output_path()).output().unwrap();
+        let said = command
+            .args(["--json", "status"])
+            .arg(self.output_path())
+            .output()
+            .unwrap();
         serde_json::from_slice(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
     }
 
@@ -332,14 +368,6 @@ impl Job {
         let status = self.status();
         assert_eq!(status["state"], "finished", "{status}");
         status
-    }
-
-    /// Runs the job, which must be refused, with these words, or end well.
-    pub fn check_if_refused(&self, is_refused: bool, message: &str) {
-        match is_refused {
-            true => self.run().check_refused(1, &[message]),
-            false => self.check_goes_on(0),
-        }
     }
 
     /// Removes the output and all that belongs to it.
@@ -358,7 +386,11 @@ impl Job {
         let mut found = Vec::new();
         for name in self.names() {
             let path = self.path(&name);
-            let files = if path.is_dir() { files_in(&path) } else { vec![path] };
+            let files = if path.is_dir() {
+                files_in(&path)
+            } else {
+                vec![path]
+            };
             found.extend(files.into_iter().map(|path| {
                 let bytes = fs::read(&path).unwrap();
                 (path, bytes)
@@ -374,4 +406,3 @@ pub fn names_in(folder: &Path) -> Vec<String> {
     let names = paths.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
     names.collect()
 }
-

@@ -82,12 +82,19 @@ fn check(mut job: Job, n_records: usize, seed: u64) {
     let n_kills = env::var(VARIABLE).map_or(10, |n| n.parse().expect("a number"));
     job.is_told = true;
     let record = kill_at_random_moments(&job, n_records as u64, n_kills, seed);
-    assert!(record.n_kills >= n_kills / 2, "only {} kills", record.n_kills);
+    assert!(
+        record.n_kills >= n_kills / 2,
+        "only {} kills",
+        record.n_kills
+    );
     let content = job.check_whole();
     check_done_twice(&job, &content, &record);
 }
 
-#[expect(clippy::print_stdout, reason = "whoever looks at the tests should know")]
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever looks at the tests should know"
+)]
 fn check_done_twice(job: &Job, content: &Content, record: &Record) {
     let n_rows = content.rows.len() as u64;
     let Record {
@@ -111,7 +118,11 @@ fn check_done_twice(job: &Job, content: &Content, record: &Record) {
 
 /// A job on the CPU.
 fn on_the_cpu(output: &str) -> (Job, usize) {
-    let n_records = if env::var_os(VARIABLE).is_some() { 3_000 } else { 300 };
+    let n_records = if env::var_os(VARIABLE).is_some() {
+        3_000
+    } else {
+        300
+    };
     let mut job = Job::on(&proteins(n_records));
     "cpu".clone_into(&mut job.device);
     output.clone_into(&mut job.output);

@@ -7,8 +7,18 @@ use std::fs;
 fn a_limit_on_the_size_of_files_is_raised_at_last() {
     Job::of_both_kinds(|mut job| {
         // A part does not fit at first; then parts do, and the whole does not.
-        for (blocks, options) in [(16, "token_budget: 256, commit_every: 3600,"), (128, "token_budget: 256, commit_every: 0.01,")] {
-            job.wrapper = ["bash", "-c", &format!("ulimit -f {blocks}; exec \"$@\""), "bash"].map(str::to_owned).into();
+        for (blocks, options) in [
+            (16, "token_budget: 256, commit_every: 3600,"),
+            (128, "token_budget: 256, commit_every: 0.01,"),
+        ] {
+            job.wrapper = [
+                "bash",
+                "-c",
+                &format!("ulimit -f {blocks}; exec \"$@\""),
+                "bash",
+            ]
+            .map(str::to_owned)
+            .into();
             options.clone_into(&mut job.batches);
             let done = job.start(SLOW * 2).done();
             if !(blocks == 128 && job.is_folder()) {
@@ -23,7 +33,10 @@ fn a_limit_on_the_size_of_files_is_raised_at_last() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "whoever looks at the tests should know")]
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever looks at the tests should know"
+)]
 fn a_full_disk_is_made_larger_at_last() {
     for output in ["out.parquet", "out/"] {
         let mut job = Job::new();
@@ -35,7 +48,9 @@ fn a_full_disk_is_made_larger_at_last() {
             mount -o remount,size=16m disk || exit 98
             \"$@\"; code=$?
             cp -r disk kept; exit $code";
-        job.wrapper = ["unshare", "-m", "sh", "-c", script, "sh"].map(str::to_owned).into();
+        job.wrapper = ["unshare", "-m", "sh", "-c", script, "sh"]
+            .map(str::to_owned)
+            .into();
         let done = job.start(SLOW * 2).done();
         if done.code == Some(99) || done.stderr.contains("unshare") {
             println!("skipped: only root can mount a small disk, and not everywhere");

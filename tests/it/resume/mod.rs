@@ -1,5 +1,6 @@
 //! A job that is ended in any way and run again leaves what one leaves that nobody disturbed.
 
+mod chaos;
 mod content;
 mod damage;
 mod existing;

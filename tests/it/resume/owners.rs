@@ -47,11 +47,18 @@ fn the_lock_of_a_dead_process_is_taken_over() {
 #[test]
 fn many_processes_at_once_make_one_output() {
     let job = Job::new();
-    let mut all: Vec<_> = (0..4).map(|n| job.start_as(&format!("job{n}"), SLOW)).collect();
+    let mut all: Vec<_> = (0..4)
+        .map(|n| job.start_as(&format!("job{n}"), SLOW))
+        .collect();
     let mut codes: Vec<_> = all.drain(..).map(|running| running.done().code).collect();
     codes.sort();
     // Whoever comes late may find it finished.
-    assert!(codes.iter().all(|code| [Some(1), Some(REJECTED)].contains(code)), "{codes:?}");
+    assert!(
+        codes
+            .iter()
+            .all(|code| [Some(1), Some(REJECTED)].contains(code)),
+        "{codes:?}"
+    );
     assert_eq!(codes[3], Some(REJECTED));
     job.check_whole();
 }

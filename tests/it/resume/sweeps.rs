@@ -32,14 +32,20 @@ fn a_sweep_with_outputs_that_is_killed_goes_on() {
     running.killed();
     let n_committed = job.n_committed();
     assert!(n_committed > 0 && job.path("out-mean.parquet").exists());
-    let before = fs::metadata(job.path("out-mean.parquet")).unwrap().modified().unwrap();
+    let before = fs::metadata(job.path("out-mean.parquet"))
+        .unwrap()
+        .modified()
+        .unwrap();
     let done = start(&job, super::job::FAST).done();
     assert!([Some(0), Some(7)].contains(&done.code), "{}", done.stderr);
     assert_eq!(done.figure("points"), 3);
     assert!(!done.stdout.contains("point mean"), "{}", done.stdout);
     assert_eq!(done.figure("resumed-max"), n_committed);
     assert_eq!(done.figure("resumed-cls"), 0);
-    let after = fs::metadata(job.path("out-mean.parquet")).unwrap().modified().unwrap();
+    let after = fs::metadata(job.path("out-mean.parquet"))
+        .unwrap()
+        .modified()
+        .unwrap();
     assert_eq!(after, before);
     let names: Vec<_> = ["cls", "max", "mean"]
         .iter()
