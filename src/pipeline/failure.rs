@@ -11,7 +11,7 @@ pub struct RunFailure {
     /// Its figures until then, if it had begun.
     pub so_far: Option<Box<RunSummary>>,
     /// What is kept of its output.
-    pub kept: Option<Kept>,
+    pub kept: Option<Box<Kept>>,
 }
 
 impl<E: Into<Error>> From<E> for RunFailure {

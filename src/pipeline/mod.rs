@@ -87,7 +87,7 @@ pub fn embed(
         output: summary.and_then(|summary| summary.output.clone()),
         error: failure.map(|failure| failure.error.in_full()),
         stopped: failure.is_some_and(|failure| matches!(failure.error, Error::Stopped(_))),
-        kept: failure.and_then(|failure| failure.kept.clone()),
+        kept: failure.and_then(|failure| failure.kept.as_deref().cloned()),
     });
     result
 }

@@ -249,7 +249,7 @@ pub(super) fn run(
             }
             Err(RunFailure {
                 error,
-                kept: ending.kept.clone(),
+                kept: ending.kept.clone().map(Box::new),
                 so_far: Some(Box::new(ending.summary(model, &plan, wanted))),
             })
         }

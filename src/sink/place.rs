@@ -101,8 +101,8 @@ impl Place {
     }
 
     /// Removes all that is kept of an output while it is made, but for the lock, and of parts those that
-    /// `keep` does not name. What others put there stays. What killed processes left half written goes, too,
-    /// on whichever machine they were: whoever owned the output before is dead.
+    /// `keep` does not name. What the owners before left half written goes, too, on whichever machine they
+    /// were: they are dead. What others put there stays.
     ///
     /// # Errors
     /// If the file system refuses.
@@ -115,9 +115,12 @@ impl Place {
         if keep.is_none() {
             remove_if_there(&self.manifest())?;
         }
+        if let Some(folder) = self.target.path.parent() {
+            // Where killed processes left the list of rejections or the file itself.
+            sweep_once(folder);
+        }
         let folders = [self.bookkeeping(), self.parts()];
         for folder in folders {
-            sweep_once(folder);
             let Ok(entries) = folder.read_dir() else {
                 continue;
             };

@@ -32,20 +32,20 @@ pub enum LedgerError {
         n_commits: usize,
     },
     /// Another process writes the output.
-    #[error("`{}` is being written by {}", output(lock), by(living.as_ref()))]
+    #[error("`{}` is being written by {}", output(lock), by(living.as_deref()))]
     Owned {
         /// The lock that it holds.
         lock: PathBuf,
         /// Which one, if it has said so.
-        living: Option<Living>,
+        living: Option<Box<Living>>,
     },
     /// Another process has taken this one for dead.
-    #[error("`{}` has been taken over by {}", output(lock), by(Some(living)))]
+    #[error("`{}` has been taken over by {}", output(lock), by(Some(&**living)))]
     TakenOver {
         /// The lock that it holds.
         lock: PathBuf,
         /// Which one.
-        living: Living,
+        living: Box<Living>,
     },
 }
 
@@ -78,9 +78,10 @@ impl Hint for LedgerError {
                 "set `overwrite: true` to compute it anew, or choose another output"
             }
             Self::Owned {
-                living: Some(Living { host, pid, .. }),
+                living: Some(living),
                 ..
             } => {
+                let Living { host, pid, .. } = &**living;
                 let there = match host == host_name() {
                     true => String::new(),
                     false => format!(" on {host}"),

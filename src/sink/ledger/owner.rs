@@ -64,7 +64,7 @@ impl Owner {
         let io = |error| SinkError::io("lock", path, error);
         let owned = |claim: Option<Claim>| LedgerError::Owned {
             lock: path.to_owned(),
-            living: claim.map(|claim| claim.living()),
+            living: claim.map(|claim| Box::new(claim.living())),
         };
         if let Some(folder) = path.parent() {
             file::create_folder(folder)?;
@@ -145,7 +145,7 @@ impl Owner {
         {
             return Err(LedgerError::TakenOver {
                 lock: self.path.clone(),
-                living: other.living(),
+                living: Box::new(other.living()),
             }
             .into());
         }

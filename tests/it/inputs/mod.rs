@@ -10,7 +10,7 @@
 //! - `job`: the job that all of them run
 
 mod changes;
-mod compression;
+pub mod compression;
 mod job;
 mod memory;
 mod oddities;

@@ -138,7 +138,7 @@ fn a_job_that_has_only_to_publish_computes_nothing() {
         .done()
         .check_refused(1, &["exists", "`overwrite: true`"]);
     assert_eq!(fs::read_to_string(job.output_path()).unwrap(), "somebody's");
-    job.run().check_refused(1, &["exists", "`overwrite: true`"]);
+    job.run().check_refused(3, &["exists", "`overwrite: true`"]);
     fs::remove_file(job.output_path()).unwrap();
     let kept = job.path("kept");
     copy(&job.bookkeeping(), &kept);
@@ -212,6 +212,10 @@ fn what_a_killed_job_left_half_written_goes_away() {
                 fs::write(folder.join(".runner-abc.partial"), "half").unwrap();
             }
         };
+        // The owner before was on another machine, whose locks nobody sees here.
+        for folder in [parts, &bookkeeping] {
+            fs::write(folder.join(".runner-elsewhere-1-abc.partial"), "half").unwrap();
+        }
         // As a process leaves them that is killed while it writes a part, a list, the output.
         leave(&[parts, &bookkeeping, &around]);
         // The owner before was on another machine, whose locks nobody sees here.
