@@ -77,14 +77,11 @@ impl Stitching {
 
     /// Copies the next part, and has it on the disk.
     pub(super) fn advance(mut self) -> Option<Self> {
-        let is_begun = self.file.is_some();
         let next = self.parts.get(self.n_parts())?.bytes;
-        let parts = self.parts.iter().map(|part| part.bytes);
-        // In the end there will be more parts, and as much of them in the file.
-        let n_bytes = if is_begun {
-            next
-        } else {
-            2 * parts.sum::<u64>()
+        let n_bytes = match &self.file {
+            Some(_) => next,
+            // In the end there will be more parts, and as much of them in the file.
+            None => 2 * self.parts.iter().map(|part| part.bytes).sum::<u64>(),
         };
         if self.free_bytes() < n_bytes + RESERVE_BYTES {
             return None;

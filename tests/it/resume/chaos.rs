@@ -28,7 +28,7 @@ fn happen(job: &mut Job, random: &mut Random) -> &'static str {
             fs::remove_file(part).unwrap();
             "a part is missing"
         }
-        (2, _) => {
+        (2, _) if job.ledger().exists() => {
             let text = read(&job.ledger());
             let whole = text.find('\n').map_or(0, |end| end + 1);
             let cut = (random.below(200) as usize).min(text.len() - whole.min(text.len()));

@@ -218,6 +218,10 @@ fn what_a_killed_job_left_half_written_goes_away() {
         }
         // As a process leaves them that is killed while it writes a part, a list, the output.
         leave(&[parts, &bookkeeping, &around]);
+        // The owner before was on another machine, whose locks nobody sees here.
+        for folder in [parts, &bookkeeping] {
+            fs::write(folder.join(".runner-elsewhere-1-abc.partial"), "half").unwrap();
+        }
         job.check_goes_on(n_rows);
         if job.is_folder() {
             // When all was written but the manifest.

@@ -4,32 +4,28 @@ use super::{
     job::{Job, REJECTED, SLOW, names_in},
     running::Running,
 };
-use std::{
-    fs,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::PathBuf};
 
-fn size(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |found| found.len())
-}
-
-/// Waits until a file with a temporary name holds more than two parts, which an open part never does.
+/// Waits until a file has kept its temporary name while two parts were committed, which an open part does not.
 fn growing(job: &Job, running: &mut Running) -> PathBuf {
-    let n_commits = job.commits().len();
-    running.wait_until(|| job.commits().len() > n_commits);
+    let n_before = job.commits().len();
+    let mut seen = BTreeMap::new();
     let mut found = None;
     running.wait_until(|| {
-        let paths = names_in(&job.bookkeeping()).into_iter();
-        let paths: Vec<_> = paths.map(|name| job.bookkeeping().join(name)).collect();
-        let is_temporary = |path: &&PathBuf| path.to_str().unwrap().ends_with(".partial");
-        let is_part = |path: &&PathBuf| path.to_str().unwrap().ends_with(".parquet");
-        let largest = paths.iter().filter(is_part).map(|path| size(path)).max();
-        let Some(largest) = largest.filter(|size| *size > 0) else {
+        let n_commits = job.commits().len();
+        // What was left of a process before is gone then.
+        if n_commits == n_before {
             return false;
-        };
-        let mut temporary = paths.iter().filter(is_temporary);
-        found = temporary.find(|path| size(path) > 2 * largest).cloned();
+        }
+        let mut names = names_in(&job.bookkeeping());
+        names.retain(|name| name.ends_with(".partial"));
+        seen.retain(|name, _| names.contains(name));
+        for name in names {
+            let since = *seen.entry(name.clone()).or_insert(n_commits);
+            if n_commits >= since + 2 {
+                found = Some(job.bookkeeping().join(name));
+            }
+        }
         found.is_some()
     });
     found.unwrap()

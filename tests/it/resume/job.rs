@@ -396,7 +396,9 @@ impl Job {
                 (path, bytes)
             }));
         }
-        found.retain(|(path, _)| !path.ends_with("lock"));
+        // What a killed process left half written is the next one's to remove.
+        let is_temporary = |path: &Path| path.to_str().unwrap().ends_with(".partial");
+        found.retain(|(path, _)| !path.ends_with("lock") && !is_temporary(path));
         found
     }
 }
