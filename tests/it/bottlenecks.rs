@@ -511,6 +511,16 @@ fn every_event_is_of_the_schema() {
             reader: 0,
             reason: String::new(),
         },
+        Event::Resumed {
+            records: 1,
+            rows: 1,
+            finished: false,
+        },
+        Event::InputSkipped { input_bytes: 1 },
+        Event::SkippingRecords {
+            input: String::new(),
+            records: 1,
+        },
         Event::Warning {
             message: String::new(),
         },
