@@ -153,8 +153,9 @@ struct Worker {
 impl Worker {
     fn run(mut self, jobs: &Receiver<Job>) -> Result<Committed, SinkError> {
         loop {
-            let is_behind = self.left.stitching.as_ref();
-            let next = match is_behind.is_some_and(Stitching::is_behind) {
+            // Parts are put together while nothing is to be committed.
+            let stitching = self.left.stitching.as_ref();
+            let next = match stitching.is_some_and(Stitching::is_behind) {
                 true => jobs.try_recv(),
                 false => jobs.recv().map_err(TryRecvError::from),
             };
