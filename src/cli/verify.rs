@@ -46,12 +46,21 @@ fn shown(output: &Path, verified: &Verified) -> String {
     let Verified {
         files,
         bytes,
+        is_finished,
         flaws,
     } = verified;
     if flaws.is_empty() {
+        let so_far = match is_finished {
+            true => "",
+            false => ", and is not finished",
+        };
         return format!(
-            "{} is what was written: {files} files, {bytes} bytes",
-            output.display()
+            "{} is what was written{so_far}: {}, {bytes} bytes",
+            output.display(),
+            match files {
+                1 => "1 file".to_owned(),
+                n => format!("{n} files"),
+            }
         );
     }
     let flaws = flaws

@@ -61,10 +61,10 @@ impl Fingerprint {
     }
 
     /// The fingerprint of the mock model, which has no weights.
-    pub(super) fn mock() -> Self {
+    pub(super) fn mock(seed: u64) -> Self {
         Self {
             running: Mutex::new(None),
-            outcome: OnceLock::from(Ok("mock".to_owned())),
+            outcome: OnceLock::from(Ok(format!("mock {seed}"))),
         }
     }
 

@@ -131,7 +131,7 @@ impl Model {
                 };
                 let replicas = (0..spec.mock.lanes).map(replica).collect();
                 let budget = usual_token_budget(DeviceKind::Mock, config.hidden_size);
-                (replicas, Fingerprint::mock(), budget)
+                (replicas, Fingerprint::mock(spec.mock.seed), budget)
             }
         };
         Ok(Self {

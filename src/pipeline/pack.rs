@@ -40,6 +40,10 @@ pub(super) struct PackTotals {
     pub(super) lengths: LengthHistogram,
     /// The first records that a policy rejected.
     pub(super) rejections: Vec<RejectedRecord>,
+    /// Rows that were there before, and are computed again because their part is damaged.
+    pub(super) mended_rows: u64,
+    /// Of such parts, records that a policy rejected.
+    pub(super) mended_rejected: u64,
     /// Readers that had to be replaced.
     pub(super) reader_restarts: u64,
     /// The end of the input, if it was reached or is known.
@@ -74,6 +78,8 @@ pub(super) struct Packing {
     reported: (u64, u64, u64),
     /// How far the records are.
     at: Frontier,
+    /// Whether they are computed again because their part is damaged.
+    is_mending: bool,
 }
 
 impl Packing {
@@ -86,6 +92,7 @@ impl Packing {
             totals: PackTotals::default(),
             reported: (0, 0, 0),
             at: Frontier::default(),
+            is_mending: false,
         }
     }
 
@@ -137,6 +144,11 @@ impl Packing {
         readers: &mut Pool,
         request: &impl Fn(Option<Position>, Option<u64>) -> ReadRequest,
     ) -> Result<(), Halt> {
+        self.is_mending = pass.is_mending;
+        if pass.is_mending {
+            let message = "a part of the output is damaged: its records are computed again";
+            self.plan.events.warn(message.to_owned());
+        }
         let tally = self.at.tally;
         self.at = Frontier {
             tally,
@@ -299,6 +311,7 @@ impl Packing {
         let residues = record.sequence.len() as u64;
         let truncated = u64::from(record.is_truncated());
         self.totals.kept += 1;
+        self.totals.mended_rows += u64::from(self.is_mending);
         self.totals.residues += residues;
         self.totals.lengths.add(record.sequence.len());
         self.totals.truncated += truncated;
@@ -315,6 +328,7 @@ impl Packing {
 
     fn reject(&mut self, rejection: &Rejection) -> Result<(), Halt> {
         self.totals.rejected += 1;
+        self.totals.mended_rejected += u64::from(self.is_mending);
         if self.totals.rejections.len() < MOST_REJECTIONS {
             let Rejection { id, reason } = rejection;
             let rejected = RejectedRecord::new(self.at.record, id, reason);

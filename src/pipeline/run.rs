@@ -90,6 +90,12 @@ pub(super) fn run(
         token_budget: plan.token_budget.get(),
         take: dataset.take,
     });
+    if resumed.n_lost > 0 {
+        context.events.warn(format!(
+            "parts of the output are missing or cut, {} in all: their records are computed again",
+            resumed.n_lost
+        ));
+    }
     if resumed.records > 0 {
         context.events.send(Event::Resumed {
             records: resumed.records,

@@ -12,13 +12,20 @@ use std::sync::{
 pub(super) struct Claim {
     place: Place,
     heart: Option<Heart>,
+    /// Whether this process has made the folder of the parts.
+    has_made_parts: bool,
 }
 
 impl Claim {
-    pub(super) fn new(owner: Owner, place: &Place) -> Result<Self, SinkError> {
+    pub(super) fn new(
+        owner: Owner,
+        place: &Place,
+        has_made_parts: bool,
+    ) -> Result<Self, SinkError> {
         Ok(Self {
             heart: Some(Heart::start(owner, place.bookkeeping())?),
             place: place.clone(),
+            has_made_parts,
         })
     }
 
@@ -56,6 +63,6 @@ impl Drop for Claim {
             let _ = self.place.discard(None);
         }
         self.heart = None;
-        self.place.remove_empty_folders();
+        self.place.remove_empty_folders(self.has_made_parts);
     }
 }

@@ -181,6 +181,9 @@ impl Worker {
         if self.is_lost.load(Ordering::Acquire) {
             return Err(SinkError::TakenOver(self.place.output().to_owned()));
         }
+        if !self.left.ledger.is_in_place() {
+            return Err(SinkError::LedgerGone(self.place.ledger()));
+        }
         let Job { file, from, to } = job;
         let file = match file {
             None => None,

@@ -35,9 +35,35 @@ pub enum SinkError {
     /// The input is not the one that it was when the output was begun.
     #[error("{0}")]
     InputChanged(String),
-    /// A file is in the way that this program did not write.
-    #[error("`{}` was not written by runner, and the output would lie beside it", .0.display())]
+    /// A file is in the way that belongs to no output that could be gone on with.
+    #[error("`{}` is in the way: it belongs to no output that could be gone on with", .0.display())]
     InTheWay(PathBuf),
+    /// There are parts, or something that is no ledger, and nobody knows what they are.
+    #[error(
+        "`{}` is empty or damaged, so nobody knows which embeddings lie beside it",
+        .0.display()
+    )]
+    NoLedger(PathBuf),
+    /// The output would lie in the folder of another one.
+    #[error(
+        "`{}` would lie in `{}`, which is an output of its own and holds nothing else",
+        output.display(),
+        folder.display()
+    )]
+    Inside {
+        /// The output.
+        output: PathBuf,
+        /// The other one.
+        folder: PathBuf,
+    },
+    /// Parts went away while the output was made.
+    #[error("{n_parts} parts of `{}` were removed or damaged while it was made", output.display())]
+    PartsLost {
+        /// The output.
+        output: PathBuf,
+        /// How many.
+        n_parts: usize,
+    },
     /// There is no output of this program.
     #[error("`{}` {what}", path.display())]
     NoOutput {
@@ -184,9 +210,24 @@ impl Hint for SinkError {
                  `overwrite: true` to begin anew"
                     .to_owned(),
             ),
-            Self::InTheWay(_) => Some("choose another output, or move it away".to_owned()),
+            Self::InTheWay(_) => Some(
+                "choose another output, or move it away; parts whose ledger is gone can only be made \
+                 again: remove them"
+                    .to_owned(),
+            ),
+            Self::NoLedger(_) => Some(
+                "put it back, choose another output, or set `overwrite: true` to compute it anew"
+                    .to_owned(),
+            ),
+            Self::Inside { .. } => Some("choose another output".to_owned()),
+            Self::PartsLost { .. } => Some(
+                "run the script again: what is missing is computed again".to_owned(),
+            ),
             Self::TakenOver(_) => Some("let the other one go on".to_owned()),
-            Self::LedgerGone(_) => Some("run the script again".to_owned()),
+            Self::LedgerGone(path) => Some(format!(
+                "put it back, or remove what is left of the output, `{}` too, and run the script again",
+                path.parent().unwrap_or(path).display()
+            )),
             Self::Parquet { .. } | Self::Uncommitted => None,
             Self::Gap { .. } | Self::Conservation { .. } => Some(REPORT_IT.to_owned()),
             Self::Damaged { hint, .. } => Some((*hint).to_owned()),

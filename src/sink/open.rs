@@ -15,7 +15,7 @@ use crate::{
     file::{Existing, FileError, check_target, create_folder},
     meter::Meters,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fs, sync::Arc};
 
 /// What there is to do for an output.
 pub enum Opened {
@@ -34,6 +34,8 @@ pub struct Resumed {
     pub rows: u64,
     /// Records of them that were rejected.
     pub rejected: u64,
+    /// Parts that are missing or cut, which are made again.
+    pub n_lost: usize,
     /// The processes that did them, in order.
     pub stretches: Vec<Stretch>,
     /// What each of them committed, where that is known.
@@ -123,6 +125,12 @@ impl Door<'_> {
         if let Some(path) = place.foreign_file() {
             return Err(SinkError::InTheWay(path));
         }
+        if let Some(folder) = place.host_folder() {
+            return Err(SinkError::Inside {
+                output: place.output().to_owned(),
+                folder,
+            });
+        }
         if !place.is_folder() {
             // Whatever is to be done: what is no file is never replaced.
             check_target(place.output(), Existing::IsReplaced)?;
@@ -136,11 +144,12 @@ impl Door<'_> {
             return Err(FileError::Exists(place.bookkeeping().to_owned()).into());
         }
         create_folder(place.bookkeeping())?;
+        let makes_parts = place.is_folder() && !place.parts().exists();
         if place.is_folder() {
             create_folder(place.parts())?;
         }
         let (owner, last_beat) = Owner::take(&place.lock())?;
-        let claim = Claim::new(owner, place)?;
+        let claim = Claim::new(owner, place, makes_parts)?;
         match self.history()? {
             None => match self.finished_file()? {
                 // It was published, and the process ended while it removed the parts.
@@ -187,6 +196,7 @@ impl Door<'_> {
             records: end.records,
             rows: end.rows,
             rejected: end.rejected,
+            n_lost: 0,
             stretches: finished.stretches.clone(),
             done: Vec::new(),
             lost: Done::default(),
@@ -221,6 +231,12 @@ impl Door<'_> {
             opened => opened?,
         };
         let Some((ledger, history)) = opened else {
+            // Of a process that ended as it began, nothing is left but a line without an end.
+            let is_torn = || fs::read(&path).is_ok_and(|text| !text.contains(&b'\n'));
+            let is_nothing = || !place.has_parts() && (!path.exists() || is_torn());
+            if !self.plan.overwrite && !is_nothing() {
+                return Err(SinkError::NoLedger(path));
+            }
             place.discard(None)?;
             return Ok(None);
         };
@@ -297,11 +313,20 @@ impl Door<'_> {
         if !place.is_folder() {
             check_target(place.output(), existing)?;
         }
+        if history.end.is_none() {
+            // Else it may be the one of this output, which is published first.
+            check_target(&place.rejects(), existing)?;
+        }
+        let n_lost = lost.len();
         let history = history.without(&lost);
         place.discard(Some(&history))?;
         let verifier = Verifier::start(&history, place);
         let work = Work::missing(history.clone(), self.inputs, verifier)?;
-        self.begun(claim, ledger, history, last_beat, work)
+        let mut opened = self.begun(claim, ledger, history, last_beat, work)?;
+        if let Opened::Begun(begun) = &mut opened {
+            begun.resumed.n_lost = n_lost;
+        }
+        Ok(opened)
     }
 
     fn begun(
@@ -319,6 +344,7 @@ impl Door<'_> {
             records: history.records(),
             rows: history.rows(),
             rejected: history.rejected(),
+            n_lost: 0,
             stretches: history.stretches.clone(),
             done: history.done().to_vec(),
             lost,

@@ -12,6 +12,7 @@ use super::{
     place::Place,
     publish::Publication,
     stitching::Stitching,
+    verifier,
 };
 use crate::{
     batch::Rows,
@@ -23,7 +24,7 @@ use std::{
     collections::VecDeque,
     path::PathBuf,
     process,
-    sync::{Arc, mpsc::Receiver},
+    sync::{Arc, atomic::Ordering, mpsc::Receiver},
     time::{Duration, Instant},
 };
 
@@ -349,6 +350,16 @@ impl Parts {
         closing.end.rows = history.rows();
         closing.end.rejected = history.rejected();
         check_whole(&history, &closing.end)?;
+        if self.claim.is_lost().load(Ordering::Acquire) {
+            return Err(SinkError::TakenOver(self.place.output().to_owned()));
+        }
+        let lost = verifier::lost(&history, &self.place);
+        if !lost.is_empty() {
+            return Err(SinkError::PartsLost {
+                output: self.place.output().to_owned(),
+                n_parts: lost.len(),
+            });
+        }
         let mut metadata = self.metadata;
         metadata.extend(closing.entries()?);
         ledger.append(&Entry::End(closing.end.clone()))?;

@@ -2,7 +2,7 @@
 
 use super::ledger::History;
 use crate::{
-    file::{FileError, is_temporary, is_temporary_of_others, sweep_once},
+    file::{FileError, destination, is_temporary, is_temporary_of_others, sweep_once},
     job::{OutputKind, OutputTarget, parts_beside, rejects_beside},
 };
 use std::{
@@ -31,8 +31,17 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn of(target: &OutputTarget) -> Self {
+        // Two names of one output have one ledger, so that there is one owner.
+        let name: PathBuf = target.path.components().collect();
+        let place = match name.is_symlink() {
+            true => destination(&name),
+            false => target.path.clone(),
+        };
         Self {
-            bookkeeping: parts_beside(target),
+            bookkeeping: parts_beside(&OutputTarget {
+                path: place,
+                ..target.clone()
+            }),
             target: target.clone(),
         }
     }
@@ -141,11 +150,34 @@ impl Place {
         Ok(())
     }
 
-    /// Removes the folder of the ledger, and that of the parts, if nothing is in them.
-    pub(super) fn remove_empty_folders(&self) {
+    /// Whether anything is there that a ledger would be about.
+    pub(super) fn has_parts(&self) -> bool {
+        let has_part = |folder: &Path| {
+            let entries = folder.read_dir().into_iter().flatten().flatten();
+            let mut names = entries.map(|entry| entry.file_name());
+            names.any(|name| name.to_str().is_some_and(|name| self.is_part(name)))
+        };
+        self.manifest().exists() || has_part(self.parts()) || has_part(&self.bookkeeping)
+    }
+
+    /// The output into whose folder this one would be written, where nothing else may lie.
+    pub(super) fn host_folder(&self) -> Option<PathBuf> {
+        let folder = destination(self.target.path.parent()?);
+        let target = OutputTarget {
+            path: folder.clone(),
+            format: self.target.format,
+            kind: OutputKind::Folder,
+        };
+        let has_ledger = || parts_beside(&target).join(LEDGER).is_file();
+        (folder.file_name().is_some() && has_ledger()).then_some(folder)
+    }
+
+    /// Removes the folder of the ledger if nothing is in it, and that of the parts, too, if this process
+    /// has made it.
+    pub(super) fn remove_empty_folders(&self, has_made_parts: bool) {
         // A folder that is left over is in nobody's way, and others may have put files into it.
         let _ = fs::remove_dir(&self.bookkeeping);
-        if self.is_folder() {
+        if self.is_folder() && has_made_parts {
             let _ = fs::remove_dir(&self.target.path);
         }
     }
@@ -162,14 +194,17 @@ impl Place {
             };
             names.find(is_foreign).map(|name| folder.join(name))
         };
-        // Parts without a ledger are those of somebody else.
-        let has_ledger = self.ledger().exists();
+        // Without a ledger, parts are those of somebody else, and so is whatever else has such a name. A
+        // process that has just begun, or was about to end, has left its lock.
+        let has_ledger = fs::symlink_metadata(self.ledger()).is_ok_and(|found| found.is_file());
         let is_part = |name: &str| has_ledger && self.is_part(name);
         let in_parts = match self.is_folder() {
             true => foreign(self.parts(), &is_part),
             false => None,
         };
-        let is_ours = |name: &str| BOOKKEEPING.contains(&name) || is_part(name);
+        let is_ours = |name: &str| {
+            name == LOCK || is_part(name) || (has_ledger && BOOKKEEPING.contains(&name))
+        };
         in_parts.or_else(|| foreign(&self.bookkeeping, &is_ours))
     }
 }

@@ -6,6 +6,7 @@ use super::{
     ledger::{End, History, PartFile},
     place::Place,
     stitching::Stitching,
+    verifier::is_as_it_was,
 };
 use crate::file::{self, Existing, Keep, Staged};
 use serde_json::json;
@@ -32,7 +33,7 @@ impl Publication<'_> {
     /// If the file system refuses. The parts are still there then.
     pub(super) fn publish(mut self) -> Result<Published, SinkError> {
         let existing = Existing::unless(self.plan.overwrite);
-        let rejects = Rejects::beside(self.place.rejects(), existing, &self.rejects())?;
+        let rejects = Rejects::beside(self.place.rejects(), existing, &self.rejects()?)?;
         let ((), rejects) = rejects.publish_with(|| match self.place.is_folder() {
             true => self.write_manifest(),
             false => self.publish_file(existing),
@@ -49,11 +50,22 @@ impl Publication<'_> {
         parts.map(|part| folder.join(&part.name)).collect()
     }
 
-    fn rejects(&self) -> Vec<PathBuf> {
+    /// The lists of the parts, which nothing else reads before they are published.
+    fn rejects(&self) -> Result<Vec<PathBuf>, SinkError> {
         let folder = self.place.bookkeeping();
         let commits = self.history.commits.iter();
         let rejects = commits.filter_map(|commit| commit.rejects.as_ref());
-        rejects.map(|part| folder.join(&part.name)).collect()
+        let checked = rejects.map(|part| {
+            let path = folder.join(&part.name);
+            match is_as_it_was(&path, part) {
+                true => Ok(path),
+                false => Err(SinkError::PartsLost {
+                    output: self.place.output().to_owned(),
+                    n_parts: 1,
+                }),
+            }
+        });
+        checked.collect()
     }
 
     fn publish_file(&mut self, existing: Existing) -> Result<(), SinkError> {

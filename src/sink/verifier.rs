@@ -102,7 +102,7 @@ pub(super) fn files_of(commit: &Commit, place: &Place) -> Vec<(PathBuf, PartFile
 }
 
 /// Whether a file has the hash that it had.
-fn is_as_it_was(path: &Path, part: &PartFile) -> bool {
+pub(super) fn is_as_it_was(path: &Path, part: &PartFile) -> bool {
     let mut hasher = blake3::Hasher::new();
     let read = File::open(path).and_then(|file| hasher.update_reader(file).map(|_| ()));
     read.is_ok() && hasher.finalize().to_hex().as_str() == part.blake3

@@ -1,7 +1,12 @@
 //! Whether an output is what was written: all of it is read again.
 
 use super::{
-    SinkError, format::check, ledger::PartFile, place::Place, status::Found, verifier::files_of,
+    SinkError,
+    format::check,
+    ledger::{History, PartFile},
+    place::Place,
+    status::Found,
+    verifier::files_of,
 };
 use serde::Serialize;
 use std::{
@@ -26,6 +31,8 @@ pub struct Verified {
     pub files: u64,
     /// Bytes of them.
     pub bytes: u64,
+    /// Whether the output is finished; else this is about what of it is there.
+    pub is_finished: bool,
     /// All that is wrong.
     pub flaws: Vec<Flaw>,
 }
@@ -41,6 +48,7 @@ pub fn verify(path: &Path) -> Result<Verified, SinkError> {
         Found::File { path, finished } => {
             let checked = check(&path)?;
             verified.files = 1;
+            verified.is_finished = true;
             verified.bytes = path.metadata().map_or(0, |found| found.len());
             for problem in checked.problems {
                 verified.add(&path, problem);
@@ -59,6 +67,10 @@ pub fn verify(path: &Path) -> Result<Verified, SinkError> {
             for (from, to) in history.missing() {
                 verified.miss(&place, from, to);
             }
+            verified.is_finished = history.end.is_some();
+            if verified.is_finished {
+                verified.look_for_others(&place, &history);
+            }
         }
     }
     Ok(verified)
@@ -70,6 +82,19 @@ impl Verified {
             path: path.to_owned(),
             problem,
         });
+    }
+
+    /// Files in the folder of the parts that are none of them: whoever reads the folder reads them, too.
+    fn look_for_others(&mut self, place: &Place, history: &History) {
+        let Ok(entries) = place.parts().read_dir() else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if !history.parts().any(|part| name == *part.name) {
+                self.add(&entry.path(), "does not belong to the output".to_owned());
+            }
+        }
     }
 
     fn read(&mut self, path: &Path, part: &PartFile) {

@@ -28,6 +28,8 @@ pub struct Pass {
     pub start: Option<Position>,
     /// The number of the first record, and the hash of those before it.
     pub begin: Frontier,
+    /// Whether records are computed again because their part is damaged.
+    pub is_mending: bool,
     /// What to do with the records, one after the other. There is one section at least.
     pub sections: Vec<Section>,
 }
@@ -142,6 +144,9 @@ impl Work {
                 .collect();
             if !ranges.is_empty() {
                 self.passes = passes(&history, &ranges, &self.inputs)?;
+                self.passes
+                    .iter_mut()
+                    .for_each(|pass| pass.is_mending = true);
             }
         }
         Ok(self.passes.pop_front())
@@ -164,6 +169,7 @@ impl Pass {
         Self {
             start: None,
             begin: Frontier::default(),
+            is_mending: false,
             sections: vec![Section {
                 to: None,
                 task: Task::Compute,
@@ -232,6 +238,7 @@ fn direct_pass(
     Some(Pass {
         start,
         begin,
+        is_mending: false,
         sections: vec![Section {
             to,
             task: Task::Compute,

@@ -6,9 +6,9 @@ use crate::{
     sink::SinkError,
 };
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -61,6 +61,13 @@ impl Ledger {
                 Ok(Some((ledger, history)))
             }
         }
+    }
+
+    /// Whether its file still has its name.
+    pub fn is_in_place(&self) -> bool {
+        let id = |found: fs::Metadata| (found.dev(), found.ino());
+        let named = fs::metadata(&self.path).map(id);
+        matches!((named, self.file.metadata().map(id)), (Ok(named), Ok(own)) if named == own)
     }
 
     /// Adds an entry, which is on the disk then. Where that fails it is as if nothing had been tried.
