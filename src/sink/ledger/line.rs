@@ -61,7 +61,7 @@ pub(super) fn entry(line: &[u8], path: &Path) -> Result<Option<Entry>, LedgerErr
         });
     }
     Ok(match serde_json::from_str(&text) {
-        Ok(Entry::Commit(commit)) if commit.from >= commit.to => None,
+        Ok(Entry::Commit(commit)) if commit.from > commit.to => None,
         entry => entry.ok(),
     })
 }

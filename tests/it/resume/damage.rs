@@ -22,29 +22,22 @@ fn n_rows(commit: &Value) -> usize {
 
 /// Runs a job, does something to what it has committed, and runs it again. What is gone is known at once, or
 /// found while the job goes on: those rows are computed again, and no others. `spoil` gives them.
-fn check(is_seen_at_once: bool, spoil: impl Fn(&Job, &[Value]) -> usize) {
+fn check(spoil: impl Fn(&Job, &[Value]) -> usize) {
     Job::of_both_kinds(|job| {
         let n_committed = job.interrupt();
         let n_gone = spoil(&job, &job.commits());
         assert!(n_gone < n_committed);
         let done = job.run().check_code(REJECTED);
         let content = job.check_whole();
-        let n_resumed = if is_seen_at_once {
-            n_committed - n_gone
-        } else {
-            n_committed
-        };
+        let n_resumed = n_committed - n_gone;
         let figures = (done.figure("resumed"), done.figure("computed"));
-        assert_eq!(
-            figures,
-            (n_resumed, content.rows.len() - (n_committed - n_gone))
-        );
+        assert_eq!(figures, (n_resumed, content.rows.len() - n_resumed));
     });
 }
 
 #[test]
 fn a_ledger_whose_last_line_is_torn() {
-    check(true, |job, commits| {
+    check(|job, commits| {
         let text = read(&job.ledger());
         fs::write(job.ledger(), &text[..text.len() - 9]).unwrap();
         n_rows(commits.last().unwrap())
@@ -53,7 +46,7 @@ fn a_ledger_whose_last_line_is_torn() {
 
 #[test]
 fn a_ledger_with_a_line_that_was_begun() {
-    check(true, |job, _| {
+    check(|job, _| {
         let text = read(&job.ledger());
         fs::write(job.ledger(), text + "{\"commit\":{\"from\":").unwrap();
         0
@@ -63,7 +56,7 @@ fn a_ledger_with_a_line_that_was_begun() {
 #[test]
 fn a_ledger_with_a_damaged_line() {
     for n in [0, 1] {
-        check(true, |job, commits| {
+        check(|job, commits| {
             let name = commits[n]["file"]["name"].as_str().unwrap();
             let text = read(&job.ledger());
             fs::write(
@@ -78,7 +71,7 @@ fn a_ledger_with_a_damaged_line() {
 
 #[test]
 fn a_ledger_without_its_stretches() {
-    check(true, |job, _| {
+    check(|job, _| {
         let text = read(&job.ledger());
         fs::write(job.ledger(), text.replace("{\"stretch\"", "{\"stretsh\"")).unwrap();
         0
@@ -88,7 +81,7 @@ fn a_ledger_without_its_stretches() {
 #[test]
 fn a_part_that_is_damaged() {
     for n in [0, 1, 2] {
-        check(false, |job, commits| {
+        check(|job, commits| {
             damage(&job.part(&commits[n]));
             n_rows(&commits[n])
         });
@@ -97,7 +90,7 @@ fn a_part_that_is_damaged() {
 
 #[test]
 fn parts_that_are_damaged_while_the_input_was_touched() {
-    check(false, |job, commits| {
+    check(|job, commits| {
         damage(&job.part(&commits[0]));
         damage(&job.part(&commits[2]));
         touch(&job.path("in.fa"));
@@ -107,7 +100,7 @@ fn parts_that_are_damaged_while_the_input_was_touched() {
 
 #[test]
 fn parts_that_are_damaged_cut_off_and_missing() {
-    check(true, |job, commits| {
+    check(|job, commits| {
         let part = job.part(&commits[0]);
         let bytes = fs::read(&part).unwrap();
         fs::write(&part, &bytes[..bytes.len() / 2]).unwrap();
@@ -119,7 +112,7 @@ fn parts_that_are_damaged_cut_off_and_missing() {
 #[test]
 fn a_list_of_rejections_that_is_damaged_or_missing() {
     for is_seen_at_once in [true, false] {
-        check(is_seen_at_once, |job, commits| {
+        check(|job, commits| {
             let has_rejects = |commit: &&Value| !commit["rejects"].is_null();
             let commit = commits.iter().find(has_rejects).unwrap();
             let path = job

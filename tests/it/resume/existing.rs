@@ -252,8 +252,7 @@ fn files_of_others_are_in_the_way_and_stay() {
                 fs::write(&path, "somebody's").unwrap();
                 let before = job.snapshot();
                 let name = path.file_name().unwrap().to_str().unwrap();
-                job.run()
-                    .check_refused(1, &[name, "was not written by runner"]);
+                job.run().check_refused(1, &[name, "is in the way"]);
                 assert!(job.snapshot() == before);
                 fs::remove_file(path).unwrap();
             }
