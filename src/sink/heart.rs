@@ -17,7 +17,7 @@ use std::{
 };
 
 /// How often the owner of an output says that it lives, and how far it is.
-const BEAT: Duration = Duration::from_millis(250);
+const BEAT: Duration = Duration::from_millis(100);
 
 /// Says that this process owns an output and how far it is, until it is dropped. Then the output is
 /// nobody's.

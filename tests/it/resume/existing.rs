@@ -318,3 +318,47 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+#[test]
+fn a_finished_folder_whose_ledger_is_damaged_stays() {
+    let mut job = Job::new();
+    "out/".clone_into(&mut job.output);
+    job.check_ends_well();
+    let ledger = fs::read(job.ledger()).unwrap();
+    for left in [&[][..], &ledger[..100]] {
+        fs::write(job.ledger(), left).unwrap();
+        let before = job.snapshot();
+        job.run()
+            .check_refused(1, &["is empty or damaged", "`overwrite: true`"]);
+        assert!(job.snapshot() == before);
+    }
+    fs::write(job.ledger(), &ledger).unwrap();
+    job.check_ends_well();
+}
+
+#[test]
+fn nothing_else_is_written_into_a_folder_of_parts() {
+    let mut job = Job::new();
+    "out/".clone_into(&mut job.output);
+    job.check_ends_well();
+    let before = job.snapshot();
+    "out/other.parquet".clone_into(&mut job.output);
+    job.run()
+        .check_refused(1, &["`out/other.parquet` would lie in"]);
+    assert!(job.snapshot() == before);
+}
+
+#[test]
+fn two_names_of_a_folder_have_one_owner() {
+    let mut job = Job::new();
+    "out/".clone_into(&mut job.output);
+    fs::create_dir(job.path("out")).unwrap();
+    std::os::unix::fs::symlink("out", job.path("other")).unwrap();
+    let mut running = job.start(SLOW);
+    running.wait_until(|| job.ledger().exists());
+    "other/".clone_into(&mut job.output);
+    job.run().check_refused(1, &["is being written by process"]);
+    running.done().check_code(REJECTED);
+    let done = job.run().check_code(REJECTED);
+    assert_eq!(done.figure("computed"), 0);
+}
