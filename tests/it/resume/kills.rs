@@ -77,9 +77,13 @@ fn kill_at_random_moments(job: &Job, n_records: u64, n_kills: u64, seed: u64) ->
     }
 }
 
+/// How often a job that takes its time is killed.
+fn wanted_kills() -> u64 {
+    env::var(VARIABLE).map_or(10, |n| n.parse().expect("a number"))
+}
+
 /// Kills a job and checks what it leaves, and how much it has done twice.
-fn check(mut job: Job, n_records: usize, seed: u64) {
-    let n_kills = env::var(VARIABLE).map_or(10, |n| n.parse().expect("a number"));
+fn check(mut job: Job, n_records: usize, seed: u64, n_kills: u64) {
     job.is_told = true;
     let record = kill_at_random_moments(&job, n_records as u64, n_kills, seed);
     assert!(
@@ -132,20 +136,20 @@ fn on_the_cpu(output: &str) -> (Job, usize) {
 #[test]
 fn a_file_that_is_killed_at_random_moments() {
     let (job, n_records) = on_the_cpu("out.parquet");
-    check(job, n_records, 1);
+    check(job, n_records, 1, wanted_kills());
 }
 
 #[test]
 fn a_folder_that_is_killed_at_random_moments() {
     let (job, n_records) = on_the_cpu("out/");
-    check(job, n_records, 2);
+    check(job, n_records, 2, wanted_kills());
 }
 
 #[test]
 fn several_lanes_that_are_killed_at_random_moments() {
     let mut job = Job::new();
     "lanes: 3, jitter: 1.0".clone_into(&mut job.mock);
-    check(job, N_RECORDS, 3);
+    check(job, N_RECORDS, 3, 10);
 }
 
 #[test]
