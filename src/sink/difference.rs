@@ -15,7 +15,7 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
         let Self { name, was, is } = self;
         write!(
             f,

@@ -46,13 +46,13 @@ pub struct Identity {
     pub rules: Vec<(&'static str, String)>,
 }
 
-/// Under which circumstances the embeddings were computed, which may change how long it takes, but no
-/// more of a value than its last bits.
+/// Under which circumstances the embeddings were computed, which may change how long it takes, and no bit
+/// of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Circumstances {
     /// Where the model ran, for people.
     pub device: String,
-    /// The options on which the last bits of values depend, by name, with what the run used.
+    /// How sequences were brought together and computed, by name, with what the run used.
     pub options: Vec<(&'static str, String)>,
 }
 

@@ -137,7 +137,7 @@ fn other_rules_of_the_dataset_are_refused() {
         "residues: it has unk, the script asks for strip",
     ];
     check_refused(change, &parts);
-    let parts = ["max_length: it has not set, the script asks for 500"];
+    let parts = ["max_length: it has none, the script asks for 500"];
     check_refused(|job| job.dataset += ".max_length(500)", &parts);
 }
 
