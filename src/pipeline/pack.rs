@@ -11,7 +11,7 @@ use crate::{
     meter::{Activity, Meters},
     reader::{Pool, ReadRecords, ReadRequest},
     report::{LengthHistogram, RejectedRecord},
-    sink::{Frontier, Pass, RejectsSpool, Section, SinkError, Task, Trail, Work},
+    sink::{Frontier, Pass, RejectsSpool, Section, SinkError, Tally, Task, Trail, Work},
 };
 use std::{collections::VecDeque, sync::Arc};
 
@@ -23,20 +23,14 @@ const MOST_REJECTIONS: usize = 100;
 pub(super) struct PackTotals {
     /// Records that were to be embedded.
     pub(super) records: u64,
-    /// Of these, records that a policy rejected.
-    pub(super) rejected: u64,
-    /// Records that went into the packer.
-    pub(super) kept: u64,
+    /// What became of them. Its rows are the records that went into the packer.
+    pub(super) tally: Tally,
     /// Of these, records that were dropped because the run was told to stop: none comes before one that
     /// was sent to a lane.
     pub(super) dropped: u64,
     /// Why the stage ended before its input did, if it was told to stop.
     pub(super) stopped: Option<StopReason>,
-    /// Of these, records of which only the first residues are embedded.
-    pub(super) truncated: u64,
-    /// Residues of the records that went into the packer.
-    pub(super) residues: u64,
-    /// How long they are.
+    /// How long the rows are.
     pub(super) lengths: LengthHistogram,
     /// The first records that a policy rejected.
     pub(super) rejections: Vec<RejectedRecord>,
@@ -114,7 +108,7 @@ impl Packing {
         while self.totals.stopped.is_none() {
             let give_up = || self.plan.cancel.reason().is_some() || self.is_abandoned();
             let next = clock.during(Activity::Starved, || work.next_pass(&give_up));
-            let Some(pass) = next.map_err(Error::from)? else {
+            let Some(pass) = next else {
                 break;
             };
             self.pass(pass, readers, &request)?;
@@ -129,6 +123,7 @@ impl Packing {
             self.batcher.finish()
         };
         self.send(rest)?;
+        self.totals.tally = self.at.tally;
         clock.stop();
         Ok(self.totals)
     }
@@ -166,7 +161,7 @@ impl Packing {
         let meters = self.meters.clone();
         let clock = meters.packing();
         let mut records = readers
-            .read(request(pass.start, take))
+            .read(request(self.at.next.clone(), take))
             .map_err(Error::from)?;
         while let Some(read) = clock.during(Activity::Starved, || records.next()) {
             self.take_in(read.map_err(Error::from)?, &mut sections)?;
@@ -270,12 +265,10 @@ impl Packing {
 
     /// Tells how many records were read since it last told.
     fn report(&mut self) {
-        let PackTotals {
-            records,
-            residues,
-            rejected,
-            ..
-        } = self.totals;
+        let records = self.totals.records;
+        let Tally {
+            residues, rejected, ..
+        } = self.at.tally;
         let before = std::mem::replace(&mut self.reported, (records, residues, rejected));
         if records > before.0 {
             self.meters.count(|counts| {
@@ -309,17 +302,13 @@ impl Packing {
 
     fn keep(&mut self, record: Record) -> Result<(), Halt> {
         let residues = record.sequence.len() as u64;
-        let truncated = u64::from(record.is_truncated());
-        self.totals.kept += 1;
         self.totals.mended_rows += u64::from(self.is_mending);
-        self.totals.residues += residues;
         self.totals.lengths.add(record.sequence.len());
-        self.totals.truncated += truncated;
         let tally = &mut self.at.tally;
         tally.rows += 1;
         tally.residues += residues;
         tally.tokens += residues + N_SPECIAL_TOKENS as u64;
-        tally.truncated += truncated;
+        tally.truncated += u64::from(record.is_truncated());
         // The row cannot leave before its mark is there.
         self.plan.trail.reach(self.at.clone());
         let batches = self.batcher.push(record).map_err(Error::from)?;
@@ -327,7 +316,6 @@ impl Packing {
     }
 
     fn reject(&mut self, rejection: &Rejection) -> Result<(), Halt> {
-        self.totals.rejected += 1;
         self.totals.mended_rejected += u64::from(self.is_mending);
         if self.totals.rejections.len() < MOST_REJECTIONS {
             let Rejection { id, reason } = rejection;

@@ -222,8 +222,8 @@ pub(super) fn run(
         let n_rows = written.as_ref().map_or(0, |written| written.rows);
         conservation::check(&Counts {
             records: packed.records,
-            rejected: packed.rejected,
-            packed: packed.kept,
+            rejected: packed.tally.rejected,
+            packed: packed.tally.rows,
             dropped: packed.dropped,
             batches: batch_meter.flow(),
             in_flight,
@@ -233,7 +233,7 @@ pub(super) fn run(
         })?;
         match packed.stopped {
             Some(reason) => Err(Error::Stopped(reason)),
-            None => Ok(packed.kept),
+            None => Ok(packed.tally.rows),
         }
     });
     let published = end_output(

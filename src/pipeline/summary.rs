@@ -58,9 +58,9 @@ impl Ending {
             token_budget,
             records: packed.records.max(counts.records),
             sequences: counts.sequences,
-            rejected: packed.rejected.max(counts.rejected),
-            truncated: packed.truncated,
-            residues: packed.residues.max(counts.residues),
+            rejected: packed.tally.rejected.max(counts.rejected),
+            truncated: packed.tally.truncated,
+            residues: packed.tally.residues.max(counts.residues),
             tokens: counts.tokens,
             batches: counts.batches,
             packing_fill: if room > 0.0 {

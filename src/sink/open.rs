@@ -321,7 +321,7 @@ impl Door<'_> {
         let history = history.without(&lost);
         place.discard(Some(&history))?;
         let verifier = Verifier::start(&history, place);
-        let work = Work::missing(history.clone(), self.inputs, verifier)?;
+        let work = Work::missing(history.clone(), self.inputs, verifier);
         let mut opened = self.begun(claim, ledger, history, last_beat, work)?;
         if let Opened::Begun(begun) = &mut opened {
             begun.resumed.n_lost = n_lost;

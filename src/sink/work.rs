@@ -1,11 +1,11 @@
 //! What is still to be done for an output: which records to read, and what to do with them.
 
 use super::{
-    Frontier, RecordsHash, SinkError,
+    Frontier, RecordsHash,
     ledger::{Commit, End, History},
     verifier::Verifier,
 };
-use crate::fasta::{self, Input, Position};
+use crate::fasta::{self, Input};
 use std::collections::VecDeque;
 
 /// What is still to be done for an output, as passes over the inputs.
@@ -24,9 +24,8 @@ pub struct Work {
 /// Records that are read one after the other.
 #[derive(Clone, Debug)]
 pub struct Pass {
-    /// Where to begin; at the beginning of the inputs if nothing is given.
-    pub start: Option<Position>,
-    /// The number of the first record, and the hash of those before it.
+    /// The first record, and the hash of those before it. Where no place is given, it is the first of the
+    /// inputs.
     pub begin: Frontier,
     /// Whether records are computed again because their part is damaged.
     pub is_mending: bool,
@@ -98,14 +97,7 @@ impl Work {
     }
 
     /// What `history` lacks, of whose parts `verifier` looks whether they are as they were.
-    ///
-    /// # Errors
-    /// If the ledger does not fit together.
-    pub(super) fn missing(
-        history: History,
-        inputs: &[Input],
-        verifier: Verifier,
-    ) -> Result<Self, SinkError> {
+    pub(super) fn missing(history: History, inputs: &[Input], verifier: Verifier) -> Self {
         let mut verifier = Some(verifier);
         let mut lacking = history.clone();
         if inputs.iter().any(Input::is_stream) {
@@ -117,22 +109,19 @@ impl Work {
             lacking = lacking.without(&damaged);
         }
         let ranges = lacking.missing();
-        Ok(Self {
-            passes: passes(&history, &ranges, inputs)?,
+        Self {
+            passes: passes(&history, &ranges, inputs),
             inputs: inputs.to_vec(),
             end: history.end.clone(),
             done: verifier.map(|verifier| (history, verifier)),
-        })
+        }
     }
 
     /// The next pass, if there is one. When all that was lacking has been done, this waits for the news
     /// of damaged parts, which are then done again.
     ///
     /// `give_up` says whether nobody wants to know that any more.
-    ///
-    /// # Errors
-    /// If the ledger does not fit together.
-    pub fn next_pass(&mut self, give_up: &dyn Fn() -> bool) -> Result<Option<Pass>, SinkError> {
+    pub fn next_pass(&mut self, give_up: &dyn Fn() -> bool) -> Option<Pass> {
         if self.passes.is_empty()
             && let Some((history, verifier)) = self.done.take()
         {
@@ -143,13 +132,13 @@ impl Work {
                 .map(|commit| (commit.from, Some(commit.to)))
                 .collect();
             if !ranges.is_empty() {
-                self.passes = passes(&history, &ranges, &self.inputs)?;
+                self.passes = passes(&history, &ranges, &self.inputs);
                 self.passes
                     .iter_mut()
                     .for_each(|pass| pass.is_mending = true);
             }
         }
-        Ok(self.passes.pop_front())
+        self.passes.pop_front()
     }
 }
 
@@ -167,7 +156,6 @@ impl Section {
 impl Pass {
     fn all() -> Self {
         Self {
-            start: None,
             begin: Frontier::default(),
             is_mending: false,
             sections: vec![Section {
@@ -189,20 +177,13 @@ impl Pass {
 type Ranges = [(u64, Option<u64>)];
 
 /// Passes that compute these ranges of records.
-fn passes(
-    history: &History,
-    ranges: &Ranges,
-    inputs: &[Input],
-) -> Result<VecDeque<Pass>, SinkError> {
+fn passes(history: &History, ranges: &Ranges, inputs: &[Input]) -> VecDeque<Pass> {
     let is_same = is_same_input(history, inputs);
     let direct: Option<VecDeque<_>> = ranges
         .iter()
         .map(|range| direct_pass(history, *range, inputs).filter(|_| is_same))
         .collect();
-    match direct {
-        Some(passes) => Ok(passes),
-        None => Ok([pass_from_the_beginning(history, ranges)].into()),
-    }
+    direct.unwrap_or_else(|| [pass_from_the_beginning(history, ranges)].into())
 }
 
 /// Whether the inputs of a finished output are the files that they were.
@@ -219,24 +200,22 @@ fn direct_pass(
     (from, to): (u64, Option<u64>),
     inputs: &[Input],
 ) -> Option<Pass> {
-    let (start, begin) = if from == 0 {
-        (None, Frontier::default())
+    let begin = if from == 0 {
+        Frontier::default()
     } else {
         let before = ends_at(history, from)?;
         let next = before.next.clone()?;
         let n_inputs = inputs.len().min(next.input + 1);
         let is_same =
             before.inputs.is_some() && before.inputs == fasta::inputs_state(inputs, n_inputs);
-        let begin = Frontier {
+        Frontier {
             record: from,
             hash: RecordsHash::from_hex(&before.hash)?,
-            next: Some(next.clone()),
+            next: Some(is_same.then_some(next)?),
             ..Frontier::default()
-        };
-        (is_same.then_some(Some(next))?, begin)
+        }
     };
     Some(Pass {
-        start,
         begin,
         is_mending: false,
         sections: vec![Section {
