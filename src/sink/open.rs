@@ -8,6 +8,7 @@ use super::{
     ledger::{self, Beat, Done, Header, History, Ledger, Owner, Stretch},
     output::Opening,
     place::Place,
+    publish::is_published,
     verifier::{Verifier, lost},
 };
 use crate::{
@@ -240,7 +241,7 @@ impl Door<'_> {
             place.discard(None)?;
             return Ok(None);
         };
-        let is_over = self.is_published(&history);
+        let is_over = is_published(place, &history);
         match self.check_identity(&history.header.identity) {
             Ok(()) if !(is_over && self.plan.overwrite) => Ok(Some((ledger, history))),
             Err(error) if !self.plan.overwrite => Err(error),
@@ -250,21 +251,6 @@ impl Door<'_> {
                 Ok(None)
             }
         }
-    }
-
-    /// Whether all that was to be done is done and published.
-    fn is_published(&self, history: &History) -> bool {
-        let Some(end) = &history.end else {
-            return false;
-        };
-        if self.place.is_folder() {
-            return self.place.manifest().exists();
-        }
-        let metadata = read_metadata(self.place.output()).ok().flatten();
-        let finished = metadata.as_ref().and_then(Finished::read);
-        finished.is_some_and(|finished| {
-            finished.end.hash == end.hash && finished.identity == self.identity
-        })
     }
 
     fn begin_anew(&self, claim: Claim) -> Result<Opened, SinkError> {
@@ -295,7 +281,7 @@ impl Door<'_> {
     ) -> Result<Opened, SinkError> {
         let place = &self.place;
         let lost = lost(&history, place);
-        let is_published = self.is_published(&history);
+        let is_published = is_published(place, &history);
         if is_published && (lost.is_empty() || !place.is_folder()) {
             let finished = history.end.clone().map(|end| Finished {
                 identity: self.identity.clone(),

@@ -36,13 +36,10 @@ const SHARE_AT_STAKE: f64 = 0.05;
 /// Takes the rows of a run, in input order, and makes them durable from time to time.
 ///
 /// Rows that were taken and not committed are lost if it is dropped.
-pub struct Output {
-    n_rows: u64,
-    kind: Kind,
-}
+pub struct Output(Kind);
 
 enum Kind {
-    /// Rows are counted and dropped.
+    /// Rows are dropped: the stages count them.
     Counted,
     /// Nothing comes: a finished output is compared with the inputs.
     Compared { output: PathBuf, rejects: PathBuf },
@@ -101,21 +98,15 @@ struct OpenPart {
 impl Output {
     /// An output that only counts.
     pub(super) fn counted() -> Self {
-        Self {
-            n_rows: 0,
-            kind: Kind::Counted,
-        }
+        Self(Kind::Counted)
     }
 
     /// A finished output.
     pub(super) fn compared(place: &Place) -> Self {
-        Self {
-            n_rows: 0,
-            kind: Kind::Compared {
-                output: place.output().to_owned(),
-                rejects: place.rejects(),
-            },
-        }
+        Self(Kind::Compared {
+            output: place.output().to_owned(),
+            rejects: place.rejects(),
+        })
     }
 
     /// Begins to work on an output.
@@ -158,32 +149,24 @@ impl Output {
             claim.is_lost(),
             Stitching::new(&plan, &place, &history),
         )?;
-        Ok(Self {
+        Ok(Self(Kind::Kept(Box::new(Parts {
+            plan,
+            place,
+            inputs,
+            metadata,
+            committer,
+            claim,
+            marks: Marks::new(marks),
             n_rows: 0,
-            kind: Kind::Kept(Box::new(Parts {
-                plan,
-                place,
-                inputs,
-                metadata,
-                committer,
-                claim,
-                marks: Marks::new(marks),
-                n_rows: 0,
-                from: Frontier::default(),
-                to: Frontier::default(),
-                open: None,
-                began: Instant::now(),
-                last_commit: Instant::now(),
-                seconds_before: history.seconds(),
-                is_first: history.commits.is_empty(),
-                has_part: history.parts().next().is_some(),
-            })),
-        })
-    }
-
-    /// Rows taken so far.
-    pub fn n_rows(&self) -> u64 {
-        self.n_rows
+            from: Frontier::default(),
+            to: Frontier::default(),
+            open: None,
+            began: Instant::now(),
+            last_commit: Instant::now(),
+            seconds_before: history.seconds(),
+            is_first: history.commits.is_empty(),
+            has_part: history.parts().next().is_some(),
+        }))))
     }
 
     /// Takes the next rows.
@@ -191,8 +174,7 @@ impl Output {
     /// # Errors
     /// If they, or those before, cannot be written.
     pub fn write(&mut self, rows: Rows) -> Result<(), SinkError> {
-        self.n_rows += rows.len() as u64;
-        match &mut self.kind {
+        match &mut self.0 {
             Kind::Counted | Kind::Compared { .. } => Ok(()),
             Kind::Kept(parts) => parts.write(rows),
         }
@@ -203,7 +185,7 @@ impl Output {
     /// # Errors
     /// If it cannot be written.
     pub fn keep(self) -> Result<(), SinkError> {
-        match self.kind {
+        match self.0 {
             Kind::Counted | Kind::Compared { .. } => Ok(()),
             Kind::Kept(parts) => parts.keep(),
         }
@@ -216,7 +198,7 @@ impl Output {
     /// If records went missing, if something cannot be written, or if an output of that name came into
     /// being meanwhile. Nothing is published then, and nothing that was committed is lost.
     pub fn finish(self, end: &Frontier) -> Result<Published, SinkError> {
-        match self.kind {
+        match self.0 {
             Kind::Counted => Ok(Published::default()),
             Kind::Compared { output, rejects } => Ok(Published {
                 output: Some(output),

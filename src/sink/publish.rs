@@ -2,7 +2,8 @@
 
 use super::{
     HashedFile, OutputPlan, Published, Rejects, SinkError,
-    format::{part_writer, stitch},
+    format::{part_writer, read_metadata, stitch},
+    identity::Finished,
     ledger::{End, History, PartFile},
     place::Place,
     stitching::Stitching,
@@ -11,6 +12,22 @@ use super::{
 use crate::file::{self, Existing, Keep, Staged};
 use serde_json::json;
 use std::path::PathBuf;
+
+/// Whether all that was to be done for an output is done and published: a file has its name then, and a
+/// folder its manifest.
+pub(super) fn is_published(place: &Place, history: &History) -> bool {
+    let Some(end) = &history.end else {
+        return false;
+    };
+    if place.is_folder() {
+        return place.manifest().exists();
+    }
+    let metadata = read_metadata(place.output()).ok().flatten();
+    let finished = metadata.as_ref().and_then(Finished::read);
+    finished.is_some_and(|finished| {
+        finished.end.hash == end.hash && finished.identity == history.header.identity
+    })
+}
 
 /// A complete set of parts on its way to what the user asked for.
 pub(super) struct Publication<'a> {

@@ -4,8 +4,9 @@ use super::{
     SinkError,
     format::read_metadata,
     identity::Finished,
-    ledger::{self, Commit, End, History, Living, Stretch},
+    ledger::{self, Commit, History, Living, Stretch},
     place::Place,
+    publish::is_published,
 };
 use crate::job::{OutputKind, OutputTarget};
 use serde::Serialize;
@@ -192,22 +193,9 @@ fn of_file(path: PathBuf, finished: Finished) -> Status {
 
 fn of_ledger(place: &Place, history: History) -> Status {
     let owner = ledger::look(&place.lock());
-    // A file is finished when it has its name, a folder when its manifest is there.
-    let is_published = match place.is_folder() {
-        true => place.manifest().exists(),
-        false => read_metadata(place.output())
-            .ok()
-            .flatten()
-            .as_ref()
-            .and_then(Finished::read)
-            .is_some_and(|finished| {
-                let hash = history.end.as_ref().map(|end: &End| &end.hash);
-                hash == Some(&finished.end.hash)
-            }),
-    };
     let state = match &owner {
         Some(_) => State::BeingMade,
-        None if is_published && history.is_complete() => State::Finished,
+        None if is_published(place, &history) && history.is_complete() => State::Finished,
         None => State::Stopped,
     };
     // In the order in which they were made, which is not that of the records where some were done again.

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        ledger::{Entry, Header, Ledger, Owner, PartFile, VERSION},
+        ledger::{End, Entry, Header, Ledger, Owner, PartFile, VERSION},
         verify,
     },
     *,
