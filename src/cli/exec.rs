@@ -25,6 +25,7 @@ pub(super) fn exec(global: &Global, console: &Console, script: &ScriptArgs) -> u
                 None => Pool::new(),
             },
             n_runs: 0,
+            shard: None,
             recorder: Recorder::default(),
             events,
             cancel: cancel.clone(),

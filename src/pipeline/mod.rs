@@ -32,7 +32,7 @@ use crate::{
     error::Error,
     event::{Event, EventSender},
     hint::Hint,
-    job::EmbedPlan,
+    job::{EmbedPlan, Shard},
     model::Model,
     monitor::Recorder,
     reader::Pool,
@@ -50,6 +50,8 @@ pub struct Context {
     pub readers: Pool,
     /// Calls of `embed` so far.
     pub n_runs: u64,
+    /// Which part of the records each of them embeds, if it is not all of them.
+    pub shard: Option<Shard>,
     /// Where measurements go.
     pub recorder: Recorder,
     /// Where the stations tell what happens.

@@ -19,7 +19,7 @@ use crate::{
     event::{Event, EventSender},
     fasta::{self, Input},
     hint::Hint,
-    job::{Effect, EmbedOptions, EmbedPlan, OutputTarget, Problems},
+    job::{Effect, EmbedOptions, EmbedPlan, OutputTarget, Problems, Shard},
     meter::{Flow, QueueMeters},
     model::{Model, NUMERICS, Replica},
     monitor::{Findings, GpuFacts, LaneFacts, Monitor, MonitorPlan, RunFacts, peak_flops},
@@ -59,7 +59,7 @@ pub(super) fn run(
     let started = SystemTime::now();
     let (dataset, options) = (wanted.dataset(), wanted.options());
     let inputs = fasta::resolve(&dataset.sources)?;
-    let output = output_plan(model, wanted)?;
+    let output = output_plan(model, wanted, context.shard)?;
     let target = output.as_ref().map(|output| output.target.clone());
     let begun = match sink::open(output.as_ref(), &inputs)? {
         Opened::Begun(begun) => *begun,
@@ -164,11 +164,12 @@ pub(super) fn run(
         events: context.events.clone(),
         abandonment: abandonment.clone(),
     };
-    let (events, cancel) = (context.events.clone(), context.cancel.clone());
+    let (events, cancel, shard) = (context.events.clone(), context.cancel.clone(), context.shard);
     let (meters, abandoned) = (monitor.meters().clone(), abandonment.clone());
     let request = move |start, take| ReadRequest {
         inputs: inputs.clone(),
         start,
+        shard,
         policy: dataset.policy.clone(),
         take,
         readers: options.readers,
@@ -391,7 +392,11 @@ fn monitor_plan(
 }
 
 /// Where the rows and the rejections of a run go, if anywhere.
-fn output_plan(model: &Model, wanted: &EmbedPlan) -> Result<Option<OutputPlan>, Error> {
+fn output_plan(
+    model: &Model,
+    wanted: &EmbedPlan,
+    shard: Option<Shard>,
+) -> Result<Option<OutputPlan>, Error> {
     let options = wanted.options();
     let Some(path) = &options.output else {
         return Ok(None);
@@ -423,6 +428,7 @@ fn output_plan(model: &Model, wanted: &EmbedPlan) -> Result<Option<OutputPlan>, 
         inputs: wanted.dataset().sources.join(", "),
         hidden_size: model.hidden_size(),
         identity,
+        shard,
     }))
 }
 

@@ -4,7 +4,7 @@ use crate::{
     cancel::{Abandonment, CancelToken},
     event::EventSender,
     fasta::{Input, Position},
-    job::RecordPolicy,
+    job::{RecordPolicy, Shard},
     meter::Meters,
 };
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
@@ -16,6 +16,8 @@ pub struct ReadRequest {
     /// The record that comes out first; that at the beginning if none is given. Inputs before are not
     /// opened.
     pub start: Option<Position>,
+    /// Which part of the records is read, if it is not all of them.
+    pub shard: Option<Shard>,
     /// What the readers do with each record.
     pub policy: RecordPolicy,
     /// Records to read at most, the rejected ones included, from the start on.

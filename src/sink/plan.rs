@@ -1,7 +1,7 @@
 //! Where an output goes and what it says about itself.
 
 use super::Identity;
-use crate::job::OutputTarget;
+use crate::job::{OutputTarget, Shard};
 use std::time::Duration;
 
 /// Where the output goes and what it says about itself.
@@ -21,4 +21,6 @@ pub struct OutputPlan {
     pub hidden_size: usize,
     /// Which embeddings it holds, and of which layers.
     pub identity: Identity,
+    /// Which part of the records is written, if it is not all of them.
+    pub shard: Option<Shard>,
 }

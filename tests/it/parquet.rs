@@ -48,6 +48,7 @@ fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
             options: vec![("layers", "0,6".to_owned())],
             rules: vec![("min_length", "10".to_owned())],
         },
+        shard: None,
     }
 }
 

@@ -51,6 +51,7 @@ pub fn plan(path: &Path, layers: &[usize]) -> OutputPlan {
             options: Vec::new(),
             rules: Vec::new(),
         },
+        shard: None,
     }
 }
 

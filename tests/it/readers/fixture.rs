@@ -84,6 +84,7 @@ impl Fixture {
         ReadRequest {
             inputs: resolve(&[self.fasta.to_str().unwrap().to_owned()]).unwrap(),
             start: None,
+            shard: None,
             take: None,
             policy: RecordPolicy {
                 min_length: None,

@@ -133,6 +133,7 @@ pub(super) fn read(inputs: &[Input], how: &How) -> Reading {
     let request = ReadRequest {
         inputs: inputs.to_vec(),
         start: how.start.clone(),
+        shard: None,
         policy: policy(how.residues),
         take: how.take,
         readers: NonZeroUsize::MIN,
