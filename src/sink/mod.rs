@@ -52,7 +52,7 @@ pub use records_hash::RecordsHash;
 pub use rejects_spool::RejectsSpool;
 pub use status::{Rate, State, Status, status};
 pub use verify::{Flaw, Verified, verify};
-pub use work::{Pass, Section, Task, Work};
+pub use work::{Next, Pass, Section, Task, Work};
 
 use format::{Checked, PartWriter, Stitcher};
 use hashed_file::HashedFile;
