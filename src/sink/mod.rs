@@ -42,6 +42,7 @@ use std::path::PathBuf;
 pub use difference::Difference;
 pub use error::{OrderError, SinkError};
 pub use frontier::{Frontier, Tally, Trail};
+pub use heart::Pulse;
 pub use identity::{Circumstances, Identity};
 pub use kept::kept;
 pub use open::{Begun, Opened, Ready, Resumed, open};
