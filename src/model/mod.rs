@@ -248,6 +248,12 @@ impl Model {
         self.first().device()
     }
 
+    /// Whether it runs on the CPU. The mock device stands for a GPU.
+    pub fn is_on_cpu(&self) -> bool {
+        let chosen = self.first().chosen.as_ref();
+        chosen.is_some_and(|chosen| chosen.gpu.is_none())
+    }
+
     /// What the bits of embeddings depend on beside [`NUMERICS`], the model, its form and the sequence:
     /// the kind of device, with the versions of what computes there. Its number or its cores do not count.
     pub fn device_kind(&self) -> String {

@@ -129,6 +129,7 @@ pub(super) fn run(
         batches,
         rows: row_sender,
         lead: Arc::new(Lead::of_batches(budget, n_values)),
+        pulse: output.pulse(),
         events: context.events.clone(),
         abandonment: abandonment.clone(),
     };

@@ -1,6 +1,6 @@
 //! An output that this process owns, from its opening to its end.
 
-use super::{SinkError, heart::Heart, ledger, ledger::Owner, place::Place};
+use super::{Pulse, SinkError, heart::Heart, ledger, ledger::Owner, place::Place};
 use crate::meter::Meters;
 use std::sync::{
     Arc,
@@ -34,6 +34,11 @@ impl Claim {
         if let Some(heart) = &self.heart {
             heart.begin(meters);
         }
+    }
+
+    /// What says how far the work is.
+    pub(super) fn pulse(&self) -> Pulse {
+        self.heart.as_ref().map(Heart::pulse).unwrap_or_default()
     }
 
     /// Whether another process has taken the output over.

@@ -42,6 +42,7 @@ use std::path::PathBuf;
 pub use difference::Difference;
 pub use error::{OrderError, SinkError};
 pub use frontier::{Frontier, Tally, Trail};
+pub use heart::Pulse;
 pub use identity::{Circumstances, Identity};
 pub use kept::kept;
 pub use open::{Begun, Opened, Ready, Resumed, open};
@@ -52,7 +53,7 @@ pub use records_hash::RecordsHash;
 pub use rejects_spool::RejectsSpool;
 pub use status::{Rate, State, Status, status};
 pub use verify::{Flaw, Verified, verify};
-pub use work::{Pass, Section, Task, Work};
+pub use work::{Next, Pass, Section, Task, Work};
 
 use format::{Checked, PartWriter, Stitcher};
 use hashed_file::HashedFile;

@@ -1,7 +1,7 @@
 //! The rows of a run on their way into parts.
 
 use super::{
-    Circumstances, Frontier, HashedFile, OutputPlan, PartWriter, Published, RecordsHash,
+    Circumstances, Frontier, HashedFile, OutputPlan, PartWriter, Published, Pulse, RecordsHash,
     RejectsSpool, SinkError, Tally,
     claim::Claim,
     committer::{Committed, Committer, Job},
@@ -167,6 +167,14 @@ impl Output {
             is_first: history.commits.is_empty(),
             has_part: history.parts().next().is_some(),
         }))))
+    }
+
+    /// What is to be told whenever something has been computed, so that what a kill costs is known.
+    pub fn pulse(&self) -> Pulse {
+        match &self.0 {
+            Kind::Counted | Kind::Compared { .. } => Pulse::default(),
+            Kind::Kept(parts) => parts.claim.pulse(),
+        }
     }
 
     /// Takes the next rows.

@@ -115,7 +115,6 @@ fn check_done_twice(job: &Job, content: &Content, record: &Record) {
         "{n_kills} kills of {n_rows} rows: {twice} were computed twice ({told} by the output's own account); \
          5%, and of each kill a commit ({most_rows} rows at most) and what was on its way ({on_their_way} rows), are {bound}"
     );
-    // Events of a process that is killed may be lost, and so is what it did in its last second.
     assert!(twice <= bound, "{twice} rows were computed twice");
     assert!(told <= bound, "{told} rows are said to be lost");
 }
