@@ -8,6 +8,8 @@ mod check;
 mod entries;
 mod file;
 mod part;
+mod shorten;
+mod slot;
 mod stitch;
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! A part, row group by row group.
 
 use super::{
-    super::{HashedFile, OutputPlan, PartWriter, SinkError, columns::Columns},
+    super::{Ended, HashedFile, OutputPlan, PartWriter, SinkError, columns::Columns},
     entries::{key_values, of_content},
+    shorten::{RowGroups, end_of},
+    slot::Slot,
 };
 use crate::batch::{Row, Rows, WINDOW_TEXT_BYTES};
 use ::parquet::{
@@ -12,10 +14,7 @@ use ::parquet::{
     file::properties::{EnabledStatistics, WriterProperties},
     schema::types::ColumnPath,
 };
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 /// Bytes of vectors, and bytes of text, in a row group, about: it ends with the rows that reach one of
 /// them, of which [`WINDOW_TEXT_BYTES`] of text are written at a time. The writer keeps a row group in
@@ -34,11 +33,9 @@ struct ParquetPart {
     /// Bytes of text in the row group so far, at most. The writer counts them when they are compressed,
     /// but whoever reads them has them as they are.
     n_group_text_bytes: usize,
+    /// Rows of the row groups that are in the file.
+    n_rows_in_file: u64,
 }
-
-/// The file, which can be taken back from a writer that has finished. (The writer's own way to give it
-/// back makes a text of the file system's error.)
-struct Slot(Option<HashedFile>);
 
 /// Begins a Parquet file.
 ///
@@ -51,13 +48,14 @@ pub(in super::super) fn part_writer(
 ) -> Result<Box<dyn PartWriter>, SinkError> {
     let columns = Columns::new(&plan.identity.layers, plan.hidden_size);
     let properties = properties(&columns, metadata);
-    let writer = ArrowWriter::try_new(Slot(Some(file)), columns.schema(), Some(properties))
+    let writer = ArrowWriter::try_new(Slot::new(file), columns.schema(), Some(properties))
         .map_err(|error| SinkError::parquet(&plan.target.path, error))?;
     Ok(Box::new(ParquetPart {
         writer,
         columns,
         path: plan.target.path.clone(),
         n_group_text_bytes: 0,
+        n_rows_in_file: 0,
     }))
 }
 
@@ -75,10 +73,23 @@ impl ParquetPart {
             self.writer.flush()?;
             self.n_group_text_bytes = 0;
         }
+        if self.writer.flushed_row_groups().len() > n_groups {
+            self.look_into_file()?;
+        }
         Ok(())
     }
 
-    fn end(&mut self, metadata: &[(String, String)]) -> Result<HashedFile, ParquetError> {
+    /// Counts the rows that have reached the file.
+    fn look_into_file(&mut self) -> Result<(), ParquetError> {
+        self.writer.sync()?;
+        let n_bytes = self.writer.inner().file()?.n_bytes();
+        let groups = self.writer.flushed_row_groups().iter();
+        let in_file = groups.take_while(|group| end_of(group) <= n_bytes);
+        self.n_rows_in_file = in_file.map(|group| group.num_rows().unsigned_abs()).sum();
+        Ok(())
+    }
+
+    fn end(&mut self, metadata: &[(String, String)]) -> Result<Ended, ParquetError> {
         self.writer.flush()?;
         self.writer.sync()?;
         let content = self.writer.inner().file()?;
@@ -86,9 +97,13 @@ impl ParquetPart {
         for entry in key_values(metadata).chain(content) {
             self.writer.append_key_value_metadata(entry);
         }
-        self.writer.finish()?;
-        let file = self.writer.inner_mut().0.take();
-        Ok(file.ok_or_else(taken)?)
+        let groups = self.writer.finish()?;
+        let file = self.writer.inner_mut().take();
+        let path = self.path.clone();
+        Ok(Ended {
+            file: file.map_err(|error| SinkError::io("write", &path, error)),
+            shorter: Box::new(RowGroups::new(groups, path)),
+        })
     }
 }
 
@@ -106,34 +121,18 @@ impl PartWriter for ParquetPart {
         (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
     }
 
-    fn finish(mut self: Box<Self>, metadata: &[(String, String)]) -> Result<HashedFile, SinkError> {
+    fn n_rows_in_file(&self) -> u64 {
+        self.n_rows_in_file
+    }
+
+    fn has_failed(&self) -> bool {
+        self.writer.inner().has_failed()
+    }
+
+    fn finish(mut self: Box<Self>, metadata: &[(String, String)]) -> Result<Ended, SinkError> {
         let ended = self.end(metadata);
         ended.map_err(|error| SinkError::parquet(&self.path, error))
     }
-}
-
-impl Slot {
-    fn file(&self) -> io::Result<&HashedFile> {
-        self.0.as_ref().ok_or_else(taken)
-    }
-
-    fn file_mut(&mut self) -> io::Result<&mut HashedFile> {
-        self.0.as_mut().ok_or_else(taken)
-    }
-}
-
-impl Write for Slot {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file_mut()?.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file_mut()?.flush()
-    }
-}
-
-fn taken() -> io::Error {
-    io::Error::other("the file is complete")
 }
 
 fn properties(columns: &Columns, metadata: &[(String, String)]) -> WriterProperties {

@@ -93,7 +93,7 @@ fn write_part(path: &Path, indices: Range<u64>, layers: &[usize]) {
         part.write(rows(from..to, layers)).unwrap();
         from = to;
     }
-    let file = part.finish(&[]).unwrap();
+    let file = part.finish(&[]).unwrap().file.unwrap();
     let written = fs::read(path).unwrap();
     assert_eq!(file.hash(), blake3::hash(&written).to_hex().as_str());
     drop(file);
@@ -369,7 +369,10 @@ fn a_full_disk_is_named_as_such() {
     };
     let output = plan(Path::new("out.parquet"), &[6]);
     let part = part_writer(&output, full(), &version()).unwrap();
-    check(part.finish(&[]).unwrap_err(), "cannot write `out.parquet`");
+    check(
+        part.finish(&[]).unwrap().file.unwrap_err(),
+        "cannot write `out.parquet`",
+    );
     let parts = write_parts(folder.path(), &[3, 2], &[6]);
     let error = stitch(OutputFormat::Parquet, &parts, full(), &version()).unwrap_err();
     let expect = format!("cannot stitch the parts in `{}`", folder.path().display());
