@@ -9,6 +9,7 @@
 //! [`Output`], which commits a part from time to time. When the last one is there, they become what the
 //! script asked for.
 
+mod books;
 mod claim;
 mod columns;
 mod committer;
@@ -22,6 +23,7 @@ mod identity;
 mod kept;
 pub mod ledger;
 mod open;
+mod open_part;
 mod order;
 mod output;
 mod parquet;
@@ -31,8 +33,10 @@ mod publish;
 mod records_hash;
 mod rejects;
 mod rejects_spool;
+mod rescue;
 mod status;
 mod stitching;
+mod tail;
 mod verifier;
 mod verify;
 mod work;
@@ -55,7 +59,7 @@ pub use status::{Rate, State, Status, status};
 pub use verify::{Flaw, Verified, verify};
 pub use work::{Next, Pass, Section, Task, Work};
 
-use format::{Checked, PartWriter, Stitcher};
+use format::{Checked, Ended, PartWriter, Shorten, Stitcher};
 use hashed_file::HashedFile;
 use rejects::Rejects;
 

@@ -1,23 +1,25 @@
 //! The rows of a run on their way into parts.
 
 use super::{
-    Circumstances, Frontier, HashedFile, OutputPlan, PartWriter, Published, Pulse, RecordsHash,
-    RejectsSpool, SinkError, Tally,
+    Circumstances, Frontier, OutputPlan, Published, Pulse, RecordsHash, RejectsSpool, SinkError,
+    Tally,
+    books::Books,
     claim::Claim,
     committer::{Committed, Committer, Job},
-    format::part_writer,
     frontier::Mark,
     identity::Closing,
     ledger::{self, Done, End, Entry, History, Ledger, Stretch, now},
+    open_part::OpenPart,
     place::Place,
     publish::Publication,
+    rescue::Rescue,
     stitching::Stitching,
     verifier,
 };
 use crate::{
     batch::Rows,
     fasta::{self, Input},
-    file::{Existing, Staged, host_name},
+    file::host_name,
     meter::Meters,
 };
 use std::{
@@ -90,11 +92,6 @@ struct Parts {
     claim: Claim,
 }
 
-struct OpenPart {
-    writer: Box<dyn PartWriter>,
-    staged: Staged,
-}
-
 impl Output {
     /// An output that only counts.
     pub(super) fn counted() -> Self {
@@ -141,14 +138,19 @@ impl Output {
         claim.begin(meters.clone());
         let mut metadata = plan.identity.entries();
         metadata.extend(circumstances.entries());
-        let committer = Committer::start(
+        let books = Books::new(
             place.clone(),
             ledger,
             inputs.clone(),
             rejects,
             claim.is_lost(),
-            Stitching::new(&plan, &place, &history),
-        )?;
+        );
+        let rescue = Rescue {
+            plan: plan.clone(),
+            metadata: metadata.clone(),
+        };
+        let stitching = Stitching::new(&plan, &place, &history);
+        let committer = Committer::start(books, rescue, stitching)?;
         Ok(Self(Kind::Kept(Box::new(Parts {
             plan,
             place,
@@ -228,7 +230,13 @@ impl Parts {
                 _ => std::mem::take(&mut rows),
             };
             self.n_rows += piece.len() as u64;
-            self.part()?.writer.write(piece)?;
+            let part = self.part()?;
+            part.write(piece)?;
+            if part.has_failed() {
+                self.advance()?;
+                // That is an error, when what fits is kept.
+                return self.commit(&[]);
+            }
         }
         self.advance()?;
         if self.is_due() {
@@ -244,6 +252,9 @@ impl Parts {
                 self.commit(&[])?;
                 self.from = frontier.clone();
             }
+            if let Some(part) = &mut self.open {
+                part.reach(&frontier);
+            }
             self.to = frontier;
         }
         Ok(())
@@ -253,14 +264,8 @@ impl Parts {
         match &mut self.open {
             Some(part) => Ok(part),
             open @ None => {
-                let path = self
-                    .place
-                    .parts()
-                    .join(self.place.part_name(self.from.record));
-                let staged = Staged::create(&path, Existing::IsReplaced)?;
-                let file = HashedFile::new(staged.writer()?);
-                let writer = part_writer(&self.plan, file, &self.metadata)?;
-                Ok(open.insert(OpenPart { writer, staged }))
+                let part = OpenPart::begin(&self.plan, &self.place, &self.metadata, &self.from)?;
+                Ok(open.insert(part))
             }
         }
     }
@@ -271,7 +276,7 @@ impl Parts {
         let worked = self.seconds_before + self.began.elapsed().as_secs_f64();
         let at_stake = Duration::from_secs_f64(SHARE_AT_STAKE * worked);
         let wait = self.plan.commit_every.max(at_stake);
-        let n_bytes = self.open.as_ref().map_or(0, |part| part.writer.n_bytes());
+        let n_bytes = self.open.as_ref().map_or(0, |part| part.n_bytes());
         self.last_commit.elapsed() >= wait || n_bytes >= PART_BYTES
     }
 
@@ -280,15 +285,15 @@ impl Parts {
         if self.to.record == self.from.record && self.open.is_none() {
             return Ok(None);
         }
-        let file = match self.open.take() {
+        let part = match self.open.take() {
             None => None,
-            Some(OpenPart { writer, staged }) => Some((staged, writer.finish(metadata)?)),
+            Some(part) => Some(part.end(metadata)?),
         };
         let from = std::mem::replace(&mut self.from, self.to.clone());
         self.is_first = false;
         self.last_commit = Instant::now();
         let to = self.to.clone();
-        Ok(Some(Job { file, from, to }))
+        Ok(Some(Job { part, from, to }))
     }
 
     /// Commits the part so far, unless the one before it is not durable yet.

@@ -10,6 +10,8 @@ mod entries;
 mod file;
 mod part;
 mod row_group;
+mod shorten;
+mod slot;
 mod stitch;
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! A part, row group by row group.
 
 use super::{
-    super::{HashedFile, OutputPlan, PartWriter, SinkError, columns::Columns},
+    super::{Ended, HashedFile, OutputPlan, PartWriter, SinkError, columns::Columns},
     encoders::{Encoders, RawGroup},
     entries::{key_values, of_content},
     row_group::RowGroup,
+    shorten::{RowGroups, end_of},
+    slot::Slot,
 };
 use crate::batch::{Row, Rows, WINDOW_TEXT_BYTES};
 use ::parquet::{
@@ -17,12 +19,7 @@ use ::parquet::{
     },
     schema::types::ColumnPath,
 };
-use std::{
-    io::{self, Write},
-    num::NonZeroUsize,
-    path::PathBuf,
-    thread,
-};
+use std::{num::NonZeroUsize, path::PathBuf, thread};
 
 /// Bytes in a row besides its vectors, about, where texts are as long as they usually are.
 const BYTES_OF_TEXT: usize = 256;
@@ -41,11 +38,9 @@ struct ParquetPart {
     bytes_per_row: usize,
     /// Rows that were handed to the encoders and are not in the file.
     n_rows_encoding: usize,
+    /// Rows of the row groups that are in the file.
+    n_rows_in_file: u64,
 }
-
-/// The file, which can be taken back from a writer that has finished. (The writer's own way to give it
-/// back makes a text of the file system's error.)
-struct Slot(Option<HashedFile>);
 
 /// Begins a Parquet file.
 ///
@@ -59,7 +54,7 @@ pub(in super::super) fn part_writer(
     let columns = Columns::new(&plan.identity.layers, plan.hidden_size);
     let properties = properties(&columns, metadata);
     let path = plan.target.path.clone();
-    let writer = ArrowWriter::try_new(Slot(Some(file)), columns.schema(), Some(properties))
+    let writer = ArrowWriter::try_new(Slot::new(file), columns.schema(), Some(properties))
         .and_then(ArrowWriter::into_serialized_writer);
     let (writer, factory) = writer.map_err(|error| SinkError::parquet(&path, error))?;
     let n_cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -75,6 +70,7 @@ pub(in super::super) fn part_writer(
         path,
         bytes_per_row,
         n_rows_encoding: 0,
+        n_rows_in_file: 0,
     }))
 }
 
@@ -116,10 +112,21 @@ impl ParquetPart {
         }
         let written = group.close()?;
         self.n_rows_encoding -= usize::try_from(written.num_rows()).unwrap_or(0);
+        self.look_into_file()?;
         Ok(true)
     }
 
-    fn end(&mut self, metadata: &[(String, String)]) -> Result<HashedFile, ParquetError> {
+    /// Counts the rows that have reached the file.
+    fn look_into_file(&mut self) -> Result<(), ParquetError> {
+        self.writer.flush()?;
+        let n_bytes = self.writer.inner().file()?.n_bytes();
+        let groups = self.writer.flushed_row_groups().iter();
+        let in_file = groups.take_while(|group| end_of(group) <= n_bytes);
+        self.n_rows_in_file = in_file.map(|group| group.num_rows().unsigned_abs()).sum();
+        Ok(())
+    }
+
+    fn end(&mut self, metadata: &[(String, String)]) -> Result<Ended, ParquetError> {
         if self.group.n_rows() > 0 {
             self.encode_group()?;
         }
@@ -130,9 +137,13 @@ impl ParquetPart {
         for entry in key_values(metadata).chain(content) {
             self.writer.append_key_value_metadata(entry);
         }
-        self.writer.finish()?;
-        let file = self.writer.inner_mut().0.take();
-        Ok(file.ok_or_else(taken)?)
+        let groups = self.writer.finish()?;
+        let file = self.writer.inner_mut().take();
+        let path = self.path.clone();
+        Ok(Ended {
+            file: file.map_err(|error| SinkError::io("write", &path, error)),
+            shorter: Box::new(RowGroups::new(groups, path)),
+        })
     }
 }
 
@@ -151,34 +162,18 @@ impl PartWriter for ParquetPart {
         (self.writer.bytes_written() + n_rows * self.bytes_per_row) as u64
     }
 
-    fn finish(mut self: Box<Self>, metadata: &[(String, String)]) -> Result<HashedFile, SinkError> {
+    fn n_rows_in_file(&self) -> u64 {
+        self.n_rows_in_file
+    }
+
+    fn has_failed(&self) -> bool {
+        self.writer.inner().has_failed()
+    }
+
+    fn finish(mut self: Box<Self>, metadata: &[(String, String)]) -> Result<Ended, SinkError> {
         let ended = self.end(metadata);
         ended.map_err(|error| SinkError::parquet(&self.path, error))
     }
-}
-
-impl Slot {
-    fn file(&self) -> io::Result<&HashedFile> {
-        self.0.as_ref().ok_or_else(taken)
-    }
-
-    fn file_mut(&mut self) -> io::Result<&mut HashedFile> {
-        self.0.as_mut().ok_or_else(taken)
-    }
-}
-
-impl Write for Slot {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file_mut()?.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file_mut()?.flush()
-    }
-}
-
-fn taken() -> io::Error {
-    io::Error::other("the file is complete")
 }
 
 fn properties(columns: &Columns, metadata: &[(String, String)]) -> WriterProperties {
