@@ -107,14 +107,16 @@ impl Life {
 
     /// How far the work is.
     fn reading(&self) -> Beat {
-        self.begun.get().map_or_else(Beat::default, |(meters, since)| {
-            let counts = meters.read().counts;
-            Beat {
-                rows: counts.sequences,
-                tokens: counts.tokens,
-                seconds: since.elapsed().as_secs_f64(),
-            }
-        })
+        self.begun
+            .get()
+            .map_or_else(Beat::default, |(meters, since)| {
+                let counts = meters.read().counts;
+                Beat {
+                    rows: counts.sequences,
+                    tokens: counts.tokens,
+                    seconds: since.elapsed().as_secs_f64(),
+                }
+            })
     }
 
     fn beat(&self, owner: &mut Owner) {
