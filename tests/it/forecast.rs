@@ -26,7 +26,7 @@ fn script(folder: &Path, dataset: &str) {
     let script = format!(
         "let model = esm2(\"{DEMO}\", #{{ device: \"mock\" }});
         let run = embed(model, {dataset}, #{{ output: \"out.parquet\", overwrite: true }});
-        print(`${{run.read}} ${{run.sequences}} ${{run.tokens}}`);"
+        print(`${{run.records}} ${{run.sequences}} ${{run.tokens}}`);"
     );
     fs::write(folder.join("job.rhai"), script).unwrap();
 }
