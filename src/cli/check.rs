@@ -1,8 +1,8 @@
 //! `runner check`.
 
 use super::{
-    args::{Global, ScriptArgs},
-    ending,
+    args::{Forecast, Global, ScriptArgs},
+    ending, forecast,
 };
 use crate::{
     host::{Rehearsal, Seen},
@@ -13,8 +13,13 @@ use serde_json::json;
 use std::path::Path;
 
 /// Rehearses a script and returns the exit code.
-pub(super) fn check(global: &Global, console: &Console, script: &ScriptArgs) -> u8 {
-    let (host, seen) = Rehearsal::new();
+pub(super) fn check(
+    global: &Global,
+    console: &Console,
+    script: &ScriptArgs,
+    forecast: &Forecast,
+) -> u8 {
+    let (host, seen) = Rehearsal::new(forecast.forecasting());
     let result = match script.run(global, console, None, |_, _| Box::new(host)) {
         Ok(result) => result,
         Err(exit_code) => return exit_code,
@@ -23,15 +28,19 @@ pub(super) fn check(global: &Global, console: &Console, script: &ScriptArgs) -> 
     if result.is_ok() && !global.is_quiet() {
         let seen = seen.borrow();
         console.print(&if global.is_json() {
-            json!({
+            let mut found = json!({
                 "script": path.to_string_lossy(),
                 "n_runs": seen.n_runs,
                 "n_inputs": seen.n_inputs,
                 "models": seen.models,
-            })
-            .to_string()
+            });
+            if forecast.is_wanted() {
+                found["forecast"] = forecast::json(&seen.forecasts);
+            }
+            found.to_string()
         } else {
-            printable(&summary(path, &seen)).into_owned()
+            let told = forecast::text(&seen.forecasts);
+            printable(&(summary(path, &seen) + told.as_str())).into_owned()
         });
     }
     ending::report(global, console, result)

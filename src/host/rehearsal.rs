@@ -1,6 +1,6 @@
 //! The host behind `runner check`: everything but the work.
 
-use super::{Host, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed};
+use super::{Forecast, Host, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed};
 use crate::{
     error::Error,
     fasta,
@@ -14,6 +14,8 @@ use std::{cell::RefCell, collections::BTreeSet, ops::ControlFlow, path::Path, rc
 /// report a single record that nobody read.
 pub struct Rehearsal {
     seen: Rc<RefCell<Seen>>,
+    /// Whether it is told what runs would take.
+    forecasting: Option<Forecasting>,
 }
 
 /// What a rehearsal came across.
@@ -25,13 +27,26 @@ pub struct Seen {
     pub n_inputs: usize,
     /// Calls of `embed`.
     pub n_runs: usize,
+    /// What each call would take, if that was asked for.
+    pub forecasts: Vec<Forecast>,
+}
+
+/// How what runs would take is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Forecasting {
+    /// Tokens that the devices do a second, all together, if that is known.
+    pub tokens_per_sec: Option<f64>,
 }
 
 impl Rehearsal {
     /// A rehearsal, and what it will have come across when the script has ended.
-    pub fn new() -> (Self, Rc<RefCell<Seen>>) {
+    pub fn new(forecasting: Option<Forecasting>) -> (Self, Rc<RefCell<Seen>>) {
         let seen = Rc::<RefCell<Seen>>::default();
-        (Self { seen: seen.clone() }, seen)
+        let rehearsal = Self {
+            seen: seen.clone(),
+            forecasting,
+        };
+        (rehearsal, seen)
     }
 }
 
@@ -54,6 +69,11 @@ impl Host for Rehearsal {
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += inputs.len();
         seen.n_runs += 1;
+        if let Some(Forecasting { tokens_per_sec }) = self.forecasting {
+            let model = (model.spec(), model.info());
+            let forecast = Forecast::of(model, plan, &inputs, tokens_per_sec)?;
+            seen.forecasts.push(forecast);
+        }
         let summary = rehearsed::summary(model.info().clone(), is_on_gpu(model.spec()), plan);
         let sample = summary.details.timeline.first().cloned();
         let notices = [

@@ -46,7 +46,7 @@ impl Session {
 
     /// A rehearsal of which only the files matter.
     pub(super) fn of_foresight(cancel: CancelToken) -> Self {
-        let (host, _) = Rehearsal::new();
+        let (host, _) = Rehearsal::new(None);
         Self::of_files(Box::new(host), Files::of_foresight(), cancel)
     }
 

@@ -15,6 +15,7 @@
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `sweeps`: parameter sweeps.
+//! - `forecast`: what a job would take, told before.
 //! - `docs`: what the documentation says of options and figures.
 //!
 //! `run` is no test: it has what runs in the process of a test need.
@@ -25,6 +26,7 @@ mod docs;
 mod embeddings;
 mod endings;
 mod floors;
+mod forecast;
 mod inputs;
 mod models;
 mod parquet;
