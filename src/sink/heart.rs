@@ -18,8 +18,9 @@ use std::{
 
 /// How often the owner of an output says that it lives, though nothing happens.
 const BEAT: Duration = Duration::from_millis(100);
-/// How long ago the last word must be for another one to be worth the few microseconds that it takes.
-const BETWEEN_WORDS: Duration = Duration::from_millis(1);
+/// How long ago the last word must be for another one. It takes a few microseconds, which is a small share of
+/// this however fast batches come back; and what comes back in it is lost in silence if a kill is next.
+const BETWEEN_WORDS: Duration = Duration::from_micros(50);
 
 /// Says that this process owns an output and how far it is, until it is dropped. Then the output is
 /// nobody's.
@@ -107,14 +108,16 @@ impl Life {
 
     /// How far the work is.
     fn reading(&self) -> Beat {
-        self.begun.get().map_or_else(Beat::default, |(meters, since)| {
-            let counts = meters.read().counts;
-            Beat {
-                rows: counts.sequences,
-                tokens: counts.tokens,
-                seconds: since.elapsed().as_secs_f64(),
-            }
-        })
+        self.begun
+            .get()
+            .map_or_else(Beat::default, |(meters, since)| {
+                let counts = meters.read().counts;
+                Beat {
+                    rows: counts.sequences,
+                    tokens: counts.tokens,
+                    seconds: since.elapsed().as_secs_f64(),
+                }
+            })
     }
 
     fn beat(&self, owner: &mut Owner) {
