@@ -67,6 +67,11 @@ impl Heart {
         })
     }
 
+    /// The next entry of the ledger, which has so many stretches, says what the process before said last.
+    pub(super) fn announce(&self, n_stretches: usize) {
+        self.life.owner().announce(n_stretches);
+    }
+
     /// From now on it says what these meters show. What the process before had said must be in the ledger.
     pub(super) fn begin(&self, meters: Arc<Meters>) {
         // A run begins once.
