@@ -29,6 +29,13 @@ impl Claim {
         })
     }
 
+    /// The next entry of the ledger, which has so many stretches, says what the process before said last.
+    pub(super) fn announce(&self, n_stretches: usize) {
+        if let Some(heart) = &self.heart {
+            heart.announce(n_stretches);
+        }
+    }
+
     /// From now on others see what these meters show.
     pub(super) fn begin(&self, meters: Arc<Meters>) {
         if let Some(heart) = &self.heart {

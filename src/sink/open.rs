@@ -5,7 +5,7 @@ use super::{
     claim::Claim,
     format::read_metadata,
     identity::{Finished, differences},
-    ledger::{self, Beat, Done, Header, History, Ledger, Owner, Stretch},
+    ledger::{self, Done, Header, History, LastWords, Ledger, Owner, Stretch},
     output::Opening,
     place::Place,
     publish::is_published,
@@ -149,7 +149,7 @@ impl Door<'_> {
         if place.is_folder() {
             create_folder(place.parts())?;
         }
-        let (owner, last_beat) = Owner::take(&place.lock())?;
+        let (owner, last_words) = Owner::take(&place.lock())?;
         let claim = Claim::new(owner, place, makes_parts)?;
         match self.history()? {
             None => match self.finished_file()? {
@@ -157,7 +157,7 @@ impl Door<'_> {
                 Some(finished) => self.already(&finished),
                 None => self.begin_anew(claim),
             },
-            Some((ledger, history)) => self.go_on(claim, ledger, history, last_beat),
+            Some((ledger, history)) => self.go_on(claim, ledger, history, last_words),
         }
     }
 
@@ -277,7 +277,7 @@ impl Door<'_> {
         claim: Claim,
         ledger: Ledger,
         history: History,
-        last_beat: Option<Beat>,
+        last_words: Option<LastWords>,
     ) -> Result<Opened, SinkError> {
         let place = &self.place;
         let lost = lost(&history, place);
@@ -308,7 +308,7 @@ impl Door<'_> {
         place.discard(Some(&history))?;
         let verifier = Verifier::start(&history, place);
         let work = Work::missing(history.clone(), self.inputs, verifier);
-        let mut opened = self.begun(claim, ledger, history, last_beat, work)?;
+        let mut opened = self.begun(claim, ledger, history, last_words, work)?;
         if let Opened::Begun(begun) = &mut opened {
             begun.resumed.n_lost = n_lost;
         }
@@ -320,12 +320,12 @@ impl Door<'_> {
         claim: Claim,
         ledger: Ledger,
         history: History,
-        last_beat: Option<Beat>,
+        last_words: Option<LastWords>,
         work: Work,
     ) -> Result<Opened, SinkError> {
         let rejects = RejectsSpool::create(self.place.bookkeeping())?;
         let (trail, marks) = Trail::new();
-        let lost = history.lost(last_beat.as_ref());
+        let lost = history.lost(last_words.as_ref());
         let resumed = Resumed {
             records: history.records(),
             rows: history.rows(),

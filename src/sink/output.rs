@@ -126,6 +126,7 @@ impl Output {
             inputs,
             lost,
         } = opening;
+        claim.announce(history.stretches.len());
         ledger.append(&Entry::Stretch(Stretch {
             at: now(),
             host: host_name().to_owned(),

@@ -1,6 +1,6 @@
 //! What a lock says: which process owns an output, and how far it has come.
 
-use super::{Beat, Living, line};
+use super::{Beat, LastWords, Living, line};
 use crate::file::Process;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Bytes of a claim. It is written in its own place, in one step, and always as long as this.
-pub(super) const CLAIM_BYTES: usize = 768;
+pub(super) const CLAIM_BYTES: usize = 896;
 /// How often a claim is read that may be on its way, and how long after another.
 const MOST_TRIES: usize = 5;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
@@ -30,7 +30,7 @@ pub(super) struct Claim {
     pub(super) beat: Beat,
     /// What the owner before said last, as long as the ledger does not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) left: Option<Beat>,
+    pub(super) left: Option<LastWords>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,7 +40,7 @@ struct Written<T> {
 
 impl Claim {
     /// A claim of this process, which hands on what was left by the one before.
-    pub(super) fn new(left: Option<Beat>) -> Self {
+    pub(super) fn new(left: Option<LastWords>) -> Self {
         let now = SystemTime::now();
         let moment = now
             .duration_since(UNIX_EPOCH)
@@ -56,15 +56,10 @@ impl Claim {
         }
     }
 
-    /// What was left to the owner is in the ledger.
-    pub(super) fn begin(&mut self) {
-        self.left = None;
-    }
-
     /// The last words that are not in the ledger: those of its owner, or, if that had not begun, those that
     /// were left to it.
-    pub(super) fn last_words(&self) -> Beat {
-        self.left.unwrap_or(self.beat)
+    pub(super) fn last_words(&self) -> LastWords {
+        self.left.unwrap_or_else(|| self.beat.into())
     }
 
     /// Whether both are the same one, at different moments.

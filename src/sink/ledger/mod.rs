@@ -18,7 +18,7 @@ pub use entry::{Commit, End, Entry, Header, PartFile, Stretch, VERSION};
 pub use error::LedgerError;
 pub use file::{Ledger, read};
 pub use history::{Done, History};
-pub use living::{Beat, Living};
+pub use living::{Beat, LastWords, Living};
 pub use owner::{Owner, look};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The one process that may write an output.
 
-use super::{Beat, LedgerError, Living, claim::Claim};
+use super::{Beat, LastWords, LedgerError, Living, claim::Claim};
 use crate::{
     file::{self, Life},
     sink::SinkError,
@@ -55,7 +55,7 @@ impl Owner {
     /// # Errors
     /// - If another process has it.
     /// - If the file system refuses.
-    pub fn take(path: &Path) -> Result<(Self, Option<Beat>), SinkError> {
+    pub fn take(path: &Path) -> Result<(Self, Option<LastWords>), SinkError> {
         let means = Means {
             lock: File::try_lock,
             before_taking: BEFORE_TAKING,
@@ -64,7 +64,7 @@ impl Owner {
         Self::take_by(&means, path)
     }
 
-    fn take_by(means: &Means, path: &Path) -> Result<(Self, Option<Beat>), SinkError> {
+    fn take_by(means: &Means, path: &Path) -> Result<(Self, Option<LastWords>), SinkError> {
         let io = |error| SinkError::io("lock", path, error);
         let owned = |claim: Option<Claim>| LedgerError::Owned {
             lock: path.to_owned(),
@@ -173,10 +173,19 @@ impl Owner {
         self.said.elapsed()
     }
 
-    /// The ledger has what the owner before said last. It is not to be handed on any more, from the next beat
-    /// on.
+    /// A stretch is about to be the next entry of a ledger that has so many, and to say what the owner before
+    /// said last. Whatever becomes of this process, that counts once.
+    pub fn announce(&mut self, n_stretches: usize) {
+        if let Some(left) = &mut self.claim.left {
+            left.n_stretches = Some(n_stretches);
+            let beat = self.claim.beat;
+            self.write(&beat);
+        }
+    }
+
+    /// The ledger has what the owner before said last, which is not handed on any more from the next beat on.
     pub fn begin(&mut self) {
-        self.claim.begin();
+        self.claim.left = None;
     }
 
     fn write(&mut self, beat: &Beat) {

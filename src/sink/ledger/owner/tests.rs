@@ -89,7 +89,7 @@ fn the_lock_of_a_dead_process_is_taken_over_with_its_last_words() {
         left(&lock, &[(&from, &to)]);
         assert_eq!(look(&lock), None);
         let (_owner, beat) = Owner::take_by(&means, &lock).unwrap();
-        assert_eq!(beat, Some(BEAT));
+        assert_eq!(beat, Some(BEAT.into()));
     }
 }
 
@@ -100,7 +100,7 @@ fn last_words_are_handed_on_until_the_ledger_has_them() {
     // Two processes end before they begin; of the second one something is known.
     for _ in 0..2 {
         let (mut owner, words) = Owner::take(&lock).unwrap();
-        assert_eq!(words, Some(BEAT));
+        assert_eq!(words, Some(BEAT.into()));
         owner.beat(&Beat::default()).unwrap();
         // As if it were killed.
         let copy = fs::read(&lock).unwrap();
@@ -108,13 +108,16 @@ fn last_words_are_handed_on_until_the_ledger_has_them() {
         fs::write(&lock, copy).unwrap();
     }
     let (mut owner, _) = Owner::take(&lock).unwrap();
+    owner.announce(1);
+    let announced = Claim::read(&owner.file).unwrap().last_words();
+    assert_eq!((announced.beat, announced.n_stretches), (BEAT, Some(1)));
     owner.begin();
     let beat = Beat { rows: 9, ..BEAT };
     owner.note(&beat);
     let copy = fs::read(&lock).unwrap();
     drop(owner);
     fs::write(&lock, copy).unwrap();
-    assert_eq!(Owner::take(&lock).unwrap().1, Some(beat));
+    assert_eq!(Owner::take(&lock).unwrap().1, Some(beat.into()));
 }
 
 #[test]
@@ -135,7 +138,10 @@ fn where_there_are_locks_a_number_that_is_used_again_deceives_nobody() {
     let (_folder, lock) = place();
     left(&lock, &[]);
     // This process lives, and it does not have the lock.
-    assert_eq!(Owner::take_by(&WITH_LOCKS, &lock).unwrap().1, Some(BEAT));
+    assert_eq!(
+        Owner::take_by(&WITH_LOCKS, &lock).unwrap().1,
+        Some(BEAT.into())
+    );
 }
 
 #[test]
@@ -156,7 +162,7 @@ fn an_owner_elsewhere_is_watched() {
         let (_folder, lock) = place();
         left(&lock, &elsewhere);
         let start = Instant::now();
-        assert_eq!(Owner::take_by(&means, &lock).unwrap().1, Some(BEAT));
+        assert_eq!(Owner::take_by(&means, &lock).unwrap().1, Some(BEAT.into()));
         assert!(start.elapsed() >= means.before_taking);
 
         let mut claim = left(&lock, &elsewhere);
@@ -299,7 +305,7 @@ fn another_process_has_it_until_it_is_killed() {
     ));
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(Owner::take(&lock).unwrap().1, Some(BEAT));
+    assert_eq!(Owner::take(&lock).unwrap().1, Some(BEAT.into()));
 }
 
 #[test]
@@ -319,7 +325,10 @@ fn a_claim_has_room_for_the_longest_words() {
     claim = left(&lock, &[(&old("host"), &host), (&old("boot"), &boot)]);
     claim.n_beats = u64::MAX;
     claim.beat = beat;
-    claim.left = Some(beat);
+    claim.left = Some(LastWords {
+        beat,
+        n_stretches: Some(usize::MAX),
+    });
     let file = File::options().read(true).write(true).open(&lock).unwrap();
     claim.write(&file).unwrap();
     assert_eq!(Claim::read(&file), Some(claim));
