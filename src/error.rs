@@ -134,9 +134,10 @@ impl Error {
     /// The exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(_) | Self::StoppedByScript(_) | Self::Monitor(MonitorError::Format(_)) => {
-                exit_code::SCRIPT
-            }
+            Self::Plan(_)
+            | Self::StoppedByScript(_)
+            | Self::Monitor(MonitorError::Format(_))
+            | Self::Sink(SinkError::Name(_)) => exit_code::SCRIPT,
             Self::Input(_)
             | Self::Embeddings(_)
             | Self::Pack(_)
