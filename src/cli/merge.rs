@@ -7,9 +7,10 @@ use super::{
 use crate::{
     cancel::CancelToken,
     error::{Error, exit_code},
+    job::MergePlan,
     progress::Console,
     script::Diagnostic,
-    sink::{self, MergePlan, MergeStep, Merged, ShardsError, SinkError},
+    sink::{self, MergeStep, Merged},
     text::printable,
 };
 use serde_json::json;
@@ -28,9 +29,9 @@ pub(super) fn merge(global: &Global, console: &Console, args: &MergeArgs) -> u8 
         Err(exit_code) => return exit_code,
     };
     let plan = MergePlan {
-        output: args.output.clone(),
         file: args.file.clone(),
         overwrite: args.overwrite,
+        ..MergePlan::new(&args.output)
     };
     let merged = match put_together(global, console, &plan, &cancel) {
         Ok(merged) => merged,
@@ -73,10 +74,8 @@ fn put_together(
             None => ControlFlow::Continue(()),
         }
     };
-    sink::merge(plan, &mut on_step).map_err(|error| match (error, cancel.reason()) {
-        (SinkError::Shards(ShardsError::Ended(_)), Some(reason)) => Error::Stopped(reason),
-        (error, _) => error.into(),
-    })
+    let merged = sink::merge(plan, &mut on_step);
+    merged.map_err(|error| Error::of_merge(error, cancel.reason()))
 }
 
 fn shown_as_json(merged: &Merged) -> String {

@@ -24,25 +24,11 @@ use super::{
 };
 use crate::{
     file::{Existing, create_folder},
-    job::{OutputKind, OutputTarget, Problem, Problems},
+    job::{MergePlan, OutputTarget, Problems},
 };
 use source::Source;
-use std::{
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-};
+use std::{ops::ControlFlow, path::Path};
 use whole::Whole;
-
-/// What is to be merged.
-#[derive(Clone, Debug)]
-pub struct MergePlan {
-    /// The output, as the script names it.
-    pub output: PathBuf,
-    /// A file to write instead, which leaves what is merged as it is.
-    pub file: Option<PathBuf>,
-    /// Whether a file that is there may be replaced.
-    pub overwrite: bool,
-}
 
 /// What came of a merge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,14 +81,14 @@ pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkE
     let mut places = targets(&plan.output).into_iter().map(|target| Place::of(&target));
     let place = places.find(|place| !shards::beside(place).is_empty());
     let into = match &plan.file {
-        Some(file) => Some(file_target(file)?),
+        Some(file) => Some(Place::of(&target_of(file)?)),
         None => None,
     };
     match (place, into) {
         (Some(place), Some(into)) => {
             check_free(&place)?;
             let whole = Whole::of_shards(&place, &Source::all(&place)?)?;
-            file_of(&whole, &Place::of(&into), existing, on_step)
+            file_of(&whole, &into, existing, on_step)
         }
         (Some(place), None) => merge_in_place(&place, existing, on_step),
         (None, into) => match (Found::at(&plan.output)?, into) {
@@ -110,15 +96,14 @@ pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkE
                 if is_published(&place, &history) && history.is_complete() =>
             {
                 let whole = Whole::of_folder(&place, history)?;
-                file_of(&whole, &Place::of(&into), existing, on_step)
+                file_of(&whole, &into, existing, on_step)
             }
             (Found::Ledger { place, history }, None) if is_published(&place, &history) => {
                 let finished = Finished::of(&history);
                 Ok(old(&place, finished.as_ref()))
             }
             (Found::File { path, finished }, None) => {
-                let target = OutputTarget::of(&path).map_err(plan_problem)?;
-                Ok(old(&Place::of(&target), Some(&finished)))
+                Ok(old(&Place::of(&target_of(&path)?), Some(&finished)))
             }
             (Found::File { path, .. }, Some(_)) => Err(ShardsError::IsFile(path).into()),
             (Found::Ledger { place, .. } | Found::Shards { place, .. }, _) => {
@@ -128,16 +113,8 @@ pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkE
     }
 }
 
-fn plan_problem(problem: Problem) -> SinkError {
-    SinkError::Name(Problems(vec![problem]))
-}
-
-fn file_target(file: &Path) -> Result<OutputTarget, SinkError> {
-    let target = OutputTarget::of(file).map_err(plan_problem)?;
-    match target.kind {
-        OutputKind::File => Ok(target),
-        OutputKind::Folder => Err(ShardsError::IntoFolder(file.to_owned()).into()),
-    }
+fn target_of(path: &Path) -> Result<OutputTarget, SinkError> {
+    OutputTarget::of(path).map_err(|problem| Problems(vec![problem]).into())
 }
 
 /// What is said of an output that was there before.

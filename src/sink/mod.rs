@@ -49,7 +49,7 @@ pub use error::{OrderError, SinkError};
 pub use frontier::{Frontier, Tally, Trail};
 pub use identity::{Circumstances, Identity};
 pub use kept::kept;
-pub use merge::{MergePlan, MergeStep, Merged, OnStep, merge};
+pub use merge::{MergeStep, Merged, OnStep, merge};
 pub use open::{Begun, Opened, Ready, Resumed, open};
 pub use order::ReorderBuffer;
 pub use output::Output;

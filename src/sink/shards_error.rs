@@ -97,9 +97,6 @@ pub enum ShardsError {
     /// It is one file already.
     #[error("`{}` is one file already", .0.display())]
     IsFile(PathBuf),
-    /// What is to be merged into is no single file.
-    #[error("`{}` names a folder, and a file is to be merged into", .0.display())]
-    IntoFolder(PathBuf),
 }
 
 impl Hint for ShardsError {
@@ -137,7 +134,6 @@ impl Hint for ShardsError {
             Self::Unfinished(_) => "run the script again: there is nothing to merge".to_owned(),
             Self::Ended(_) => "merge again: nothing is lost".to_owned(),
             Self::IsFile(_) => "copy it".to_owned(),
-            Self::IntoFolder(_) => "name a file, such as `embeddings.parquet`".to_owned(),
         })
     }
 }

@@ -29,7 +29,6 @@ pub(super) fn copy(from: &Path, base: u64, to: &mut impl Write) -> io::Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     #[test]
     fn only_the_numbers_change() {
