@@ -85,6 +85,13 @@ pub enum Event {
         /// Its first records, which are not embedded.
         records: u64,
     },
+    /// An input that can be entered only at its beginning is read from there, to come to the shard.
+    SkippingBytes {
+        /// The input, for people.
+        input: String,
+        /// Its first bytes on disk, whose records other shards embed.
+        input_bytes: u64,
+    },
     /// The packer closed a batch.
     BatchPacked {
         /// Sequences in the batch.

@@ -164,7 +164,11 @@ pub(super) fn run(
         events: context.events.clone(),
         abandonment: abandonment.clone(),
     };
-    let (events, cancel, shard) = (context.events.clone(), context.cancel.clone(), context.shard);
+    let (events, cancel, shard) = (
+        context.events.clone(),
+        context.cancel.clone(),
+        context.shard,
+    );
     let (meters, abandoned) = (monitor.meters().clone(), abandonment.clone());
     let request = move |start, take| ReadRequest {
         inputs: inputs.clone(),
