@@ -9,6 +9,7 @@ mod definitions;
 mod ending;
 mod exec;
 mod script;
+mod shard;
 mod stack;
 mod status;
 mod usage;

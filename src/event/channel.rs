@@ -203,6 +203,7 @@ fn is_warning(event: &Event) -> bool {
             | Event::ReaderStarted { .. }
             | Event::SkippingRecords { .. }
             | Event::SkippingBytes { .. }
+            | Event::Shard { .. }
             | Event::Resumed { .. }
     )
 }

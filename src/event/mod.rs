@@ -18,6 +18,13 @@ pub use channel::{EventReceiver, EventSender, Heard};
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// The process is one of several that share the work. It is told before all else.
+    Shard {
+        /// Which one, as `3/16`.
+        shard: String,
+        /// What says so, for people.
+        by: String,
+    },
     /// A call of `embed` begins.
     RunStarted {
         /// What is embedded, for people: the sources as the script wrote them.
@@ -26,8 +33,10 @@ pub enum Event {
         model: String,
         /// Where the model runs, for people.
         device: String,
-        /// Bytes of all input files as they are on disk, unknown for standard input.
+        /// Bytes of all input files as they are on disk, or of the shard of them, unknown for standard input.
         input_bytes: Option<u64>,
+        /// Which part of the records is embedded, as `3/16`, if it is not all of them.
+        shard: Option<String>,
         /// Reader subprocesses in use.
         readers: usize,
         /// Tokens that a batch may hold.
