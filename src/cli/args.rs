@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{host::Recording, progress::Style, reader};
+use crate::{host::Recording, job::Shard, progress::Style, reader};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::{io::IsTerminal, path::PathBuf};
 
@@ -63,6 +63,13 @@ pub(super) struct ScriptArgs {
     /// What the script finds in `args`
     #[arg(last = true)]
     pub(super) args: Vec<String>,
+    /// Which part of the records this process embeds, if several share the work: `3/16` is number 3 of
+    /// 16, from 0
+    ///
+    /// Without it, the variable RUNNER_SHARD says so, and within Slurm the task of the array and the process of
+    /// the step. `0/1` is all of the work.
+    #[arg(long, value_name = "I/N")]
+    pub(super) shard: Option<Shard>,
     #[command(flatten)]
     pub(super) recordings: Recordings,
 }

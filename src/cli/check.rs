@@ -10,12 +10,17 @@ use crate::{
     text::printable,
 };
 use serde_json::json;
-use std::path::Path;
+use std::{cell::RefCell, path::Path, rc::Rc};
 
 /// Rehearses a script and returns the exit code.
 pub(super) fn check(global: &Global, console: &Console, script: &ScriptArgs) -> u8 {
-    let (host, seen) = Rehearsal::new();
-    let result = match script.run(global, console, None, |_, _| Box::new(host)) {
+    let mut seen = Rc::<RefCell<Seen>>::default();
+    let result = script.run(global, console, None, |_, chosen, _| {
+        let (host, rehearsed) = Rehearsal::new(chosen.map(|chosen| chosen.shard));
+        seen = rehearsed;
+        Box::new(host)
+    });
+    let result = match result {
         Ok(result) => result,
         Err(exit_code) => return exit_code,
     };

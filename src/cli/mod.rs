@@ -10,6 +10,7 @@ mod ending;
 mod exec;
 mod merge;
 mod script;
+mod shard;
 mod stack;
 mod status;
 mod usage;

@@ -5,6 +5,7 @@
 //! compression, work units, what a record is, the policies on residues and lengths. *Never*: knows about processes, tokens or devices.
 
 mod beginning;
+mod blocks;
 mod character;
 mod compression;
 mod definition;
@@ -16,9 +17,11 @@ mod members;
 mod oddity;
 mod pattern;
 mod plan;
+mod portion;
 mod position;
 mod remarks;
 mod residues;
+mod share;
 mod source;
 mod state;
 mod unit;
@@ -41,6 +44,7 @@ pub use plan::{PlanFault, Units};
 pub use position::{Offset, Position};
 pub use record::{Outcome, Record, Rejection};
 pub use remarks::Remarks;
+pub use share::Share;
 pub use source::could_match;
 pub use state::inputs_state;
 pub use unit::{Extent, Unit};

@@ -4,7 +4,7 @@ use super::{Host, Merged, ModelHandle, Recording, Watcher, models::Models};
 use crate::{
     error::Error,
     hint::Hint,
-    job::{EmbedPlan, MergePlan, ModelSpec},
+    job::{EmbedPlan, MergePlan, ModelSpec, Shard},
     paths::check_ours,
     pipeline::{self, Context},
     report::{Failure, RunReport, RunSummary},
@@ -103,6 +103,10 @@ impl Host for LiveHost {
     fn record(&mut self, recording: Recording, path: &Path) {
         self.to_begin.retain(|(other, _)| *other != recording);
         self.to_begin.push((recording, path.to_owned()));
+    }
+
+    fn shard(&self) -> Option<Shard> {
+        self.context.shard
     }
 
     fn is_rehearsal(&self) -> bool {

@@ -23,7 +23,7 @@ pub use rehearsal::{Rehearsal, Seen};
 
 use crate::{
     error::Error,
-    job::{EmbedPlan, MergePlan, ModelSpec},
+    job::{EmbedPlan, MergePlan, ModelSpec, Shard},
     report::RunSummary,
 };
 use std::path::Path;
@@ -60,6 +60,9 @@ pub trait Host {
     /// Has runs write something about themselves to `path`, from the next one on. Nothing is opened
     /// before that run, of which the register of paths then knows all files.
     fn record(&mut self, recording: Recording, path: &Path);
+
+    /// Which part of the records runs embed, if it is not all of them.
+    fn shard(&self) -> Option<Shard>;
 
     /// Whether this is a rehearsal: outputs are not written and cannot be read back.
     fn is_rehearsal(&self) -> bool;

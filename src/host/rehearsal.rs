@@ -3,8 +3,8 @@
 use super::{Host, Merged, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed};
 use crate::{
     error::Error,
-    fasta,
-    job::{DeviceChoice, Dtype, EmbedPlan, MergePlan, ModelSpec},
+    fasta::{self, Share},
+    job::{DeviceChoice, Dtype, EmbedPlan, MergePlan, ModelSpec, Shard},
     model::{Config, Model},
     report::RunSummary,
     sink::Published,
@@ -15,6 +15,7 @@ use std::{cell::RefCell, collections::BTreeSet, ops::ControlFlow, path::Path, rc
 /// report a single record that nobody read.
 pub struct Rehearsal {
     seen: Rc<RefCell<Seen>>,
+    shard: Option<Shard>,
 }
 
 /// What a rehearsal came across.
@@ -29,10 +30,14 @@ pub struct Seen {
 }
 
 impl Rehearsal {
-    /// A rehearsal, and what it will have come across when the script has ended.
-    pub fn new() -> (Self, Rc<RefCell<Seen>>) {
+    /// A rehearsal of a shard, or of all, and what it will have come across when the script has ended.
+    pub fn new(shard: Option<Shard>) -> (Self, Rc<RefCell<Seen>>) {
         let seen = Rc::<RefCell<Seen>>::default();
-        (Self { seen: seen.clone() }, seen)
+        let rehearsal = Self {
+            seen: seen.clone(),
+            shard,
+        };
+        (rehearsal, seen)
     }
 }
 
@@ -52,6 +57,8 @@ impl Host for Rehearsal {
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
         let inputs = fasta::resolve(&plan.dataset().sources)?;
+        plan.check_shard(self.shard)?;
+        Share::of(self.shard, &inputs)?;
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += inputs.len();
         seen.n_runs += 1;
@@ -85,6 +92,10 @@ impl Host for Rehearsal {
     }
 
     fn record(&mut self, _recording: Recording, _path: &Path) {}
+
+    fn shard(&self) -> Option<Shard> {
+        self.shard
+    }
 
     fn is_rehearsal(&self) -> bool {
         true

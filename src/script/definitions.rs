@@ -46,7 +46,7 @@ fn option_lists() -> [(&'static str, String); 4] {
 fn bare_engine() -> (Engine, Scope<'static>) {
     let constants = constants("", &[]);
     let engine = engine::build(Setup {
-        session: Session::of_foresight(CancelToken::default()),
+        session: Session::of_foresight(None, CancelToken::default()),
         sources: Sources::default(),
         constants: constants.clone(),
         console: None,
