@@ -2,6 +2,7 @@
 
 use crate::{
     host::{Forecasting, Recording},
+    job::Shard,
     progress::Style,
     reader,
 };
@@ -50,6 +51,12 @@ pub(super) enum Command {
         /// The output, as the script names it
         output: PathBuf,
     },
+    /// Put the shards of an output together
+    ///
+    /// All of them must be there and finished, else what is missing is named. What is left is the output
+    /// that one process would have made. It can be run again whatever ended it, and an output that is merged
+    /// stays as it is. Exit code 7 says that records were rejected; they are listed.
+    Merge(MergeArgs),
     /// What scripts can say
     #[command(subcommand)]
     Script(ScriptCommand),
@@ -66,8 +73,27 @@ pub(super) struct ScriptArgs {
     /// What the script finds in `args`
     #[arg(last = true)]
     pub(super) args: Vec<String>,
+    /// Which part of the records this process embeds, if several share the work: `3/16` is number 3 of
+    /// 16, from 0
+    ///
+    /// Without it, the variable RUNNER_SHARD says so, and within Slurm the task of the array and the process of
+    /// the step. `0/1` is all of the work.
+    #[arg(long, value_name = "I/N")]
+    pub(super) shard: Option<Shard>,
     #[command(flatten)]
     pub(super) recordings: Recordings,
+}
+
+/// What is merged.
+#[derive(Debug, Args)]
+pub(super) struct MergeArgs {
+    /// The output, as the script names it
+    pub(super) output: PathBuf,
+    /// Make this file, of shards or of a finished folder, and leave them as they are
+    pub(super) file: Option<PathBuf>,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(super) overwrite: bool,
 }
 
 /// Files that runs write about themselves. Scripts can ask for the same.

@@ -10,7 +10,7 @@ use crate::{
     text::printable,
 };
 use serde_json::json;
-use std::path::Path;
+use std::{cell::RefCell, path::Path, rc::Rc};
 
 /// Rehearses a script and returns the exit code.
 pub(super) fn check(
@@ -19,8 +19,14 @@ pub(super) fn check(
     script: &ScriptArgs,
     forecast: &Forecast,
 ) -> u8 {
-    let (host, seen) = Rehearsal::new(forecast.forecasting());
-    let result = match script.run(global, console, None, |_, _| Box::new(host)) {
+    let mut seen = Rc::<RefCell<Seen>>::default();
+    let result = script.run(global, console, None, |_, chosen, _| {
+        let shard = chosen.map(|chosen| chosen.shard);
+        let (host, rehearsed) = Rehearsal::new(shard, forecast.forecasting());
+        seen = rehearsed;
+        Box::new(host)
+    });
+    let result = match result {
         Ok(result) => result,
         Err(exit_code) => return exit_code,
     };

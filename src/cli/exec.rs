@@ -3,8 +3,10 @@
 use super::{
     args::{Global, ScriptArgs},
     ending,
+    shard::ChosenShard,
 };
 use crate::{
+    event::Event,
     host::LiveHost,
     monitor::Recorder,
     pipeline::Context,
@@ -16,22 +18,33 @@ use std::env;
 /// Runs a script and returns the exit code.
 pub(super) fn exec(global: &Global, console: &Console, script: &ScriptArgs) -> u8 {
     let mut progress = None;
-    let result = script.run(global, console, Some(console.clone()), |script, cancel| {
-        let (shown, events) = Progress::start(global.style(), console);
-        progress = Some(shown);
-        let context = Context {
-            readers: match env::var_os(PROGRAM_VARIABLE) {
-                Some(program) => Pool::with_program(program.into()),
-                None => Pool::new(),
-            },
-            n_runs: 0,
-            shard: None,
-            recorder: Recorder::default(),
-            events,
-            cancel: cancel.clone(),
-        };
-        Box::new(LiveHost::new(context, &script.name))
-    });
+    let result = script.run(
+        global,
+        console,
+        Some(console.clone()),
+        |script, chosen, cancel| {
+            let (shown, events) = Progress::start(global.style(), console);
+            progress = Some(shown);
+            if let Some(ChosenShard { shard, by }) = &chosen {
+                events.send(Event::Shard {
+                    shard: shard.to_string(),
+                    by: by.clone(),
+                });
+            }
+            let context = Context {
+                readers: match env::var_os(PROGRAM_VARIABLE) {
+                    Some(program) => Pool::with_program(program.into()),
+                    None => Pool::new(),
+                },
+                n_runs: 0,
+                shard: chosen.map(|chosen| chosen.shard),
+                recorder: Recorder::default(),
+                events,
+                cancel: cancel.clone(),
+            };
+            Box::new(LiveHost::new(context, &script.name))
+        },
+    );
     drop(progress);
     match result {
         Ok(result) => ending::report(global, console, result),

@@ -9,7 +9,9 @@ mod definitions;
 mod ending;
 mod exec;
 mod forecast;
+mod merge;
 mod script;
+mod shard;
 mod stack;
 mod status;
 mod usage;
@@ -72,6 +74,7 @@ pub fn run() -> ExitCode {
         }
         Command::Status { output } => status::status(&cli.global, &console, output),
         Command::Verify { output } => verify::verify(&cli.global, &console, output),
+        Command::Merge(args) => merge::merge(&cli.global, &console, args),
         Command::Reader => unreachable!("readers have returned above"),
     };
     // Unwinding has ended what the command began: no temporary file is left, no reader lives on.

@@ -1,26 +1,37 @@
 //! The script of a command, read and run.
 
-use super::args::{Global, ScriptArgs};
+use super::{
+    args::{Global, ScriptArgs},
+    ending,
+    shard::{self, ChosenShard},
+};
 use crate::{
     cancel::CancelToken,
+    error::exit_code,
     host::Host,
     progress::Console,
-    script::{self, Finished, Script, ScriptError},
+    script::{self, Diagnostic, Finished, Script, ScriptError},
 };
 
 impl ScriptArgs {
-    /// Runs the script on the host that `host` makes for it. What it prints goes to `output`, if there is
-    /// one.
+    /// Runs the script on the host that `host` makes for it and for the shard that this process is. What it
+    /// prints goes to `output`, if there is one.
     ///
     /// # Errors
-    /// The exit code, if signals cannot be listened to; that has been reported.
+    /// The exit code, if signals cannot be listened to or nobody knows which shard this is; that has been
+    /// reported.
     pub(super) fn run(
         &self,
         global: &Global,
         console: &Console,
         output: Option<Console>,
-        host: impl FnOnce(&Script, &CancelToken) -> Box<dyn Host>,
+        host: impl FnOnce(&Script, Option<ChosenShard>, &CancelToken) -> Box<dyn Host>,
     ) -> Result<Result<Finished, ScriptError>, u8> {
+        let shard = shard::choose(self.shard).map_err(|error| {
+            let hint = Some(error.hint().to_owned());
+            let diagnostic = Diagnostic::of_the_program(error.to_string(), hint, exit_code::USAGE);
+            ending::failed(global, console, &diagnostic)
+        })?;
         // Before signals are caught: a script that comes through a pipe may never come.
         let script = Script::read(&self.script, self.args.clone());
         // A rehearsal makes a folder for temporary files, too.
@@ -28,7 +39,7 @@ impl ScriptArgs {
         Ok(match script {
             Err(diagnostic) => Err(ScriptError::Failed(Box::new(diagnostic))),
             Ok(script) => {
-                let host = host(&script, &cancel);
+                let host = host(&script, shard, &cancel);
                 script::run(&script, &self.recordings.files(), host, output, cancel)
             }
         })

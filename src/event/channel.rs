@@ -202,6 +202,8 @@ fn is_warning(event: &Event) -> bool {
             | Event::ReaderFailed { .. }
             | Event::ReaderStarted { .. }
             | Event::SkippingRecords { .. }
+            | Event::SkippingBytes { .. }
+            | Event::Shard { .. }
             | Event::Resumed { .. }
     )
 }
@@ -288,7 +290,9 @@ fn shortened(mut event: Event) -> Event {
         Event::RunFinished {
             error: Some(error), ..
         } => shorten(error, MOST_TEXT_BYTES),
-        Event::SkippingRecords { input, .. } => shorten(input, MOST_TEXT_BYTES),
+        Event::SkippingRecords { input, .. } | Event::SkippingBytes { input, .. } => {
+            shorten(input, MOST_TEXT_BYTES)
+        }
         Event::RunStarted { inputs, .. } => shorten(inputs, MOST_INPUTS_BYTES),
         _ => {}
     }

@@ -18,6 +18,13 @@ pub use channel::{EventReceiver, EventSender, Heard};
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// The process is one of several that share the work. It is told before all else.
+    Shard {
+        /// Which one, as `3/16`.
+        shard: String,
+        /// What says so, for people.
+        by: String,
+    },
     /// A call of `embed` begins.
     RunStarted {
         /// What is embedded, for people: the sources as the script wrote them.
@@ -26,8 +33,10 @@ pub enum Event {
         model: String,
         /// Where the model runs, for people.
         device: String,
-        /// Bytes of all input files as they are on disk, unknown for standard input.
+        /// Bytes of all input files as they are on disk, or of the shard of them, unknown for standard input.
         input_bytes: Option<u64>,
+        /// Which part of the records is embedded, as `3/16`, if it is not all of them.
+        shard: Option<String>,
         /// Reader subprocesses in use.
         readers: usize,
         /// Tokens that a batch may hold.
@@ -84,6 +93,13 @@ pub enum Event {
         input: String,
         /// Its first records, which are not embedded.
         records: u64,
+    },
+    /// An input that can be entered only at its beginning is read from there, to come to the shard.
+    SkippingBytes {
+        /// The input, for people.
+        input: String,
+        /// Its first bytes on disk, whose records other shards embed.
+        input_bytes: u64,
     },
     /// The packer closed a batch.
     BatchPacked {

@@ -1,5 +1,6 @@
 //! What can be wrong with an input.
 
+use super::position::Offset;
 use crate::{
     hint::Hint,
     text::{shortened, without_middle},
@@ -94,25 +95,35 @@ impl Fault {
         }
     }
 
-    /// The error for people, given the file's name, how many of its records come before the unit,
-    /// and the id of the last of them.
-    pub fn locate(self, file: &str, n_records_before: u64, last_id: Option<&str>) -> InputError {
+    /// The error for people, given the file's name, how many of its records come before the unit, the
+    /// id of the last of them, and from where on they are counted.
+    pub fn locate(
+        self,
+        file: &str,
+        n_records_before: u64,
+        last_id: Option<&str>,
+        counts_from: &Offset,
+    ) -> InputError {
+        let behind = counts_from.behind();
         let record = match self.place {
             FaultPlace::File => None,
             FaultPlace::Record { index, id } => {
                 let ordinal = n_records_before + index + 1;
                 Some(format!(
-                    "record {ordinal} (`{}`)",
+                    "record {ordinal}{behind} (`{}`)",
                     shortened(&id, MOST_ID_CHARACTERS)
                 ))
             }
             FaultPlace::After { n_records, id } => Some(
                 match (n_records_before + n_records, id.as_deref().or(last_id)) {
-                    (0, _) => "before the end of the first record".to_owned(),
+                    (0, _) => format!("before the end of the first record{behind}"),
                     (n, Some(id)) => {
-                        format!("after record {n} (`{}`)", shortened(id, MOST_ID_CHARACTERS))
+                        format!(
+                            "after record {n}{behind} (`{}`)",
+                            shortened(id, MOST_ID_CHARACTERS)
+                        )
                     }
-                    (n, None) => format!("after record {n}"),
+                    (n, None) => format!("after record {n}{behind}"),
                 },
             ),
         };

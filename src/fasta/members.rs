@@ -4,13 +4,21 @@ use super::compression::{Compression, Surplus};
 use bzip2::bufread::BzDecoder;
 use flate2::bufread::GzDecoder;
 use liblzma::{bufread::XzDecoder, stream::Stream};
-use std::io::{self, BufRead, Read};
+use std::{
+    io::{self, BufRead, Read},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-/// The text of `compressed`, and how it is compressed.
+/// The text of `compressed`, and how it is compressed. `taken` tells how many bytes of it decompressing has
+/// taken.
 ///
 /// All members of gzip, frames of zstd and streams of bzip2 and xz are read, one after the other.
 pub(super) fn decode(
     mut compressed: impl Read + Send + 'static,
+    taken: Arc<AtomicU64>,
 ) -> io::Result<(Box<dyn Read + Send>, Compression)> {
     let mut head = Vec::with_capacity(Compression::HEAD_BYTES);
     compressed
@@ -21,7 +29,7 @@ pub(super) fn decode(
     let whole = io::Cursor::new(head).chain(compressed);
     let text: Box<dyn Read + Send> = match compression {
         Compression::None => Box::new(whole),
-        _ => Box::new(Members::new(whole, compression)),
+        _ => Box::new(Members::new(whole, compression, taken)),
     };
     Ok((text, compression))
 }
@@ -48,10 +56,10 @@ enum State<R: Read> {
 }
 
 impl<R: Read> Members<R> {
-    pub(super) fn new(compressed: R, compression: Compression) -> Self {
+    pub(super) fn new(compressed: R, compression: Compression, taken: Arc<AtomicU64>) -> Self {
         Self {
             compression,
-            state: State::Between(Source::new(compressed)),
+            state: State::Between(Source::new(compressed, taken)),
         }
     }
 
@@ -140,6 +148,8 @@ impl<R: BufRead> Member<R> {
 /// A buffer that can show what comes next.
 struct Source<R> {
     inner: R,
+    /// Bytes that were consumed.
+    taken: Arc<AtomicU64>,
     buffer: Vec<u8>,
     start: usize,
     filled: usize,
@@ -148,9 +158,10 @@ struct Source<R> {
 const SOURCE_BYTES: usize = 64 << 10;
 
 impl<R: Read> Source<R> {
-    fn new(inner: R) -> Self {
+    fn new(inner: R, taken: Arc<AtomicU64>) -> Self {
         Self {
             inner,
+            taken,
             buffer: vec![0; SOURCE_BYTES],
             start: 0,
             filled: 0,
@@ -197,5 +208,6 @@ impl<R: Read> BufRead for Source<R> {
 
     fn consume(&mut self, n_bytes: usize) {
         self.start += n_bytes;
+        self.taken.fetch_add(n_bytes as u64, Ordering::Relaxed);
     }
 }

@@ -5,6 +5,7 @@
 //! compression, work units, what a record is, the policies on residues and lengths. *Never*: knows about processes, tokens or devices.
 
 mod beginning;
+mod blocks;
 mod character;
 mod compression;
 mod definition;
@@ -16,10 +17,12 @@ mod members;
 mod oddity;
 mod pattern;
 mod plan;
+mod portion;
 mod position;
 mod remarks;
 mod residues;
 mod sample;
+mod share;
 mod source;
 mod state;
 mod unit;
@@ -43,6 +46,7 @@ pub use position::{Offset, Position};
 pub use record::{Outcome, Record, Rejection};
 pub use remarks::Remarks;
 pub use sample::Sample;
+pub use share::Share;
 pub use source::could_match;
 pub use state::inputs_state;
 pub use unit::{Extent, Unit};

@@ -46,11 +46,21 @@ impl Offset {
     /// Where a unit of this extent begins.
     pub fn of(extent: &Extent) -> Self {
         match *extent {
-            Extent::Whole | Extent::Plain { start: 0, .. } | Extent::Bgzip { block: 0, .. } => {
-                Self::Beginning
-            }
+            Extent::Whole
+            | Extent::Portion { .. }
+            | Extent::Plain { start: 0, .. }
+            | Extent::Bgzip { block: 0, .. } => Self::Beginning,
             Extent::Plain { start, .. } => Self::Plain { byte: start },
             Extent::Bgzip { block, start, .. } => Self::Bgzip { block, text: start },
+        }
+    }
+
+    /// What is said behind the number of a record that counts from there.
+    pub(super) fn behind(&self) -> String {
+        match *self {
+            Self::Beginning => String::new(),
+            Self::Plain { byte } => format!(" behind byte {byte}"),
+            Self::Bgzip { block, .. } => format!(" behind compressed byte {block}"),
         }
     }
 

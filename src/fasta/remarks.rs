@@ -4,6 +4,7 @@ use super::{
     character::Characters,
     error::MOST_ID_CHARACTERS,
     oddity::{Oddity, RULES, Remark},
+    position::Offset,
 };
 use crate::{
     job::ResiduePolicy,
@@ -46,8 +47,16 @@ impl Remarks {
         sum.characters.add_all(&remark.characters);
     }
 
-    /// A warning for each kind of oddity, about a file of which `n_records` records were read.
-    pub fn warnings(mut self, file: &str, n_records: u64, residues: ResiduePolicy) -> Vec<String> {
+    /// A warning for each kind of oddity, about a file of which `n_records` records were read, counted from a
+    /// place on.
+    pub fn warnings(
+        mut self,
+        file: &str,
+        n_records: u64,
+        residues: ResiduePolicy,
+        counts_from: &Offset,
+    ) -> Vec<String> {
+        let behind = counts_from.behind();
         self.settle_nucleotides(n_records);
         self.settle_gaps();
         let file = printable_line(file);
@@ -81,7 +90,7 @@ impl Remarks {
                 remedy => format!(" ({remedy})"),
             };
             warnings.push(format!(
-                "`{file}`: {what} {text}; first{place} record {ordinal} (`{id}`){remedy}"
+                "`{file}`: {what} {text}; first{place} record {ordinal}{behind} (`{id}`){remedy}"
             ));
         }
         warnings
@@ -128,7 +137,7 @@ mod tests {
             };
             sums.add(&remark, index as u64 + 3, "x");
         }
-        let warnings = sums.warnings("a.fa", n_records, ResiduePolicy::Unk);
+        let warnings = sums.warnings("a.fa", n_records, ResiduePolicy::Unk, &Offset::Beginning);
         assert_eq!(warnings.len(), expect.len(), "{warnings:?}");
         for (warning, part) in warnings.iter().zip(expect) {
             assert!(warning.contains(part), "`{part}` in: {warning}");

@@ -35,6 +35,15 @@ pub struct Unit {
 pub enum Extent {
     /// All of it, compressed in whatever way.
     Whole,
+    /// The records of a compressed file that can be entered at its beginning only which begin where at least
+    /// `from` and less than `to` bytes of the file have been taken by decompressing what comes before. How
+    /// many that are is known in steps of some text.
+    Portion {
+        /// Bytes of the file.
+        from: u64,
+        /// Bytes of the file; more than it has where all that follows is meant.
+        to: u64,
+    },
     /// The bytes `start..end` of plain text.
     Plain {
         /// The first byte.
@@ -81,6 +90,7 @@ impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole => f.write_str("the whole file"),
+            Self::Portion { from, .. } => write!(f, "compressed bytes from {from} on"),
             Self::Plain { start, end } => write!(f, "bytes {start} to {end}"),
             Self::Bgzip {
                 block, next_block, ..

@@ -2,7 +2,13 @@
 
 use super::definition::begins_record;
 use memchr::memchr;
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// The text of a unit, from its beginning up to the first definition line that belongs to a later
 /// unit. That can be far behind the unit's end: a record may be longer than a unit.
@@ -24,8 +30,8 @@ pub(super) struct UnitLines<R> {
     position: u64,
     /// Where its line begins in the text.
     line_position: u64,
-    /// Where the unit ends in the text.
-    end: u64,
+    /// Where the unit ends in the text. Below, that may be found while it is read.
+    end: Arc<AtomicU64>,
     inner_ended: bool,
     lines_ended: bool,
 }
@@ -56,6 +62,21 @@ impl<R: Read> UnitLines<R> {
         Self::with_buffer(inner, position, end, BUFFER_BYTES)
     }
 
+    /// The same lines up to an end that is known when what comes behind it has been read.
+    pub(super) fn ending_at(self, end: Arc<AtomicU64>) -> Self {
+        Self { end, ..self }
+    }
+
+    /// Where the unit ends, as far as that is known.
+    fn end(&self) -> u64 {
+        self.end.load(Ordering::Relaxed)
+    }
+
+    /// Where the line that comes next begins in the text.
+    pub(super) fn line_position(&self) -> u64 {
+        self.line_position
+    }
+
     fn with_buffer(inner: R, position: u64, end: u64, buffer_bytes: usize) -> Self {
         Self {
             inner,
@@ -66,7 +87,7 @@ impl<R: Read> UnitLines<R> {
             at_line_start: position == 0,
             position,
             line_position: position,
-            end,
+            end: Arc::new(AtomicU64::new(end)),
             inner_ended: false,
             lines_ended: false,
         }
@@ -85,7 +106,7 @@ impl<R: Read> UnitLines<R> {
             }
             let n_bytes = piece.text.len();
             self.consume(n_bytes);
-            if self.at_line_start && self.line_position > self.end {
+            if self.at_line_start && self.line_position > self.end() {
                 // Whatever comes now belongs to a later unit. Do not read to the end of a record
                 // that is longer than the unit only to find that out.
                 self.lines_ended = true;
@@ -105,7 +126,7 @@ impl<R: Read> UnitLines<R> {
             text: &self.buffer[self.start..self.piece_end.max(self.start)],
             begins_line: self.at_line_start,
         };
-        if self.lines_ended || (self.line_position > self.end && piece.begins_record()) {
+        if self.lines_ended || (self.line_position > self.end() && piece.begins_record()) {
             self.lines_ended = true;
             piece.text = &[];
         }
@@ -140,12 +161,14 @@ impl<R: Read> UnitLines<R> {
         }
     }
 
-    /// Takes blanks at the beginning of a line: what follows still begins it, and belongs to this
-    /// unit, as no other one would see a record in it.
+    /// Takes blanks at the beginning of a line: what follows still begins it, and belongs to the unit at the
+    /// beginning of the text, as no other one would see a record in it.
     pub(super) fn skip_in_line(&mut self, n_bytes: usize) {
-        self.consume(n_bytes);
-        self.line_position = self.line_position.min(self.end);
-        self.at_line_start = true;
+        if n_bytes > 0 {
+            self.consume(n_bytes);
+            self.line_position = 0;
+            self.at_line_start = true;
+        }
     }
 
     /// Makes sure that the piece that comes next is known, and that it is a whole line if that has

@@ -10,7 +10,7 @@ use super::{
     oddity::{Oddity, Remark},
     record::Outcome,
     residues::{Refusal, Residues},
-    unit::Unit,
+    unit::{Extent, Unit},
     unit_lines::UnitLines,
     unit_text::UnitText,
 };
@@ -24,6 +24,9 @@ use std::{
     },
 };
 
+/// Bytes of text, about, that are skipped at once.
+const SKIPPED_BYTES: usize = 1 << 20;
+
 /// Reads the records of one work unit and applies the policies to them.
 pub struct UnitReader {
     lines: UnitLines<Box<dyn Read + Send>>,
@@ -32,6 +35,8 @@ pub struct UnitReader {
     unit: Unit,
     file: Arc<File>,
     disk_bytes: Arc<AtomicU64>,
+    /// Where the unit's records begin in the text, if they do not begin with it and have not come yet.
+    start: Option<Arc<AtomicU64>>,
     n_records: u64,
     last_id: Option<String>,
     remarks: Vec<Remark>,
@@ -45,13 +50,20 @@ impl UnitReader {
     /// began, or if its text does not begin as FASTA does.
     pub fn open(unit: &Unit, policy: RecordPolicy) -> Result<Self, Fault> {
         let text = UnitText::open(unit)?;
+        let mut lines = UnitLines::new(text.content, text.range.start, text.range.end);
+        let mut start = None;
+        if let (Some(bounds), Extent::Portion { from, .. }) = (text.bounds, &unit.extent) {
+            lines = lines.ending_at(bounds.end);
+            start = (*from > 0).then_some(bounds.start);
+        }
         let mut reader = Self {
-            lines: UnitLines::new(text.content, text.range.start, text.range.end),
+            lines,
             policy,
             compression: text.compression,
             unit: unit.clone(),
             file: text.file,
             disk_bytes: text.disk_bytes,
+            start,
             n_records: 0,
             last_id: None,
             remarks: Vec::new(),
@@ -69,14 +81,51 @@ impl UnitReader {
         find_beginning(&mut self.lines).map_err(|error| self.broken(&error))?
     }
 
-    /// Records that have been read so far.
+    /// Records that have been read so far, and those before the unit that had to be read too.
     pub fn n_records(&self) -> u64 {
         self.n_records
     }
 
     /// Bytes of the file that have been read so far. A unit of a part of a file reads beyond its end.
     pub fn disk_bytes(&self) -> u64 {
-        self.disk_bytes.load(Ordering::Relaxed)
+        let n_bytes = self.disk_bytes.load(Ordering::Relaxed);
+        match self.unit.extent {
+            Extent::Portion { from, .. } => n_bytes.saturating_sub(from),
+            _ => n_bytes,
+        }
+    }
+
+    /// Goes on towards the first record of the unit, if others have to be read before, for some text. Gives
+    /// whether it is still to come.
+    ///
+    /// # Errors
+    /// As those of [`next_outcome`](Self::next_outcome).
+    pub fn skip_some(&mut self) -> Result<bool, Fault> {
+        let Some(start) = self.start.clone() else {
+            return Ok(false);
+        };
+        let mut n_skipped = 0;
+        loop {
+            let (n_bytes, begins_record) = match self.lines.peek() {
+                Ok(piece) => (piece.text.len(), piece.begins_record()),
+                Err(error) => {
+                    let broken = Err(self.broken(&error));
+                    return self.unless_changed(broken);
+                }
+            };
+            let position = self.lines.line_position();
+            let has_come = begins_record && position > start.load(Ordering::Relaxed);
+            if has_come || n_bytes == 0 {
+                self.start = None;
+                return Ok(false);
+            }
+            if n_skipped >= SKIPPED_BYTES {
+                return Ok(true);
+            }
+            n_skipped += n_bytes;
+            self.n_records += u64::from(begins_record);
+            self.lines.consume(n_bytes);
+        }
     }
 
     /// What is odd about the records since this was last asked.

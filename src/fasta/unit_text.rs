@@ -4,6 +4,7 @@ use super::{
     compression::{Compression, Surplus, bgzip_block_len},
     error::Fault,
     members,
+    portion::{Bounds, FullReads, PortionText},
     unit::{Extent, Unit},
 };
 use nix::fcntl::OFlag;
@@ -28,6 +29,8 @@ pub(super) struct UnitText {
     pub(super) content: Box<dyn Read + Send>,
     /// Where the unit begins and ends in the text of the whole file.
     pub(super) range: Range<u64>,
+    /// Where in it the unit begins and ends, if that is found while it is read.
+    pub(super) bounds: Option<Bounds>,
     /// How the file is compressed.
     pub(super) compression: Compression,
     /// The file.
@@ -74,10 +77,18 @@ impl UnitText {
             file: file.clone(),
             n_bytes: disk_bytes.clone(),
         };
+        let mut bounds = None;
         let (content, range, compression): (Box<dyn Read + Send>, _, _) = match unit.extent {
             Extent::Whole => {
-                let (text, compression) = members::decode(counted)?;
+                let (text, compression) = members::decode(counted, Arc::default())?;
                 (text, 0..u64::MAX, compression)
+            }
+            Extent::Portion { from, to } => {
+                let taken = Arc::<AtomicU64>::default();
+                let (text, compression) = members::decode(FullReads(counted), taken.clone())?;
+                let found = bounds.insert(Bounds::new(from, to)).clone();
+                let text = PortionText::new(text, taken, found);
+                (Box::new(text), 0..u64::MAX, compression)
             }
             Extent::Plain { start, end } => (Box::new(counted), start..end, Compression::None),
             Extent::Bgzip {
@@ -95,6 +106,7 @@ impl UnitText {
         Ok(Self {
             content,
             range,
+            bounds,
             compression,
             file,
             disk_bytes,

@@ -1,15 +1,19 @@
 //! The host that really works.
 
-use super::{Host, ModelHandle, Recording, Watcher, models::Models};
+use super::{Host, Merged, ModelHandle, Recording, Watcher, models::Models};
 use crate::{
     error::Error,
     hint::Hint,
-    job::{EmbedPlan, ModelSpec},
+    job::{EmbedPlan, MergePlan, ModelSpec, Shard},
     paths::check_ours,
     pipeline::{self, Context},
     report::{Failure, RunReport, RunSummary},
+    sink,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 /// Loads models and runs the pipeline. Readers live until the script ends.
 pub struct LiveHost {
@@ -86,9 +90,23 @@ impl Host for LiveHost {
         result.map_err(|failure| failure.error)
     }
 
+    fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error> {
+        let cancel = &self.context.cancel;
+        let mut on_step = |_| match cancel.reason() {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        };
+        let merged = sink::merge(plan, &mut on_step);
+        merged.map_err(|error| Error::of_merge(error, cancel.reason()))
+    }
+
     fn record(&mut self, recording: Recording, path: &Path) {
         self.to_begin.retain(|(other, _)| *other != recording);
         self.to_begin.push((recording, path.to_owned()));
+    }
+
+    fn shard(&self) -> Option<Shard> {
+        self.context.shard
     }
 
     fn is_rehearsal(&self) -> bool {

@@ -12,7 +12,10 @@ mod recording;
 mod rehearsal;
 mod rehearsed;
 
-pub use crate::pipeline::{Notice, Watcher};
+pub use crate::{
+    pipeline::{Notice, Watcher},
+    sink::Merged,
+};
 pub use forecast::{Forecast, Rate};
 pub use handle::{ModelHandle, ModelInfo};
 pub use live::LiveHost;
@@ -22,7 +25,7 @@ pub use rehearsal::{Forecasting, Rehearsal, Seen};
 
 use crate::{
     error::Error,
-    job::{EmbedPlan, ModelSpec},
+    job::{EmbedPlan, MergePlan, ModelSpec, Shard},
     report::RunSummary,
 };
 use std::path::Path;
@@ -50,9 +53,18 @@ pub trait Host {
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error>;
 
+    /// Puts the shards of an output together.
+    ///
+    /// # Errors
+    /// Some of them are missing, or the file system refuses.
+    fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error>;
+
     /// Has runs write something about themselves to `path`, from the next one on. Nothing is opened
     /// before that run, of which the register of paths then knows all files.
     fn record(&mut self, recording: Recording, path: &Path);
+
+    /// Which part of the records runs embed, if it is not all of them.
+    fn shard(&self) -> Option<Shard>;
 
     /// Whether this is a rehearsal: outputs are not written and cannot be read back.
     fn is_rehearsal(&self) -> bool;

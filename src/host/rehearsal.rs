@@ -1,12 +1,15 @@
 //! The host behind `runner check`: everything but the work.
 
-use super::{Forecast, Host, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed};
+use super::{
+    Forecast, Host, Merged, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed,
+};
 use crate::{
     error::Error,
-    fasta,
-    job::{DeviceChoice, Dtype, EmbedPlan, ModelSpec},
+    fasta::{self, Share},
+    job::{DeviceChoice, Dtype, EmbedPlan, MergePlan, ModelSpec, Shard},
     model::{Config, Model},
     report::RunSummary,
+    sink::Published,
 };
 use std::{cell::RefCell, collections::BTreeSet, ops::ControlFlow, path::Path, rc::Rc};
 
@@ -14,6 +17,7 @@ use std::{cell::RefCell, collections::BTreeSet, ops::ControlFlow, path::Path, rc
 /// report a single record that nobody read.
 pub struct Rehearsal {
     seen: Rc<RefCell<Seen>>,
+    shard: Option<Shard>,
     /// Whether it is told what runs would take.
     forecasting: Option<Forecasting>,
 }
@@ -39,11 +43,15 @@ pub struct Forecasting {
 }
 
 impl Rehearsal {
-    /// A rehearsal, and what it will have come across when the script has ended.
-    pub fn new(forecasting: Option<Forecasting>) -> (Self, Rc<RefCell<Seen>>) {
+    /// A rehearsal of a shard, or of all, and what it will have come across when the script has ended.
+    pub fn new(
+        shard: Option<Shard>,
+        forecasting: Option<Forecasting>,
+    ) -> (Self, Rc<RefCell<Seen>>) {
         let seen = Rc::<RefCell<Seen>>::default();
         let rehearsal = Self {
             seen: seen.clone(),
+            shard,
             forecasting,
         };
         (rehearsal, seen)
@@ -66,6 +74,8 @@ impl Host for Rehearsal {
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
         let inputs = fasta::resolve(&plan.dataset().sources)?;
+        plan.check_shard(self.shard)?;
+        Share::of(self.shard, &inputs)?;
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += inputs.len();
         seen.n_runs += 1;
@@ -88,7 +98,26 @@ impl Host for Rehearsal {
         Ok(summary)
     }
 
+    fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error> {
+        let output = plan.file.as_ref().unwrap_or(&plan.output);
+        Ok(Merged {
+            published: Published {
+                output: Some(output.clone()),
+                rejects: None,
+            },
+            records: 1,
+            rows: 1,
+            rejected: 0,
+            shards: 1,
+            is_old: false,
+        })
+    }
+
     fn record(&mut self, _recording: Recording, _path: &Path) {}
+
+    fn shard(&self) -> Option<Shard> {
+        self.shard
+    }
 
     fn is_rehearsal(&self) -> bool {
         true

@@ -1,6 +1,6 @@
 //! What a run of `embed` is to do, checked as far as that needs no device and no file.
 
-use super::{Dataset, EmbedOptions, Layer, Problems};
+use super::{Dataset, EmbedOptions, Layer, Problems, Shard};
 use std::num::NonZeroUsize;
 
 /// What a run of `embed` is to do. There is none that makes no sense, so nothing behind it looks again.
@@ -54,6 +54,22 @@ impl EmbedPlan {
             token_budget: Some(token_budget),
             layers: self.layers.iter().map(|&n| Layer(n as i64)).collect(),
             ..self.options.clone()
+        }
+    }
+
+    /// Checks that several processes can share the work.
+    ///
+    /// # Errors
+    /// Records are to be counted from the first one on, of which no shard but the first knows the number.
+    pub fn check_shard(&self, shard: Option<Shard>) -> Result<(), Problems> {
+        match shard {
+            Some(shard) if shard.is_a_part() && self.dataset.take.is_some() => Err(Problems::one(
+                format!(
+                    "`take` counts records from the first one on, which shard {shard} cannot do"
+                ),
+                Some("leave `.take(n)` out, or run without shards: `--shard 0/1`".to_owned()),
+            )),
+            _ => Ok(()),
         }
     }
 }

@@ -1,7 +1,12 @@
 //! One of several processes that share the work of a script.
 
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use std::{
+    ffi::OsString,
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 /// One of several processes, often on several machines, that share the work of a script: each embeds some
 /// consecutive records of the input, and none talks to another.
@@ -67,6 +72,19 @@ impl Shard {
         format!("{FOLDER}{:05}{OF}{:05}", self.index, self.count)
     }
 
+    /// The path of a file that each shard writes for itself: `report.html` is
+    /// `report.shard-00003-of-00016.html`.
+    pub fn own_file(self, path: &Path) -> PathBuf {
+        let mut name = path.file_stem().map_or_else(OsString::new, OsString::from);
+        name.push(".");
+        name.push(self.folder_name());
+        if let Some(ending) = path.extension() {
+            name.push(".");
+            name.push(ending);
+        }
+        path.with_file_name(name)
+    }
+
     /// The shard that writes into a folder of this name.
     pub fn of_folder_name(name: &str) -> Option<Self> {
         let (index, count) = name.strip_prefix(FOLDER)?.split_once(OF)?;
@@ -105,6 +123,18 @@ mod tests {
         assert_eq!(shard.folder_name(), "shard-00003-of-00016");
         assert_eq!(Shard::of_folder_name(&shard.folder_name()), Some(shard));
         assert!(shard.is_a_part() && !Shard::new(0, 1).unwrap().is_a_part());
+    }
+
+    #[test]
+    fn each_shard_has_files_of_its_own() {
+        let shard: Shard = "3/16".parse().unwrap();
+        for (path, expect) in [
+            ("report.html", "report.shard-00003-of-00016.html"),
+            ("out/a.b.csv", "out/a.b.shard-00003-of-00016.csv"),
+            ("/x/trace", "/x/trace.shard-00003-of-00016"),
+        ] {
+            assert_eq!(shard.own_file(Path::new(path)), Path::new(expect));
+        }
     }
 
     #[test]

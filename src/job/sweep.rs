@@ -1,7 +1,7 @@
 //! What a parameter sweep is called, and how its points are measured.
 
 use super::{
-    OptionMap, OptionTable, OptionValue, Problems, check_name,
+    OptionMap, OptionTable, OptionValue, Problems, Shard, check_name,
     row::{OptionRow, non_zero},
 };
 use std::{
@@ -20,6 +20,8 @@ pub struct SweepPlan {
     pub warmup: usize,
     /// Where rows are saved as their points end; without one nothing is saved by itself.
     pub folder: Option<PathBuf>,
+    /// Which process keeps the table, if several work on the sweep.
+    pub shard: Option<Shard>,
     /// Skip the points that `folder` has already.
     pub resume: bool,
 }
@@ -59,6 +61,7 @@ impl SweepPlan {
             repeat: NonZeroUsize::MIN,
             warmup: 0,
             folder: None,
+            shard: None,
             resume: true,
         }
     }
@@ -93,6 +96,10 @@ impl SweepPlan {
         folder
             .flat_map(|folder| {
                 ["csv", "parquet"].map(|ending| folder.join(format!("{}.{ending}", self.name)))
+            })
+            .map(|path| match self.shard {
+                Some(shard) => shard.own_file(&path),
+                None => path,
             })
             .collect()
     }

@@ -8,7 +8,7 @@ use super::{
     pack::{PackTotals, Packing, PackingPlan},
     plan::Plan,
     stage::{Guard, Halt, joined, kept},
-    summary::Ending,
+    summary::{Ending, shard_setting},
     watch::watch,
     write::{Writing, Written},
 };
@@ -17,7 +17,7 @@ use crate::{
     device::GpuTiming,
     error::Error,
     event::{Event, EventSender},
-    fasta::{self, Input},
+    fasta::{self, Input, Share},
     hint::Hint,
     job::{Effect, EmbedOptions, EmbedPlan, OutputTarget, Problems, Shard},
     meter::{Flow, QueueMeters},
@@ -59,6 +59,8 @@ pub(super) fn run(
     let started = SystemTime::now();
     let (dataset, options) = (wanted.dataset(), wanted.options());
     let inputs = fasta::resolve(&dataset.sources)?;
+    wanted.check_shard(context.shard)?;
+    let share = Share::of(context.shard, &inputs)?;
     let output = output_plan(model, wanted, context.shard)?;
     let target = output.as_ref().map(|output| output.target.clone());
     let begun = match sink::open(output.as_ref(), &inputs)? {
@@ -69,7 +71,14 @@ pub(super) fn run(
                 rows: resumed.rows,
                 finished: true,
             });
-            return Ok(finished(model, wanted, *resumed, started, start));
+            return Ok(finished(
+                model,
+                wanted,
+                *resumed,
+                context.shard,
+                started,
+                start,
+            ));
         }
     };
     let Begun {
@@ -80,12 +89,12 @@ pub(super) fn run(
         ready,
     } = begun;
     let plan = Plan::new(model, wanted, &context.events)?;
-    let input_bytes = inputs.iter().map(Input::size_bytes).sum();
     context.events.send(Event::RunStarted {
         inputs: dataset.sources.join(", "),
         model: model.name().to_owned(),
         device: model.device().to_owned(),
-        input_bytes,
+        input_bytes: share.disk_bytes(),
+        shard: context.shard.map(|shard| shard.to_string()),
         readers: options.readers.get(),
         token_budget: plan.token_budget.get(),
         take: dataset.take,
@@ -117,7 +126,10 @@ pub(super) fn run(
         &context.recorder,
         &context.events,
     );
-    let output = ready.begin(&circumstances(&plan, model, wanted), monitor.meters())?;
+    let output = ready.begin(
+        &circumstances(&plan, model, wanted, context.shard),
+        monitor.meters(),
+    )?;
     let abandonment = Abandonment::default();
     let budget = plan.token_budget.get();
     let n_values = wanted.layers().len() * model.hidden_size();
@@ -208,6 +220,7 @@ pub(super) fn run(
     let findings = monitor.finish();
     let mut ending = Ending {
         started,
+        shard,
         seconds: start.elapsed().as_secs_f64(),
         packed: PackTotals::default(),
         gpu: None,
@@ -257,7 +270,9 @@ pub(super) fn run(
         Err(error) => {
             // With another input nobody goes on.
             if !matches!(error, Error::Sink(SinkError::InputChanged(_))) {
-                ending.kept = target.as_ref().and_then(sink::kept);
+                ending.kept = target
+                    .as_ref()
+                    .and_then(|target| sink::kept(target, context.shard));
             }
             Err(RunFailure {
                 error,
@@ -304,12 +319,14 @@ fn finished(
     model: &Model,
     wanted: &EmbedPlan,
     resumed: Resumed,
+    shard: Option<Shard>,
     started: SystemTime,
     start: Instant,
 ) -> RunSummary {
     let published = resumed.published.clone();
     Ending {
         started,
+        shard,
         seconds: start.elapsed().as_secs_f64(),
         packed: PackTotals::default(),
         gpu: None,
@@ -438,12 +455,18 @@ fn output_plan(
 }
 
 /// Under which circumstances a run computes.
-fn circumstances(plan: &Plan, model: &Model, wanted: &EmbedPlan) -> Circumstances {
+fn circumstances(
+    plan: &Plan,
+    model: &Model,
+    wanted: &EmbedPlan,
+    shard: Option<Shard>,
+) -> Circumstances {
     let used = wanted.used(plan.token_budget);
     Circumstances {
         device: model.device().to_owned(),
         options: EmbedOptions::OPTIONS
             .with_effect(Effect::LastBits, &used)
+            .chain(shard_setting(shard))
             .collect(),
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     device::GpuTiming,
     event::Kept,
     file::host_name,
-    job::{EmbedOptions, EmbedPlan},
+    job::{EmbedOptions, EmbedPlan, Shard},
     meter::Stage,
     model::Model,
     monitor::{Findings, peak_memory_bytes},
@@ -17,6 +17,8 @@ use std::{process, sync::Arc, time::SystemTime};
 /// What a run leaves.
 pub(super) struct Ending {
     pub(super) started: SystemTime,
+    /// Which part of the records the run is about, if it is not all of them.
+    pub(super) shard: Option<Shard>,
     /// Wall-clock seconds, publication included.
     pub(super) seconds: f64,
     /// Nothing, where the run failed: then the meters have to do.
@@ -53,6 +55,7 @@ impl Ending {
             device: model.device().to_owned(),
             dtype: model.dtype().name().to_owned(),
             hidden_size: model.hidden_size(),
+            shard: self.shard,
             readers: options.readers.get(),
             prefetch: options.prefetch.get(),
             token_budget,
@@ -91,7 +94,10 @@ impl Ending {
             details: Arc::new(RunDetails {
                 inputs: dataset.sources.join(", "),
                 started,
-                settings: settings(model, plan, wanted),
+                settings: settings(model, plan, wanted)
+                    .into_iter()
+                    .chain(shard_setting(self.shard))
+                    .collect(),
                 thresholds: options.thresholds,
                 stages: findings.reading.stages,
                 timeline: findings.timeline,
@@ -169,6 +175,11 @@ impl Ending {
     fn started_at(&self) -> String {
         humantime::format_rfc3339_seconds(self.started).to_string()
     }
+}
+
+/// What is said among the settings of a run about the part of the records that it embeds.
+pub(super) fn shard_setting(shard: Option<Shard>) -> Option<(&'static str, String)> {
+    shard.map(|shard| ("shard", shard.to_string()))
 }
 
 /// Every setting of a run by name, as text: what it used, where the script left the choice to it.

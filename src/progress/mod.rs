@@ -127,6 +127,11 @@ fn news(event: &Event) -> Option<String> {
         Event::SkippingRecords { input, records } => {
             format!("reading again to record {records} of `{input}`")
         }
+        Event::Shard { shard, by } => format!("shard {shard} ({by})"),
+        Event::SkippingBytes { input, input_bytes } => format!(
+            "reading `{input}` from its beginning, as it cannot be entered at byte {}, where the shard begins",
+            HumanCount(*input_bytes)
+        ),
         Event::Resumed {
             rows,
             finished: true,

@@ -108,10 +108,23 @@ fn read_unit(
         Ok(reader) => reader,
         Err(fault) => return Ok(Reply::Fault { number, fault }),
     };
+    loop {
+        let is_to_come = match reader.skip_some() {
+            Ok(is_to_come) => is_to_come,
+            Err(fault) => return Ok(Reply::Fault { number, fault }),
+        };
+        let n_records = reader.n_records();
+        if is_to_come || n_records > 0 {
+            link.send(&Reply::Skipped { number, n_records })?;
+        }
+        if !is_to_come {
+            break;
+        }
+    }
     let mut frame = Vec::new();
     let mut remarks = Vec::new();
     let mut frame_bytes = 0;
-    let mut first_index = 0;
+    let mut first_index = reader.n_records();
     loop {
         let last = match reader.next_outcome() {
             Ok(Some(outcome)) => {

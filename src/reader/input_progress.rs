@@ -38,6 +38,14 @@ impl InputProgress {
         self.n_records + self.n_unit_records - self.n_skipped
     }
 
+    /// The reader has come to record `n_records` of the file, and gives none of those before.
+    pub(super) fn skip_to(&mut self, n_records: u64) {
+        let n_passed = n_records.saturating_sub(self.n_unit_records);
+        self.n_unit_records += n_passed;
+        self.n_skipped += n_passed;
+        self.n_unwanted = self.n_unwanted.saturating_sub(n_passed);
+    }
+
     /// Takes away records that come before the start, whose remarks are dropped with them.
     pub(super) fn drop_unwanted(&mut self, outcomes: &mut Vec<Outcome>) {
         let n_unwanted = usize::try_from(self.n_unwanted).unwrap_or(usize::MAX);

@@ -7,7 +7,7 @@ use super::{
     request::ReadRequest,
     slot::{ReadPlan, Slot},
 };
-use crate::fasta::{Input, InputError, Units};
+use crate::fasta::{Input, InputError, Share, Units};
 use std::{collections::HashSet, env, path::PathBuf, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -59,9 +59,10 @@ impl Pool {
     /// Starts reading. The records come in input order whatever the number of readers.
     ///
     /// # Errors
-    /// An error is returned if a pipe was read before, or if the thread for the readers cannot be
+    /// An error is returned if inputs are to be divided of which one is a pipe, if a pipe was read before, or if the thread for the readers cannot be
     /// started.
     pub fn read(&mut self, request: ReadRequest) -> Result<Records<'_>, ReaderError> {
+        let share = Share::of(request.shard, &request.inputs).map_err(ReaderError::Input)?;
         let first = request.start.as_ref().map_or(0, |start| start.input);
         self.take_streams(request.inputs.get(first..).unwrap_or_default())?;
         let (assignments, receiver) = flume::unbounded();
@@ -80,6 +81,7 @@ impl Pool {
         }
         Ok(Records::new(
             request,
+            &share,
             Units::UNIT_BYTES,
             assignments,
             abandoned,

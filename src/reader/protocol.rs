@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// Changes whenever a message does. Both sides come from one program, unless it is replaced while
 /// it runs.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// What this process asks of a reader.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,10 +34,13 @@ pub(super) enum Reply {
     },
     /// The reader sees a GPU that it did not see when it said hello. It ends.
     SeesGpu(GpuView),
+    /// Records of the file that come before those of the unit, and had to be read because the file can be
+    /// entered at its beginning only. It is told again as there are more.
+    Skipped { number: u64, n_records: u64 },
     /// Some outcomes of a unit, in order.
     Records {
         number: u64,
-        /// Index of the first of them in the unit, from 0.
+        /// Index of the first of them in the unit, from 0, or from the number of those that were skipped.
         first_index: u64,
         /// Bytes of the file that have been read for the unit so far.
         disk_bytes: u64,

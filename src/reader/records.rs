@@ -10,7 +10,7 @@ use super::{
 use crate::{
     cancel::{Abandonment, CancelToken},
     event::{Event, EventSender},
-    fasta::{Fault, Input, InputError, Offset, PlanFault, Position, Units},
+    fasta::{Fault, Input, InputError, Offset, PlanFault, Position, Share, Units},
     job::ResiduePolicy,
 };
 use flume::RecvTimeoutError;
@@ -32,6 +32,8 @@ pub struct Records<'a> {
     readers: PhantomData<&'a mut ()>,
     units: Units,
     inputs: Vec<Input>,
+    /// What of them is read.
+    share: Share,
     /// Records that are still wanted.
     n_wanted: u64,
     /// Units that are being read or will be, in input order.
@@ -65,16 +67,20 @@ enum Pending {
 impl Records<'_> {
     pub(super) fn new(
         request: ReadRequest,
+        share: &Share,
         unit_bytes: u64,
         assignments: flume::Sender<Assignment>,
         abandoned: CancellationToken,
     ) -> Self {
-        let start = request.start.unwrap_or_else(|| Position::beginning_of(0));
+        let first = || Position::beginning_of(share.first_input());
+        let start = request.start.clone().unwrap_or_else(first);
+        let units = Units::new(request.inputs.clone(), unit_bytes).within(share);
         let mut records = Self {
             readers: PhantomData,
-            inputs: request.inputs.clone(),
+            inputs: request.inputs,
+            share: share.clone(),
             n_wanted: request.take.unwrap_or(u64::MAX),
-            units: Units::new(request.inputs, unit_bytes).starting_at(&start),
+            units: units.starting_at(&start),
             pending: VecDeque::new(),
             n_pending_at_most: UNITS_AHEAD * request.readers.get(),
             next_number: 0,
@@ -98,18 +104,30 @@ impl Records<'_> {
 
     /// Tells what is not read because it comes before the start, and what is read all the same.
     fn tell_skipped(&self, start: &Position) {
-        let before = self.inputs.iter().take(start.input);
+        let first = self.share.first_input();
+        let before = self.inputs.iter().take(start.input).skip(first);
         let n_bytes = before.filter_map(Input::size_bytes).sum::<u64>() + start.from.disk_bytes();
+        // What comes before the share is nobody's business.
+        let n_bytes = n_bytes.saturating_sub(self.share.begins_at(first));
         if n_bytes > 0 {
             self.events.send(Event::InputSkipped {
                 input_bytes: n_bytes,
             });
         }
         let input = self.inputs.get(start.input);
-        if let Some(input) = input.filter(|input| !input.is_shareable() && start.n_records > 0) {
+        let Some(input) = input.filter(|input| !input.is_shareable()) else {
+            return;
+        };
+        let begins_at = self.share.begins_at(start.input);
+        if start.n_records > 0 {
             self.events.send(Event::SkippingRecords {
                 input: input.name.clone(),
                 records: start.n_records,
+            });
+        } else if begins_at > 0 {
+            self.events.send(Event::SkippingBytes {
+                input: input.name.clone(),
+                input_bytes: begins_at,
             });
         }
     }
@@ -174,7 +192,7 @@ impl Records<'_> {
             self.assign();
             let (input, from, disk_bytes, delivery) = match self.pending.front() {
                 None => {
-                    return self.finish_inputs(self.inputs.len()).map(|()| None);
+                    return self.finish_inputs(self.share.end_input()).map(|()| None);
                 }
                 Some(Pending::Broken(PlanFault { input, fault })) => {
                     let (input, fault) = (*input, fault.clone());
@@ -216,6 +234,7 @@ impl Records<'_> {
                     self.input.add(&outcomes, &remarks);
                     return Ok(Some(ReadRecords { outcomes, start }));
                 }
+                Delivery::Skipped { n_records } => self.input.skip_to(n_records),
                 Delivery::Restarted => self.n_restarts += 1,
                 Delivery::End { n_records } => {
                     // The slot compares what the reader sent with what it says it sent; this
@@ -263,7 +282,7 @@ impl Records<'_> {
             if self.input.n_unwanted > 0 {
                 return Err(self.too_short());
             }
-            if self.input.n_records == 0 {
+            if self.input.n_records == 0 && self.share.covers(self.input.number) {
                 let file = &self.inputs[self.input.number].name;
                 self.events.warn(format!("`{file}` holds no records"));
             }
@@ -295,9 +314,16 @@ impl Records<'_> {
         let remarks = std::mem::take(&mut self.input.remarks);
         let file = &self.inputs[self.input.number].name;
         let n_records = self.input.n_told_of();
-        for message in remarks.warnings(file, n_records, self.residues) {
+        let counts_from = self.counts_from();
+        for message in remarks.warnings(file, n_records, self.residues, &counts_from) {
             self.events.warn(message);
         }
+    }
+
+    /// From where on records of the current input are counted.
+    fn counts_from(&self) -> Offset {
+        let number = self.input.number;
+        self.share.counts_from(number, &self.inputs[number])
     }
 
     /// Leaves the current input, in the middle of a unit or not. Its reader does not come to the
@@ -323,7 +349,7 @@ impl Records<'_> {
         self.warn();
         let file = &self.inputs[self.input.number].name;
         let last_id = self.input.last_id.as_deref();
-        ReaderError::Input(fault.locate(file, self.input.n_records, last_id))
+        ReaderError::Input(fault.locate(file, self.input.n_records, last_id, &self.counts_from()))
     }
 }
 

@@ -64,6 +64,8 @@ pub(super) struct Assignment {
 
 /// What comes of a unit.
 pub(super) enum Delivery {
+    /// So many records of the file have been read that come before those of the unit.
+    Skipped { n_records: u64 },
     /// Its next outcomes.
     Records {
         outcomes: Vec<Outcome>,
@@ -198,6 +200,15 @@ impl Slot {
             // room in the queue is never taken for a hung one.
             let reply = process.receive(patience).await?;
             match reply {
+                Reply::Skipped { number, n_records }
+                    if number == assignment.number && n_records >= n_received =>
+                {
+                    n_received = n_records;
+                    if n_records > *n_delivered {
+                        *n_delivered = n_records;
+                        assignment.deliver(Delivery::Skipped { n_records }).await;
+                    }
+                }
                 Reply::Records {
                     number,
                     first_index,

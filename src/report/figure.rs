@@ -202,6 +202,10 @@ pub static FIGURES: &[Figure] = &[
     text("model", "the model's name", |run| Some(run.model.clone())),
     text("device", "where the model ran", |run| Some(run.device.clone())),
     text("dtype", "the number format of weights and activations", |run| Some(run.dtype.clone())),
+    text("shard", "which part of the records the run is about, as `3/16`",
+        |run| run.shard.map(|shard| shard.to_string()))
+        .missing("if it is all of them")
+        .phrase("records", 9, "; shard {}"),
     text("output", "the path of the output, a file or a folder",
         |run| run.output.as_ref().map(|path| path.to_string_lossy().into_owned()))
         .missing("if there is none")

@@ -1,7 +1,7 @@
 //! The figures of one call of `embed`.
 
 use super::RunDetails;
-use crate::meter::Bottleneck;
+use crate::{job::Shard, meter::Bottleneck};
 use serde::Serialize;
 use std::{path::PathBuf, sync::Arc};
 
@@ -16,6 +16,8 @@ pub struct RunSummary {
     pub dtype: String,
     /// Components of an embedding.
     pub hidden_size: usize,
+    /// Which part of the records the run is about, if it is not all of them.
+    pub shard: Option<Shard>,
     /// Reader subprocesses.
     pub readers: usize,
     /// Batches that could wait for the encoder.

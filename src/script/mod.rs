@@ -111,7 +111,7 @@ pub fn run(
     cancel: CancelToken,
 ) -> Result<Finished, ScriptError> {
     if !host.is_rehearsal() {
-        let session = Session::of_foresight(cancel.clone());
+        let session = Session::of_foresight(host.shard(), cancel.clone());
         let deadline = Some(Instant::now() + LONGEST_FORESIGHT);
         let foreseen = perform(script, recordings, &session, None, cancel.clone(), deadline);
         if let Err(Ended { cause, error }) = foreseen
@@ -214,8 +214,9 @@ fn begin(
         .files()
         .read(Role::Script, Path::new(&script.name))?;
     for (recording, path) in recordings {
-        session.files().record(*recording, path)?;
-        session.host_alone().record(*recording, path);
+        let path = session.own_file(path);
+        session.files().record(*recording, &path)?;
+        session.host_alone().record(*recording, &path);
     }
     Ok(())
 }

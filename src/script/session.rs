@@ -9,6 +9,7 @@ use crate::{
     error::Error,
     file::TemporaryFolder,
     host::{Host, Rehearsal},
+    job::Shard,
 };
 use rhai::NativeCallContext;
 use std::{
@@ -37,6 +38,7 @@ struct State {
     n_requests: Cell<u64>,
     cancel: CancelToken,
     is_rehearsal: bool,
+    shard: Option<Shard>,
 }
 
 impl Session {
@@ -45,14 +47,15 @@ impl Session {
     }
 
     /// A rehearsal of which only the files matter.
-    pub(super) fn of_foresight(cancel: CancelToken) -> Self {
-        let (host, _) = Rehearsal::new(None);
+    pub(super) fn of_foresight(shard: Option<Shard>, cancel: CancelToken) -> Self {
+        let (host, _) = Rehearsal::new(shard, None);
         Self::of_files(Box::new(host), Files::of_foresight(), cancel)
     }
 
     fn of_files(host: Box<dyn Host>, files: Files, cancel: CancelToken) -> Self {
         Self(Rc::new(State {
             is_rehearsal: host.is_rehearsal(),
+            shard: host.shard(),
             host: RefCell::new(host),
             files: RefCell::new(files),
             temporary: OnceCell::new(),
@@ -126,6 +129,19 @@ impl Session {
             thread::sleep(rest.min(NAP));
         }
         Ok(())
+    }
+
+    /// Which process runs the script, if several share its work.
+    pub(super) fn shard(&self) -> Option<Shard> {
+        self.0.shard
+    }
+
+    /// Where a file is that each process writes for itself, if several run the script.
+    pub(super) fn own_file(&self, path: &Path) -> PathBuf {
+        match self.0.shard {
+            Some(shard) => shard.own_file(path),
+            None => path.to_owned(),
+        }
     }
 
     pub(super) fn add_rejected(&self, records: u64) {

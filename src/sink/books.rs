@@ -107,6 +107,10 @@ impl Books {
             tokens: after.tokens - before.tokens,
             before: from.hash.to_hex(),
             hash: to.hash.to_hex(),
+            first: from
+                .next
+                .clone()
+                .filter(|_| self.place.is_shard() && from.record == 0),
             file,
             rejects: rejects_file,
             next: to.next.clone(),

@@ -10,6 +10,7 @@
 //! script asked for.
 
 mod books;
+mod chain;
 mod claim;
 mod columns;
 mod committer;
@@ -22,6 +23,8 @@ mod heart;
 mod identity;
 mod kept;
 pub mod ledger;
+mod manifest;
+mod merge;
 mod open;
 mod open_part;
 mod order;
@@ -34,6 +37,8 @@ mod records_hash;
 mod rejects;
 mod rejects_spool;
 mod rescue;
+mod shards;
+mod shards_error;
 mod status;
 mod stitching;
 mod tail;
@@ -49,13 +54,15 @@ pub use frontier::{Frontier, Tally, Trail};
 pub use heart::Pulse;
 pub use identity::{Circumstances, Identity};
 pub use kept::kept;
+pub use merge::{MergeStep, Merged, OnStep, merge};
 pub use open::{Begun, Opened, Ready, Resumed, open};
 pub use order::ReorderBuffer;
 pub use output::Output;
 pub use plan::OutputPlan;
 pub use records_hash::RecordsHash;
 pub use rejects_spool::RejectsSpool;
-pub use status::{Rate, State, Status, status};
+pub use shards_error::ShardsError;
+pub use status::{Rate, ShardStatus, State, Status, status};
 pub use verify::{Flaw, Verified, verify};
 pub use work::{Next, Pass, Section, Task, Work};
 

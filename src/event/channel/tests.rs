@@ -10,6 +10,7 @@ fn started() -> Event {
         model: "m".to_owned(),
         device: "CPU".to_owned(),
         input_bytes: None,
+        shard: None,
         readers: 1,
         token_budget: 1,
         take: None,

@@ -2,6 +2,7 @@
 
 mod files;
 mod reading;
+mod shares;
 
 use super::*;
 use crate::fasta::resolve;

@@ -33,8 +33,8 @@ pub use row::Row;
 pub struct Sweep {
     name: String,
     rows: Vec<Row>,
-    /// Where rows are saved as their points end.
-    folder: Option<PathBuf>,
+    /// The files in which rows are saved as their points end, if there are any.
+    files: Vec<PathBuf>,
     /// Rows of an earlier run whose points this run has not come to. They stay in the files, so that
     /// a run that is stopped early does not lose what another one has measured.
     earlier: Vec<Row>,
@@ -48,7 +48,7 @@ impl Sweep {
         Self {
             name: name.to_owned(),
             rows: Vec::new(),
-            folder: None,
+            files: Vec::new(),
             earlier: Vec::new(),
             n_resumed: 0,
         }
@@ -65,7 +65,7 @@ impl Sweep {
             // Now rather than after the first point, which may take hours.
             file::create_folder(folder)?;
             sweep.earlier = earlier(plan)?;
-            sweep.folder = Some(folder.clone());
+            sweep.files = plan.files();
         }
         Ok(sweep)
     }
@@ -115,12 +115,9 @@ impl Sweep {
             self.earlier.remove(index);
         }
         self.rows.push(row);
-        let Some(folder) = &self.folder else {
-            return Ok(());
-        };
         let rows: Vec<_> = self.rows.iter().chain(&self.earlier).collect();
-        for ending in ["csv", "parquet"] {
-            save(&folder.join(format!("{}.{ending}", self.name)), &rows)?;
+        for path in &self.files {
+            save(path, &rows)?;
         }
         Ok(())
     }

@@ -13,9 +13,9 @@ use std::path::Path;
 fn record(context: &NativeCallContext, what: Recording, path: &str) -> RhaiResultOf<()> {
     let session = Session::of(context);
     let mut host = session.host()?;
-    let path = Path::new(path);
-    session.files().record(what, path).map_err(raise_error)?;
-    host.record(what, path);
+    let path = session.own_file(Path::new(path));
+    session.files().record(what, &path).map_err(raise_error)?;
+    host.record(what, &path);
     Ok(())
 }
 

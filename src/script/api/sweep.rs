@@ -33,7 +33,10 @@ struct State {
 
 fn open(context: &NativeCallContext, name: &str, options: OptionMap) -> RhaiResultOf<ScriptSweep> {
     let session = Session::of(context);
-    let plan = SweepPlan::from_map(name, options);
+    let plan = SweepPlan::from_map(name, options).map(|plan| SweepPlan {
+        shard: session.shard(),
+        ..plan
+    });
     let plan = session.files().certain_option("folder", plan);
     let plan = plan.map_err(plan_error)?;
     let is_rehearsal = session.host()?.is_rehearsal();
@@ -170,12 +173,13 @@ impl ScriptSweep {
         write: impl FnOnce(&Table, &Path) -> Result<(), ReportError>,
     ) -> RhaiResultOf<()> {
         let session = Session::of(context);
-        let known = session.files().table(self.0.number, role, Path::new(path));
+        let path = session.own_file(Path::new(path));
+        let known = session.files().table(self.0.number, role, &path);
         known.map_err(raise_error)?;
         if self.0.is_rehearsal {
             return Ok(());
         }
-        write(&self.0.table.borrow(), Path::new(path)).map_err(file_error)
+        write(&self.0.table.borrow(), &path).map_err(file_error)
     }
 }
 

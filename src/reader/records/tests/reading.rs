@@ -2,9 +2,9 @@
 
 use super::super::*;
 use crate::{
-    fasta::{Outcome, UnitReader},
+    fasta::{Outcome, Share, UnitReader},
     hint::Hint,
-    job::{LongSequences, RecordPolicy},
+    job::{LongSequences, RecordPolicy, Shard},
     meter::{Meters, QueueMeters, StageClock},
 };
 use std::{num::NonZeroUsize, sync::Arc, thread, time::Instant};
@@ -14,6 +14,7 @@ use std::{num::NonZeroUsize, sync::Arc, thread, time::Instant};
 pub(super) struct How {
     pub(super) start: Option<Position>,
     pub(super) take: Option<u64>,
+    pub(super) shard: Option<Shard>,
     pub(super) unit_bytes: u64,
     pub(super) frame_records: usize,
     pub(super) residues: ResiduePolicy,
@@ -24,6 +25,7 @@ impl Default for How {
         Self {
             start: None,
             take: None,
+            shard: None,
             unit_bytes: 50,
             frame_records: 2,
             residues: ResiduePolicy::Unk,
@@ -94,6 +96,11 @@ fn serve(assignments: &flume::Receiver<Assignment>, how: &How) -> u64 {
                 continue;
             }
         };
+        while reader.skip_some().unwrap() {}
+        if reader.n_records() > 0 {
+            let n_records = reader.n_records();
+            deliver(Delivery::Skipped { n_records });
+        }
         let last = loop {
             let mut outcomes = Vec::new();
             let last = loop {
@@ -133,7 +140,7 @@ pub(super) fn read(inputs: &[Input], how: &How) -> Reading {
     let request = ReadRequest {
         inputs: inputs.to_vec(),
         start: how.start.clone(),
-        shard: None,
+        shard: how.shard,
         policy: policy(how.residues),
         take: how.take,
         readers: NonZeroUsize::MIN,
@@ -151,8 +158,10 @@ pub(super) fn read(inputs: &[Input], how: &How) -> Reading {
     };
     thread::scope(|scope| {
         let server = scope.spawn(|| serve(&receiver, how));
+        let share = Share::of(request.shard, &request.inputs).unwrap();
         let mut records = Records::new(
             request,
+            &share,
             how.unit_bytes,
             assignments,
             CancellationToken::new(),
