@@ -1,4 +1,4 @@
-//! From the device that a script names to one that works.
+//! From the devices that a script names to devices that work.
 
 use super::DeviceError;
 use crate::job::DeviceChoice;

@@ -155,7 +155,7 @@ mod tests {
         check(&DeviceChoice::AllGpus, &four, Ok(&[0, 1, 2, 3]));
         check(&DeviceChoice::AllGpus, &[H100], Ok(&[0]));
         check(&named(&["cuda:2", "cuda"]), &four, Ok(&[2, 0]));
-        check(&named(&["gpu-3"]), &four, Err("there is no device"));
+        check(&named(&["GPU-3", "cuda:0"]), &four, Ok(&[3, 0]));
     }
 
     #[test]
