@@ -26,7 +26,7 @@ pub struct ChosenGpu {
     pub name: String,
     /// Its UUID as `nvidia-smi -L` writes it.
     pub uuid: String,
-    /// GPUs of its kind that the driver shows and nobody chose.
+    /// GPUs of its kind that the driver shows beside it, where the choice was the program's.
     pub n_left_over: usize,
 }
 
@@ -101,7 +101,12 @@ fn cpu(instead_of_gpu: Option<DeviceError>) -> Chosen {
 
 #[cfg(feature = "cuda")]
 fn gpus(choice: &DeviceChoice) -> Result<Vec<Chosen>, DeviceError> {
-    let (gpus, n_left_over) = super::cuda::find(choice)?;
+    let (gpus, n_others) = super::cuda::find(choice)?;
+    // Who names a GPU wants that one.
+    let n_left_over = match choice {
+        DeviceChoice::Auto => n_others,
+        _ => 0,
+    };
     let chosen = gpus.into_iter().map(|gpu| Chosen {
         device: Device::cuda(gpu.ordinal()),
         label: gpu.label(),

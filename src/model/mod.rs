@@ -276,6 +276,13 @@ impl Model {
         self.first().chosen.as_ref()?.instead_of_gpu.as_ref()
     }
 
+    /// GPUs of the kind of the one that it runs on which are left over, where the choice was the program's.
+    pub fn n_gpus_left_over(&self) -> usize {
+        let chosen = self.first().chosen.as_ref();
+        let gpu = chosen.and_then(|chosen| chosen.gpu.as_ref());
+        gpu.map_or(0, |gpu| gpu.n_left_over)
+    }
+
     /// The number format of weights and activations.
     pub fn dtype(&self) -> Dtype {
         self.dtype

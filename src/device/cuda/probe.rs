@@ -15,7 +15,7 @@ use cudarc::{
     nvrtc,
 };
 
-/// The GPUs that `choice` names, opened, and how many more of their kind there are.
+/// The GPUs that `choice` names, opened, and how many more of their kind are there.
 ///
 /// # Errors
 /// If the driver, a GPU, or a part of the CUDA toolkit is missing or too old, or the GPUs do not go together.

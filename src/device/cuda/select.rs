@@ -88,9 +88,12 @@ fn one_kind(chosen: &[&Found]) -> Result<(), DeviceError> {
 
 /// How many GPUs there are of the kind of those that were chosen, beside them.
 pub(super) fn others_of_the_kind(chosen: &[&Found], present: &[Found]) -> usize {
-    let name = chosen.first().map(|found| &found.name);
-    let of_the_kind = present.iter().filter(|found| Some(&found.name) == name);
-    of_the_kind.count() - chosen.len()
+    let is_chosen = |other: &Found| chosen.iter().any(|found| found.ordinal == other.ordinal);
+    let is_alike = |other: &Found| chosen.iter().any(|found| found.name == other.name);
+    let others = present
+        .iter()
+        .filter(|other| !is_chosen(other) && is_alike(other));
+    others.count()
 }
 
 fn is_new_enough(found: &Found) -> bool {
