@@ -97,6 +97,23 @@ pub enum DeviceError {
     Abandoned,
 }
 
+impl DeviceError {
+    /// The error with the GPU that it is about, which it does not name by itself.
+    #[cfg(feature = "cuda")]
+    pub(super) fn of(self, gpu: &str) -> Self {
+        match self {
+            Self::Cuda { doing, reason } => Self::Cuda {
+                doing,
+                reason: format!("{reason}, says {gpu}"),
+            },
+            Self::OutOfMemory { reason } => Self::OutOfMemory {
+                reason: format!("{reason}, says {gpu}"),
+            },
+            other => other,
+        }
+    }
+}
+
 impl Hint for DeviceError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -122,8 +139,8 @@ impl Hint for DeviceError {
             Self::SeveralKinds(kinds) => {
                 let lists = kinds
                     .iter()
-                    .map(|(name, ordinals)| format!("`device: {}` is each {name}", list(ordinals)));
-                return Some(lists.collect::<Vec<_>>().join(", "));
+                    .map(|(name, ordinals)| format!("`device: {}` ({name})", list(ordinals)));
+                return Some(format!("take {}", lists.collect::<Vec<_>>().join(" or ")));
             }
             Self::TooOld { .. } => "choose another GPU, or set `device` to \"cpu\"",
             Self::NoLibrary(_) => {

@@ -32,7 +32,8 @@ pub(crate) fn find(choice: &DeviceChoice) -> Result<(Vec<&'static Gpu>, usize), 
     let chosen = select(choice, &present)?;
     toolkit()?;
     let n_more = others_of_the_kind(&chosen, &present);
-    let gpus = chosen.into_iter().map(Gpu::open);
+    let open = |found: &Found| Gpu::open(found).map_err(|error| error.of(&found.describe()));
+    let gpus = chosen.into_iter().map(open);
     Ok((gpus.collect::<Result<_, _>>()?, n_more))
 }
 

@@ -189,8 +189,7 @@ mod tests {
         let mixed = [H100, T4, H100];
         for part in [
             "NVIDIA H100 80GB HBM3 and Tesla T4",
-            "`device: [\"cuda:0\", \"cuda:2\"]` is each NVIDIA H100 80GB HBM3",
-            "`device: \"cuda:1\"` is each Tesla T4",
+            "take `device: [\"cuda:0\", \"cuda:2\"]` (NVIDIA H100 80GB HBM3) or `device: \"cuda:1\"` (Tesla T4)",
         ] {
             check(&DeviceChoice::AllGpus, &mixed, Err(part));
         }

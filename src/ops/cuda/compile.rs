@@ -18,9 +18,11 @@ use std::{
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
-/// Machine code that this process has, by kernel and architecture: several GPUs load the same.
-static COMPILED: LazyLock<Mutex<HashMap<(Instance, String), Arc<[u8]>>>> =
-    LazyLock::new(Mutex::default);
+/// Machine code by kernel and architecture.
+type Compiled = HashMap<(Instance, String), Arc<[u8]>>;
+
+/// What this process has compiled: several GPUs load the same.
+static COMPILED: LazyLock<Mutex<Compiled>> = LazyLock::new(Mutex::default);
 
 /// Headers of the CUDA toolkit that the kernels include, and what these include.
 const TOOLKIT_HEADERS: [&str; 4] = [
