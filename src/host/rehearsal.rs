@@ -144,7 +144,7 @@ fn info(spec: &ModelSpec, config: &Config) -> ModelInfo {
 /// itself, the driver's file has to do.
 fn is_on_gpu(spec: &ModelSpec) -> bool {
     match spec.device {
-        DeviceChoice::Cuda(_) | DeviceChoice::Uuid(_) => true,
+        DeviceChoice::AllGpus | DeviceChoice::Gpus(_) => true,
         DeviceChoice::Auto => Path::new("/dev/nvidia0").exists(),
         DeviceChoice::Cpu | DeviceChoice::Mock => false,
     }

@@ -400,6 +400,7 @@ fn monitor_plan(
         facts: RunFacts {
             thresholds: options.thresholds,
             lanes: model.replicas().iter().map(lane).collect(),
+            n_gpus_left_over: model.n_gpus_left_over(),
             n_readers: options.readers.get(),
             n_inputs: inputs.len(),
             is_stream: inputs.iter().any(Input::is_stream),
