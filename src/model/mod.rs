@@ -13,6 +13,7 @@ mod fingerprint;
 mod flight;
 mod foreign;
 mod layout;
+mod living;
 mod mock;
 mod plain_file;
 mod replica;
@@ -227,17 +228,6 @@ impl Model {
         Ok(values)
     }
 
-    /// Embeds a batch of `token_budget` tokens for nothing on each device, so that memory is taken and
-    /// kernels are chosen before the first real batch. Later calls that ask for no more do nothing.
-    ///
-    /// # Errors
-    /// [`DeviceError::OutOfMemory`](crate::device::DeviceError::OutOfMemory) if a batch of that size
-    /// does not fit; a smaller one may.
-    pub fn warm_up(&self, token_budget: usize, layers: &[usize]) -> Result<(), ModelError> {
-        let mut replicas = self.replicas.iter();
-        replicas.try_for_each(|replica| replica.warm_up(token_budget, layers))
-    }
-
     /// The model, for people: its folder's name or its id.
     pub fn name(&self) -> &str {
         &self.name
@@ -312,9 +302,10 @@ impl Model {
         self.default_token_budget
     }
 
-    /// Bytes of the memory of all its GPUs together that were taken since it began to load.
+    /// Bytes of the memory of all its GPUs together, without those that were lost, that were taken since it
+    /// began to load.
     pub fn gpu_memory_bytes(&self) -> Option<u64> {
-        let replicas = self.replicas.iter();
+        let replicas = self.replicas.iter().filter(|replica| replica.lost().is_none());
         replicas.map(Replica::gpu_memory_bytes).sum()
     }
 

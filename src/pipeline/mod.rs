@@ -16,7 +16,9 @@
 mod batcher;
 mod conservation;
 mod failure;
+mod fault;
 mod feeder;
+mod fleet;
 mod lane;
 mod pack;
 mod plan;

@@ -4,7 +4,8 @@ use super::{
     Context, RunFailure, Watcher,
     conservation::{self, Counts},
     feeder::Feeder,
-    lane::{EndedLane, Lane, LanePlan, Lead, RunningLane},
+    fleet::Fleet,
+    lane::{self, Dispatcher, EndedLane, Lane, LanePlan, RunningLane},
     pack::{PackTotals, Packing, PackingPlan},
     plan::Plan,
     stage::{Guard, Halt, joined, kept},
@@ -45,8 +46,17 @@ const ROWS_QUEUED: usize = 2;
 /// What the stages of a run left that went well.
 struct Left {
     packed: PackTotals,
+    lanes: LanesLeft,
+}
+
+/// What all lanes together left.
+#[derive(Default)]
+struct LanesLeft {
     gpu: Option<GpuTiming>,
     in_flight: Flow,
+    refused: u64,
+    lost: u64,
+    taken_again: u64,
 }
 
 pub(super) fn run(
@@ -79,7 +89,8 @@ pub(super) fn run(
         resumed,
         ready,
     } = begun;
-    let plan = Plan::new(model, wanted, &context.events)?;
+    let mut fleet = Fleet::of(model)?;
+    let plan = Plan::new(model, &mut fleet, wanted, &context.events)?;
     let input_bytes = inputs.iter().map(Input::size_bytes).sum();
     context.events.send(Event::RunStarted {
         inputs: dataset.sources.join(", "),
@@ -110,8 +121,13 @@ pub(super) fn run(
         batches: batch_meter.clone(),
         rows: row_meter.clone(),
     };
+    let budget = plan.token_budget.get();
+    let stagers = fleet.each(&context.events, |replica| {
+        lane::stager(replica, budget, options)
+    })?;
+    let replicas = fleet.replicas();
     let monitor = Monitor::start(
-        monitor_plan(context.n_runs, &plan, model, wanted, &inputs),
+        monitor_plan(context.n_runs, &plan, model, replicas, wanted, &inputs),
         start,
         queues,
         &context.recorder,
@@ -119,24 +135,24 @@ pub(super) fn run(
     );
     let output = ready.begin(&circumstances(&plan, model, wanted), monitor.meters())?;
     let abandonment = Abandonment::default();
-    let budget = plan.token_budget.get();
     let n_values = wanted.layers().len() * model.hidden_size();
+    let dispatcher = Dispatcher::new(batches, replicas.len(), budget, n_values);
     let lane_plan = LanePlan {
         model,
         layers: wanted.layers(),
         pooling: options.pooling,
         overlap: options.overlap,
-        batches,
+        dispatcher: Arc::new(dispatcher),
         rows: row_sender,
-        lead: Arc::new(Lead::of_batches(budget, n_values)),
         events: context.events.clone(),
         abandonment: abandonment.clone(),
     };
-    let replicas = model.replicas().iter().enumerate();
-    let lanes = replicas.map(|(n, replica)| {
-        Lane::new(lane_plan.clone(), replica, budget, options, monitor.lane(n))
-    });
-    let lanes: Vec<_> = lanes.collect::<Result<_, Error>>()?;
+    let lanes = replicas.iter().zip(stagers).enumerate();
+    let lanes: Vec<_> = lanes
+        .map(|(n, (replica, stager))| {
+            Lane::new(lane_plan.clone(), n, replica, stager, monitor.lane(n))
+        })
+        .collect();
     // The lanes have its queues now, and they end when the last lane does.
     drop(lane_plan);
     let feeder = Feeder {
@@ -184,7 +200,7 @@ pub(super) fn run(
     // Readers may have nothing to say for long, and would not notice that another stage has failed.
     let guard = Guard(abandonment);
     let cancel = &context.cancel;
-    let (left, written) = thread::scope(|scope| {
+    let (left, written, failed_lanes) = thread::scope(|scope| {
         let n_lanes = lanes.len();
         let lanes = lanes.into_iter();
         let lanes: Vec<_> = lanes
@@ -196,8 +212,11 @@ pub(super) fn run(
         drop(alive);
         let watched = guard.run(|| watch(&monitor, watcher, cancel, options.grace, &ends, n_lanes));
         let packed = joined(packing, "packing");
-        let lanes = lanes.into_iter().map(RunningLane::join).collect();
-        all_left(watched, packed, lanes, joined(writing, "writing"))
+        let lanes: Vec<_> = lanes.into_iter().map(RunningLane::join).collect();
+        let n_failed = lanes.iter().filter(|lane| lane.has_failed).count();
+        let written = joined(writing, "writing");
+        let (left, written) = all_left(watched, packed, lanes, written);
+        (left, written, fleet.n_lost() + n_failed as u64)
     });
     let findings = monitor.finish();
     let mut ending = Ending {
@@ -205,18 +224,15 @@ pub(super) fn run(
         seconds: start.elapsed().as_secs_f64(),
         packed: PackTotals::default(),
         gpu: None,
+        failed_lanes,
         findings,
         resumed,
         kept: None,
         published: Published::default(),
     };
     let published = left.and_then(|left| {
-        let Left {
-            packed,
-            gpu,
-            in_flight,
-        } = left;
-        ending.gpu = gpu;
+        let Left { packed, lanes } = left;
+        ending.gpu = lanes.gpu;
         ending.packed = packed;
         let packed = &ending.packed;
         let n_rows = written.as_ref().map_or(0, |written| written.rows);
@@ -226,7 +242,10 @@ pub(super) fn run(
             packed: packed.tally.rows,
             dropped: packed.dropped,
             batches: batch_meter.flow(),
-            in_flight,
+            refused: lanes.refused,
+            lost: lanes.lost,
+            taken_again: lanes.taken_again,
+            in_flight: lanes.in_flight,
             encoded: ending.findings.reading.counts.sequences,
             rows: row_meter.flow(),
             written: n_rows,
@@ -307,6 +326,7 @@ fn finished(
         seconds: start.elapsed().as_secs_f64(),
         packed: PackTotals::default(),
         gpu: None,
+        failed_lanes: 0,
         findings: Findings::default(),
         resumed,
         kept: None,
@@ -326,27 +346,30 @@ fn all_left(
     let mut failure = None;
     let watched = kept(watched, &mut failure);
     let packed = kept(packed, &mut failure);
-    let mut gpu: Option<GpuTiming> = None;
-    let mut in_flight = Flow::default();
+    let mut left = LanesLeft::default();
     let mut lanes_ended = Some(());
     for lane in lanes {
         // What a GPU fails with comes back to the collecting thread; the other one often stumbles over it.
         let collected = kept(lane.collected, &mut failure);
         let encoded = kept(lane.encoded, &mut failure);
-        lanes_ended = lanes_ended.and(encoded).and(collected.map(|timing| {
-            if let Some(timing) = timing {
-                *gpu.get_or_insert_default() += timing;
-            }
-        }));
-        in_flight += lane.in_flight;
+        left.in_flight += lane.in_flight;
+        let Some((collected, encoded)) = collected.zip(encoded) else {
+            lanes_ended = None;
+            continue;
+        };
+        left.refused += encoded.handed_back;
+        left.taken_again += encoded.taken_again;
+        left.lost += collected.handed_back;
+        if let Some(timing) = collected.gpu {
+            *left.gpu.get_or_insert_default() += timing;
+        }
     }
     let written = kept(written, &mut failure);
     let left = match (failure, watched, packed, lanes_ended) {
         (Some(error), ..) => Err(error),
         (None, Some(()), Some(packed), Some(())) => Ok(Left {
             packed,
-            gpu,
-            in_flight,
+            lanes: left,
         }),
         _ => Err(ended_early()),
     };
@@ -358,11 +381,12 @@ fn monitor_plan(
     run: u64,
     plan: &Plan,
     model: &Model,
+    replicas: &[&Replica],
     wanted: &EmbedPlan,
     inputs: &[Input],
 ) -> MonitorPlan {
     let (dataset, options) = (wanted.dataset(), wanted.options());
-    let lane = |replica: &Replica| {
+    let lane = |replica: &&Replica| {
         let gpu = replica.gpu();
         LaneFacts {
             gpu: gpu.map(|(name, uuid)| GpuFacts {
@@ -376,7 +400,7 @@ fn monitor_plan(
         name: format!("{} with {}", dataset.sources.join(", "), model.name()),
         facts: RunFacts {
             thresholds: options.thresholds,
-            lanes: model.replicas().iter().map(lane).collect(),
+            lanes: replicas.iter().map(lane).collect(),
             n_readers: options.readers.get(),
             n_inputs: inputs.len(),
             is_stream: inputs.iter().any(Input::is_stream),
