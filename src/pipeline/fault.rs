@@ -7,14 +7,22 @@ use crate::{
     hint::Hint,
     model::{ModelError, Replica},
 };
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 /// What takes a device out of a run.
 pub(super) enum Fault {
     /// It failed.
     Device(DeviceError),
-    /// The code that drives it panicked, as it may where a device is lost, in the stage of this name.
-    Panic(&'static str),
+    /// The code that drives it panicked, as it may where a device is lost.
+    Panic {
+        /// In which stage.
+        stage: &'static str,
+        /// What it said.
+        message: String,
+    },
 }
 
 /// Does the `stage` work of a device.
@@ -31,7 +39,10 @@ pub(super) fn attempt<T>(
         Ok(Err(ModelError::Device(DeviceError::Abandoned))) => Err(Halt::Abandoned),
         Ok(Err(ModelError::Device(error))) => Ok(Err(Fault::Device(error))),
         Ok(Err(error)) => Err(error.into()),
-        Err(_) => Ok(Err(Fault::Panic(stage))),
+        Err(payload) => Ok(Err(Fault::Panic {
+            stage,
+            message: message(&*payload),
+        })),
     }
 }
 
@@ -47,16 +58,23 @@ impl Fault {
     pub(super) fn in_full(&self) -> String {
         match self {
             Self::Device(error) => error.in_full(),
-            Self::Panic(stage) => format!("its {stage} thread panicked"),
+            Self::Panic { stage, message } => format!("its {stage} thread panicked: {message}"),
         }
     }
+}
+
+/// What a panic said.
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("nobody knows why").to_owned()
 }
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Device(error) => error.into(),
-            Fault::Panic(stage) => Self::Panicked(stage),
+            Fault::Panic { stage, .. } => Self::Panicked(stage),
         }
     }
 }

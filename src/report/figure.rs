@@ -162,7 +162,7 @@ pub static FIGURES: &[Figure] = &[
     whole("failed_lanes", Count("device", "devices"),
         "the number of devices that failed, whose batches the others took over",
         |run| Some(run.failed_lanes))
-        .better(Smaller).phrase_unless_zero("readers", 4, "; {} of the devices failed"),
+        .better(Smaller).phrase_unless_zero("devices", 1, "{} failed, the others took over"),
     whole("records", Count("record", "records"), "the number of records read: embedded plus rejected",
         |run| Some(run.records))
         .phrase("records", 1, "{} read").tile("records read"),
