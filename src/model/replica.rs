@@ -122,6 +122,7 @@ impl Replica {
             token_budget: batch.n_tokens() + batch.n_padding,
             n_slots: 1,
             poisoned: false,
+            lost_at: None,
         })?;
         Ok(stager.stage(padded_ids(batch), &batch.cu_seqlens)?)
     }

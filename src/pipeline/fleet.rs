@@ -2,13 +2,17 @@
 
 use super::{
     fault::{Fault, attempt},
-    stage::Halt,
+    stage::{Halt, joined},
 };
 use crate::{
     error::Error,
     event::EventSender,
     model::{Model, ModelError, Replica},
 };
+use std::thread;
+
+/// What is done with a device before a run begins.
+const STAGE: &str = "starting";
 
 /// The devices of a run. There is always one.
 pub(super) struct Fleet<'a> {
@@ -38,37 +42,50 @@ impl<'a> Fleet<'a> {
         self.n_lost
     }
 
-    /// Does `work` with each device, and goes on without those that fail. Gives what it made of the others,
-    /// in their order.
+    /// Does `work` with each device and its number, with all at once, and goes on without those that fail.
+    /// Gives what it made of the others, in their order.
     ///
     /// # Errors
     /// If none is left, or something failed that is no fault of a device.
-    pub(super) fn each<T>(
+    pub(super) fn each<T: Send>(
         &mut self,
         events: &EventSender,
-        mut work: impl FnMut(&'a Replica) -> Result<T, ModelError>,
+        work: impl Fn(usize, &'a Replica) -> Result<T, ModelError> + Sync,
     ) -> Result<Vec<T>, Error> {
-        let mut made = Vec::with_capacity(self.replicas.len());
-        let mut rest = std::mem::take(&mut self.replicas).into_iter();
-        while let Some(replica) = rest.next() {
-            let attempted = attempt("starting", || work(replica)).map_err(|halt| match halt {
-                Halt::Failed(error) => error,
-                Halt::Abandoned => Error::Panicked("starting"),
-            })?;
-            match attempted {
-                Ok(value) => {
+        let replicas = std::mem::take(&mut self.replicas);
+        let work = &work;
+        let results: Vec<_> = thread::scope(|scope| {
+            let replicas = replicas.iter().copied().enumerate();
+            let threads = replicas
+                .map(|(n, replica)| scope.spawn(move || attempt(STAGE, || work(n, replica))));
+            let threads: Vec<_> = threads.collect();
+            let ended = threads.into_iter().map(|thread| joined(thread, STAGE));
+            ended.collect()
+        });
+        let mut made = Vec::with_capacity(replicas.len());
+        let mut lost = Vec::new();
+        for (replica, result) in replicas.into_iter().zip(results) {
+            match result {
+                Ok(Ok(value)) => {
                     self.replicas.push(replica);
                     made.push(value);
                 }
-                Err(fault) => {
+                Ok(Err(fault)) => {
                     fault.mark(replica);
-                    if self.replicas.is_empty() && rest.len() == 0 {
-                        return Err(fault.into());
-                    }
-                    self.n_lost += 1;
-                    events.warn(goes_on_without(replica, &fault));
+                    lost.push((replica, fault));
                 }
+                Err(Halt::Failed(error)) => return Err(error),
+                Err(Halt::Abandoned) => return Err(Error::Panicked(STAGE)),
             }
+        }
+        if self.replicas.is_empty()
+            && let Some((_, fault)) = lost.pop()
+        {
+            return Err(fault.into());
+        }
+        for (replica, fault) in lost {
+            self.n_lost += 1;
+            events.warn(goes_on_without(replica, &fault));
         }
         Ok(made)
     }

@@ -122,8 +122,8 @@ pub(super) fn run(
         rows: row_meter.clone(),
     };
     let budget = plan.token_budget.get();
-    let stagers = fleet.each(&context.events, |replica| {
-        lane::stager(replica, budget, options)
+    let stagers = fleet.each(&context.events, |lane, replica| {
+        lane::stager(lane, replica, budget, options)
     })?;
     let replicas = fleet.replicas();
     let monitor = Monitor::start(

@@ -171,9 +171,7 @@ fn take_spare(gpu: &'static Gpu, n_bytes: usize) -> Result<Pinned, DeviceError> 
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         let fitting = spares.iter().enumerate();
-        // What another GPU has pinned goes with its context, should that be lost.
-        let fitting =
-            fitting.filter(|(_, spare)| spare.is_of(gpu) && spare.n_bytes() >= n_bytes);
+        let fitting = fitting.filter(|(_, spare)| spare.n_bytes() >= n_bytes);
         let smallest = fitting.min_by_key(|(_, spare)| spare.n_bytes());
         smallest.map(|(n, _)| n).map(|n| spares.swap_remove(n))
     };
@@ -183,7 +181,7 @@ fn take_spare(gpu: &'static Gpu, n_bytes: usize) -> Result<Pinned, DeviceError> 
 
 /// Keeps pinned memory for the next download.
 fn give_back(buffer: Arc<Mutex<Pinned>>) {
-    /// More than a run has in flight on a GPU.
+    /// More than a run has in flight.
     const MOST_SPARE: usize = 16;
     // The device thread has dropped its share when it reported.
     if let Some(pinned) = Arc::into_inner(buffer) {
@@ -193,13 +191,14 @@ fn give_back(buffer: Arc<Mutex<Pinned>>) {
         let mut spares = SPARE
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let gpu = pinned.gpu();
         spares.push(pinned);
-        let of_gpu = || spares.iter().enumerate().filter(|(_, spare)| spare.is_of(gpu));
-        let smallest = of_gpu().min_by_key(|(_, spare)| spare.n_bytes());
+        let smallest = spares
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, spare)| spare.n_bytes());
         // The larger ones serve smaller batches too.
         let surplus = smallest
-            .filter(|_| of_gpu().count() > MOST_SPARE)
+            .filter(|_| spares.len() > MOST_SPARE)
             .map(|(n, _)| n);
         let surplus = surplus.map(|n| spares.swap_remove(n));
         drop(spares);

@@ -67,16 +67,6 @@ impl Pinned {
         }
     }
 
-    /// The GPU that it is pinned for.
-    pub(super) fn gpu(&self) -> &'static Gpu {
-        self.gpu
-    }
-
-    /// Whether it is pinned for this GPU.
-    pub(super) fn is_of(&self, gpu: &Gpu) -> bool {
-        std::ptr::eq(self.gpu, gpu)
-    }
-
     /// Its size.
     pub(super) fn n_bytes(&self) -> usize {
         self.n_bytes

@@ -21,6 +21,7 @@ mod pool;
 mod random;
 #[cfg(test)]
 mod tests;
+mod trap;
 mod variant;
 
 pub(super) use attention::attention;

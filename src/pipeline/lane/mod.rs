@@ -85,11 +85,12 @@ pub(super) struct EndedLane {
     pub(super) has_failed: bool,
 }
 
-/// What brings batches of `token_budget` tokens at most to the device of a lane.
+/// What brings batches of `token_budget` tokens at most to the device of the lane with this number.
 ///
 /// # Errors
 /// If the device has no memory for them.
 pub(super) fn stager(
+    lane: usize,
     replica: &Replica,
     token_budget: usize,
     options: &EmbedOptions,
@@ -98,6 +99,8 @@ pub(super) fn stager(
         token_budget,
         n_slots: SLOTS,
         poisoned: options.poison,
+        lost_at: (options.lose_gpu)
+            .and_then(|(of_lane, batch)| (of_lane == lane).then_some(batch)),
     })
 }
 

@@ -110,6 +110,7 @@ fn no_batch_reads_a_slot_too_early_or_late() {
             token_budget,
             n_slots,
             poisoned,
+            lost_at: None,
         };
         let replica = &model.replicas()[0];
         let stager = replica.stager(options).expect("slots");
