@@ -10,7 +10,9 @@ impl Model {
     /// If all were lost; each is named, with the reason.
     pub fn living(&self) -> Result<Vec<&Replica>, ModelError> {
         let replicas = self.replicas.iter();
-        let living: Vec<_> = replicas.filter(|replica| replica.lost().is_none()).collect();
+        let living: Vec<_> = replicas
+            .filter(|replica| replica.lost().is_none())
+            .collect();
         if !living.is_empty() {
             return Ok(living);
         }

@@ -305,7 +305,10 @@ impl Model {
     /// Bytes of the memory of all its GPUs together, without those that were lost, that were taken since it
     /// began to load.
     pub fn gpu_memory_bytes(&self) -> Option<u64> {
-        let replicas = self.replicas.iter().filter(|replica| replica.lost().is_none());
+        let replicas = self
+            .replicas
+            .iter()
+            .filter(|replica| replica.lost().is_none());
         replicas.map(Replica::gpu_memory_bytes).sum()
     }
 

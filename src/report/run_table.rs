@@ -35,8 +35,8 @@ impl fmt::Display for RunSummary {
 
 /// What the lines are about, from top to bottom. Figures say in which one they stand.
 const SUBJECTS: [&str; 13] = [
-    "records", "tokens", "speed", "time", "readers", "memory", "devices", "GPU", "encoder", VERDICT,
-    REMARK, "output", "rejects",
+    "records", "tokens", "speed", "time", "readers", "memory", "devices", "GPU", "encoder",
+    VERDICT, REMARK, "output", "rejects",
 ];
 const VERDICT: &str = "verdict";
 const REMARK: &str = "remark";

@@ -84,7 +84,10 @@ impl Place {
 
 impl Done {
     fn warnings(&self) -> Vec<&str> {
-        let warnings = self.events.iter().filter(|event| event["event"] == "warning");
+        let warnings = self
+            .events
+            .iter()
+            .filter(|event| event["event"] == "warning");
         warnings
             .map(|event| event["message"].as_str().unwrap())
             .collect()
@@ -143,7 +146,8 @@ fn the_lanes_that_are_left_come_to_the_same_output() {
                     _ => "the mock device was told to be lost",
                 };
                 assert!(warning.contains(said), "{what}: {warning}");
-                let named = (0..3).any(|lane| warning.starts_with(&format!("lane {lane} on mock failed")));
+                let named =
+                    (0..3).any(|lane| warning.starts_with(&format!("lane {lane} on mock failed")));
                 assert!(named, "{what} {lane}: {warning}");
             }
         }
@@ -185,7 +189,7 @@ fn where_no_lane_is_left_the_next_run_goes_on() {
                 place.run(&format!(
                     "let mock = #{{
                         lanes: {lanes}, jitter: 0.5, tokens_per_sec: 1_000_000,
-                        fail_lanes: {fail_lanes}, fail_after: 15, fail_with: \"{fault}\",
+                        fail_lanes: {fail_lanes}, fail_after: 30, fail_with: \"{fault}\",
                     }};
                     let run = run(model(mock), \"{output}\", #{{}});
                     print(`${{run.resumed > 20}} ${{run.failed_lanes}} ${{run.resumed + run.sequences}}`);"
@@ -202,7 +206,11 @@ fn where_no_lane_is_left_the_next_run_goes_on() {
             };
             assert!(done.error().contains(said), "{what}: {}", done.error());
             let failed = "failed, ";
-            let n_warned = done.warnings().iter().filter(|text| text.contains(failed)).count();
+            let n_warned = done
+                .warnings()
+                .iter()
+                .filter(|text| text.contains(failed))
+                .count();
             assert_eq!(n_warned, lanes - 1, "{what}: {:?}", done.warnings());
             let done = run(0);
             assert_eq!(done.exit_code, OK, "{what}: {:?}", done.events);
@@ -217,12 +225,18 @@ fn a_device_that_is_lost_takes_part_in_no_later_run() {
     let place = Place::new();
     let check = |fault: &str, fail_lanes: usize, expect: &str| {
         let script = format!(
-            "let mock = #{{ lanes: 3, fail_lanes: {fail_lanes}, fail_after: 4, fail_with: \"{fault}\" }};
+            "let mock = #{{
+                lanes: 3, tokens_per_sec: 1_000_000,
+                fail_lanes: {fail_lanes}, fail_after: 4, fail_with: \"{fault}\",
+            }};
             let model = model(mock);
             let table = sweep(\"devices\");
             for n in 0..3 {{
-                let run = table.run(#{{ n: n }}, || run(model, (), #{{}}));
-                if type_of(run) == \"Run\" {{ print(`${{run.failed_lanes}} ${{run.sequences}}`); }}
+                table.run(#{{ n: n }}, || {{
+                    let made = run(model, (), #{{}});
+                    print(`${{made.failed_lanes}} ${{made.sequences}}`);
+                    made
+                }});
             }}
             model.unload();
             print(run(model, (), #{{}}).sequences);"

@@ -99,8 +99,7 @@ pub(super) fn stager(
         token_budget,
         n_slots: SLOTS,
         poisoned: options.poison,
-        lost_at: (options.lose_gpu)
-            .and_then(|(of_lane, batch)| (of_lane == lane).then_some(batch)),
+        lost_at: (options.lose_gpu).and_then(|(of_lane, batch)| (of_lane == lane).then_some(batch)),
     })
 }
 

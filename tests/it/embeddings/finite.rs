@@ -140,7 +140,9 @@ pub fn check_warm_up(place: &Place) {
     );
     let model = place.load(&broken);
     let last = model.n_layers();
-    model.replicas()[0].warm_up(512, &[last]).expect("nobody looks at it");
+    model.replicas()[0]
+        .warm_up(512, &[last])
+        .expect("nobody looks at it");
     let batch = one_batch(&["MKTA", "MKLTA"]);
     let found = found(&model, &batch, last, Pooling::Mean).expect("the device works");
     assert_eq!(found.as_deref(), Some("s1"));

@@ -249,13 +249,14 @@ fn a_gpu_is_found_by_its_uuid_and_a_missing_one_is_explained() {
 fn a_batch_without_room_is_an_error_and_not_the_end() {
     let model = load(GOLDEN_MODELS[4], Dtype::F32);
     // Queries, keys and values alone would take 128 GB.
-    let error = model.replicas()[0].warm_up(1 << 26, &[1]).expect_err("there is no room");
+    let error = model.replicas()[0]
+        .warm_up(1 << 26, &[1])
+        .expect_err("there is no room");
     assert!(
         matches!(error, ModelError::Device(DeviceError::OutOfMemory { .. })),
         "{error}"
     );
-    model
-        .replicas()[0]
+    model.replicas()[0]
         .warm_up(1 << 12, &[1])
         .expect("there is room for this");
     let sequences = golden_sequences(GOLDEN_MODELS[4]);
@@ -273,7 +274,9 @@ fn the_memory_of_a_model_goes_back_to_the_driver() {
     for _ in 0..2 {
         for dtype in [Dtype::F32, Dtype::Bf16, Dtype::F16] {
             let model = load(GOLDEN_MODELS[4], dtype);
-            model.replicas()[0].warm_up(1 << 17, &[1]).expect("there is room");
+            model.replicas()[0]
+                .warm_up(1 << 17, &[1])
+                .expect("there is room");
             let loaded = free();
             model.unload();
             assert!(

@@ -93,7 +93,10 @@ fn part() {
             let kept = failure.kept.expect("an output in the making");
             assert!((1..SEQUENCES).contains(&kept.rows), "{} rows", kept.rows);
             let again = job.run("other.parquet", None).expect_err("it is lost");
-            assert!(again.to_string().contains("no device of the model"), "{again}");
+            assert!(
+                again.to_string().contains("no device of the model"),
+                "{again}"
+            );
             job.model.unload();
         }
         "it goes on" => {
@@ -126,7 +129,12 @@ fn part() {
 fn process(folder: &Path, part: &str) -> String {
     let mut command = Command::new(env::current_exe().expect("this program has a path"));
     command
-        .args(["embeddings::lost::part", "--exact", "--ignored", "--nocapture"])
+        .args([
+            "embeddings::lost::part",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(FOLDER, folder)
         .env(PART, part);
     let output = finish(&mut command, b"");

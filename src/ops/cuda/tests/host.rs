@@ -1,7 +1,7 @@
 //! What can be tested without a GPU.
 
 use super::super::{
-    OPERATIONS, Shape, code::Instance, compile::compile, kernels, variant::Variant,
+    OPERATIONS, Shape, code::Instance, compile::compile, kernels, trap, variant::Variant,
 };
 use crate::job::{Dtype, Pooling};
 use rayon::prelude::*;
