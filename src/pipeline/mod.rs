@@ -20,6 +20,7 @@ mod fault;
 mod feeder;
 mod fleet;
 mod lane;
+mod left;
 mod pack;
 mod plan;
 mod run;

@@ -5,23 +5,23 @@ use super::{
     conservation::{self, Counts},
     feeder::Feeder,
     fleet::Fleet,
-    lane::{self, Dispatcher, EndedLane, Lane, LanePlan, RunningLane},
+    lane::{self, Dispatcher, Lane, LanePlan, RunningLane},
+    left::{Left, all_left, ended_early},
     pack::{PackTotals, Packing, PackingPlan},
     plan::Plan,
-    stage::{Guard, Halt, joined, kept},
+    stage::{Guard, joined},
     summary::Ending,
     watch::watch,
     write::{Writing, Written},
 };
 use crate::{
     cancel::Abandonment,
-    device::GpuTiming,
     error::Error,
     event::{Event, EventSender},
     fasta::{self, Input},
     hint::Hint,
     job::{Effect, EmbedOptions, EmbedPlan, OutputTarget, Problems},
-    meter::{Flow, QueueMeters},
+    meter::QueueMeters,
     model::{Model, NUMERICS, Replica},
     monitor::{Findings, GpuFacts, LaneFacts, Monitor, MonitorPlan, RunFacts, peak_flops},
     queue::bounded,
@@ -42,22 +42,6 @@ use std::{
 /// Batches of rows that may wait for the writer. It is far faster than the encoder; these bridge its
 /// pauses.
 const ROWS_QUEUED: usize = 2;
-
-/// What the stages of a run left that went well.
-struct Left {
-    packed: PackTotals,
-    lanes: LanesLeft,
-}
-
-/// What all lanes together left.
-#[derive(Default)]
-struct LanesLeft {
-    gpu: Option<GpuTiming>,
-    in_flight: Flow,
-    refused: u64,
-    lost: u64,
-    taken_again: u64,
-}
 
 pub(super) fn run(
     context: &mut Context,
@@ -308,10 +292,6 @@ fn end_output(
     Ok(output.finish(end.ok_or_else(ended_early)?)?)
 }
 
-fn ended_early() -> Error {
-    Error::Conservation("a stage ended early and none says why".into())
-}
-
 /// The figures of a run that had nothing to do.
 fn finished(
     model: &Model,
@@ -333,47 +313,6 @@ fn finished(
         published,
     }
     .summary(model, &Plan::unmade(model, wanted), wanted)
-}
-
-/// What all stages left, or the failure that made the others end; and what the writing stage left in any
-/// case.
-fn all_left(
-    watched: Result<(), Halt>,
-    packed: Result<PackTotals, Halt>,
-    lanes: Vec<EndedLane>,
-    written: Result<Written, Halt>,
-) -> (Result<Left, Error>, Option<Written>) {
-    let mut failure = None;
-    let watched = kept(watched, &mut failure);
-    let packed = kept(packed, &mut failure);
-    let mut left = LanesLeft::default();
-    let mut lanes_ended = Some(());
-    for lane in lanes {
-        // What a GPU fails with comes back to the collecting thread; the other one often stumbles over it.
-        let collected = kept(lane.collected, &mut failure);
-        let encoded = kept(lane.encoded, &mut failure);
-        left.in_flight += lane.in_flight;
-        let Some((collected, encoded)) = collected.zip(encoded) else {
-            lanes_ended = None;
-            continue;
-        };
-        left.refused += encoded.handed_back;
-        left.taken_again += encoded.taken_again;
-        left.lost += collected.handed_back;
-        if let Some(timing) = collected.gpu {
-            *left.gpu.get_or_insert_default() += timing;
-        }
-    }
-    let written = kept(written, &mut failure);
-    let left = match (failure, watched, packed, lanes_ended) {
-        (Some(error), ..) => Err(error),
-        (None, Some(()), Some(packed), Some(())) => Ok(Left {
-            packed,
-            lanes: left,
-        }),
-        _ => Err(ended_early()),
-    };
-    (left, written)
 }
 
 /// What to watch about a run.

@@ -39,7 +39,7 @@ impl Place {
     /// Runs a script, which must end.
     fn run(&self, script: &str) -> Done {
         let begin = format!(
-            "fn model(mock) {{ esm2(\"{DEMO}\", #{{ device: \"mock\", mock: mock }}) }}
+            "fn on_mock(mock) {{ esm2(\"{DEMO}\", #{{ device: \"mock\", mock: mock }}) }}
             fn run(model, output, options) {{
                 options += #{{ token_budget: 1024, output: output }};
                 embed(model, fasta(\"in.fa\"), options)
@@ -74,7 +74,7 @@ impl Place {
     }
 
     fn undisturbed(&self) -> (Vec<String>, Vec<u32>) {
-        let done = self.run("run(model(#{}), \"undisturbed.parquet\", #{});");
+        let done = self.run("run(on_mock(#{}), \"undisturbed.parquet\", #{});");
         assert_eq!(done.exit_code, OK, "{:?}", done.events);
         let content = self.content("undisturbed.parquet");
         assert_eq!(content.0.len(), 600);
@@ -122,7 +122,7 @@ fn the_lanes_that_are_left_come_to_the_same_output() {
                     lanes: 3, jitter: 1.0, tokens_per_sec: 1_000_000,
                     fail_lanes: {fail_lanes}, fail_after: {fail_after}, fail_with: \"{fault}\",
                 }};
-                let run = run(model(mock), \"out.parquet\", {options} + #{{ overwrite: true, resume: false }});
+                let run = run(on_mock(mock), \"out.parquet\", {options} + #{{ overwrite: true, resume: false }});
                 print(`${{run.failed_lanes}} ${{run.sequences}} ${{run.records}}`);
                 print(run);"
             );
@@ -163,7 +163,7 @@ fn the_last_batch_of_a_run_is_taken_over() {
         for take in [1, 5, 9] {
             let script = format!(
                 "let mock = #{{ lanes: 3, tokens_per_sec: 20_000, fail_lanes: 1, fail_with: \"{fault}\" }};
-                let run = embed(model(mock), fasta(\"in.fa\").take({take}), #{{
+                let run = embed(on_mock(mock), fasta(\"in.fa\").take({take}), #{{
                     token_budget: 1024, output: \"{fault}{take}.parquet\",
                 }});
                 print(run.sequences);"
@@ -191,7 +191,7 @@ fn where_no_lane_is_left_the_next_run_goes_on() {
                         lanes: {lanes}, jitter: 0.5, tokens_per_sec: 1_000_000,
                         fail_lanes: {fail_lanes}, fail_after: 30, fail_with: \"{fault}\",
                     }};
-                    let run = run(model(mock), \"{output}\", #{{}});
+                    let run = run(on_mock(mock), \"{output}\", #{{}});
                     print(`${{run.resumed > 20}} ${{run.failed_lanes}} ${{run.resumed + run.sequences}}`);"
                 ))
             };
@@ -229,7 +229,7 @@ fn a_device_that_is_lost_takes_part_in_no_later_run() {
                 lanes: 3, tokens_per_sec: 1_000_000,
                 fail_lanes: {fail_lanes}, fail_after: 4, fail_with: \"{fault}\",
             }};
-            let model = model(mock);
+            let model = on_mock(mock);
             let table = sweep(\"devices\");
             for n in 0..3 {{
                 table.run(#{{ n: n }}, || {{
@@ -257,7 +257,7 @@ fn a_device_that_is_lost_takes_part_in_no_later_run() {
 fn a_script_with_no_device_left_says_why() {
     let place = Place::new();
     let script = "let mock = #{ lanes: 2, fail_lanes: 2, fail_after: 4 };
-        let model = model(mock);
+        let model = on_mock(mock);
         try { run(model, \"out.parquet\", #{}); } catch (err) { print(err.kind); }
         try { run(model, \"out.parquet\", #{}); } catch (err) { print(err.kind); print(err.message); }";
     let done = place.run(script);

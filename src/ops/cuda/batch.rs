@@ -2,7 +2,7 @@
 
 use super::{
     super::StagerOptions,
-    trap,
+    lost,
     variant::{Tile, Variant},
 };
 use crate::{
@@ -87,7 +87,7 @@ impl UploadStager {
     ) -> Result<Batch, DeviceError> {
         let number = self.n_batches.fetch_add(1, Ordering::Relaxed);
         if self.lost_at == Some(number) {
-            trap::lose(self.gpu)?;
+            lost::lose(self.gpu)?;
         }
         let n_rows = padded(input_ids.len());
         let (tiles, n_tiles) = self.variant.tiles(cu_seqlens);

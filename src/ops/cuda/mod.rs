@@ -16,12 +16,12 @@ mod gemm;
 mod kernel;
 mod layer_norm;
 mod linear;
+mod lost;
 mod operand;
 mod pool;
 mod random;
 #[cfg(test)]
 mod tests;
-mod trap;
 mod variant;
 
 pub(super) use attention::attention;

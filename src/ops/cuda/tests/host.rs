@@ -1,7 +1,7 @@
 //! What can be tested without a GPU.
 
 use super::super::{
-    OPERATIONS, Shape, code::Instance, compile::compile, kernels, trap, variant::Variant,
+    OPERATIONS, Shape, code::Instance, compile::compile, kernels, lost, variant::Variant,
 };
 use crate::job::{Dtype, Pooling};
 use rayon::prelude::*;
@@ -31,7 +31,7 @@ fn every_kernel(capability: (u32, u32)) -> Vec<Instance> {
         }
     }
     // No model launches it.
-    all.into_values().chain([trap::instance()]).collect()
+    all.into_values().chain([lost::instance()]).collect()
 }
 
 /// A file of kernels that no operation names would be neither compiled here nor made ready.

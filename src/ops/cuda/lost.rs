@@ -13,8 +13,8 @@ use crate::{
 };
 
 static FILE: KernelFile = KernelFile {
-    kernel: "trap",
-    text: include_str!("kernels/trap.cu"),
+    kernel: "lost",
+    text: include_str!("kernels/lost.cu"),
 };
 
 /// The kernel, which no model launches.
@@ -33,7 +33,7 @@ pub(super) fn lose(gpu: &Gpu) -> Result<(), DeviceError> {
         threads: 1,
     };
     enqueue(gpu, &[], &[], move |compute, _| {
-        // SAFETY: `trap` takes no arguments, and the stream is the one that the GPU computes on.
+        // SAFETY: `lost` takes no arguments, and the stream is the one that the GPU computes on.
         unsafe { kernel.launch(compute, grid, &[]) }
     });
     gpu.flush();
