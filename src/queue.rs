@@ -25,6 +25,15 @@ pub struct QueueReceiver<T> {
     meter: FlowMeter,
 }
 
+/// Why nothing came out of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nothing {
+    /// There is nothing in it.
+    Yet,
+    /// There is nothing in it, and every sender is gone.
+    Ever,
+}
+
 // Items need not be such that they can be cloned, which a derived clone would ask for.
 impl<T> Clone for QueueSender<T> {
     fn clone(&self) -> Self {
@@ -104,6 +113,27 @@ impl<T> QueueReceiver<T> {
             }
         };
         self.noted(item)
+    }
+
+    /// The next item, if there is one within `patience`. If it has to wait, `clock` counts as starved from then
+    /// on, so that a wait in several pieces is one.
+    ///
+    /// # Errors
+    /// If there is none yet, or there will be none.
+    pub fn receive_within(&self, clock: &StageClock, patience: Duration) -> Result<T, Nothing> {
+        let received = self.channel.try_recv().or_else(|error| match error {
+            TryRecvError::Disconnected => Err(RecvTimeoutError::Disconnected),
+            TryRecvError::Empty => {
+                clock.switch(Activity::Starved);
+                self.channel.recv_timeout(patience)
+            }
+        });
+        let (weight, item) = received.map_err(|error| match error {
+            RecvTimeoutError::Timeout => Nothing::Yet,
+            RecvTimeoutError::Disconnected => Nothing::Ever,
+        })?;
+        self.meter.note_received(weight);
+        Ok(item)
     }
 
     /// As [`receive`](Self::receive), but in a run that is abandoned it waits for nothing more: what is in

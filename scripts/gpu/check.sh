@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests that need a GPU: parity with HF transformers, invariance, kernels against f64,
-# slots under poison, and the kernels under compute-sanitizer where it is installed.
+# slots under poison, runs that lose a GPU, and the kernels under compute-sanitizer where it is installed.
 #   scripts/gpu/check.sh              # builds with cargo
 #   scripts/gpu/check.sh BUNDLE       # runs what scripts/gpu/bundle.sh packed
 # SANITIZER=0 leaves compute-sanitizer out, which takes minutes.

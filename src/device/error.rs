@@ -92,6 +92,9 @@ pub enum DeviceError {
         "the driver gave memory that is not pinned, so uploads would not overlap with computing"
     )]
     NotPinned,
+    /// Every device of a model failed in an earlier run.
+    #[error("no device of the model works any more: {}", .0.join("; "))]
+    AllLost(Vec<String>),
     /// Nobody wants what was to be computed any more. It ends a stage and is never shown.
     #[error("the run was abandoned")]
     Abandoned,
@@ -156,6 +159,7 @@ impl Hint for DeviceError {
             }
             Self::Shape(_) => "set `device` to \"cpu\"",
             Self::NotPinned => "raise the limit of locked memory (`ulimit -l unlimited`)",
+            Self::AllLost(_) => "run the script again to go on",
             Self::Cuda { .. } | Self::Kernel { .. } | Self::Abandoned => return None,
         };
         Some(hint.to_owned())

@@ -36,6 +36,8 @@ pub struct EmbedOptions {
     /// A mode for tests, which scripts cannot ask for: memory of batches on the device is
     /// overwritten as soon as it may be.
     pub poison: bool,
+    /// Another one: the GPU of the lane with the first number is lost at its batch with the second.
+    pub lose_gpu: Option<(usize, u64)>,
     /// Another one: stages that are slower than they need to be.
     pub delays: Delays,
     /// From which figures on the run counts as held back.
@@ -237,6 +239,7 @@ impl Default for EmbedOptions {
             overlap: true,
             packing: true,
             poison: false,
+            lose_gpu: None,
             delays: Delays::default(),
             thresholds: Thresholds::default(),
             monitor_hz: 2.0,

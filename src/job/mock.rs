@@ -15,6 +15,41 @@ pub struct Mock {
     pub memory_tokens: Option<u64>,
     /// Devices, each of which is so fast.
     pub lanes: usize,
+    /// How many of them fail, from the first one on.
+    pub fail_lanes: usize,
+    /// Batches that each of these computes before.
+    pub fail_after: u64,
+    /// What they fail with.
+    pub fail_with: MockFault,
+}
+
+/// What a mock device fails with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MockFault {
+    /// It is lost, as is noticed when a batch is given to it.
+    #[default]
+    Lost,
+    /// It is lost, as is noticed when a batch is waited for.
+    LostInFlight,
+    /// It has no memory for one batch.
+    Memory,
+    /// The code that drives it panics.
+    Panic,
+}
+
+impl MockFault {
+    /// What a script may write.
+    pub const NAMES: [&str; 4] = ["lost", "lost in flight", "memory", "panic"];
+    const ALL: [Self; 4] = [Self::Lost, Self::LostInFlight, Self::Memory, Self::Panic];
+
+    fn from_name(name: &str) -> Option<Self> {
+        let mut named = Self::NAMES.iter().zip(Self::ALL);
+        named.find_map(|(other, fault)| (*other == name).then_some(fault))
+    }
+
+    fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
 }
 
 type Row = OptionRow<Mock>;
@@ -33,6 +68,14 @@ const OPTIONS: &[Row] = &[
         .otherwise("no limit").doc("the tokens of the largest batch that it has memory for"),
     Row::whole("lanes", 1..=MOST_LANES, |to, n| to.lanes = n.unsigned_abs() as usize, |of| of.lanes.into())
         .doc("devices, each of which is so fast"),
+    Row::whole("fail_lanes", 0..=MOST_LANES, |to, n| to.fail_lanes = n.unsigned_abs() as usize,
+        |of| of.fail_lanes.into())
+        .doc("for testing: how many of them fail"),
+    Row::whole("fail_after", 0..=i64::MAX, |to, n| to.fail_after = n.unsigned_abs(), |of| of.fail_after.into())
+        .doc("the batches that each of these computes before"),
+    Row::choice("fail_with", &MockFault::NAMES,
+        |to, name| MockFault::from_name(name).map(|fault| to.fail_with = fault), |of| of.fail_with.name().into())
+        .doc("what they fail with: `\"lost\"`, `\"lost in flight\"`, `\"memory\"` (of one batch) or `\"panic\"`"),
 ];
 
 /// As many devices as the largest machine has.
@@ -46,6 +89,9 @@ impl Default for Mock {
             seed: 0,
             memory_tokens: None,
             lanes: 1,
+            fail_lanes: 0,
+            fail_after: 0,
+            fail_with: MockFault::default(),
         }
     }
 }

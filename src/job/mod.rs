@@ -37,7 +37,7 @@ pub use gelu::Gelu;
 pub use gelu_form::GeluForm;
 pub use layer::Layer;
 pub use merge::MergePlan;
-pub use mock::Mock;
+pub use mock::{Mock, MockFault};
 pub use model::ModelSpec;
 pub use option_doc::OptionDoc;
 pub use options::nearest;

@@ -14,6 +14,8 @@ pub struct Counts {
     pub residues: u64,
     /// Batches given to the model.
     pub submitted: u64,
+    /// Batches that a lane which failed handed back.
+    pub handed_back: u64,
     /// Batches embedded.
     pub batches: u64,
     /// Sequences embedded.
@@ -37,6 +39,7 @@ impl Counts {
             rejected: whole(self.rejected, other.rejected),
             residues: whole(self.residues, other.residues),
             submitted: whole(self.submitted, other.submitted),
+            handed_back: whole(self.handed_back, other.handed_back),
             batches: whole(self.batches, other.batches),
             sequences: whole(self.sequences, other.sequences),
             tokens: whole(self.tokens, other.tokens),

@@ -113,6 +113,14 @@ impl LaneMeters {
         state.seconds_per_token = seconds / batch.tokens.max(1) as f64;
     }
 
+    /// A batch that the device had will not come back from it.
+    pub fn note_handed_back(&self) {
+        let mut state = self.state();
+        state.counts.handed_back += 1;
+        // Those before it may still come.
+        state.in_flight.pop_back();
+    }
+
     /// All meters at this moment.
     pub(super) fn read(&self, now: Instant) -> LaneReading {
         let state = self.state();
@@ -262,6 +270,27 @@ mod tests {
         assert_eq!(tokens(9), TOKENS as f64);
         let half = lane.read(start + BATCH * 3 / 2).begun;
         assert!((half.sequences - 5.0).abs() < 1e-6, "{half:?}");
+    }
+
+    #[test]
+    fn what_is_handed_back_is_not_in_flight() {
+        let (lane, start) = (lane(), Instant::now());
+        for _ in 0..3 {
+            lane.note_submitted(10, TOKENS, start);
+        }
+        lane.note_done(&done(start, start + BATCH), start + BATCH);
+        assert!(lane.read(start + BATCH * 2).begun.tokens > 0.0);
+        lane.note_handed_back();
+        lane.note_handed_back();
+        let reading = lane.read(start + BATCH * 2);
+        let Counts {
+            submitted,
+            batches,
+            handed_back,
+            ..
+        } = reading.counts;
+        assert_eq!((submitted, batches, handed_back), (3, 1, 2));
+        assert_eq!(reading.begun, Begun::default());
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Meters {
             ],
             depths: QueueDepths {
                 batches: self.queues.batches.depth(),
-                in_flight: counts.submitted.saturating_sub(counts.batches),
+                in_flight: (counts.submitted).saturating_sub(counts.batches + counts.handed_back),
                 rows: self.queues.rows.depth(),
             },
             lanes,

@@ -4,7 +4,7 @@ use super::Encoder;
 use crate::{
     cancel::Abandonment,
     device::DeviceError,
-    job::{self, Pooling},
+    job::{self, MockFault, Pooling},
     ops::{Results, Tokens},
 };
 use std::{
@@ -22,7 +22,7 @@ pub(super) struct Mock {
     hidden_size: usize,
     lane: usize,
     behaviour: job::Mock,
-    /// Batches so far, which the variation of their time depends on.
+    /// Batches so far, which the variation of their time depends on, and whether the device fails.
     n_batches: AtomicU64,
 }
 
@@ -47,7 +47,19 @@ impl Encoder for Mock {
             .iter()
             .map(|&layer| self.hash(tokens, layer, pooling));
         let values = values.collect();
-        let time = self.time(n_tokens);
+        let batch = self.n_batches.fetch_add(1, Ordering::Relaxed);
+        let fault = self.fault(batch);
+        match fault {
+            Some(MockFault::Lost) => return Err(lost()),
+            Some(MockFault::Memory) => {
+                return Err(DeviceError::OutOfMemory {
+                    reason: "the mock device was told to fail".to_owned(),
+                });
+            }
+            Some(MockFault::Panic) => panic!("the mock device was told to panic"),
+            Some(MockFault::LostInFlight) | None => {}
+        }
+        let time = self.time(batch, n_tokens);
         loop {
             let rest = time.saturating_sub(start.elapsed());
             // Less than the system's own granularity is not worth a nap.
@@ -58,6 +70,9 @@ impl Encoder for Mock {
                 return Err(DeviceError::Abandoned);
             }
             thread::sleep(rest.min(NAP));
+        }
+        if fault.is_some() {
+            return Ok(Results::never(lost()));
         }
         Ok(Results::here(values, start.elapsed().as_secs_f64()))
     }
@@ -82,15 +97,31 @@ impl Mock {
         }
     }
 
-    /// How long a batch of so many tokens takes.
-    fn time(&self, n_tokens: usize) -> Duration {
+    /// What the device fails with at its batch of this number.
+    fn fault(&self, batch: u64) -> Option<MockFault> {
+        let job::Mock {
+            fail_lanes,
+            fail_after,
+            fail_with,
+            ..
+        } = self.behaviour;
+        let fails = self.lane < fail_lanes
+            && match fail_with {
+                // Other programs come and go.
+                MockFault::Memory => batch == fail_after,
+                _ => batch >= fail_after,
+            };
+        fails.then_some(fail_with)
+    }
+
+    /// How long the batch of this number takes, of so many tokens.
+    fn time(&self, batch: u64, n_tokens: usize) -> Duration {
         let job::Mock {
             tokens_per_sec,
             jitter,
             seed,
             ..
         } = self.behaviour;
-        let batch = self.n_batches.fetch_add(1, Ordering::Relaxed);
         let Some(tokens_per_sec) = tokens_per_sec else {
             return Duration::ZERO;
         };
@@ -126,6 +157,13 @@ impl Mock {
     }
 }
 
+fn lost() -> DeviceError {
+    DeviceError::Cuda {
+        doing: "compute a batch",
+        reason: "the mock device was told to be lost".to_owned(),
+    }
+}
+
 /// Random bits as a number.
 fn from_minus_one_to_one(bits: [u8; 4]) -> f32 {
     u32::from_le_bytes(bits) as f32 / (1u32 << 31) as f32 - 1.0
@@ -146,7 +184,7 @@ mod tests {
         let times = |behaviour| {
             let mock = Mock::new(4, 0, behaviour);
             (0..50)
-                .map(|_| mock.time(1000).as_secs_f64())
+                .map(|batch| mock.time(batch, 1000).as_secs_f64())
                 .collect::<Vec<_>>()
         };
         let some = times(behaviour);

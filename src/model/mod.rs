@@ -13,6 +13,7 @@ mod fingerprint;
 mod flight;
 mod foreign;
 mod layout;
+mod living;
 mod mock;
 mod plain_file;
 mod replica;
@@ -35,7 +36,7 @@ use crate::{
 use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
-use std::{panic::resume_unwind, path::PathBuf, thread};
+use std::path::PathBuf;
 
 pub use crate::ops::{Stager, StagerOptions};
 
@@ -234,26 +235,6 @@ impl Model {
         Ok(values)
     }
 
-    /// Embeds a batch of `token_budget` tokens for nothing on each device, on all at once, so that memory is taken and
-    /// kernels are chosen before the first real batch. Later calls that ask for no more do nothing.
-    ///
-    /// # Errors
-    /// The first device's that fails: [`DeviceError::OutOfMemory`](crate::device::DeviceError::OutOfMemory)
-    /// if a batch of that size does not fit; a smaller one may.
-    pub fn warm_up(&self, token_budget: usize, layers: &[usize]) -> Result<(), ModelError> {
-        let warm_up = |replica: &Replica| replica.warm_up(token_budget, layers);
-        thread::scope(|scope| {
-            let threads = self.replicas.iter();
-            let threads: Vec<_> = threads
-                .map(|replica| scope.spawn(move || warm_up(replica)))
-                .collect();
-            let results = threads.into_iter().map(|thread| thread.join());
-            // What ends the program elsewhere does so here.
-            let results = results.map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)));
-            results.collect()
-        })
-    }
-
     /// The model, for people: its folder's name or its id.
     pub fn name(&self) -> &str {
         &self.name
@@ -341,9 +322,13 @@ impl Model {
         self.default_token_budget
     }
 
-    /// Bytes of the memory of all its GPUs together that were taken since it began to load.
+    /// Bytes of the memory of all its GPUs together, without those that were lost, that were taken since it
+    /// began to load.
     pub fn gpu_memory_bytes(&self) -> Option<u64> {
-        let replicas = self.replicas.iter();
+        let replicas = self
+            .replicas
+            .iter()
+            .filter(|replica| replica.lost().is_none());
         replicas.map(Replica::gpu_memory_bytes).sum()
     }
 

@@ -3,13 +3,16 @@
 use super::{Answer, Encoder, InFlight, ModelError};
 use crate::{
     alphabet::PAD,
-    batch::{PackedBatch, Row},
+    batch::PackedBatch,
     cancel::Abandonment,
     device::{self, Chosen},
     job::{Dtype, Pooling},
     ops::{Stager, StagerOptions, Tokens},
 };
-use std::sync::{Mutex, PoisonError};
+use std::{
+    mem,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 /// A model on one device. It may be used on any thread, by one at a time.
 pub struct Replica {
@@ -22,7 +25,9 @@ pub struct Replica {
     pub(super) is_memory_tried: bool,
     /// Free bytes of the GPU's memory before the weights came there.
     pub(super) free_before: Option<u64>,
-    pub(super) encoder: Box<dyn Encoder>,
+    pub(super) encoder: Arc<dyn Encoder>,
+    /// Why no run can use it any more.
+    pub(super) lost: OnceLock<String>,
     /// What the device's memory was tried with and holds.
     pub(super) warm: Mutex<Warm>,
 }
@@ -60,7 +65,8 @@ impl Replica {
             dtype,
             head_dim,
             hidden_size,
-            encoder,
+            encoder: encoder.into(),
+            lost: OnceLock::new(),
             warm: Mutex::default(),
         }
     }
@@ -116,9 +122,9 @@ impl Replica {
             token_budget: batch.n_tokens() + batch.n_padding,
             n_slots: 1,
             poisoned: false,
+            lost_at: None,
         })?;
-        let (input_ids, _) = padded_ids(batch.clone());
-        Ok(stager.stage(input_ids, &batch.cu_seqlens)?)
+        Ok(stager.stage(padded_ids(batch), &batch.cu_seqlens)?)
     }
 
     /// Embeds a batch of `token_budget` tokens for nothing, so that memory is taken and kernels are
@@ -153,8 +159,25 @@ impl Replica {
         Ok(())
     }
 
+    /// The device is lost, for the reason that is given: no later run uses it.
+    pub fn mark_lost(&self, reason: &str) {
+        if self.lost.set(reason.to_owned()).is_ok() {
+            // A device that is lost takes nothing back, and whoever tries may fail or wait in vain: what lies
+            // there stays until the process ends.
+            mem::forget(self.encoder.clone());
+        }
+    }
+
+    /// Why no run can use it any more.
+    pub(super) fn lost(&self) -> Option<&str> {
+        self.lost.get().map(String::as_str)
+    }
+
     /// Gives the memory that it has on the device back to the driver.
     pub(super) fn unload(self) {
+        if self.lost().is_some() {
+            return;
+        }
         drop(self.encoder);
         if let Some(chosen) = &self.chosen {
             device::release_unused(chosen);
@@ -180,10 +203,11 @@ impl Replica {
     }
 }
 
-/// Takes a batch apart: its token ids, with those of rows of padding behind them, and its sequences.
-pub fn padded_ids(batch: PackedBatch) -> (Vec<i32>, Vec<Row>) {
+/// The token ids of a batch, with those of rows of padding behind them.
+pub fn padded_ids(batch: &PackedBatch) -> Vec<i32> {
     let n_rows = batch.n_tokens() + batch.n_padding;
-    let mut input_ids = batch.input_ids;
+    let mut input_ids = Vec::with_capacity(n_rows);
+    input_ids.extend_from_slice(&batch.input_ids);
     input_ids.resize(n_rows, PAD);
-    (input_ids, batch.rows)
+    input_ids
 }

@@ -28,6 +28,11 @@ impl LaneWatch {
             .note_submitted(sequences, tokens, Instant::now());
     }
 
+    /// A batch that the lane has goes to another one.
+    pub fn handed_back(&self) {
+        self.meters().note_handed_back();
+    }
+
     /// The oldest batch that the lane has came back.
     pub fn came_back(&self, batch: &BatchDone) {
         let shared = &self.shared;

@@ -12,6 +12,8 @@ pub struct Results(State);
 enum State {
     /// In main memory, row by row, after so many seconds.
     Here(Vec<Vec<f32>>, f64),
+    /// Lost on their way.
+    Never(DeviceError),
     /// Still to be computed and copied.
     #[cfg(feature = "cuda")]
     Coming(crate::device::cuda::Download),
@@ -21,6 +23,11 @@ impl Results {
     /// Results that are in main memory, row by row, after so many seconds of computing.
     pub fn here(values: Vec<Vec<f32>>, seconds: f64) -> Self {
         Self(State::Here(values, seconds))
+    }
+
+    /// Results that are lost on their way: whoever waits for them gets `error`.
+    pub fn never(error: DeviceError) -> Self {
+        Self(State::Never(error))
     }
 
     /// Ends a batch: brings `tensors`, which are f32 where the batch is on a GPU, to main memory. The
@@ -54,6 +61,7 @@ impl Results {
     pub fn wait(self) -> Result<(Vec<Vec<f32>>, BatchMarks), DeviceError> {
         match self.0 {
             State::Here(values, seconds) => Ok((values, BatchMarks::host(seconds))),
+            State::Never(error) => Err(error),
             #[cfg(feature = "cuda")]
             State::Coming(download) => {
                 let (values, marks) = download.wait()?;

@@ -11,4 +11,6 @@ pub struct StagerOptions {
     /// The test mode in which memory of batches is overwritten as soon as it may be: a batch that
     /// is read too early or too late then fails or gives other embeddings.
     pub poisoned: bool,
+    /// Another test mode: the device is lost before the batch of this number, from 0.
+    pub lost_at: Option<u64>,
 }

@@ -15,6 +15,12 @@ pub(super) struct Counts {
     pub(super) dropped: u64,
     /// Sequences through the queue of batches.
     pub(super) batches: Flow,
+    /// Sequences of batches that the encoding threads of failed lanes handed back.
+    pub(super) refused: u64,
+    /// Sequences of batches that were lost in flight and handed back.
+    pub(super) lost: u64,
+    /// Sequences of such batches that another lane took.
+    pub(super) taken_again: u64,
     /// Sequences through the queue of batches in flight.
     pub(super) in_flight: Flow,
     /// Sequences that came back from the encoder.
@@ -54,13 +60,26 @@ pub(super) fn check(counts: &Counts) -> Result<(), Error> {
         counts.batches.sent,
         counts.batches.received,
     )?;
-    agree("encoder", counts.batches.received, counts.in_flight.sent)?;
+    agree(
+        "batches that were handed back",
+        counts.refused + counts.lost,
+        counts.taken_again,
+    )?;
+    agree(
+        "encoder",
+        counts.batches.received + counts.taken_again,
+        counts.in_flight.sent + counts.refused,
+    )?;
     agree(
         "queue of batches in flight",
         counts.in_flight.sent,
         counts.in_flight.received,
     )?;
-    agree("collector", counts.in_flight.received, counts.encoded)?;
+    agree(
+        "collector",
+        counts.in_flight.received,
+        counts.encoded + counts.lost,
+    )?;
     agree("collector to writer", counts.encoded, counts.rows.sent)?;
     agree("queue of rows", counts.rows.sent, counts.rows.received)?;
     agree("writer", counts.rows.received, counts.written)
@@ -81,7 +100,13 @@ mod tests {
             packed: 9,
             dropped: 2,
             batches: flow,
-            in_flight: flow,
+            refused: 3,
+            lost: 4,
+            taken_again: 7,
+            in_flight: Flow {
+                sent: 11,
+                received: 11,
+            },
             encoded: 7,
             rows: flow,
             written: 7,
@@ -106,6 +131,9 @@ mod tests {
         check_lost(|c| c.batches.sent -= 1, "packer");
         check_lost(|c| c.dropped -= 1, "packer");
         check_lost(|c| c.batches.received -= 1, "queue of batches");
+        check_lost(|c| c.taken_again -= 1, "handed back");
+        check_lost(|c| c.refused += 1, "handed back");
+        check_lost(|c| c.lost -= 1, "handed back");
         check_lost(|c| c.in_flight.sent -= 1, "encoder");
         check_lost(|c| c.in_flight.received -= 1, "queue of batches in flight");
         check_lost(|c| c.encoded += 1, "collector");

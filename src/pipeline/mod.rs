@@ -16,8 +16,11 @@
 mod batcher;
 mod conservation;
 mod failure;
+mod fault;
 mod feeder;
+mod fleet;
 mod lane;
+mod left;
 mod pack;
 mod plan;
 mod run;

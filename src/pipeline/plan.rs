@@ -1,5 +1,6 @@
 //! What a run does, once the model is known.
 
+use super::fleet::Fleet;
 use crate::{
     alphabet::N_SPECIAL_TOKENS,
     device::DeviceError,
@@ -30,19 +31,20 @@ const LARGEST_DEFAULT_BUDGET: usize = 65_536;
 const SMALLEST_BUDGET_TRIED: usize = 256;
 
 impl Plan {
-    /// Joins what the script asked for with what the model has, and tries the device's memory: the
-    /// token budget is halved until a batch fits.
+    /// Joins what the script asked for with what the model has, and tries the memory of the devices: the
+    /// token budget is halved until a batch fits into each.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If every device fails.
     pub(super) fn new(
         model: &Model,
+        fleet: &mut Fleet<'_>,
         wanted: &EmbedPlan,
         events: &EventSender,
     ) -> Result<Self, Error> {
         let options = wanted.options();
         let budget = Self::wanted_budget(model, wanted);
-        let fitting = fitting_budget(model, budget, wanted.layers(), events)?;
+        let fitting = fitting_budget(fleet, budget, wanted.layers(), events)?;
         Ok(Self {
             token_budget: NonZeroUsize::new(fitting).expect("budgets are not zero"),
             packing: options.packing,
@@ -73,27 +75,36 @@ impl Plan {
     }
 }
 
-/// `wanted`, halved until the device has memory for a batch of that size.
+/// `wanted`, halved until every device has memory for a batch of that size. One that has room for none is
+/// left out.
 fn fitting_budget(
-    model: &Model,
+    fleet: &mut Fleet<'_>,
     wanted: usize,
     layers: &[usize],
     events: &EventSender,
 ) -> Result<usize, Error> {
     let mut budget = wanted;
     loop {
-        match model.warm_up(budget, layers) {
+        let n_lost = fleet.n_lost();
+        let fits = fleet.each(events, |_, replica| match replica.warm_up(budget, layers) {
             Err(ModelError::Device(DeviceError::OutOfMemory { .. }))
                 if budget / 2 >= SMALLEST_BUDGET_TRIED =>
             {
-                budget /= 2;
-                events.warn(format!(
-                    "the GPU has no memory for batches of {} tokens; trying {budget}",
-                    2 * budget
-                ));
+                Ok(false)
             }
-            Err(error) => return Err(error.into()),
-            Ok(()) => return Ok(budget),
+            result => result.map(|()| true),
+        })?;
+        if fleet.n_lost() > n_lost {
+            // It may have been the one that had no room, and the others have.
+            budget = wanted;
+        } else if fits.contains(&false) {
+            budget /= 2;
+            events.warn(format!(
+                "the GPU has no memory for batches of {} tokens; trying {budget}",
+                2 * budget
+            ));
+        } else {
+            return Ok(budget);
         }
     }
 }

@@ -4,23 +4,24 @@ use super::{
     Context, RunFailure, Watcher,
     conservation::{self, Counts},
     feeder::Feeder,
-    lane::{EndedLane, Lane, LanePlan, Lead, RunningLane},
+    fleet::Fleet,
+    lane::{self, Dispatcher, Lane, LanePlan, RunningLane},
+    left::{Left, all_left, ended_early},
     pack::{PackTotals, Packing, PackingPlan},
     plan::Plan,
-    stage::{Guard, Halt, joined, kept},
+    stage::{Guard, joined},
     summary::{Ending, shard_setting},
     watch::watch,
     write::{Writing, Written},
 };
 use crate::{
     cancel::Abandonment,
-    device::GpuTiming,
     error::Error,
     event::{Event, EventSender},
     fasta::{self, Input, Share},
     hint::Hint,
     job::{Effect, EmbedOptions, EmbedPlan, OutputTarget, Problems, Shard},
-    meter::{Flow, QueueMeters},
+    meter::QueueMeters,
     model::{Model, NUMERICS, Replica},
     monitor::{Findings, GpuFacts, LaneFacts, Monitor, MonitorPlan, RunFacts, peak_flops},
     queue::bounded,
@@ -41,13 +42,6 @@ use std::{
 /// Batches of rows that may wait for the writer. It is far faster than the encoder; these bridge its
 /// pauses.
 const ROWS_QUEUED: usize = 2;
-
-/// What the stages of a run left that went well.
-struct Left {
-    packed: PackTotals,
-    gpu: Option<GpuTiming>,
-    in_flight: Flow,
-}
 
 pub(super) fn run(
     context: &mut Context,
@@ -88,7 +82,8 @@ pub(super) fn run(
         resumed,
         ready,
     } = begun;
-    let plan = Plan::new(model, wanted, &context.events)?;
+    let mut fleet = Fleet::of(model)?;
+    let plan = Plan::new(model, &mut fleet, wanted, &context.events)?;
     context.events.send(Event::RunStarted {
         inputs: dataset.sources.join(", "),
         model: model.name().to_owned(),
@@ -119,8 +114,13 @@ pub(super) fn run(
         batches: batch_meter.clone(),
         rows: row_meter.clone(),
     };
+    let budget = plan.token_budget.get();
+    let stagers = fleet.each(&context.events, |lane, replica| {
+        lane::stager(lane, replica, budget, options)
+    })?;
+    let replicas = fleet.replicas();
     let monitor = Monitor::start(
-        monitor_plan(context.n_runs, &plan, model, wanted, &inputs),
+        monitor_plan(context.n_runs, &plan, model, replicas, wanted, &inputs),
         start,
         queues,
         &context.recorder,
@@ -131,25 +131,25 @@ pub(super) fn run(
         monitor.meters(),
     )?;
     let abandonment = Abandonment::default();
-    let budget = plan.token_budget.get();
     let n_values = wanted.layers().len() * model.hidden_size();
+    let dispatcher = Dispatcher::new(batches, replicas.len(), budget, n_values);
     let lane_plan = LanePlan {
         model,
         layers: wanted.layers(),
         pooling: options.pooling,
         overlap: options.overlap,
-        batches,
+        dispatcher: Arc::new(dispatcher),
         rows: row_sender,
-        lead: Arc::new(Lead::of_batches(budget, n_values)),
         pulse: output.pulse(),
         events: context.events.clone(),
         abandonment: abandonment.clone(),
     };
-    let replicas = model.replicas().iter().enumerate();
-    let lanes = replicas.map(|(n, replica)| {
-        Lane::new(lane_plan.clone(), replica, budget, options, monitor.lane(n))
-    });
-    let lanes: Vec<_> = lanes.collect::<Result<_, Error>>()?;
+    let lanes = replicas.iter().zip(stagers).enumerate();
+    let lanes: Vec<_> = lanes
+        .map(|(n, (replica, stager))| {
+            Lane::new(lane_plan.clone(), n, replica, stager, monitor.lane(n))
+        })
+        .collect();
     // The lanes have its queues now, and they end when the last lane does.
     drop(lane_plan);
     let feeder = Feeder {
@@ -202,7 +202,7 @@ pub(super) fn run(
     // Readers may have nothing to say for long, and would not notice that another stage has failed.
     let guard = Guard(abandonment);
     let cancel = &context.cancel;
-    let (left, written) = thread::scope(|scope| {
+    let (left, written, failed_lanes) = thread::scope(|scope| {
         let n_lanes = lanes.len();
         let lanes = lanes.into_iter();
         let lanes: Vec<_> = lanes
@@ -214,8 +214,11 @@ pub(super) fn run(
         drop(alive);
         let watched = guard.run(|| watch(&monitor, watcher, cancel, options.grace, &ends, n_lanes));
         let packed = joined(packing, "packing");
-        let lanes = lanes.into_iter().map(RunningLane::join).collect();
-        all_left(watched, packed, lanes, joined(writing, "writing"))
+        let lanes: Vec<_> = lanes.into_iter().map(RunningLane::join).collect();
+        let n_failed = lanes.iter().filter(|lane| lane.has_failed).count();
+        let written = joined(writing, "writing");
+        let (left, written) = all_left(watched, packed, lanes, written);
+        (left, written, fleet.n_lost() + n_failed as u64)
     });
     let findings = monitor.finish();
     let mut ending = Ending {
@@ -224,18 +227,15 @@ pub(super) fn run(
         seconds: start.elapsed().as_secs_f64(),
         packed: PackTotals::default(),
         gpu: None,
+        failed_lanes,
         findings,
         resumed,
         kept: None,
         published: Published::default(),
     };
     let published = left.and_then(|left| {
-        let Left {
-            packed,
-            gpu,
-            in_flight,
-        } = left;
-        ending.gpu = gpu;
+        let Left { packed, lanes } = left;
+        ending.gpu = lanes.gpu;
         ending.packed = packed;
         let packed = &ending.packed;
         let n_rows = written.as_ref().map_or(0, |written| written.rows);
@@ -245,7 +245,10 @@ pub(super) fn run(
             packed: packed.tally.rows,
             dropped: packed.dropped,
             batches: batch_meter.flow(),
-            in_flight,
+            refused: lanes.refused,
+            lost: lanes.lost,
+            taken_again: lanes.taken_again,
+            in_flight: lanes.in_flight,
             encoded: ending.findings.reading.counts.sequences,
             rows: row_meter.flow(),
             written: n_rows,
@@ -310,10 +313,6 @@ fn end_output(
     Ok(output.finish(end.ok_or_else(ended_early)?)?)
 }
 
-fn ended_early() -> Error {
-    Error::Conservation("a stage ended early and none says why".into())
-}
-
 /// The figures of a run that had nothing to do.
 fn finished(
     model: &Model,
@@ -330,6 +329,7 @@ fn finished(
         seconds: start.elapsed().as_secs_f64(),
         packed: PackTotals::default(),
         gpu: None,
+        failed_lanes: 0,
         findings: Findings::default(),
         resumed,
         kept: None,
@@ -338,54 +338,17 @@ fn finished(
     .summary(model, &Plan::unmade(model, wanted), wanted)
 }
 
-/// What all stages left, or the failure that made the others end; and what the writing stage left in any
-/// case.
-fn all_left(
-    watched: Result<(), Halt>,
-    packed: Result<PackTotals, Halt>,
-    lanes: Vec<EndedLane>,
-    written: Result<Written, Halt>,
-) -> (Result<Left, Error>, Option<Written>) {
-    let mut failure = None;
-    let watched = kept(watched, &mut failure);
-    let packed = kept(packed, &mut failure);
-    let mut gpu: Option<GpuTiming> = None;
-    let mut in_flight = Flow::default();
-    let mut lanes_ended = Some(());
-    for lane in lanes {
-        // What a GPU fails with comes back to the collecting thread; the other one often stumbles over it.
-        let collected = kept(lane.collected, &mut failure);
-        let encoded = kept(lane.encoded, &mut failure);
-        lanes_ended = lanes_ended.and(encoded).and(collected.map(|timing| {
-            if let Some(timing) = timing {
-                *gpu.get_or_insert_default() += timing;
-            }
-        }));
-        in_flight += lane.in_flight;
-    }
-    let written = kept(written, &mut failure);
-    let left = match (failure, watched, packed, lanes_ended) {
-        (Some(error), ..) => Err(error),
-        (None, Some(()), Some(packed), Some(())) => Ok(Left {
-            packed,
-            gpu,
-            in_flight,
-        }),
-        _ => Err(ended_early()),
-    };
-    (left, written)
-}
-
 /// What to watch about a run.
 fn monitor_plan(
     run: u64,
     plan: &Plan,
     model: &Model,
+    replicas: &[&Replica],
     wanted: &EmbedPlan,
     inputs: &[Input],
 ) -> MonitorPlan {
     let (dataset, options) = (wanted.dataset(), wanted.options());
-    let lane = |replica: &Replica| {
+    let lane = |replica: &&Replica| {
         let gpu = replica.gpu();
         LaneFacts {
             gpu: gpu.map(|(name, uuid)| GpuFacts {
@@ -399,7 +362,7 @@ fn monitor_plan(
         name: format!("{} with {}", dataset.sources.join(", "), model.name()),
         facts: RunFacts {
             thresholds: options.thresholds,
-            lanes: model.replicas().iter().map(lane).collect(),
+            lanes: replicas.iter().map(lane).collect(),
             n_gpus_left_over: model.n_gpus_left_over(),
             n_readers: options.readers.get(),
             n_inputs: inputs.len(),

@@ -25,6 +25,8 @@ pub(super) struct Ending {
     pub(super) packed: PackTotals,
     /// What a GPU measured.
     pub(super) gpu: Option<GpuTiming>,
+    /// Devices that failed.
+    pub(super) failed_lanes: u64,
     pub(super) findings: Findings,
     /// What was there before the run.
     pub(super) resumed: Resumed,
@@ -85,6 +87,7 @@ impl Ending {
                 memory_bytes: model.gpu_memory_bytes().unwrap_or(0),
             }),
             reader_restarts: packed.reader_restarts,
+            failed_lanes: self.failed_lanes,
             resumed: self.resumed.rows.saturating_sub(packed.mended_rows),
             resumed_rejected: (self.resumed.rejected).saturating_sub(packed.mended_rejected),
             peak_memory_bytes: peak_memory_bytes(),

@@ -159,6 +159,10 @@ pub static FIGURES: &[Figure] = &[
     whole("reader_restarts", Count("reader", "readers"), "the number of readers that had to be replaced",
         |run| Some(run.reader_restarts))
         .better(Smaller).phrase("readers", 2, ", {} restarted"),
+    whole("failed_lanes", Count("device", "devices"),
+        "the number of devices that failed, whose batches the others took over",
+        |run| Some(run.failed_lanes))
+        .better(Smaller).phrase_unless_zero("devices", 1, "{} failed, the others took over"),
     whole("records", Count("record", "records"), "the number of records read: embedded plus rejected",
         |run| Some(run.records))
         .phrase("records", 1, "{} read").tile("records read"),

@@ -34,9 +34,9 @@ impl fmt::Display for RunSummary {
 }
 
 /// What the lines are about, from top to bottom. Figures say in which one they stand.
-const SUBJECTS: [&str; 12] = [
-    "records", "tokens", "speed", "time", "readers", "memory", "GPU", "encoder", VERDICT, REMARK,
-    "output", "rejects",
+const SUBJECTS: [&str; 13] = [
+    "records", "tokens", "speed", "time", "readers", "memory", "devices", "GPU", "encoder",
+    VERDICT, REMARK, "output", "rejects",
 ];
 const VERDICT: &str = "verdict";
 const REMARK: &str = "remark";

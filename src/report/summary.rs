@@ -68,6 +68,8 @@ pub struct RunSummary {
     pub gpu: Option<GpuSummary>,
     /// Readers that had to be replaced.
     pub reader_restarts: u64,
+    /// Devices that failed, whose batches the others took over.
+    pub failed_lanes: u64,
     /// The largest resident memory of this process so far, in bytes.
     pub peak_memory_bytes: u64,
     /// The output file.

@@ -11,6 +11,7 @@
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
 //! - `endings`: what a run leaves that does not end well.
+//! - `faults`: devices that fail.
 //! - `resume`: jobs that are ended in any way, and run again.
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `scripts`: the script language, its errors and exit codes.
@@ -25,6 +26,7 @@ mod child;
 mod docs;
 mod embeddings;
 mod endings;
+mod faults;
 mod floors;
 mod forecast;
 mod inputs;

@@ -12,7 +12,10 @@ use cudarc::driver::{result, sys::CUstream};
 use std::{
     collections::VecDeque,
     mem,
-    sync::{Arc, Condvar, Mutex, OnceLock},
+    sync::{
+        Arc, Condvar, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Slots for batches on their way to the GPU.
@@ -26,6 +29,8 @@ pub(crate) struct UploadRing {
 struct Shared {
     free: Mutex<VecDeque<Slot>>,
     returned: Condvar,
+    /// A slot did not return, as the context is lost.
+    is_lost: AtomicBool,
 }
 
 /// Room for one batch.
@@ -93,6 +98,7 @@ impl UploadRing {
         let shared = Shared {
             free: Mutex::new(slots?),
             returned: Condvar::new(),
+            is_lost: AtomicBool::new(false),
         };
         Ok(Self {
             gpu,
@@ -110,7 +116,7 @@ impl UploadRing {
         &self,
         fill: impl FnOnce(&mut [u8]) -> usize,
     ) -> Result<Upload, DeviceError> {
-        let mut slot = self.take();
+        let mut slot = self.take()?;
         let marks = Marks::new(self.gpu)?;
         let stream = self.gpu.uploads;
         // Nearly always done long ago: another batch was computed since.
@@ -142,12 +148,21 @@ impl UploadRing {
         })
     }
 
-    fn take(&self) -> Slot {
+    /// A slot, as soon as one is free.
+    fn take(&self) -> Result<Slot, DeviceError> {
         let free = self.shared.free.lock();
         let mut free = free.unwrap_or_else(|poisoned| poisoned.into_inner());
         loop {
             if let Some(slot) = free.pop_front() {
-                return slot;
+                return Ok(slot);
+            }
+            if self.shared.is_lost.load(Ordering::Acquire) {
+                // The driver says what happened; without a word of it no slot would come all the same.
+                self.gpu.finish()?;
+                return Err(DeviceError::Cuda {
+                    doing: "copy a batch",
+                    reason: "its context is lost".to_owned(),
+                });
             }
             let woken = self.shared.returned.wait(free);
             free = woken.unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -215,6 +230,11 @@ impl Drop for Upload {
         if !self.release(&slot) {
             // The context is lost, and with it all that could be freed.
             mem::forget(slot);
+            let free = self.shared.free.lock();
+            let _free = free.unwrap_or_else(|poisoned| poisoned.into_inner());
+            // Whoever waits for a slot must not wait for ever.
+            self.shared.is_lost.store(true, Ordering::Release);
+            self.shared.returned.notify_all();
             return;
         }
         let free = self.shared.free.lock();

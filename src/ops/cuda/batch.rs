@@ -2,6 +2,7 @@
 
 use super::{
     super::StagerOptions,
+    lost,
     variant::{Tile, Variant},
 };
 use crate::{
@@ -12,7 +13,10 @@ use crate::{
     },
     job::Dtype,
 };
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// A packed batch on its way to the GPU, or there: token ids, `cu_seqlens`, and the work list of
 /// attention.
@@ -34,6 +38,9 @@ pub(in super::super) struct UploadStager {
     gpu: &'static Gpu,
     ring: UploadRing,
     variant: Arc<Variant>,
+    /// Batches so far.
+    n_batches: AtomicU64,
+    lost_at: Option<u64>,
 }
 
 /// Work lists are read 16 bytes at a time.
@@ -64,6 +71,8 @@ impl UploadStager {
             gpu,
             ring: UploadRing::new(gpu, options.n_slots, n_bytes, options.poisoned)?,
             variant: Arc::new(variant),
+            n_batches: AtomicU64::new(0),
+            lost_at: options.lost_at,
         })
     }
 
@@ -76,6 +85,10 @@ impl UploadStager {
         input_ids: &[i32],
         cu_seqlens: &[i32],
     ) -> Result<Batch, DeviceError> {
+        let number = self.n_batches.fetch_add(1, Ordering::Relaxed);
+        if self.lost_at == Some(number) {
+            lost::lose(self.gpu)?;
+        }
         let n_rows = padded(input_ids.len());
         let (tiles, n_tiles) = self.variant.tiles(cu_seqlens);
         let cu_seqlens_offset = 4 * n_rows;

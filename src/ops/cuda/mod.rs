@@ -16,6 +16,7 @@ mod gemm;
 mod kernel;
 mod layer_norm;
 mod linear;
+mod lost;
 mod operand;
 mod pool;
 mod random;

@@ -1,76 +1,102 @@
 //! The collecting stage of a lane: embeddings come back from the device.
 
-use super::{super::stage::Halt, Lead, Submitted, encode::State, ticket::Ticket};
+use super::{
+    super::{fault::attempt, stage::Halt},
+    Health, Submitted,
+    encode::State,
+    ticket::Ticket,
+};
 use crate::{
     batch::Rows,
     device::{BatchTiming, GpuTiming, Timeline},
     error::Error,
     event::{Event, EventSender},
-    meter::{Activity, BatchDone},
+    meter::{Activity, BatchDone, StageClock},
     model::{Answer, Model, ModelError},
-    monitor::LaneWatch,
     queue::{QueueReceiver, QueueSender},
     sink::Pulse,
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// The collecting stage of a lane.
 pub(super) struct Collecting<'a> {
     pub(super) model: &'a Model,
     pub(super) in_flight: QueueReceiver<Submitted>,
     pub(super) rows: QueueSender<Rows>,
-    pub(super) lead: Arc<Lead>,
     pub(super) pulse: Pulse,
-    pub(super) watch: LaneWatch,
     pub(super) events: EventSender,
+    pub(super) health: Health<'a>,
+}
+
+/// What the collecting stage leaves.
+#[derive(Default)]
+pub(in super::super) struct Collected {
+    /// What a GPU measured beside the time that it computed.
+    pub(in super::super) gpu: Option<GpuTiming>,
+    /// Sequences of batches that went back.
+    pub(in super::super) handed_back: u64,
 }
 
 impl Collecting<'_> {
-    /// Waits for batches until there are no more, and returns what a GPU measured beside the time
-    /// that it computed.
+    /// Waits for batches until there are no more. If the device fails while others are left, what it had goes
+    /// back.
     ///
     /// # Errors
-    /// If the device failed, or an embedding is not finite.
-    pub(super) fn run(self) -> Result<Option<GpuTiming>, Halt> {
-        let clock = &self.watch.meters().collecting;
+    /// If the device failed and was the last one, or an embedding is not finite.
+    pub(super) fn run(self) -> Result<Collected, Halt> {
+        let watch = &self.health.watch;
+        let clock = &watch.meters().collecting;
         clock.switch(Activity::Working);
-        let mut all_gpu: Option<GpuTiming> = None;
+        let mut left = Collected::default();
         let mut timeline = Timeline::default();
         let mut previous_end = None;
+        // The device failed here: nothing more is expected of it.
+        let mut is_lost = false;
         while let Some(submitted) = self.in_flight.receive(clock) {
-            let Answer {
-                values,
-                offsets,
-                marks,
-            } = match submitted.state {
-                State::Computing(batch) => clock.during(Activity::Starved, || batch.wait()),
-                State::Done(answer) => Ok(answer),
-            }?;
-            let Ticket {
-                number,
-                rows,
-                n_tokens,
-                flops,
-            } = submitted.ticket;
-            self.lead.leave(number);
-            let timing = timeline.add(marks).map_err(ModelError::from)?;
-            let rows = Rows::new(rows, values, offsets)
+            let Submitted {
+                ticket: Ticket { batch, flops },
+                state,
+                waited,
+                at,
+            } = submitted;
+            let (sequences, tokens) = (batch.batch.n_sequences() as u64, batch.batch.n_tokens());
+            let answered = attempt("collecting", || {
+                if is_lost {
+                    // Nobody waits for it, but what it still has in hand must be let go of with the same care.
+                    drop(state);
+                    return Ok(None);
+                }
+                let answer = wait(state, clock)?;
+                let timing = timeline.add(answer.marks).map_err(ModelError::from)?;
+                Ok(Some((answer.values, answer.offsets, timing)))
+            })?;
+            let (values, offsets, timing) = match answered {
+                Ok(Some(answer)) => answer,
+                Ok(None) | Err(_) => {
+                    if let Err(fault) = answered {
+                        clock.switch(Activity::Working);
+                        self.health.lose(fault)?;
+                    }
+                    is_lost = true;
+                    self.health.hand_back(batch);
+                    left.handed_back += sequences;
+                    continue;
+                }
+            };
+            self.health.dispatcher.done(batch.number);
+            let rows = Rows::new(batch.batch.rows, values, offsets)
                 .map_err(|error| Error::Conservation(error.to_string()))?;
             if let Some(row) = rows.first_not_finite() {
                 return Err(self.model.not_finite(row).into());
             }
-            let (sequences, tokens) = (rows.len() as u64, n_tokens as u64);
             if let Some(gpu) = timing.gpu {
-                *all_gpu.get_or_insert_default() += gpu;
+                *left.gpu.get_or_insert_default() += gpu;
             }
-            let (start, end) = when(timing, submitted.at, previous_end);
+            let (start, end) = when(timing, at, previous_end);
             previous_end = Some(end);
-            self.watch.came_back(&BatchDone {
+            watch.came_back(&BatchDone {
                 sequences,
-                tokens,
+                tokens: tokens as u64,
                 flops,
                 idle_seconds: timing.gpu.map_or(0.0, |gpu| gpu.idle),
                 start,
@@ -79,9 +105,9 @@ impl Collecting<'_> {
             self.pulse.beat();
             self.events.send(Event::BatchEncoded {
                 sequences,
-                tokens,
+                tokens: tokens as u64,
                 seconds: timing.compute,
-                waited_seconds: submitted.waited,
+                waited_seconds: waited,
             });
             // The writer is gone if it failed; its own error says why.
             self.rows
@@ -89,7 +115,15 @@ impl Collecting<'_> {
                 .map_err(|_| Halt::Abandoned)?;
         }
         clock.stop();
-        Ok(all_gpu)
+        Ok(left)
+    }
+}
+
+/// Waits for a batch.
+fn wait(state: State, clock: &StageClock) -> Result<Answer, ModelError> {
+    match state {
+        State::Computing(batch) => clock.during(Activity::Starved, || batch.wait()),
+        State::Done(answer) => Ok(answer),
     }
 }
 

@@ -1,11 +1,14 @@
 //! The encoding stage of a lane: batches are given to the model.
 
-use super::{super::stage::Halt, LanePlan, NumberedBatch, ticket::Ticket};
+use super::{
+    super::{fault::attempt, stage::Halt},
+    Health, LanePlan,
+    dispatcher::Handed,
+    ticket::Ticket,
+};
 use crate::{
-    device::DeviceError,
     meter::Activity,
-    model::{Answer, InFlight, ModelError, Replica, Stager, padded_ids},
-    monitor::LaneWatch,
+    model::{Answer, InFlight, Stager, padded_ids},
     queue::QueueSender,
 };
 use std::time::Instant;
@@ -32,63 +35,79 @@ pub(super) enum State {
 /// it is done with one.
 pub(super) struct Encoding<'a> {
     pub(super) plan: LanePlan<'a>,
-    pub(super) replica: &'a Replica,
     pub(super) stager: Stager,
     pub(super) in_flight: QueueSender<Submitted>,
-    pub(super) watch: LaneWatch,
+    pub(super) health: Health<'a>,
+}
+
+/// What the encoding stage leaves.
+#[derive(Default)]
+pub(in super::super) struct Encoded {
+    /// Sequences of batches that another lane had before.
+    pub(in super::super) taken_again: u64,
+    /// Sequences of the batch that went back.
+    pub(in super::super) handed_back: u64,
 }
 
 impl Encoding<'_> {
-    /// Gives batches to the model until there are no more.
+    /// Gives batches to the model until there are no more, or the device fails while others are left.
     ///
     /// # Errors
     /// If the model fails, or the run is abandoned.
-    pub(super) fn run(self) -> Result<(), Halt> {
-        let clock = &self.watch.meters().encoding;
+    pub(super) fn run(self) -> Result<Encoded, Halt> {
+        let Health {
+            lane,
+            replica,
+            dispatcher,
+            watch,
+            ..
+        } = &self.health;
+        let clock = &watch.meters().encoding;
         clock.switch(Activity::Working);
+        let abandonment = &self.plan.abandonment;
+        let is_over = || abandonment.is_declared() || self.health.has_failed();
+        let mut left = Encoded::default();
         loop {
             let before = clock.time().starved;
-            let Some(NumberedBatch { number, batch }) = self.plan.batches.receive(clock) else {
-                clock.stop();
-                return Ok(());
+            let Some(Handed { batch, came_back }) = dispatcher.take(*lane, clock, &is_over) else {
+                return match abandonment.is_declared() {
+                    true => Err(Halt::Abandoned),
+                    false => Ok(left),
+                };
             };
             let waited = clock.time().starved - before;
-            let abandonment = &self.plan.abandonment;
-            let wait = |work: &dyn Fn()| clock.during(Activity::Blocked, work);
-            self.plan.lead.enter(number, abandonment, wait);
-            if abandonment.is_declared() {
-                return Err(Halt::Abandoned);
+            let packed = &batch.batch;
+            let lengths = packed.ranges().map(|range| range.len());
+            let (flops, n_tokens) = (self.plan.model.flops(lengths), packed.n_tokens());
+            let sequences = packed.n_sequences() as u64;
+            if came_back {
+                left.taken_again += sequences;
             }
-            let lengths = batch.ranges().map(|range| range.len());
-            let (flops, n_tokens) = (self.plan.model.flops(lengths), batch.n_tokens());
-            let sequences = batch.n_sequences() as u64;
-            self.watch.arrived(sequences, n_tokens as u64);
-            let cu_seqlens = batch.cu_seqlens.clone();
-            let (input_ids, rows) = padded_ids(batch);
-            let tokens = self.stager.stage(input_ids, &cu_seqlens);
-            let tokens = tokens.map_err(ModelError::from)?;
-            let (layers, pooling) = (self.plan.layers, self.plan.pooling);
-            let answer = self
-                .replica
-                .submit(&tokens, layers, pooling, abandonment)
-                .map_err(|error| match error {
-                    ModelError::Device(DeviceError::Abandoned) => Halt::Abandoned,
-                    error => error.into(),
-                })?;
-            // Its slot is free for another batch as soon as the device thread has enqueued this one.
-            drop(tokens);
-            let state = if self.plan.overlap {
-                State::Computing(answer)
-            } else {
-                State::Done(answer.wait()?)
+            watch.arrived(sequences, n_tokens as u64);
+            let submitted = attempt("encoding", || {
+                let tokens = self.stager.stage(padded_ids(packed), &packed.cu_seqlens)?;
+                let (layers, pooling) = (self.plan.layers, self.plan.pooling);
+                let in_flight = replica.submit(&tokens, layers, pooling, abandonment)?;
+                // Its slot is free for another batch as soon as the device thread has enqueued this one.
+                drop(tokens);
+                Ok(if self.plan.overlap {
+                    State::Computing(in_flight)
+                } else {
+                    State::Done(in_flight.wait()?)
+                })
+            })?;
+            let state = match submitted {
+                Ok(state) => state,
+                Err(fault) => {
+                    self.health.lose(fault)?;
+                    self.health.hand_back(batch);
+                    left.handed_back += sequences;
+                    clock.stop();
+                    return Ok(left);
+                }
             };
             let submitted = Submitted {
-                ticket: Ticket {
-                    number,
-                    rows,
-                    n_tokens,
-                    flops,
-                },
+                ticket: Ticket { batch, flops },
                 state,
                 waited,
                 at: Instant::now(),

@@ -1,36 +1,42 @@
 //! A lane: a device with its replica of the model, its upload slots, and the two threads that keep it busy.
 //!
 //! Lanes pull batches from one queue, so that a fast one takes more. A batch is taken to the device in its
-//! lane, and its rows leave for the one writer of the run.
+//! lane, and its rows leave for the one writer of the run. A lane whose device fails hands its batches back,
+//! and the others take them.
 
 mod collect;
+mod dispatcher;
 mod encode;
-mod lead;
+mod health;
 mod ticket;
 
 use super::stage::{Guard, Halt, joined};
 use crate::{
     batch::Rows,
     cancel::Abandonment,
-    device::GpuTiming,
-    error::Error,
     event::EventSender,
     job::{EmbedOptions, Pooling},
     meter::{Flow, FlowMeter},
-    model::{Model, Replica, Stager, StagerOptions},
+    model::{Model, ModelError, Replica, Stager, StagerOptions},
     monitor::LaneWatch,
-    queue::{QueueReceiver, QueueSender, bounded},
+    queue::{QueueSender, bounded},
     sink::Pulse,
 };
 use collect::Collecting;
 use encode::Encoding;
+use health::Health;
 use std::{
-    sync::{Arc, mpsc::Sender},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::Sender,
+    },
     thread::{Scope, ScopedJoinHandle},
 };
 
-pub(super) use encode::Submitted;
-pub(super) use lead::Lead;
+pub(super) use collect::Collected;
+pub(super) use dispatcher::Dispatcher;
+pub(super) use encode::{Encoded, Submitted};
 pub(super) use ticket::NumberedBatch;
 
 /// Batches that may wait on a GPU in the queue of those in flight. One more is being waited for and one
@@ -49,9 +55,8 @@ pub(super) struct LanePlan<'a> {
     pub(super) pooling: Pooling,
     /// Whether a batch is brought to the device, and another one's answer fetched, while it computes.
     pub(super) overlap: bool,
-    pub(super) batches: QueueReceiver<NumberedBatch>,
+    pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) rows: QueueSender<Rows>,
-    pub(super) lead: Arc<Lead>,
     /// To be told of each batch that came back.
     pub(super) pulse: Pulse,
     pub(super) events: EventSender,
@@ -61,50 +66,68 @@ pub(super) struct LanePlan<'a> {
 /// A device at work.
 pub(super) struct Lane<'a> {
     plan: LanePlan<'a>,
-    replica: &'a Replica,
     stager: Stager,
-    watch: LaneWatch,
+    health: Health<'a>,
 }
 
 /// The threads of a lane.
 pub(super) struct RunningLane<'scope> {
-    encoding: ScopedJoinHandle<'scope, Result<(), Halt>>,
-    collecting: ScopedJoinHandle<'scope, Result<Option<GpuTiming>, Halt>>,
+    encoding: ScopedJoinHandle<'scope, Result<Encoded, Halt>>,
+    collecting: ScopedJoinHandle<'scope, Result<Collected, Halt>>,
     in_flight: FlowMeter,
+    has_failed: Arc<AtomicBool>,
 }
 
 /// What a lane leaves.
 pub(super) struct EndedLane {
-    pub(super) encoded: Result<(), Halt>,
-    /// What a GPU measured beside the time that it computed.
-    pub(super) collected: Result<Option<GpuTiming>, Halt>,
+    pub(super) encoded: Result<Encoded, Halt>,
+    pub(super) collected: Result<Collected, Halt>,
     /// Sequences through its queue of batches in flight.
     pub(super) in_flight: Flow,
+    /// Whether its device failed.
+    pub(super) has_failed: bool,
+}
+
+/// What brings batches of `token_budget` tokens at most to the device of the lane with this number.
+///
+/// # Errors
+/// If the device has no memory for them.
+pub(super) fn stager(
+    lane: usize,
+    replica: &Replica,
+    token_budget: usize,
+    options: &EmbedOptions,
+) -> Result<Stager, ModelError> {
+    replica.stager(StagerOptions {
+        token_budget,
+        n_slots: SLOTS,
+        poisoned: options.poison,
+        lost_at: (options.lose_gpu).and_then(|(of_lane, batch)| (of_lane == lane).then_some(batch)),
+    })
 }
 
 impl<'a> Lane<'a> {
-    /// The lane of a replica, with slots for batches of `token_budget` tokens.
-    ///
-    /// # Errors
-    /// If the device has no memory for them.
+    /// The lane of this number.
     pub(super) fn new(
         plan: LanePlan<'a>,
+        lane: usize,
         replica: &'a Replica,
-        token_budget: usize,
-        options: &EmbedOptions,
+        stager: Stager,
         watch: LaneWatch,
-    ) -> Result<Self, Error> {
-        let stager = replica.stager(StagerOptions {
-            token_budget,
-            n_slots: SLOTS,
-            poisoned: options.poison,
-        })?;
-        Ok(Self {
-            plan,
+    ) -> Self {
+        let health = Health {
+            lane,
             replica,
-            stager,
+            dispatcher: plan.dispatcher.clone(),
             watch,
-        })
+            events: plan.events.clone(),
+            has_failed: Arc::default(),
+        };
+        Self {
+            plan,
+            stager,
+            health,
+        }
     }
 
     /// Begins to work. The lane sends word to `alive` when it has no more batches.
@@ -121,26 +144,24 @@ impl<'a> Lane<'a> {
         let LanePlan {
             model,
             rows,
-            lead,
             pulse,
             events,
             ..
         } = self.plan.clone();
+        let has_failed = self.health.has_failed.clone();
         let collecting = Collecting {
             model,
             in_flight: receiver,
             rows,
-            lead,
             pulse,
-            watch: self.watch.clone(),
             events,
+            health: self.health.clone(),
         };
         let encoding = Encoding {
             plan: self.plan,
-            replica: self.replica,
             stager: self.stager,
             in_flight: sender,
-            watch: self.watch,
+            health: self.health,
         };
         let encoded = alive.clone();
         let encode = move || {
@@ -153,6 +174,7 @@ impl<'a> Lane<'a> {
             encoding: guard.spawn(scope, alive, encode),
             collecting: guard.spawn(scope, alive, || collecting.run()),
             in_flight,
+            has_failed,
         }
     }
 }
@@ -164,6 +186,7 @@ impl RunningLane<'_> {
             encoded: joined(self.encoding, "encoding"),
             collected: joined(self.collecting, "collecting"),
             in_flight: self.in_flight.flow(),
+            has_failed: self.has_failed.load(Ordering::Acquire),
         }
     }
 }

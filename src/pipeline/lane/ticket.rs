@@ -1,6 +1,6 @@
 //! What the pipeline keeps of a batch while a model works on its tokens.
 
-use crate::batch::{PackedBatch, Row};
+use crate::batch::PackedBatch;
 
 /// A packed batch, and its number among those of the run, from 0.
 pub(in super::super) struct NumberedBatch {
@@ -10,12 +10,8 @@ pub(in super::super) struct NumberedBatch {
 
 /// What the pipeline keeps of a batch while a model works on its tokens.
 pub(super) struct Ticket {
-    /// The number of the batch among those of the run.
-    pub(super) number: u64,
-    /// The sequences, in the order of the batch.
-    pub(super) rows: Vec<Row>,
-    /// Tokens, BOS and EOS included.
-    pub(super) n_tokens: usize,
+    /// The batch itself, for another lane if this one fails.
+    pub(super) batch: NumberedBatch,
     /// Useful floating-point operations.
     pub(super) flops: f64,
 }

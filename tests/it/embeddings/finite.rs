@@ -103,7 +103,7 @@ pub fn check_tokens(place: &Place) {
             broken.insert(EMBEDDINGS.to_owned(), good[EMBEDDINGS].with(index, value));
             let model = place.load(&broken);
             // On a GPU this computes a batch of made-up sequences first.
-            model.warm_up(512, &[last]).expect("memory");
+            model.replicas()[0].warm_up(512, &[last]).expect("memory");
             let mut padded = without.clone();
             padded.n_padding = 40;
             for pooling in Pooling::ALL {
@@ -140,7 +140,9 @@ pub fn check_warm_up(place: &Place) {
     );
     let model = place.load(&broken);
     let last = model.n_layers();
-    model.warm_up(512, &[last]).expect("nobody looks at it");
+    model.replicas()[0]
+        .warm_up(512, &[last])
+        .expect("nobody looks at it");
     let batch = one_batch(&["MKTA", "MKLTA"]);
     let found = found(&model, &batch, last, Pooling::Mean).expect("the device works");
     assert_eq!(found.as_deref(), Some("s1"));

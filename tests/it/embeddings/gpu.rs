@@ -110,13 +110,14 @@ fn no_batch_reads_a_slot_too_early_or_late() {
             token_budget,
             n_slots,
             poisoned,
+            lost_at: None,
         };
         let replica = &model.replicas()[0];
         let stager = replica.stager(options).expect("slots");
         let in_flight: Vec<_> = batches
             .iter()
             .map(|batch| {
-                let (input_ids, _) = padded_ids(batch.clone());
+                let input_ids = padded_ids(batch);
                 let tokens = stager.stage(input_ids, &batch.cu_seqlens).expect("staged");
                 replica
                     .submit(&tokens, &layers, Pooling::Mean, &Abandonment::default())
@@ -249,12 +250,14 @@ fn a_gpu_is_found_by_its_uuid_and_a_missing_one_is_explained() {
 fn a_batch_without_room_is_an_error_and_not_the_end() {
     let model = load(GOLDEN_MODELS[4], Dtype::F32);
     // Queries, keys and values alone would take 128 GB.
-    let error = model.warm_up(1 << 26, &[1]).expect_err("there is no room");
+    let error = model.replicas()[0]
+        .warm_up(1 << 26, &[1])
+        .expect_err("there is no room");
     assert!(
         matches!(error, ModelError::Device(DeviceError::OutOfMemory { .. })),
         "{error}"
     );
-    model
+    model.replicas()[0]
         .warm_up(1 << 12, &[1])
         .expect("there is room for this");
     let sequences = golden_sequences(GOLDEN_MODELS[4]);
@@ -272,7 +275,9 @@ fn the_memory_of_a_model_goes_back_to_the_driver() {
     for _ in 0..2 {
         for dtype in [Dtype::F32, Dtype::Bf16, Dtype::F16] {
             let model = load(GOLDEN_MODELS[4], dtype);
-            model.warm_up(1 << 17, &[1]).expect("there is room");
+            model.replicas()[0]
+                .warm_up(1 << 17, &[1])
+                .expect("there is room");
             let loaded = free();
             model.unload();
             assert!(

@@ -6,7 +6,7 @@
 //! - `real`: equal to those of HF transformers for trained weights, where these are.
 //! - `finite`: finite, or the run ends.
 //! - `program`: models through the real program: what they may be called, what a device has room for.
-//! - `gpu`: all this on a GPU; `poison`: whole runs there. These tests are ignored, as most machines have none;
+//! - `gpu`: all this on a GPU; `poison`: whole runs there; `lost`: runs that lose it. These tests are ignored, as most machines have none;
 //!   run them with `scripts/gpu/check.sh`.
 
 mod common;
@@ -16,6 +16,7 @@ mod golden;
 mod gpu;
 mod invariance;
 mod layouts;
+mod lost;
 mod poison;
 mod program;
 mod real;

@@ -101,6 +101,12 @@ fn what_is_begun_is_finished() {
         (Signal::SIGINT, "SIGINT", "lanes: 3, jitter: 1.0,", ""),
         (Signal::SIGHUP, "SIGHUP", "", "packing: false"),
         (Signal::SIGTERM, "SIGTERM", "lanes: 2,", "prefetch: 1"),
+        (
+            Signal::SIGTERM,
+            "SIGTERM",
+            "lanes: 3, fail_lanes: 1, fail_after: 2, fail_with: \"lost in flight\",",
+            "",
+        ),
     ] {
         let place = Place::new();
         let mock = format!("{mock} tokens_per_sec: 20_000");

@@ -1,7 +1,7 @@
 //! What can be tested without a GPU.
 
 use super::super::{
-    OPERATIONS, Shape, code::Instance, compile::compile, kernels, variant::Variant,
+    OPERATIONS, Shape, code::Instance, compile::compile, kernels, lost, variant::Variant,
 };
 use crate::job::{Dtype, Pooling};
 use rayon::prelude::*;
@@ -33,7 +33,8 @@ fn every_kernel(capability: (u32, u32)) -> Vec<Instance> {
             }
         }
     }
-    all.into_values().collect()
+    // No model launches it.
+    all.into_values().chain([lost::instance()]).collect()
 }
 
 /// A file of kernels that no operation names would be neither compiled here nor made ready.

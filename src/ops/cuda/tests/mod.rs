@@ -67,6 +67,7 @@ fn tokens(lengths: &[usize], dtype: Dtype, head_dim: usize) -> Tokens {
         token_budget: n_tokens + 3 * lengths.len(),
         n_slots: 1,
         poisoned: false,
+        lost_at: None,
     };
     let stager = Stager::new(&gpu(), dtype, head_dim, options).expect("slots");
     let input_ids = (0..n_tokens as i32).map(|n| n % 33).collect();

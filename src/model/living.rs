@@ -1,0 +1,25 @@
+//! The devices of a model that can still be used.
+
+use super::{Model, ModelError, Replica};
+use crate::device::DeviceError;
+
+impl Model {
+    /// The model on each of its devices that was not lost: at least one.
+    ///
+    /// # Errors
+    /// If all were lost; each is named, with the reason.
+    pub fn living(&self) -> Result<Vec<&Replica>, ModelError> {
+        let replicas = self.replicas.iter();
+        let living: Vec<_> = replicas
+            .filter(|replica| replica.lost().is_none())
+            .collect();
+        if !living.is_empty() {
+            return Ok(living);
+        }
+        let reasons = self.replicas.iter().filter_map(|replica| {
+            let reason = replica.lost()?;
+            Some(format!("{}: {reason}", replica.device()))
+        });
+        Err(DeviceError::AllLost(reasons.collect()).into())
+    }
+}

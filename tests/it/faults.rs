@@ -1,0 +1,272 @@
+//! Devices that fail: the others go on, and the output is what it would have been.
+
+use crate::{DEMO, RUNNER, child::finish};
+use runner::embeddings::Embeddings;
+use serde_json::Value;
+use std::{fmt::Write, fs, path::PathBuf, process::Command};
+use tempfile::TempDir;
+
+const OK: i32 = 0;
+const DEVICE: i32 = 6;
+const BUG: i32 = 70;
+
+/// A folder with an input of 600 proteins, which are some 150 batches.
+struct Place(TempDir);
+
+/// What a script left behind.
+struct Done {
+    exit_code: i32,
+    stdout: String,
+    events: Vec<Value>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut text = String::new();
+        for n in 0..600 {
+            let sequence = &"MKVLAAGICDEFHNPQRSTWY".repeat(20)[n % 21..][..150 + n * 37 % 200];
+            writeln!(text, ">p{n}\n{sequence}").unwrap();
+        }
+        fs::write(folder.path().join("in.fa"), text).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Runs a script, which must end.
+    fn run(&self, script: &str) -> Done {
+        let begin = format!(
+            "fn on_mock(mock) {{ esm2(\"{DEMO}\", #{{ device: \"mock\", mock: mock }}) }}
+            fn run(model, output, options) {{
+                options += #{{ token_budget: 1024, output: output }};
+                embed(model, fasta(\"in.fa\"), options)
+            }}\n"
+        );
+        fs::write(self.path("job.rhai"), begin + script).unwrap();
+        let mut command = Command::new(RUNNER);
+        command
+            .args(["exec", "--json", "job.rhai"])
+            .current_dir(self.0.path())
+            .env_remove("RUST_LOG");
+        let output = finish(&mut command, b"");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let events = stderr.lines().map(|line| {
+            let event = serde_json::from_str(line);
+            event.unwrap_or_else(|_| panic!("no event: {stderr}"))
+        });
+        Done {
+            exit_code: output.status.code().expect("it ends by itself"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            events: events.collect(),
+        }
+    }
+
+    /// The ids and the bits of an output.
+    fn content(&self, name: &str) -> (Vec<String>, Vec<u32>) {
+        let embeddings = Embeddings::read(&self.path(name)).unwrap();
+        let rows = 0..embeddings.len();
+        let bits = rows.flat_map(|row| embeddings.vector(row).iter().map(|value| value.to_bits()));
+        let bits = bits.collect();
+        (embeddings.ids().to_vec(), bits)
+    }
+
+    fn undisturbed(&self) -> (Vec<String>, Vec<u32>) {
+        let done = self.run("run(on_mock(#{}), \"undisturbed.parquet\", #{});");
+        assert_eq!(done.exit_code, OK, "{:?}", done.events);
+        let content = self.content("undisturbed.parquet");
+        assert_eq!(content.0.len(), 600);
+        content
+    }
+}
+
+impl Done {
+    fn warnings(&self) -> Vec<&str> {
+        let warnings = self
+            .events
+            .iter()
+            .filter(|event| event["event"] == "warning");
+        warnings
+            .map(|event| event["message"].as_str().unwrap())
+            .collect()
+    }
+
+    fn sum(&self, kind: &str, key: &str) -> u64 {
+        let of_kind = self.events.iter().filter(|event| event["event"] == kind);
+        of_kind.map(|event| event[key].as_u64().unwrap()).sum()
+    }
+
+    fn error(&self) -> &str {
+        let failed = self.events.iter().find(|event| event["event"] == "failed");
+        failed.unwrap()["message"].as_str().unwrap()
+    }
+}
+
+const FAULTS: [&str; 4] = ["lost", "lost in flight", "memory", "panic"];
+
+#[test]
+fn the_lanes_that_are_left_come_to_the_same_output() {
+    let place = Place::new();
+    let undisturbed = place.undisturbed();
+    for fault in FAULTS {
+        for (fail_lanes, fail_after, options) in [
+            (1, 0, "#{}"),
+            (1, 20, "#{ prefetch: 1 }"),
+            (2, 0, "#{}"),
+            (2, 30, "#{ overlap: false }"),
+        ] {
+            let script = format!(
+                "let mock = #{{
+                    lanes: 3, jitter: 1.0, tokens_per_sec: 1_000_000,
+                    fail_lanes: {fail_lanes}, fail_after: {fail_after}, fail_with: \"{fault}\",
+                }};
+                let run = run(on_mock(mock), \"out.parquet\", {options} + #{{ overwrite: true, resume: false }});
+                print(`${{run.failed_lanes}} ${{run.sequences}} ${{run.records}}`);
+                print(run);"
+            );
+            let what = format!("{fault} {fail_lanes} {fail_after} {options}");
+            let done = place.run(&script);
+            assert_eq!(done.exit_code, OK, "{what}: {:?}", done.events);
+            let expect = format!("{fail_lanes} 600 600\n");
+            assert!(done.stdout.starts_with(&expect), "{what}: {}", done.stdout);
+            let expect = format!("devices  {fail_lanes} failed, the others took over");
+            assert!(done.stdout.contains(&expect), "{what}: {}", done.stdout);
+            assert!(place.content("out.parquet") == undisturbed, "{what}");
+            // Each sequence is computed, counted and written once.
+            assert_eq!(done.sum("batch_encoded", "sequences"), 600, "{what}");
+            assert_eq!(done.sum("rows_written", "rows"), 600, "{what}");
+            let warnings = done.warnings();
+            assert_eq!(warnings.len(), fail_lanes, "{what}: {warnings:?}");
+            for (lane, warning) in warnings.iter().enumerate() {
+                let said = match fault {
+                    "memory" => "the GPU is out of memory: the mock device was told to fail",
+                    "panic" => "its encoding thread panicked: the mock device was told to panic",
+                    _ => "the mock device was told to be lost",
+                };
+                assert!(warning.contains(said), "{what}: {warning}");
+                let named =
+                    (0..3).any(|lane| warning.starts_with(&format!("lane {lane} on mock failed")));
+                assert!(named, "{what} {lane}: {warning}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_last_batch_of_a_run_is_taken_over() {
+    let place = Place::new();
+    let undisturbed = place.undisturbed();
+    // The others have nothing left to do when the slow lane fails with what it has.
+    for fault in FAULTS {
+        for take in [1, 5, 9] {
+            let script = format!(
+                "let mock = #{{ lanes: 3, tokens_per_sec: 20_000, fail_lanes: 1, fail_with: \"{fault}\" }};
+                let run = embed(on_mock(mock), fasta(\"in.fa\").take({take}), #{{
+                    token_budget: 1024, output: \"{fault}{take}.parquet\",
+                }});
+                print(run.sequences);"
+            );
+            let done = place.run(&script);
+            assert_eq!(done.exit_code, OK, "{fault}: {:?}", done.events);
+            assert_eq!(done.stdout, format!("{take}\n"));
+            let (ids, bits) = place.content(&format!("{fault}{take}.parquet"));
+            assert_eq!(ids, undisturbed.0[..take], "{fault}");
+            assert_eq!(bits, undisturbed.1[..bits.len()], "{fault}");
+        }
+    }
+}
+
+#[test]
+fn where_no_lane_is_left_the_next_run_goes_on() {
+    let place = Place::new();
+    let undisturbed = place.undisturbed();
+    for fault in FAULTS {
+        for lanes in [1, 3] {
+            let output = format!("{fault}{lanes}.parquet");
+            let run = |fail_lanes: usize| {
+                place.run(&format!(
+                    "let mock = #{{
+                        lanes: {lanes}, jitter: 0.5, tokens_per_sec: 1_000_000,
+                        fail_lanes: {fail_lanes}, fail_after: 30, fail_with: \"{fault}\",
+                    }};
+                    let run = run(on_mock(mock), \"{output}\", #{{}});
+                    print(`${{run.resumed > 20}} ${{run.failed_lanes}} ${{run.resumed + run.sequences}}`);"
+                ))
+            };
+            let what = format!("{fault}, {lanes} lanes");
+            let done = run(lanes);
+            let expect = if fault == "panic" { BUG } else { DEVICE };
+            assert_eq!(done.exit_code, expect, "{what}: {:?}", done.events);
+            let said = match fault {
+                "panic" => "the encoding thread panicked",
+                "memory" => "out of memory",
+                _ => "told to be lost",
+            };
+            assert!(done.error().contains(said), "{what}: {}", done.error());
+            let failed = "failed, ";
+            let n_warned = done
+                .warnings()
+                .iter()
+                .filter(|text| text.contains(failed))
+                .count();
+            assert_eq!(n_warned, lanes - 1, "{what}: {:?}", done.warnings());
+            let done = run(0);
+            assert_eq!(done.exit_code, OK, "{what}: {:?}", done.events);
+            assert_eq!(done.stdout, "true 0 600\n", "{what}");
+            assert!(place.content(&output) == undisturbed, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_device_that_is_lost_takes_part_in_no_later_run() {
+    let place = Place::new();
+    let check = |fault: &str, fail_lanes: usize, expect: &str| {
+        let script = format!(
+            "let mock = #{{
+                lanes: 3, tokens_per_sec: 1_000_000,
+                fail_lanes: {fail_lanes}, fail_after: 4, fail_with: \"{fault}\",
+            }};
+            let model = on_mock(mock);
+            let table = sweep(\"devices\");
+            for n in 0..3 {{
+                table.run(#{{ n: n }}, || {{
+                    let made = run(model, (), #{{}});
+                    print(`${{made.failed_lanes}} ${{made.sequences}}`);
+                    made
+                }});
+            }}
+            model.unload();
+            print(run(model, (), #{{}}).sequences);"
+        );
+        let done = place.run(&script);
+        assert_eq!(done.stdout, expect, "{fault}: {:?}", done.events);
+        assert_eq!(done.exit_code, OK, "{fault}");
+    };
+    // A model that is loaded anew has its devices again: it is the mock that forgets.
+    let expect = "2 600\n0 600\n0 600\n600\n";
+    check("lost", 2, expect);
+    check("lost in flight", 2, expect);
+    check("panic", 2, expect);
+    check("memory", 2, expect);
+}
+
+#[test]
+fn a_script_with_no_device_left_says_why() {
+    let place = Place::new();
+    let script = "let mock = #{ lanes: 2, fail_lanes: 2, fail_after: 4 };
+        let model = on_mock(mock);
+        try { run(model, \"out.parquet\", #{}); } catch (err) { print(err.kind); }
+        try { run(model, \"out.parquet\", #{}); } catch (err) { print(err.kind); print(err.message); }";
+    let done = place.run(script);
+    assert_eq!(done.exit_code, OK, "{:?}", done.events);
+    let lines: Vec<_> = done.stdout.lines().collect();
+    assert_eq!(lines[..2], ["device", "device"]);
+    assert!(
+        lines[2].contains("no device of the model works any more: mock: cannot compute a batch"),
+        "{lines:?}"
+    );
+    assert_eq!(lines[2].matches("told to be lost").count(), 2, "{lines:?}");
+}
