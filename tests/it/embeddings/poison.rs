@@ -1,4 +1,4 @@
-//! Whole runs on a GPU whose memory of batches is overwritten as soon as it may be.
+//! Whole runs on a GPU, and on all that there are, whose memory of batches is overwritten as soon as it may be.
 
 use super::common::{GOLDEN_MODELS, load_on};
 use crate::run::{Unwatched, context, real_pool};
@@ -6,6 +6,7 @@ use runner::{
     embeddings::Embeddings,
     event::EventSender,
     job::{Dataset, DeviceChoice, Dtype, EmbedOptions, EmbedPlan},
+    model::Model,
     monitor::Recorder,
     pipeline,
 };
@@ -24,11 +25,13 @@ fn a_run_reads_no_batch_too_early_or_late() {
     }
     fs::write(&input, text).expect("the input");
     let dataset = Dataset::new(vec![input.to_string_lossy().into_owned()]);
-    let model = load_on(GOLDEN_MODELS[4], DeviceChoice::cuda(0), Dtype::Bf16);
+    let load = |device| load_on(GOLDEN_MODELS[4], device, Dtype::Bf16);
+    let (one, all) = (load(DeviceChoice::cuda(0)), load(DeviceChoice::AllGpus));
     let (events, _) = EventSender::channel();
     let mut context = context(real_pool(), Recorder::default(), events);
-    let mut embed = |poison: bool, overlap: bool| {
-        let output = folder.path().join(format!("{poison}_{overlap}.parquet"));
+    let mut embed = |model: &Model, poison: bool, overlap: bool| {
+        let place = tempfile::TempDir::new_in(folder.path()).expect("a temporary folder");
+        let output = place.path().join("output.parquet");
         let options = EmbedOptions {
             token_budget: NonZeroUsize::new(8_192),
             output: Some(output.clone()),
@@ -37,14 +40,17 @@ fn a_run_reads_no_batch_too_early_or_late() {
             ..EmbedOptions::default()
         };
         let plan = EmbedPlan::new(dataset.clone(), options, model.n_layers()).unwrap();
-        pipeline::embed(&mut context, &model, &plan, &mut Unwatched).expect("the run ends well");
+        pipeline::embed(&mut context, model, &plan, &mut Unwatched).expect("the run ends well");
         let embeddings = Embeddings::read(&output).expect("its output");
         assert_eq!(embeddings.len(), 3_000);
         (0..embeddings.len())
             .flat_map(|row| embeddings.vector(row).to_vec())
             .collect::<Vec<f32>>()
     };
-    let plain = embed(false, false);
-    assert!(embed(true, true) == plain, "overlapped");
-    assert!(embed(true, false) == plain, "one after the other");
+    let plain = embed(&one, false, false);
+    for model in [&one, &all] {
+        let device = model.device();
+        assert!(embed(model, true, true) == plain, "{device}: overlapped");
+        assert!(embed(model, true, false) == plain, "{device}: one by one");
+    }
 }
