@@ -70,18 +70,19 @@ impl Collecting<'_> {
                 let timing = timeline.add(answer.marks).map_err(ModelError::from)?;
                 Ok(Some((answer.values, answer.offsets, timing)))
             })?;
-            let (values, offsets, timing) = match answered {
-                Ok(Some(answer)) => answer,
-                Ok(None) | Err(_) => {
-                    if let Err(fault) = answered {
-                        clock.switch(Activity::Working);
-                        self.health.lose(fault)?;
-                    }
-                    is_lost = true;
-                    self.health.hand_back(batch);
-                    left.handed_back += sequences;
-                    continue;
+            let answered = match answered {
+                Ok(answered) => answered,
+                Err(fault) => {
+                    clock.switch(Activity::Working);
+                    self.health.lose(fault)?;
+                    None
                 }
+            };
+            let Some((values, offsets, timing)) = answered else {
+                is_lost = true;
+                self.health.hand_back(batch);
+                left.handed_back += sequences;
+                continue;
             };
             self.health.dispatcher.done(batch.number);
             let rows = Rows::new(batch.batch.rows, values, offsets)
