@@ -1,8 +1,6 @@
 //! What is merged of an output that several processes made.
 
-use super::{
-    OptionMap, OptionTable, OutputKind, OutputTarget, Problem, Problems, row::OptionRow,
-};
+use super::{OptionMap, OptionTable, OutputKind, OutputTarget, Problem, Problems, row::OptionRow};
 use std::path::{Path, PathBuf};
 
 /// What is merged of an output that several processes made.

@@ -284,13 +284,7 @@ fn pass_from_the_beginning(history: &History, seams: &Seams, ranges: &Ranges) ->
     }
 }
 
-fn section(
-    history: &History,
-    seams: &Seams,
-    from: u64,
-    to: Option<u64>,
-    task: Task,
-) -> Section {
+fn section(history: &History, seams: &Seams, from: u64, to: Option<u64>, task: Task) -> Section {
     Section {
         to,
         task,

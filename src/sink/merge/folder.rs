@@ -70,11 +70,7 @@ pub(super) fn publish(
 }
 
 /// Removes another output, if that may be replaced.
-pub(super) fn make_way(
-    whole: &Whole,
-    place: &Place,
-    existing: Existing,
-) -> Result<(), SinkError> {
+pub(super) fn make_way(whole: &Whole, place: &Place, existing: Existing) -> Result<(), SinkError> {
     let Some(history) = ledger::read(&place.ledger())? else {
         return Ok(());
     };

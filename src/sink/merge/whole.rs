@@ -174,9 +174,7 @@ impl Whole {
             header, stretches, ..
         } = &self.history;
         let mut metadata = identity_entries(header.identity.clone());
-        let last = stretches
-            .iter()
-            .max_by(|one, other| one.at.cmp(&other.at));
+        let last = stretches.iter().max_by(|one, other| one.at.cmp(&other.at));
         let settings = last.map_or(&header.settings, |stretch: &Stretch| &stretch.settings);
         metadata.extend(keyed(settings.clone()));
         metadata.extend(Closing::of(self.end.clone(), stretches).entries()?);

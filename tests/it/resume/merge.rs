@@ -86,7 +86,10 @@ fn merged_shards_are_the_output_of_one_process() {
         assert_eq!(status["shards"].as_array().unwrap().len(), N_SHARDS);
         let said = merge(&job, &["--json"]).check_code(REJECTED);
         let said: Value = serde_json::from_str(said.stdout.trim()).unwrap();
-        assert_eq!((&said["rows"], &said["shards"]), (&computed.into(), &4.into()));
+        assert_eq!(
+            (&said["rows"], &said["shards"]),
+            (&computed.into(), &4.into())
+        );
         let content = job.check_whole();
         assert_eq!(content.rows.len(), computed);
         assert_eq!(job.status_of_finished()["rows"], computed);
@@ -117,7 +120,8 @@ fn a_merged_output_is_compared_with_inputs_in_another_state() {
         assert_eq!(done.figure("computed"), 0);
         assert!(done.stderr.contains("reader_started"));
         as_shard(&mut job, 1, N_SHARDS);
-        job.run().check_refused(1, &["a shard cannot tell", "--shard 0/1"]);
+        job.run()
+            .check_refused(1, &["a shard cannot tell", "--shard 0/1"]);
         job.wrapper.clear();
         let text = read(&job.path("in.fa"));
         let other = text.replacen("p300", "q300", 1);
@@ -179,7 +183,11 @@ fn shards_without_records_or_without_rows_are_merged() {
             run_shards(&mut job, n_shards);
             let done = merge(&job, &[]);
             let content = job.check_whole();
-            let code = if content.n_rejected() > 0 { REJECTED } else { 0 };
+            let code = if content.n_rejected() > 0 {
+                REJECTED
+            } else {
+                0
+            };
             done.check_code(code);
             job.check_goes_on(content.rows.len());
         }
@@ -218,10 +226,12 @@ fn shards_and_others_do_not_get_in_each_others_way() {
     in_shards(|mut job| {
         let before = job.snapshot();
         // As a whole.
-        job.run().check_refused(1, &["is made in shards", "runner merge"]);
+        job.run()
+            .check_refused(1, &["is made in shards", "runner merge"]);
         as_shard(&mut job, 1, 3);
         let message = "parts of different divisions";
-        job.run().check_refused(1, &[message, "go on with 4 shards"]);
+        job.run()
+            .check_refused(1, &[message, "go on with 4 shards"]);
         // With other inputs each shard would have other records.
         let text = read(&job.path("in.fa"));
         fs::write(job.path("in.fa"), format!("{text}>new\nMKVLAAGICEM\n")).unwrap();
@@ -230,7 +240,8 @@ fn shards_and_others_do_not_get_in_each_others_way() {
         fs::write(job.path("in.fa"), text).unwrap();
         // Another output.
         "pooling: \"max\",".clone_into(&mut job.options);
-        job.run().check_refused(1, &["pooling: it has mean", "`overwrite: true`"]);
+        job.run()
+            .check_refused(1, &["pooling: it has mean", "`overwrite: true`"]);
         assert!(job.snapshot() == before);
         "pooling: \"max\", overwrite: true,".clone_into(&mut job.options);
         job.run().check_code(REJECTED);
@@ -243,7 +254,8 @@ fn shards_and_others_do_not_get_in_each_others_way() {
         merge(&job, &[]).check_code(REJECTED);
         job.check_whole();
         as_shard(&mut job, 1, N_SHARDS);
-        job.run().check_refused(1, &["a shard of it replaces nothing"]);
+        job.run()
+            .check_refused(1, &["a shard of it replaces nothing"]);
     });
     // Shards of what was begun as a whole.
     Job::of_both_kinds(|mut job| {
@@ -299,6 +311,58 @@ fn one_file_is_made_of_a_folder() {
     let done = whole.run().check_code(REJECTED);
     assert_eq!(done.figure("computed"), 0);
     assert_eq!(files_in(&whole.path("")).len(), 6);
+}
+
+#[test]
+fn inputs_that_are_read_from_their_beginning_are_shared_too() {
+    for output in ["out.parquet", "out/"] {
+        let mut job = Job::new();
+        output.clone_into(&mut job.output);
+        let zipped = Command::new("gzip").arg(job.path("in.fa")).status();
+        assert!(zipped.unwrap().success());
+        job.dataset = job.dataset.replace("in.fa", "in.fa.gz");
+        run_shards(&mut job, N_SHARDS);
+        merge(&job, &[]).check_code(REJECTED);
+        let content = job.check_whole();
+        job.check_goes_on(content.rows.len());
+        if job.is_folder() {
+            let commits = job.commits();
+            let lost = &commits[commits.len() / 2];
+            fs::remove_file(job.part(lost)).unwrap();
+            let n_lost = lost["rows"].as_u64().unwrap() as usize;
+            job.check_goes_on(content.rows.len() - n_lost);
+        }
+    }
+}
+
+#[test]
+fn a_merge_is_rehearsed() {
+    let job = Job::new();
+    let script = "let model = esm2(args[0], #{ device: \"mock\" });
+        embed(model, fasta(\"in.fa\"), #{ output: \"out/\" });
+        let merged = merge(\"out/\", args[1]);
+        print(embeddings(merged.output).len / merged.rows);";
+    fs::write(job.path("job.rhai"), script).unwrap();
+    let check = |file: &str| {
+        let mut command = Command::new(RUNNER);
+        command
+            .args(["check", "job.rhai", "--", &job.model, file])
+            .current_dir(job.path(""));
+        let said = command.output().unwrap();
+        (said.status.code(), String::from_utf8(said.stderr).unwrap())
+    };
+    let (code, said) = check("one.parquet");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(job.names().is_empty());
+    for (file, message) in [
+        ("out/one.parquet", "holds nothing else"),
+        ("in.fa", "does not say in which format"),
+        ("one/", "names a folder"),
+    ] {
+        let (code, said) = check(file);
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains(message), "{said}");
+    }
 }
 
 #[test]
