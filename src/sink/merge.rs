@@ -26,7 +26,6 @@ use crate::{
     file::{Existing, create_folder},
     job::{MergePlan, OutputTarget, Problems},
 };
-use source::Source;
 use std::{ops::ControlFlow, path::Path};
 use whole::Whole;
 
@@ -89,7 +88,7 @@ pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkE
     match (place, into) {
         (Some(place), Some(into)) => {
             check_free(&place)?;
-            let whole = Whole::of_shards(&place, &Source::all(&place)?)?;
+            let whole = Whole::of_shards(&place, &check::sources(&place)?)?;
             file_of(&whole, &into, existing, on_step)
         }
         (Some(place), None) => merge_in_place(&place, existing, on_step),
@@ -97,7 +96,7 @@ pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkE
             (Found::Ledger { place, history }, Some(into))
                 if is_published(&place, &history) && history.is_complete() =>
             {
-                let whole = Whole::of_folder(&place, history)?;
+                let whole = Whole::of_folder(&place, *history)?;
                 file_of(&whole, &into, existing, on_step)
             }
             (Found::Ledger { place, history }, None) if is_published(&place, &history) => {
@@ -168,7 +167,7 @@ fn merge_in_place(
     if is_there && existing == Existing::Stays {
         return Err(ShardsError::Exists(place.output().to_owned()).into());
     }
-    let sources = Source::all(place)?;
+    let sources = check::sources(place)?;
     let whole = Whole::of_shards(place, &sources)?;
     let rejects = match place.is_folder() {
         true => folder::publish(&whole, place, existing, on_step)?,

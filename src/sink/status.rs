@@ -104,7 +104,7 @@ pub fn status(path: &Path) -> Result<Status, SinkError> {
     let found = Found::at(path)?;
     Ok(match found {
         Found::File { path, finished } => of_file(path, finished),
-        Found::Ledger { place, history } => of_ledger(&place, history),
+        Found::Ledger { place, history } => of_ledger(&place, *history),
         Found::Shards { place } => shard::of(&place),
     })
 }
@@ -114,7 +114,7 @@ pub(super) enum Found {
     /// A file that is complete.
     File { path: PathBuf, finished: Finished },
     /// Parts and their ledger.
-    Ledger { place: Place, history: History },
+    Ledger { place: Place, history: Box<History> },
     /// Shards that are not merged.
     Shards { place: Place },
 }
@@ -125,6 +125,7 @@ impl Found {
         let mut in_shards = None;
         for place in places(path) {
             if let Some(history) = ledger::read(&place.ledger())? {
+                let history = Box::new(history);
                 return Ok(Self::Ledger { place, history });
             }
             if in_shards.is_none() && !beside(&place).is_empty() {

@@ -10,11 +10,15 @@ use crate::{
         identity::differences,
         ledger::{self, History, Living},
         place::Place,
+        shards::beside,
         shards_error::ShardsError,
         verifier::{files_of, is_as_it_was},
     },
 };
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// What is wrong, and the shards that are to be run.
 #[derive(Default)]
@@ -26,7 +30,7 @@ pub(super) struct Problems {
 
 impl Problems {
     /// Something that is mended by running the shard.
-    fn to_run(&mut self, shard: Shard, problem: &str) {
+    fn add_to_run(&mut self, shard: Shard, problem: &str) {
         self.lines.push(format!("shard {shard} {problem}"));
         self.to_run.push(shard);
     }
@@ -50,11 +54,37 @@ impl Problems {
     }
 }
 
+/// All shards of an output, in input order.
+///
+/// # Errors
+/// If one is missing or not finished, or they do not belong together: all that is wrong.
+pub(super) fn sources(place: &Place) -> Result<Vec<Source>, ShardsError> {
+    let found = beside(place);
+    let count = one_number(place, &found)?;
+    let mut problems = Problems::default();
+    let mut sources = Vec::new();
+    for shard in (0..count).filter_map(|index| Shard::new(index, count).ok()) {
+        let place = place.shard(shard);
+        if let Some(history) = finished(shard, &place, &mut problems) {
+            sources.push(Source {
+                shard,
+                place,
+                history,
+            });
+        }
+    }
+    alike(&sources, &mut problems);
+    if sources.len() == count as usize {
+        neighbours(&sources, &mut problems);
+    }
+    problems.none_or(place, sources)
+}
+
 /// The number of shards into which the work was divided.
 ///
 /// # Errors
 /// There are several.
-pub(super) fn one_number(place: &Place, found: &[Shard]) -> Result<u32, ShardsError> {
+fn one_number(place: &Place, found: &[Shard]) -> Result<u32, ShardsError> {
     let mut counts: Vec<u32> = found.iter().map(|shard| shard.count()).collect();
     counts.sort_unstable();
     counts.dedup();
@@ -79,7 +109,7 @@ pub(super) fn one_number(place: &Place, found: &[Shard]) -> Result<u32, ShardsEr
 }
 
 /// What the ledger of a shard says, if that is finished and all of it is there.
-pub(super) fn finished(shard: Shard, place: &Place, problems: &mut Problems) -> Option<History> {
+fn finished(shard: Shard, place: &Place, problems: &mut Problems) -> Option<History> {
     if let Some(living) = look(&place.lock()) {
         let Living {
             host, pid, since, ..
@@ -92,7 +122,7 @@ pub(super) fn finished(shard: Shard, place: &Place, problems: &mut Problems) -> 
     let history = match ledger::read(&place.ledger()) {
         Ok(Some(history)) => history,
         Ok(None) => {
-            problems.to_run(shard, "is missing");
+            problems.add_to_run(shard, "is missing");
             return None;
         }
         Err(error) => {
@@ -105,7 +135,7 @@ pub(super) fn finished(shard: Shard, place: &Place, problems: &mut Problems) -> 
         }
     };
     let Some(end) = &history.end else {
-        problems.to_run(
+        problems.add_to_run(
             shard,
             &format!(
                 "is not finished: {} of its records are done",
@@ -120,7 +150,7 @@ pub(super) fn finished(shard: Shard, place: &Place, problems: &mut Problems) -> 
         _ => None,
     });
     if !history.is_complete() || records != Ok(Some(end.records)) {
-        problems.to_run(
+        problems.add_to_run(
             shard,
             "lacks records that its ledger does not speak of any more",
         );
@@ -135,7 +165,7 @@ fn look(lock: &Path) -> Option<Living> {
 }
 
 /// Whether the shards are those of one output.
-pub(super) fn alike(sources: &[Source], problems: &mut Problems) {
+fn alike(sources: &[Source], problems: &mut Problems) {
     let Some((first, others)) = sources.split_first() else {
         return;
     };
@@ -174,7 +204,7 @@ pub(super) fn alike(sources: &[Source], problems: &mut Problems) {
 
 /// Whether each shard begins where the one before it ends, as far as that can be told: in files that are
 /// read from their beginning, records are counted.
-pub(super) fn neighbours(sources: &[Source], problems: &mut Problems) {
+fn neighbours(sources: &[Source], problems: &mut Problems) {
     let not_empty = sources.iter().filter_map(|source| {
         let end = source.history.end.as_ref()?;
         (end.records > 0).then_some((source.shard, end))
@@ -205,7 +235,7 @@ pub(super) fn neighbours(sources: &[Source], problems: &mut Problems) {
 /// was ended.
 pub(super) fn files(
     source: &Source,
-    moved: impl Fn(&Path) -> Option<std::path::PathBuf>,
+    moved: impl Fn(&Path) -> Option<PathBuf>,
     problems: &mut Problems,
 ) {
     let mut n_lost = 0;
@@ -229,6 +259,6 @@ pub(super) fn files(
     if n_lost > 0 {
         let files = if n_lost == 1 { "file" } else { "files" };
         let problem = format!("lost {n_lost} {files}, or they are damaged");
-        problems.to_run(source.shard, &problem);
+        problems.add_to_run(source.shard, &problem);
     }
 }

@@ -1,6 +1,6 @@
 //! The shards that are merged.
 
-use super::{MergeStep, OnStep, check, step};
+use super::{MergeStep, OnStep, step};
 use crate::{
     job::Shard,
     sink::{
@@ -9,7 +9,6 @@ use crate::{
         ledger::{self, History},
         place::Place,
         shards::beside,
-        shards_error::ShardsError,
     },
 };
 use std::fs;
@@ -19,34 +18,6 @@ pub(super) struct Source {
     pub(super) shard: Shard,
     pub(super) place: Place,
     pub(super) history: History,
-}
-
-impl Source {
-    /// All shards of an output, in input order.
-    ///
-    /// # Errors
-    /// If one is missing or not finished, or they do not belong together: all that is wrong.
-    pub(super) fn all(place: &Place) -> Result<Vec<Self>, ShardsError> {
-        let found = beside(place);
-        let count = check::one_number(place, &found)?;
-        let mut problems = check::Problems::default();
-        let mut sources = Vec::new();
-        for shard in (0..count).filter_map(|index| Shard::new(index, count).ok()) {
-            let place = place.shard(shard);
-            if let Some(history) = check::finished(shard, &place, &mut problems) {
-                sources.push(Self {
-                    shard,
-                    place,
-                    history,
-                });
-            }
-        }
-        check::alike(&sources, &mut problems);
-        if sources.len() == count as usize {
-            check::neighbours(&sources, &mut problems);
-        }
-        problems.none_or(place, sources)
-    }
 }
 
 /// Whether what is left of the shards is in a finished output.

@@ -397,11 +397,14 @@ impl Job {
         let mut found = Vec::new();
         for name in self.names() {
             let path = self.path(&name);
-            let files = if path.is_dir() {
-                files_in(&path)
-            } else {
-                vec![path]
-            };
+            let mut files = Vec::new();
+            let mut paths = vec![path];
+            while let Some(path) = paths.pop() {
+                match path.is_dir() {
+                    true => paths.extend(files_in(&path)),
+                    false => files.push(path),
+                }
+            }
             found.extend(files.into_iter().map(|path| {
                 let bytes = fs::read(&path).unwrap();
                 (path, bytes)

@@ -314,6 +314,58 @@ fn one_file_is_made_of_a_folder() {
 }
 
 #[test]
+fn inputs_that_are_read_from_their_beginning_are_shared_too() {
+    for output in ["out.parquet", "out/"] {
+        let mut job = Job::new();
+        output.clone_into(&mut job.output);
+        let zipped = Command::new("gzip").arg(job.path("in.fa")).status();
+        assert!(zipped.unwrap().success());
+        job.dataset = job.dataset.replace("in.fa", "in.fa.gz");
+        run_shards(&mut job, N_SHARDS);
+        merge(&job, &[]).check_code(REJECTED);
+        let content = job.check_whole();
+        job.check_goes_on(content.rows.len());
+        if job.is_folder() {
+            let commits = job.commits();
+            let lost = &commits[commits.len() / 2];
+            fs::remove_file(job.part(lost)).unwrap();
+            let n_lost = lost["rows"].as_u64().unwrap() as usize;
+            job.check_goes_on(content.rows.len() - n_lost);
+        }
+    }
+}
+
+#[test]
+fn a_merge_is_rehearsed() {
+    let job = Job::new();
+    let script = "let model = esm2(args[0], #{ device: \"mock\" });
+        embed(model, fasta(\"in.fa\"), #{ output: \"out/\" });
+        let merged = merge(\"out/\", args[1]);
+        print(embeddings(merged.output).len / merged.rows);";
+    fs::write(job.path("job.rhai"), script).unwrap();
+    let check = |file: &str| {
+        let mut command = Command::new(RUNNER);
+        command
+            .args(["check", "job.rhai", "--", &job.model, file])
+            .current_dir(job.path(""));
+        let said = command.output().unwrap();
+        (said.status.code(), String::from_utf8(said.stderr).unwrap())
+    };
+    let (code, said) = check("one.parquet");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(job.names().is_empty());
+    for (file, message) in [
+        ("out/one.parquet", "holds nothing else"),
+        ("in.fa", "does not say in which format"),
+        ("one/", "names a folder"),
+    ] {
+        let (code, said) = check(file);
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains(message), "{said}");
+    }
+}
+
+#[test]
 fn scripts_merge_what_is_there() {
     in_shards(|mut job| {
         let output = job.output.clone();
