@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# install.sh FOLDER: Slurm from Debian's packages, HyperQueue and pyarrow from PyPI into a virtual environment.
+# install.sh FOLDER: Slurm from Debian's packages, HyperQueue, pyarrow and numpy from PyPI into a virtual environment.
 set -euo pipefail
 packages=(slurmctld slurmd slurm-client munge iproute2 procps)
 commands=(slurmctld slurmd sbatch munged ip ps)
@@ -13,4 +13,4 @@ if ! command -v "${commands[@]}" >/dev/null || [ "$(command -v "${commands[@]}" 
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
 python3 -m venv "$1"
-"$1/bin/pip" install --quiet hyperqueue==0.27.0 pyarrow==26.0.1
+"$1/bin/pip" install --quiet hyperqueue==0.27.0 numpy==2.4.6 pyarrow==26.0.1

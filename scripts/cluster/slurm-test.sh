@@ -11,7 +11,9 @@ fi
 examples=$here/../../examples
 jobs=$examples/cluster
 model=$examples/models/esm2_t6_2M_demo
-fasta=$examples/data/proteins.fasta
+proteins=$examples/data/proteins.fasta
+# The same, six times.
+fasta=$FOLDER/proteins.fasta
 passed=0 failed=0
 
 # check TITLE FUNCTION: whether every line of the function succeeds.
@@ -33,7 +35,7 @@ check() {
         failed=$((failed + 1))
         echo "FAIL  $SECONDS s: $1"
         squeue
-        tail -n 20 -- *.log slurm/log/slurmctld.log
+        tail -n 20 -- "$2"*.log slurm/log/slurmctld.log
         scancel --user=root
     fi
 }
@@ -48,19 +50,20 @@ wait_for() {
     done
 }
 
+lacks() { ! grep -q "$@"; }
 is_gone() { [ -z "$(squeue -h -j "$1" 2>/dev/null)" ]; }
 is_running() { [ "$(squeue -h -j "$1" -o %T)" = RUNNING ]; }
 
-# submit JOB_SCRIPT NAME OPTIONS..: a job whose output is NAME.parquet, 3 s of work; it prints the job's number.
-submit() { sbatch --parsable -J "$2" "${@:3}" "$jobs/$1" "$here/slow.rhai" "$2.parquet" "$fasta" "$model" 7000; }
+# submit JOB_SCRIPT NAME TOKENS_PER_SECOND OPTIONS..: a job whose output is NAME.parquet; it prints the job's number.
+submit() { sbatch --parsable --exclude='n[3-5]' -J "$2" "${@:4}" "$jobs/$1" "$here/slow.rhai" "$2.parquet" "$fasta" "$model" "$3"; }
 # Somebody whose job is more urgent takes a node.
 preempt() { sbatch --parsable -p urgent --exclusive -w "$1" -o /dev/null --wrap='sleep 1' >/dev/null; }
 
 # ledger NAME INDEX COUNT: that of a shard.
 ledger() { printf '%s.parquet.parts/shard-%05d-of-%05d/ledger.jsonl' "$@"; }
 has_committed() { grep -qs '^{"commit"' "$(ledger "$@")"; }
-# worked TIMES NAME INDEX COUNT: so many processes have worked on a shard, one after another.
-worked() { [ "$(grep -c '^{"stretch"' "$(ledger "${@:2}")")" = "$1" ]; }
+# How many processes have worked on a shard, one after another.
+stretches() { grep -c '^{"stretch"' "$(ledger "$@")"; }
 same_bits() { "$PYTHON" "$here/../gpu/same_bits.py" "$1.parquet" "$2.parquet" >>same_bits.log; }
 # The shards of an output become what a single run gives.
 merges() {
@@ -69,109 +72,103 @@ merges() {
 }
 
 array() {
-    job=$(sbatch --parsable --array=0-3 -J array "$jobs/array.sbatch" "$jobs/job.rhai" array.parquet "$fasta" "$model")
-    merge=$(sbatch --parsable --dependency="afterok:$job" -J merge -o merge.log --wrap='runner merge array.parquet')
+    job=$(sbatch --parsable --array=0-3 --exclude='n[3-5]' -J array "$jobs/array.sbatch" "$jobs/job.rhai" array.parquet "$proteins" "$model")
+    merge=$(sbatch --parsable --dependency="afterok:$job" -o array-merge.log --wrap='runner merge array.parquet')
     wait_for 60 is_gone "$merge"
     same_bits single array
     [ "$(grep -c 'rank 0 of 1 on n[12] with gpu [01]' tasks-array)" = 4 ]
 }
 
 again() {
-    job=$(sbatch --parsable --array=0-3 -J again "$jobs/array.sbatch" "$jobs/job.rhai" array.parquet "$fasta" "$model")
+    job=$(sbatch --parsable --array=0-3 --exclude='n[3-5]' -J again "$jobs/array.sbatch" "$jobs/job.rhai" array.parquet "$proteins" "$model")
     wait_for 60 is_gone "$job"
     [ "$(wc -l <tasks-again)" = 4 ]
     same_bits single array
 }
 
 terminated() {
-    job=$(submit array.sbatch terminated --array=0-1)
+    job=$(submit array.sbatch terminated 10000 --array=0-1)
     wait_for 20 has_committed terminated 1 2
     scancel --signal=TERM "${job}_1"
     wait_for 60 is_gone "$job"
     grep -q 'exit code 75' terminated-*_1.log
-    worked 1 terminated 0 2
-    worked 2 terminated 1 2
+    [ "$(stretches terminated 0 2)" = 1 ]
+    [ "$(stretches terminated 1 2)" = 2 ]
     merges terminated
 }
 
 preempted() {
-    job=$(submit array.sbatch preempted --array=0-1 --exclusive)
+    job=$(submit array.sbatch preempted 10000 --array=0-1 --exclusive)
     wait_for 20 has_committed preempted 0 2
     preempt n1
     wait_for 60 is_gone "$job"
     grep -q 'exit code 75' preempted-*.log
+    [ $(($(stretches preempted 0 2) + $(stretches preempted 1 2))) = 3 ]
     merges preempted
 }
 
 deaf() {
-    job=$(DEAF=1 submit array.sbatch deaf --array=0-1 --exclusive)
+    job=$(DEAF=1 submit array.sbatch deaf 10000 --array=0-1 --exclusive)
     wait_for 20 has_committed deaf 0 2
     preempt n1
     wait_for 60 is_gone "$job"
-    ! grep -q 'exit code 75' deaf-*.log
+    lacks 'exit code 75' deaf-*.log
+    [ $(($(stretches deaf 0 2) + $(stretches deaf 1 2))) = 3 ]
     merges deaf
 }
 
-time_limit() {
-    job=$(submit array.sbatch limit --array=0-1 --time=1 --signal=TERM@57)
-    wait_for 90 is_gone "$job"
-    grep -q 'exit code 75' limit-*.log
+limit() {
+    wait_for 60 eval '[ "$(stretches limit 0 2)" -ge 2 ] && [ "$(stretches limit 1 2)" -ge 2 ]'
+    grep -q 'exit code 75' limit-*_0.log
+    grep -q 'exit code 75' limit-*_1.log
+    scancel "$limited"
+    wait_for 20 is_gone "$limited"
+    for index in 0 1; do runner exec --shard $index/2 "$here/slow.rhai" -- limit.parquet "$fasta" "$model" 1000000000; done
     merges limit
 }
 
 requeue() {
     sed -i 's/^RequeueExit/#&/' slurm/slurm.conf
     scontrol reconfigure
-    job=$(submit requeue.sbatch requeue --array=0-1)
+    job=$(submit requeue.sbatch requeue 10000 --array=0-1)
     wait_for 20 has_committed requeue 0 2
     wait_for 20 has_committed requeue 1 2
-    # Once as Slurm does it before the time is over, to the script, and once as somebody might, to the program.
-    scancel --signal=TERM --batch "${job}_1"
-    scancel --signal=TERM "${job}_0"
+    scancel --signal=TERM "$job"
     wait_for 60 is_gone "$job"
-    worked 2 requeue 0 2
-    worked 2 requeue 1 2
+    [ "$(stretches requeue 0 2)" = 2 ]
+    [ "$(stretches requeue 1 2)" = 2 ]
     merges requeue
     sed -i 's/^#RequeueExit/RequeueExit/' slurm/slurm.conf
     scontrol reconfigure
 }
 
 ranks() {
-    job=$(submit srun.sbatch ranks --nodes=2 --ntasks-per-node=2)
+    job=$(submit srun.sbatch ranks 6000 --nodes=2 --ntasks-per-node=2)
     for rank in 0 1 2 3; do wait_for 20 has_committed ranks "$rank" 4; done
     ss -Hltnup >listening
-    ! grep -vE '(127\.0\.0\.1|\[::1\]):[0-9]+ ' listening
+    lacks -vE '(127\.0\.0\.1|\[::1\]):[0-9]+ ' listening
     grep -q srun listening
-    scancel --signal=TERM --batch "$job"
+    scancel --signal=TERM "$job"
     wait_for 60 is_gone "$job"
     for rank in 0 1 2 3; do [ "$(grep -c "rank $rank of 4" tasks-ranks)" = 2 ]; done
     for gpu in 'n1 with gpu 0' 'n1 with gpu 1' 'n2 with gpu 0' 'n2 with gpu 1'; do grep -q "$gpu" tasks-ranks; done
     same_bits whole ranks
 }
 
-dead_node() {
-    job=$(submit array.sbatch dead --array=0-1 --exclusive)
-    wait_for 20 has_committed dead 0 2
-    node=$(squeue -h -j "${job}_0" -o %N)
-    other=$(squeue -h -j "${job}_1" -o %N)
-    [ "$node" != "$other" ]
-    # All that runs there: the daemon, its steps, and the program.
-    kill -KILL "$(cat "slurm/run/slurmd-$node.pid")" $(on_node "$node")
-    wait_for 90 is_gone "$job"
-    worked 2 dead 0 2
+# kill_node NODE JOB: all that runs there: the daemon, what it has started for the job, and the program.
+kill_node() {
+    local pids
+    mapfile -t pids < <(
+        cat "slurm/run/slurmd-$1.pid"
+        pgrep -f "^slurmstepd: \\[$2\\."
+        grep -lz "^SLURM_JOB_ID=$2$" /proc/[0-9]*/environ 2>/dev/null | grep -o '[0-9]*'
+    )
+    kill -KILL "${pids[@]}"
+}
+dead() {
+    wait_for 60 is_gone "$killed"
+    [ $(($(stretches dead 0 2) + $(stretches dead 1 2))) = 3 ]
     merges dead
-}
-# The processes of a node's jobs: with their daemon they all have its name in their environment.
-on_node() {
-    for process in /proc/[0-9]*; do
-        grep -qsz "^SLURMD_NODENAME=$1$" "$process/environ" && echo "${process#/proc/}"
-    done
-    pgrep -f "^slurmstepd: " || true
-}
-
-missing() {
-    job=$(submit array.sbatch missing --array=1-3)
-    wait_for 60 is_gone "$job"
 }
 
 mkdir bin
@@ -179,27 +176,34 @@ mkdir bin
 cat >bin/runner <<'SCRIPT'
 #!/bin/bash
 [ "$1" = exec ] && echo "rank ${SLURM_PROCID:-} of ${SLURM_NTASKS:-} on $SLURMD_NODENAME with gpu $CUDA_VISIBLE_DEVICES" >>"tasks-$SLURM_JOB_NAME"
-[ -n "${DEAF:-}" ] || exec "$RUNNER" "$@"
-trap '' TERM
-setsid --wait "$RUNNER" "$@"
+exec env ${DEAF:+--block-signal=TERM} "$RUNNER" "$@"
 SCRIPT
 chmod +x bin/runner
 export PATH=$FOLDER/bin:$PATH
+for copy in 1 2 3 4 5 6; do sed "s/^>/>$copy|/" "$proteins"; done >"$fasta"
 "$RUNNER" --quiet exec "$here/slow.rhai" -- whole.parquet "$fasta" "$model" 1000000000
-"$RUNNER" --quiet exec "$jobs/job.rhai" -- single.parquet "$fasta" "$model" >/dev/null
+"$RUNNER" --quiet exec "$jobs/job.rhai" -- single.parquet "$proteins" "$model" >/dev/null
 
 trap '"$here/slurm-down.sh" slurm' EXIT
-"$here/slurm-up.sh" "$FOLDER/slurm" 2 2
+"$here/slurm-up.sh" "$FOLDER/slurm" 5 2
 export SLURM_CONF=$FOLDER/slurm/slurm.conf
+
+# These take half a minute, as Slurm looks so often only whether times are over and nodes alive. So they have nodes of
+# their own, and what has come of them is looked at in the end.
+limited=$(submit array.sbatch limit 1000 --array=0-1 --exclude='n[1-2,4-5]' --time=1 --signal=TERM@57)
+killed=$(submit array.sbatch dead 6000 --array=0-1 --exclude='n[1-3]' --exclusive)
+wait_for 20 has_committed dead 0 2
+wait_for 20 has_committed dead 1 2
+kill_node n4 "$(squeue -h -w n4 -o %A)"
 
 check "an array of 4, a GPU each, and a merge that depends on it: the bits of a single run" array
 check "the same array again has nothing to do" again
 check "SIGTERM to one of two: it exits with 75, RequeueExit puts it back, it goes on" terminated
 check "preempted: told at once, it exits with 75 and goes on" preempted
 check "preempted and deaf: killed, and it goes on" deaf
-check "out of time: told before, it exits with 75 and goes on" time_limit
 check "without RequeueExit the job script does it" requeue
 check "four ranks of one allocation, stopped once, and merged; all listen on the loopback only" ranks
-check "a node dies: its shard goes on elsewhere" dead_node
+check "a node dies: its shard goes on elsewhere" dead
+check "out of time: told before, it exits with 75 and goes on" limit
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
