@@ -27,6 +27,10 @@ pub struct Counts {
     /// Seconds that a GPU had nothing to compute, by its own clock, between the first batch and the
     /// last. 0 on the CPU.
     pub idle_seconds: f64,
+    /// Seconds that a token took, added up over batches: with the squares they say by how much batches differ.
+    pub pace: f64,
+    /// The squares of these.
+    pub pace_squared: f64,
 }
 
 impl Counts {
@@ -43,6 +47,8 @@ impl Counts {
             flops: real(self.flops, other.flops),
             compute_seconds: real(self.compute_seconds, other.compute_seconds),
             idle_seconds: real(self.idle_seconds, other.idle_seconds),
+            pace: real(self.pace, other.pace),
+            pace_squared: real(self.pace_squared, other.pace_squared),
         }
     }
 }

@@ -11,6 +11,7 @@ mod findings;
 mod gpu;
 mod growth;
 mod host;
+mod lane_findings;
 mod lane_gpu;
 mod lane_watch;
 mod metrics;
@@ -30,6 +31,7 @@ mod verdict;
 
 pub use error::MonitorError;
 pub use findings::Findings;
+pub use lane_findings::LaneFindings;
 pub use host::{peak_memory_bytes, resident_memory_bytes};
 pub use lane_watch::LaneWatch;
 pub use metrics::check_ending;

@@ -1,0 +1,56 @@
+//! What is known of a lane at the end of a run.
+
+use super::{LaneFacts, sampling_thread::SamplingThread};
+use crate::meter::{LaneReading, Measured, Metric, Reading, Sample};
+
+/// What is known of a lane at the end of a run.
+#[derive(Clone, Debug, Default)]
+pub struct LaneFindings {
+    /// Which it is.
+    pub facts: LaneFacts,
+    /// Its meters when it had ended.
+    pub reading: LaneReading,
+    /// NVML's mean utilisation while batches were computed, from 0 to 1.
+    pub gpu_utilization: Option<f64>,
+    /// The mean power of its GPU.
+    pub gpu_power_watts: Option<f64>,
+    /// Bytes of its GPU's memory that were in use at most, by all programs.
+    pub gpu_memory_bytes: Option<f64>,
+    /// Joules that its GPU took.
+    pub energy_joules: Option<f64>,
+}
+
+impl LaneFindings {
+    /// What is known of every lane. `worked` are the samples of the time in which batches were computed.
+    pub(super) fn of_all(
+        facts: &[LaneFacts],
+        reading: &Reading,
+        worked: &[Sample],
+        sampling: Option<&SamplingThread>,
+    ) -> Vec<Self> {
+        let lanes = facts.iter().zip(&reading.lanes).enumerate();
+        lanes
+            .map(|(lane, (facts, reading))| Self {
+                facts: facts.clone(),
+                reading: *reading,
+                gpu_utilization: mean(worked, lane, Metric::GpuUtilization),
+                gpu_power_watts: mean(worked, lane, Metric::GpuPowerWatts),
+                gpu_memory_bytes: (worked.iter())
+                    .filter_map(|sample| sample.lanes().get(lane)?.get(Metric::GpuMemoryBytes))
+                    .reduce(f64::max),
+                energy_joules: sampling.and_then(|sampling| sampling.lane_joules(lane)),
+            })
+            .collect()
+    }
+}
+
+/// The mean of a lane's metric over the time of samples, as far as it was measured.
+pub(super) fn mean(samples: &[Sample], lane: usize, metric: Metric) -> Option<f64> {
+    let measured = |sample: &Sample| {
+        let value = sample.lanes().get(lane).and_then(|lane: &Measured| lane.get(metric))?;
+        Some((value * sample.interval(), sample.interval()))
+    };
+    let (sum, seconds) = (samples.iter().filter_map(measured))
+        .fold((0.0, 0.0), |(sum, all), (value, seconds)| (sum + value, all + seconds));
+    (seconds > 0.0).then(|| sum / seconds)
+}
