@@ -26,6 +26,8 @@ pub enum Event {
         model: String,
         /// Where the model runs, for people.
         device: String,
+        /// The device of each lane, in a word.
+        lanes: Vec<String>,
         /// Bytes of all input files as they are on disk, unknown for standard input.
         input_bytes: Option<u64>,
         /// Reader subprocesses in use.

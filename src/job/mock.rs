@@ -15,6 +15,8 @@ pub struct Mock {
     pub memory_tokens: Option<u64>,
     /// Devices, each of which is so fast.
     pub lanes: usize,
+    /// How fast the last of them is, as a share of that.
+    pub last_speed: f64,
 }
 
 type Row = OptionRow<Mock>;
@@ -33,6 +35,8 @@ const OPTIONS: &[Row] = &[
         .otherwise("no limit").doc("the tokens of the largest batch that it has memory for"),
     Row::whole("lanes", 1..=MOST_LANES, |to, n| to.lanes = n.unsigned_abs() as usize, |of| of.lanes.into())
         .doc("devices, each of which is so fast"),
+    Row::number("last_speed", 0.01..=1.0, |to, share| to.last_speed = share, |of| of.last_speed.into())
+        .doc("how fast the last device is, as a share of that"),
 ];
 
 /// As many devices as the largest machine has.
@@ -46,6 +50,7 @@ impl Default for Mock {
             seed: 0,
             memory_tokens: None,
             lanes: 1,
+            last_speed: 1.0,
         }
     }
 }

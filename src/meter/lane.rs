@@ -174,7 +174,7 @@ fn duration(batch: &BatchDone) -> Duration {
 
 impl LaneReading {
     /// What happened between `earlier` and this reading. What it is now is that of this one.
-    pub(super) fn since(&self, earlier: &Self) -> Self {
+    pub fn since(&self, earlier: &Self) -> Self {
         Self {
             counts: self.counts - earlier.counts,
             begun: self.begun - earlier.begun,

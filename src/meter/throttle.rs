@@ -25,6 +25,11 @@ impl Throttle {
         self.0 |= other.0;
     }
 
+    /// Whether all reasons of `other` are among these.
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// Whether there is any reason.
     pub fn is_held_down(self) -> bool {
         self.0 != 0

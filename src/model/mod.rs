@@ -248,6 +248,19 @@ impl Model {
         self.first().device()
     }
 
+    /// Where each replica runs, in a word of which no two are the same.
+    pub fn lane_names(&self) -> Vec<String> {
+        let replicas = self.replicas.iter().enumerate();
+        let name = |(lane, replica): (usize, &Replica)| {
+            let device = replica.short_device();
+            match replica.gpu() {
+                None if self.replicas.len() > 1 => format!("{device}:{lane}"),
+                _ => device,
+            }
+        };
+        replicas.map(name).collect()
+    }
+
     /// What the bits of embeddings depend on beside [`NUMERICS`], the model, its form and the sequence:
     /// the kind of device, with the versions of what computes there. Its number or its cores do not count.
     pub fn device_kind(&self) -> String {

@@ -20,8 +20,8 @@ pub struct Findings {
     pub timeline: Vec<Sample>,
     /// NVML's mean utilisation of all GPUs while batches were computed, from 0 to 1.
     pub gpu_utilization: Option<f64>,
-    /// Joules that all GPUs took, by their own counters, from when NVML had been opened, which is soon
-    /// after the beginning, until the last stage had ended. Nothing where a GPU does not count them, and
+    /// Joules that all GPUs took, by their own counters or else added up from their power, from when NVML had been opened, which is soon
+    /// after the beginning, until the last stage had ended. Nothing where a GPU does not tell them, and
     /// where no sample was taken meanwhile.
     pub energy_joules: Option<f64>,
     /// Useful FLOP over what the devices' peaks would have done while they computed, from 0 to 1.
@@ -47,7 +47,7 @@ impl Findings {
         let worked = began.get().map_or(&[][..], |began| worked(&timeline, began));
         Self {
             bottleneck: span.and_then(|span| judge(&span, facts, utilization, worked)),
-            lanes: LaneFindings::of_all(&facts.lanes, &reading, worked, sampling),
+            lanes: LaneFindings::of_all(&facts.lanes, (began.get(), &reading), worked, sampling),
             remarks: [
                 fill_remark(fill, counts.batches, facts),
                 growth::remark(&timeline),

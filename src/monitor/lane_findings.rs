@@ -1,6 +1,6 @@
 //! What is known of a lane at the end of a run.
 
-use super::{LaneFacts, sampling_thread::SamplingThread};
+use super::{LaneFacts, sampler::encoder_idle, sampling_thread::SamplingThread};
 use crate::meter::{LaneReading, Measured, Metric, Reading, Sample};
 
 /// What is known of a lane at the end of a run.
@@ -10,6 +10,8 @@ pub struct LaneFindings {
     pub facts: LaneFacts,
     /// Its meters when it had ended.
     pub reading: LaneReading,
+    /// The share of the time from its first batch on in which it had nothing to compute.
+    pub encoder_idle: Option<f64>,
     /// NVML's mean utilisation while batches were computed, from 0 to 1.
     pub gpu_utilization: Option<f64>,
     /// The mean power of its GPU.
@@ -21,10 +23,10 @@ pub struct LaneFindings {
 }
 
 impl LaneFindings {
-    /// What is known of every lane. `worked` are the samples of the time in which batches were computed.
+    /// What is known of every lane, by all meters when the first batch was there and at the end. `worked` are the samples of the time in which batches were computed.
     pub(super) fn of_all(
         facts: &[LaneFacts],
-        reading: &Reading,
+        (began, reading): (Option<&Reading>, &Reading),
         worked: &[Sample],
         sampling: Option<&SamplingThread>,
     ) -> Vec<Self> {
@@ -33,6 +35,9 @@ impl LaneFindings {
             .map(|(lane, (facts, reading))| Self {
                 facts: facts.clone(),
                 reading: *reading,
+                encoder_idle: began
+                    .and_then(|began| Some(reading.since(began.lanes.get(lane)?)))
+                    .and_then(|span| encoder_idle([&span].into_iter(), 0, facts.gpu.is_some())),
                 gpu_utilization: mean(worked, lane, Metric::GpuUtilization),
                 gpu_power_watts: mean(worked, lane, Metric::GpuPowerWatts),
                 gpu_memory_bytes: (worked.iter())

@@ -272,7 +272,7 @@ mod tests {
         let facts = Arc::new(facts());
         let shared = Arc::new(Shared {
             by_batch: Mutex::new(Sampler::new(meters.clone(), facts.clone())),
-            recorder: Recorder::default().begin_run(1, "test", (1, 1), &events),
+            recorder: Recorder::default().begin_run(1, "test", &facts, &events),
             facts,
             metrics_every: 10,
             n_batches: AtomicU64::new(0),

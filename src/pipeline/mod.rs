@@ -24,6 +24,7 @@ mod run;
 mod stage;
 mod summary;
 mod watch;
+mod watched;
 mod watcher;
 mod write;
 

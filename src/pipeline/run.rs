@@ -10,6 +10,7 @@ use super::{
     stage::{Guard, Halt, joined, kept},
     summary::Ending,
     watch::watch,
+    watched::monitor_plan,
     write::{Writing, Written},
 };
 use crate::{
@@ -21,8 +22,8 @@ use crate::{
     hint::Hint,
     job::{Effect, EmbedOptions, EmbedPlan, OutputTarget, Problems},
     meter::{Flow, QueueMeters},
-    model::{Model, NUMERICS, Replica},
-    monitor::{Findings, GpuFacts, LaneFacts, Monitor, MonitorPlan, RunFacts, peak_flops},
+    model::{Model, NUMERICS},
+    monitor::{Findings, Monitor},
     queue::bounded,
     reader::ReadRequest,
     report::RunSummary,
@@ -85,6 +86,7 @@ pub(super) fn run(
         inputs: dataset.sources.join(", "),
         model: model.name().to_owned(),
         device: model.device().to_owned(),
+        lanes: model.lane_names(),
         input_bytes,
         readers: options.readers.get(),
         token_budget: plan.token_budget.get(),
@@ -351,43 +353,6 @@ fn all_left(
         _ => Err(ended_early()),
     };
     (left, written)
-}
-
-/// What to watch about a run.
-fn monitor_plan(
-    run: u64,
-    plan: &Plan,
-    model: &Model,
-    wanted: &EmbedPlan,
-    inputs: &[Input],
-) -> MonitorPlan {
-    let (dataset, options) = (wanted.dataset(), wanted.options());
-    let lane = |replica: &Replica| {
-        let gpu = replica.gpu();
-        LaneFacts {
-            gpu: gpu.map(|(name, uuid)| GpuFacts {
-                uuid: uuid.to_owned(),
-                peak_flops: peak_flops(name, model.dtype()),
-            }),
-        }
-    };
-    MonitorPlan {
-        run,
-        name: format!("{} with {}", dataset.sources.join(", "), model.name()),
-        facts: RunFacts {
-            thresholds: options.thresholds,
-            lanes: model.replicas().iter().map(lane).collect(),
-            n_readers: options.readers.get(),
-            n_inputs: inputs.len(),
-            is_stream: inputs.iter().any(Input::is_stream),
-            is_shareable: inputs.iter().any(Input::is_shareable),
-            has_overlap: options.overlap,
-            token_budget: plan.token_budget.get(),
-            is_packed: plan.packing,
-        },
-        hz: options.monitor_hz,
-        metrics_every: options.metrics_every,
-    }
 }
 
 /// Where the rows and the rejections of a run go, if anywhere.

@@ -158,9 +158,9 @@ impl Tally {
             get(Metric::GpuSmClockMhz).map(|clock| format!("{clock:.0} MHz")),
             get(Metric::Mfu).map(|share| format!("MFU {:.0}%", 100.0 * share)),
             sample
-                .throttle
+                .throttle()
                 .is_held_down()
-                .then(|| format!("held down by {}", sample.throttle)),
+                .then(|| format!("held down by {}", sample.throttle())),
         ];
         let gpu: Vec<String> = gpu.into_iter().flatten().collect();
         let host = [
@@ -220,6 +220,7 @@ mod tests {
             inputs: "a.fa".to_owned(),
             model: "esm2".to_owned(),
             device: "CPU".to_owned(),
+            lanes: vec!["cpu".to_owned()],
             input_bytes: Some(1000),
             readers: 2,
             token_budget: 4096,
@@ -264,6 +265,7 @@ mod tests {
             inputs: "-".to_owned(),
             model: "esm2".to_owned(),
             device: "CPU".to_owned(),
+            lanes: vec!["cpu".to_owned()],
             input_bytes: None,
             readers: 2,
             token_budget: 4096,

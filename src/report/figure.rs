@@ -1,28 +1,30 @@
 //! The figures of a run: the one table that scripts, printed tables, sweeps, pages and the documentation read.
+//! Those of its lanes are a table of the same form, in `lane.rs`.
 
 use super::{
     RunSummary,
     table::{grouped, rate},
 };
 
-/// A figure of a run.
+/// A figure of a run, or of something else that has figures.
 #[derive(Debug)]
-pub struct Figure {
+pub struct Figure<T = RunSummary> {
     /// Its name in scripts and files.
     pub name: &'static str,
     /// What it counts.
     pub unit: Unit,
     /// What it is, as the end of a sentence that begins with "returns".
     pub doc: &'static str,
-    /// Where a run does not have it. Every run has a figure for which this is not said.
+    /// Where there is none. Every run has a figure for which this is not said.
     pub missing: Option<&'static str>,
     /// Which of two values is better, if one is.
     pub better: Option<Better>,
     /// The figure of a run, if the run has it.
-    pub get: Get,
+    pub get: Get<T>,
     /// How the printed table words it.
     pub(super) phrase: Option<Phrase>,
-    /// What the page calls it, if it is one of those that the page shows large; `{unit}` is its unit.
+    /// What the page calls it, if it is one of those that the page shows large, or of a lane at all; `{unit}` is its
+    /// unit.
     pub(super) tile: Option<&'static str>,
 }
 
@@ -55,14 +57,14 @@ pub enum Better {
 }
 
 /// How a figure is read from a run, which says its type, too.
-#[derive(Clone, Copy, Debug)]
-pub enum Get {
+#[derive(Debug)]
+pub enum Get<T = RunSummary> {
     /// A whole number.
-    Whole(fn(&RunSummary) -> Option<u64>),
+    Whole(fn(&T) -> Option<u64>),
     /// A number.
-    Decimal(fn(&RunSummary) -> Option<f64>),
+    Decimal(fn(&T) -> Option<f64>),
     /// A text.
-    Text(fn(&RunSummary) -> Option<String>),
+    Text(fn(&T) -> Option<String>),
 }
 
 /// A part of a line of the printed table. A line begins with the phrase in its first place, and is left out
@@ -143,16 +145,20 @@ pub static FIGURES: &[Figure] = &[
         .missing("on the CPU")
         .better(Smaller).phrase("GPU", 3, ", {} taken"),
     decimal("energy_joules", Number("J"),
-        "the joules that the GPU took, by its own counter, from when NVML had been opened, which is soon after \
-         the beginning of the run, until the last stage had ended",
+        "the joules that all GPUs took, by their own counters or else added up from their power, from when NVML had \
+         been opened, which is soon after the beginning of the run, until the last stage had ended",
         |run| run.energy_joules)
-        .missing("on the CPU, without NVML, where the GPU does not count it, with `monitor_hz: 0` and for \
+        .missing("on the CPU, without NVML, where a GPU does not tell it, with `monitor_hz: 0` and for \
                   runs that end before the first sample")
         .better(Smaller).phrase("GPU", 4, ", {} {unit}").tile("energy, {unit}"),
-    decimal("joules_per_million_tokens", Number("J"), "the joules that the GPU took for a million tokens",
+    decimal("joules_per_million_tokens", Number("J"), "the joules that all GPUs took for a million tokens",
         |run| run.energy_joules.map(|joules| 1e6 * joules / run.tokens.max(1) as f64))
         .missing("where `energy_joules` is")
         .better(Smaller).phrase("GPU", 5, " ({} {unit} for a million tokens)"),
+    decimal("tokens_per_joule", Number("tokens/J"), "the tokens embedded per joule that the GPUs took",
+        |run| run.energy_joules.map(|joules| run.tokens as f64 / joules))
+        .missing("where `energy_joules` is")
+        .better(Larger),
     whole("peak_memory_bytes", Bytes, "the largest resident memory of the program so far, in bytes",
         |run| Some(run.peak_memory_bytes))
         .better(Smaller).phrase("memory", 1, "{} at most"),
@@ -212,34 +218,34 @@ pub static FIGURES: &[Figure] = &[
         .phrase("rejects", 1, "{}"),
 ];
 
-const fn decimal(
+pub(super) const fn decimal<T>(
     name: &'static str,
     unit: Unit,
     doc: &'static str,
-    get: fn(&RunSummary) -> Option<f64>,
-) -> Figure {
+    get: fn(&T) -> Option<f64>,
+) -> Figure<T> {
     Figure::new(name, unit, doc, Get::Decimal(get))
 }
 
-const fn whole(
+pub(super) const fn whole<T>(
     name: &'static str,
     unit: Unit,
     doc: &'static str,
-    get: fn(&RunSummary) -> Option<u64>,
-) -> Figure {
+    get: fn(&T) -> Option<u64>,
+) -> Figure<T> {
     Figure::new(name, unit, doc, Get::Whole(get))
 }
 
-const fn text(
+pub(super) const fn text<T>(
     name: &'static str,
     doc: &'static str,
-    get: fn(&RunSummary) -> Option<String>,
-) -> Figure {
+    get: fn(&T) -> Option<String>,
+) -> Figure<T> {
     Figure::new(name, Text, doc, Get::Text(get))
 }
 
-impl Figure {
-    const fn new(name: &'static str, unit: Unit, doc: &'static str, get: Get) -> Self {
+impl<T> Figure<T> {
+    const fn new(name: &'static str, unit: Unit, doc: &'static str, get: Get<T>) -> Self {
         Self {
             name,
             unit,
@@ -252,21 +258,21 @@ impl Figure {
         }
     }
 
-    const fn missing(self, missing: &'static str) -> Self {
+    pub(super) const fn missing(self, missing: &'static str) -> Self {
         Self {
             missing: Some(missing),
             ..self
         }
     }
 
-    const fn better(self, better: Better) -> Self {
+    pub(super) const fn better(self, better: Better) -> Self {
         Self {
             better: Some(better),
             ..self
         }
     }
 
-    const fn phrase(self, subject: &'static str, place: u8, words: &'static str) -> Self {
+    pub(super) const fn phrase(self, subject: &'static str, place: u8, words: &'static str) -> Self {
         Self {
             phrase: Some(Phrase {
                 subject,
@@ -278,7 +284,7 @@ impl Figure {
         }
     }
 
-    const fn phrase_unless_zero(
+    pub(super) const fn phrase_unless_zero(
         self,
         subject: &'static str,
         place: u8,
@@ -295,7 +301,7 @@ impl Figure {
         }
     }
 
-    const fn tile(self, tile: &'static str) -> Self {
+    pub(super) const fn tile(self, tile: &'static str) -> Self {
         Self {
             tile: Some(tile),
             ..self
@@ -303,7 +309,7 @@ impl Figure {
     }
 
     /// The figure of a run as a number, if it is one and the run has it.
-    pub fn number(&self, run: &RunSummary) -> Option<f64> {
+    pub fn number(&self, run: &T) -> Option<f64> {
         match self.get {
             Get::Whole(get) => get(run).map(|number| number as f64),
             Get::Decimal(get) => get(run),
@@ -312,7 +318,7 @@ impl Figure {
     }
 
     /// The figure of a run for people, and its unit.
-    pub(super) fn shown(&self, run: &RunSummary) -> Option<(String, &'static str)> {
+    pub(super) fn shown(&self, run: &T) -> Option<(String, &'static str)> {
         match self.get {
             Get::Text(get) => Some((get(run)?, "")),
             _ => Some(self.unit.shown(self.number(run)?)),
@@ -320,7 +326,7 @@ impl Figure {
     }
 
     /// The figure of a run in words, if there is something to say.
-    pub(super) fn worded(&self, run: &RunSummary) -> Option<String> {
+    pub(super) fn worded(&self, run: &T) -> Option<String> {
         let phrase = self.phrase?;
         if phrase.hides_zero && self.number(run) == Some(0.0) {
             return None;
@@ -370,7 +376,9 @@ mod tests {
     #[test]
     fn every_number_of_a_run_is_a_figure() {
         let json = serde_json::to_value(RunSummary::made_up(true)).unwrap();
-        let fields = json.as_object().unwrap();
+        let mut fields = json.as_object().unwrap().clone();
+        let lanes = fields.remove("lanes").unwrap();
+        assert!(lanes[0].is_object(), "its figures have a table of their own");
         let absent: Vec<_> = fields
             .iter()
             .filter(|(_, value)| value.is_null())

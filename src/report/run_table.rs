@@ -3,6 +3,7 @@
 use super::{
     RunSummary,
     figure::{FIGURES, Figure},
+    lane::LANE_FIGURES,
     table::counted,
 };
 use crate::text::printable;
@@ -34,10 +35,11 @@ impl fmt::Display for RunSummary {
 }
 
 /// What the lines are about, from top to bottom. Figures say in which one they stand.
-const SUBJECTS: [&str; 12] = [
-    "records", "tokens", "speed", "time", "readers", "memory", "GPU", "encoder", VERDICT, REMARK,
-    "output", "rejects",
+const SUBJECTS: [&str; 13] = [
+    "records", "tokens", "speed", "time", "readers", "memory", "GPU", "encoder", LANE, VERDICT,
+    REMARK, "output", "rejects",
 ];
+const LANE: &str = "lane";
 const VERDICT: &str = "verdict";
 const REMARK: &str = "remark";
 
@@ -50,29 +52,38 @@ impl RunSummary {
                     let severity = bottleneck.severity.name();
                     (subject, format!("{severity}: {bottleneck}"))
                 })),
+                // What is said of an only lane is said of the run.
+                LANE if self.lanes.len() > 1 => {
+                    let lanes = self.lanes.iter();
+                    let figures = lanes.filter_map(|lane| figures_about(LANE_FIGURES, subject, lane));
+                    lines.extend(figures.map(|text| (subject, text)));
+                }
                 REMARK => {
                     let remarks = self.details.remarks.iter();
                     lines.extend(remarks.map(|remark| (subject, remark.clone())));
                 }
-                _ => lines.extend(self.figures_about(subject).map(|text| (subject, text))),
+                _ => {
+                    let figures = figures_about(FIGURES, subject, self);
+                    lines.extend(figures.map(|text| (subject, text)));
+                }
             }
         }
         lines
     }
+}
 
-    /// The phrases of a line, unless its first one is missing.
-    fn figures_about(&self, subject: &str) -> Option<String> {
-        let place = |figure: &Figure| {
-            let phrase = figure.phrase.filter(|phrase| phrase.subject == subject);
-            phrase.map(|phrase| phrase.place)
-        };
-        let mut figures: Vec<&Figure> = FIGURES.iter().filter(|f| place(f).is_some()).collect();
-        figures.sort_by_key(|figure| place(figure));
-        let (first, others) = figures.split_first()?;
-        let mut text = first.worded(self)?;
-        text.extend(others.iter().filter_map(|figure| figure.worded(self)));
-        Some(text)
-    }
+/// The phrases of a line, unless its first one is missing.
+fn figures_about<T>(figures: &[Figure<T>], subject: &str, of: &T) -> Option<String> {
+    let place = |figure: &Figure<T>| {
+        let phrase = figure.phrase.filter(|phrase| phrase.subject == subject);
+        phrase.map(|phrase| phrase.place)
+    };
+    let mut figures: Vec<_> = figures.iter().filter(|f| place(f).is_some()).collect();
+    figures.sort_by_key(|figure| place(figure));
+    let (first, others) = figures.split_first()?;
+    let mut text = first.worded(of)?;
+    text.extend(others.iter().filter_map(|figure| figure.worded(of)));
+    Some(text)
 }
 
 #[cfg(test)]

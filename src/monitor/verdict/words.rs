@@ -1,6 +1,9 @@
 //! What is the matter, in words, and what would help.
 
-use super::case::Case;
+use super::{
+    case::Case,
+    reason::{self, Reason},
+};
 use crate::{alphabet::N_SPECIAL_TOKENS, meter::Stage, monitor::RunFacts};
 use std::thread;
 
@@ -39,6 +42,25 @@ pub(super) fn figures(case: &Case, stage: Stage) -> String {
         figures += &format!("; it waited {wait_ms:.1} ms for each batch");
     }
     figures
+}
+
+/// A lane is slower than its like.
+pub(super) fn lag(case: &Case) -> Words {
+    let Some(lag) = &case.lag else {
+        return small_batches(case);
+    };
+    let Reason { why, remedy } = reason::of(lag);
+    Words {
+        message: format!(
+            "{} lags behind: it embeds {} tokens/s while it has batches, and the others {}; at their pace the run \
+             would be {} faster; {why}",
+            lag.facts.device,
+            rate(lag.rate),
+            rate(lag.usual),
+            percent(lag.gain - 1.0)
+        ),
+        remedy,
+    }
 }
 
 /// The GPU always has a batch, and yet NVML sees it idle: there are gaps between the kernels of a batch.
@@ -183,7 +205,7 @@ fn faster_reading(case: &Case) -> String {
     }
 }
 
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
 }
 
