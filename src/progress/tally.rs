@@ -342,7 +342,9 @@ mod tests {
         assert_eq!(tally.machine(), "CPU 1.3 cores, 953.67 MiB");
         sample.set(Metric::GpuUtilization, 0.99);
         sample.set(Metric::GpuPowerWatts, 651.2);
-        sample.throttle.add(crate::meter::Throttle::POWER_CAP);
+        let mut gpu = sample.run().clone();
+        gpu.throttle.add(crate::meter::Throttle::POWER_CAP);
+        sample.set_gpus(&[gpu]);
         send(&mut tally, &sample);
         assert_eq!(tally.machine(), "GPU 99%, 651 W, held down by power cap");
     }

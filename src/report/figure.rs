@@ -84,167 +84,169 @@ pub(super) struct Phrase {
 use Better::{Larger, Smaller};
 use Unit::{Bytes, Count, Number, Seconds, Share, Text, Tflops};
 
+type Row = Figure<RunSummary>;
+
 /// Every figure of a run, in the order of the columns of sweeps.
 #[rustfmt::skip]
 pub static FIGURES: &[Figure] = &[
-    decimal("tokens_per_sec", Number("tokens/s"), "the tokens embedded per second",
+    Row::decimal("tokens_per_sec", Number("tokens/s"), "the tokens embedded per second",
         |run| Some(run.tokens_per_sec()))
         .better(Larger).phrase("speed", 2, ", {} {unit}").tile("tokens/s"),
-    decimal("sequences_per_sec", Number("sequences/s"), "the sequences embedded per second",
+    Row::decimal("sequences_per_sec", Number("sequences/s"), "the sequences embedded per second",
         |run| Some(run.sequences_per_sec()))
         .better(Larger).phrase("speed", 1, "{} {unit}").tile("sequences/s"),
-    decimal("residues_per_sec", Number("residues/s"), "the residues embedded per second",
+    Row::decimal("residues_per_sec", Number("residues/s"), "the residues embedded per second",
         |run| Some(run.residues_per_sec()))
         .better(Larger).phrase("speed", 3, ", {} {unit}"),
-    decimal("encoder_tokens_per_sec", Number("tokens/s"), "the tokens that a device embedded per second of computing, in the mean",
+    Row::decimal("encoder_tokens_per_sec", Number("tokens/s"), "the tokens that a device embedded per second of computing, in the mean",
         |run| Some(run.encoder_tokens_per_sec()))
         .better(Larger),
-    decimal("packing_fill", Share, "how full the batches were, from 0 to 1: tokens over token budget",
+    Row::decimal("packing_fill", Share, "how full the batches were, from 0 to 1: tokens over token budget",
         |run| Some(run.packing_fill))
         .better(Larger).phrase("tokens", 3, ", {} of").tile("packing fill"),
-    decimal("seconds", Seconds, "the seconds from the call to the published output",
+    Row::decimal("seconds", Seconds, "the seconds from the call to the published output",
         |run| Some(run.seconds))
         .better(Smaller).phrase("time", 1, "{}").tile("wall time"),
-    decimal("encoder_seconds", Seconds,
+    Row::decimal("encoder_seconds", Seconds,
         "the seconds that the encoder computed, by the device's own clock where it has one, added up over devices",
         |run| Some(run.encoder_seconds))
         .better(Smaller).phrase("time", 2, "; the encoder computed {}"),
-    decimal("wait_seconds", Seconds, "the seconds that the encoder waited for a batch, added up over devices",
+    Row::decimal("wait_seconds", Seconds, "the seconds that the encoder waited for a batch, added up over devices",
         |run| Some(run.wait_seconds))
         .better(Smaller).phrase("time", 3, " and waited {}"),
-    decimal("tflops", Tflops,
+    Row::decimal("tflops", Tflops,
         "the useful TFLOP per second while the encoder computed; padding counts for nothing",
         |run| run.tflops)
         .missing("on the mock device")
         .better(Larger).phrase("encoder", 1, "{} useful {unit} while computing").tile("{unit}"),
-    decimal("mfu", Share,
+    Row::decimal("mfu", Share,
         "the useful FLOP per second as a share of what the GPU could do at most in the number format, from 0 \
          to 1 (model FLOP utilisation)",
         |run| run.mfu)
         .missing("where that is not known")
         .better(Larger).phrase("encoder", 2, ", MFU {}").tile("MFU"),
-    decimal("gpu_utilization", Share,
+    Row::decimal("gpu_utilization", Share,
         "the share of the time during which any kernel ran on the GPU, from 0 to 1, as NVML measured it",
         |run| run.gpu_utilization)
         .missing("without NVML and for runs of a second or two")
         .better(Larger).phrase("encoder", 3, ", GPU utilization {}").tile("GPU utilisation"),
-    decimal("gpu_idle", Share,
+    Row::decimal("gpu_idle", Share,
         "the share of the time from the first batch to the last during which the GPU had nothing to compute, \
          from 0 to 1, as the GPU measured it",
         RunSummary::gpu_idle)
         .missing("on the CPU")
         .better(Smaller).phrase("GPU", 1, "idle {}").tile("GPU idle"),
-    decimal("upload_hidden", Share,
+    Row::decimal("upload_hidden", Share,
         "the share of the copies to the GPU that it did not have to wait for, from 0 to 1, as the GPU \
          measured it",
         RunSummary::upload_hidden)
         .missing("on the CPU and for a single batch")
         .better(Larger).phrase("GPU", 2, ", uploads {} hidden"),
-    whole("gpu_memory_bytes", Bytes, "the bytes of the GPU's memory that the model and its batches took",
+    Row::whole("gpu_memory_bytes", Bytes, "the bytes of the GPU's memory that the model and its batches took",
         |run| run.gpu.map(|gpu| gpu.memory_bytes))
         .missing("on the CPU")
         .better(Smaller).phrase("GPU", 3, ", {} taken"),
-    decimal("energy_joules", Number("J"),
+    Row::decimal("energy_joules", Number("J"),
         "the joules that all GPUs took, by their own counters or else added up from their power, from when NVML had \
          been opened, which is soon after the beginning of the run, until the last stage had ended",
         |run| run.energy_joules)
         .missing("on the CPU, without NVML, where a GPU does not tell it, with `monitor_hz: 0` and for \
                   runs that end before the first sample")
         .better(Smaller).phrase("GPU", 4, ", {} {unit}").tile("energy, {unit}"),
-    decimal("joules_per_million_tokens", Number("J"), "the joules that all GPUs took for a million tokens",
+    Row::decimal("joules_per_million_tokens", Number("J"), "the joules that all GPUs took for a million tokens",
         |run| run.energy_joules.map(|joules| 1e6 * joules / run.tokens.max(1) as f64))
         .missing("where `energy_joules` is")
         .better(Smaller).phrase("GPU", 5, " ({} {unit} for a million tokens)"),
-    decimal("tokens_per_joule", Number("tokens/J"), "the tokens embedded per joule that the GPUs took",
+    Row::decimal("tokens_per_joule", Number("tokens/J"), "the tokens embedded per joule that the GPUs took",
         |run| run.energy_joules.map(|joules| run.tokens as f64 / joules))
         .missing("where `energy_joules` is")
         .better(Larger),
-    whole("peak_memory_bytes", Bytes, "the largest resident memory of the program so far, in bytes",
+    Row::whole("peak_memory_bytes", Bytes, "the largest resident memory of the program so far, in bytes",
         |run| Some(run.peak_memory_bytes))
         .better(Smaller).phrase("memory", 1, "{} at most"),
-    whole("reader_restarts", Count("reader", "readers"), "the number of readers that had to be replaced",
+    Row::whole("reader_restarts", Count("reader", "readers"), "the number of readers that had to be replaced",
         |run| Some(run.reader_restarts))
         .better(Smaller).phrase("readers", 2, ", {} restarted"),
-    whole("records", Count("record", "records"), "the number of records read: embedded plus rejected",
+    Row::whole("records", Count("record", "records"), "the number of records read: embedded plus rejected",
         |run| Some(run.records))
         .phrase("records", 1, "{} read").tile("records read"),
-    whole("sequences", Count("sequence", "sequences"), "the number of sequences embedded",
+    Row::whole("sequences", Count("sequence", "sequences"), "the number of sequences embedded",
         |run| Some(run.sequences))
         .tile("embedded"),
-    whole("rejected", Count("record", "records"), "the number of records that a rule rejected",
+    Row::whole("rejected", Count("record", "records"), "the number of records that a rule rejected",
         |run| Some(run.rejected))
         .phrase_unless_zero("records", 2, ", {} rejected").tile("rejected"),
-    whole("resumed", Count("row", "rows"),
+    Row::whole("resumed", Count("row", "rows"),
         "the number of rows of the output that were there before the run, which computed none of them again",
         |run| Some(run.resumed))
         .phrase_unless_zero("records", 4, ", {} there before").tile("there before"),
-    whole("resumed_rejected", Count("record", "records"), "the number of records that were rejected before the run",
+    Row::whole("resumed_rejected", Count("record", "records"), "the number of records that were rejected before the run",
         |run| Some(run.resumed_rejected)),
-    whole("truncated", Count("sequence", "sequences"),
+    Row::whole("truncated", Count("sequence", "sequences"),
         "the number of sequences of which only the beginning was embedded",
         |run| Some(run.truncated))
         .phrase_unless_zero("records", 3, ", {} truncated").tile("truncated"),
-    whole("residues", Count("residue", "residues"), "the number of residues embedded",
+    Row::whole("residues", Count("residue", "residues"), "the number of residues embedded",
         |run| Some(run.residues)),
-    whole("tokens", Count("token", "tokens"),
+    Row::whole("tokens", Count("token", "tokens"),
         "the number of tokens embedded: residues, and BOS and EOS of each sequence",
         |run| Some(run.tokens))
         .phrase("tokens", 1, "{}"),
-    whole("batches", Count("batch", "batches"), "the number of batches",
+    Row::whole("batches", Count("batch", "batches"), "the number of batches",
         |run| Some(run.batches))
         .phrase("tokens", 2, " in {} {unit}"),
-    whole("hidden_size", Count("component", "components"), "the number of components of an embedding",
+    Row::whole("hidden_size", Count("component", "components"), "the number of components of an embedding",
         |run| Some(run.hidden_size as u64))
         .phrase("output", 2, " (vectors of {})"),
-    whole("readers", Count("reader", "readers"), "the number of reader subprocesses",
+    Row::whole("readers", Count("reader", "readers"), "the number of reader subprocesses",
         |run| Some(run.readers as u64))
         .phrase("readers", 1, "{}"),
-    whole("prefetch", Count("batch", "batches"), "the number of packed batches that could wait for the encoder",
+    Row::whole("prefetch", Count("batch", "batches"), "the number of packed batches that could wait for the encoder",
         |run| Some(run.prefetch as u64))
         .phrase("readers", 3, "; prefetch {}"),
-    whole("token_budget", Count("token", "tokens"), "the number of tokens that a batch could hold",
+    Row::whole("token_budget", Count("token", "tokens"), "the number of tokens that a batch could hold",
         |run| Some(run.token_budget as u64))
         .phrase("tokens", 4, " {} filled"),
-    text("model", "the model's name", |run| Some(run.model.clone())),
-    text("device", "where the model ran", |run| Some(run.device.clone())),
-    text("dtype", "the number format of weights and activations", |run| Some(run.dtype.clone())),
-    text("output", "the path of the output, a file or a folder",
+    Row::text("model", "the model's name", |run| Some(run.model.clone())),
+    Row::text("device", "where the model ran", |run| Some(run.device.clone())),
+    Row::text("dtype", "the number format of weights and activations", |run| Some(run.dtype.clone())),
+    Row::text("output", "the path of the output, a file or a folder",
         |run| run.output.as_ref().map(|path| path.to_string_lossy().into_owned()))
         .missing("if there is none")
         .phrase("output", 1, "{}"),
-    text("rejects", "the path of the file that lists the rejected records",
+    Row::text("rejects", "the path of the file that lists the rejected records",
         |run| run.rejects.as_ref().map(|path| path.to_string_lossy().into_owned()))
         .missing("if there is none")
         .phrase("rejects", 1, "{}"),
 ];
 
-pub(super) const fn decimal<T>(
-    name: &'static str,
-    unit: Unit,
-    doc: &'static str,
-    get: fn(&T) -> Option<f64>,
-) -> Figure<T> {
-    Figure::new(name, unit, doc, Get::Decimal(get))
-}
-
-pub(super) const fn whole<T>(
-    name: &'static str,
-    unit: Unit,
-    doc: &'static str,
-    get: fn(&T) -> Option<u64>,
-) -> Figure<T> {
-    Figure::new(name, unit, doc, Get::Whole(get))
-}
-
-pub(super) const fn text<T>(
-    name: &'static str,
-    doc: &'static str,
-    get: fn(&T) -> Option<String>,
-) -> Figure<T> {
-    Figure::new(name, Text, doc, Get::Text(get))
-}
-
 impl<T> Figure<T> {
+    pub(super) const fn decimal(
+        name: &'static str,
+        unit: Unit,
+        doc: &'static str,
+        get: fn(&T) -> Option<f64>,
+    ) -> Self {
+        Self::new(name, unit, doc, Get::Decimal(get))
+    }
+
+    pub(super) const fn whole(
+        name: &'static str,
+        unit: Unit,
+        doc: &'static str,
+        get: fn(&T) -> Option<u64>,
+    ) -> Self {
+        Self::new(name, unit, doc, Get::Whole(get))
+    }
+
+    pub(super) const fn text(
+        name: &'static str,
+        doc: &'static str,
+        get: fn(&T) -> Option<String>,
+    ) -> Self {
+        Self::new(name, Text, doc, Get::Text(get))
+    }
+
     const fn new(name: &'static str, unit: Unit, doc: &'static str, get: Get<T>) -> Self {
         Self {
             name,
