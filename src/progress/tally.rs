@@ -1,5 +1,6 @@
 //! The figures of the run in progress.
 
+use super::lanes;
 use crate::{
     event::Event,
     meter::{Metric, Sample},
@@ -13,6 +14,8 @@ pub(super) struct Tally {
     started: Instant,
     /// The model, for people.
     pub(super) model: String,
+    /// The device of each lane.
+    lanes: Vec<String>,
     /// Bytes of all input files, unknown for standard input.
     input_bytes: Option<u64>,
     /// Bytes of the input files that were read.
@@ -43,6 +46,7 @@ impl Default for Tally {
         Self {
             started: Instant::now(),
             model: String::new(),
+            lanes: Vec::new(),
             input_bytes: None,
             bytes_read: 0,
             bytes_skipped: 0,
@@ -63,12 +67,14 @@ impl Tally {
         match event {
             Event::RunStarted {
                 model,
+                lanes,
                 input_bytes,
                 take,
                 ..
             } => {
                 *self = Self {
                     model: model.clone(),
+                    lanes: lanes.clone(),
                     input_bytes: *input_bytes,
                     take: *take,
                     ..Self::default()
@@ -175,6 +181,17 @@ impl Tally {
             (true, false) => format!("CPU {}", host.join(", ")),
             (true, true) => String::new(),
         }
+    }
+
+    /// How many lines the lanes take, if there are several.
+    pub(super) fn n_lane_lines(&self) -> usize {
+        lanes::n_lines(self.lanes.len())
+    }
+
+    /// What each lane does, if there are several.
+    pub(super) fn lanes(&self) -> Vec<String> {
+        let measured = self.sample.as_ref().map_or(&[][..], Sample::lanes);
+        lanes::lines(&self.lanes, measured)
     }
 
     /// The time that the rest of the input will take if it goes on as before.
