@@ -1,8 +1,7 @@
 //! The meters of a run, which its stages turn and anyone reads.
 
 use super::{
-    Counts, FlowMeter, LaneMeters, LaneReading, QueueDepths, Reading, Stage, StageClock,
-    StageTime,
+    Counts, FlowMeter, LaneMeters, LaneReading, QueueDepths, Reading, Stage, StageClock, StageTime,
 };
 use std::{
     sync::{

@@ -187,7 +187,10 @@ mod tests {
         let mut gpu = Measured::default();
         gpu.set(Metric::GpuUtilization, utilization);
         gpu.set(Metric::GpuTemperatureCelsius, temperature);
-        gpu.set(Metric::GpuPowerWatts, temperature.map(|celsius| 10.0 * celsius));
+        gpu.set(
+            Metric::GpuPowerWatts,
+            temperature.map(|celsius| 10.0 * celsius),
+        );
         gpu.set(Metric::Tokens, 1.0);
         gpu.throttle.add(throttle);
         gpu
@@ -232,7 +235,10 @@ mod tests {
         lane.set(Metric::Tokens, 7.0);
         let mut sample = Sample::new(1.0);
         sample.set_lanes(vec![lane.clone(), lane]);
-        let gpus = [gpu(0.5, None, Throttle::HEAT), gpu(0.75, None, Throttle::default())];
+        let gpus = [
+            gpu(0.5, None, Throttle::HEAT),
+            gpu(0.75, None, Throttle::default()),
+        ];
         sample.adopt_machine(&of_gpus(&gpus));
         let lanes = sample.lanes().iter();
         let lanes: Vec<_> = lanes

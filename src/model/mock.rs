@@ -105,7 +105,11 @@ impl Mock {
             .update(&self.lane.to_le_bytes());
         hasher.finalize_xof().fill(&mut bytes);
         let variation = 1.0 + jitter * f64::from(from_minus_one_to_one(bytes));
-        let share = if self.lane + 1 == lanes { last_speed } else { 1.0 };
+        let share = if self.lane + 1 == lanes {
+            last_speed
+        } else {
+            1.0
+        };
         Duration::from_secs_f64(n_tokens as f64 / (tokens_per_sec * share) * variation)
     }
 

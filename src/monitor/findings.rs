@@ -44,7 +44,9 @@ impl Findings {
         let span = began.get().map(|began| reading.since(began));
         let computing = reading.lanes.iter();
         let computing = computing.map(|lane| lane.counts.compute_seconds);
-        let worked = began.get().map_or(&[][..], |began| worked(&timeline, began));
+        let worked = began
+            .get()
+            .map_or(&[][..], |began| worked(&timeline, began));
         Self {
             bottleneck: span.and_then(|span| judge(&span, facts, utilization, worked)),
             lanes: LaneFindings::of_all(&facts.lanes, (began.get(), &reading), worked, sampling),

@@ -98,11 +98,7 @@ impl NvmlGpu {
 }
 
 /// The GPU with this UUID, or a word on why there are no figures of it. It is said once.
-pub(super) fn open(
-    uuid: &str,
-    turns: Turns,
-    events: &EventSender,
-) -> Option<Box<dyn GpuSource>> {
+pub(super) fn open(uuid: &str, turns: Turns, events: &EventSender) -> Option<Box<dyn GpuSource>> {
     static SAID: Once = Once::new();
     match NvmlGpu::find(uuid, turns) {
         Ok(gpu) => Some(Box::new(gpu)),
@@ -236,8 +232,17 @@ mod tests {
         let mut turns: Vec<_> = Turns::of(3).collect();
         let start = start.max(turns[0].next);
         let looks = (0..12).map(|n| start + Duration::from_millis(500 * n));
-        let n_measured = looks.map(|now| turns.iter_mut().map(|turns| turns.take(now)).filter(|is_due| *is_due).count());
-        assert_eq!(n_measured.collect::<Vec<_>>(), [1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0]);
+        let n_measured = looks.map(|now| {
+            turns
+                .iter_mut()
+                .map(|turns| turns.take(now))
+                .filter(|is_due| *is_due)
+                .count()
+        });
+        assert_eq!(
+            n_measured.collect::<Vec<_>>(),
+            [1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0]
+        );
     }
 
     #[test]

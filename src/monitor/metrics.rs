@@ -204,7 +204,12 @@ mod tests {
             std::fs::read_to_string(&path).unwrap()
         };
         let csv = written("run.csv");
-        let place = |name| Sample::line_names().iter().position(|n| *n == name).unwrap();
+        let place = |name| {
+            Sample::line_names()
+                .iter()
+                .position(|n| *n == name)
+                .unwrap()
+        };
         let cells = ["run", "gpu", "tokens", "packing_fill"].map(place);
         let lines = csv.lines().skip(1).map(|line| {
             let line: Vec<_> = line.split(',').collect();
@@ -218,7 +223,9 @@ mod tests {
         ];
         assert_eq!(lines.collect::<Vec<_>>(), expect);
         let jsonl = written("run.jsonl");
-        let lines = jsonl.lines().map(|line| serde_json::from_str(line).unwrap());
+        let lines = jsonl
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
         let lines: Vec<serde_json::Value> = lines.collect();
         let gpus: Vec<_> = lines.iter().map(|line| line["gpu"].as_u64()).collect();
         assert_eq!(gpus, [None, Some(0), Some(1)]);

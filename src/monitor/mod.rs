@@ -31,8 +31,8 @@ mod verdict;
 
 pub use error::MonitorError;
 pub use findings::Findings;
-pub use lane_findings::LaneFindings;
 pub use host::{peak_memory_bytes, resident_memory_bytes};
+pub use lane_findings::LaneFindings;
 pub use lane_watch::LaneWatch;
 pub use metrics::check_ending;
 pub use notice::Notice;

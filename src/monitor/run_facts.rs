@@ -54,7 +54,9 @@ impl RunFacts {
     /// FLOP that all devices could do at most in so many seconds of each, where that is known.
     pub(super) fn possible_flops(&self, seconds: impl IntoIterator<Item = f64>) -> Option<f64> {
         let lanes = self.lanes.iter().zip(seconds);
-        lanes.map(|(lane, seconds)| lane.possible_flops(seconds)).sum()
+        lanes
+            .map(|(lane, seconds)| lane.possible_flops(seconds))
+            .sum()
     }
 }
 

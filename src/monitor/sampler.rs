@@ -57,7 +57,11 @@ fn sample(now: &Reading, since: &Reading, facts: &RunFacts) -> Sample {
         sample.set(metric, value);
     }
     for stage in Stage::ALL {
-        set_shares(&mut |metric, share| sample.set(metric, share), stage, since.stage(stage));
+        set_shares(
+            &mut |metric, share| sample.set(metric, share),
+            stage,
+            since.stage(stage),
+        );
     }
     all.measure(now.seconds, seconds, facts, &mut |metric, value| {
         sample.set(metric, value);
@@ -303,11 +307,19 @@ mod tests {
         let lanes = sample.lanes().iter();
         let lanes: Vec<_> = lanes
             .map(|lane| {
-                let metrics = [Metric::Tokens, Metric::EncoderIdle, Metric::Tflops, Metric::Mfu];
+                let metrics = [
+                    Metric::Tokens,
+                    Metric::EncoderIdle,
+                    Metric::Tflops,
+                    Metric::Mfu,
+                ];
                 metrics.map(|metric| lane.get(metric).unwrap())
             })
             .collect();
-        assert_eq!(lanes, [[75.0, 0.5, 0.0025, 0.0025], [75.0, 0.0, 0.0025, 2.5 / 3e3]]);
+        assert_eq!(
+            lanes,
+            [[75.0, 0.5, 0.0025, 0.0025], [75.0, 0.0, 0.0025, 2.5 / 3e3]]
+        );
         assert_eq!(sample.lanes()[0].get(Metric::Records), None, "of no lane");
         // One that tells nothing yet neither computed nor was idle.
         batch(&meters, 1, 1.0, 1.0);

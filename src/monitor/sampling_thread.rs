@@ -4,8 +4,12 @@ use super::{
     GpuFacts, Notice,
     gpu::{self, Turns},
     growth,
-    host::Host, lane_gpu::LaneGpu, sampler::Sampler, shared::Shared,
-    timeline::Timeline, verdict::judge_so_far,
+    host::Host,
+    lane_gpu::LaneGpu,
+    sampler::Sampler,
+    shared::Shared,
+    timeline::Timeline,
+    verdict::judge_so_far,
 };
 use crate::{
     event::{Event, EventSender},

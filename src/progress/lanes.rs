@@ -109,7 +109,9 @@ mod tests {
     use super::*;
 
     fn lanes(rates: &[Option<f64>]) -> (Vec<String>, Vec<Measured>) {
-        let names = (0..rates.len()).map(|lane| format!("cuda:{lane}")).collect();
+        let names = (0..rates.len())
+            .map(|lane| format!("cuda:{lane}"))
+            .collect();
         let measured = rates.iter().map(|rate| {
             let mut measured = Measured::default();
             if let Some(rate) = rate {

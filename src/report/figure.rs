@@ -1,5 +1,4 @@
 //! The figures of a run: the one table that scripts, printed tables, sweeps, pages and the documentation read.
-//! Those of its lanes are a table of the same form, in `lane.rs`.
 
 use super::{
     RunSummary,
@@ -274,7 +273,12 @@ impl<T> Figure<T> {
         }
     }
 
-    pub(super) const fn phrase(self, subject: &'static str, place: u8, words: &'static str) -> Self {
+    pub(super) const fn phrase(
+        self,
+        subject: &'static str,
+        place: u8,
+        words: &'static str,
+    ) -> Self {
         Self {
             phrase: Some(Phrase {
                 subject,
@@ -380,7 +384,10 @@ mod tests {
         let json = serde_json::to_value(RunSummary::made_up(true)).unwrap();
         let mut fields = json.as_object().unwrap().clone();
         let lanes = fields.remove("lanes").unwrap();
-        assert!(lanes[0].is_object(), "its figures have a table of their own");
+        assert!(
+            lanes[0].is_object(),
+            "its figures have a table of their own"
+        );
         let absent: Vec<_> = fields
             .iter()
             .filter(|(_, value)| value.is_null())

@@ -144,12 +144,18 @@ mod tests {
         let json = serde_json::to_value(LaneSummary::made_up(true)).unwrap();
         for (name, value) in json.as_object().unwrap() {
             assert!(!value.is_null(), "LaneSummary::made_up lacks {name}");
-            assert!(!value.is_number() || names.contains(name.as_str()), "{name}");
+            assert!(
+                !value.is_number() || names.contains(name.as_str()),
+                "{name}"
+            );
         }
         for figure in LANE_FIGURES {
             assert_eq!(
                 figure.number(&LaneSummary::made_up(false)).is_none(),
-                figure.unit == super::super::Unit::Text || figure.missing.is_some_and(|place| place != "if it got no batch"),
+                figure.unit == super::super::Unit::Text
+                    || figure
+                        .missing
+                        .is_some_and(|place| place != "if it got no batch"),
                 "{}",
                 figure.name
             );

@@ -55,7 +55,8 @@ impl RunSummary {
                 // What is said of an only lane is said of the run.
                 LANE if self.lanes.len() > 1 => {
                     let lanes = self.lanes.iter();
-                    let figures = lanes.filter_map(|lane| figures_about(LANE_FIGURES, subject, lane));
+                    let figures =
+                        lanes.filter_map(|lane| figures_about(LANE_FIGURES, subject, lane));
                     lines.extend(figures.map(|text| (subject, text)));
                 }
                 REMARK => {
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
     use crate::{
         meter::{Bottleneck, Severity, Stage},
-        report::RunDetails,
+        report::{LaneSummary, RunDetails},
     };
     use std::{path::PathBuf, sync::Arc};
 
@@ -176,5 +177,35 @@ embedded 1,234,560 sequences with esm2_t6, f32 on CPU (2 threads)
         for phrase in FIGURES.iter().filter_map(|figure| figure.phrase) {
             assert!(SUBJECTS.contains(&phrase.subject), "{phrase:?}");
         }
+    }
+
+    #[test]
+    fn several_lanes_have_a_line_each() {
+        let mut run = summary();
+        let lane = |device: &str| LaneSummary {
+            device: device.to_owned(),
+            token_share: 0.5,
+            tokens_per_sec: 10_050.0,
+            encoder_seconds: 18.0,
+            tokens: 201_000,
+            encoder_idle: Some(0.1),
+            gpu_power_watts: Some(655.2),
+            energy_joules: Some(13_100.0),
+            ..LaneSummary::default()
+        };
+        run.lanes = vec![lane("cuda:0")];
+        assert!(!run.to_string().contains("cuda:0"));
+        run.lanes.push(lane("cuda:1"));
+        let text = run.to_string();
+        let lines: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("lane"))
+            .collect();
+        let expect = "lane     cuda:0: 50.0% of the tokens, 10,050 tokens/s (11,167 while computing), idle 10.0%, \
+                      655 W, 13,100 J (15.3 tokens/J)";
+        assert_eq!(
+            lines,
+            [expect.to_owned(), expect.replace("cuda:0", "cuda:1")]
+        );
     }
 }

@@ -201,7 +201,10 @@ pub(super) mod tests {
 
     #[test]
     fn a_fast_lane_makes_the_others_no_slow_ones() {
-        assert_eq!(lag_of(vec![lane(0.1, 0.1), lane(0.1, 0.1), lane(0.05, 0.1)]), None);
+        assert_eq!(
+            lag_of(vec![lane(0.1, 0.1), lane(0.1, 0.1), lane(0.05, 0.1)]),
+            None
+        );
     }
 
     #[test]

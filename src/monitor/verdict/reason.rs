@@ -35,7 +35,10 @@ fn power_limit(lag: &Lag) -> Option<Reason> {
     let (own, others) = values(lag, Metric::GpuPowerLimitWatts)?;
     (own < others - LEAST_WATTS).then(|| Reason {
         why: format!("its GPU may take {own:.0} W, and those of the others {others:.0} W"),
-        remedy: format!("have the limit of power raised: `nvidia-smi -i {} -pl {others:.0}`", uuid(lag)),
+        remedy: format!(
+            "have the limit of power raised: `nvidia-smi -i {} -pl {others:.0}`",
+            uuid(lag)
+        ),
     })
 }
 
@@ -59,7 +62,10 @@ fn throttled(lag: &Lag) -> Option<Reason> {
         remedy: if by.has(Throttle::HEAT) {
             "have its cooling looked at: fans, dust, and what else is warm beside it".to_owned()
         } else {
-            format!("look for what limits it with `nvidia-smi -q -d PERFORMANCE,POWER -i {}`", uuid(lag))
+            format!(
+                "look for what limits it with `nvidia-smi -q -d PERFORMANCE,POWER -i {}`",
+                uuid(lag)
+            )
         },
     })
 }
@@ -174,19 +180,49 @@ mod tests {
         let clock = (Metric::GpuSmClockMhz, 1200.0);
         let held_down = (Metric::GpuThrottled, 0.9);
         let limit = (Metric::GpuPowerLimitWatts, 400.0);
-        check(&[], none, "NVML gives no reason", "`nvidia-smi -q -i GPU-0`");
-        check(&[clock], none, "clocks at 1200 MHz, and those of the others at 1900 MHz", "-rgc -i GPU-0");
+        check(
+            &[],
+            none,
+            "NVML gives no reason",
+            "`nvidia-smi -q -i GPU-0`",
+        );
+        check(
+            &[clock],
+            none,
+            "clocks at 1200 MHz, and those of the others at 1900 MHz",
+            "-rgc -i GPU-0",
+        );
         let hot = (Metric::GpuTemperatureCelsius, 88.0);
-        check(&[clock, held_down, hot], Throttle::HEAT, "by heat for 90.0% of the time, at 88 °C", "cooling");
-        check(&[held_down], Throttle::POWER_BRAKE, "by power brake", "PERFORMANCE,POWER");
+        check(
+            &[clock, held_down, hot],
+            Throttle::HEAT,
+            "by heat for 90.0% of the time, at 88 °C",
+            "cooling",
+        );
+        check(
+            &[held_down],
+            Throttle::POWER_BRAKE,
+            "by power brake",
+            "PERFORMANCE,POWER",
+        );
         check(
             &[clock, held_down, limit],
             Throttle::POWER_CAP,
             "may take 400 W, and those of the others 700 W",
             "nvidia-smi -i GPU-0 -pl 700",
         );
-        check(&[(Metric::GpuMemoryBytes, 30e9)], none, "25.0 GB more", "who else");
+        check(
+            &[(Metric::GpuMemoryBytes, 30e9)],
+            none,
+            "25.0 GB more",
+            "who else",
+        );
         // What all of them have is no reason.
-        check(&[(Metric::GpuThrottled, 0.25)], Throttle::POWER_CAP, "no reason", "leave it out");
+        check(
+            &[(Metric::GpuThrottled, 0.25)],
+            Throttle::POWER_CAP,
+            "no reason",
+            "leave it out",
+        );
     }
 }

@@ -247,7 +247,12 @@ fn a_lane_that_lags_is_named() {
         lane.counts.idle_seconds = idle_seconds;
         lane
     };
-    let lanes = vec![waits(0.01, 9.0), waits(0.01, 9.0), waits(0.1, 0.0), waits(0.01, 9.0)];
+    let lanes = vec![
+        waits(0.01, 9.0),
+        waits(0.01, 9.0),
+        waits(0.1, 0.0),
+        waits(0.01, 9.0),
+    ];
     let verdict = judge(&lanes_span(lanes), &facts, None, &[]).expect("enough batches");
     assert_eq!(verdict.severity, Severity::Critical);
     assert!(verdict.message.starts_with("cuda:2 lags"), "{verdict}");

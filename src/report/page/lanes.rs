@@ -1,10 +1,6 @@
 //! The lanes of a run: a table of them, and which ones charts show.
 
-use crate::report::{
-    LANE_FIGURES, LaneSummary,
-    svg::Ink,
-    table::cut,
-};
+use crate::report::{LANE_FIGURES, LaneSummary, svg::Ink, table::cut};
 use serde::Serialize;
 
 /// Longer names are cut.
@@ -83,14 +79,27 @@ impl<'a> Shown<'a> {
                     true => format!("{device}, failed"),
                     false => device,
                 },
-                ink: self.lanes().find(|shown| shown.1 == lane).map(|shown| shown.0),
+                ink: self
+                    .lanes()
+                    .find(|shown| shown.1 == lane)
+                    .map(|shown| shown.0),
                 cells: (columns.iter())
-                    .map(|(figure, _)| figure.shown(summary).map_or_else(|| "–".to_owned(), |shown| shown.0))
+                    .map(|(figure, _)| {
+                        figure
+                            .shown(summary)
+                            .map_or_else(|| "–".to_owned(), |shown| shown.0)
+                    })
                     .collect(),
             }
         };
         Some(Lanes {
-            rows: self.all.iter().enumerate().take(MOST_ROWS).map(row).collect(),
+            rows: self
+                .all
+                .iter()
+                .enumerate()
+                .take(MOST_ROWS)
+                .map(row)
+                .collect(),
             heads: columns.iter().map(|(_, head)| head.clone()).collect(),
         })
     }

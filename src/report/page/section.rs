@@ -185,7 +185,9 @@ fn stages_note(run: &RunSummary) -> Option<String> {
     }
     if run.lanes.len() > 1 {
         let devices = counted(run.lanes.len() as u64, "device", "devices");
-        notes.push(format!("Encoding and collecting are the sums of {devices}."));
+        notes.push(format!(
+            "Encoding and collecting are the sums of {devices}."
+        ));
     }
     (!notes.is_empty()).then(|| notes.join(" "))
 }

@@ -148,13 +148,24 @@ pub(super) fn figures(
         stages::figure(&thinned(timeline, most_points / 2)),
     ];
     let mut figures: Vec<_> = first.into_iter().flatten().collect();
-    figures.extend(OTHERS.iter().filter_map(|subject| subject.figure(&samples, &[])));
+    figures.extend(
+        OTHERS
+            .iter()
+            .filter_map(|subject| subject.figure(&samples, &[])),
+    );
     if lanes.are_several() {
         // All lines of a chart together have the points of a few others.
         let samples = thinned(timeline, most_points / 3);
-        figures.extend(LANES.iter().filter_map(|subject| subject.figure(&samples, lanes)));
+        figures.extend(
+            LANES
+                .iter()
+                .filter_map(|subject| subject.figure(&samples, lanes)),
+        );
     } else {
-        figures.extend(GPU.iter().filter_map(|subject| subject.figure(&samples, &[])));
+        figures.extend(
+            GPU.iter()
+                .filter_map(|subject| subject.figure(&samples, &[])),
+        );
     }
     figures
 }

@@ -11,7 +11,9 @@ pub(super) fn add_getters(module: &mut Module) {
             .with_purity(true)
             .with_params_info(["run: &mut Run", type_name(figure)])
             .with_comments([comment(&sentence(figure))])
-            .set_into_module(module, move |run: &mut ScriptRun| value(figure, run.summary()));
+            .set_into_module(module, move |run: &mut ScriptRun| {
+                value(figure, run.summary())
+            });
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a run measured.
 
 use super::{
-    bottleneck::ScriptBottleneck as Bottleneck, closures::sample_map, figures::value, run::ScriptRun as Run,
+    bottleneck::ScriptBottleneck as Bottleneck, closures::sample_map, figures::value,
+    run::ScriptRun as Run,
 };
 use crate::{
     meter::{Stage, StageTime},
