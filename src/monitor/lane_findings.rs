@@ -1,7 +1,7 @@
 //! What is known of a lane at the end of a run.
 
-use super::{LaneFacts, sampler::encoder_idle, sampling_thread::SamplingThread};
-use crate::meter::{LaneReading, Measured, Metric, Reading, Sample};
+use super::{LaneFacts, lane_mean::mean, sampler::encoder_idle, sampling_thread::SamplingThread};
+use crate::meter::{LaneReading, Metric, Reading, Sample};
 
 /// What is known of a lane at the end of a run.
 #[derive(Clone, Debug, Default)]
@@ -47,20 +47,4 @@ impl LaneFindings {
             })
             .collect()
     }
-}
-
-/// The mean of a lane's metric over the time of samples, as far as it was measured.
-pub(super) fn mean(samples: &[Sample], lane: usize, metric: Metric) -> Option<f64> {
-    let measured = |sample: &Sample| {
-        let value = sample
-            .lanes()
-            .get(lane)
-            .and_then(|lane: &Measured| lane.get(metric))?;
-        Some((value * sample.interval(), sample.interval()))
-    };
-    let (sum, seconds) = (samples.iter().filter_map(measured))
-        .fold((0.0, 0.0), |(sum, all), (value, seconds)| {
-            (sum + value, all + seconds)
-        });
-    (seconds > 0.0).then(|| sum / seconds)
 }

@@ -13,6 +13,7 @@ mod growth;
 mod host;
 mod lane_findings;
 mod lane_gpu;
+mod lane_mean;
 mod lane_watch;
 mod metrics;
 mod notice;

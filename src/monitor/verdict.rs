@@ -2,6 +2,7 @@
 
 mod case;
 mod lag;
+mod numbers;
 mod reason;
 mod words;
 

@@ -3,7 +3,7 @@
 use super::{
     RunSummary,
     figure::{FIGURES, Figure},
-    lane::LANE_FIGURES,
+    lane_figure::LANE_FIGURES,
     table::counted,
 };
 use crate::text::printable;

@@ -1,9 +1,9 @@
 //! Why a lane lags, as far as NVML tells.
 
-use super::{lag::Lag, words::percent};
+use super::{lag::Lag, numbers::percent};
 use crate::{
     meter::{Metric, Throttle},
-    monitor::lane_findings::mean,
+    monitor::lane_mean::mean,
 };
 
 /// Why a lane lags, and what would help.

@@ -2,7 +2,7 @@
 
 use super::{
     lag::tests::{lane, span as lanes_span},
-    words::rate,
+    numbers::rate,
     *,
 };
 use crate::{

@@ -2,6 +2,7 @@
 
 use super::{
     case::Case,
+    numbers::{percent, rate},
     reason::{self, Reason},
 };
 use crate::{alphabet::N_SPECIAL_TOKENS, meter::Stage, monitor::RunFacts};
@@ -202,24 +203,5 @@ fn faster_reading(case: &Case) -> String {
         )
     } else {
         "there is a reader for each core: uncompressed or bgzip files are faster to read".to_owned()
-    }
-}
-
-pub(super) fn percent(share: f64) -> String {
-    format!("{:.1}%", 100.0 * share)
-}
-
-/// A rate for a sentence: 1.1 M, 320 k, 85.
-pub(super) fn rate(per_second: f64) -> String {
-    if !per_second.is_finite() {
-        "any number of".to_owned()
-    } else if per_second >= 1e6 {
-        format!("{:.1} M", per_second / 1e6)
-    } else if per_second >= 1e4 {
-        format!("{:.0} k", per_second / 1e3)
-    } else if per_second >= 1e3 {
-        format!("{:.1} k", per_second / 1e3)
-    } else {
-        format!("{per_second:.0}")
     }
 }
