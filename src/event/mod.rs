@@ -33,6 +33,8 @@ pub enum Event {
         model: String,
         /// Where the model runs, for people.
         device: String,
+        /// The device of each lane, in a word.
+        lanes: Vec<String>,
         /// Bytes of all input files as they are on disk, or of the shard of them, unknown for standard input.
         input_bytes: Option<u64>,
         /// Which part of the records is embedded, as `3/16`, if it is not all of them.

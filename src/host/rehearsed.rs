@@ -3,7 +3,7 @@
 use super::ModelInfo;
 use crate::{
     job::{Dataset, EmbedPlan},
-    meter::{Bottleneck, Metric, Sample, Severity, Stage, StageTime, Unit},
+    meter::{Bottleneck, Measured, Metric, Sample, Severity, Stage, StageTime, Unit},
     model::{DeviceKind, usual_token_budget},
     report::{LengthHistogram, RunDetails, RunSummary},
 };
@@ -66,6 +66,7 @@ fn details(made_up: &RunSummary, is_on_gpu: bool, dataset: &Dataset) -> RunDetai
 /// A sample in which everything was measured that the device has.
 fn sample(seconds: f64, is_on_gpu: bool) -> Sample {
     let mut sample = Sample::new(seconds);
+    let mut lane = Measured::default();
     for metric in Metric::all() {
         let is_of_gpu = metric == Metric::Mfu || metric.name().starts_with("gpu_");
         if is_on_gpu || !is_of_gpu {
@@ -75,8 +76,12 @@ fn sample(seconds: f64, is_on_gpu: bool) -> Sample {
                 1.0
             };
             sample.set(metric, value);
+            if metric.is_of_lane() {
+                lane.set(metric, value);
+            }
         }
     }
+    sample.set_lanes(vec![lane]);
     sample
 }
 

@@ -15,6 +15,8 @@ pub struct Mock {
     pub memory_tokens: Option<u64>,
     /// Devices, each of which is so fast.
     pub lanes: usize,
+    /// How fast the last of them is, as a share of that.
+    pub last_speed: f64,
     /// How many of them fail, from the first one on.
     pub fail_lanes: usize,
     /// Batches that each of these computes before.
@@ -76,6 +78,8 @@ const OPTIONS: &[Row] = &[
     Row::choice("fail_with", &MockFault::NAMES,
         |to, name| MockFault::from_name(name).map(|fault| to.fail_with = fault), |of| of.fail_with.name().into())
         .doc("what they fail with: `\"lost\"`, `\"lost in flight\"`, `\"memory\"` (of one batch) or `\"panic\"`"),
+    Row::number("last_speed", 0.01..=1.0, |to, share| to.last_speed = share, |of| of.last_speed.into())
+        .doc("how fast the last device is, as a share of that"),
 ];
 
 /// As many devices as the largest machine has.
@@ -92,6 +96,7 @@ impl Default for Mock {
             fail_lanes: 0,
             fail_after: 0,
             fail_with: MockFault::default(),
+            last_speed: 1.0,
         }
     }
 }

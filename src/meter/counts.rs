@@ -14,8 +14,6 @@ pub struct Counts {
     pub residues: u64,
     /// Batches given to the model.
     pub submitted: u64,
-    /// Batches that a lane which failed handed back.
-    pub handed_back: u64,
     /// Batches embedded.
     pub batches: u64,
     /// Sequences embedded.
@@ -29,6 +27,10 @@ pub struct Counts {
     /// Seconds that a GPU had nothing to compute, by its own clock, between the first batch and the
     /// last. 0 on the CPU.
     pub idle_seconds: f64,
+    /// Seconds that a token took, added up over batches: with the squares they say by how much batches differ.
+    pub pace: f64,
+    /// The squares of these.
+    pub pace_squared: f64,
 }
 
 impl Counts {
@@ -39,13 +41,14 @@ impl Counts {
             rejected: whole(self.rejected, other.rejected),
             residues: whole(self.residues, other.residues),
             submitted: whole(self.submitted, other.submitted),
-            handed_back: whole(self.handed_back, other.handed_back),
             batches: whole(self.batches, other.batches),
             sequences: whole(self.sequences, other.sequences),
             tokens: whole(self.tokens, other.tokens),
             flops: real(self.flops, other.flops),
             compute_seconds: real(self.compute_seconds, other.compute_seconds),
             idle_seconds: real(self.idle_seconds, other.idle_seconds),
+            pace: real(self.pace, other.pace),
+            pace_squared: real(self.pace_squared, other.pace_squared),
         }
     }
 }

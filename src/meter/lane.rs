@@ -55,11 +55,16 @@ pub struct LaneReading {
     pub encoding: StageTime,
     /// Where the time of the collecting thread went.
     pub collecting: StageTime,
+    /// Batches that were given to the model and have not come back.
+    pub in_flight: u64,
+    /// Whether it ended before the run did, because its device failed.
+    pub has_failed: bool,
 }
 
 #[derive(Default)]
 struct State {
     counts: Counts,
+    has_failed: bool,
     /// Batches that the device has, in their order.
     in_flight: VecDeque<InFlight>,
     /// When the device had computed the last batch that came back.
@@ -99,6 +104,7 @@ impl LaneMeters {
     /// The oldest batch that the device had came back at this moment.
     pub fn note_done(&self, batch: &BatchDone, now: Instant) {
         let seconds = duration(batch).as_secs_f64();
+        let seconds_per_token = seconds / batch.tokens.max(1) as f64;
         let mut state = self.state();
         let counts = &mut state.counts;
         counts.batches += 1;
@@ -107,18 +113,21 @@ impl LaneMeters {
         counts.flops += batch.flops;
         counts.compute_seconds += seconds;
         counts.idle_seconds += batch.idle_seconds;
+        counts.pace += seconds_per_token;
+        counts.pace_squared += seconds_per_token * seconds_per_token;
         state.in_flight.pop_front();
         // When a GPU was done is added up from its own times, and may be a little late by this clock.
         state.free_since = Some(batch.end.min(now));
-        state.seconds_per_token = seconds / batch.tokens.max(1) as f64;
+        state.seconds_per_token = seconds_per_token;
     }
 
-    /// A batch that the device had will not come back from it.
-    pub fn note_handed_back(&self) {
+    /// The lane has failed: its clocks stop, what its device had is nowhere any more, and it is no slow lane.
+    pub fn note_failed(&self) {
+        self.encoding.stop();
+        self.collecting.stop();
         let mut state = self.state();
-        state.counts.handed_back += 1;
-        // Those before it may still come.
-        state.in_flight.pop_back();
+        state.in_flight.clear();
+        state.has_failed = true;
     }
 
     /// All meters at this moment.
@@ -129,6 +138,8 @@ impl LaneMeters {
             begun: state.begun(now),
             encoding: self.encoding.time(),
             collecting: self.collecting.time(),
+            in_flight: state.in_flight.len() as u64,
+            has_failed: state.has_failed,
         }
     }
 
@@ -162,13 +173,30 @@ fn duration(batch: &BatchDone) -> Duration {
 }
 
 impl LaneReading {
-    /// What happened between `earlier` and this reading.
-    pub(super) fn since(&self, earlier: &Self) -> Self {
+    /// What happened between `earlier` and this reading. What it is now is that of this one.
+    pub fn since(&self, earlier: &Self) -> Self {
         Self {
             counts: self.counts - earlier.counts,
             begun: self.begun - earlier.begun,
             encoding: self.encoding - earlier.encoding,
             collecting: self.collecting - earlier.collecting,
+            in_flight: self.in_flight,
+            has_failed: self.has_failed,
+        }
+    }
+}
+
+impl Add for LaneReading {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            counts: self.counts + other.counts,
+            begun: self.begun + other.begun,
+            encoding: self.encoding + other.encoding,
+            collecting: self.collecting + other.collecting,
+            in_flight: self.in_flight + other.in_flight,
+            has_failed: self.has_failed && other.has_failed,
         }
     }
 }
@@ -198,6 +226,7 @@ impl Sub for Begun {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::meter::Activity;
 
     const TOKENS: u64 = 4000;
     const BATCH: Duration = Duration::from_millis(80);
@@ -273,27 +302,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_handed_back_is_not_in_flight() {
-        let (lane, start) = (lane(), Instant::now());
-        for _ in 0..3 {
-            lane.note_submitted(10, TOKENS, start);
-        }
-        lane.note_done(&done(start, start + BATCH), start + BATCH);
-        assert!(lane.read(start + BATCH * 2).begun.tokens > 0.0);
-        lane.note_handed_back();
-        lane.note_handed_back();
-        let reading = lane.read(start + BATCH * 2);
-        let Counts {
-            submitted,
-            batches,
-            handed_back,
-            ..
-        } = reading.counts;
-        assert_eq!((submitted, batches, handed_back), (3, 1, 2));
-        assert_eq!(reading.begun, Begun::default());
-    }
-
-    #[test]
     fn counts_are_those_of_what_came_back() {
         let (lane, start) = (lane(), Instant::now());
         lane.note_submitted(10, TOKENS, start);
@@ -313,9 +321,26 @@ mod tests {
             flops: 7.0,
             compute_seconds: 0.08,
             idle_seconds: 0.5,
+            pace: 0.08 / TOKENS as f64,
+            pace_squared: (0.08 / TOKENS as f64).powi(2),
             ..Counts::default()
         };
         assert_eq!(counts, expect);
         assert_eq!(counts + expect - expect, expect);
+    }
+
+    #[test]
+    fn a_lane_that_failed_stands_still() {
+        let (lane, start) = (lane(), Instant::now());
+        lane.encoding.switch(Activity::Starved);
+        lane.note_submitted(10, TOKENS, start);
+        lane.note_done(&done(start, start + BATCH), start + BATCH);
+        lane.note_submitted(10, TOKENS, start + BATCH);
+        lane.note_failed();
+        let then = lane.read(start + BATCH * 3 / 2);
+        assert!(then.has_failed);
+        assert_eq!((then.in_flight, then.begun), (0, Begun::default()));
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(lane.read(start + BATCH * 4), then);
     }
 }

@@ -1,8 +1,7 @@
 //! The meters of a run, which its stages turn and anyone reads.
 
 use super::{
-    Begun, Counts, FlowMeter, LaneMeters, LaneReading, QueueDepths, Reading, Stage, StageClock,
-    StageTime,
+    Counts, FlowMeter, LaneMeters, LaneReading, QueueDepths, Reading, Stage, StageClock, StageTime,
 };
 use std::{
     sync::{
@@ -108,33 +107,25 @@ impl Meters {
     pub fn read(&self) -> Reading {
         let now = Instant::now();
         let lanes: Vec<LaneReading> = self.lanes.iter().map(|lane| lane.read(now)).collect();
-        let sum = |time: fn(&LaneReading) -> StageTime| {
-            lanes
-                .iter()
-                .map(time)
-                .fold(StageTime::default(), |a, b| a + b)
-        };
+        let all = (lanes.iter()).fold(LaneReading::default(), |sum, lane| sum + *lane);
         let shared = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = lanes.iter().fold(shared, |sum, lane| sum + lane.counts);
         Reading {
             seconds: now.saturating_duration_since(self.start).as_secs_f64(),
-            counts,
-            begun: lanes
-                .iter()
-                .fold(Begun::default(), |sum, lane| sum + lane.begun),
+            counts: shared + all.counts,
+            begun: all.begun,
             stages: [
                 self.readers
                     .iter()
                     .map(StageClock::time)
                     .fold(StageTime::default(), |a, b| a + b),
                 self.packing.time(),
-                sum(|lane| lane.encoding),
-                sum(|lane| lane.collecting),
+                all.encoding,
+                all.collecting,
                 self.writing.time(),
             ],
             depths: QueueDepths {
                 batches: self.queues.batches.depth(),
-                in_flight: (counts.submitted).saturating_sub(counts.batches + counts.handed_back),
+                in_flight: all.in_flight,
                 rows: self.queues.rows.depth(),
             },
             lanes,

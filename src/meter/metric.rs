@@ -43,6 +43,8 @@ pub enum Metric {
     GpuUtilization,
     GpuMemoryBytes,
     GpuPowerWatts,
+    GpuPowerLimitWatts,
+    GpuEnergyJoules,
     GpuTemperatureCelsius,
     GpuSmClockMhz,
     GpuMemoryClockMhz,
@@ -79,62 +81,93 @@ pub enum Merge {
     Max,
 }
 
-/// A metric's name, unit, merge and meaning.
-type Definition = (Metric, &'static str, Unit, Merge, &'static str);
+/// Whose a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The run's alone.
+    Run,
+    /// The run's, and of each lane as far as the lane is concerned.
+    Lane,
+    /// Of the GPU of each lane. The run's is made of these.
+    Gpu(Together),
+    /// The run's, of processes rather than of the pipeline.
+    Host,
+}
+
+/// How the figures of several GPUs become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Together {
+    /// The sum, if all of them are known: the sum of some is not the sum.
+    Sum,
+    /// The mean of those that are known.
+    Mean,
+    /// The largest one.
+    Most,
+}
+
+/// A metric's name, unit, merge, scope and meaning.
+type Definition = (Metric, &'static str, Unit, Merge, Scope, &'static str);
 
 use Merge::{Last, Max, Mean};
+use Scope::{Gpu, Host, Lane, Run};
 use Unit::{Count, Number, Share};
+
+const ADDED: Scope = Gpu(Together::Sum);
+const AVERAGED: Scope = Gpu(Together::Mean);
+const LARGEST: Scope = Gpu(Together::Most);
 
 #[rustfmt::skip]
 const TABLE: [Definition; Metric::COUNT] = [
-    (Metric::Seconds, "seconds", Number, Last, "since the run began"),
-    (Metric::Records, "records", Count, Last, "records read"),
-    (Metric::Rejected, "rejected", Count, Last, "records that a policy rejected"),
-    (Metric::Residues, "residues", Count, Last, "residues of the records that go on to be embedded"),
-    (Metric::Batches, "batches", Count, Last, "batches embedded"),
-    (Metric::Sequences, "sequences", Count, Last, "sequences embedded"),
-    (Metric::Tokens, "tokens", Count, Last, "tokens embedded, BOS and EOS included"),
-    (Metric::RecordsPerSec, "records_per_sec", Number, Mean, "records read per second"),
-    (Metric::SequencesPerSec, "sequences_per_sec", Number, Mean, "sequences embedded per second"),
-    (Metric::TokensPerSec, "tokens_per_sec", Number, Mean, "tokens embedded per second"),
-    (Metric::PackingFill, "packing_fill", Share, Last, "tokens over token budget, over all batches so far"),
-    (Metric::Tflops, "tflops", Number, Mean, "useful TFLOP per second, on a GPU by its own clock"),
-    (Metric::Mfu, "mfu", Share, Mean, "useful FLOP over what the GPU's dense peak in the number format would do"),
-    (Metric::EncoderIdle, "encoder_idle", Share, Mean, "time without anything to compute; on a GPU by its own clock, between batches"),
-    (Metric::WaitMs, "wait_ms", Number, Mean, "mean wait of the encoding stage for a batch, in milliseconds"),
-    (Metric::ReadingWorking, "reading_working", Share, Mean, "of the readers' time: they read"),
-    (Metric::ReadingStarved, "reading_starved", Share, Mean, "they have no work unit"),
-    (Metric::ReadingBlocked, "reading_blocked", Share, Mean, "they wait for packing to take their records"),
-    (Metric::PackingWorking, "packing_working", Share, Mean, "of the packing stage's time: it tokenises and packs"),
-    (Metric::PackingStarved, "packing_starved", Share, Mean, "it waits for records"),
-    (Metric::PackingBlocked, "packing_blocked", Share, Mean, "it waits for room in the queue of batches"),
-    (Metric::EncodingWorking, "encoding_working", Share, Mean, "of the encoding stage's time: it gives work to the GPU, or computes on the CPU"),
-    (Metric::EncodingStarved, "encoding_starved", Share, Mean, "it waits for batches"),
-    (Metric::EncodingBlocked, "encoding_blocked", Share, Mean, "it waits for batches in flight to come back"),
-    (Metric::CollectingWorking, "collecting_working", Share, Mean, "of the collecting stage's time: it checks embeddings"),
-    (Metric::CollectingStarved, "collecting_starved", Share, Mean, "it waits for embeddings"),
-    (Metric::CollectingBlocked, "collecting_blocked", Share, Mean, "it waits for the writing stage"),
-    (Metric::WritingWorking, "writing_working", Share, Mean, "of the writing stage's time: it sorts and writes rows"),
-    (Metric::WritingStarved, "writing_starved", Share, Mean, "it waits for rows"),
-    (Metric::WritingBlocked, "writing_blocked", Share, Mean, "always 0: nothing comes after it"),
-    (Metric::BatchesQueued, "batches_queued", Number, Mean, "packed batches that wait for the encoding stage"),
-    (Metric::BatchesInFlight, "batches_in_flight", Number, Mean, "batches given to the encoder that have not come back"),
-    (Metric::RowsQueued, "rows_queued", Number, Mean, "batches of rows that wait for the writing stage"),
-    (Metric::GpuUtilization, "gpu_utilization", Share, Mean, "NVML: time during which any kernel ran"),
-    (Metric::GpuMemoryBytes, "gpu_memory_bytes", Count, Max, "NVML: memory in use on the GPU, by all programs"),
-    (Metric::GpuPowerWatts, "gpu_power_watts", Number, Mean, "NVML"),
-    (Metric::GpuTemperatureCelsius, "gpu_temperature_celsius", Number, Max, "NVML"),
-    (Metric::GpuSmClockMhz, "gpu_sm_clock_mhz", Number, Mean, "NVML: clock of the multiprocessors"),
-    (Metric::GpuMemoryClockMhz, "gpu_memory_clock_mhz", Number, Mean, "NVML: clock of the memory"),
-    (Metric::GpuPcieRxBytesPerSec, "gpu_pcie_rx_bytes_per_sec", Number, Mean, "NVML: bytes per second to the GPU"),
-    (Metric::GpuPcieTxBytesPerSec, "gpu_pcie_tx_bytes_per_sec", Number, Mean, "NVML: bytes per second from the GPU"),
-    (Metric::GpuThrottled, "gpu_throttled", Share, Mean, "NVML: 1 while a limit (power, heat) holds the clock down"),
-    (Metric::MemoryBytes, "memory_bytes", Count, Max, "resident memory of the program, without readers"),
-    (Metric::ReadersMemoryBytes, "readers_memory_bytes", Count, Max, "resident memory of all readers"),
-    (Metric::LargestReaderMemoryBytes, "largest_reader_memory_bytes", Count, Max, "resident memory of the reader that has most"),
-    (Metric::CpuCores, "cpu_cores", Number, Mean, "CPU seconds per second of the program, without readers"),
-    (Metric::ReadersCpuCores, "readers_cpu_cores", Number, Mean, "CPU seconds per second of all readers"),
-    (Metric::OpenFiles, "open_files", Count, Max, "open files of the program"),
+    (Metric::Seconds, "seconds", Number, Last, Lane, "since the run began"),
+    (Metric::Records, "records", Count, Last, Run, "records read"),
+    (Metric::Rejected, "rejected", Count, Last, Run, "records that a policy rejected"),
+    (Metric::Residues, "residues", Count, Last, Run, "residues of the records that go on to be embedded"),
+    (Metric::Batches, "batches", Count, Last, Lane, "batches embedded"),
+    (Metric::Sequences, "sequences", Count, Last, Lane, "sequences embedded"),
+    (Metric::Tokens, "tokens", Count, Last, Lane, "tokens embedded, BOS and EOS included"),
+    (Metric::RecordsPerSec, "records_per_sec", Number, Mean, Run, "records read per second"),
+    (Metric::SequencesPerSec, "sequences_per_sec", Number, Mean, Lane, "sequences embedded per second"),
+    (Metric::TokensPerSec, "tokens_per_sec", Number, Mean, Lane, "tokens embedded per second"),
+    (Metric::PackingFill, "packing_fill", Share, Last, Lane, "tokens over token budget, over all batches so far"),
+    (Metric::Tflops, "tflops", Number, Mean, Lane, "useful TFLOP per second, on a GPU by its own clock"),
+    (Metric::Mfu, "mfu", Share, Mean, Lane, "useful FLOP over what the GPU's dense peak in the number format would do"),
+    (Metric::EncoderIdle, "encoder_idle", Share, Mean, Lane, "time without anything to compute; on a GPU by its own clock, between batches"),
+    (Metric::WaitMs, "wait_ms", Number, Mean, Lane, "mean wait of the encoding stage for a batch, in milliseconds"),
+    (Metric::ReadingWorking, "reading_working", Share, Mean, Run, "of the readers' time: they read"),
+    (Metric::ReadingStarved, "reading_starved", Share, Mean, Run, "they have no work unit"),
+    (Metric::ReadingBlocked, "reading_blocked", Share, Mean, Run, "they wait for packing to take their records"),
+    (Metric::PackingWorking, "packing_working", Share, Mean, Run, "of the packing stage's time: it tokenises and packs"),
+    (Metric::PackingStarved, "packing_starved", Share, Mean, Run, "it waits for records"),
+    (Metric::PackingBlocked, "packing_blocked", Share, Mean, Run, "it waits for room in the queue of batches"),
+    (Metric::EncodingWorking, "encoding_working", Share, Mean, Lane, "of the encoding stage's time: it gives work to the GPU, or computes on the CPU"),
+    (Metric::EncodingStarved, "encoding_starved", Share, Mean, Lane, "it waits for batches"),
+    (Metric::EncodingBlocked, "encoding_blocked", Share, Mean, Lane, "it waits for batches in flight to come back"),
+    (Metric::CollectingWorking, "collecting_working", Share, Mean, Lane, "of the collecting stage's time: it checks embeddings"),
+    (Metric::CollectingStarved, "collecting_starved", Share, Mean, Lane, "it waits for embeddings"),
+    (Metric::CollectingBlocked, "collecting_blocked", Share, Mean, Lane, "it waits for the writing stage"),
+    (Metric::WritingWorking, "writing_working", Share, Mean, Run, "of the writing stage's time: it sorts and writes rows"),
+    (Metric::WritingStarved, "writing_starved", Share, Mean, Run, "it waits for rows"),
+    (Metric::WritingBlocked, "writing_blocked", Share, Mean, Run, "always 0: nothing comes after it"),
+    (Metric::BatchesQueued, "batches_queued", Number, Mean, Run, "packed batches that wait for the encoding stage"),
+    (Metric::BatchesInFlight, "batches_in_flight", Number, Mean, Lane, "batches given to the encoder that have not come back"),
+    (Metric::RowsQueued, "rows_queued", Number, Mean, Run, "batches of rows that wait for the writing stage"),
+    (Metric::GpuUtilization, "gpu_utilization", Share, Mean, AVERAGED, "NVML: time during which any kernel ran"),
+    (Metric::GpuMemoryBytes, "gpu_memory_bytes", Count, Max, LARGEST, "NVML: memory in use on the GPU, by all programs"),
+    (Metric::GpuPowerWatts, "gpu_power_watts", Number, Mean, ADDED, "NVML"),
+    (Metric::GpuPowerLimitWatts, "gpu_power_limit_watts", Number, Last, ADDED, "NVML: the power that the GPU may take at most"),
+    (Metric::GpuEnergyJoules, "gpu_energy_joules", Number, Last, ADDED, "NVML: energy since the run began, by the GPU's own counter or else added up from its power"),
+    (Metric::GpuTemperatureCelsius, "gpu_temperature_celsius", Number, Max, LARGEST, "NVML"),
+    (Metric::GpuSmClockMhz, "gpu_sm_clock_mhz", Number, Mean, AVERAGED, "NVML: clock of the multiprocessors"),
+    (Metric::GpuMemoryClockMhz, "gpu_memory_clock_mhz", Number, Mean, AVERAGED, "NVML: clock of the memory"),
+    (Metric::GpuPcieRxBytesPerSec, "gpu_pcie_rx_bytes_per_sec", Number, Mean, ADDED, "NVML: bytes per second to the GPU"),
+    (Metric::GpuPcieTxBytesPerSec, "gpu_pcie_tx_bytes_per_sec", Number, Mean, ADDED, "NVML: bytes per second from the GPU"),
+    (Metric::GpuThrottled, "gpu_throttled", Share, Mean, AVERAGED, "NVML: 1 while a limit (power, heat) holds the clock down"),
+    (Metric::MemoryBytes, "memory_bytes", Count, Max, Host, "resident memory of the program, without readers"),
+    (Metric::ReadersMemoryBytes, "readers_memory_bytes", Count, Max, Host, "resident memory of all readers"),
+    (Metric::LargestReaderMemoryBytes, "largest_reader_memory_bytes", Count, Max, Host, "resident memory of the reader that has most"),
+    (Metric::CpuCores, "cpu_cores", Number, Mean, Host, "CPU seconds per second of the program, without readers"),
+    (Metric::ReadersCpuCores, "readers_cpu_cores", Number, Mean, Host, "CPU seconds per second of all readers"),
+    (Metric::OpenFiles, "open_files", Count, Max, Host, "open files of the program"),
 ];
 
 impl Metric {
@@ -161,9 +194,14 @@ impl Metric {
         TABLE[self as usize].3
     }
 
+    /// Whose it is.
+    pub fn scope(self) -> Scope {
+        TABLE[self as usize].4
+    }
+
     /// What it means, in a few words.
     pub fn meaning(self) -> &'static str {
-        TABLE[self as usize].4
+        TABLE[self as usize].5
     }
 
     /// The shares of a stage's time: it works, it waits for input, it waits for room.
@@ -178,15 +216,14 @@ impl Metric {
         }
     }
 
-    /// Those of a GPU, which each lane has its own of.
-    pub fn of_gpu() -> impl Iterator<Item = Self> {
-        let of_gpu = Self::GpuUtilization as usize..=Self::GpuThrottled as usize;
-        Self::all().filter(move |metric| of_gpu.contains(&(*metric as usize)))
+    /// Whether each lane has one of its own.
+    pub fn is_of_lane(self) -> bool {
+        matches!(self.scope(), Lane | Gpu(_))
     }
 
-    /// Whether it is of the GPU or of processes, rather than of the pipeline.
+    /// Whether it is of GPUs or of processes, rather than of the pipeline.
     pub fn is_of_machine(self) -> bool {
-        self as usize >= Self::GpuUtilization as usize
+        matches!(self.scope(), Gpu(_) | Host)
     }
 
     /// A value as it stands in files.

@@ -1,136 +1,92 @@
 //! What happened in an interval of a run.
 
-use super::{Merge, Metric};
+use super::{Measured, Metric, Scope, Throttle, Together};
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use std::fmt;
 
-/// What happened in an interval of a run: a value a [`Metric`], for those that could be measured.
-/// As JSON it is an object with the metrics' names.
+/// What happened in an interval of a run, in all of it and in each of its lanes. As JSON it is an object with
+/// the metrics' names, and the lanes in an array of such objects.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    values: [Option<f64>; Metric::COUNT],
-    /// What held the GPU's clocks down.
-    pub throttle: Throttle,
-    /// What is known of the GPU of each lane; nothing where no lane has one.
-    gpus: Vec<GpuSample>,
+    run: Measured,
+    lanes: Vec<Measured>,
     /// Seconds of the interval.
     interval: f64,
 }
 
-/// What is known of one GPU: those of the metrics that are of a GPU.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GpuSample {
-    values: [Option<f64>; N_OF_GPU],
-    /// What held its clocks down.
-    pub throttle: Throttle,
-}
-
-/// Metrics of a GPU, which follow each other.
-const N_OF_GPU: usize = Metric::GpuThrottled as usize - FIRST_OF_GPU + 1;
-const FIRST_OF_GPU: usize = Metric::GpuUtilization as usize;
-
-/// What holds the clocks of a GPU down, as a set of reasons.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Throttle(u8);
-
-impl Throttle {
-    /// The limit of power.
-    pub const POWER_CAP: Self = Self(1);
-    /// Heat.
-    pub const HEAT: Self = Self(2);
-    /// The power supply.
-    pub const POWER_BRAKE: Self = Self(4);
-    /// Another emergency of the hardware.
-    pub const HARDWARE: Self = Self(8);
-    /// Another GPU, with which it keeps pace.
-    pub const SYNC_BOOST: Self = Self(16);
-    /// The name under which JSON and CSV have it, beside the metrics.
-    pub const NAME: &'static str = "gpu_throttle_reasons";
-
-    /// Adds the reasons of `other`.
-    pub fn add(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-
-    /// Whether there is any reason.
-    pub fn is_held_down(self) -> bool {
-        self.0 != 0
-    }
-}
-
-impl fmt::Display for Throttle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [
-            (Self::POWER_CAP, "power cap"),
-            (Self::HEAT, "heat"),
-            (Self::POWER_BRAKE, "power brake"),
-            (Self::HARDWARE, "hardware"),
-            (Self::SYNC_BOOST, "sync boost"),
-        ];
-        let mut separator = "";
-        for (_, name) in names.iter().filter(|(reason, _)| self.0 & reason.0 != 0) {
-            write!(f, "{separator}{name}")?;
-            separator = " + ";
-        }
-        Ok(())
-    }
-}
-
 impl Sample {
+    /// The name under which JSON and scripts have the lanes.
+    pub const LANES: &'static str = "lanes";
+    /// The name of a lane's number beside what was measured of it.
+    pub const LANE: &'static str = "gpu";
+
     /// A sample of an interval of so many seconds, still without values.
     pub fn new(interval: f64) -> Self {
         Self {
-            values: [None; Metric::COUNT],
-            throttle: Throttle::default(),
-            gpus: Vec::new(),
+            run: Measured::default(),
+            lanes: Vec::new(),
             interval,
         }
     }
 
-    /// The names in a line of a file of samples, in the order of its columns: the run's, then those of
-    /// all that is measured.
+    /// The names in a line of a file of samples, in the order of its columns: the run's number and the
+    /// lane's, then those of all that is measured.
     pub fn line_names() -> Vec<&'static str> {
         let metrics = Metric::all().map(Metric::name);
-        std::iter::once("run")
+        ["run", Self::LANE]
+            .into_iter()
             .chain(metrics)
             .chain([Throttle::NAME])
             .collect()
     }
 
-    /// The value of a metric.
+    /// The value of a metric of the run.
     pub fn get(&self, metric: Metric) -> Option<f64> {
-        self.values[metric as usize]
+        self.run.get(metric)
     }
 
-    /// Sets the value of a metric. What is no number counts as not measured.
+    /// Sets the value of a metric of the run. What is no number counts as not measured.
     pub fn set(&mut self, metric: Metric, value: impl Into<Option<f64>>) {
-        self.values[metric as usize] = value.into().filter(|value| value.is_finite());
+        self.run.set(metric, value);
     }
 
-    /// What is known of the GPU of each lane; nothing where no lane has one.
-    pub fn gpus(&self) -> &[GpuSample] {
-        &self.gpus
+    /// What was measured of the run as a whole.
+    pub fn run(&self) -> &Measured {
+        &self.run
     }
 
-    /// Sets what is known of the GPU of each lane. The sample's own figures become those of all of them
-    /// together, as of several intervals: the mean of shares and rates, the largest memory and temperature.
-    pub fn set_gpus(&mut self, gpus: Vec<GpuSample>) {
-        for metric in Metric::of_gpu() {
-            let values = gpus.iter().filter_map(|gpu| gpu.get(metric));
-            let n_known = values.clone().count();
-            let value = match metric.merge() {
-                Merge::Max => values.reduce(f64::max),
-                Merge::Mean | Merge::Last => {
-                    (n_known > 0).then(|| values.sum::<f64>() / n_known as f64)
-                }
-            };
-            self.set(metric, value);
+    /// What held the clocks of GPUs down.
+    pub fn throttle(&self) -> Throttle {
+        self.run.throttle
+    }
+
+    /// What was measured of each lane.
+    pub fn lanes(&self) -> &[Measured] {
+        &self.lanes
+    }
+
+    /// Sets what was measured of each lane.
+    pub fn set_lanes(&mut self, lanes: Vec<Measured>) {
+        self.lanes = lanes;
+    }
+
+    /// Sets what is known of the GPU of each lane, from which the run's own figures of GPUs are made.
+    pub fn set_gpus(&mut self, gpus: &[Measured]) {
+        let is_of_gpu = |metric: Metric| matches!(metric.scope(), Scope::Gpu(_));
+        for metric in Metric::all() {
+            if let Scope::Gpu(together) = metric.scope() {
+                self.run.set(metric, in_all(together, metric, gpus));
+            }
         }
-        self.throttle = Throttle::default();
-        for gpu in &gpus {
-            self.throttle.add(gpu.throttle);
+        self.run.throttle = Throttle::default();
+        for gpu in gpus {
+            self.run.throttle.add(gpu.throttle);
         }
-        self.gpus = gpus;
+        if self.lanes.len() < gpus.len() {
+            self.lanes.resize(gpus.len(), Measured::default());
+        }
+        for (lane, gpu) in self.lanes.iter_mut().zip(gpus) {
+            lane.adopt(gpu, is_of_gpu);
+        }
     }
 
     /// Seconds of the interval.
@@ -138,93 +94,72 @@ impl Sample {
         self.interval
     }
 
-    /// Takes over what `latest` says of the GPU and the processes, which is not measured as often.
+    /// Takes over what `latest` says of GPUs and processes, which is not measured as often.
     pub fn adopt_machine(&mut self, latest: &Self) {
-        for metric in Metric::all().filter(|metric| metric.is_of_machine()) {
-            self.set(metric, latest.get(metric));
+        self.run.adopt(&latest.run, Metric::is_of_machine);
+        for (lane, latest) in self.lanes.iter_mut().zip(&latest.lanes) {
+            lane.adopt(latest, Metric::is_of_machine);
         }
-        self.throttle = latest.throttle;
-        self.gpus.clone_from(&latest.gpus);
     }
 
     /// This interval and the next one as one.
     pub fn merged(&self, next: &Self) -> Self {
-        let interval = self.interval + next.interval;
-        let mut merged = Self::new(interval);
-        let together =
-            |metric: Metric, this: Option<f64>, next_one: Option<f64>| match (this, next_one) {
-                (Some(a), Some(b)) => Some(match metric.merge() {
-                    Merge::Last => b,
-                    Merge::Max => a.max(b),
-                    Merge::Mean if interval > 0.0 => {
-                        (a * self.interval + b * next.interval) / interval
-                    }
-                    Merge::Mean => b,
-                }),
-                (a, b) => b.or(a),
-            };
-        for metric in Metric::all() {
-            merged.set(metric, together(metric, self.get(metric), next.get(metric)));
+        let merge = |a: &Measured, b: &Measured| a.merged(self.interval, b, next.interval);
+        // One of them may be from before or behind the time in which lanes are known.
+        let nothing = Measured::default();
+        let n_lanes = self.lanes.len().max(next.lanes.len());
+        let lanes = (0..n_lanes).map(|lane| {
+            merge(
+                self.lanes.get(lane).unwrap_or(&nothing),
+                next.lanes.get(lane).unwrap_or(&nothing),
+            )
+        });
+        Self {
+            run: merge(&self.run, &next.run),
+            lanes: lanes.collect(),
+            interval: self.interval + next.interval,
         }
-        merged.throttle = self.throttle;
-        merged.throttle.add(next.throttle);
-        merged.gpus = next.gpus.clone();
-        for (gpu, earlier) in merged.gpus.iter_mut().zip(&self.gpus) {
-            for metric in Metric::of_gpu() {
-                gpu.set(
-                    metric,
-                    together(metric, earlier.get(metric), gpu.get(metric)),
-                );
-            }
-            gpu.throttle.add(earlier.throttle);
-        }
-        if merged.gpus.is_empty() {
-            merged.gpus.clone_from(&self.gpus);
-        }
-        merged
     }
 }
 
-impl GpuSample {
-    /// The value of a metric; nothing for those that are of no GPU.
-    pub fn get(&self, metric: Metric) -> Option<f64> {
-        let place = (metric as usize).checked_sub(FIRST_OF_GPU)?;
-        *self.values.get(place)?
-    }
-
-    /// Sets the value of a metric, if it is one of a GPU. What is no number counts as not measured.
-    pub fn set(&mut self, metric: Metric, value: Option<f64>) {
-        let place = (metric as usize).checked_sub(FIRST_OF_GPU);
-        if let Some(place) = place.and_then(|place| self.values.get_mut(place)) {
-            *place = value.filter(|value| value.is_finite());
-        }
+/// What the figures of several GPUs are together.
+fn in_all(together: Together, metric: Metric, gpus: &[Measured]) -> Option<f64> {
+    let values = gpus.iter().map(|gpu| gpu.get(metric));
+    let known = values.clone().flatten();
+    let n_known = known.clone().count();
+    match together {
+        _ if n_known == 0 => None,
+        Together::Sum => values.sum(),
+        Together::Mean => Some(known.sum::<f64>() / n_known as f64),
+        Together::Most => known.reduce(f64::max),
     }
 }
 
 impl Serialize for Sample {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(Metric::COUNT + 1))?;
-        for metric in Metric::all() {
-            map.serialize_entry(
-                metric.name(),
-                &self.get(metric).map(|value| Value(metric, value)),
-            )?;
-        }
-        map.serialize_entry(Throttle::NAME, &self.throttle.to_string())?;
+        let mut map = serializer.serialize_map(Some(Metric::COUNT + 2))?;
+        self.run.serialize_into(&mut map, |_| true)?;
+        let lanes: Vec<_> = self.lanes.iter().enumerate().map(Lane::new).collect();
+        map.serialize_entry(Self::LANES, &lanes)?;
         map.end()
     }
 }
 
-/// A value with as many digits as its metric has in files.
-struct Value(Metric, f64);
+/// A lane of a sample: its number, and what each lane has of its own.
+struct Lane<'a>(usize, &'a Measured);
 
-impl Serialize for Value {
+impl<'a> Lane<'a> {
+    fn new((lane, measured): (usize, &'a Measured)) -> Self {
+        Self(lane, measured)
+    }
+}
+
+impl Serialize for Lane<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.unit() {
-            super::Unit::Count => serializer.serialize_u64(self.1.max(0.0).round() as u64),
-            // The text of a finite number is always a number.
-            _ => serializer.serialize_f64(self.0.text(self.1).parse().unwrap_or(self.1)),
-        }
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(Sample::LANE, &self.0)?;
+        self.1.serialize_into(&mut map, Metric::is_of_lane)?;
+        map.end()
     }
 }
 
@@ -248,44 +183,71 @@ mod tests {
         assert_eq!(merged, sample(8.0, 80.0, 10.0, Some(9.0)));
     }
 
+    fn gpu(utilization: f64, temperature: Option<f64>, throttle: Throttle) -> Measured {
+        let mut gpu = Measured::default();
+        gpu.set(Metric::GpuUtilization, utilization);
+        gpu.set(Metric::GpuTemperatureCelsius, temperature);
+        gpu.set(
+            Metric::GpuPowerWatts,
+            temperature.map(|celsius| 10.0 * celsius),
+        );
+        gpu.set(Metric::Tokens, 1.0);
+        gpu.throttle.add(throttle);
+        gpu
+    }
+
+    fn of_gpus(gpus: &[Measured]) -> Sample {
+        let mut sample = Sample::new(1.0);
+        sample.set_gpus(gpus);
+        sample
+    }
+
     #[test]
     fn gpus_are_kept_apart_and_seen_together() {
-        let gpu = |utilization: f64, temperature: Option<f64>, throttle: Throttle| {
-            let mut gpu = GpuSample::default();
-            gpu.set(Metric::GpuUtilization, Some(utilization));
-            gpu.set(Metric::GpuTemperatureCelsius, temperature);
-            gpu.set(Metric::Tokens, Some(1.0));
-            gpu.throttle.add(throttle);
-            gpu
-        };
-        let of = |gpus: Vec<GpuSample>| {
-            let mut sample = Sample::new(1.0);
-            sample.set_gpus(gpus);
-            sample
-        };
         // One GPU is the GPU of the sample.
-        let one = of(vec![gpu(0.75, Some(60.0), Throttle::HEAT)]);
+        let one = of_gpus(&[gpu(0.75, Some(60.0), Throttle::HEAT)]);
         assert_eq!(one.get(Metric::GpuUtilization), Some(0.75));
-        assert_eq!(one.throttle, Throttle::HEAT);
+        assert_eq!(one.get(Metric::GpuPowerWatts), Some(600.0));
+        assert_eq!(one.throttle(), Throttle::HEAT);
         let idle = gpu(0.25, None, Throttle::POWER_CAP);
         let busy = gpu(0.75, Some(60.0), Throttle::default());
-        let two = of(vec![busy, idle.clone()]);
+        let both = of_gpus(&[busy.clone(), busy.clone()]);
+        assert_eq!(both.get(Metric::GpuPowerWatts), Some(1200.0));
+        let two = of_gpus(&[busy, idle.clone()]);
         assert_eq!(two.get(Metric::GpuUtilization), Some(0.5));
         assert_eq!(two.get(Metric::GpuTemperatureCelsius), Some(60.0));
+        assert_eq!(two.get(Metric::GpuPowerWatts), None, "not of both");
         assert_eq!(two.get(Metric::Tokens), None, "no GPU counts them");
-        assert_eq!(two.throttle, Throttle::POWER_CAP);
-        let later = of(vec![gpu(0.25, Some(70.0), Throttle::HEAT), idle]);
+        assert_eq!(two.lanes()[0].get(Metric::Tokens), None);
+        assert_eq!(two.throttle(), Throttle::POWER_CAP);
+        let later = of_gpus(&[gpu(0.25, Some(70.0), Throttle::HEAT), idle]);
         let merged = two.merged(&later);
-        let shares = merged
-            .gpus()
-            .iter()
-            .map(|gpu| gpu.get(Metric::GpuUtilization));
+        let shares = (merged.lanes().iter()).map(|lane| lane.get(Metric::GpuUtilization));
         assert_eq!(shares.collect::<Vec<_>>(), [Some(0.5), Some(0.25)]);
-        assert_eq!(merged.gpus()[0].throttle, Throttle::HEAT);
-        assert_eq!(
-            merged.gpus()[0].get(Metric::GpuTemperatureCelsius),
-            Some(70.0)
-        );
+        let hot = &merged.lanes()[0];
+        assert_eq!(hot.throttle, Throttle::HEAT);
+        assert_eq!(hot.get(Metric::GpuTemperatureCelsius), Some(70.0));
+    }
+
+    #[test]
+    fn lanes_keep_their_work_when_the_machine_was_measured_before() {
+        let mut lane = Measured::default();
+        lane.set(Metric::Tokens, 7.0);
+        let mut sample = Sample::new(1.0);
+        sample.set_lanes(vec![lane.clone(), lane]);
+        let gpus = [
+            gpu(0.5, None, Throttle::HEAT),
+            gpu(0.75, None, Throttle::default()),
+        ];
+        sample.adopt_machine(&of_gpus(&gpus));
+        let lanes = sample.lanes().iter();
+        let lanes: Vec<_> = lanes
+            .map(|lane| (lane.get(Metric::Tokens), lane.get(Metric::GpuUtilization)))
+            .collect();
+        assert_eq!(lanes, [(Some(7.0), Some(0.5)), (Some(7.0), Some(0.75))]);
+        // A sample without lanes is no other one when it is merged.
+        let merged = Sample::new(1.0).merged(&sample);
+        assert_eq!(merged.lanes(), sample.lanes());
     }
 
     #[test]
@@ -294,10 +256,17 @@ mod tests {
         sample.set(Metric::Tokens, 12.0);
         sample.set(Metric::PackingFill, 2.0 / 3.0);
         sample.set(Metric::Mfu, f64::NAN);
+        let mut lane = Measured::default();
+        lane.set(Metric::Tokens, 5.0);
+        sample.set_lanes(vec![Measured::default(), lane]);
         let json = serde_json::to_value(&sample).unwrap();
         assert_eq!(json["tokens"], 12);
         assert_eq!(json["packing_fill"], 0.6667);
         assert!(json["mfu"].is_null());
-        assert_eq!(json.as_object().unwrap().len(), Metric::COUNT + 1);
+        assert_eq!(json.as_object().unwrap().len(), Metric::COUNT + 2);
+        let lane = json["lanes"][1].as_object().unwrap();
+        assert_eq!((&lane["gpu"], &lane["tokens"]), (&1.into(), &5.into()));
+        let n_of_lane = Metric::all().filter(|metric| metric.is_of_lane()).count();
+        assert_eq!(lane.len(), n_of_lane + 2, "with its number and its reasons");
     }
 }

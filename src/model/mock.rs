@@ -87,7 +87,8 @@ impl Encoder for Mock {
 }
 
 impl Mock {
-    /// The model on the device with this number. Devices differ in nothing but how their times vary.
+    /// The model on the device with this number. Devices differ in how their times vary, and
+    /// the last one may be slower.
     pub(super) fn new(hidden_size: usize, lane: usize, behaviour: job::Mock) -> Self {
         Self {
             hidden_size,
@@ -120,6 +121,8 @@ impl Mock {
             tokens_per_sec,
             jitter,
             seed,
+            lanes,
+            last_speed,
             ..
         } = self.behaviour;
         let Some(tokens_per_sec) = tokens_per_sec else {
@@ -133,7 +136,12 @@ impl Mock {
             .update(&self.lane.to_le_bytes());
         hasher.finalize_xof().fill(&mut bytes);
         let variation = 1.0 + jitter * f64::from(from_minus_one_to_one(bytes));
-        Duration::from_secs_f64(n_tokens as f64 / tokens_per_sec * variation)
+        let share = if self.lane + 1 == lanes {
+            last_speed
+        } else {
+            1.0
+        };
+        Duration::from_secs_f64(n_tokens as f64 / (tokens_per_sec * share) * variation)
     }
 
     fn hash(&self, tokens: &Tokens, layer: usize, pooling: Pooling) -> Vec<f32> {
@@ -203,5 +211,15 @@ mod tests {
             })
         );
         assert_eq!(times(job::Mock::default()), [0.0; 50]);
+        let time = |lane| {
+            let behaviour = job::Mock {
+                tokens_per_sec: Some(1e5),
+                lanes: 2,
+                last_speed: 0.5,
+                ..job::Mock::default()
+            };
+            Mock::new(4, lane, behaviour).time(0, 1000).as_millis()
+        };
+        assert_eq!((time(0), time(1)), (10, 20));
     }
 }

@@ -251,6 +251,19 @@ impl Model {
         chosen.is_some_and(|chosen| chosen.gpu.is_none())
     }
 
+    /// The device of one of its replicas, in a word.
+    pub fn lane_name(&self, replica: &Replica) -> String {
+        let device = replica.short_device();
+        let mut replicas = self.replicas.iter();
+        match replicas.position(|other| std::ptr::eq(other, replica)) {
+            // Mock devices have no name of their own.
+            Some(lane) if replica.gpu().is_none() && self.replicas.len() > 1 => {
+                format!("{device}:{lane}")
+            }
+            _ => device,
+        }
+    }
+
     /// What the bits of embeddings depend on beside [`NUMERICS`], the model, its form and the sequence:
     /// the kind of device, with the versions of what computes there. Its number or its cores do not count.
     pub fn device_kind(&self) -> String {

@@ -189,6 +189,15 @@ impl Replica {
         self.chosen.as_ref().map_or("mock", |chosen| &chosen.label)
     }
 
+    /// Where it runs, in a word.
+    pub(super) fn short_device(&self) -> String {
+        match &self.chosen {
+            None => "mock".to_owned(),
+            Some(Chosen { gpu: None, .. }) => "cpu".to_owned(),
+            Some(Chosen { gpu: Some(gpu), .. }) => format!("cuda:{}", gpu.ordinal),
+        }
+    }
+
     /// The name and the UUID of the GPU that it runs on, as the driver gives them.
     pub fn gpu(&self) -> Option<(&str, &str)> {
         let gpu = self.chosen.as_ref()?.gpu.as_ref()?;

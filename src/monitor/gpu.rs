@@ -2,7 +2,7 @@
 
 use crate::{
     event::EventSender,
-    meter::{GpuSample, Metric, Throttle},
+    meter::{Measured, Metric, Throttle},
 };
 use nvml_wrapper::{
     Device, Nvml,
@@ -18,7 +18,7 @@ use std::{
 /// Where figures of a GPU come from.
 pub(super) trait GpuSource: Send {
     /// The GPU's figures of this moment, as far as they can be had.
-    fn measure(&mut self) -> GpuSample;
+    fn measure(&mut self) -> Measured;
 
     /// Joules that the GPU has taken since some moment long ago, if it counts them.
     fn energy_joules(&self) -> Option<f64>;
@@ -27,12 +27,38 @@ pub(super) trait GpuSource: Send {
 /// A GPU as NVML sees it.
 pub(super) struct NvmlGpu {
     device: Device<'static>,
-    /// What the bus did, and when that was measured.
-    bus: Option<(Instant, [Option<f64>; 2])>,
+    /// What the bus did when it was measured last.
+    bus: [Option<f64>; 2],
+    turns: Turns,
 }
 
-/// NVML measures the bus for 40 milliseconds.
-const BUS_INTERVAL: Duration = Duration::from_secs(1);
+/// When the bus of a GPU is measured, which takes NVML 40 milliseconds: once a second is the turn of one of
+/// the GPUs, so that a look at many takes no longer than one at one.
+pub(super) struct Turns {
+    next: Instant,
+    every: Duration,
+}
+
+impl Turns {
+    /// The turns of each of so many GPUs, from now on.
+    pub(super) fn of(n_gpus: usize) -> impl Iterator<Item = Self> {
+        const BUS_INTERVAL: Duration = Duration::from_secs(1);
+        let (now, n_gpus) = (Instant::now(), n_gpus as u32);
+        (0..n_gpus).map(move |gpu| Self {
+            next: now + BUS_INTERVAL * gpu,
+            every: BUS_INTERVAL * n_gpus,
+        })
+    }
+
+    /// Whether it is the GPU's turn at this moment; if it is, the next one comes later.
+    fn take(&mut self, now: Instant) -> bool {
+        let is_due = now >= self.next;
+        if is_due {
+            self.next = now + self.every;
+        }
+        is_due
+    }
+}
 
 /// The library, opened once for the life of the process, or why not.
 fn library() -> Result<&'static Nvml, &'static str> {
@@ -54,7 +80,7 @@ impl NvmlGpu {
     ///
     /// # Errors
     /// In words, if NVML is missing or does not know the GPU.
-    pub(super) fn find(uuid: &str) -> Result<Self, String> {
+    pub(super) fn find(uuid: &str, turns: Turns) -> Result<Self, String> {
         let nvml = library()?;
         // To CUDA the slice of a GPU under MIG is a GPU; NVML gives it another prefix.
         let slice = uuid.replacen("GPU-", "MIG-", 1);
@@ -62,15 +88,19 @@ impl NvmlGpu {
             .device_by_uuid(uuid)
             .or_else(|_| nvml.device_by_uuid(slice));
         device
-            .map(|device| Self { device, bus: None })
+            .map(|device| Self {
+                device,
+                bus: [None; 2],
+                turns,
+            })
             .map_err(|error| format!("it does not know {uuid}: {error}"))
     }
 }
 
 /// The GPU with this UUID, or a word on why there are no figures of it. It is said once.
-pub(super) fn open(uuid: &str, events: &EventSender) -> Option<Box<dyn GpuSource>> {
+pub(super) fn open(uuid: &str, turns: Turns, events: &EventSender) -> Option<Box<dyn GpuSource>> {
     static SAID: Once = Once::new();
-    match NvmlGpu::find(uuid) {
+    match NvmlGpu::find(uuid, turns) {
         Ok(gpu) => Some(Box::new(gpu)),
         Err(reason) => {
             SAID.call_once(|| {
@@ -86,30 +116,27 @@ pub(super) fn open(uuid: &str, events: &EventSender) -> Option<Box<dyn GpuSource
 impl NvmlGpu {
     /// Bytes per second to the GPU and from it.
     fn bus(&mut self) -> [Option<f64>; 2] {
-        match self.bus {
-            Some((when, rates)) if when.elapsed() < BUS_INTERVAL => rates,
-            _ => {
-                let counters = [PcieUtilCounter::Receive, PcieUtilCounter::Send];
-                let rates = counters.map(|counter| {
-                    // NVML gives kilobytes.
-                    let rate = self.device.pcie_throughput(counter).ok();
-                    rate.map(|rate| f64::from(rate) * 1e3)
-                });
-                self.bus = Some((Instant::now(), rates));
-                rates
-            }
+        if self.turns.take(Instant::now()) {
+            let counters = [PcieUtilCounter::Receive, PcieUtilCounter::Send];
+            self.bus = counters.map(|counter| {
+                // NVML gives kilobytes.
+                let rate = self.device.pcie_throughput(counter).ok();
+                rate.map(|rate| f64::from(rate) * 1e3)
+            });
         }
+        self.bus
     }
 }
 
 impl GpuSource for NvmlGpu {
-    fn measure(&mut self) -> GpuSample {
-        let mut sample = GpuSample::default();
+    fn measure(&mut self) -> Measured {
+        let mut sample = Measured::default();
         let [received, sent] = self.bus();
         let device = &self.device;
         let utilization = device.utilization_rates().ok();
         let memory = device.memory_info().ok();
         let power = device.power_usage().ok();
+        let limit = device.enforced_power_limit().ok();
         let temperature = device.temperature(TemperatureSensor::Gpu).ok();
         let clock = |clock| device.clock_info(clock).ok().map(f64::from);
         for (metric, value) in [
@@ -126,6 +153,10 @@ impl GpuSource for NvmlGpu {
                 Metric::GpuPowerWatts,
                 power.map(|power| f64::from(power) / 1e3),
             ),
+            (
+                Metric::GpuPowerLimitWatts,
+                limit.map(|limit| f64::from(limit) / 1e3),
+            ),
             (Metric::GpuTemperatureCelsius, temperature.map(f64::from)),
             (Metric::GpuSmClockMhz, clock(Clock::SM)),
             (Metric::GpuMemoryClockMhz, clock(Clock::Memory)),
@@ -137,7 +168,7 @@ impl GpuSource for NvmlGpu {
         if let Ok(reasons) = device.current_throttle_reasons() {
             let throttle = throttle(reasons);
             let is_held_down = f64::from(u8::from(throttle.is_held_down()));
-            sample.set(Metric::GpuThrottled, Some(is_held_down));
+            sample.set(Metric::GpuThrottled, is_held_down);
             sample.throttle = throttle;
         }
         sample
@@ -190,8 +221,28 @@ mod tests {
 
     #[test]
     fn a_gpu_that_nobody_knows_is_no_panic() {
-        let error = NvmlGpu::find("GPU-00000000-0000-0000-0000-000000000000").err();
+        let turns = Turns::of(1).next().unwrap();
+        let error = NvmlGpu::find("GPU-00000000-0000-0000-0000-000000000000", turns).err();
         assert!(error.is_some_and(|error| !error.is_empty()));
+    }
+
+    #[test]
+    fn the_bus_of_one_gpu_is_measured_at_a_time() {
+        let start = Instant::now();
+        let mut turns: Vec<_> = Turns::of(3).collect();
+        let start = start.max(turns[0].next);
+        let looks = (0..12).map(|n| start + Duration::from_millis(500 * n));
+        let n_measured = looks.map(|now| {
+            turns
+                .iter_mut()
+                .map(|turns| turns.take(now))
+                .filter(|is_due| *is_due)
+                .count()
+        });
+        assert_eq!(
+            n_measured.collect::<Vec<_>>(),
+            [1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0]
+        );
     }
 
     #[test]
@@ -199,7 +250,7 @@ mod tests {
     fn a_gpu_tells_its_figures_and_counts_its_energy() {
         let nvml = library().unwrap();
         let uuid = nvml.device_by_index(0).unwrap().uuid().unwrap();
-        let mut gpu = NvmlGpu::find(&uuid).unwrap();
+        let mut gpu = NvmlGpu::find(&uuid, Turns::of(1).next().unwrap()).unwrap();
         let sample = gpu.measure();
         let of = |metric| sample.get(metric).unwrap();
         assert!((0.0..=1.0).contains(&of(Metric::GpuUtilization)));

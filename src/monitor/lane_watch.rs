@@ -28,9 +28,9 @@ impl LaneWatch {
             .note_submitted(sequences, tokens, Instant::now());
     }
 
-    /// A batch that the lane has goes to another one.
-    pub fn handed_back(&self) {
-        self.meters().note_handed_back();
+    /// The lane has failed.
+    pub fn failed(&self) {
+        self.meters().note_failed();
     }
 
     /// The oldest batch that the lane has came back.

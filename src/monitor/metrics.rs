@@ -1,7 +1,7 @@
 //! Samples as lines of a file, as batches end.
 
 use super::MonitorError;
-use crate::meter::{Metric, Sample};
+use crate::meter::{Measured, Metric, Sample};
 use serde::Serialize;
 use std::{
     fs::File,
@@ -11,6 +11,9 @@ use std::{
 
 /// A file with a line every few batches: CSV with a header, or a JSON object a line. Each line is in
 /// the file when its batches are done, so a killed run leaves all of them.
+///
+/// Where a run has several lanes a line of each follows that of the whole run, with the same columns and the
+/// lane's number. What is said of the whole run has no number, so that a table can be grouped by it.
 #[derive(Debug)]
 pub(super) struct MetricsFile {
     file: File,
@@ -46,8 +49,10 @@ pub fn check_ending(path: &Path) -> Result<(), MonitorError> {
 #[derive(Serialize)]
 struct Line<'a> {
     run: u64,
+    #[serde(rename = "gpu")]
+    lane: Option<usize>,
     #[serde(flatten)]
-    sample: &'a Sample,
+    measured: &'a Measured,
 }
 
 impl MetricsFile {
@@ -70,23 +75,42 @@ impl MetricsFile {
         })
     }
 
-    /// Adds a line.
+    /// Adds a line, and one a lane if there are several.
     ///
     /// # Errors
     /// If the file system refuses.
     pub(super) fn write(&mut self, run: u64, sample: &Sample) -> Result<(), MonitorError> {
-        let line = match self.format {
-            Format::Csv => csv_line(cells(run, sample)),
-            Format::JsonLines => json_line(run, sample),
-        };
         // One call, so that nobody reads half a line.
-        line.and_then(|line| self.file.write_all(&line))
+        self.text(run, sample)
+            .and_then(|text| self.file.write_all(&text))
             .map_err(|error| MonitorError::io(&self.path, error))
+    }
+
+    fn text(&self, run: u64, sample: &Sample) -> io::Result<Vec<u8>> {
+        let lanes = match sample.lanes() {
+            [_] => &[],
+            several => several,
+        };
+        let lanes = lanes.iter().enumerate();
+        let lanes = lanes.map(|(lane, measured)| (Some(lane), measured));
+        let mut text = Vec::new();
+        for (lane, measured) in [(None, sample.run())].into_iter().chain(lanes) {
+            let line = Line {
+                run,
+                lane,
+                measured,
+            };
+            text.extend(match self.format {
+                Format::Csv => csv_line(cells(&line))?,
+                Format::JsonLines => json_line(&line)?,
+            });
+        }
+        Ok(text)
     }
 }
 
-fn json_line(run: u64, sample: &Sample) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(&Line { run, sample })?;
+fn json_line(line: &Line) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(line)?;
     line.push(b'\n');
     Ok(line)
 }
@@ -98,14 +122,15 @@ fn csv_line(cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> io::Result<Vec
 }
 
 /// The cells of a line; those of what was not measured are empty.
-fn cells(run: u64, sample: &Sample) -> Vec<String> {
+fn cells(line: &Line) -> Vec<String> {
     let cell = |metric: Metric| {
-        let value = sample.get(metric);
+        let value = line.measured.get(metric);
         value.map_or_else(String::new, |value| metric.text(value))
     };
-    let mut cells = vec![run.to_string()];
+    let lane = line.lane.map_or_else(String::new, |lane| lane.to_string());
+    let mut cells = vec![line.run.to_string(), lane];
     cells.extend(Metric::all().map(cell));
-    cells.push(sample.throttle.to_string());
+    cells.push(line.measured.throttle.to_string());
     cells
 }
 
@@ -119,7 +144,9 @@ mod tests {
         sample.set(Metric::Seconds, 1.25);
         sample.set(Metric::Tokens, 4096.0);
         sample.set(Metric::PackingFill, 0.998);
-        sample.throttle.add(Throttle::POWER_CAP);
+        let mut gpu = Measured::default();
+        gpu.throttle.add(Throttle::POWER_CAP);
+        sample.set_gpus(&[gpu]);
         sample
     }
 
@@ -136,7 +163,7 @@ mod tests {
             line.split(',').nth(place.unwrap()).unwrap()
         };
         assert_eq!(header.split(',').count(), line.split(',').count());
-        assert_eq!(cell("run"), "1");
+        assert_eq!((cell("run"), cell("gpu")), ("1", ""));
         assert_eq!(cell("seconds"), "1.250");
         assert_eq!(cell("tokens"), "4096");
         assert_eq!(cell("packing_fill"), "0.9980");
@@ -153,10 +180,59 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         let json: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
         assert_eq!(json["run"], 2);
+        assert!(json["gpu"].is_null());
         assert_eq!(json["tokens"], 4096);
         assert_eq!(json["packing_fill"], 0.998);
         assert!(json["gpu_power_watts"].is_null());
         assert_eq!(json[Throttle::NAME], "power cap");
+    }
+
+    #[test]
+    fn lanes_have_lines_of_their_own_where_there_are_several() {
+        let mut sample = sample();
+        let lane = |tokens: f64| {
+            let mut lane = Measured::default();
+            lane.set(Metric::Tokens, tokens);
+            lane
+        };
+        sample.set_lanes(vec![lane(4000.0), lane(96.0)]);
+        let folder = tempfile::tempdir().unwrap();
+        let written = |name: &str| {
+            let path = folder.path().join(name);
+            let mut file = MetricsFile::create(&path).unwrap();
+            file.write(1, &sample).unwrap();
+            std::fs::read_to_string(&path).unwrap()
+        };
+        let csv = written("run.csv");
+        let place = |name| {
+            Sample::line_names()
+                .iter()
+                .position(|n| *n == name)
+                .unwrap()
+        };
+        let cells = ["run", "gpu", "tokens", "packing_fill"].map(place);
+        let lines = csv.lines().skip(1).map(|line| {
+            let line: Vec<_> = line.split(',').collect();
+            assert_eq!(line.len(), Sample::line_names().len());
+            cells.map(|place| line[place])
+        });
+        let expect = [
+            ["1", "", "4096", "0.9980"],
+            ["1", "0", "4000", ""],
+            ["1", "1", "96", ""],
+        ];
+        assert_eq!(lines.collect::<Vec<_>>(), expect);
+        let jsonl = written("run.jsonl");
+        let lines = jsonl
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        let lines: Vec<serde_json::Value> = lines.collect();
+        let gpus: Vec<_> = lines.iter().map(|line| line["gpu"].as_u64()).collect();
+        assert_eq!(gpus, [None, Some(0), Some(1)]);
+        assert_eq!(lines[2]["tokens"], 96);
+        let n_keys = |line: &serde_json::Value| line.as_object().unwrap().len();
+        assert_eq!(n_keys(&lines[0]), Sample::line_names().len());
+        assert!(lines.iter().all(|line| n_keys(line) == n_keys(&lines[0])));
     }
 
     #[test]

@@ -1,14 +1,11 @@
 //! The latest sample as a file for Prometheus.
 
-use super::MonitorError;
+use super::{LaneFacts, MonitorError};
 use crate::{
     file::{self, Keep},
     meter::{Metric, Sample},
 };
-use std::{
-    fmt::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// A file that always holds the latest sample, in the text format of Prometheus, for the textfile
 /// collector of its node exporter.
@@ -30,12 +27,17 @@ impl PrometheusFile {
         Ok(file)
     }
 
-    /// Replaces the sample.
+    /// Replaces the sample, which is of a run with these lanes.
     ///
     /// # Errors
     /// If the file system refuses.
-    pub(super) fn write(&self, run: u64, sample: &Sample) -> Result<(), MonitorError> {
-        self.replace(&text(run, sample))
+    pub(super) fn write(
+        &self,
+        run: u64,
+        lanes: &[LaneFacts],
+        sample: &Sample,
+    ) -> Result<(), MonitorError> {
+        self.replace(&text(run, lanes, sample))
     }
 
     /// Replaces the file as a whole: the collector may read at any moment.
@@ -44,28 +46,63 @@ impl PrometheusFile {
     }
 }
 
-/// A sample in the text format. What was not measured is left out.
-fn text(run: u64, sample: &Sample) -> String {
+/// A sample in the text format: first what is of the whole run, then what each lane has of its own, as gauges of
+/// other names, so that a sum over a gauge counts nothing twice. What was not measured is left out.
+fn text(run: u64, lanes: &[LaneFacts], sample: &Sample) -> String {
     let mut text = String::new();
     for metric in Metric::all() {
-        let Some(value) = sample.get(metric) else {
-            continue;
-        };
-        let (name, help) = (metric.name(), metric.meaning());
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "# HELP runner_{name} {help}\n# TYPE runner_{name} gauge\n\
-             runner_{name}{{run=\"{run}\"}} {}",
-            metric.text(value)
-        );
+        let value = sample.get(metric);
+        let values = value.map(|value| (format!("run=\"{run}\""), value));
+        add_gauge(&mut text, "", metric, values);
+    }
+    let labels: Vec<String> = lanes
+        .iter()
+        .enumerate()
+        .map(|(lane, facts)| {
+            let uuid = facts.gpu.as_ref().map_or("", |gpu| &gpu.uuid);
+            let (device, uuid) = (escaped(&facts.device), escaped(uuid));
+            format!("run=\"{run}\",gpu=\"{lane}\",device=\"{device}\",uuid=\"{uuid}\"")
+        })
+        .collect();
+    for metric in Metric::all().filter(|metric| metric.is_of_lane()) {
+        let lanes = labels.iter().zip(sample.lanes());
+        let values = lanes.filter_map(|(labels, lane)| Some((labels.clone(), lane.get(metric)?)));
+        add_gauge(&mut text, "lane_", metric, values);
     }
     text
+}
+
+/// Adds a gauge: what it means once, and a line for each value with its labels. Without a value there is none.
+fn add_gauge(
+    text: &mut String,
+    prefix: &str,
+    metric: Metric,
+    values: impl IntoIterator<Item = (String, f64)>,
+) {
+    let name = format!("runner_{prefix}{}", metric.name());
+    let lines: Vec<String> = values
+        .into_iter()
+        .map(|(labels, value)| format!("{name}{{{labels}}} {}\n", metric.text(value)))
+        .collect();
+    if !lines.is_empty() {
+        let help = metric.meaning();
+        *text += &format!("# HELP {name} {help}\n# TYPE {name} gauge\n");
+        text.extend(lines);
+    }
+}
+
+/// A label's value, in which quotes, backslashes and line breaks mean something.
+fn escaped(value: &str) -> String {
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{meter::Measured, monitor::verdict::tests::gpu_lane};
 
     #[test]
     fn the_file_holds_the_latest_sample() {
@@ -76,7 +113,7 @@ mod tests {
         for tokens in [1.0, 2.0] {
             let mut sample = Sample::new(1.0);
             sample.set(Metric::Tokens, tokens);
-            file.write(3, &sample).unwrap();
+            file.write(3, &[], &sample).unwrap();
         }
         assert_eq!(
             std::fs::read_to_string(&path).unwrap(),
@@ -85,5 +122,34 @@ mod tests {
         );
         let n_files = std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(n_files, 1, "no temporary file stays");
+    }
+
+    #[test]
+    fn each_lane_has_lines_with_its_labels() {
+        let lane = |tokens: f64| {
+            let mut lane = Measured::default();
+            lane.set(Metric::Tokens, tokens);
+            lane.set(Metric::Records, 1.0);
+            lane
+        };
+        let mut sample = Sample::new(1.0);
+        sample.set(Metric::Tokens, 12.0);
+        sample.set_lanes(vec![lane(5.0), lane(7.0)]);
+        let gpu = LaneFacts {
+            device: "a \"quoted\" \\ name".to_owned(),
+            ..gpu_lane(None)
+        };
+        let mock = LaneFacts {
+            device: "mock".to_owned(),
+            gpu: None,
+        };
+        let help = "tokens embedded, BOS and EOS included";
+        let expect = format!(
+            "# HELP runner_tokens {help}\n# TYPE runner_tokens gauge\nrunner_tokens{{run=\"3\"}} 12\n\
+             # HELP runner_lane_tokens {help}\n# TYPE runner_lane_tokens gauge\n\
+             runner_lane_tokens{{run=\"3\",gpu=\"0\",device=\"a \\\"quoted\\\" \\\\ name\",uuid=\"GPU-0\"}} 5\n\
+             runner_lane_tokens{{run=\"3\",gpu=\"1\",device=\"mock\",uuid=\"\"}} 7\n"
+        );
+        assert_eq!(text(3, &[gpu, mock], &sample), expect);
     }
 }

@@ -1,7 +1,7 @@
 //! The files that the measurements of a script's runs go to.
 
 use super::{
-    MonitorError,
+    MonitorError, RunFacts,
     background::{Background, Writer},
     metrics::MetricsFile,
     prometheus::PrometheusFile,
@@ -49,6 +49,7 @@ pub(super) struct RunRecorder {
     trace: Option<Writer<Trace>>,
     prometheus: Option<Writer<PrometheusFile>>,
     run: u64,
+    facts: Arc<RunFacts>,
     events: EventSender,
 }
 
@@ -97,7 +98,7 @@ impl Recorder {
         &self,
         run: u64,
         name: &str,
-        (n_readers, n_lanes): (usize, usize),
+        facts: &Arc<RunFacts>,
         events: &EventSender,
     ) -> RunRecorder {
         let recorder = RunRecorder {
@@ -105,9 +106,11 @@ impl Recorder {
             trace: writer(&self.0.trace),
             prometheus: writer(&self.0.prometheus),
             run,
+            facts: facts.clone(),
             events: events.clone(),
         };
         let name = name.to_owned();
+        let (n_readers, n_lanes) = (facts.n_readers, facts.lanes.len());
         recorder.trace(move |trace, run| trace.begin_run(run, &name, n_readers, n_lanes));
         recorder
     }
@@ -163,8 +166,10 @@ impl RunRecorder {
             self.trace(move |trace, run| trace.counters(run, now, &sample));
         }
         if let Some(file) = &self.prometheus {
-            let (sample, run) = (sample.clone(), self.run);
-            file.write(&self.events, move |file| file.write(run, &sample));
+            let (sample, run, facts) = (sample.clone(), self.run, self.facts.clone());
+            file.write(&self.events, move |file| {
+                file.write(run, &facts.lanes, &sample)
+            });
         }
     }
 

@@ -30,6 +30,8 @@ pub struct RunFacts {
 /// What is to be known of a lane.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LaneFacts {
+    /// Its device in a word, for people: no other lane has the same.
+    pub device: String,
     /// Its GPU, if its device is one: a GPU computes beside this process.
     pub gpu: Option<GpuFacts>,
 }
@@ -39,6 +41,8 @@ pub struct LaneFacts {
 pub struct GpuFacts {
     /// By which NVML finds it, as CUDA writes it.
     pub uuid: String,
+    /// Its model, as the driver gives it.
+    pub name: String,
     /// FLOP per second that it could do at most, where that is known.
     pub peak_flops: Option<f64>,
 }
@@ -49,15 +53,18 @@ impl RunFacts {
         self.lanes.iter().any(|lane| lane.gpu.is_some())
     }
 
-    /// Lanes, as a number to divide by.
-    pub(super) fn n_lanes(&self) -> f64 {
-        self.lanes.len().max(1) as f64
-    }
-
     /// FLOP that all devices could do at most in so many seconds of each, where that is known.
     pub(super) fn possible_flops(&self, seconds: impl IntoIterator<Item = f64>) -> Option<f64> {
         let lanes = self.lanes.iter().zip(seconds);
-        let possible = lanes.map(|(lane, seconds)| Some(lane.gpu.as_ref()?.peak_flops? * seconds));
-        possible.sum()
+        lanes
+            .map(|(lane, seconds)| lane.possible_flops(seconds))
+            .sum()
+    }
+}
+
+impl LaneFacts {
+    /// FLOP that the device could do at most in so many seconds, where that is known.
+    pub(super) fn possible_flops(&self, seconds: f64) -> Option<f64> {
+        Some(self.gpu.as_ref()?.peak_flops? * seconds)
     }
 }

@@ -54,7 +54,7 @@ impl Monitor {
     ) -> Self {
         let facts = Arc::new(plan.facts);
         let (n_readers, n_lanes) = (facts.n_readers, facts.lanes.len());
-        let recorder = recorder.begin_run(plan.run, &plan.name, (n_readers, n_lanes), events);
+        let recorder = recorder.begin_run(plan.run, &plan.name, &facts, events);
         let clock = |stage, number| recorder.clock(stage, number);
         let meters = Arc::new(Meters::new(start, n_readers, n_lanes, queues, clock));
         let shared = Arc::new(Shared {

@@ -1,8 +1,15 @@
 //! The thread that takes samples of a run.
 
 use super::{
-    GpuFacts, Notice, gpu, growth, host::Host, lane_gpu::LaneGpu, sampler::Sampler, shared::Shared,
-    timeline::Timeline, verdict::judge_so_far,
+    GpuFacts, Notice,
+    gpu::{self, Turns},
+    growth,
+    host::Host,
+    lane_gpu::LaneGpu,
+    sampler::Sampler,
+    shared::Shared,
+    timeline::Timeline,
+    verdict::judge_so_far,
 };
 use crate::{
     event::{Event, EventSender},
@@ -20,7 +27,7 @@ const WINDOW_SAMPLES: u32 = 20;
 /// The same stage is warned of this often at most, unless it gets worse.
 const WARN_AGAIN: Duration = Duration::from_secs(60);
 /// NVML's utilisation is of up to a second before.
-const UTILIZATION_LAG: f64 = 1.0;
+pub(super) const UTILIZATION_LAG: f64 = 1.0;
 
 /// The thread that takes samples.
 pub(super) struct SamplingThread {
@@ -71,10 +78,11 @@ impl SamplingThread {
         let facts = self.shared.facts.clone();
         if facts.is_gpu() {
             // It takes a while, and the run begins without it.
-            let open = |gpu: &GpuFacts| gpu::open(&gpu.uuid, &self.events);
-            let gpus = facts.lanes.iter();
-            let gpus = gpus.map(|lane| LaneGpu::new(lane.gpu.as_ref().and_then(open)));
-            self.gpus = gpus.collect();
+            let turns = Turns::of(facts.lanes.len());
+            let open = |(gpu, turns): (&GpuFacts, Turns)| gpu::open(&gpu.uuid, turns, &self.events);
+            let gpus = facts.lanes.iter().zip(turns);
+            let gpus = gpus.map(|(lane, turns)| lane.gpu.as_ref().zip(Some(turns)).and_then(open));
+            self.gpus = gpus.map(LaneGpu::new).collect();
         }
         let mut next = Instant::now() + self.period;
         while !self.shared.is_over.load(Ordering::Acquire) {
@@ -97,7 +105,8 @@ impl SamplingThread {
         self.host
             .measure(&self.shared.meters.reader_pids(), &mut sample);
         if !self.gpus.is_empty() {
-            sample.set_gpus(self.gpus.iter_mut().map(LaneGpu::measure).collect());
+            let gpus: Vec<_> = self.gpus.iter_mut().map(LaneGpu::measure).collect();
+            sample.set_gpus(&gpus);
         }
         self.note_utilization(&sample);
         *self
@@ -142,6 +151,11 @@ impl SamplingThread {
         self.gpus.iter().map(LaneGpu::energy_joules).sum()
     }
 
+    /// What the GPU of a lane took since it was opened.
+    pub(super) fn lane_joules(&self, lane: usize) -> Option<f64> {
+        self.gpus.get(lane)?.energy_joules()
+    }
+
     /// NVML's mean utilisation so far, of all GPUs.
     pub(super) fn mean_utilization(&self) -> Option<f64> {
         let (sum, seconds) = self.utilization;
@@ -179,7 +193,8 @@ impl SamplingThread {
         };
         let span = reading.since(&earlier);
         let facts = &self.shared.facts;
-        let Some(bottleneck) = judge_so_far(&span, all_batches, facts) else {
+        let samples = self.timeline.last(WINDOW_SAMPLES as usize);
+        let Some(bottleneck) = judge_so_far(&span, all_batches, facts, samples) else {
             return;
         };
         if bottleneck.severity == Severity::Good {
@@ -214,7 +229,7 @@ mod tests {
     use super::*;
     use crate::{
         meter::{
-            BatchDone, Bottleneck, GpuSample, Meters, QueueMeters, Stage, StageClock, Throttle,
+            BatchDone, Bottleneck, Measured, Meters, QueueMeters, Stage, StageClock, Throttle,
         },
         monitor::{
             Recorder,
@@ -233,11 +248,13 @@ mod tests {
     struct FakeGpu(Vec<f64>);
 
     impl GpuSource for FakeGpu {
-        fn measure(&mut self) -> GpuSample {
-            let mut sample = GpuSample::default();
+        fn measure(&mut self) -> Measured {
+            let mut sample = Measured::default();
             // An exhausted source has no figures any more, as after a fault of the driver.
             sample.set(Metric::GpuUtilization, self.0.pop());
-            sample.set(Metric::GpuPowerWatts, Some(300.0));
+            if self.energy_joules().is_some() {
+                sample.set(Metric::GpuPowerWatts, 300.0);
+            }
             sample.throttle.add(Throttle::HEAT);
             sample
         }
@@ -259,7 +276,7 @@ mod tests {
         let facts = Arc::new(facts());
         let shared = Arc::new(Shared {
             by_batch: Mutex::new(Sampler::new(meters.clone(), facts.clone())),
-            recorder: Recorder::default().begin_run(1, "test", (1, 1), &events),
+            recorder: Recorder::default().begin_run(1, "test", &facts, &events),
             facts,
             metrics_every: 10,
             n_batches: AtomicU64::new(0),
@@ -299,7 +316,8 @@ mod tests {
             watch.look();
         }
         let span = watch.shared.meters.read().since(watch.shared.began.get()?);
-        judge(&span, &watch.shared.facts, watch.mean_utilization())
+        let (utilization, timeline) = (watch.mean_utilization(), watch.timeline.samples());
+        judge(&span, &watch.shared.facts, utilization, &timeline)
     }
 
     #[test]
@@ -363,7 +381,7 @@ mod tests {
         assert_eq!(samples[0].get(Metric::GpuUtilization), Some(0.9));
         assert_eq!(samples[1].get(Metric::GpuUtilization), None);
         assert_eq!(samples[1].get(Metric::GpuPowerWatts), Some(300.0));
-        assert_eq!(samples[1].throttle.to_string(), "heat");
+        assert_eq!(samples[1].throttle().to_string(), "heat");
         assert!(samples[0].get(Metric::MemoryBytes).is_some());
         assert_eq!(
             samples[0].get(Metric::EncodingWorking),

@@ -60,6 +60,11 @@ impl Timeline {
         &self.samples
     }
 
+    /// The last complete samples, so many at most.
+    pub(super) fn last(&self, most: usize) -> &[Sample] {
+        &self.samples[self.samples.len().saturating_sub(most)..]
+    }
+
     /// All samples, the last of which may be of a shorter interval.
     pub(super) fn samples(&self) -> Vec<Sample> {
         let pending = self.pending.iter().map(|(sample, _)| sample);

@@ -1,11 +1,15 @@
 //! From measured times to what holds a run back.
 
 mod case;
+mod lag;
+mod numbers;
+mod reason;
 mod words;
 
 use super::{RunFacts, sampler::encoder_idle};
-use crate::meter::{Activity, Bottleneck, Reading, Severity, Stage, StageTime};
+use crate::meter::{Activity, Bottleneck, Reading, Sample, Severity, Stage, StageTime};
 use case::Case;
+use lag::Lag;
 use words::Words;
 
 /// Fewer batches than this say nothing about a run.
@@ -27,6 +31,12 @@ struct Rule {
 /// found by walking against the waits: a stage that waits for input points upstream, one that waits for
 /// room points downstream, one that does neither is it. The first rule that applies is the verdict.
 const RULES: &[Rule] = &[
+    // The others wait for a device that falls too far behind, which looks like a fault of theirs.
+    Rule {
+        applies: |case| case.lag.is_some(),
+        stage: Stage::Encoding,
+        words: words::lag,
+    },
     Rule {
         applies: |case| case.idle <= case.facts.thresholds.gpu_idle,
         stage: Stage::Encoding,
@@ -83,18 +93,20 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// What held a run back in the time that `span` is of. `gpu_utilization` is NVML's mean.
+/// What held a run back in the time that `span` is of. `gpu_utilization` is NVML's mean, and `samples` are those
+/// of that time.
 ///
 /// Without enough batches there is nothing to say, which is not the same as a bottleneck.
 pub(super) fn judge(
     span: &Reading,
     facts: &RunFacts,
     gpu_utilization: Option<f64>,
+    samples: &[Sample],
 ) -> Option<Bottleneck> {
     if span.counts.batches < LEAST_BATCHES {
         return None;
     }
-    verdict(span, facts, gpu_utilization)
+    verdict(span, facts, gpu_utilization, samples)
 }
 
 /// As [`judge`], for the last while of a run that goes on and has had enough batches in all. A while
@@ -103,21 +115,31 @@ pub(super) fn judge_so_far(
     span: &Reading,
     all_batches: u64,
     facts: &RunFacts,
+    samples: &[Sample],
 ) -> Option<Bottleneck> {
     if all_batches < LEAST_BATCHES {
         return None;
     }
-    verdict(span, facts, None)
+    verdict(span, facts, None, samples)
 }
 
-fn verdict(span: &Reading, facts: &RunFacts, gpu_utilization: Option<f64>) -> Option<Bottleneck> {
+fn verdict(
+    span: &Reading,
+    facts: &RunFacts,
+    gpu_utilization: Option<f64>,
+    samples: &[Sample],
+) -> Option<Bottleneck> {
+    let idle = encoder_idle(span.lanes.iter(), span.depths.in_flight, facts.is_gpu());
     let case = Case {
         span,
         facts,
-        idle: encoder_idle(span, facts)?,
+        idle: idle?,
         utilization: gpu_utilization.unwrap_or(1.0),
+        lag: Lag::find(span, facts, samples),
     };
-    let Some(severity) = case.severity() else {
+    // A lane that lags is worth a word even where all of them are busy.
+    let lags = case.lag.as_ref().map(|_| Severity::Mild);
+    let Some(severity) = case.severity().or(lags) else {
         return Some(Bottleneck {
             stage: Stage::Encoding,
             severity: Severity::Good,

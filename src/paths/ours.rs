@@ -161,8 +161,8 @@ mod tests {
         check(Role::Metrics, &format!("{header},score\n"), false);
         check(Role::Metrics, &format!(",{header}\n"), false);
         check(Role::Metrics, "run,seconds,score\n1,2\n", false);
-        let sample = serde_json::to_value(Sample::new(1.0)).unwrap();
-        let mut line = serde_json::json!({ "run": 1 });
+        let sample = serde_json::to_value(Sample::new(1.0).run()).unwrap();
+        let mut line = serde_json::json!({ "run": 1, "gpu": null });
         let entries = line.as_object_mut().unwrap();
         entries.extend(sample.as_object().unwrap().clone());
         check(Role::Metrics, &format!("{line}\n"), true);

@@ -27,6 +27,7 @@ mod run;
 mod stage;
 mod summary;
 mod watch;
+mod watched;
 mod watcher;
 mod write;
 

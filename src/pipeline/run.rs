@@ -12,18 +12,19 @@ use super::{
     stage::{Guard, joined},
     summary::{Ending, shard_setting},
     watch::watch,
+    watched::monitor_plan,
     write::{Writing, Written},
 };
 use crate::{
     cancel::Abandonment,
     error::Error,
     event::{Event, EventSender},
-    fasta::{self, Input, Share},
+    fasta::{self, Share},
     hint::Hint,
     job::{Effect, EmbedOptions, EmbedPlan, OutputTarget, Problems, Shard},
     meter::QueueMeters,
-    model::{Model, NUMERICS, Replica},
-    monitor::{Findings, GpuFacts, LaneFacts, Monitor, MonitorPlan, RunFacts, peak_flops},
+    model::{Model, NUMERICS},
+    monitor::{Findings, Monitor},
     queue::bounded,
     reader::ReadRequest,
     report::RunSummary,
@@ -88,6 +89,11 @@ pub(super) fn run(
         inputs: dataset.sources.join(", "),
         model: model.name().to_owned(),
         device: model.device().to_owned(),
+        lanes: fleet
+            .replicas()
+            .iter()
+            .map(|replica| model.lane_name(replica))
+            .collect(),
         input_bytes: share.disk_bytes(),
         shard: context.shard.map(|shard| shard.to_string()),
         readers: options.readers.get(),
@@ -336,45 +342,6 @@ fn finished(
         published,
     }
     .summary(model, &Plan::unmade(model, wanted), wanted)
-}
-
-/// What to watch about a run.
-fn monitor_plan(
-    run: u64,
-    plan: &Plan,
-    model: &Model,
-    replicas: &[&Replica],
-    wanted: &EmbedPlan,
-    inputs: &[Input],
-) -> MonitorPlan {
-    let (dataset, options) = (wanted.dataset(), wanted.options());
-    let lane = |replica: &&Replica| {
-        let gpu = replica.gpu();
-        LaneFacts {
-            gpu: gpu.map(|(name, uuid)| GpuFacts {
-                uuid: uuid.to_owned(),
-                peak_flops: peak_flops(name, model.dtype()),
-            }),
-        }
-    };
-    MonitorPlan {
-        run,
-        name: format!("{} with {}", dataset.sources.join(", "), model.name()),
-        facts: RunFacts {
-            thresholds: options.thresholds,
-            lanes: replicas.iter().map(lane).collect(),
-            n_gpus_left_over: model.n_gpus_left_over(),
-            n_readers: options.readers.get(),
-            n_inputs: inputs.len(),
-            is_stream: inputs.iter().any(Input::is_stream),
-            is_shareable: inputs.iter().any(Input::is_shareable),
-            has_overlap: options.overlap,
-            token_budget: plan.token_budget.get(),
-            is_packed: plan.packing,
-        },
-        hz: options.monitor_hz,
-        metrics_every: options.metrics_every,
-    }
 }
 
 /// Where the rows and the rejections of a run go, if anywhere.

@@ -8,8 +8,8 @@ use crate::{
     job::{EmbedOptions, EmbedPlan, Shard},
     meter::Stage,
     model::Model,
-    monitor::{Findings, peak_memory_bytes},
-    report::{GpuSummary, RunDetails, RunSummary, StretchOfWork},
+    monitor::{Findings, LaneFindings, peak_memory_bytes},
+    report::{GpuSummary, LaneSummary, RunDetails, RunSummary, StretchOfWork},
     sink::{Published, Resumed},
 };
 use std::{process, sync::Arc, time::SystemTime};
@@ -86,6 +86,9 @@ impl Ending {
                 exposed_upload_seconds: gpu.exposed_upload,
                 memory_bytes: model.gpu_memory_bytes().unwrap_or(0),
             }),
+            lanes: (findings.lanes.iter())
+                .map(|lane| lane_summary(lane, counts.tokens, self.seconds))
+                .collect(),
             reader_restarts: packed.reader_restarts,
             failed_lanes: self.failed_lanes,
             resumed: self.resumed.rows.saturating_sub(packed.mended_rows),
@@ -183,6 +186,31 @@ impl Ending {
 /// What is said among the settings of a run about the part of the records that it embeds.
 pub(super) fn shard_setting(shard: Option<Shard>) -> Option<(&'static str, String)> {
     shard.map(|shard| ("shard", shard.to_string()))
+}
+
+/// The figures of a lane of a run that embedded so many tokens in so many seconds.
+fn lane_summary(found: &LaneFindings, all_tokens: u64, seconds: f64) -> LaneSummary {
+    let reading = found.reading;
+    let counts = reading.counts;
+    let tokens = counts.tokens as f64;
+    let part_of = |whole: f64| if whole > 0.0 { tokens / whole } else { 0.0 };
+    LaneSummary {
+        device: found.facts.device.clone(),
+        uuid: found.facts.gpu.as_ref().map(|gpu| gpu.uuid.clone()),
+        has_failed: reading.has_failed,
+        batches: counts.batches,
+        sequences: counts.sequences,
+        tokens: counts.tokens,
+        token_share: part_of(all_tokens as f64),
+        tokens_per_sec: part_of(seconds),
+        encoder_seconds: counts.compute_seconds,
+        wait_seconds: reading.encoding.starved,
+        encoder_idle: found.encoder_idle,
+        gpu_utilization: found.gpu_utilization,
+        gpu_power_watts: found.gpu_power_watts,
+        gpu_memory_bytes: found.gpu_memory_bytes.map(|bytes| bytes as u64),
+        energy_joules: found.energy_joules,
+    }
 }
 
 /// Every setting of a run by name, as text: what it used, where the script left the choice to it.

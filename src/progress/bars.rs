@@ -15,7 +15,8 @@ const STEPS: u64 = 1000;
 /// Characters of a model's name that are shown.
 const WIDEST_PREFIX: usize = 20;
 
-/// A bar for each call of `embed` with two lines below it, gone when the call ends.
+/// A bar for each call of `embed` with two lines below it, and one or two more for several lanes, gone when the call
+/// ends.
 pub(super) struct Bars {
     console: Console,
     lines: Option<Lines>,
@@ -26,6 +27,7 @@ struct Lines {
     bar: ProgressBar,
     stages: ProgressBar,
     machine: ProgressBar,
+    lanes: Vec<ProgressBar>,
 }
 
 impl Bars {
@@ -50,6 +52,7 @@ impl Bars {
             bar,
             stages: detail(),
             machine: detail(),
+            lanes: (0..tally.n_lane_lines()).map(|_| detail()).collect(),
         });
     }
 
@@ -58,9 +61,10 @@ impl Bars {
             bar,
             stages,
             machine,
+            lanes,
         }) = self.lines.take()
         {
-            for bar in [bar, stages, machine] {
+            for bar in [bar, stages, machine].into_iter().chain(lanes) {
                 bar.finish_and_clear();
                 self.console.bars().remove(&bar);
             }
@@ -95,6 +99,9 @@ impl Listener for Bars {
             lines.bar.tick();
             lines.stages.set_message(tally.stages());
             lines.machine.set_message(tally.machine());
+            for (line, text) in lines.lanes.iter().zip(tally.lanes()) {
+                line.set_message(text);
+            }
         }
     }
 }

@@ -82,6 +82,9 @@ impl Listener for Lines {
         {
             self.last_line = Some(Instant::now());
             self.console.note(&tally.line(tally.elapsed()));
+            for line in tally.lanes().iter().filter(|line| !line.is_empty()) {
+                self.console.note(&format!("  {line}"));
+            }
         }
     }
 }

@@ -7,6 +7,7 @@
 mod bars;
 mod console;
 mod json;
+mod lanes;
 mod lines;
 mod tally;
 

@@ -1,5 +1,6 @@
 //! The figures of the run in progress.
 
+use super::lanes;
 use crate::{
     event::Event,
     meter::{Metric, Sample},
@@ -13,6 +14,8 @@ pub(super) struct Tally {
     started: Instant,
     /// The model, for people.
     pub(super) model: String,
+    /// The device of each lane.
+    lanes: Vec<String>,
     /// Bytes of all input files, unknown for standard input.
     input_bytes: Option<u64>,
     /// Bytes of the input files that were read.
@@ -43,6 +46,7 @@ impl Default for Tally {
         Self {
             started: Instant::now(),
             model: String::new(),
+            lanes: Vec::new(),
             input_bytes: None,
             bytes_read: 0,
             bytes_skipped: 0,
@@ -63,12 +67,14 @@ impl Tally {
         match event {
             Event::RunStarted {
                 model,
+                lanes,
                 input_bytes,
                 take,
                 ..
             } => {
                 *self = Self {
                     model: model.clone(),
+                    lanes: lanes.clone(),
                     input_bytes: *input_bytes,
                     take: *take,
                     ..Self::default()
@@ -158,9 +164,9 @@ impl Tally {
             get(Metric::GpuSmClockMhz).map(|clock| format!("{clock:.0} MHz")),
             get(Metric::Mfu).map(|share| format!("MFU {:.0}%", 100.0 * share)),
             sample
-                .throttle
+                .throttle()
                 .is_held_down()
-                .then(|| format!("held down by {}", sample.throttle)),
+                .then(|| format!("held down by {}", sample.throttle())),
         ];
         let gpu: Vec<String> = gpu.into_iter().flatten().collect();
         let host = [
@@ -175,6 +181,17 @@ impl Tally {
             (true, false) => format!("CPU {}", host.join(", ")),
             (true, true) => String::new(),
         }
+    }
+
+    /// How many lines the lanes take, if there are several.
+    pub(super) fn n_lane_lines(&self) -> usize {
+        lanes::n_lines(self.lanes.len())
+    }
+
+    /// What each lane does, if there are several.
+    pub(super) fn lanes(&self) -> Vec<String> {
+        let measured = self.sample.as_ref().map_or(&[][..], Sample::lanes);
+        lanes::lines(&self.lanes, measured)
     }
 
     /// The time that the rest of the input will take if it goes on as before.
@@ -220,6 +237,7 @@ mod tests {
             inputs: "a.fa".to_owned(),
             model: "esm2".to_owned(),
             device: "CPU".to_owned(),
+            lanes: vec!["cpu".to_owned()],
             input_bytes: Some(1000),
             shard: None,
             readers: 2,
@@ -265,6 +283,7 @@ mod tests {
             inputs: "-".to_owned(),
             model: "esm2".to_owned(),
             device: "CPU".to_owned(),
+            lanes: vec!["cpu".to_owned()],
             input_bytes: None,
             shard: None,
             readers: 2,
@@ -342,7 +361,9 @@ mod tests {
         assert_eq!(tally.machine(), "CPU 1.3 cores, 953.67 MiB");
         sample.set(Metric::GpuUtilization, 0.99);
         sample.set(Metric::GpuPowerWatts, 651.2);
-        sample.throttle.add(crate::meter::Throttle::POWER_CAP);
+        let mut gpu = sample.run().clone();
+        gpu.throttle.add(crate::meter::Throttle::POWER_CAP);
+        sample.set_gpus(&[gpu]);
         send(&mut tally, &sample);
         assert_eq!(tally.machine(), "GPU 99%, 651 W, held down by power cap");
     }

@@ -3,6 +3,7 @@
 use super::{
     RunSummary,
     figure::{FIGURES, Figure},
+    lane_figure::LANE_FIGURES,
     table::counted,
 };
 use crate::text::printable;
@@ -34,10 +35,11 @@ impl fmt::Display for RunSummary {
 }
 
 /// What the lines are about, from top to bottom. Figures say in which one they stand.
-const SUBJECTS: [&str; 13] = [
-    "records", "tokens", "speed", "time", "readers", "memory", "devices", "GPU", "encoder",
+const SUBJECTS: [&str; 14] = [
+    "records", "tokens", "speed", "time", "readers", "memory", "devices", "GPU", "encoder", LANE,
     VERDICT, REMARK, "output", "rejects",
 ];
+const LANE: &str = "lane";
 const VERDICT: &str = "verdict";
 const REMARK: &str = "remark";
 
@@ -50,29 +52,39 @@ impl RunSummary {
                     let severity = bottleneck.severity.name();
                     (subject, format!("{severity}: {bottleneck}"))
                 })),
+                // What is said of an only lane is said of the run.
+                LANE if self.lanes.len() > 1 => {
+                    let lanes = self.lanes.iter();
+                    let figures =
+                        lanes.filter_map(|lane| figures_about(LANE_FIGURES, subject, lane));
+                    lines.extend(figures.map(|text| (subject, text)));
+                }
                 REMARK => {
                     let remarks = self.details.remarks.iter();
                     lines.extend(remarks.map(|remark| (subject, remark.clone())));
                 }
-                _ => lines.extend(self.figures_about(subject).map(|text| (subject, text))),
+                _ => {
+                    let figures = figures_about(FIGURES, subject, self);
+                    lines.extend(figures.map(|text| (subject, text)));
+                }
             }
         }
         lines
     }
+}
 
-    /// The phrases of a line, unless its first one is missing.
-    fn figures_about(&self, subject: &str) -> Option<String> {
-        let place = |figure: &Figure| {
-            let phrase = figure.phrase.filter(|phrase| phrase.subject == subject);
-            phrase.map(|phrase| phrase.place)
-        };
-        let mut figures: Vec<&Figure> = FIGURES.iter().filter(|f| place(f).is_some()).collect();
-        figures.sort_by_key(|figure| place(figure));
-        let (first, others) = figures.split_first()?;
-        let mut text = first.worded(self)?;
-        text.extend(others.iter().filter_map(|figure| figure.worded(self)));
-        Some(text)
-    }
+/// The phrases of a line, unless its first one is missing.
+fn figures_about<T>(figures: &[Figure<T>], subject: &str, of: &T) -> Option<String> {
+    let place = |figure: &Figure<T>| {
+        let phrase = figure.phrase.filter(|phrase| phrase.subject == subject);
+        phrase.map(|phrase| phrase.place)
+    };
+    let mut figures: Vec<_> = figures.iter().filter(|f| place(f).is_some()).collect();
+    figures.sort_by_key(|figure| place(figure));
+    let (first, others) = figures.split_first()?;
+    let mut text = first.worded(of)?;
+    text.extend(others.iter().filter_map(|figure| figure.worded(of)));
+    Some(text)
 }
 
 #[cfg(test)]
@@ -80,7 +92,7 @@ mod tests {
     use super::*;
     use crate::{
         meter::{Bottleneck, Severity, Stage},
-        report::RunDetails,
+        report::{LaneSummary, RunDetails},
     };
     use std::{path::PathBuf, sync::Arc};
 
@@ -165,5 +177,35 @@ embedded 1,234,560 sequences with esm2_t6, f32 on CPU (2 threads)
         for phrase in FIGURES.iter().filter_map(|figure| figure.phrase) {
             assert!(SUBJECTS.contains(&phrase.subject), "{phrase:?}");
         }
+    }
+
+    #[test]
+    fn several_lanes_have_a_line_each() {
+        let mut run = summary();
+        let lane = |device: &str| LaneSummary {
+            device: device.to_owned(),
+            token_share: 0.5,
+            tokens_per_sec: 10_050.0,
+            encoder_seconds: 18.0,
+            tokens: 201_000,
+            encoder_idle: Some(0.1),
+            gpu_power_watts: Some(655.2),
+            energy_joules: Some(13_100.0),
+            ..LaneSummary::default()
+        };
+        run.lanes = vec![lane("cuda:0")];
+        assert!(!run.to_string().contains("cuda:0"));
+        run.lanes.push(lane("cuda:1"));
+        let text = run.to_string();
+        let lines: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("lane"))
+            .collect();
+        let expect = "lane     cuda:0: 50.0% of the tokens, 10,050 tokens/s (11,167 while computing), idle 10.0%, \
+                      655 W, 13,100 J (15.3 tokens/J)";
+        assert_eq!(
+            lines,
+            [expect.to_owned(), expect.replace("cuda:0", "cuda:1")]
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The figures of one call of `embed`.
 
-use super::RunDetails;
+use super::{LaneSummary, RunDetails};
 use crate::{job::Shard, meter::Bottleneck};
 use serde::Serialize;
 use std::{path::PathBuf, sync::Arc};
@@ -60,12 +60,14 @@ pub struct RunSummary {
     pub mfu: Option<f64>,
     /// The share of the time during which any kernel ran, by NVML, from 0 to 1.
     pub gpu_utilization: Option<f64>,
-    /// Joules that all GPUs took, by their own counters, from when NVML had been opened, which is soon
-    /// after the beginning, until the last stage had ended. Nothing where a GPU does not count them, and
+    /// Joules that all GPUs took, by their own counters or else added up from their power, from when NVML had been opened, which is soon
+    /// after the beginning, until the last stage had ended. Nothing where a GPU does not tell them, and
     /// for runs that end before the first sample.
     pub energy_joules: Option<f64>,
     /// What a GPU measured.
     pub gpu: Option<GpuSummary>,
+    /// The figures of each lane.
+    pub lanes: Vec<LaneSummary>,
     /// Readers that had to be replaced.
     pub reader_restarts: u64,
     /// Devices that failed, whose batches the others took over.
@@ -121,6 +123,7 @@ impl RunSummary {
                 exposed_upload_seconds: 0.001,
                 memory_bytes: 1 << 30,
             }),
+            lanes: vec![LaneSummary::made_up(is_on_gpu)],
             peak_memory_bytes: 1 << 26,
             ..Self::default()
         }

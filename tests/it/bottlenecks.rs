@@ -9,7 +9,7 @@ use flate2::{Compression, write::GzEncoder};
 use runner::{
     event::{Event, EventSender},
     job::{Dataset, Delays, EmbedOptions, EmbedPlan, Mock},
-    meter::{Bottleneck, Metric, Sample, Severity, Stage},
+    meter::{Bottleneck, Metric, Sample, Scope, Severity, Stage, Together},
     monitor::Recorder,
     pipeline::{self, Notice, RunFailure, Watcher},
     reader::Pool,
@@ -557,10 +557,24 @@ fn every_event_is_of_the_schema() {
     let documented = fs::read_to_string("docs/metrics.md").unwrap();
     let rows = |line: &&str| line.starts_with("| `");
     let found: Vec<_> = documented.lines().filter(rows).collect();
-    let row = |metric: Metric| format!("| `{}` | {} |", metric.name(), metric.meaning());
+    let of = |metric: Metric| match metric.scope() {
+        Scope::Run | Scope::Host => "run",
+        Scope::Lane => "run, lane",
+        Scope::Gpu(Together::Sum) => "lane; run: sum",
+        Scope::Gpu(Together::Mean) => "lane; run: mean",
+        Scope::Gpu(Together::Most) => "lane; run: largest",
+    };
+    let row = |metric: Metric| {
+        format!(
+            "| `{}` | {} | {} |",
+            metric.name(),
+            of(metric),
+            metric.meaning()
+        )
+    };
     let mut expect: Vec<_> = Metric::all().map(row).collect();
     expect.push(
-        "| `gpu_throttle_reasons` | NVML: what holds the clock down, such as `power cap` |".into(),
+        "| `gpu_throttle_reasons` | lane; run: all | NVML: what holds the clock down, such as `power cap` |".into(),
     );
     assert_eq!(found, expect);
 }

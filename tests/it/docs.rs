@@ -3,7 +3,7 @@
 
 use runner::{
     job::{EmbedOptions, MergePlan, ModelSpec, OptionDoc, SweepPlan},
-    report::{Better, FIGURES, Figure},
+    report::{Better, FIGURES, Figure, LANE_FIGURES},
 };
 use std::{env, fs, path::Path};
 
@@ -20,7 +20,7 @@ fn is_fresh(path: &str, expect: &str) {
     );
 }
 
-fn figure(figure: &Figure) -> String {
+fn figure<T>(figure: &Figure<T>) -> String {
     let better = match figure.better {
         Some(Better::Larger) => "larger",
         Some(Better::Smaller) => "smaller",
@@ -52,6 +52,16 @@ table of a sweep has a column for each that is a number, and `table.best(name)` 
 "
     .to_owned();
     page.extend(FIGURES.iter().map(figure));
+    page += "
+## The figures of a lane
+
+`run.lanes` is an array with a map for each lane, which is a device with the threads that keep it busy. `print(run)` and \
+the page of `report` show them where there are several.
+
+| figure | unit | better | what it is |
+|---|---|---|---|
+";
+    page.extend(LANE_FIGURES.iter().map(figure));
     is_fresh("docs/figures.md", &page);
 }
 

@@ -56,7 +56,140 @@ fn text(bytes: &[u8]) -> String {
 
 fn header() -> String {
     let names: Vec<_> = Metric::all().map(Metric::name).collect();
-    format!("run,{},{}", names.join(","), Throttle::NAME)
+    format!("run,gpu,{},{}", names.join(","), Throttle::NAME)
+}
+
+/// A job of 200 batches for three devices that takes half a second, the last of which is as fast as it says.
+fn job_of_lanes(folder: &TempDir, last_speed: f64, rest: &str) -> String {
+    let record = |n: usize| format!(">p{n}\n{}\n", &"MKVLAAGICW".repeat(26)[..254]);
+    let input: String = (0..400).map(record).collect();
+    fs::write(folder.path().join("many.fa"), input).unwrap();
+    let model = format!(
+        "let model = esm2(ROOT + \"/examples/models/esm2_t6_2M_demo\", #{{
+            device: \"mock\", mock: #{{ lanes: 3, tokens_per_sec: 80_000, jitter: 0.1, last_speed: {last_speed} }},
+        }});
+        let proteins = fasta(\"many.fa\").long_sequences(\"truncate\", 510);
+        options.token_budget = 512;"
+    );
+    job(&(model + rest))
+}
+
+fn parsed(lines: &str) -> Vec<Value> {
+    let lines = lines.lines().map(|line| serde_json::from_str(line));
+    lines.collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn every_lane_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = job_of_lanes(
+        &folder,
+        1.0,
+        r#"metrics("m.jsonl"); prometheus("p.prom"); report("r.html");
+        options.metrics_every = 5;
+        let seen = 0;
+        options.on_sample = |sample| seen = max(seen, sample.lanes.len());
+        let run = embed(model, proteins, options);
+        let tokens = 0; let share = 0.0;
+        for lane in run.lanes {
+            print(`${lane.device} ${lane.state} ${lane.tokens > 0} ${lane.encoder_idle >= 0.0} ${lane.energy_joules}`);
+            tokens += lane.tokens; share += lane.token_share;
+        }
+        print(`${seen} ${tokens == run.tokens} ${share > 0.999} ${run.samples[0].lanes.len()}`);
+        print(run.bottleneck.message.contains("lags"));
+        print(run);"#,
+    );
+    let output = exec(&folder, &["--json"], &script);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    let mut lines = printed.lines();
+    for lane in 0..3 {
+        let expect = format!("mock:{lane} worked true true ");
+        assert_eq!(lines.next(), Some(expect.as_str()), "{printed}");
+    }
+    assert_eq!(lines.next(), Some("3 true true 3"));
+    assert_eq!(
+        lines.next(),
+        Some("false"),
+        "lanes that differ by chance do not lag"
+    );
+    let table: Vec<_> = lines.filter(|line| line.starts_with("lane")).collect();
+    assert_eq!(table.len(), 3, "{printed}");
+    assert!(
+        table[2].contains("mock:2: 3"),
+        "a third of the tokens: {}",
+        table[2]
+    );
+
+    // The whole run at the moment, and each lane of it, add up.
+    let lines = parsed(&fs::read_to_string(folder.path().join("m.jsonl")).unwrap());
+    assert!(lines.len() >= 4 * 4, "{lines:?}");
+    for moment in lines.chunks(4) {
+        let gpus: Vec<_> = moment.iter().map(|line| line["gpu"].as_u64()).collect();
+        assert_eq!(gpus, [None, Some(0), Some(1), Some(2)]);
+        let tokens = |line: &Value| line["tokens"].as_u64().unwrap();
+        assert_eq!(
+            tokens(&moment[0]),
+            moment[1..].iter().map(tokens).sum::<u64>()
+        );
+        assert!(moment[1..].iter().all(|lane| lane["records"].is_null()));
+        assert!(
+            moment
+                .iter()
+                .all(|line| line["seconds"] == moment[0]["seconds"])
+        );
+    }
+
+    let events = parsed(&text(&output.stderr));
+    let started = events.iter().find(|event| event["event"] == "run_started");
+    let devices = serde_json::json!(["mock:0", "mock:1", "mock:2"]);
+    assert_eq!(started.unwrap()["lanes"], devices);
+    let sample = events
+        .iter()
+        .find(|event| event["event"] == "sample")
+        .unwrap();
+    assert_eq!(sample["lanes"][2]["gpu"], 2);
+
+    let gauges = fs::read_to_string(folder.path().join("p.prom")).unwrap();
+    let n_lines = |start: &str| {
+        gauges
+            .lines()
+            .filter(|line| line.starts_with(start))
+            .count()
+    };
+    assert_eq!(n_lines("# TYPE runner_lane_tokens gauge"), 1, "{gauges}");
+    assert_eq!(
+        n_lines("runner_lane_tokens{run=\"1\",gpu=\"2\",device=\"mock:2\",uuid=\"\"} "),
+        1
+    );
+    assert_eq!(n_lines("runner_tokens{run=\"1\"} "), 1);
+
+    let page = fs::read_to_string(folder.path().join("r.html")).unwrap();
+    assert!(
+        page.contains("<i class=\"l2\"></i>mock:2</td>"),
+        "the table of devices"
+    );
+    assert!(page.contains("<b>Tokens per second, by device</b>"));
+}
+
+#[test]
+fn a_lane_that_lags_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = job_of_lanes(
+        &folder,
+        0.4,
+        "print(embed(model, proteins, options).bottleneck);",
+    );
+    let output = exec(&folder, &["-q"], &script);
+    let printed = text(&output.stdout);
+    assert!(
+        printed.starts_with("mock:2 lags behind: it embeds "),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("at their pace the run would be"),
+        "{printed}"
+    );
 }
 
 /// Checks the files of two runs of [`JOB`].

@@ -9,6 +9,7 @@ fn started() -> Event {
         inputs: "a.fa".to_owned(),
         model: "m".to_owned(),
         device: "CPU".to_owned(),
+        lanes: Vec::new(),
         input_bytes: None,
         shard: None,
         readers: 1,

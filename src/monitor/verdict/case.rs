@@ -1,5 +1,6 @@
 //! What is known of the time that is judged.
 
+use super::lag::Lag;
 use crate::{
     meter::{Activity, Reading, Severity, Stage, StageTime},
     monitor::RunFacts,
@@ -13,6 +14,8 @@ pub(super) struct Case<'a> {
     pub(super) idle: f64,
     /// NVML's mean utilisation. Without its word the GPU is as busy as it is not idle.
     pub(super) utilization: f64,
+    /// The lane that lags most behind the others, if one does.
+    pub(super) lag: Option<Lag<'a>>,
 }
 
 impl Case<'_> {
@@ -54,6 +57,8 @@ impl Case<'_> {
     /// What the encoders of all lanes could do in a second, if they did nothing else, where they did so
     /// much in the time that they computed.
     pub(super) fn possible(&self, done: f64) -> f64 {
-        done * self.facts.n_lanes() / self.span.counts.compute_seconds
+        let n_lanes = self.span.lanes.iter().filter(|lane| !lane.has_failed);
+        let n_lanes = n_lanes.count().max(1) as f64;
+        done * n_lanes / self.span.counts.compute_seconds
     }
 }

@@ -1,6 +1,10 @@
 //! Verdicts on made-up times.
 
-use super::{words::rate, *};
+use super::{
+    lag::tests::{lane, span as lanes_span},
+    numbers::rate,
+    *,
+};
 use crate::{
     job::Thresholds,
     meter::{Begun, Counts, LaneReading, QueueDepths},
@@ -26,8 +30,10 @@ pub(in crate::monitor) fn facts() -> RunFacts {
 /// A lane with a GPU that could do so many FLOP per second.
 pub(in crate::monitor) fn gpu_lane(peak_flops: Option<f64>) -> LaneFacts {
     LaneFacts {
+        device: "cuda:0".to_owned(),
         gpu: Some(GpuFacts {
             uuid: "GPU-0".to_owned(),
+            name: "NVIDIA H100 80GB HBM3".to_owned(),
             peak_flops,
         }),
     }
@@ -101,7 +107,7 @@ const SLOW_READERS: [[f64; 3]; 3] = [[1.0, 9.0, 0.0], [0.1, 9.0, 0.9], [0.1, 9.9
 #[test]
 fn the_stage_that_nobody_waits_in_front_of_is_blamed() {
     let check = |idle: f64, stages, stage: Stage, severity: Severity, words: &str| {
-        let verdict = judge(&span(idle, stages), &facts(), None).expect("enough batches");
+        let verdict = judge(&span(idle, stages), &facts(), None, &[]).expect("enough batches");
         assert_eq!((verdict.stage, verdict.severity), (stage, severity));
         assert!(verdict.to_string().contains(words), "{verdict}");
     };
@@ -143,7 +149,7 @@ fn gpus_that_are_left_over_are_named_where_more_of_them_would_help() {
             n_gpus_left_over: n,
             ..facts()
         };
-        let verdict = judge(&span(idle, stages), &facts, None).expect("enough batches");
+        let verdict = judge(&span(idle, stages), &facts, None, &[]).expect("enough batches");
         let expect = expect.map(|others| format!("`device: \"cuda:all\"` takes {others}, too"));
         let said = verdict.remedy.filter(|remedy| remedy.contains("cuda"));
         assert_eq!(said, expect);
@@ -157,7 +163,7 @@ fn gpus_that_are_left_over_are_named_where_more_of_them_would_help() {
 #[test]
 fn a_gpu_that_nvml_sees_idle_has_gaps_within_batches() {
     let check = |utilization: f64, severity: Severity| {
-        let verdict = judge(&span(0.1, BUSY), &facts(), Some(utilization));
+        let verdict = judge(&span(0.1, BUSY), &facts(), Some(utilization), &[]);
         let verdict = verdict.expect("enough batches");
         assert_eq!(
             (verdict.stage, verdict.severity),
@@ -169,7 +175,7 @@ fn a_gpu_that_nvml_sees_idle_has_gaps_within_batches() {
     check(0.4, Severity::Critical);
     check(0.6, Severity::Mild);
     // One that computed all the time between batches, by NVML, is no busier than its own clock says.
-    let verdict = judge(&span(9.0, SLOW_READERS), &facts(), Some(1.0));
+    let verdict = judge(&span(9.0, SLOW_READERS), &facts(), Some(1.0), &[]);
     let verdict = verdict.expect("enough batches");
     assert_eq!(
         (verdict.stage, verdict.severity),
@@ -180,7 +186,7 @@ fn a_gpu_that_nvml_sees_idle_has_gaps_within_batches() {
 #[test]
 fn a_device_that_gives_nothing_back_is_not_the_collectors_fault() {
     // The encoding stage waits for room, and the collecting stage for the device.
-    let verdict = judge(&span(3.0, BUSY), &facts(), None).expect("enough batches");
+    let verdict = judge(&span(3.0, BUSY), &facts(), None, &[]).expect("enough batches");
     assert_eq!(verdict.stage, Stage::Encoding);
     assert!(verdict.to_string().contains("token_budget"), "{verdict}");
 }
@@ -192,7 +198,7 @@ fn a_run_without_overlap_waits_as_part_of_its_work() {
         ..facts()
     };
     let check = |stages, stage: Stage, words: &str| {
-        let verdict = judge(&span(3.6, stages), &facts, None).expect("enough batches");
+        let verdict = judge(&span(3.6, stages), &facts, None, &[]).expect("enough batches");
         assert_eq!(verdict.stage, stage);
         assert!(verdict.to_string().contains(words), "{verdict}");
     };
@@ -211,7 +217,7 @@ fn without_batches(mut span: Reading) -> Reading {
 #[test]
 fn lanes_share_a_verdict() {
     let words = |span: &Reading, facts: &RunFacts| {
-        let verdict = judge(span, facts, None).expect("enough batches");
+        let verdict = judge(span, facts, None, &[]).expect("enough batches");
         (verdict.stage, verdict.severity, verdict.to_string())
     };
     let (span, facts) = in_lanes(2, &span(9.0, SLOW_READERS));
@@ -236,20 +242,61 @@ fn lanes_share_a_verdict() {
 }
 
 #[test]
+fn a_lane_that_lags_is_named() {
+    let mut facts = RunFacts {
+        lanes: vec![gpu_lane(None); 4],
+        ..facts()
+    };
+    "cuda:2".clone_into(&mut facts.lanes[2].device);
+    let lanes = [0.01, 0.01, 0.02, 0.01].map(|seconds| lane(seconds, 0.1));
+    let verdict = judge(&lanes_span(lanes.into()), &facts, None, &[]).expect("enough batches");
+    assert_eq!(
+        (verdict.stage, verdict.severity),
+        (Stage::Encoding, Severity::Mild)
+    );
+    assert_eq!(
+        verdict.to_string(),
+        "cuda:2 lags behind: it embeds 50 k tokens/s while it has batches, and the others 100 k; at their pace the \
+         run would be 14.3% faster; NVML gives no reason: look with `nvidia-smi -q -i GPU-0` what is different \
+         there, or leave it out of `device`"
+    );
+    // The others wait for it where it is too far behind, and are not to blame.
+    let waits = |seconds, idle_seconds| {
+        let mut lane = lane(seconds, 0.1);
+        lane.counts.idle_seconds = idle_seconds;
+        lane
+    };
+    let lanes = vec![
+        waits(0.01, 9.0),
+        waits(0.01, 9.0),
+        waits(0.1, 0.0),
+        waits(0.01, 9.0),
+    ];
+    let verdict = judge(&lanes_span(lanes), &facts, None, &[]).expect("enough batches");
+    assert_eq!(verdict.severity, Severity::Critical);
+    assert!(verdict.message.starts_with("cuda:2 lags"), "{verdict}");
+    // One that failed does not lag.
+    let mut lanes = [0.01, 0.01, 0.02, 0.01].map(|seconds| lane(seconds, 0.1));
+    lanes[2].has_failed = true;
+    let verdict = judge(&lanes_span(lanes.into()), &facts, None, &[]).expect("enough batches");
+    assert_eq!(verdict.severity, Severity::Good, "{verdict}");
+}
+
+#[test]
 fn no_data_is_no_bottleneck() {
     let mut short = span(9.0, SLOW_READERS);
     short.counts.batches = 2;
-    assert_eq!(judge(&short, &facts(), None), None);
+    assert_eq!(judge(&short, &facts(), None, &[]), None);
     let nothing = without_batches(span(9.0, BUSY));
-    assert_eq!(judge(&nothing, &facts(), Some(0.0)), None);
+    assert_eq!(judge(&nothing, &facts(), Some(0.0), &[]), None);
 }
 
 #[test]
 fn a_while_without_batches_is_a_bottleneck_of_a_run_that_had_some() {
     let waiting = [[0.1, 9.9, 0.0], [0.0, 10.0, 0.0], [0.0, 10.0, 0.0]];
     let nothing = without_batches(span(0.0, waiting));
-    assert_eq!(judge_so_far(&nothing, 2, &facts()), None);
-    let verdict = judge_so_far(&nothing, 50, &facts()).expect("a verdict");
+    assert_eq!(judge_so_far(&nothing, 2, &facts(), &[]), None);
+    let verdict = judge_so_far(&nothing, 50, &facts(), &[]).expect("a verdict");
     assert_eq!(
         (verdict.stage, verdict.severity),
         (Stage::Reading, Severity::Critical)
@@ -267,7 +314,7 @@ fn thresholds_are_the_scripts() {
     let mut facts = facts();
     facts.thresholds.gpu_idle = 0.95;
     facts.thresholds.gpu_util_critical = 0.01;
-    let verdict = judge(&span(9.0, SLOW_READERS), &facts, None).expect("enough batches");
+    let verdict = judge(&span(9.0, SLOW_READERS), &facts, None, &[]).expect("enough batches");
     assert_eq!(verdict.severity, Severity::Good);
 }
 
@@ -276,7 +323,7 @@ fn remedies_fit_the_input() {
     let check = |change: fn(&mut RunFacts), expect: &str| {
         let mut facts = facts();
         change(&mut facts);
-        let verdict = judge(&span(9.0, SLOW_READERS), &facts, None).expect("enough batches");
+        let verdict = judge(&span(9.0, SLOW_READERS), &facts, None, &[]).expect("enough batches");
         let remedy = verdict.remedy.expect("a remedy");
         assert!(remedy.contains(expect), "{remedy}");
     };

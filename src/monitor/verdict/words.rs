@@ -1,6 +1,10 @@
 //! What is the matter, in words, and what would help.
 
-use super::case::Case;
+use super::{
+    case::Case,
+    numbers::{percent, rate},
+    reason::{self, Reason},
+};
 use crate::{alphabet::N_SPECIAL_TOKENS, meter::Stage, monitor::RunFacts};
 use std::thread;
 
@@ -49,6 +53,25 @@ pub(super) fn figures(case: &Case, stage: Stage) -> String {
         figures += &format!("; it waited {wait_ms:.1} ms for each batch");
     }
     figures
+}
+
+/// A lane is slower than its like.
+pub(super) fn lag(case: &Case) -> Words {
+    let Some(lag) = &case.lag else {
+        return small_batches(case);
+    };
+    let Reason { why, remedy } = reason::of(lag);
+    Words {
+        message: format!(
+            "{} lags behind: it embeds {} tokens/s while it has batches, and the others {}; at their pace the run \
+             would be {} faster; {why}",
+            lag.facts.device,
+            rate(lag.rate),
+            rate(lag.usual),
+            percent(lag.gain - 1.0)
+        ),
+        remedy,
+    }
 }
 
 /// The GPU always has a batch, and yet NVML sees it idle: there are gaps between the kernels of a batch.
@@ -190,24 +213,5 @@ fn faster_reading(case: &Case) -> String {
         )
     } else {
         "there is a reader for each core: uncompressed or bgzip files are faster to read".to_owned()
-    }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1}%", 100.0 * share)
-}
-
-/// A rate for a sentence: 1.1 M, 320 k, 85.
-pub(super) fn rate(per_second: f64) -> String {
-    if !per_second.is_finite() {
-        "any number of".to_owned()
-    } else if per_second >= 1e6 {
-        format!("{:.1} M", per_second / 1e6)
-    } else if per_second >= 1e4 {
-        format!("{:.0} k", per_second / 1e3)
-    } else if per_second >= 1e3 {
-        format!("{:.1} k", per_second / 1e3)
-    } else {
-        format!("{per_second:.0}")
     }
 }

@@ -38,6 +38,7 @@ impl Health<'_> {
             // The other thread said so.
             return Ok(());
         }
+        self.watch.failed();
         let loss = self.dispatcher.lose(self.lane);
         if loss.n_left == 0 {
             return Err(Error::from(fault).into());
@@ -58,7 +59,6 @@ impl Health<'_> {
 
     /// A batch goes back, for another lane.
     pub(super) fn hand_back(&self, batch: NumberedBatch) {
-        self.watch.handed_back();
         self.dispatcher.hand_back(batch);
     }
 }

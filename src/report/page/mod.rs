@@ -3,6 +3,7 @@
 //! *Input*: figures and details of runs. *Output*: HTML. *Owns*: what the page says, and how it is laid
 //! out, which is in `report.html`. *Never*: measures, judges, writes.
 
+mod lanes;
 mod lengths;
 mod section;
 mod series;

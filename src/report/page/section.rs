@@ -1,7 +1,9 @@
 //! A run as a section of the page.
 
 use super::{
-    PageRun, Verdict, lengths,
+    PageRun, Verdict,
+    lanes::{Lanes, Shown},
+    lengths,
     stages::StageRow,
     timeline,
     words::{duration, sentence},
@@ -52,6 +54,7 @@ struct Figures {
     /// So many tiles a line make two lines of equal length.
     tiles_a_line: usize,
     timeline: Vec<Figure>,
+    lanes: Option<Lanes>,
     stages: Vec<StageRow>,
     stages_note: Option<String>,
     lengths: Option<Figure>,
@@ -133,6 +136,7 @@ impl Figures {
     fn new(run: &RunSummary, is_complete: bool, most_points: usize) -> Self {
         let details = &*run.details;
         let tiles = tiles(run);
+        let lanes = Shown::of(&run.lanes);
         let embedded = if is_complete {
             "Embedded"
         } else {
@@ -151,14 +155,17 @@ impl Figures {
                 .collect(),
             tiles_a_line: tiles.len().div_ceil(2),
             tiles,
-            timeline: timeline::figures(&details.timeline, &details.thresholds, most_points),
+            timeline: timeline::figures(
+                &details.timeline,
+                &details.thresholds,
+                &lanes,
+                most_points,
+            ),
+            lanes: lanes.table(),
             stages: (Stage::ALL.iter().zip(details.stages))
                 .map(|(stage, time)| StageRow::new(*stage, time))
                 .collect(),
-            stages_note: (run.readers > 1).then(|| {
-                let readers = counted(run.readers as u64, "reader", "readers");
-                format!("Reading is the sum of {readers}.")
-            }),
+            stages_note: stages_note(run),
             lengths: lengths::figure(&details.lengths),
             settings: settings(details),
             thresholds: thresholds(details),
@@ -167,6 +174,22 @@ impl Figures {
             rejected: Rejected::new(run),
         }
     }
+}
+
+/// Which stages are several threads or processes, if any are.
+fn stages_note(run: &RunSummary) -> Option<String> {
+    let mut notes = Vec::new();
+    if run.readers > 1 {
+        let readers = counted(run.readers as u64, "reader", "readers");
+        notes.push(format!("Reading is the sum of {readers}."));
+    }
+    if run.lanes.len() > 1 {
+        let devices = counted(run.lanes.len() as u64, "device", "devices");
+        notes.push(format!(
+            "Encoding and collecting are the sums of {devices}."
+        ));
+    }
+    (!notes.is_empty()).then(|| notes.join(" "))
 }
 
 /// The figures that tell most.

@@ -1,8 +1,8 @@
 use super::{section::MOST_STRETCHES, *};
 use crate::{
     job::Thresholds,
-    meter::{Bottleneck, Metric, Sample, Severity, Stage, StageTime},
-    report::{GpuSummary, LengthHistogram, RejectedRecord, RunDetails, StretchOfWork},
+    meter::{Bottleneck, Measured, Metric, Sample, Severity, Stage, StageTime},
+    report::{GpuSummary, LaneSummary, LengthHistogram, RejectedRecord, RunDetails, StretchOfWork},
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -127,6 +127,54 @@ fn gpu_run() -> PageRun {
     run("gpu run", Ok(summary(true, details(20, true))))
 }
 
+/// A run with so many GPUs, of which the second one is slow and the third one failed half way.
+fn run_of_lanes(n_lanes: usize, n_samples: usize) -> PageRun {
+    let mut details = details(n_samples, true);
+    for (n, sample) in details.timeline.iter_mut().enumerate() {
+        let lanes = (0..n_lanes).map(|lane| {
+            let mut measured = Measured::default();
+            let speed = if lane == 1 { 300_000.0 } else { 400_000.0 };
+            if lane != 2 || n < n_samples / 2 {
+                for (place, metric) in Metric::all().filter(|m| m.is_of_lane()).enumerate() {
+                    let value = (n * (place + lane + 7) * 7_919 % 1_000) as f64 / 1_000.0;
+                    measured.set(metric, value);
+                }
+                let noise = ((n * 31 + lane * 17) % 40) as f64 * 1_000.0;
+                measured.set(Metric::TokensPerSec, speed + noise);
+                measured.set(Metric::EncoderIdle, 0.02 + ((n + lane) % 7) as f64 * 0.01);
+                measured.set(
+                    Metric::GpuPowerWatts,
+                    600.0 + lane as f64 * 10.0 + (n % 13) as f64,
+                );
+                measured.set(Metric::GpuSmClockMhz, 1_900.0 - speed / 1e3);
+            }
+            measured
+        });
+        sample.set_lanes(lanes.collect());
+    }
+    let mut summary = summary(true, details);
+    let lane = |lane: usize| LaneSummary {
+        device: format!("cuda:{lane}"),
+        has_failed: lane == 2,
+        tokens: if lane == 1 {
+            30_000
+        } else {
+            40_000 + lane as u64
+        },
+        token_share: 1.0 / n_lanes as f64,
+        tokens_per_sec: 402_123.0,
+        encoder_seconds: 18.0,
+        encoder_idle: Some(0.02),
+        gpu_utilization: (lane != 2).then_some(0.98),
+        gpu_power_watts: Some(655.0),
+        gpu_memory_bytes: Some(12_345_678_901),
+        energy_joules: Some(13_100.0),
+        ..LaneSummary::default()
+    };
+    summary.lanes = (0..n_lanes).map(lane).collect();
+    run(&format!("{n_lanes} GPUs"), Ok(summary))
+}
+
 fn failed_run() -> PageRun {
     run("failed run", Err("cannot read `a.fa`".to_owned()))
 }
@@ -176,6 +224,51 @@ fn a_page_tells_how_runs_went() {
     assert_eq!(charts("Utilisation"), 2);
     assert_eq!(charts("GPU power in W"), 1);
     assert_eq!(page.matches("mild below 80%").count(), 2);
+}
+
+#[test]
+fn several_lanes_have_a_table_and_lines_of_their_own() {
+    let one = checked(&[run_of_lanes(1, 20)]);
+    for missing in ["by device", "class=\"lanes\"", "<h3>Devices</h3>"] {
+        assert!(!one.contains(missing), "{missing}");
+    }
+    assert!(one.contains("<b>GPU power in W</b>"));
+    let three = checked(&[run_of_lanes(3, 20)]);
+    has_all(
+        &three,
+        &[
+            "<h3>Devices</h3>",
+            "<i class=\"l1\"></i>cuda:1</td>",
+            "cuda:2, failed",
+            "<td class=\"n\" data-name=\"share of tokens\">33.3%</td>",
+            "<td class=\"n\" data-name=\"utilisation\">–</td>",
+            "<b>Tokens per second, by device</b>",
+            "cuda:1, mean 3",
+            "<b>Encoder busy, by device</b>",
+            "<b>GPU power in W, by device</b>",
+            "Encoding and collecting are the sums of 3 devices.",
+        ],
+    );
+    assert!(!three.contains("<b>GPU power in W</b>"));
+    let lines =
+        |page: &str, ink: &str| page.matches(&format!("<path class=\"{ink} line\"")).count();
+    assert_eq!(
+        ["l0", "l1", "l2", "l3"].map(|ink| lines(&three, ink)),
+        [4, 4, 4, 0]
+    );
+    // Of more than the eye can tell apart those that embedded least are drawn.
+    let many = checked(&[run_of_lanes(16, 20)]);
+    assert_eq!(many.matches(">cuda:15</td>").count(), 1, "in the table");
+    assert!(!many.contains("cuda:15, mean"), "not in the charts");
+    assert!(many.contains("the 8 of 16 that embedded least"));
+    // Nothing of a GPU is known on the mock device.
+    let mut bare = run_of_lanes(2, 0);
+    if let Ok(summary) = &mut bare.outcome {
+        for lane in &mut summary.lanes {
+            lane.gpu_power_watts = None;
+        }
+    }
+    assert!(!checked(&[bare]).contains("mean W"));
 }
 
 #[test]
@@ -278,6 +371,8 @@ fn as_many_runs_as_usual_are_shown_in_full() {
         .collect();
     let page = checked(&runs);
     assert_eq!(page.matches("<section").count(), MOST_SECTIONS);
+    let lanes: Vec<PageRun> = (0..50).map(|_| run_of_lanes(8, 600)).collect();
+    assert_eq!(checked(&lanes).matches("<section").count(), MOST_SECTIONS);
 }
 
 #[test]

@@ -8,6 +8,8 @@ pub(in crate::report) enum Ink {
     First,
     Second,
     Third,
+    /// A lane, by which of those that are shown.
+    Lane(usize),
     Mild,
     Critical,
     Working,
@@ -19,13 +21,20 @@ pub(in crate::report) enum Ink {
     Mark,
 }
 
+/// The classes of lanes.
+const LANES: [&str; 8] = ["l0", "l1", "l2", "l3", "l4", "l5", "l6", "l7"];
+
 impl Ink {
+    /// So many lanes have colours that can be told apart.
+    pub(in crate::report) const MOST_LANES: usize = LANES.len();
+
     /// The class that gives it its colour.
     fn class(self) -> &'static str {
         match self {
             Self::First => "first",
             Self::Second => "second",
             Self::Third => "third",
+            Self::Lane(lane) => LANES[lane % LANES.len()],
             Self::Mild => "mild",
             Self::Critical => "critical",
             Self::Working => "working",

@@ -5,10 +5,10 @@ use crate::{
     error::Error,
     host::{Notice, Watcher},
     job::Problems,
-    meter::{Metric, Sample, Throttle, Unit},
+    meter::{Measured, Metric, Sample, Throttle, Unit},
     script::failure::{Failure, message, raise_error},
 };
-use rhai::{Dynamic, EvalAltResult, FnPtr, INT, Map, NativeCallContext};
+use rhai::{Array, Dynamic, EvalAltResult, FnPtr, INT, Map, NativeCallContext};
 use std::ops::ControlFlow;
 
 /// The closures of a script that follow a run.
@@ -104,14 +104,26 @@ fn explained(error: Box<EvalAltResult>, option: &str, closure: &FnPtr) -> Box<Ev
 
 /// A sample as scripts see it: what was not measured is `()`.
 pub(super) fn sample_map(sample: &Sample) -> Map {
-    let value = |metric: Metric| match sample.get(metric) {
+    let mut map = measured_map(sample.run(), |_| true);
+    let lanes = sample.lanes().iter().enumerate().map(|(lane, measured)| {
+        let mut map = measured_map(measured, Metric::is_of_lane);
+        map.insert(Sample::LANE.into(), Dynamic::from_int(lane as INT));
+        Dynamic::from_map(map)
+    });
+    map.insert(Sample::LANES.into(), lanes.collect::<Array>().into());
+    map
+}
+
+fn measured_map(measured: &Measured, is_wanted: fn(Metric) -> bool) -> Map {
+    let value = |metric: Metric| match measured.get(metric) {
         None => Dynamic::UNIT,
         Some(value) if metric.unit() == Unit::Count => Dynamic::from_int(value.round() as INT),
         Some(value) => Dynamic::from_float(value),
     };
     let mut map: Map = Metric::all()
+        .filter(|metric| is_wanted(*metric))
         .map(|metric| (metric.name().into(), value(metric)))
         .collect();
-    map.insert(Throttle::NAME.into(), sample.throttle.to_string().into());
+    map.insert(Throttle::NAME.into(), measured.throttle.to_string().into());
     map
 }

@@ -11,16 +11,18 @@ pub(super) fn add_getters(module: &mut Module) {
             .with_purity(true)
             .with_params_info(["run: &mut Run", type_name(figure)])
             .with_comments([comment(&sentence(figure))])
-            .set_into_module(module, move |run: &mut ScriptRun| value(figure, run));
+            .set_into_module(module, move |run: &mut ScriptRun| {
+                value(figure, run.summary())
+            });
     }
 }
 
-fn value(figure: &Figure, run: &ScriptRun) -> Dynamic {
-    let run = run.summary();
+/// A figure as scripts see it.
+pub(super) fn value<T>(figure: &Figure<T>, of: &T) -> Dynamic {
     let value = match figure.get {
-        Get::Whole(get) => get(run).map(|number| Dynamic::from_int(number as INT)),
-        Get::Decimal(get) => get(run).map(Dynamic::from_float),
-        Get::Text(get) => get(run).map(Dynamic::from),
+        Get::Whole(get) => get(of).map(|number| Dynamic::from_int(number as INT)),
+        Get::Decimal(get) => get(of).map(Dynamic::from_float),
+        Get::Text(get) => get(of).map(Dynamic::from),
     };
     value.unwrap_or(Dynamic::UNIT)
 }

@@ -1,9 +1,13 @@
 //! What a run measured.
 
 use super::{
-    bottleneck::ScriptBottleneck as Bottleneck, closures::sample_map, run::ScriptRun as Run,
+    bottleneck::ScriptBottleneck as Bottleneck, closures::sample_map, figures::value,
+    run::ScriptRun as Run,
 };
-use crate::meter::{Stage, StageTime};
+use crate::{
+    meter::{Stage, StageTime},
+    report::{LANE_FIGURES, LaneSummary},
+};
 use rhai::{Array, Map, plugin::*};
 
 #[export_module]
@@ -46,6 +50,28 @@ pub(super) mod watching_api {
             (stage.name().into(), Dynamic::from_map(map))
         };
         Stage::ALL.into_iter().zip(times).map(entry).collect()
+    }
+
+    /// Returns the figures of each lane, which is a device with the threads that keep it busy: a map for each, with
+    /// `device`, `state` (`failed` if the others went on without it), `token_share`, `tokens_per_sec`,
+    /// `encoder_idle` and what NVML tells of its GPU, all of which docs/figures.md lists.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let run = embed(esm2("models/esm2"), fasta("proteins.fa"));
+    /// for lane in run.lanes { print(`${lane.device}: ${lane.tokens_per_sec} tokens/s`); }
+    /// ```
+    #[rhai_fn(get = "lanes", pure)]
+    pub fn lanes(run: &mut Run) -> Array {
+        let map = |lane: &LaneSummary| -> Map {
+            let figures = LANE_FIGURES.iter();
+            figures
+                .map(|figure| (figure.name.into(), value(figure, lane)))
+                .collect()
+        };
+        let lanes = run.summary().lanes.iter();
+        lanes.map(|lane| map(lane).into()).collect()
     }
 
     /// Returns what was measured while the run went on, each sample as a map as `on_sample` gets it.
