@@ -14,7 +14,7 @@ use crate::{
     paths::PathError,
     reader::ReaderError,
     report::ReportError,
-    sink::{OrderError, SinkError},
+    sink::{OrderError, ShardsError, SinkError},
 };
 
 /// What can end a run. Each floor's own error is one variant.
@@ -131,12 +131,21 @@ impl From<ModelError> for Error {
 }
 
 impl Error {
+    /// Why a merge failed, if it was not told to stop.
+    pub fn of_merge(error: SinkError, reason: Option<StopReason>) -> Self {
+        match (error, reason) {
+            (SinkError::Shards(ShardsError::Ended(_)), Some(reason)) => Self::Stopped(reason),
+            (error, _) => error.into(),
+        }
+    }
+
     /// The exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(_) | Self::StoppedByScript(_) | Self::Monitor(MonitorError::Format(_)) => {
-                exit_code::SCRIPT
-            }
+            Self::Plan(_)
+            | Self::StoppedByScript(_)
+            | Self::Monitor(MonitorError::Format(_))
+            | Self::Sink(SinkError::Name(_)) => exit_code::SCRIPT,
             Self::Input(_)
             | Self::Embeddings(_)
             | Self::Pack(_)

@@ -41,6 +41,12 @@ pub(super) enum Command {
         /// The output, as the script names it
         output: PathBuf,
     },
+    /// Put the shards of an output together
+    ///
+    /// All of them must be there and finished, else what is missing is named. What is left is the output
+    /// that one process would have made. It can be run again whatever ended it, and an output that is merged
+    /// stays as it is. Exit code 7 says that records were rejected; they are listed.
+    Merge(MergeArgs),
     /// What scripts can say
     #[command(subcommand)]
     Script(ScriptCommand),
@@ -66,6 +72,18 @@ pub(super) struct ScriptArgs {
     pub(super) shard: Option<Shard>,
     #[command(flatten)]
     pub(super) recordings: Recordings,
+}
+
+/// What is merged.
+#[derive(Debug, Args)]
+pub(super) struct MergeArgs {
+    /// The output, as the script names it
+    pub(super) output: PathBuf,
+    /// Make this file, of shards or of a finished folder, and leave them as they are
+    pub(super) file: Option<PathBuf>,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(super) overwrite: bool,
 }
 
 /// Files that runs write about themselves. Scripts can ask for the same.

@@ -8,6 +8,7 @@ mod check;
 mod definitions;
 mod ending;
 mod exec;
+mod merge;
 mod script;
 mod shard;
 mod stack;
@@ -70,6 +71,7 @@ pub fn run() -> ExitCode {
         }
         Command::Status { output } => status::status(&cli.global, &console, output),
         Command::Verify { output } => verify::verify(&cli.global, &console, output),
+        Command::Merge(args) => merge::merge(&cli.global, &console, args),
         Command::Reader => unreachable!("readers have returned above"),
     };
     // Unwinding has ended what the command began: no temporary file is left, no reader lives on.

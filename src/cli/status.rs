@@ -5,7 +5,7 @@ use crate::{
     error::Error,
     progress::Console,
     script::Diagnostic,
-    sink::{self, Rate, State, Status},
+    sink::{self, Rate, ShardStatus, State, Status},
     text::printable,
 };
 use std::{path::Path, time::Duration};
@@ -39,6 +39,7 @@ fn shown(status: &Status) -> String {
         ),
         ("parts", format!("{}, {}", status.parts, size(status.bytes))),
     ];
+    lines.splice(2..2, shards(&status.shards));
     if let (Some(at), Some(seconds)) = (&status.last_commit, status.seconds_since_last_commit) {
         lines.push((
             "last commit",
@@ -112,8 +113,58 @@ fn state(status: &Status) -> String {
         ),
         (State::BeingMade, None) => "being made".to_owned(),
         (State::Finished, _) => "finished".to_owned(),
+        (State::Stopped, _) if !status.shards.is_empty() => {
+            "stopped: run the shards again that are not finished".to_owned()
+        }
         (State::Stopped, _) => "stopped: run the script again to go on".to_owned(),
+        (State::Unmerged, _) => {
+            let output = status.output.display();
+            format!("all shards are finished: `runner merge {output}` puts them together")
+        }
+        (State::Missing, _) => "missing".to_owned(),
     }
+}
+
+/// How many shards are in each state, and, a line each, those that are not finished.
+fn shards(shards: &[ShardStatus]) -> Vec<(&'static str, String)> {
+    if shards.is_empty() {
+        return Vec::new();
+    }
+    let named = |state| match state {
+        State::Finished | State::Unmerged => "finished",
+        State::BeingMade => "being made",
+        State::Stopped => "stopped",
+        State::Missing => "missing",
+    };
+    let states = [
+        State::Finished,
+        State::BeingMade,
+        State::Stopped,
+        State::Missing,
+    ];
+    let counts = states.into_iter().filter_map(|state| {
+        let n_shards = shards.iter().filter(|shard| shard.state == state).count();
+        (n_shards > 0).then(|| format!("{n_shards} {}", named(state)))
+    });
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    let unfinished = shards
+        .iter()
+        .filter(|shard| shard.state != State::Finished)
+        .map(|shard| {
+            let by = shard.owner.as_ref().map_or_else(String::new, |owner| {
+                format!(" by process {} on {}", owner.pid, owner.host)
+            });
+            let state = named(shard.state);
+            let rows = shard.rows;
+            (
+                "shard",
+                format!("{}  {state}{by}, {rows} rows", shard.shard),
+            )
+        });
+    [("shards", format!("{}: {counts}", shards.len()))]
+        .into_iter()
+        .chain(unfinished)
+        .collect()
 }
 
 fn duration(seconds: f64) -> String {

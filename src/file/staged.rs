@@ -99,6 +99,11 @@ impl Staged {
         &self.target
     }
 
+    /// Where the file is until then.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// A handle for writing the contents.
     ///
     /// # Errors

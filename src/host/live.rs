@@ -1,15 +1,19 @@
 //! The host that really works.
 
-use super::{Host, ModelHandle, Recording, Watcher, models::Models};
+use super::{Host, Merged, ModelHandle, Recording, Watcher, models::Models};
 use crate::{
     error::Error,
     hint::Hint,
-    job::{EmbedPlan, ModelSpec, Shard},
+    job::{EmbedPlan, MergePlan, ModelSpec, Shard},
     paths::check_ours,
     pipeline::{self, Context},
     report::{Failure, RunReport, RunSummary},
+    sink,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 /// Loads models and runs the pipeline. Readers live until the script ends.
 pub struct LiveHost {
@@ -84,6 +88,16 @@ impl Host for LiveHost {
             self.context.events.warn(error.in_full());
         }
         result.map_err(|failure| failure.error)
+    }
+
+    fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error> {
+        let cancel = &self.context.cancel;
+        let mut on_step = |_| match cancel.reason() {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        };
+        let merged = sink::merge(plan, &mut on_step);
+        merged.map_err(|error| Error::of_merge(error, cancel.reason()))
     }
 
     fn record(&mut self, recording: Recording, path: &Path) {

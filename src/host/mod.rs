@@ -11,7 +11,10 @@ mod recording;
 mod rehearsal;
 mod rehearsed;
 
-pub use crate::pipeline::{Notice, Watcher};
+pub use crate::{
+    pipeline::{Notice, Watcher},
+    sink::Merged,
+};
 pub use handle::{ModelHandle, ModelInfo};
 pub use live::LiveHost;
 pub use models::model_files;
@@ -20,7 +23,7 @@ pub use rehearsal::{Rehearsal, Seen};
 
 use crate::{
     error::Error,
-    job::{EmbedPlan, ModelSpec, Shard},
+    job::{EmbedPlan, MergePlan, ModelSpec, Shard},
     report::RunSummary,
 };
 use std::path::Path;
@@ -47,6 +50,12 @@ pub trait Host {
         plan: &EmbedPlan,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error>;
+
+    /// Puts the shards of an output together.
+    ///
+    /// # Errors
+    /// Some of them are missing, or the file system refuses.
+    fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error>;
 
     /// Has runs write something about themselves to `path`, from the next one on. Nothing is opened
     /// before that run, of which the register of paths then knows all files.

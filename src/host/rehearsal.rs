@@ -1,12 +1,13 @@
 //! The host behind `runner check`: everything but the work.
 
-use super::{Host, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed};
+use super::{Host, Merged, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed};
 use crate::{
     error::Error,
     fasta::{self, Share},
-    job::{DeviceChoice, Dtype, EmbedPlan, ModelSpec, Shard},
+    job::{DeviceChoice, Dtype, EmbedPlan, MergePlan, ModelSpec, Shard},
     model::{Config, Model},
     report::RunSummary,
+    sink::Published,
 };
 use std::{cell::RefCell, collections::BTreeSet, ops::ControlFlow, path::Path, rc::Rc};
 
@@ -73,6 +74,21 @@ impl Host for Rehearsal {
             }
         }
         Ok(summary)
+    }
+
+    fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error> {
+        let output = plan.file.as_ref().unwrap_or(&plan.output);
+        Ok(Merged {
+            published: Published {
+                output: Some(output.clone()),
+                rejects: None,
+            },
+            records: 1,
+            rows: 1,
+            rejected: 0,
+            shards: 1,
+            is_old: false,
+        })
     }
 
     fn record(&mut self, _recording: Recording, _path: &Path) {}

@@ -196,13 +196,21 @@ impl Packing {
     }
 
     /// The records of a section come next.
-    fn begin_section(&self, section: Option<&Section>) {
+    fn begin_section(&mut self, section: Option<&Section>) {
+        if let Some(hash) = section.and_then(|section| section.begin) {
+            self.at.hash = hash;
+        }
         if section.is_some_and(|section| section.task == Task::Compute) {
             self.plan.trail.jump(self.at.clone());
         }
     }
 
     fn take_in(&mut self, read: ReadRecords, sections: &mut VecDeque<Section>) -> Result<(), Halt> {
+        if self.at.next.is_none() {
+            // Where the first record is shows only when it has been read.
+            self.at.next = Some(read.start.clone());
+            self.begin_section(sections.front());
+        }
         for (n, outcome) in (1..).zip(read.outcomes) {
             // A batch may have waited for long, and what follows it here could become many more.
             self.totals.stopped = self.plan.cancel.reason();

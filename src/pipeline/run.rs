@@ -269,7 +269,9 @@ pub(super) fn run(
         Err(error) => {
             // With another input nobody goes on.
             if !matches!(error, Error::Sink(SinkError::InputChanged(_))) {
-                ending.kept = target.as_ref().and_then(sink::kept);
+                ending.kept = target
+                    .as_ref()
+                    .and_then(|target| sink::kept(target, context.shard));
             }
             Err(RunFailure {
                 error,

@@ -6,7 +6,7 @@ use crate::{
     file::destination,
     host::Recording,
     job::{
-        Dataset, EmbedOptions, OutputKind, OutputTarget, Problem, Problems, SweepPlan,
+        Dataset, EmbedOptions, MergePlan, OutputKind, OutputTarget, Problem, Problems, SweepPlan,
         check_file_name, parts_beside, rejects_beside,
     },
     monitor,
@@ -204,15 +204,7 @@ impl Files {
         if let Some(output) = &options.output {
             let output = OutputTarget::of(output).map_err(|problem| Problems(vec![problem]))?;
             let rejects = rejects_beside(&output);
-            let written = Claim::new(Role::Output, &output.path);
-            let files = [
-                match output.kind {
-                    OutputKind::File => written,
-                    OutputKind::Folder => written.with_contents(),
-                },
-                Claim::new(Role::Parts, &parts_beside(&output)).with_contents(),
-                Claim::new(Role::Rejects, &rejects),
-            ];
+            let files = output_claims(&output);
             claims.extend(files.map(|claim| claim.by_option("output")));
             self.check(&claims)?;
             self.check_output(&output, &rejects, options)?;
@@ -220,9 +212,42 @@ impl Files {
         Ok(self.claim(&claims)?)
     }
 
+    /// Adds the files of a merge: the output that it makes of shards, or the one that it reads, and the
+    /// file that it writes instead.
+    ///
+    /// # Errors
+    /// A file cannot be written, or must not be.
+    pub(super) fn merge(&mut self, plan: &MergePlan) -> Result<(), Error> {
+        let mut claims = Vec::new();
+        for (path, option) in [
+            (Some(&plan.output), None),
+            (plan.file.as_ref(), Some("file")),
+        ] {
+            let Some(path) = path else {
+                continue;
+            };
+            let target = OutputTarget::of(path).map_err(|problem| Problems(vec![problem]))?;
+            if option.is_some() || plan.file.is_none() {
+                check_output_place(&target)?;
+            }
+            let of_output = output_claims(&target).into_iter();
+            claims.extend(of_output.map(|claim| match option {
+                Some(option) => claim.by_option(option),
+                None => claim,
+            }));
+        }
+        Ok(self.claim(&claims)?)
+    }
+
     /// Remembers that a run of a rehearsal would have written `output` with such vectors.
     pub(super) fn rehearse(&mut self, output: &Path, hidden_size: usize) {
         self.rehearsed.insert(destination(output), hidden_size);
+    }
+
+    /// Remembers that a merge of a rehearsal would have made an output of another.
+    pub(super) fn rehearse_merge(&mut self, plan: &MergePlan) {
+        let hidden_size = self.rehearsed(&plan.output).unwrap_or(ANY_HIDDEN_SIZE);
+        self.rehearse(plan.file.as_ref().unwrap_or(&plan.output), hidden_size);
     }
 
     /// The size of the vectors of `path`, if a run of this rehearsal would have written it.
@@ -315,6 +340,19 @@ impl Files {
             option: Some("output".to_owned()),
         }])))
     }
+}
+
+/// What belongs to an output.
+fn output_claims(output: &OutputTarget) -> [Claim; 3] {
+    let written = Claim::new(Role::Output, &output.path);
+    [
+        match output.kind {
+            OutputKind::File => written,
+            OutputKind::Folder => written.with_contents(),
+        },
+        Claim::new(Role::Parts, &parts_beside(output)).with_contents(),
+        Claim::new(Role::Rejects, &rejects_beside(output)),
+    ]
 }
 
 /// As [`check_file_name`], with one problem as all problems.

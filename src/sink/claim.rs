@@ -43,7 +43,7 @@ impl Claim {
 
     /// The output is a file, it is complete, and its parts are not needed any more.
     pub(super) fn clean_up(self) {
-        if !self.place.is_folder() {
+        if !self.place.keeps_parts() {
             // What is left over costs space, and the next run removes it.
             let _ = self.place.discard(None);
         }

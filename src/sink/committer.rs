@@ -215,6 +215,9 @@ impl Worker {
             tokens: after.tokens - before.tokens,
             before: from.hash.to_hex(),
             hash: to.hash.to_hex(),
+            first: from
+                .next
+                .filter(|_| self.place.is_shard() && from.record == 0),
             file,
             rejects,
             next: to.next,

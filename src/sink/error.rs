@@ -1,9 +1,10 @@
 //! What can go wrong with an output.
 
-use super::{difference::Difference, ledger::LedgerError};
+use super::{difference::Difference, ledger::LedgerError, shards_error::ShardsError};
 use crate::{
     file::FileError,
     hint::{Hint, REPORT_IT},
+    job::Problems,
 };
 use ::parquet::errors::ParquetError;
 use std::{
@@ -20,6 +21,12 @@ pub enum SinkError {
     /// The ledger of an output.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The shards of an output.
+    #[error(transparent)]
+    Shards(#[from] ShardsError),
+    /// A name that no output can have.
+    #[error(transparent)]
+    Name(#[from] Problems),
     /// What is there is another output.
     #[error(
         "`{}` is another output:{}",
@@ -198,6 +205,8 @@ impl Hint for SinkError {
             }
             Self::File(error) => error.hint(),
             Self::Ledger(error) => error.hint(),
+            Self::Shards(error) => error.hint(),
+            Self::Name(error) => error.hint(),
             Self::NoOutput { .. } => Some(
                 "give the path of an output, as the script names it, whether it is finished or not"
                     .to_owned(),

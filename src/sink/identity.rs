@@ -2,7 +2,7 @@
 
 use super::{
     Difference, Frontier, SinkError,
-    ledger::{End, Stretch, now},
+    ledger::{Chain, End, History, Stretch, now},
 };
 use crate::job::{Dtype, GeluForm, OutputFormat};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +12,7 @@ const IDENTITY: &str = "runner.identity";
 const FINGERPRINT: &str = "runner.input_fingerprint";
 const RECORDS: &str = "runner.records";
 const EMBEDDED: &str = "runner.embedded";
+const CHAINS: &str = "runner.chains";
 const REJECTED: &str = "runner.rejected";
 const FINISHED: &str = "runner.finished";
 const INPUTS: &str = "runner.inputs";
@@ -85,12 +86,16 @@ impl Identity {
 
     /// As metadata.
     pub(super) fn entries(&self) -> Vec<(String, String)> {
-        let map = self.to_map();
-        let whole = serde_json::to_string(&map).unwrap_or_default();
-        let mut entries = keyed(map);
-        entries.push((IDENTITY.to_owned(), whole));
-        entries
+        identity_entries(self.to_map())
     }
+}
+
+/// An identity as metadata.
+pub(super) fn identity_entries(identity: BTreeMap<String, String>) -> Vec<(String, String)> {
+    let whole = serde_json::to_string(&identity).unwrap_or_default();
+    let mut entries = keyed(identity);
+    entries.push((IDENTITY.to_owned(), whole));
+    entries
 }
 
 /// What is not the same in the identity of an output and in that of what is asked for.
@@ -131,7 +136,8 @@ impl Circumstances {
     }
 }
 
-fn keyed(map: BTreeMap<String, String>) -> Vec<(String, String)> {
+/// Entries of this program, as metadata.
+pub(super) fn keyed(map: BTreeMap<String, String>) -> Vec<(String, String)> {
     let entries = map.into_iter();
     entries
         .map(|(name, value)| (format!("{PREFIX}{name}"), value))
@@ -139,6 +145,14 @@ fn keyed(map: BTreeMap<String, String>) -> Vec<(String, String)> {
 }
 
 impl Closing {
+    /// What is known of an output that these stretches worked on.
+    pub(super) fn of(end: End, stretches: &[Stretch]) -> Self {
+        Self {
+            end,
+            stretches: serde_json::to_string(stretches).unwrap_or_default(),
+        }
+    }
+
     /// What is known at the end of the input, and of an output with so many rows and rejections.
     pub(super) fn new(
         end: &Frontier,
@@ -147,17 +161,18 @@ impl Closing {
         inputs: Option<String>,
         stretches: &[Stretch],
     ) -> Self {
-        Self {
-            end: End {
-                records: end.record,
-                rows,
-                rejected,
-                hash: end.hash.to_hex(),
-                inputs,
-                at: now(),
-            },
-            stretches: serde_json::to_string(stretches).unwrap_or_default(),
-        }
+        let end = End {
+            records: end.record,
+            rows,
+            rejected,
+            hash: end.hash.to_hex(),
+            chains: Vec::new(),
+            first: None,
+            next: None,
+            inputs,
+            at: now(),
+        };
+        Self::of(end, stretches)
     }
 
     /// As metadata, provided that no record went missing.
@@ -170,8 +185,10 @@ impl Closing {
             rows,
             rejected,
             hash,
+            chains,
             inputs,
             at,
+            ..
         } = &self.end;
         if *records != rows + rejected {
             return Err(SinkError::Conservation {
@@ -188,6 +205,10 @@ impl Closing {
             (FINISHED.to_owned(), at.clone()),
             (STRETCHES.to_owned(), self.stretches.clone()),
         ];
+        if !chains.is_empty() {
+            let chains = serde_json::to_string(chains).unwrap_or_default();
+            entries.push((CHAINS.to_owned(), chains));
+        }
         entries.extend(inputs.clone().map(|inputs| (INPUTS.to_owned(), inputs)));
         Ok(entries)
     }
@@ -202,6 +223,15 @@ pub(super) struct Finished {
 }
 
 impl Finished {
+    /// What the ledger of a finished output says.
+    pub(super) fn of(history: &History) -> Option<Self> {
+        Some(Self {
+            identity: history.header.identity.clone(),
+            end: history.end.clone()?,
+            stretches: history.stretches.clone(),
+        })
+    }
+
     /// From the metadata of a file. Nothing, if they are not those of a finished output, or of one that an
     /// older version of this program wrote.
     pub(super) fn read(metadata: &BTreeMap<String, String>) -> Option<Self> {
@@ -213,6 +243,12 @@ impl Finished {
                 rows: number(EMBEDDED)?,
                 rejected: number(REJECTED)?,
                 hash: metadata.get(FINGERPRINT)?.clone(),
+                chains: match metadata.get(CHAINS) {
+                    Some(chains) => serde_json::from_str::<Vec<Chain>>(chains).ok()?,
+                    None => Vec::new(),
+                },
+                first: None,
+                next: None,
                 inputs: metadata.get(INPUTS).cloned(),
                 at: metadata.get(FINISHED)?.clone(),
             },

@@ -9,6 +9,7 @@
 //! [`Output`], which commits a part from time to time. When the last one is there, they become what the
 //! script asked for.
 
+mod chain;
 mod claim;
 mod columns;
 mod committer;
@@ -21,6 +22,8 @@ mod heart;
 mod identity;
 mod kept;
 pub mod ledger;
+mod manifest;
+mod merge;
 mod open;
 mod order;
 mod output;
@@ -31,6 +34,8 @@ mod publish;
 mod records_hash;
 mod rejects;
 mod rejects_spool;
+mod shards;
+mod shards_error;
 mod status;
 mod stitching;
 mod verifier;
@@ -44,13 +49,15 @@ pub use error::{OrderError, SinkError};
 pub use frontier::{Frontier, Tally, Trail};
 pub use identity::{Circumstances, Identity};
 pub use kept::kept;
+pub use merge::{MergeStep, Merged, OnStep, merge};
 pub use open::{Begun, Opened, Ready, Resumed, open};
 pub use order::ReorderBuffer;
 pub use output::Output;
 pub use plan::OutputPlan;
 pub use records_hash::RecordsHash;
 pub use rejects_spool::RejectsSpool;
-pub use status::{Rate, State, Status, status};
+pub use shards_error::ShardsError;
+pub use status::{Rate, ShardStatus, State, Status, status};
 pub use verify::{Flaw, Verified, verify};
 pub use work::{Pass, Section, Task, Work};
 

@@ -5,10 +5,12 @@ use super::{
     claim::Claim,
     format::read_metadata,
     identity::{Finished, differences},
-    ledger::{self, Beat, Done, Header, History, Ledger, Owner, Stretch},
+    ledger::{self, Beat, Done, Header, History, Ledger, Owner, ShardHeader, Stretch},
     output::Opening,
     place::Place,
     publish::is_published,
+    shards,
+    shards_error::ShardsError,
     verifier::{Verifier, lost},
 };
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
     file::{Existing, FileError, check_target, create_folder},
     meter::Meters,
 };
-use std::{collections::BTreeMap, fs, sync::Arc};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 /// What there is to do for an output.
 pub enum Opened {
@@ -106,7 +108,7 @@ pub fn open(plan: Option<&OutputPlan>, inputs: &[Input]) -> Result<Opened, SinkE
     };
     let door = Door {
         identity: plan.identity.to_map(),
-        place: Place::of(&plan.target),
+        place: Place::of_shard(&plan.target, plan.shard),
         plan,
         inputs,
     };
@@ -123,6 +125,10 @@ struct Door<'a> {
 impl Door<'_> {
     fn open(self) -> Result<Opened, SinkError> {
         let place = &self.place;
+        if let Some(finished) = self.finished_whole()? {
+            return self.already(&place.whole(), &finished);
+        }
+        self.check_shards()?;
         if let Some(path) = place.foreign_file() {
             return Err(SinkError::InTheWay(path));
         }
@@ -139,34 +145,88 @@ impl Door<'_> {
         if !place.bookkeeping().is_dir() {
             let finished = self.finished_file()?;
             if let Some(finished) = finished {
-                return self.already(&finished);
+                return self.already(place, &finished);
             }
         } else if !self.plan.resume && !self.plan.overwrite {
             return Err(FileError::Exists(place.bookkeeping().to_owned()).into());
         }
         create_folder(place.bookkeeping())?;
         let makes_parts = place.is_folder() && !place.parts().exists();
-        if place.is_folder() {
-            create_folder(place.parts())?;
-        }
+        create_folder(place.parts())?;
         let (owner, last_beat) = Owner::take(&place.lock())?;
         let claim = Claim::new(owner, place, makes_parts)?;
+        // Others may have begun, or ended, at the same moment. Now they see this one.
+        self.check_shards()?;
+        if let Some(finished) = self.finished_whole()? {
+            return self.already(&place.whole(), &finished);
+        }
         match self.history()? {
             None => match self.finished_file()? {
                 // It was published, and the process ended while it removed the parts.
-                Some(finished) => self.already(&finished),
+                Some(finished) => self.already(place, &finished),
                 None => self.begin_anew(claim),
             },
             Some((ledger, history)) => self.go_on(claim, ledger, history, last_beat),
         }
     }
 
+    /// Checks that shards, and those who make the output as a whole, do not get in each other's way.
+    fn check_shards(&self) -> Result<(), SinkError> {
+        match self.shard_header() {
+            None => Ok(shards::check_none(&self.place)?),
+            Some(header) => shards::check_others(&self.place, &header),
+        }
+    }
+
+    fn shard_header(&self) -> Option<ShardHeader> {
+        let shard = self.plan.shard?;
+        Some(shards::header(shard, self.inputs))
+    }
+
+    /// The output that this is to be a shard of, if that is finished.
+    fn finished_whole(&self) -> Result<Option<Finished>, SinkError> {
+        let output = self.place.output();
+        let whole = self.place.whole();
+        if !self.place.is_shard() {
+            return Ok(None);
+        }
+        let history = match self.place.is_folder() {
+            true => ledger::read(&whole.ledger())?.filter(|history| is_published(&whole, history)),
+            false => None,
+        };
+        let is_there = history.is_some() || (!self.place.is_folder() && output.exists());
+        if !is_there {
+            return Ok(None);
+        }
+        if self.plan.overwrite {
+            return Err(ShardsError::Replaces(output.to_owned()).into());
+        }
+        let finished = match history.and_then(|history| Finished::of(&history)) {
+            Some(_) if !self.plan.resume => {
+                return Err(FileError::Exists(output.to_owned()).into());
+            }
+            Some(finished) => {
+                self.check_identity(&finished.identity)?;
+                finished
+            }
+            None => self.read_finished(output)?,
+        };
+        if !self.is_same_input(&finished) {
+            return Err(ShardsError::Touched(output.to_owned()).into());
+        }
+        Ok(Some(finished))
+    }
+
     /// The output, if it is a finished file of ours that is not to be replaced.
     fn finished_file(&self) -> Result<Option<Finished>, SinkError> {
         let output = self.place.output();
-        if self.place.is_folder() || self.plan.overwrite || !output.exists() {
+        if self.place.keeps_parts() || self.plan.overwrite || !output.exists() {
             return Ok(None);
         }
+        self.read_finished(output).map(Some)
+    }
+
+    fn read_finished(&self, output: &Path) -> Result<Finished, SinkError> {
         let exists = || FileError::Exists(output.to_owned());
         if !self.plan.resume {
             return Err(exists().into());
@@ -174,7 +234,7 @@ impl Door<'_> {
         let metadata = read_metadata(output)?.ok_or_else(exists)?;
         let finished = Finished::read(&metadata).ok_or_else(exists)?;
         self.check_identity(&finished.identity)?;
-        Ok(Some(finished))
+        Ok(finished)
     }
 
     fn check_identity(&self, was: &BTreeMap<String, String>) -> Result<(), SinkError> {
@@ -188,10 +248,15 @@ impl Door<'_> {
         })
     }
 
+    /// Whether the inputs are the files that they were.
+    fn is_same_input(&self, finished: &Finished) -> bool {
+        let now = fasta::inputs_state(self.inputs, self.inputs.len());
+        now.is_some() && now == finished.end.inputs
+    }
+
     /// A finished output: nothing is to be done if the inputs are the files that they were, else they
     /// are read.
-    fn already(&self, finished: &Finished) -> Result<Opened, SinkError> {
-        let place = &self.place;
+    fn already(&self, place: &Place, finished: &Finished) -> Result<Opened, SinkError> {
         let end = &finished.end;
         let resumed = Resumed {
             records: end.records,
@@ -201,13 +266,9 @@ impl Door<'_> {
             stretches: finished.stretches.clone(),
             done: Vec::new(),
             lost: Done::default(),
-            published: Published {
-                output: Some(place.output().to_owned()),
-                rejects: Some(place.rejects()).filter(|rejects| rejects.exists()),
-            },
+            published: place.published(),
         };
-        let now = fasta::inputs_state(self.inputs, self.inputs.len());
-        if now.is_some() && now == end.inputs {
+        if self.is_same_input(finished) {
             return Ok(Opened::Finished(Box::new(resumed)));
         }
         Ok(Opened::Begun(Box::new(Begun {
@@ -265,6 +326,7 @@ impl Door<'_> {
             identity: self.identity.clone(),
             format: self.plan.target.format.name().to_owned(),
             settings: [("inputs".to_owned(), self.plan.inputs.clone())].into(),
+            shard: self.shard_header(),
         };
         let ledger = Ledger::create(&place.ledger(), &header)?;
         let history = History::begun(header);
@@ -282,16 +344,12 @@ impl Door<'_> {
         let place = &self.place;
         let lost = lost(&history, place);
         let is_published = is_published(place, &history);
-        if is_published && (lost.is_empty() || !place.is_folder()) {
-            let finished = history.end.clone().map(|end| Finished {
-                identity: self.identity.clone(),
-                end,
-                stretches: history.stretches.clone(),
-            });
+        if is_published && (lost.is_empty() || !place.keeps_parts()) {
+            let finished = Finished::of(&history);
             // A file stands there, and only its parts were not removed.
             claim.clean_up();
             if let Some(finished) = finished {
-                return self.already(&finished);
+                return self.already(place, &finished);
             }
             return Err(SinkError::LedgerGone(place.ledger()));
         }

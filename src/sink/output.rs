@@ -1,14 +1,15 @@
 //! The rows of a run on their way into parts.
 
 use super::{
-    Circumstances, Frontier, HashedFile, OutputPlan, PartWriter, Published, RecordsHash,
-    RejectsSpool, SinkError, Tally,
+    Circumstances, Frontier, HashedFile, OutputPlan, PartWriter, Published, RejectsSpool,
+    SinkError, Tally,
+    chain::chains,
     claim::Claim,
     committer::{Committed, Committer, Job},
     format::part_writer,
     frontier::Mark,
     identity::Closing,
-    ledger::{self, Done, End, Entry, History, Ledger, Stretch, now},
+    ledger::{self, Chain, Done, Entry, History, Ledger, Stretch, now},
     place::Place,
     publish::Publication,
     stitching::Stitching,
@@ -22,7 +23,6 @@ use crate::{
 };
 use std::{
     collections::VecDeque,
-    path::PathBuf,
     process,
     sync::{Arc, atomic::Ordering, mpsc::Receiver},
     time::{Duration, Instant},
@@ -42,7 +42,7 @@ enum Kind {
     /// Rows are dropped: the stages count them.
     Counted,
     /// Nothing comes: a finished output is compared with the inputs.
-    Compared { output: PathBuf, rejects: PathBuf },
+    Compared(Place),
     /// Rows become parts.
     Kept(Box<Parts>),
 }
@@ -103,10 +103,7 @@ impl Output {
 
     /// A finished output.
     pub(super) fn compared(place: &Place) -> Self {
-        Self(Kind::Compared {
-            output: place.output().to_owned(),
-            rejects: place.rejects(),
-        })
+        Self(Kind::Compared(place.clone()))
     }
 
     /// Begins to work on an output.
@@ -175,7 +172,7 @@ impl Output {
     /// If they, or those before, cannot be written.
     pub fn write(&mut self, rows: Rows) -> Result<(), SinkError> {
         match &mut self.0 {
-            Kind::Counted | Kind::Compared { .. } => Ok(()),
+            Kind::Counted | Kind::Compared(_) => Ok(()),
             Kind::Kept(parts) => parts.write(rows),
         }
     }
@@ -186,7 +183,7 @@ impl Output {
     /// If it cannot be written.
     pub fn keep(self) -> Result<(), SinkError> {
         match self.0 {
-            Kind::Counted | Kind::Compared { .. } => Ok(()),
+            Kind::Counted | Kind::Compared(_) => Ok(()),
             Kind::Kept(parts) => parts.keep(),
         }
     }
@@ -200,10 +197,7 @@ impl Output {
     pub fn finish(self, end: &Frontier) -> Result<Published, SinkError> {
         match self.0 {
             Kind::Counted => Ok(Published::default()),
-            Kind::Compared { output, rejects } => Ok(Published {
-                output: Some(output),
-                rejects: Some(rejects).filter(|rejects| rejects.exists()),
-            }),
+            Kind::Compared(place) => Ok(place.published()),
             Kind::Kept(parts) => parts.finish(end),
         }
     }
@@ -317,7 +311,7 @@ impl Parts {
         let Tally { rows, rejected, .. } = self.to.tally;
         let mut closing = Closing::new(end, rows, rejected, inputs, &stretches);
         // What is in one part is published as it is, so the part must say all that is known.
-        let is_whole = self.is_first;
+        let is_whole = self.is_first && !self.place.is_shard();
         let metadata = if is_whole {
             closing.entries()?
         } else {
@@ -331,7 +325,13 @@ impl Parts {
         let history = ledger::read(&path)?.ok_or_else(|| SinkError::LedgerGone(path.clone()))?;
         closing.end.rows = history.rows();
         closing.end.rejected = history.rejected();
-        check_whole(&history, &closing.end)?;
+        closing.end.set_chains(check_whole(&history, end)?);
+        if self.place.is_shard() {
+            let before = history.end.as_ref().and_then(|end| end.next.clone());
+            let commits = &history.commits;
+            closing.end.first = commits.first().and_then(|commit| commit.first.clone());
+            closing.end.next = end.next.clone().or(before);
+        }
         if self.claim.is_lost().load(Ordering::Acquire) {
             return Err(SinkError::TakenOver(self.place.output().to_owned()));
         }
@@ -346,6 +346,10 @@ impl Parts {
         metadata.extend(closing.entries()?);
         ledger.append(&Entry::End(closing.end.clone()))?;
         drop(ledger);
+        if self.place.is_shard() {
+            // It is not published before all others are there, too.
+            return Ok(self.place.published());
+        }
         let publication = Publication {
             plan: &self.plan,
             place: &self.place,
@@ -361,22 +365,18 @@ impl Parts {
     }
 }
 
-/// Checks that the parts hold all records, each once.
+/// Checks that the parts hold all records, each once, and gives the chains of their hashes.
 ///
 /// # Errors
 /// If they do not, which is a bug of this program.
-fn check_whole(history: &History, end: &End) -> Result<(), SinkError> {
-    let mut at = (0, RecordsHash::new().to_hex());
-    for commit in &history.commits {
-        if (commit.from, &commit.before) != (at.0, &at.1) {
-            return Err(SinkError::Gap { record: at.0 });
-        }
-        at = (commit.to, commit.hash.clone());
+fn check_whole(history: &History, end: &Frontier) -> Result<Vec<Chain>, SinkError> {
+    let chains = chains(&history.commits).map_err(|record| SinkError::Gap { record })?;
+    let record = chains.iter().map(|chain| chain.records).sum();
+    let hash = chains.last().map(|chain| chain.hash.as_str());
+    if record != end.record || hash.is_some_and(|hash| hash != end.hash.to_hex()) {
+        return Err(SinkError::Gap { record });
     }
-    if at != (end.records, end.hash.clone()) {
-        return Err(SinkError::Gap { record: at.0 });
-    }
-    Ok(())
+    Ok(chains)
 }
 
 /// The marks that packing left, in order.

@@ -1,9 +1,9 @@
 //! Where the files of an output lie while it is made.
 
-use super::ledger::History;
+use super::{Published, ledger::History};
 use crate::{
     file::{FileError, destination, is_temporary, is_temporary_of_others, sweep_once},
-    job::{OutputKind, OutputTarget, parts_beside, rejects_beside},
+    job::{OutputKind, OutputTarget, Shard, parts_beside, rejects_beside},
 };
 use std::{
     collections::BTreeSet,
@@ -26,10 +26,41 @@ const REJECTS_ENDING: &str = "rejects.tsv";
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     target: OutputTarget,
+    /// The folder of what is kept of the whole output.
+    whole: PathBuf,
+    /// That of the ledger: a folder in it for a shard.
     bookkeeping: PathBuf,
+    shard: Option<Shard>,
 }
 
 impl Place {
+    /// Where a shard of an output lies, or all of it.
+    pub(super) fn of_shard(target: &OutputTarget, shard: Option<Shard>) -> Self {
+        let whole = Self::of(target);
+        match shard {
+            Some(shard) => whole.shard(shard),
+            None => whole,
+        }
+    }
+
+    /// Where a shard of this output lies.
+    pub(super) fn shard(&self, shard: Shard) -> Self {
+        Self {
+            bookkeeping: self.whole.join(shard.folder_name()),
+            shard: Some(shard),
+            ..self.clone()
+        }
+    }
+
+    /// Where the output lies that this is a shard of.
+    pub(super) fn whole(&self) -> Self {
+        Self {
+            bookkeeping: self.whole.clone(),
+            shard: None,
+            ..self.clone()
+        }
+    }
+
     pub(super) fn of(target: &OutputTarget) -> Self {
         // Two names of one output have one ledger, so that there is one owner.
         let name: PathBuf = target.path.components().collect();
@@ -37,13 +68,31 @@ impl Place {
             true => destination(&name),
             false => target.path.clone(),
         };
+        let whole = parts_beside(&OutputTarget {
+            path: place,
+            ..target.clone()
+        });
         Self {
-            bookkeeping: parts_beside(&OutputTarget {
-                path: place,
-                ..target.clone()
-            }),
+            bookkeeping: whole.clone(),
+            whole,
             target: target.clone(),
+            shard: None,
         }
+    }
+
+    /// What the output is.
+    pub(super) fn target(&self) -> &OutputTarget {
+        &self.target
+    }
+
+    /// Whether this is about a part of the records only.
+    pub(super) fn is_shard(&self) -> bool {
+        self.shard.is_some()
+    }
+
+    /// Whether the parts are what is asked for, and stay when they are complete.
+    pub(super) fn keeps_parts(&self) -> bool {
+        self.is_folder() || self.is_shard()
     }
 
     /// The output: a file, or a folder of parts.
@@ -60,6 +109,21 @@ impl Place {
         rejects_beside(&self.target)
     }
 
+    /// What a run leaves that is over, for those who look for it: the files that it published, or, of a
+    /// shard, the folder of its parts.
+    pub(super) fn published(&self) -> Published {
+        match self.is_shard() {
+            true => Published {
+                output: Some(self.bookkeeping.clone()),
+                rejects: None,
+            },
+            false => Published {
+                output: Some(self.output().to_owned()),
+                rejects: Some(self.rejects()).filter(|rejects| rejects.exists()),
+            },
+        }
+    }
+
     /// The folder of the ledger.
     pub(super) fn bookkeeping(&self) -> &Path {
         &self.bookkeeping
@@ -68,8 +132,8 @@ impl Place {
     /// The folder of the parts.
     pub(super) fn parts(&self) -> &Path {
         match self.target.kind {
-            OutputKind::File => &self.bookkeeping,
-            OutputKind::Folder => &self.target.path,
+            OutputKind::Folder if !self.is_shard() => &self.target.path,
+            OutputKind::File | OutputKind::Folder => &self.bookkeeping,
         }
     }
 
@@ -177,7 +241,9 @@ impl Place {
     pub(super) fn remove_empty_folders(&self, has_made_parts: bool) {
         // A folder that is left over is in nobody's way, and others may have put files into it.
         let _ = fs::remove_dir(&self.bookkeeping);
-        if self.is_folder() && has_made_parts {
+        if self.is_shard() {
+            let _ = fs::remove_dir(&self.whole);
+        } else if self.is_folder() && has_made_parts {
             let _ = fs::remove_dir(&self.target.path);
         }
     }
@@ -198,12 +264,15 @@ impl Place {
         // process that has just begun, or was about to end, has left its lock.
         let has_ledger = fs::symlink_metadata(self.ledger()).is_ok_and(|found| found.is_file());
         let is_part = |name: &str| has_ledger && self.is_part(name);
-        let in_parts = match self.is_folder() {
+        let in_parts = match self.is_folder() && !self.is_shard() {
             true => foreign(self.parts(), &is_part),
             false => None,
         };
         let is_ours = |name: &str| {
-            name == LOCK || is_part(name) || (has_ledger && BOOKKEEPING.contains(&name))
+            name == LOCK
+                || is_part(name)
+                || (has_ledger && BOOKKEEPING.contains(&name))
+                || (!self.is_shard() && Shard::of_folder_name(name).is_some())
         };
         in_parts.or_else(|| foreign(&self.bookkeeping, &is_ours))
     }

@@ -4,21 +4,24 @@ use super::{
     HashedFile, OutputPlan, Published, Rejects, SinkError,
     format::{part_writer, read_metadata, stitch},
     identity::Finished,
-    ledger::{End, History, PartFile},
+    ledger::{End, History},
+    manifest,
     place::Place,
     stitching::Stitching,
     verifier::is_as_it_was,
 };
 use crate::file::{self, Existing, Keep, Staged};
-use serde_json::json;
 use std::path::PathBuf;
 
 /// Whether all that was to be done for an output is done and published: a file has its name then, and a
-/// folder its manifest.
+/// folder its manifest. Of a shard nothing is published: it has an end.
 pub(super) fn is_published(place: &Place, history: &History) -> bool {
     let Some(end) = &history.end else {
         return false;
     };
+    if place.is_shard() {
+        return true;
+    }
     if place.is_folder() {
         return place.manifest().exists();
     }
@@ -52,7 +55,7 @@ impl Publication<'_> {
         let existing = Existing::unless(self.plan.overwrite);
         let rejects = Rejects::beside(self.place.rejects(), existing, &self.rejects()?)?;
         let ((), rejects) = rejects.publish_with(|| match self.place.is_folder() {
-            true => self.write_manifest(),
+            true => manifest::write(self.place, self.history, self.end),
             false => self.publish_file(existing),
         })?;
         Ok(Published {
@@ -108,40 +111,5 @@ impl Publication<'_> {
         }
         staged.publish(Keep::Safely)?;
         Ok(())
-    }
-
-    /// What the folder holds, for other programs.
-    fn write_manifest(&self) -> Result<(), SinkError> {
-        let commits = self.history.commits.iter();
-        let parts = commits.filter_map(|commit| {
-            let PartFile {
-                name,
-                bytes,
-                blake3,
-            } = commit.file.as_ref()?;
-            Some(json!({
-                "file": name,
-                "first_record": commit.from,
-                "records": commit.to - commit.from,
-                "rows": commit.rows,
-                "bytes": bytes,
-                "blake3": blake3,
-            }))
-        });
-        let manifest = json!({
-            "runner": env!("CARGO_PKG_VERSION"),
-            "folder": self.place.output(),
-            "format": self.history.header.format,
-            "records": self.end.records,
-            "rows": self.end.rows,
-            "rejected": self.end.rejected,
-            "input_fingerprint": self.end.hash,
-            "finished": self.end.at,
-            "identity": self.history.header.identity,
-            "parts": parts.collect::<Vec<_>>(),
-        });
-        let text = format!("{manifest:#}\n");
-        let path = self.place.manifest();
-        Ok(file::replace(&path, text.as_bytes(), Keep::Safely)?)
     }
 }

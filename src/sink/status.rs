@@ -1,5 +1,7 @@
 //! How far an output is, for onlookers: nothing is changed, and nobody is disturbed.
 
+mod shard;
+
 use super::{
     SinkError,
     format::read_metadata,
@@ -7,14 +9,18 @@ use super::{
     ledger::{self, Commit, History, Living, Stretch},
     place::Place,
     publish::is_published,
+    shards::beside,
 };
-use crate::job::{OutputKind, OutputTarget};
+use crate::job::{OutputKind, OutputTarget, Shard};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     time::SystemTime,
 };
+
+pub use shard::ShardStatus;
+pub(super) use shard::all;
 
 /// Commits from which it is told how fast the work is now.
 const RECENT_COMMITS: usize = 5;
@@ -29,6 +35,10 @@ pub enum State {
     BeingMade,
     /// Nobody works on it, and some of it is missing.
     Stopped,
+    /// All of its shards are complete, and not merged.
+    Unmerged,
+    /// A shard that was never begun.
+    Missing,
 }
 
 /// How fast an output was made.
@@ -81,6 +91,8 @@ pub struct Status {
     pub settings: BTreeMap<String, String>,
     /// Lines of the ledger that cannot be read.
     pub damaged_lines: u64,
+    /// Its shards, if it is made in shards.
+    pub shards: Vec<ShardStatus>,
 }
 
 /// Looks how far the output at `path` is: a file, a folder, or what is kept of one while it is made.
@@ -93,6 +105,7 @@ pub fn status(path: &Path) -> Result<Status, SinkError> {
     Ok(match found {
         Found::File { path, finished } => of_file(path, finished),
         Found::Ledger { place, history } => of_ledger(&place, history),
+        Found::Shards { place } => shard::of(&place),
     })
 }
 
@@ -102,15 +115,20 @@ pub(super) enum Found {
     File { path: PathBuf, finished: Finished },
     /// Parts and their ledger.
     Ledger { place: Place, history: History },
+    /// Shards that are not merged.
+    Shards { place: Place },
 }
 
 impl Found {
     /// Finds what there is of the output that `path` is, or is kept for.
     pub(super) fn at(path: &Path) -> Result<Self, SinkError> {
-        for target in targets(path) {
-            let place = Place::of(&target);
+        let mut in_shards = None;
+        for place in places(path) {
             if let Some(history) = ledger::read(&place.ledger())? {
                 return Ok(Self::Ledger { place, history });
+            }
+            if in_shards.is_none() && !beside(&place).is_empty() {
+                in_shards = Some(place);
             }
         }
         let nothing = |what| SinkError::NoOutput {
@@ -118,6 +136,12 @@ impl Found {
             what,
         };
         match path.metadata() {
+            // Of a file that is there, they are left over.
+            _ if let Some(place) = in_shards
+                && !place.output().is_file() =>
+            {
+                return Ok(Self::Shards { place });
+            }
             Err(_) => return Err(nothing("is not there")),
             Ok(found) if found.is_dir() => {
                 return Err(nothing("is a folder without a ledger"));
@@ -139,8 +163,23 @@ impl Found {
     }
 }
 
+/// The places that a path may be about.
+fn places(path: &Path) -> Vec<Place> {
+    let shard = path
+        .file_name()
+        .and_then(|name| Shard::of_folder_name(name.to_str()?));
+    let (path, shard) = match (shard, path.parent()) {
+        (Some(shard), Some(whole)) => (whole, Some(shard)),
+        _ => (path, None),
+    };
+    let targets = targets(path).into_iter();
+    targets
+        .map(|target| Place::of_shard(&target, shard))
+        .collect()
+}
+
 /// The outputs that a path may be, or be kept for.
-fn targets(path: &Path) -> Vec<OutputTarget> {
+pub(super) fn targets(path: &Path) -> Vec<OutputTarget> {
     let text = path.to_string_lossy();
     let text = text.trim_end_matches('/');
     let target = |kind, text: &str| {
@@ -187,6 +226,7 @@ fn of_file(path: PathBuf, finished: Finished) -> Status {
         identity,
         settings: settings.unwrap_or_default(),
         damaged_lines: 0,
+        shards: Vec::new(),
         output: path,
     }
 }
@@ -198,11 +238,9 @@ fn of_ledger(place: &Place, history: History) -> Status {
         None if is_published(place, &history) && history.is_complete() => State::Finished,
         None => State::Stopped,
     };
-    // In the order in which they were made, which is not that of the records where some were done again.
-    let mut commits: Vec<&Commit> = history.commits.iter().collect();
-    commits.sort_by(|one, other| one.at.cmp(&other.at));
+    let commits = by_time(&history);
     let last_commit = commits.last().map(|commit| commit.at.clone());
-    let recent = &commits[commits.len().saturating_sub(RECENT_COMMITS)..];
+    let recent = last(&commits);
     Status {
         output: place.output().to_owned(),
         state,
@@ -227,7 +265,20 @@ fn of_ledger(place: &Place, history: History) -> Status {
         stretches: history.stretches,
         identity: history.header.identity,
         damaged_lines: history.damaged_lines,
+        shards: Vec::new(),
     }
+}
+
+/// In the order in which they were made, which is not that of the records where some were done again.
+fn by_time(history: &History) -> Vec<&Commit> {
+    let mut commits: Vec<&Commit> = history.commits.iter().collect();
+    commits.sort_by(|one, other| one.at.cmp(&other.at));
+    commits
+}
+
+/// The last of them, from which it is told how fast the work is now.
+fn last<'a, 'b>(commits: &'a [&'b Commit]) -> &'a [&'b Commit] {
+    &commits[commits.len().saturating_sub(RECENT_COMMITS)..]
 }
 
 /// How fast these commits came. Nothing, if they took no time.

@@ -43,7 +43,7 @@ struct Growing {
 }
 
 impl Stitching {
-    /// Nothing is copied yet of what is there. A folder of parts needs none of this.
+    /// Nothing is copied yet of what is there. Where parts stay as they are, none of this is needed.
     pub(super) fn new(plan: &OutputPlan, place: &Place, history: &History) -> Option<Self> {
         let nothing = Self {
             place: place.clone(),
@@ -54,7 +54,7 @@ impl Stitching {
             file: None,
         };
         let mut commits = history.commits.iter();
-        match place.is_folder() {
+        match place.keeps_parts() {
             true => None,
             false => commits.try_fold(nothing, Self::with),
         }

@@ -5,7 +5,7 @@ use super::{
     format::check,
     ledger::{History, PartFile},
     place::Place,
-    status::Found,
+    status::{Found, all},
     verifier::files_of,
 };
 use serde::Serialize;
@@ -58,17 +58,17 @@ pub fn verify(path: &Path) -> Result<Verified, SinkError> {
                 verified.add(&path, format!("has {rows} rows, and had {expect}"));
             }
         }
-        Found::Ledger { place, history } => {
-            for commit in &history.commits {
-                for (path, part) in files_of(commit, &place) {
-                    verified.read(&path, &part);
+        Found::Shards { place } => {
+            for (_, place, history) in all(&place) {
+                if let Some(history) = history {
+                    verified.read_parts(&place, &history);
                 }
             }
-            for (from, to) in history.missing() {
-                verified.miss(&place, from, to);
-            }
+        }
+        Found::Ledger { place, history } => {
+            verified.read_parts(&place, &history);
             verified.is_finished = history.end.is_some();
-            if verified.is_finished {
+            if verified.is_finished && !place.is_shard() {
                 verified.look_for_others(&place, &history);
             }
         }
@@ -82,6 +82,18 @@ impl Verified {
             path: path.to_owned(),
             problem,
         });
+    }
+
+    /// Reads all parts that a ledger speaks of, and says which it should speak of.
+    fn read_parts(&mut self, place: &Place, history: &History) {
+        for commit in &history.commits {
+            for (path, part) in files_of(commit, place) {
+                self.read(&path, &part);
+            }
+        }
+        for (from, to) in history.missing() {
+            self.miss(place, from, to);
+        }
     }
 
     /// Files in the folder of the parts that are none of them: whoever reads the folder reads them, too.
@@ -125,8 +137,12 @@ impl Verified {
     fn miss(&mut self, place: &Place, from: u64, to: Option<u64>) {
         if let Some(to) = to {
             let last = to - 1;
+            let output = match place.is_shard() {
+                true => place.bookkeeping(),
+                false => place.output(),
+            };
             self.add(
-                place.output(),
+                output,
                 format!("lacks the records {from} to {last}, counted from 0"),
             );
         }

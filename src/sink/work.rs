@@ -2,11 +2,12 @@
 
 use super::{
     Frontier, RecordsHash,
+    chain::seams,
     ledger::{Commit, End, History},
     verifier::Verifier,
 };
 use crate::fasta::{self, Input};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// What is still to be done for an output, as passes over the inputs.
 ///
@@ -40,6 +41,8 @@ pub struct Section {
     pub to: Option<u64>,
     /// What to do with them.
     pub task: Task,
+    /// The hash that its first record goes on from, where that is not the one of all records before it.
+    pub begin: Option<RecordsHash>,
     /// The hash of all records before `to`, if that is known.
     pub hash: Option<RecordsHash>,
 }
@@ -68,15 +71,21 @@ impl Work {
 
     /// Nothing but to compare the records with those of a finished output.
     pub(super) fn compare(end: &End, inputs: &[Input]) -> Self {
-        let compared = Section {
-            to: Some(end.records),
-            task: Task::Verify,
-            hash: RecordsHash::from_hex(&end.hash),
-        };
-        let compared = (end.records > 0).then_some(compared);
+        let mut at = 0;
+        let compared = end.all_chains().into_iter().filter_map(|chain| {
+            let begin = (at > 0).then(RecordsHash::new);
+            at += chain.records;
+            (chain.records > 0).then(|| Section {
+                to: Some(at),
+                task: Task::Verify,
+                begin,
+                hash: RecordsHash::from_hex(&chain.hash),
+            })
+        });
+        let sections = compared.chain([Section::none_more()]).collect();
         Self {
             passes: [Pass {
-                sections: compared.into_iter().chain([Section::none_more()]).collect(),
+                sections,
                 ..Pass::all()
             }]
             .into(),
@@ -91,7 +100,7 @@ impl Work {
         let end = self.end.as_ref()?;
         Some(Frontier {
             record: end.records,
-            hash: RecordsHash::from_hex(&end.hash)?,
+            hash: RecordsHash::from_hex(&end.hash_before(end.records)?)?,
             ..Frontier::default()
         })
     }
@@ -148,6 +157,7 @@ impl Section {
         Self {
             to: None,
             task: Task::Refuse,
+            begin: None,
             hash: None,
         }
     }
@@ -161,6 +171,7 @@ impl Pass {
             sections: vec![Section {
                 to: None,
                 task: Task::Compute,
+                begin: None,
                 hash: None,
             }],
         }
@@ -175,15 +186,33 @@ impl Pass {
 
 /// Ranges of records, the last one of which may be open.
 type Ranges = [(u64, Option<u64>)];
+/// The records with which a chain of hashes begins.
+type Seams = BTreeSet<u64>;
 
 /// Passes that compute these ranges of records.
 fn passes(history: &History, ranges: &Ranges, inputs: &[Input]) -> VecDeque<Pass> {
     let is_same = is_same_input(history, inputs);
+    let seams = &seams(history);
+    let ranges = &split(ranges, seams);
     let direct: Option<VecDeque<_>> = ranges
         .iter()
-        .map(|range| direct_pass(history, *range, inputs).filter(|_| is_same))
+        .map(|range| direct_pass(history, seams, *range, inputs).filter(|_| is_same))
         .collect();
-    direct.unwrap_or_else(|| [pass_from_the_beginning(history, ranges)].into())
+    direct.unwrap_or_else(|| [pass_from_the_beginning(history, seams, ranges)].into())
+}
+
+/// The same ranges, none of which goes over a seam.
+fn split(ranges: &Ranges, seams: &Seams) -> Vec<(u64, Option<u64>)> {
+    let mut pieces = Vec::new();
+    for &(mut from, to) in ranges {
+        let behind = seams.range(from + 1..);
+        for &seam in behind.take_while(|seam| to.is_none_or(|to| **seam < to)) {
+            pieces.push((from, Some(seam)));
+            from = seam;
+        }
+        pieces.push((from, to));
+    }
+    pieces
 }
 
 /// Whether the inputs of a finished output are the files that they were.
@@ -197,9 +226,11 @@ fn is_same_input(history: &History, inputs: &[Input]) -> bool {
 /// A pass that begins where the range does, if that place is known and the files before it are the same.
 fn direct_pass(
     history: &History,
+    seams: &Seams,
     (from, to): (u64, Option<u64>),
     inputs: &[Input],
 ) -> Option<Pass> {
+    let computed = section(history, seams, from, to, Task::Compute);
     let begin = if from == 0 {
         Frontier::default()
     } else {
@@ -218,16 +249,13 @@ fn direct_pass(
     Some(Pass {
         begin,
         is_mending: false,
-        sections: vec![Section {
-            to,
-            task: Task::Compute,
-            hash: to.and_then(|to| hash_at(history, to)),
-        }],
+        sections: vec![computed],
     })
 }
 
 /// A pass over all records, of which those that are done are compared with what they were.
-fn pass_from_the_beginning(history: &History, ranges: &Ranges) -> Pass {
+fn pass_from_the_beginning(history: &History, seams: &Seams, ranges: &Ranges) -> Pass {
+    let section = |from, to, task| section(history, seams, from, to, task);
     let mut sections = Vec::new();
     let mut computed = ranges.iter().peekable();
     let mut at = 0;
@@ -235,17 +263,17 @@ fn pass_from_the_beginning(history: &History, ranges: &Ranges) -> Pass {
         // What comes before the commit, or is the commit itself.
         while let Some((from, to)) = computed.next_if(|(from, _)| *from < commit.to) {
             if *from > at {
-                sections.push(section(history, Some(*from), Task::Verify));
+                sections.push(section(at, Some(*from), Task::Verify));
             }
-            sections.push(section(history, *to, Task::Compute));
+            sections.push(section(*from, *to, Task::Compute));
             at = to.unwrap_or(u64::MAX);
         }
         if commit.from >= at {
-            sections.push(section(history, Some(commit.to), Task::Verify));
+            sections.push(section(at, Some(commit.to), Task::Verify));
             at = commit.to;
         }
     }
-    let rest = computed.map(|(_, to)| section(history, *to, Task::Compute));
+    let rest = computed.map(|(from, to)| section(*from, *to, Task::Compute));
     sections.extend(rest);
     if history.end.is_some() {
         sections.push(Section::none_more());
@@ -256,11 +284,12 @@ fn pass_from_the_beginning(history: &History, ranges: &Ranges) -> Pass {
     }
 }
 
-fn section(history: &History, to: Option<u64>, task: Task) -> Section {
+fn section(history: &History, seams: &Seams, from: u64, to: Option<u64>, task: Task) -> Section {
     Section {
         to,
         task,
-        hash: to.and_then(|to| hash_at(history, to)),
+        begin: seams.contains(&from).then(RecordsHash::new),
+        hash: to.and_then(|to| hash_at(history, seams, to)),
     }
 }
 
@@ -268,15 +297,15 @@ fn ends_at(history: &History, record: u64) -> Option<&Commit> {
     history.commits.iter().find(|commit| commit.to == record)
 }
 
-/// The hash of the records before this one, if it is a place where a commit begins or ends.
-fn hash_at(history: &History, record: u64) -> Option<RecordsHash> {
-    let commit = |commit: &Commit| match record {
-        at if at == commit.to => Some(commit.hash.clone()),
-        at if at == commit.from => Some(commit.before.clone()),
-        _ => None,
-    };
-    let end = history.end.as_ref().filter(|end| end.records == record);
-    let hash = history.commits.iter().find_map(commit);
-    let hash = hash.or_else(|| end.map(|end| end.hash.clone()))?;
+/// The hash of the records before this one, if it is a place where a commit or a chain begins or ends. Where
+/// a chain begins, it is that of the one that ends there.
+fn hash_at(history: &History, seams: &Seams, record: u64) -> Option<RecordsHash> {
+    let mut commits = history.commits.iter();
+    let ends = || Some(ends_at(history, record)?.hash.clone());
+    let end = || history.end.as_ref()?.hash_before(record);
+    let is_seam = seams.contains(&record);
+    let begins = commits.find(|commit| commit.from == record && !is_seam);
+    let hash = ends().or_else(end);
+    let hash = hash.or_else(|| begins.map(|commit| commit.before.clone()))?;
     RecordsHash::from_hex(&hash)
 }

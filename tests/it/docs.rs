@@ -2,7 +2,7 @@
 //! writes it anew.
 
 use runner::{
-    job::{EmbedOptions, ModelSpec, OptionDoc, SweepPlan},
+    job::{EmbedOptions, MergePlan, ModelSpec, OptionDoc, SweepPlan},
     report::{Better, FIGURES, Figure},
 };
 use std::{env, fs, path::Path};
@@ -99,5 +99,6 @@ fn options_are_fresh(call: &str, options: &[OptionDoc]) {
 fn options_are_documented() {
     options_are_fresh("esm2", &ModelSpec::OPTIONS.docs());
     options_are_fresh("embed", &EmbedOptions::OPTIONS.docs());
+    options_are_fresh("merge", &MergePlan::OPTIONS.docs());
     options_are_fresh("sweep", &SweepPlan::OPTIONS.docs());
 }

@@ -7,6 +7,7 @@ mod dataset;
 mod embeddings;
 mod failure;
 mod figures;
+mod merge;
 mod model;
 mod pause;
 mod place;
@@ -42,6 +43,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_global_module(exported_module!(pause::pause_api).into())
         .register_global_module(exported_module!(place::place_api).into())
         .register_global_module(exported_module!(sweep::sweep_api).into())
+        .register_global_module(exported_module!(merge::merge_api).into())
         .register_global_module(exported_module!(embeddings::embeddings_api).into())
         .register_global_module(exported_module!(bottleneck::bottleneck_api).into())
         .register_global_module(exported_module!(watching::watching_api).into())

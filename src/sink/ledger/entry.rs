@@ -1,6 +1,6 @@
 //! What a ledger says, an entry a line.
 
-use crate::fasta::Position;
+use crate::{fasta::Position, job::Shard};
 use serde::{Deserialize, Serialize, Serializer};
 use std::{collections::BTreeMap, time::SystemTime};
 
@@ -35,6 +35,19 @@ pub struct Header {
     pub format: String,
     /// How the output is made, as far as that may change.
     pub settings: BTreeMap<String, String>,
+    /// Which part of the records it is about, if it is not all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardHeader>,
+}
+
+/// Which part of the records the output of one of several processes holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardHeader {
+    /// Which one of them it is.
+    #[serde(flatten)]
+    pub shard: Shard,
+    /// Where the inputs are cut: a hash of their sizes on the disk, in order, and of the number of shards.
+    pub division: String,
 }
 
 /// The work of one process, from its beginning.
@@ -78,6 +91,9 @@ pub struct Commit {
     pub before: String,
     /// The chained hash of the records up to `to`.
     pub hash: String,
+    /// Where record `from` begins, of the first commit of a shard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Position>,
     /// The rows, if there are any.
     pub file: Option<PartFile>,
     /// The list of rejections, if there are any.
@@ -113,12 +129,30 @@ pub struct End {
     pub rows: u64,
     /// Records that a policy rejected.
     pub rejected: u64,
-    /// The chained hash of all records.
+    /// The hash of all records: the chained one, or, where there are several chains, one of them all.
     pub hash: String,
+    /// The chains, where there are several: those of the shards that the output was merged from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chains: Vec<Chain>,
+    /// Where the first record begins, of a shard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Position>,
+    /// Where the record behind the last one begins, of a shard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Position>,
     /// The state of the inputs.
     pub inputs: Option<String>,
     /// When it was reached, as in RFC 3339.
     pub at: String,
+}
+
+/// Consecutive records whose hashes are one chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    /// How many they are.
+    pub records: u64,
+    /// The hash of all of them.
+    pub hash: String,
 }
 
 impl Commit {

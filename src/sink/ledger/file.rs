@@ -2,12 +2,12 @@
 
 use super::{Entry, Header, History, history::Reading, line};
 use crate::{
-    file::{self, sync_folder},
+    file::{self, Keep, sync_folder},
     sink::SinkError,
 };
 use std::{
     fs::{self, File},
-    io::{self, Read},
+    io::{self, BufRead, BufReader, Read},
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
 };
@@ -107,6 +107,19 @@ impl Ledger {
     }
 }
 
+/// Writes a whole ledger, in the place of whatever was there. It is on the disk then.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn write(path: &Path, entries: &[Entry]) -> Result<(), SinkError> {
+    let lines: String = entries
+        .iter()
+        .map(|entry| line::write(entry) + "\n")
+        .collect();
+    file::replace(path, lines.as_bytes(), Keep::Safely)?;
+    Ok(())
+}
+
 /// What a ledger says, for onlookers: nothing is changed, and whoever writes it is not disturbed.
 /// Nothing, if it was never begun.
 ///
@@ -115,6 +128,17 @@ impl Ledger {
 pub fn read(path: &Path) -> Result<Option<History>, SinkError> {
     let reading = read_from(path, file::open(path))?;
     Ok(reading.and_then(|(_, reading)| reading.history))
+}
+
+/// The header of a ledger, without what follows it. Nothing, if there is none that can be read.
+pub fn read_header(path: &Path) -> Option<Header> {
+    let mut line = Vec::new();
+    let mut file = BufReader::new(file::open(path).ok()?);
+    file.read_until(b'\n', &mut line).ok()?;
+    match line::entry(line.strip_suffix(b"\n")?, path).ok()?? {
+        Entry::Header(header) => Some(header),
+        _ => None,
+    }
 }
 
 fn read_from(path: &Path, opened: io::Result<File>) -> Result<Option<(File, Reading)>, SinkError> {

@@ -14,9 +14,9 @@ mod living;
 mod owner;
 
 pub(in crate::sink) use entry::now;
-pub use entry::{Commit, End, Entry, Header, PartFile, Stretch, VERSION};
+pub use entry::{Chain, Commit, End, Entry, Header, PartFile, ShardHeader, Stretch, VERSION};
 pub use error::LedgerError;
-pub use file::{Ledger, read};
+pub use file::{Ledger, read, read_header, write};
 pub use history::{Done, History};
 pub use living::{Beat, Living};
 pub use owner::{Owner, look};

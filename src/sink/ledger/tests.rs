@@ -35,6 +35,7 @@ fn header() -> Header {
         identity: [("runner.model".to_owned(), "m".to_owned())].into(),
         format: "parquet".to_owned(),
         settings: Default::default(),
+        shard: None,
     }
 }
 
@@ -49,6 +50,7 @@ fn commit(from: u64, to: u64) -> Commit {
         tokens: 12,
         before: "b".to_owned(),
         hash: "h".to_owned(),
+        first: None,
         file: None,
         rejects: None,
         next: None,
@@ -154,6 +156,9 @@ proptest! {
             rows: 0,
             rejected: 0,
             hash: String::new(),
+            chains: Vec::new(),
+            first: None,
+            next: None,
             inputs: None,
             at: String::new(),
         });

@@ -85,7 +85,7 @@ pub fn version() -> Vec<(String, String)> {
 }
 
 /// A part with some rows, in pieces of five.
-fn write_part(path: &Path, indices: Range<u64>, layers: &[usize]) {
+pub fn write_part(path: &Path, indices: Range<u64>, layers: &[usize]) {
     let file = HashedFile::new(File::create_new(path).unwrap());
     let mut part = part_writer(&plan(path, layers), file, &version()).unwrap();
     let mut from = indices.start;

@@ -21,6 +21,7 @@ fn commit(from: u64, to: u64, part: PartFile) -> Entry {
         tokens: 10 * (to - from),
         before: String::new(),
         hash: String::new(),
+        first: None,
         file: Some(part),
         rejects: None,
         next: None,
@@ -37,6 +38,7 @@ fn made(place: &Place, records: Option<u64>) {
         identity: [("model".to_owned(), "m".to_owned())].into(),
         format: "parquet".to_owned(),
         settings: BTreeMap::new(),
+        shard: None,
     };
     let mut ledger = Ledger::create(&place.ledger(), &header).unwrap();
     fs::create_dir_all(place.parts()).unwrap();
@@ -57,6 +59,9 @@ fn made(place: &Place, records: Option<u64>) {
             rows: records,
             rejected: 0,
             hash: String::new(),
+            chains: Vec::new(),
+            first: None,
+            next: None,
             inputs: None,
             at: String::new(),
         };

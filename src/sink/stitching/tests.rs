@@ -43,6 +43,7 @@ impl Made {
                 tokens: 0,
                 before: String::new(),
                 hash: String::new(),
+                first: None,
                 file: Some(PartFile {
                     name,
                     bytes: fs::metadata(part).unwrap().len(),
@@ -72,6 +73,7 @@ impl Made {
             identity: BTreeMap::new(),
             format: "parquet".into(),
             settings: BTreeMap::new(),
+            shard: None,
         });
         history.commits = self.commits[..n_commits].to_vec();
         Stitching::new(&self.plan, &self.place, &history)

@@ -10,6 +10,7 @@ mod inputs;
 mod job;
 mod kills;
 mod limits;
+mod merge;
 mod owners;
 mod random;
 mod running;

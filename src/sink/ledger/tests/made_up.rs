@@ -73,6 +73,9 @@ pub(super) fn any_entry() -> impl Strategy<Value = Entry> {
         rows: records,
         rejected: 0,
         hash,
+        chains: Vec::new(),
+        first: None,
+        next: None,
         inputs: None,
         at: "2026-01-01T00:00:00Z".to_owned(),
     });

@@ -1,0 +1,240 @@
+//! Shards become the output that one process would have made.
+//!
+//! The ledgers of the shards are the truth until the output is published, and the output is from then on: a
+//! merge that was ended at any moment is done again.
+
+mod check;
+mod folder;
+mod into_file;
+mod renumber;
+mod source;
+mod whole;
+
+use super::{
+    Published, SinkError,
+    claim::Claim,
+    format::read_metadata,
+    identity::Finished,
+    ledger::{self, LedgerError, Owner},
+    place::Place,
+    publish::is_published,
+    shards,
+    shards_error::ShardsError,
+    status::{Found, targets},
+};
+use crate::{
+    file::{Existing, create_folder},
+    job::{MergePlan, OutputTarget, Problems},
+};
+use source::Source;
+use std::{ops::ControlFlow, path::Path};
+use whole::Whole;
+
+/// What came of a merge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// The files that are there now.
+    pub published: Published,
+    /// Records of the input.
+    pub records: u64,
+    /// Rows of them.
+    pub rows: u64,
+    /// Records of them that were rejected.
+    pub rejected: u64,
+    /// Shards that were put together: none if the output was there already.
+    pub shards: u64,
+    /// Whether there was nothing to do.
+    pub is_old: bool,
+}
+
+/// How far a merge is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MergeStep {
+    /// All that is to be merged is there. So many parts have been put together.
+    Joined {
+        /// Parts so far.
+        parts: u64,
+        /// All parts.
+        of: u64,
+    },
+    /// What is needed beside the rows is written.
+    Listed,
+    /// The output is there.
+    Published,
+    /// A shard was removed, as it is not needed any more.
+    Removed,
+}
+
+/// Told how far a merge is, and says whether it is to go on.
+pub type OnStep<'a> = dyn FnMut(MergeStep) -> ControlFlow<()> + 'a;
+
+/// Puts the shards of an output together. What is merged already stays as it is. `on_step` may end it between two
+/// steps.
+///
+/// # Errors
+/// - If shards are missing, are not finished, or do not belong together: all that is wrong is said at once.
+/// - If something is in the way that may not be replaced.
+/// - If another process works on the output.
+/// - If the file system refuses, or the merge was ended. Nothing is lost then.
+pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkError> {
+    let existing = Existing::unless(plan.overwrite);
+    let mut places = targets(&plan.output)
+        .into_iter()
+        .map(|target| Place::of(&target));
+    let place = places.find(|place| !shards::beside(place).is_empty());
+    let into = match &plan.file {
+        Some(file) => Some(Place::of(&target_of(file)?)),
+        None => None,
+    };
+    match (place, into) {
+        (Some(place), Some(into)) => {
+            check_free(&place)?;
+            let whole = Whole::of_shards(&place, &Source::all(&place)?)?;
+            file_of(&whole, &into, existing, on_step)
+        }
+        (Some(place), None) => merge_in_place(&place, existing, on_step),
+        (None, into) => match (Found::at(&plan.output)?, into) {
+            (Found::Ledger { place, history }, Some(into))
+                if is_published(&place, &history) && history.is_complete() =>
+            {
+                let whole = Whole::of_folder(&place, history)?;
+                file_of(&whole, &into, existing, on_step)
+            }
+            (Found::Ledger { place, history }, None) if is_published(&place, &history) => {
+                let finished = Finished::of(&history);
+                Ok(old(&place, finished.as_ref()))
+            }
+            (Found::File { path, finished }, None) => {
+                Ok(old(&Place::of(&target_of(&path)?), Some(&finished)))
+            }
+            (Found::File { path, .. }, Some(_)) => Err(ShardsError::IsFile(path).into()),
+            (Found::Ledger { place, .. } | Found::Shards { place, .. }, _) => {
+                Err(ShardsError::Unfinished(place.output().to_owned()).into())
+            }
+        },
+    }
+}
+
+fn target_of(path: &Path) -> Result<OutputTarget, SinkError> {
+    OutputTarget::of(path).map_err(|problem| Problems(vec![problem]).into())
+}
+
+/// What is said of an output that was there before.
+fn old(place: &Place, finished: Option<&Finished>) -> Merged {
+    let end = finished.map(|finished| &finished.end);
+    Merged {
+        published: place.published(),
+        records: end.map_or(0, |end| end.records),
+        rows: end.map_or(0, |end| end.rows),
+        rejected: end.map_or(0, |end| end.rejected),
+        shards: 0,
+        is_old: true,
+    }
+}
+
+/// Makes the output of its shards, and removes them.
+fn merge_in_place(
+    place: &Place,
+    existing: Existing,
+    on_step: &mut OnStep<'_>,
+) -> Result<Merged, SinkError> {
+    let (owner, _) = Owner::take(&place.lock())?;
+    let claim = Claim::new(owner, place, false)?;
+    let finished = match place.is_folder() {
+        true => ledger::read(&place.ledger())?
+            .filter(|history| is_published(place, history))
+            .and_then(|history| Finished::of(&history)),
+        false => finished_file(place.output())?,
+    };
+    if let Some(finished) = &finished
+        && source::are_part_of(place, finished)
+    {
+        source::remove(place, on_step)?;
+        return Ok(old(place, Some(finished)));
+    }
+    let is_there = finished.is_some() || (!place.is_folder() && place.output().exists());
+    if is_there && existing == Existing::Stays {
+        return Err(ShardsError::Exists(place.output().to_owned()).into());
+    }
+    let sources = Source::all(place)?;
+    let whole = Whole::of_shards(place, &sources)?;
+    let rejects = match place.is_folder() {
+        true => folder::publish(&whole, place, existing, on_step)?,
+        false => {
+            if place.ledger().exists() {
+                folder::make_way(&whole, place, existing)?;
+            }
+            into_file::publish(&whole, place, existing, on_step)?
+        }
+    };
+    step(on_step, MergeStep::Published, place)?;
+    source::remove(place, on_step)?;
+    drop(claim);
+    Ok(whole.merged(place, rejects, sources.len()))
+}
+
+/// Makes one file.
+fn file_of(
+    whole: &Whole,
+    place: &Place,
+    existing: Existing,
+    on_step: &mut OnStep<'_>,
+) -> Result<Merged, SinkError> {
+    if let Some(folder) = place.host_folder() {
+        return Err(SinkError::Inside {
+            output: place.output().to_owned(),
+            folder,
+        });
+    }
+    if place.ledger().exists() || !shards::beside(place).is_empty() {
+        return Err(SinkError::InTheWay(place.bookkeeping().to_owned()));
+    }
+    if let Some(finished) = finished_file(place.output())?
+        && whole.is(&finished)
+    {
+        return Ok(old(place, Some(&finished)));
+    }
+    if place.output().exists() && existing == Existing::Stays {
+        return Err(ShardsError::Exists(place.output().to_owned()).into());
+    }
+    create_folder(place.bookkeeping())?;
+    let (owner, _) = Owner::take(&place.lock())?;
+    let claim = Claim::new(owner, place, false)?;
+    let rejects = into_file::publish(whole, place, existing, on_step)?;
+    step(on_step, MergeStep::Published, place)?;
+    drop(claim);
+    Ok(whole.merged(place, rejects, whole.n_shards()))
+}
+
+/// Checks that nobody merges an output in place.
+fn check_free(place: &Place) -> Result<(), SinkError> {
+    let lock = place.lock();
+    match lock.exists().then(|| ledger::look(&lock)).flatten() {
+        Some(living) => Err(LedgerError::Owned {
+            lock,
+            living: Some(Box::new(living)),
+        }
+        .into()),
+        None => Ok(()),
+    }
+}
+
+/// What a finished file says, if one is there.
+fn finished_file(path: &Path) -> Result<Option<Finished>, SinkError> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let metadata = read_metadata(path).ok().flatten();
+    Ok(metadata.as_ref().and_then(Finished::read))
+}
+
+/// Tells how far the merge is.
+fn step(on_step: &mut OnStep<'_>, step: MergeStep, place: &Place) -> Result<(), SinkError> {
+    match on_step(step) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(ShardsError::Ended(place.output().to_owned()).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

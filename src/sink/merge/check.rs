@@ -1,0 +1,234 @@
+//! Whether shards can be merged: all that is wrong is found at once.
+
+use super::source::Source;
+use crate::{
+    fasta::{Offset, Position},
+    job::Shard,
+    sink::{
+        chain::chains,
+        format::read_metadata,
+        identity::differences,
+        ledger::{self, History, Living},
+        place::Place,
+        shards_error::ShardsError,
+        verifier::{files_of, is_as_it_was},
+    },
+};
+use std::{fs, path::Path};
+
+/// What is wrong, and the shards that are to be run.
+#[derive(Default)]
+pub(super) struct Problems {
+    lines: Vec<String>,
+    to_run: Vec<Shard>,
+    remedy: Option<String>,
+}
+
+impl Problems {
+    /// Something that is mended by running the shard.
+    fn to_run(&mut self, shard: Shard, problem: &str) {
+        self.lines.push(format!("shard {shard} {problem}"));
+        self.to_run.push(shard);
+    }
+
+    /// Something that is mended otherwise.
+    fn other(&mut self, problem: String, remedy: String) {
+        self.lines.push(problem);
+        self.remedy.get_or_insert(remedy);
+    }
+
+    pub(super) fn none_or<T>(self, place: &Place, value: T) -> Result<T, ShardsError> {
+        if self.lines.is_empty() {
+            return Ok(value);
+        }
+        Err(ShardsError::Unready {
+            output: place.output().to_owned(),
+            problems: self.lines,
+            remedy: self.remedy.filter(|_| self.to_run.is_empty()),
+            to_run: self.to_run,
+        })
+    }
+}
+
+/// The number of shards into which the work was divided.
+///
+/// # Errors
+/// There are several.
+pub(super) fn one_number(place: &Place, found: &[Shard]) -> Result<u32, ShardsError> {
+    let mut counts: Vec<u32> = found.iter().map(|shard| shard.count()).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    match counts.as_slice() {
+        [count] => Ok(*count),
+        counts => {
+            let counts: Vec<_> = counts.iter().map(u32::to_string).collect();
+            let mut problems = Problems::default();
+            problems.other(
+                format!(
+                    "there are shards of {}, which are parts of different divisions",
+                    counts.join(", and of ")
+                ),
+                format!(
+                    "remove the folders in `{}` that are not to be merged",
+                    place.bookkeeping().display()
+                ),
+            );
+            problems.none_or(place, 0)
+        }
+    }
+}
+
+/// What the ledger of a shard says, if that is finished and all of it is there.
+pub(super) fn finished(shard: Shard, place: &Place, problems: &mut Problems) -> Option<History> {
+    if let Some(living) = look(&place.lock()) {
+        let Living {
+            host, pid, since, ..
+        } = living;
+        let problem =
+            format!("shard {shard} is being made by process {pid} on {host} since {since}");
+        problems.other(problem, "wait for it, and merge again".to_owned());
+        return None;
+    }
+    let history = match ledger::read(&place.ledger()) {
+        Ok(Some(history)) => history,
+        Ok(None) => {
+            problems.to_run(shard, "is missing");
+            return None;
+        }
+        Err(error) => {
+            let remedy = format!(
+                "remove `{}`, and run what is missing then",
+                place.bookkeeping().display()
+            );
+            problems.other(format!("shard {shard}: {error}"), remedy);
+            return None;
+        }
+    };
+    let Some(end) = &history.end else {
+        problems.to_run(
+            shard,
+            &format!(
+                "is not finished: {} of its records are done",
+                history.records()
+            ),
+        );
+        return None;
+    };
+    let records = chains(&history.commits).map(|chains| match chains.as_slice() {
+        [] => Some(0),
+        [chain] => (chain.hash == end.hash).then_some(chain.records),
+        _ => None,
+    });
+    if !history.is_complete() || records != Ok(Some(end.records)) {
+        problems.to_run(
+            shard,
+            "lacks records that its ledger does not speak of any more",
+        );
+        return None;
+    }
+    Some(history)
+}
+
+/// Who works on a shard. Nobody has to be waited for where there is no lock.
+fn look(lock: &Path) -> Option<Living> {
+    lock.exists().then(|| ledger::look(lock)).flatten()
+}
+
+/// Whether the shards are those of one output.
+pub(super) fn alike(sources: &[Source], problems: &mut Problems) {
+    let Some((first, others)) = sources.split_first() else {
+        return;
+    };
+    for other in others {
+        let (one, two) = (&first.history.header, &other.history.header);
+        for difference in differences(&one.identity, &two.identity) {
+            let shown = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+            problems.other(
+                format!(
+                    "shards {} and {} are of different outputs: {} is {} and {}",
+                    first.shard,
+                    other.shard,
+                    difference.name,
+                    shown(difference.was),
+                    shown(difference.is)
+                ),
+                "remove the folders of those that are wrong, and run them again".to_owned(),
+            );
+        }
+        let division = |header: &ledger::Header| {
+            let shard = header.shard.as_ref();
+            shard.map(|shard| shard.division.clone())
+        };
+        if one.format != two.format || division(one) != division(two) {
+            problems.other(
+                format!(
+                    "shards {} and {} are of inputs with different sizes",
+                    first.shard, other.shard
+                ),
+                "remove the folders of those whose inputs were wrong, and run them again"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+/// Whether each shard begins where the one before it ends, as far as that can be told: in files that are
+/// read from their beginning, records are counted.
+pub(super) fn neighbours(sources: &[Source], problems: &mut Problems) {
+    let not_empty = sources.iter().filter_map(|source| {
+        let end = source.history.end.as_ref()?;
+        (end.records > 0).then_some((source.shard, end))
+    });
+    let mut before: Option<(Shard, Option<Position>)> = None;
+    for (shard, end) in not_empty {
+        if let Some((other, Some(next))) = &before
+            && let Some(first) = &end.first
+            && (&next.from, &first.from) == (&Offset::Beginning, &Offset::Beginning)
+            && next.input == first.input
+            && next.n_records != first.n_records
+        {
+            problems.other(
+                format!(
+                    "shard {other} ends before record {} of input {}, and shard {shard} begins with record {}",
+                    next.n_records + 1,
+                    next.input + 1,
+                    first.n_records + 1
+                ),
+                "they were made of different files: remove the folders of both, and run them again".to_owned(),
+            );
+        }
+        before = Some((shard, end.next.clone()));
+    }
+}
+
+/// Whether the files of a shard are there as its ledger says. Those in `moved` were put there by a merge that
+/// was ended.
+pub(super) fn files(
+    source: &Source,
+    moved: impl Fn(&Path) -> Option<std::path::PathBuf>,
+    problems: &mut Problems,
+) {
+    let mut n_lost = 0;
+    for commit in &source.history.commits {
+        for (path, part) in files_of(commit, &source.place) {
+            let path = match path.exists() {
+                true => path,
+                false => moved(&path).unwrap_or(path),
+            };
+            let has_size =
+                fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() == part.bytes);
+            let is_rejects = commit.rejects.as_ref() == Some(&part);
+            let is_good = || match is_rejects {
+                true => is_as_it_was(&path, &part),
+                // Its data are compared when it is copied.
+                false => matches!(read_metadata(&path), Ok(Some(_))),
+            };
+            n_lost += u64::from(!(has_size && is_good()));
+        }
+    }
+    if n_lost > 0 {
+        let files = if n_lost == 1 { "file" } else { "files" };
+        let problem = format!("lost {n_lost} {files}, or they are damaged");
+        problems.to_run(source.shard, &problem);
+    }
+}

@@ -1,0 +1,83 @@
+//! One file of all parts.
+
+use super::{MergeStep, OnStep, renumber, step, whole::Whole};
+use crate::{
+    file::{Existing, Keep, Staged},
+    sink::{HashedFile, Rejects, SinkError, format::stitcher, place::Place},
+};
+use std::{
+    io::{BufWriter, Write},
+    path::PathBuf,
+};
+
+/// Publishes one file, and its list of rejections. Gives the list, if there is one.
+///
+/// # Errors
+/// If a part is damaged, or the file system refuses.
+pub(super) fn publish(
+    whole: &Whole,
+    place: &Place,
+    existing: Existing,
+    on_step: &mut OnStep<'_>,
+) -> Result<Option<PathBuf>, SinkError> {
+    let staged = stitched(whole, place, existing, on_step)?;
+    let list = list(whole, place)?;
+    let lists: Vec<_> = list.iter().map(|list| list.path().to_owned()).collect();
+    let rejects = Rejects::beside(place.rejects(), existing, &lists)?;
+    let published = rejects.publish_with(|| {
+        step(on_step, MergeStep::Listed, place)?;
+        staged.publish(Keep::Safely)?;
+        Ok(())
+    });
+    let ((), rejects) = published?;
+    Ok(rejects)
+}
+
+/// The parts, put together.
+fn stitched(
+    whole: &Whole,
+    place: &Place,
+    existing: Existing,
+    on_step: &mut OnStep<'_>,
+) -> Result<Staged, SinkError> {
+    let files: Vec<_> = whole
+        .pieces
+        .iter()
+        .filter_map(|piece| piece.file.as_ref())
+        .collect();
+    let (first, others) = files.split_first().ok_or(SinkError::NoParts)?;
+    let mut joined = |parts: usize| {
+        let (parts, of) = (parts as u64, files.len() as u64);
+        step(on_step, MergeStep::Joined { parts, of }, place)
+    };
+    joined(0)?;
+    let staged = Staged::create_in(place.bookkeeping(), place.output(), existing)?;
+    let file = HashedFile::new(staged.writer()?);
+    let mut stitcher = stitcher(place.target().format, file, first)?;
+    for (n, part) in (1..).zip(others) {
+        joined(n)?;
+        stitcher.append(part)?;
+    }
+    stitcher.finish(&whole.metadata()?)?;
+    joined(files.len())?;
+    Ok(staged)
+}
+
+/// The rejected records of all parts, if there are any, under a temporary name.
+fn list(whole: &Whole, place: &Place) -> Result<Option<Staged>, SinkError> {
+    if whole.pieces.iter().all(|piece| piece.rejects.is_none()) {
+        return Ok(None);
+    }
+    let path = place.rejects();
+    let staged = Staged::create_in(place.bookkeeping(), &path, Existing::IsReplaced)?;
+    let mut writer = BufWriter::new(staged.writer()?);
+    for piece in &whole.pieces {
+        if let Some(list) = &piece.rejects {
+            let copied = renumber::copy(list, piece.base, &mut writer);
+            copied.map_err(|error| SinkError::io("copy", list, error))?;
+        }
+    }
+    let flushed = writer.flush();
+    flushed.map_err(|error| SinkError::io("write", &path, error))?;
+    Ok(Some(staged))
+}

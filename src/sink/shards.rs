@@ -1,0 +1,94 @@
+//! The shards of an output: which ones lie beside it, and whether they get in each other's way.
+
+use super::{
+    SinkError,
+    ledger::{self, LedgerError, ShardHeader},
+    place::Place,
+    shards_error::ShardsError,
+};
+use crate::{fasta::Input, job::Shard};
+
+/// The shards that lie beside an output, whatever became of them, in the order of their folders.
+pub(super) fn beside(place: &Place) -> Vec<Shard> {
+    let whole = place.whole();
+    let entries = whole.bookkeeping().read_dir();
+    let entries = entries.into_iter().flatten().flatten();
+    let mut shards: Vec<Shard> = entries
+        .filter_map(|entry| Shard::of_folder_name(entry.file_name().to_str()?))
+        .collect();
+    shards.sort();
+    shards
+}
+
+/// What the ledger of a shard says of it.
+pub(super) fn header(shard: Shard, inputs: &[Input]) -> ShardHeader {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&shard.count().to_le_bytes());
+    for input in inputs {
+        hasher.update(&input.size_bytes().unwrap_or(u64::MAX).to_le_bytes());
+    }
+    ShardHeader {
+        shard,
+        division: hasher.finalize().to_hex().to_string(),
+    }
+}
+
+/// Checks that nobody makes shards of an output that is to be made as a whole.
+///
+/// # Errors
+/// There are some.
+pub(super) fn check_none(place: &Place) -> Result<(), ShardsError> {
+    match beside(place).as_slice() {
+        [] => Ok(()),
+        shards => Err(ShardsError::Begun {
+            output: place.output().to_owned(),
+            folder: place.bookkeeping().to_owned(),
+            n_shards: shards.len(),
+        }),
+    }
+}
+
+/// Checks that a shard can be made where its folder is.
+///
+/// # Errors
+/// - Nobody would ask for it: there are shards of another number, or of inputs that are cut elsewhere.
+/// - The output is being made, or merged, as a whole.
+pub(super) fn check_others(place: &Place, mine: &ShardHeader) -> Result<(), SinkError> {
+    let whole = place.whole();
+    if whole.ledger().exists() {
+        return Err(ShardsError::Whole {
+            output: place.output().to_owned(),
+            folder: whole.bookkeeping().to_owned(),
+        }
+        .into());
+    }
+    if whole.lock().exists()
+        && let Some(living) = ledger::look(&whole.lock())
+    {
+        return Err(LedgerError::Owned {
+            lock: whole.lock(),
+            living: Some(Box::new(living)),
+        }
+        .into());
+    }
+    for other in beside(place) {
+        if other.count() != mine.shard.count() {
+            return Err(ShardsError::Number {
+                mine: mine.shard,
+                other,
+                folder: whole.bookkeeping().to_owned(),
+            }
+            .into());
+        }
+        let header = ledger::read_header(&whole.shard(other).ledger());
+        let other_division = header.and_then(|header| header.shard);
+        if other_division.is_some_and(|header| header.division != mine.division) {
+            return Err(ShardsError::Division {
+                other,
+                folder: whole.bookkeeping().to_owned(),
+            }
+            .into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! How far the shards of an output are.
+
+use super::{Rate, State, Status, rate, seconds_since};
+use crate::{
+    job::Shard,
+    sink::{
+        ledger::{self, Commit, History, Living},
+        place::Place,
+        shards::beside,
+    },
+};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// How far a shard is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ShardStatus {
+    /// Which one it is.
+    #[serde(flatten)]
+    pub shard: Shard,
+    /// Where its parts are.
+    pub folder: PathBuf,
+    /// What becomes of it.
+    pub state: State,
+    /// Who works on it, and how far it is since it began.
+    pub owner: Option<Living>,
+    /// Records that are done.
+    pub records: u64,
+    /// Rows of them.
+    pub rows: u64,
+    /// Records of them that were rejected.
+    pub rejected: u64,
+    /// Files of rows.
+    pub parts: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// When the last of them was committed, as in RFC 3339.
+    pub last_commit: Option<String>,
+    /// How fast it went of late.
+    pub recent_rate: Option<Rate>,
+}
+
+/// All shards that there should be, by those that are there, with their ledgers, as far as they can be read.
+pub(in crate::sink) fn all(place: &Place) -> Vec<(Shard, Place, Option<History>)> {
+    let found = beside(place);
+    let count = found.first().map_or(0, |shard| shard.count());
+    // Those of another number are in the way, so they are shown, too.
+    let others = found.iter().filter(|shard| shard.count() != count).copied();
+    let expected = (0..count).filter_map(|index| Shard::new(index, count).ok());
+    let of = |shard: Shard| {
+        let place = place.shard(shard);
+        let history = ledger::read(&place.ledger()).ok().flatten();
+        (shard, place, history)
+    };
+    expected.chain(others).map(of).collect()
+}
+
+/// How far an output is that is made in shards.
+pub(super) fn of(place: &Place) -> Status {
+    let all = all(place);
+    let shards: Vec<ShardStatus> = all
+        .iter()
+        .map(|(shard, place, history)| shard_status(*shard, place, history.as_ref()))
+        .collect();
+    let owner = match place.lock().exists() {
+        true => ledger::look(&place.lock()),
+        false => None,
+    };
+    let histories: Vec<&History> = all
+        .iter()
+        .filter_map(|(_, _, history)| history.as_ref())
+        .collect();
+    let sum = |of: fn(&History) -> u64| histories.iter().copied().map(of).sum();
+    let is = |state: State| shards.iter().any(|shard| shard.state == state);
+    let last_commit = shards
+        .iter()
+        .filter_map(|shard| shard.last_commit.clone())
+        .max();
+    let commits: Vec<&Commit> = histories
+        .iter()
+        .flat_map(|history| &history.commits)
+        .collect();
+    let header = histories.first().map(|history| &history.header);
+    let mut stretches: Vec<_> = histories
+        .iter()
+        .flat_map(|history| history.stretches.clone())
+        .collect();
+    stretches.sort_by(|one, other| one.at.cmp(&other.at));
+    Status {
+        output: place.output().to_owned(),
+        state: match owner.is_some() || is(State::BeingMade) {
+            true => State::BeingMade,
+            false if is(State::Stopped) || is(State::Missing) => State::Stopped,
+            false => State::Unmerged,
+        },
+        owner,
+        records: sum(History::records),
+        rows: sum(History::rows),
+        rejected: sum(History::rejected),
+        parts: shards.iter().map(|shard| shard.parts).sum(),
+        bytes: shards.iter().map(|shard| shard.bytes).sum(),
+        seconds_since_last_commit: last_commit.as_deref().and_then(seconds_since),
+        last_commit,
+        seconds: Some(histories.iter().map(|history| history.seconds()).sum()),
+        rate: rate(&commits),
+        recent_rate: recent(&shards),
+        lost_rows: sum(History::lost_rows),
+        lost_seconds: histories.iter().map(|history| history.lost_seconds()).sum(),
+        settings: stretches
+            .last()
+            .map(|stretch| stretch.settings.clone())
+            .or_else(|| header.map(|header| header.settings.clone()))
+            .unwrap_or_default(),
+        stretches,
+        identity: header
+            .map(|header| header.identity.clone())
+            .unwrap_or_default(),
+        damaged_lines: sum(|history| history.damaged_lines),
+        shards,
+    }
+}
+
+/// How fast the shards are together on which somebody works.
+fn recent(shards: &[ShardStatus]) -> Option<Rate> {
+    let working = shards
+        .iter()
+        .filter(|shard| shard.state == State::BeingMade);
+    let rates = working.filter_map(|shard| shard.recent_rate);
+    rates.reduce(|one, other| Rate {
+        rows_per_sec: one.rows_per_sec + other.rows_per_sec,
+        tokens_per_sec: one.tokens_per_sec + other.tokens_per_sec,
+    })
+}
+
+fn shard_status(shard: Shard, place: &Place, history: Option<&History>) -> ShardStatus {
+    let owner = match place.lock().exists() {
+        true => ledger::look(&place.lock()),
+        false => None,
+    };
+    let is_finished = |history: &History| history.end.is_some() && history.is_complete();
+    let state = match (&owner, history) {
+        (Some(_), _) => State::BeingMade,
+        (None, Some(history)) if is_finished(history) => State::Finished,
+        (None, Some(_)) => State::Stopped,
+        (None, None) => State::Missing,
+    };
+    let recent = history.map(super::by_time).unwrap_or_default();
+    let sum = |of: fn(&History) -> u64| history.map_or(0, of);
+    ShardStatus {
+        shard,
+        folder: place.bookkeeping().to_owned(),
+        state,
+        owner,
+        records: sum(History::records),
+        rows: sum(History::rows),
+        rejected: sum(History::rejected),
+        parts: sum(|history| history.parts().count() as u64),
+        bytes: sum(|history| history.parts().map(|part| part.bytes).sum()),
+        last_commit: recent.last().map(|commit| commit.at.clone()),
+        recent_rate: rate(super::last(&recent)),
+    }
+}
