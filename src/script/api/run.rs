@@ -147,6 +147,11 @@ pub(super) mod run_api {
     pub fn run_embeddings(context: NativeCallContext, run: &mut Run) -> RhaiResultOf<Embeddings> {
         match &run.summary().output {
             Some(path) => Embeddings::read(&context, path),
+            None if Session::of(&context).shard().is_some() => Err(raise_with_hint(
+                "the run is of one shard, and its output is not there before all are merged"
+                    .to_owned(),
+                "read it in a script that runs behind `merge`",
+            )),
             None => Err(raise_with_hint(
                 "the run has no output to read back".to_owned(),
                 "give `embed` an `output`",
