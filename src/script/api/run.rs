@@ -109,7 +109,8 @@ pub(super) mod run_api {
     }
 
     /// Embeds a dataset. Where the output was begun before, the run goes on with it; where it is finished, there is
-    /// nothing to do. Options:
+    /// nothing to do. Where several processes share the work (`runner exec --shard 3/16`, or a Slurm array), it embeds
+    /// the records of its shard, and the output is there when all are merged. Options:
     ///
     /// {options of `embed`}
     ///
@@ -147,11 +148,6 @@ pub(super) mod run_api {
     pub fn run_embeddings(context: NativeCallContext, run: &mut Run) -> RhaiResultOf<Embeddings> {
         match &run.summary().output {
             Some(path) => Embeddings::read(&context, path),
-            None if Session::of(&context).shard().is_some() => Err(raise_with_hint(
-                "the run is of one shard, and its output is not there before all are merged"
-                    .to_owned(),
-                "read it in a script that runs behind `merge`",
-            )),
             None => Err(raise_with_hint(
                 "the run has no output to read back".to_owned(),
                 "give `embed` an `output`",

@@ -2,7 +2,7 @@
 
 use crate::{DEMO, RUNNER};
 use std::{
-    fs,
+    env as environment, fs,
     path::PathBuf,
     process::{Command, Output},
 };
@@ -47,8 +47,12 @@ impl Place {
             .args(flags)
             .arg("job.rhai")
             .current_dir(self.0.path())
-            .env_remove("RUST_LOG")
-            .envs(env.iter().copied());
+            .env_remove("RUST_LOG");
+        let ours = environment::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for name in ours.filter(|name| name.starts_with("SLURM_") || name == "RUNNER_SHARD") {
+            command.env_remove(name);
+        }
+        command.envs(env.iter().copied());
         let Output {
             status,
             stdout,
