@@ -2,6 +2,11 @@
 
 use std::borrow::Cow;
 
+/// The words for one thing, or for so many.
+pub fn in_number<'a>(number: u64, one: &'a str, more: &'a str) -> &'a str {
+    if number == 1 { one } else { more }
+}
+
 /// `text` as a terminal may get it. Line feeds and tabs stay; every other control character, and
 /// those that turn the direction of writing, are written as `\u{1b}`, so that a name can neither
 /// colour nor clear a screen, nor pass for another.

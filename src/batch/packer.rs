@@ -5,6 +5,10 @@
 //! worth a batch: its records wait for the next window. So every batch is nearly full, and yet a
 //! record never waits for more than [`MAX_CARRIES`] windows: what has waited that long is placed
 //! before anything else and its bin is closed.
+//!
+//! Where full batches gain nothing, a packer [in order](Packer::in_order) does without windows: a batch
+//! ends with the record before the one that does not fit. A few percent of it stay empty, and all rows can
+//! leave as they are computed, so that none is lost when a run is stopped.
 
 use super::{PackError, PackedBatch};
 use crate::{alphabet::N_SPECIAL_TOKENS, fasta::Record};
@@ -58,6 +62,8 @@ const WINDOW_LEAST_BUDGETS: usize = 2;
 #[derive(Debug)]
 pub struct Packer {
     token_budget: usize,
+    /// Whether each batch holds consecutive records.
+    is_in_order: bool,
     /// The window so far, in input order.
     waiting: Vec<Waiting>,
     n_waiting_tokens: usize,
@@ -97,11 +103,20 @@ impl Packer {
         Self {
             // `cu_seqlens` counts in i32.
             token_budget: token_budget.get().min(i32::MAX as usize),
+            is_in_order: false,
             waiting: Vec::new(),
             n_waiting_tokens: 0,
             n_waiting_text_bytes: 0,
             next_index: 0,
             emitted_end: 0,
+        }
+    }
+
+    /// A packer without records whose batches hold consecutive records, in input order.
+    pub fn in_order(token_budget: NonZeroUsize) -> Self {
+        Self {
+            is_in_order: true,
+            ..Self::new(token_budget)
         }
     }
 
@@ -111,6 +126,10 @@ impl Packer {
     /// If the record alone overflows the budget. It is not taken in then.
     pub fn push(&mut self, record: Record) -> Result<Vec<PackedBatch>, PackError> {
         PackError::check(&record, self.next_index, self.token_budget)?;
+        let mut batches = match self.is_in_order && !self.has_room_for(&record) {
+            true => self.pack(false),
+            false => Vec::new(),
+        };
         self.n_waiting_tokens += n_tokens(&record);
         self.n_waiting_text_bytes += text_bytes(&record);
         self.waiting.push(Waiting {
@@ -121,12 +140,11 @@ impl Packer {
         self.next_index += 1;
         if self.n_waiting_text_bytes >= WINDOW_TEXT_BYTES {
             // What is carried over could hold nearly all of the text, and the next window as much again.
-            Ok(self.pack(false))
-        } else if self.window_is_full() {
-            Ok(self.pack(true))
-        } else {
-            Ok(Vec::new())
+            batches.append(&mut self.pack(false));
+        } else if !self.is_in_order && self.window_is_full() {
+            batches.append(&mut self.pack(true));
         }
+        Ok(batches)
     }
 
     /// The batches of the records that still wait. The packer is as new afterwards, except that
@@ -149,6 +167,11 @@ impl Packer {
         self.waiting.len()
     }
 
+    /// Whether a record fits into one batch with those that wait.
+    fn has_room_for(&self, record: &Record) -> bool {
+        self.n_waiting_tokens + n_tokens(record) <= self.token_budget
+    }
+
     fn window_is_full(&self) -> bool {
         // Dividing cannot overflow where multiplying the budget could.
         let n_budgets = self.n_waiting_tokens / self.token_budget;
@@ -156,7 +179,9 @@ impl Packer {
             || (n_budgets >= WINDOW_LEAST_BUDGETS && self.waiting.len() >= WINDOW_RECORDS)
     }
 
-    /// Packs the window, and carries its emptiest bin over if `may_carry`.
+    /// Packs the window, and carries its emptiest bin over if `may_carry`. The batch with the record that has
+    /// waited longest comes first, so that rows can leave soon, and most of them are kept if not all batches
+    /// are computed.
     fn pack(&mut self, may_carry: bool) -> Vec<PackedBatch> {
         let Assignment { bin_of, bins } = assign(&self.waiting, self.token_budget);
         let carried = if may_carry { emptiest(&bins) } else { None };
@@ -182,6 +207,7 @@ impl Packer {
         if let Some(bin) = carried {
             batches.remove(bin);
         }
+        batches.sort_by_key(|batch| batch.rows.first().map(|row| row.index));
         batches
     }
 }

@@ -1,6 +1,11 @@
 //! The command line.
 
-use crate::{host::Recording, job::Shard, progress::Style, reader};
+use crate::{
+    host::{Forecasting, Recording},
+    job::Shard,
+    progress::Style,
+    reader,
+};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::{io::IsTerminal, path::PathBuf};
 
@@ -24,7 +29,12 @@ pub(super) enum Command {
     /// The script is run, but `esm2` only reads the model's config, and `embed` only looks for the
     /// inputs and checks the options and all paths. Runs report one sequence that nobody read, `print` is
     /// silent.
-    Check(ScriptArgs),
+    Check {
+        #[command(flatten)]
+        script: ScriptArgs,
+        #[command(flatten)]
+        forecast: Forecast,
+    },
     /// Say how far an output is: a file or a folder, finished, in the making or stopped
     ///
     /// Nothing is changed, and nobody who works on it is disturbed. With `--json` it is one line of JSON
@@ -117,6 +127,54 @@ impl Recordings {
             .into_iter()
             .filter_map(|(record, path)| Some((record, path.clone()?)))
             .collect()
+    }
+}
+
+/// What a script would take.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Forecast")]
+pub(super) struct Forecast {
+    /// Tell what the runs of the script would take: records, tokens, time and bytes of the outputs
+    ///
+    /// The inputs are read, or 64 MiB of them if they are larger. Time is that of one H100 where a model of
+    /// the same size was measured there.
+    #[arg(long)]
+    forecast: bool,
+    /// Tokens that the devices do a second, all together, as a run reports them
+    #[arg(long, value_name = "TOKENS_PER_SEC", requires = "forecast", value_parser = rate)]
+    rate: Option<f64>,
+}
+
+impl Forecast {
+    /// Whether it is asked for.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.forecast
+    }
+
+    /// How it is made.
+    pub(super) fn forecasting(&self) -> Option<Forecasting> {
+        self.forecast.then_some(Forecasting {
+            tokens_per_sec: self.rate,
+        })
+    }
+}
+
+/// A rate, which a thousand's `k` and a million's `M` may follow.
+fn rate(text: &str) -> Result<f64, String> {
+    let text = text.replace([',', '_'], "");
+    let (number, scale) = match text.strip_suffix(['k', 'K']) {
+        Some(number) => (number, 1e3),
+        None => match text.strip_suffix('M') {
+            Some(number) => (number, 1e6),
+            None => (text.as_str(), 1.0),
+        },
+    };
+    let rate = number
+        .parse::<f64>()
+        .map_or(f64::NAN, |number| scale * number);
+    match rate.is_finite() && rate > 0.0 {
+        true => Ok(rate),
+        false => Err("write a number of tokens a second: 404900, or 405k".to_owned()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! `runner check`.
 
 use super::{
-    args::{Global, ScriptArgs},
-    ending,
+    args::{Forecast, Global, ScriptArgs},
+    ending, forecast,
 };
 use crate::{
     host::{Rehearsal, Seen},
@@ -13,10 +13,16 @@ use serde_json::json;
 use std::{cell::RefCell, path::Path, rc::Rc};
 
 /// Rehearses a script and returns the exit code.
-pub(super) fn check(global: &Global, console: &Console, script: &ScriptArgs) -> u8 {
+pub(super) fn check(
+    global: &Global,
+    console: &Console,
+    script: &ScriptArgs,
+    forecast: &Forecast,
+) -> u8 {
     let mut seen = Rc::<RefCell<Seen>>::default();
     let result = script.run(global, console, None, |_, chosen, _| {
-        let (host, rehearsed) = Rehearsal::new(chosen.map(|chosen| chosen.shard));
+        let shard = chosen.map(|chosen| chosen.shard);
+        let (host, rehearsed) = Rehearsal::new(shard, forecast.forecasting());
         seen = rehearsed;
         Box::new(host)
     });
@@ -28,15 +34,19 @@ pub(super) fn check(global: &Global, console: &Console, script: &ScriptArgs) -> 
     if result.is_ok() && !global.is_quiet() {
         let seen = seen.borrow();
         console.print(&if global.is_json() {
-            json!({
+            let mut found = json!({
                 "script": path.to_string_lossy(),
                 "n_runs": seen.n_runs,
                 "n_inputs": seen.n_inputs,
                 "models": seen.models,
-            })
-            .to_string()
+            });
+            if forecast.is_wanted() {
+                found["forecast"] = forecast::json(&seen.forecasts);
+            }
+            found.to_string()
         } else {
-            printable(&summary(path, &seen)).into_owned()
+            let told = forecast::text(&seen.forecasts);
+            printable(&(summary(path, &seen) + told.as_str())).into_owned()
         });
     }
     ending::report(global, console, result)

@@ -8,6 +8,7 @@ mod check;
 mod definitions;
 mod ending;
 mod exec;
+mod forecast;
 mod merge;
 mod script;
 mod shard;
@@ -65,7 +66,9 @@ pub fn run() -> ExitCode {
     }
     let command = || match &cli.command {
         Command::Exec(script) => stack::with_room(|| exec::exec(&cli.global, &console, script)),
-        Command::Check(script) => stack::with_room(|| check::check(&cli.global, &console, script)),
+        Command::Check { script, forecast } => {
+            stack::with_room(|| check::check(&cli.global, &console, script, forecast))
+        }
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&cli.global, &console, output.as_deref())
         }

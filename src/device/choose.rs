@@ -1,4 +1,4 @@
-//! From the device that a script names to one that works.
+//! From the devices that a script names to devices that work.
 
 use super::DeviceError;
 use crate::job::DeviceChoice;
@@ -26,18 +26,42 @@ pub struct ChosenGpu {
     pub name: String,
     /// Its UUID as `nvidia-smi -L` writes it.
     pub uuid: String,
+    /// GPUs of its kind that the driver shows beside it, where the choice was the program's.
+    pub n_left_over: usize,
 }
 
-/// The device that `choice` names. [`DeviceChoice::Auto`] is the first GPU that works, else the
-/// CPU.
+/// The devices that `choice` names: at least one, but for the mock device, which needs none. They compute
+/// alike. [`DeviceChoice::Auto`] is the first GPU that works, else the CPU.
 ///
 /// # Errors
-/// If it cannot be used.
-pub fn choose(choice: &DeviceChoice) -> Result<Chosen, DeviceError> {
+/// If one cannot be used, or they do not go together.
+pub fn choose(choice: &DeviceChoice) -> Result<Vec<Chosen>, DeviceError> {
     match choice {
-        DeviceChoice::Auto => Ok(gpu(choice).unwrap_or_else(|error| cpu(Some(error)))),
-        DeviceChoice::Cpu => Ok(cpu(None)),
-        other => gpu(other),
+        DeviceChoice::Auto => Ok(gpus(choice).unwrap_or_else(|error| vec![cpu(Some(error))])),
+        DeviceChoice::Cpu => Ok(vec![cpu(None)]),
+        DeviceChoice::Mock => Ok(Vec::new()),
+        DeviceChoice::AllGpus | DeviceChoice::Gpus(_) => gpus(choice),
+    }
+}
+
+/// The devices for people: GPUs of one kind are named together.
+pub fn label(chosen: &[Chosen]) -> String {
+    match chosen {
+        [] => "mock".to_owned(),
+        [one] => one.label.clone(),
+        several => {
+            let name = several.iter().find_map(|one| Some(&one.gpu.as_ref()?.name));
+            let ordinals = several.iter().filter_map(|one| one.gpu.as_ref());
+            let ordinals: Vec<_> = ordinals
+                .map(|gpu| format!("cuda:{}", gpu.ordinal))
+                .collect();
+            format!(
+                "{} × {} ({})",
+                several.len(),
+                name.map_or("device", String::as_str),
+                ordinals.join(", ")
+            )
+        }
     }
 }
 
@@ -76,21 +100,66 @@ fn cpu(instead_of_gpu: Option<DeviceError>) -> Chosen {
 }
 
 #[cfg(feature = "cuda")]
-fn gpu(choice: &DeviceChoice) -> Result<Chosen, DeviceError> {
-    let gpu = super::cuda::find(choice)?;
-    Ok(Chosen {
+fn gpus(choice: &DeviceChoice) -> Result<Vec<Chosen>, DeviceError> {
+    let (gpus, n_others) = super::cuda::find(choice)?;
+    // Who names a GPU wants that one.
+    let n_left_over = match choice {
+        DeviceChoice::Auto => n_others,
+        _ => 0,
+    };
+    let chosen = gpus.into_iter().map(|gpu| Chosen {
         device: Device::cuda(gpu.ordinal()),
         label: gpu.label(),
         gpu: Some(ChosenGpu {
             ordinal: gpu.ordinal(),
             name: gpu.name().to_owned(),
             uuid: gpu.uuid().to_owned(),
+            n_left_over,
         }),
         instead_of_gpu: None,
-    })
+    });
+    Ok(chosen.collect())
 }
 
 #[cfg(not(feature = "cuda"))]
-fn gpu(choice: &DeviceChoice) -> Result<Chosen, DeviceError> {
+fn gpus(choice: &DeviceChoice) -> Result<Vec<Chosen>, DeviceError> {
     Err(DeviceError::NotBuilt(choice.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(ordinals: &[usize]) -> Vec<Chosen> {
+        let gpu = |&ordinal: &usize| Chosen {
+            device: Device::flex(),
+            label: format!("NVIDIA H100 (cuda:{ordinal})"),
+            gpu: Some(ChosenGpu {
+                ordinal,
+                name: "NVIDIA H100".to_owned(),
+                uuid: format!("GPU-{ordinal}"),
+                n_left_over: 0,
+            }),
+            instead_of_gpu: None,
+        };
+        ordinals.iter().map(gpu).collect()
+    }
+
+    #[test]
+    fn devices_are_named_together() {
+        assert_eq!(label(&chosen(&[1])), "NVIDIA H100 (cuda:1)");
+        assert_eq!(label(&chosen(&[0, 2])), "2 × NVIDIA H100 (cuda:0, cuda:2)");
+        assert_eq!(label(&[]), "mock");
+    }
+
+    #[test]
+    fn the_cpu_is_one_device_and_the_mock_device_needs_none() {
+        let cpu = choose(&DeviceChoice::Cpu).expect("every machine has one");
+        assert!(matches!(cpu.as_slice(), [one] if one.gpu.is_none()));
+        assert!(
+            choose(&DeviceChoice::Mock)
+                .expect("it needs none")
+                .is_empty()
+        );
+    }
 }

@@ -1,6 +1,10 @@
 //! What can be wrong with a device.
 
-use crate::{hint::Hint, job::DeviceChoice};
+use crate::{
+    hint::Hint,
+    job::{DeviceChoice, GpuChoice},
+};
+use std::env;
 
 /// What can be wrong with a device.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -21,10 +25,24 @@ pub enum DeviceError {
     #[error("there is no device \"{asked}\" here")]
     NoSuchGpu {
         /// What was asked for.
-        asked: DeviceChoice,
+        asked: GpuChoice,
         /// What there is, for people.
         present: Vec<String>,
     },
+    /// Two names mean one GPU.
+    #[error("\"{first}\" and \"{second}\" are one GPU")]
+    SameGpu {
+        /// The name that came first.
+        first: GpuChoice,
+        /// The other one.
+        second: GpuChoice,
+    },
+    /// The GPUs do not compute alike: the name of each kind, with the ordinals.
+    #[error(
+        "GPUs of several kinds do not compute the same bits, so they do not work on one output: {}",
+        .0.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" and ")
+    )]
+    SeveralKinds(Vec<(String, Vec<usize>)>),
     /// The GPU is too old for the kernels.
     #[error(
         "{name} has compute capability {}.{}, and 8.0 (Ampere) is the oldest that the kernels are \
@@ -79,6 +97,23 @@ pub enum DeviceError {
     Abandoned,
 }
 
+impl DeviceError {
+    /// The error with the GPU that it is about, which it does not name by itself.
+    #[cfg(feature = "cuda")]
+    pub(super) fn of(self, gpu: &str) -> Self {
+        match self {
+            Self::Cuda { doing, reason } => Self::Cuda {
+                doing,
+                reason: format!("{reason}, says {gpu}"),
+            },
+            Self::OutOfMemory { reason } => Self::OutOfMemory {
+                reason: format!("{reason}, says {gpu}"),
+            },
+            other => other,
+        }
+    }
+}
+
 impl Hint for DeviceError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -90,10 +125,22 @@ impl Hint for DeviceError {
             }
             Self::Driver(_) => "does `nvidia-smi` work here?",
             Self::NoGpu => {
-                "check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or set `device` to \"cpu\""
+                return Some(format!(
+                    "check `nvidia-smi`{}, or set `device` to \"cpu\"",
+                    visible_devices().map_or_else(String::new, |listed| format!(" and {listed}"))
+                ));
             }
             Self::NoSuchGpu { present, .. } => {
-                return Some(format!("there are {}", present.join(", ")));
+                let listed = visible_devices().map(|listed| format!("; {listed}"));
+                let listed = listed.unwrap_or_default();
+                return Some(format!("there are {}{listed}", present.join(", ")));
+            }
+            Self::SameGpu { .. } => "name each GPU once",
+            Self::SeveralKinds(kinds) => {
+                let lists = kinds
+                    .iter()
+                    .map(|(name, ordinals)| format!("`device: {}` ({name})", list(ordinals)));
+                return Some(format!("take {}", lists.collect::<Vec<_>>().join(" or ")));
             }
             Self::TooOld { .. } => "choose another GPU, or set `device` to \"cpu\"",
             Self::NoLibrary(_) => {
@@ -112,5 +159,24 @@ impl Hint for DeviceError {
             Self::Cuda { .. } | Self::Kernel { .. } | Self::Abandoned => return None,
         };
         Some(hint.to_owned())
+    }
+}
+
+/// What hides GPUs from the driver, where it is set.
+fn visible_devices() -> Option<String> {
+    let listed = env::var_os("CUDA_VISIBLE_DEVICES")?;
+    Some(format!(
+        "CUDA_VISIBLE_DEVICES, which is \"{}\": the driver shows what it lists, up to the first that is not \
+         there, and counts from 0",
+        listed.display()
+    ))
+}
+
+/// GPUs with these ordinals, as a script names them.
+fn list(ordinals: &[usize]) -> String {
+    let names: Vec<_> = ordinals.iter().map(|n| format!("\"cuda:{n}\"")).collect();
+    match names.as_slice() {
+        [one] => one.clone(),
+        several => format!("[{}]", several.join(", ")),
     }
 }

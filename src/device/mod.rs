@@ -10,6 +10,6 @@ pub(crate) mod cuda;
 mod error;
 mod timing;
 
-pub use choose::{Chosen, ChosenGpu, choose, free_bytes, release_unused};
+pub use choose::{Chosen, ChosenGpu, choose, free_bytes, label, release_unused};
 pub use error::DeviceError;
 pub use timing::{BatchMarks, BatchTiming, GpuTiming, Timeline};

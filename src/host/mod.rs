@@ -4,6 +4,7 @@
 //! runs. *Owns*: the models of a script and when their memory is given back, the files that runs write
 //! about themselves, rehearsals. *Never*: knows the script language.
 
+mod forecast;
 mod handle;
 mod live;
 mod models;
@@ -15,11 +16,12 @@ pub use crate::{
     pipeline::{Notice, Watcher},
     sink::Merged,
 };
+pub use forecast::{Forecast, Rate};
 pub use handle::{ModelHandle, ModelInfo};
 pub use live::LiveHost;
 pub use models::model_files;
 pub use recording::Recording;
-pub use rehearsal::{Rehearsal, Seen};
+pub use rehearsal::{Forecasting, Rehearsal, Seen};
 
 use crate::{
     error::Error,

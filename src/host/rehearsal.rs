@@ -1,6 +1,8 @@
 //! The host behind `runner check`: everything but the work.
 
-use super::{Host, Merged, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed};
+use super::{
+    Forecast, Host, Merged, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed,
+};
 use crate::{
     error::Error,
     fasta::{self, Share},
@@ -16,6 +18,8 @@ use std::{cell::RefCell, collections::BTreeSet, ops::ControlFlow, path::Path, rc
 pub struct Rehearsal {
     seen: Rc<RefCell<Seen>>,
     shard: Option<Shard>,
+    /// Whether it is told what runs would take.
+    forecasting: Option<Forecasting>,
 }
 
 /// What a rehearsal came across.
@@ -27,15 +31,28 @@ pub struct Seen {
     pub n_inputs: usize,
     /// Calls of `embed`.
     pub n_runs: usize,
+    /// What each call would take, if that was asked for.
+    pub forecasts: Vec<Forecast>,
+}
+
+/// How what runs would take is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Forecasting {
+    /// Tokens that the devices do a second, all together, if that is known.
+    pub tokens_per_sec: Option<f64>,
 }
 
 impl Rehearsal {
     /// A rehearsal of a shard, or of all, and what it will have come across when the script has ended.
-    pub fn new(shard: Option<Shard>) -> (Self, Rc<RefCell<Seen>>) {
+    pub fn new(
+        shard: Option<Shard>,
+        forecasting: Option<Forecasting>,
+    ) -> (Self, Rc<RefCell<Seen>>) {
         let seen = Rc::<RefCell<Seen>>::default();
         let rehearsal = Self {
             seen: seen.clone(),
             shard,
+            forecasting,
         };
         (rehearsal, seen)
     }
@@ -62,7 +79,15 @@ impl Host for Rehearsal {
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += inputs.len();
         seen.n_runs += 1;
-        let summary = rehearsed::summary(model.info().clone(), is_on_gpu(model.spec()), plan);
+        if let Some(Forecasting { tokens_per_sec }) = self.forecasting {
+            let model = (model.spec(), model.info());
+            let forecast = Forecast::of(model, plan, &inputs, tokens_per_sec)?;
+            seen.forecasts.push(forecast);
+        }
+        let summary = RunSummary {
+            shard: self.shard,
+            ..rehearsed::summary(model.info().clone(), is_on_gpu(model.spec()), plan)
+        };
         let sample = summary.details.timeline.first().cloned();
         let notices = [
             sample.map(Box::new).map(Notice::Sample),
@@ -122,7 +147,7 @@ fn info(spec: &ModelSpec, config: &Config) -> ModelInfo {
 /// itself, the driver's file has to do.
 fn is_on_gpu(spec: &ModelSpec) -> bool {
     match spec.device {
-        DeviceChoice::Cuda(_) | DeviceChoice::Uuid(_) => true,
+        DeviceChoice::AllGpus | DeviceChoice::Gpus(_) => true,
         DeviceChoice::Auto => Path::new("/dev/nvidia0").exists(),
         DeviceChoice::Cpu | DeviceChoice::Mock => false,
     }

@@ -30,7 +30,7 @@ mod value;
 
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
 pub use delays::Delays;
-pub use device::DeviceChoice;
+pub use device::{DeviceChoice, GpuChoice};
 pub use dtype::Dtype;
 pub use embed::EmbedOptions;
 pub use gelu::Gelu;

@@ -12,7 +12,7 @@ pub struct ModelSpec {
     pub source: String,
     /// The number format of weights and activations; the device decides if it is not given.
     pub dtype: Option<Dtype>,
-    /// Where the model runs.
+    /// Where the model runs: on one device, or on several at once.
     pub device: DeviceChoice,
     /// How GELU is computed.
     pub gelu: Gelu,
@@ -29,12 +29,13 @@ const OPTIONS: &[Row] = &[
         .otherwise("`\"bf16\"` on a GPU, `\"f32\"` on the CPU")
         .doc("the number format of weights and activations; the CPU computes in `\"f32\"` only")
         .effect(Effect::Values),
-    Row::choice("device", &DeviceChoice::NAMES,
-        |to, name| DeviceChoice::from_name(name).map(|device| to.device = device),
-        |of| of.device.to_string().as_str().into())
+    Row::choices("device", &DeviceChoice::NAMES, |name| DeviceChoice::from_name(name).is_some(),
+        |to, names| DeviceChoice::from_names(names).map(|device| to.device = device),
+        |of| of.device.value())
         .doc("where the model runs: `\"auto\"`, the first GPU that works, else the CPU; `\"cuda:1\"` or a UUID as \
-              `nvidia-smi -L` writes it, that GPU; `\"mock\"` hashes sequences instead of embedding them and serves to \
-              measure everything around the model")
+              `nvidia-smi -L` writes it, that GPU; `\"cuda:all\"`, every GPU that the driver shows; \
+              `[\"cuda:0\", \"cuda:2\"]`, these GPUs; `\"mock\"` hashes sequences instead of embedding them and serves \
+              to measure everything around the model")
         .effect(Effect::LastBits),
     Row::choice("gelu", &Gelu::NAMES, |to, name| Gelu::from_name(name).map(|gelu| to.gelu = gelu),
         |of| of.gelu.name().into())
@@ -85,8 +86,10 @@ impl ModelSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hint::Hint;
-    use crate::job::OptionValue;
+    use crate::{
+        hint::Hint,
+        job::{GpuChoice, OptionValue},
+    };
 
     #[test]
     fn options_of_models() {
@@ -103,13 +106,17 @@ mod tests {
                 }
             };
         check("dtype", "bf16", Ok((Some(Dtype::Bf16), DeviceChoice::Auto)));
-        check("device", "cuda:3", Ok((None, DeviceChoice::Cuda(3))));
+        check("device", "cuda:3", Ok((None, DeviceChoice::cuda(3))));
+        check("device", "cuda:all", Ok((None, DeviceChoice::AllGpus)));
         check("device", "mock", Ok((None, DeviceChoice::Mock)));
         let uuid = "GPU-8f6d1e5c-0000-1111-2222-333344445555";
         check(
             "device",
             uuid,
-            Ok((None, DeviceChoice::Uuid(uuid.to_owned()))),
+            Ok((
+                None,
+                DeviceChoice::Gpus(vec![GpuChoice::Uuid(uuid.to_owned())]),
+            )),
         );
         check("gelu", "exact", Ok((None, DeviceChoice::Auto)));
         check("gelu", "exakt", Err("did you mean \"exact\"?"));
@@ -119,8 +126,63 @@ mod tests {
         check("dtype", "float32", Err("did you mean \"f32\"?"));
         check("dtype", "Float16", Err("did you mean \"f16\"?"));
         check("device", "cuda:x", Err("did you mean \"cuda:0\"?"));
+        check("device", "cuda:al", Err("did you mean \"cuda:all\"?"));
+        check("device", "gpus", Err("did you mean \"cuda:all\"?"));
         check("devise", "cpu", Err("did you mean `device`?"));
         check("mock", "fast", Err("`mock` is \"fast\", but must be a map"));
         assert!(ModelSpec::from_map(" ", OptionMap::new()).is_err());
+    }
+
+    #[test]
+    fn devices_are_a_name_or_an_array_of_names() {
+        let check = |items: &[OptionValue], expect: Result<DeviceChoice, &str>| {
+            let value = OptionValue::List(items.to_vec());
+            let map = [("device".to_owned(), value)].into();
+            match (ModelSpec::from_map("a/model", map), expect) {
+                (Ok(spec), Ok(expect)) => assert_eq!(spec.device, expect),
+                (Err(problems), Err(expect)) => {
+                    let text = problems.in_full();
+                    assert!(text.contains(expect), "{text}");
+                }
+                (result, _) => panic!("{items:?}: {result:?}"),
+            }
+        };
+        let names = |names: &[&str]| names.iter().map(|&name| name.into()).collect::<Vec<_>>();
+        let uuid = "GPU-8f6d1e5c-0000-1111-2222-333344445555";
+        let several = DeviceChoice::Gpus(vec![
+            GpuChoice::Ordinal(2),
+            GpuChoice::Ordinal(0),
+            GpuChoice::Uuid(uuid.to_owned()),
+        ]);
+        check(&names(&["cuda:2", "cuda", uuid]), Ok(several.clone()));
+        assert_eq!(several.to_string(), format!("cuda:2, cuda:0, {uuid}"));
+        assert_eq!(
+            several.value(),
+            OptionValue::List(names(&["cuda:2", "cuda:0", uuid]))
+        );
+        // An array of one name is that name.
+        for name in DeviceChoice::NAMES {
+            let one = DeviceChoice::from_name(name).unwrap();
+            check(&names(&[name]), Ok(one));
+        }
+        check(&[], Err("`device` is [], but must be one of \"auto\""));
+        check(
+            &[OptionValue::Whole(1)],
+            Err("`device` is [1], but must be one of"),
+        );
+        check(
+            &names(&["cuda:0", "cuda:z"]),
+            Err("`device` names \"cuda:z\", but each must be one of \"auto\""),
+        );
+        check(&names(&["cuda:0", "gpu"]), Err("did you mean \"cuda\"?"));
+        check(
+            &names(&["cuda", "cuda:1", "cuda:0"]),
+            Err("names \"cuda:0\" twice"),
+        );
+        for name in ["cpu", "auto", "mock", "cuda:all"] {
+            let expect = format!("names \"{name}\" beside others");
+            check(&names(&["cuda:0", name]), Err(&expect));
+        }
+        check(&names(&["mock", "mock"]), Err("`mock: #{ lanes: 2 }`"));
     }
 }

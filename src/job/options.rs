@@ -122,10 +122,59 @@ impl OptionReader {
         if let Some(choice) = parse(text) {
             return Some(choice);
         }
-        let message = format!("`{name}` is \"{text}\", but must be {}", one_of(names));
-        let hint = nearest(text, names).map(|near| format!("did you mean \"{near}\"?"));
-        self.problems.add_option(name, message, hint);
+        self.refuse_name(name, "is", text, names);
         None
+    }
+
+    /// One of the strings `names`, or an array of them that is not empty, which `read` brings together.
+    pub(super) fn choices(
+        &mut self,
+        name: &str,
+        names: &[&str],
+        is_name: impl Fn(&str) -> bool,
+        read: impl FnOnce(&[&str]) -> Result<(), Problem>,
+    ) {
+        let Some(value) = self.take(name) else {
+            return;
+        };
+        let items = match &value {
+            OptionValue::List(items) => items.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let texts = items.iter().map(|item| match item {
+            OptionValue::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        let texts: Option<Vec<&str>> = texts.collect();
+        let Some(texts) = texts.filter(|texts| !texts.is_empty()) else {
+            let expected = format!("{}, or an array of such names", one_of(names));
+            self.refuse::<()>(name, &expected, &value);
+            return;
+        };
+        let verb = match value {
+            OptionValue::List(_) => "names",
+            _ => "is",
+        };
+        let mut unknown = texts.iter().filter(|text| !is_name(text)).peekable();
+        if unknown.peek().is_some() {
+            unknown.for_each(|text| self.refuse_name(name, verb, text, names));
+        } else if let Err(problem) = read(&texts) {
+            self.problems.0.push(Problem {
+                option: Some(name.to_owned()),
+                ..problem
+            });
+        }
+    }
+
+    /// Refuses a string that is none of `names`.
+    fn refuse_name(&mut self, option: &str, verb: &str, text: &str, names: &[&str]) {
+        let must = match verb {
+            "is" => "must be",
+            _ => "each must be",
+        };
+        let message = format!("`{option}` {verb} \"{text}\", but {must} {}", one_of(names));
+        let hint = nearest(text, names).map(|near| format!("did you mean \"{near}\"?"));
+        self.problems.add_option(option, message, hint);
     }
 
     /// A whole number, or an array of different whole numbers that is not empty.
@@ -202,7 +251,7 @@ impl OptionReader {
 }
 
 /// What other programs call the things that have names here.
-const NAMES_ELSEWHERE: [(&str, &str); 26] = [
+const NAMES_ELSEWHERE: [(&str, &str); 28] = [
     ("batch_size", "token_budget"),
     ("max_tokens", "token_budget"),
     ("tokens_per_batch", "token_budget"),
@@ -211,6 +260,8 @@ const NAMES_ELSEWHERE: [(&str, &str); 26] = [
     ("threads", "readers"),
     ("force", "overwrite"),
     ("gpu", "cuda"),
+    ("gpus", "cuda:all"),
+    ("all", "cuda:all"),
     ("fp32", "f32"),
     ("float", "f32"),
     ("float32", "f32"),

@@ -30,6 +30,13 @@ enum Kind<T> {
     Flag(fn(&mut T, bool)),
     /// One of some names, of which one that is no name is refused.
     Choice(&'static [&'static str], fn(&mut T, &str) -> Option<()>),
+    /// One of some names or an array of them: which there are, whether one is a name, and how they get to
+    /// their place.
+    Choices(
+        &'static [&'static str],
+        fn(&str) -> bool,
+        fn(&mut T, &[&str]) -> Result<(), Problem>,
+    ),
     /// Different whole numbers.
     Wholes(fn(&mut T, Vec<i64>)),
     /// A path: what is expected, and what can be wrong with it.
@@ -102,6 +109,16 @@ impl<T> OptionRow<T> {
         get: fn(&T) -> OptionValue,
     ) -> Self {
         Self::new(name, Kind::Choice(names, set), get)
+    }
+
+    pub(super) const fn choices(
+        name: &'static str,
+        names: &'static [&'static str],
+        is_name: fn(&str) -> bool,
+        set: fn(&mut T, &[&str]) -> Result<(), Problem>,
+        get: fn(&T) -> OptionValue,
+    ) -> Self {
+        Self::new(name, Kind::Choices(names, is_name, set), get)
     }
 
     pub(super) const fn wholes(
@@ -203,6 +220,9 @@ impl<T> OptionRow<T> {
             Kind::Choice(names, set) => {
                 reader.choice(name, names, |text| set(options, text));
             }
+            Kind::Choices(names, is_name, set) => {
+                reader.choices(name, names, is_name, |texts| set(options, texts));
+            }
             Kind::Wholes(set) => {
                 if let Some(numbers) = reader.whole_list(name) {
                     set(options, numbers);
@@ -254,10 +274,8 @@ impl<T> OptionRow<T> {
                 format!("{} to {}", range.start(), range.end())
             }
             Kind::Flag(_) => "`true`, `false`".to_owned(),
-            Kind::Choice(names, _) => {
-                let names: Vec<_> = names.iter().map(|name| format!("`\"{name}\"`")).collect();
-                names.join(", ")
-            }
+            Kind::Choice(names, _) => listed(names),
+            Kind::Choices(names, ..) => format!("{}, or an array of names", listed(names)),
             Kind::Wholes(_) => "an array of different whole numbers".to_owned(),
             Kind::Path(..) => "a path".to_owned(),
             Kind::Closure(_) => "a closure".to_owned(),
@@ -274,6 +292,12 @@ impl<T> OptionRow<T> {
             text,
         }
     }
+}
+
+/// Names as a script writes them.
+fn listed(names: &[&str]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("`\"{name}\"`")).collect();
+    names.join(", ")
 }
 
 /// A number from a range that begins above zero.

@@ -9,10 +9,11 @@ use crate::{
     cancel::Abandonment,
     device::{Chosen, DeviceError},
     job::{Dtype, GeluForm, Pooling},
-    ops::{self, Epilogue, LayerNorm, Linear, Results, RotaryTable, Tokens},
+    ops::{self, Epilogue, LayerNorm, Linear, Numbers, Results, RotaryTable, Tokens},
 };
 use burn::tensor::{Device, Tensor};
 use std::{
+    iter,
     sync::{Mutex, PoisonError},
     time::Instant,
 };
@@ -55,19 +56,18 @@ const LEAST_POSITIONS: usize = 1024 + 2;
 const MASKED_IN_TRAINING: f32 = 0.15 * 0.8;
 
 impl Esm2 {
-    /// Reads the weights of `config` and puts them on `chosen`.
+    /// Reads the weights of `config` once and puts them on each of `chosen`: a model a device, in their order.
     ///
     /// # Errors
     /// If a tensor is missing or has another shape.
     pub(super) fn load(
         config: &Config,
         weights: &Weights,
-        chosen: &Chosen,
+        chosen: &[Chosen],
         form: Form,
-    ) -> Result<Self, ModelError> {
+    ) -> Result<Vec<Self>, ModelError> {
         let reader = Reader {
             weights,
-            device: &chosen.device,
             dtype: form.dtype,
         };
         let hidden = config.hidden_size;
@@ -85,16 +85,25 @@ impl Esm2 {
             Some(frequencies) => frequencies,
             None => RotaryTable::frequencies(config.head_dim(), config.rope_theta),
         };
-        let layers = (0..config.n_layers)
-            .map(|n| Layer::load(config, &reader, &format!("encoder.layer.{n}")))
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
+        let embeddings = reader.numbers(embeddings, [VOCABULARY_SIZE, hidden]);
+        let final_norm = reader.layer_norm(config, "encoder.emb_layer_norm_after")?;
+        let make = move |device: &Device| Self {
             gelu: form.gelu,
-            embeddings: reader.tensor(embeddings, [VOCABULARY_SIZE, hidden]),
-            layers,
-            final_norm: reader.layer_norm(config, "encoder.emb_layer_norm_after")?,
+            embeddings: embeddings.on(device),
+            layers: Vec::with_capacity(config.n_layers),
+            final_norm: final_norm(device),
             rotary: Mutex::new(RotaryTable::new(frequencies, 0)),
-        })
+        };
+        let mut models = on_each(chosen, make);
+        // Layer by layer, so that main memory never holds the whole model.
+        for n in 0..config.n_layers {
+            let layer = Layer::read(config, &reader, &format!("encoder.layer.{n}"))?;
+            let layers = on_each(chosen, layer);
+            for (model, layer) in models.iter_mut().zip(layers) {
+                model.layers.push(layer);
+            }
+        }
+        Ok(models)
     }
 
     /// The form of GELU to compute. The tanh form is fused into the product before it.
@@ -179,7 +188,12 @@ impl Encoder for Esm2 {
 }
 
 impl Layer {
-    fn load(config: &Config, reader: &Reader, name: &str) -> Result<Self, ModelError> {
+    /// Reads the weights of a layer: what makes it on a device.
+    fn read(
+        config: &Config,
+        reader: &Reader,
+        name: &str,
+    ) -> Result<impl FnOnce(&Device) -> Self + Clone + use<>, ModelError> {
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         let mut weight = Vec::with_capacity(3 * hidden * hidden);
         let mut bias = Vec::with_capacity(3 * hidden);
@@ -192,21 +206,22 @@ impl Layer {
             );
             bias.extend(reader.weights.read(&format!("{part}.bias"), &[hidden])?);
         }
-        let qkv = Linear::new(
-            reader.tensor(weight, [3 * hidden, hidden]),
-            reader.tensor(bias, [3 * hidden]),
-        );
-        Ok(Self {
-            attention_norm: reader.layer_norm(config, &format!("{name}.attention.LayerNorm"))?,
-            qkv,
-            attention_output: reader.linear(
-                &format!("{name}.attention.output.dense"),
-                hidden,
-                hidden,
-            )?,
-            feed_forward_norm: reader.layer_norm(config, &format!("{name}.LayerNorm"))?,
-            expand: reader.linear(&format!("{name}.intermediate.dense"), intermediate, hidden)?,
-            contract: reader.linear(&format!("{name}.output.dense"), hidden, intermediate)?,
+        let weight = reader.numbers(weight, [3 * hidden, hidden]);
+        let bias = reader.numbers(bias, [3 * hidden]);
+        let linear =
+            |part: &str, n_out, n_in| reader.linear(&format!("{name}.{part}"), n_out, n_in);
+        let attention_norm = reader.layer_norm(config, &format!("{name}.attention.LayerNorm"))?;
+        let attention_output = linear("attention.output.dense", hidden, hidden)?;
+        let feed_forward_norm = reader.layer_norm(config, &format!("{name}.LayerNorm"))?;
+        let expand = linear("intermediate.dense", intermediate, hidden)?;
+        let contract = linear("output.dense", hidden, intermediate)?;
+        Ok(move |device: &Device| Self {
+            attention_norm: attention_norm(device),
+            qkv: Linear::new(weight.on(device), bias.on(device)),
+            attention_output: attention_output(device),
+            feed_forward_norm: feed_forward_norm(device),
+            expand: expand(device),
+            contract: contract(device),
         })
     }
 
@@ -229,39 +244,53 @@ impl Layer {
     }
 }
 
-/// Reads weights onto a device.
+/// What `make` makes on each of `chosen`, in their order. What it holds is copied for all but the last.
+fn on_each<T>(chosen: &[Chosen], make: impl FnOnce(&Device) -> T + Clone) -> Vec<T> {
+    let makers = iter::repeat_n(make, chosen.len()).zip(chosen);
+    makers.map(|(make, chosen)| make(&chosen.device)).collect()
+}
+
+/// Reads weights and brings them into the model's number format.
 struct Reader<'a> {
     weights: &'a Weights,
-    device: &'a Device,
     dtype: Dtype,
 }
 
 impl Reader<'_> {
-    /// A tensor in the model's number format.
-    fn tensor<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
-        ops::tensor(values, shape, self.device, self.dtype)
+    /// Numbers in the model's format.
+    fn numbers<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Numbers<D> {
+        Numbers::new(values, shape, self.dtype)
     }
 
-    fn linear(&self, name: &str, n_out: usize, n_in: usize) -> Result<Linear, ModelError> {
+    /// What makes a linear layer on a device.
+    fn linear(
+        &self,
+        name: &str,
+        n_out: usize,
+        n_in: usize,
+    ) -> Result<impl FnOnce(&Device) -> Linear + Clone + use<>, ModelError> {
         let weight = self
             .weights
             .read(&format!("{name}.weight"), &[n_out, n_in])?;
         let bias = self.weights.read(&format!("{name}.bias"), &[n_out])?;
-        Ok(Linear::new(
-            self.tensor(weight, [n_out, n_in]),
-            self.tensor(bias, [n_out]),
-        ))
+        let weight = self.numbers(weight, [n_out, n_in]);
+        let bias = self.numbers(bias, [n_out]);
+        Ok(move |device: &Device| Linear::new(weight.on(device), bias.on(device)))
     }
 
-    /// Scale and shift stay in f32: they are small, and rounding them would gain nothing.
-    fn layer_norm(&self, config: &Config, name: &str) -> Result<LayerNorm, ModelError> {
+    /// What makes a layer norm on a device. Scale and shift stay in f32: they are small, and rounding them
+    /// would gain nothing.
+    fn layer_norm(
+        &self,
+        config: &Config,
+        name: &str,
+    ) -> Result<impl FnOnce(&Device) -> LayerNorm + Clone + use<>, ModelError> {
         let hidden = config.hidden_size;
         let weight = self.weights.read(&format!("{name}.weight"), &[hidden])?;
         let bias = self.weights.read(&format!("{name}.bias"), &[hidden])?;
-        Ok(LayerNorm::new(
-            ops::tensor(weight, [hidden], self.device, Dtype::F32),
-            ops::tensor(bias, [hidden], self.device, Dtype::F32),
-            config.layer_norm_epsilon,
-        ))
+        let weight = Numbers::new(weight, [hidden], Dtype::F32);
+        let bias = Numbers::new(bias, [hidden], Dtype::F32);
+        let epsilon = config.layer_norm_epsilon;
+        Ok(move |device: &Device| LayerNorm::new(weight.on(device), bias.on(device), epsilon))
     }
 }

@@ -25,7 +25,7 @@ impl Files {
         let label = match spec.device {
             DeviceChoice::Cpu => Some("the CPU"),
             DeviceChoice::Mock => Some("the mock device"),
-            DeviceChoice::Auto | DeviceChoice::Cuda(_) | DeviceChoice::Uuid(_) => None,
+            DeviceChoice::Auto | DeviceChoice::AllGpus | DeviceChoice::Gpus(_) => None,
         };
         if let Some(label) = label {
             f32_only(spec, label)?;

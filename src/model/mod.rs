@@ -35,7 +35,7 @@ use crate::{
 use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
-use std::path::PathBuf;
+use std::{panic::resume_unwind, path::PathBuf, thread};
 
 pub use crate::ops::{Stager, StagerOptions};
 
@@ -46,6 +46,7 @@ pub const NUMERICS: u32 = 1;
 /// A model, ready to embed: what it is, and a replica of it on each device that computes.
 pub struct Model {
     name: String,
+    device: String,
     dtype: Dtype,
     gelu: GeluForm,
     config: Config,
@@ -95,31 +96,36 @@ impl Model {
             config,
             weights,
         } = Files::open(spec)?;
-        let chosen = weights
-            .is_some()
-            .then(|| device::choose(&spec.device))
-            .transpose()?;
-        let dtype = dtype(spec, chosen.as_ref())?;
+        let chosen = device::choose(&spec.device)?;
+        let dtype = dtype(spec, chosen.first())?;
         let gelu = spec.gelu.form(dtype);
         let n_parameters = n_parameters(&config);
         let name = source::display_name(&spec.source, &folder);
+        let device = device::label(&chosen);
         let shape = (config.hidden_size, config.head_dim());
-        let (replicas, fingerprint, default_token_budget) = match chosen.zip(weights) {
-            Some((chosen, weights)) => {
-                let free_before = device::free_bytes(&chosen);
+        let (replicas, fingerprint, default_token_budget) = match weights {
+            Some(weights) => {
+                let free_before: Vec<_> = chosen.iter().map(device::free_bytes).collect();
                 let sizes = (shape.0, config.intermediate_size, shape.1);
-                ops::prepare(&chosen, dtype, sizes)?;
+                let mut devices = chosen.iter();
+                devices.try_for_each(|chosen| ops::prepare(chosen, dtype, sizes))?;
                 let fingerprint = Fingerprint::start(&folder, &weights)?;
                 let form = esm2::Form { dtype, gelu };
-                let encoder = esm2::Esm2::load(&config, &weights, &chosen, form);
+                let encoders = esm2::Esm2::load(&config, &weights, &chosen, form);
                 // The next model needs the memory that this one has taken so far.
-                let encoder = encoder.inspect_err(|_| device::release_unused(&chosen))?;
-                let budget = default_token_budget(&chosen, &config, dtype, n_parameters);
-                let replica = Replica {
+                let encoders =
+                    encoders.inspect_err(|_| chosen.iter().for_each(device::release_unused))?;
+                let budgets = chosen
+                    .iter()
+                    .map(|chosen| default_token_budget(chosen, &config, dtype, n_parameters));
+                // A batch may go to any of them.
+                let budget = budgets.min().expect("a model is on a device at least");
+                let replicas = chosen.into_iter().zip(free_before).zip(encoders);
+                let replicas = replicas.map(|((chosen, free_before), encoder)| Replica {
                     free_before,
                     ..Replica::new(Some(chosen), dtype, shape, Box::new(encoder))
-                };
-                (vec![replica], fingerprint, budget)
+                });
+                (replicas.collect(), fingerprint, budget)
             }
             None => {
                 let replica = |lane| {
@@ -129,13 +135,14 @@ impl Model {
                         ..Replica::new(None, dtype, shape, Box::new(mock))
                     }
                 };
-                let replicas = (0..spec.mock.lanes).map(replica).collect();
+                let replicas: Vec<_> = (0..spec.mock.lanes).map(replica).collect();
                 let budget = usual_token_budget(DeviceKind::Mock, config.hidden_size);
                 (replicas, Fingerprint::mock(spec.mock.seed), budget)
             }
         };
         Ok(Self {
             name,
+            device,
             dtype,
             gelu,
             config,
@@ -227,15 +234,24 @@ impl Model {
         Ok(values)
     }
 
-    /// Embeds a batch of `token_budget` tokens for nothing on each device, so that memory is taken and
+    /// Embeds a batch of `token_budget` tokens for nothing on each device, on all at once, so that memory is taken and
     /// kernels are chosen before the first real batch. Later calls that ask for no more do nothing.
     ///
     /// # Errors
-    /// [`DeviceError::OutOfMemory`](crate::device::DeviceError::OutOfMemory) if a batch of that size
-    /// does not fit; a smaller one may.
+    /// The first device's that fails: [`DeviceError::OutOfMemory`](crate::device::DeviceError::OutOfMemory)
+    /// if a batch of that size does not fit; a smaller one may.
     pub fn warm_up(&self, token_budget: usize, layers: &[usize]) -> Result<(), ModelError> {
-        let mut replicas = self.replicas.iter();
-        replicas.try_for_each(|replica| replica.warm_up(token_budget, layers))
+        let warm_up = |replica: &Replica| replica.warm_up(token_budget, layers);
+        thread::scope(|scope| {
+            let threads = self.replicas.iter();
+            let threads: Vec<_> = threads
+                .map(|replica| scope.spawn(move || warm_up(replica)))
+                .collect();
+            let results = threads.into_iter().map(|thread| thread.join());
+            // What ends the program elsewhere does so here.
+            let results = results.map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)));
+            results.collect()
+        })
     }
 
     /// The model, for people: its folder's name or its id.
@@ -245,7 +261,13 @@ impl Model {
 
     /// Where it runs, for people.
     pub fn device(&self) -> &str {
-        self.first().device()
+        &self.device
+    }
+
+    /// Whether it runs on the CPU. The mock device stands for a GPU.
+    pub fn is_on_cpu(&self) -> bool {
+        let chosen = self.first().chosen.as_ref();
+        chosen.is_some_and(|chosen| chosen.gpu.is_none())
     }
 
     /// What the bits of embeddings depend on beside [`NUMERICS`], the model, its form and the sequence:
@@ -258,6 +280,13 @@ impl Model {
     /// Why it does not run on a GPU, where the choice was left to the program.
     pub fn instead_of_gpu(&self) -> Option<&device::DeviceError> {
         self.first().chosen.as_ref()?.instead_of_gpu.as_ref()
+    }
+
+    /// GPUs of the kind of the one that it runs on which are left over, where the choice was the program's.
+    pub fn n_gpus_left_over(&self) -> usize {
+        let chosen = self.first().chosen.as_ref();
+        let gpu = chosen.and_then(|chosen| chosen.gpu.as_ref());
+        gpu.map_or(0, |gpu| gpu.n_left_over)
     }
 
     /// The number format of weights and activations.

@@ -9,6 +9,8 @@ pub struct RunFacts {
     pub thresholds: Thresholds,
     /// What computes, a lane each.
     pub lanes: Vec<LaneFacts>,
+    /// GPUs of the same kind that are there beside it, where the choice of the device was the program's.
+    pub n_gpus_left_over: usize,
     /// Reader subprocesses.
     pub n_readers: usize,
     /// Input files.

@@ -122,7 +122,7 @@ fn verdict(span: &Reading, facts: &RunFacts, gpu_utilization: Option<f64>) -> Op
             stage: Stage::Encoding,
             severity: Severity::Good,
             message: words::good(&case),
-            remedy: None,
+            remedy: words::more_gpus(facts),
         });
     };
     let rule = RULES.iter().find(|rule| (rule.applies)(&case))?;

@@ -5,6 +5,34 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
+/// The numbers of a tensor in main memory, in the format that it will have.
+#[derive(Clone, Debug)]
+pub struct Numbers<const D: usize> {
+    data: TensorData,
+    shape: [usize; D],
+    dtype: Dtype,
+}
+
+impl<const D: usize> Numbers<D> {
+    /// Numbers row by row, rounded to the nearest in the format `dtype`.
+    pub fn new(values: Vec<f32>, shape: [usize; D], dtype: Dtype) -> Self {
+        let n = values.len();
+        let data = match dtype {
+            Dtype::F32 => TensorData::new(values, [n]),
+            Dtype::F16 => TensorData::new(rounded(&values, f16::from_f32), [n]),
+            Dtype::Bf16 => TensorData::new(rounded(&values, bf16::from_f32), [n]),
+        };
+        Self { data, shape, dtype }
+    }
+
+    /// The tensor on `device`.
+    pub fn on(self, device: &Device) -> Tensor<D> {
+        // A GPU's rows would be padded if the data had them; reshaping keeps memory as it is.
+        let flat = Tensor::<1>::from_data(self.data, (device, to_burn(self.dtype)));
+        flat.reshape(self.shape)
+    }
+}
+
 /// A tensor on `device` in the format `dtype`, from its numbers row by row, rounded to the nearest.
 pub fn tensor<const D: usize>(
     values: Vec<f32>,
@@ -12,14 +40,7 @@ pub fn tensor<const D: usize>(
     device: &Device,
     dtype: Dtype,
 ) -> Tensor<D> {
-    let n = values.len();
-    let data = match dtype {
-        Dtype::F32 => TensorData::new(values, [n]),
-        Dtype::F16 => TensorData::new(rounded(&values, f16::from_f32), [n]),
-        Dtype::Bf16 => TensorData::new(rounded(&values, bf16::from_f32), [n]),
-    };
-    // A GPU's rows would be padded if the data had them; reshaping keeps memory as it is.
-    Tensor::<1>::from_data(data, (device, to_burn(dtype))).reshape(shape)
+    Numbers::new(values, shape, dtype).on(device)
 }
 
 fn rounded<T: Send>(values: &[f32], round: fn(f32) -> T) -> Vec<T> {

@@ -32,7 +32,7 @@ use crate::{
 
 pub use arithmetic::arithmetic;
 pub use attention::{attention, attention_plain};
-pub use dtype::tensor;
+pub use dtype::{Numbers, tensor};
 pub use embedding::embedding;
 pub use epilogue::Epilogue;
 pub use layer_norm::LayerNorm;

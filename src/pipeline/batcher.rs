@@ -15,10 +15,10 @@ pub(super) enum Batcher {
 impl Batcher {
     /// Packs, or pads, up to so many tokens.
     pub(super) fn new(plan: &Plan) -> Self {
-        if plan.packing {
-            Self::Packing(Packer::new(plan.token_budget))
-        } else {
-            Self::Padding(Padder::new(plan.token_budget))
+        match (plan.packing, plan.is_in_order) {
+            (true, true) => Self::Packing(Packer::in_order(plan.token_budget)),
+            (true, false) => Self::Packing(Packer::new(plan.token_budget)),
+            (false, _) => Self::Padding(Padder::new(plan.token_budget)),
         }
     }
 

@@ -18,6 +18,7 @@ mod conservation;
 mod failure;
 mod feeder;
 mod lane;
+mod output;
 mod pack;
 mod plan;
 mod run;

@@ -11,7 +11,7 @@ use crate::{
     meter::{Activity, Meters},
     reader::{Pool, ReadRecords, ReadRequest},
     report::{LengthHistogram, RejectedRecord},
-    sink::{Frontier, Pass, RejectsSpool, Section, SinkError, Tally, Task, Trail, Work},
+    sink::{Frontier, Next, Pass, RejectsSpool, Section, SinkError, Tally, Task, Trail, Work},
 };
 use std::{collections::VecDeque, sync::Arc};
 
@@ -72,6 +72,8 @@ pub(super) struct Packing {
     reported: (u64, u64, u64),
     /// How far the records are.
     at: Frontier,
+    /// Behind the last rejection, if no mark has been left since.
+    rejected_to: Option<Frontier>,
     /// Whether they are computed again because their part is damaged.
     is_mending: bool,
 }
@@ -86,6 +88,7 @@ impl Packing {
             totals: PackTotals::default(),
             reported: (0, 0, 0),
             at: Frontier::default(),
+            rejected_to: None,
             is_mending: false,
         }
     }
@@ -106,16 +109,23 @@ impl Packing {
         let clock = meters.packing();
         clock.switch(Activity::Working);
         while self.totals.stopped.is_none() {
+            if work.only_waits() {
+                // That may take long, and there is no reason why what was read should wait for it.
+                let rest = self.batcher.finish();
+                self.send(rest)?;
+            }
             let give_up = || self.plan.cancel.reason().is_some() || self.is_abandoned();
-            let next = clock.during(Activity::Starved, || work.next_pass(&give_up));
-            let Some(pass) = next else {
-                break;
-            };
-            self.pass(pass, readers, &request)?;
+            match clock.during(Activity::Starved, || work.next(&give_up)) {
+                Next::Pass(pass) => self.pass(pass, readers, &request)?,
+                Next::Nothing => break,
+                Next::GivenUp if self.is_abandoned() => return Err(Halt::Abandoned),
+                // All rows are on their way, and what was there before may be damaged.
+                Next::GivenUp => self.totals.stopped = self.plan.cancel.reason(),
+            }
         }
-        // A stop that comes while nothing is left to read stops nothing but the search for damage.
         self.totals.end = self.totals.end.take().or_else(|| work.end());
         let rest = if self.totals.stopped.is_some() {
+            self.leave_rejections();
             let (due, dropped) = self.batcher.due();
             self.totals.dropped = dropped;
             due
@@ -182,7 +192,7 @@ impl Packing {
             None => Ok(()),
             Some(Section { to: None, task, .. }) => {
                 if *task == Task::Compute {
-                    self.plan.trail.reach(self.at.clone());
+                    self.reach();
                 }
                 self.totals.end = Some(self.at.clone());
                 Ok(())
@@ -233,7 +243,7 @@ impl Packing {
                     return Err(self.not_as_it_was().into());
                 }
                 if section.task == Task::Compute {
-                    self.plan.trail.reach(self.at.clone());
+                    self.reach();
                 }
                 sections.pop_front();
                 self.begin_section(sections.front());
@@ -309,6 +319,8 @@ impl Packing {
     }
 
     fn keep(&mut self, record: Record) -> Result<(), Halt> {
+        // The run may be stopped before this row leaves, and not before those rejections are known.
+        self.leave_rejections();
         let residues = record.sequence.len() as u64;
         self.totals.mended_rows += u64::from(self.is_mending);
         self.totals.lengths.add(record.sequence.len());
@@ -318,7 +330,7 @@ impl Packing {
         tally.tokens += residues + N_SPECIAL_TOKENS as u64;
         tally.truncated += u64::from(record.is_truncated());
         // The row cannot leave before its mark is there.
-        self.plan.trail.reach(self.at.clone());
+        self.reach();
         let batches = self.batcher.push(record).map_err(Error::from)?;
         self.send(batches)
     }
@@ -333,7 +345,22 @@ impl Packing {
         let added = self.plan.rejects.add(self.at.record, rejection);
         self.at.tally.rejected += 1;
         self.at.tally.rejects_bytes = added.map_err(Error::from)?;
+        self.rejected_to = Some(self.at.clone());
         Ok(())
+    }
+
+    /// Leaves a mark at this place.
+    fn reach(&mut self) {
+        self.rejected_to = None;
+        self.plan.trail.reach(self.at.clone());
+    }
+
+    /// Leaves a mark behind the rejections since the last one, so that they can be committed without the row
+    /// that follows them. One for all of them, as an input may have nothing else.
+    fn leave_rejections(&mut self) {
+        if let Some(frontier) = self.rejected_to.take() {
+            self.plan.trail.reach(frontier);
+        }
     }
 
     fn send(&mut self, batches: Vec<PackedBatch>) -> Result<(), Halt> {

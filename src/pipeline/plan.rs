@@ -16,6 +16,8 @@ pub(super) struct Plan {
     pub(super) token_budget: NonZeroUsize,
     /// Whether batches are packed, or padded.
     pub(super) packing: bool,
+    /// Whether each batch holds consecutive records. On the CPU, fuller batches are no faster.
+    pub(super) is_in_order: bool,
     /// The most residues of a record that fits into the device's memory, where that is less than
     /// the dataset lets through.
     pub(super) longest_that_fits: Option<usize>,
@@ -44,6 +46,7 @@ impl Plan {
         Ok(Self {
             token_budget: NonZeroUsize::new(fitting).expect("budgets are not zero"),
             packing: options.packing,
+            is_in_order: model.is_on_cpu(),
             longest_that_fits: (fitting < budget).then(|| fitting - N_SPECIAL_TOKENS),
         })
     }
@@ -54,6 +57,7 @@ impl Plan {
         Self {
             token_budget: NonZeroUsize::new(budget).expect("budgets are not zero"),
             packing: wanted.options().packing,
+            is_in_order: model.is_on_cpu(),
             longest_that_fits: None,
         }
     }

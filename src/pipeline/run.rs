@@ -5,10 +5,11 @@ use super::{
     conservation::{self, Counts},
     feeder::Feeder,
     lane::{EndedLane, Lane, LanePlan, Lead, RunningLane},
+    output::{circumstances, output_plan},
     pack::{PackTotals, Packing, PackingPlan},
     plan::Plan,
     stage::{Guard, Halt, joined, kept},
-    summary::{Ending, shard_setting},
+    summary::Ending,
     watch::watch,
     write::{Writing, Written},
 };
@@ -19,20 +20,16 @@ use crate::{
     event::{Event, EventSender},
     fasta::{self, Input, Share},
     hint::Hint,
-    job::{Effect, EmbedOptions, EmbedPlan, OutputTarget, Problems, Shard},
+    job::{EmbedPlan, Shard},
     meter::{Flow, QueueMeters},
-    model::{Model, NUMERICS, Replica},
+    model::{Model, Replica},
     monitor::{Findings, GpuFacts, LaneFacts, Monitor, MonitorPlan, RunFacts, peak_flops},
     queue::bounded,
     reader::ReadRequest,
     report::RunSummary,
-    sink::{
-        self, Begun, Circumstances, Frontier, Identity, Opened, OutputPlan, Published,
-        ReorderBuffer, Resumed, SinkError,
-    },
+    sink::{self, Begun, Frontier, Opened, Published, ReorderBuffer, Resumed, SinkError},
 };
 use std::{
-    num::NonZeroUsize,
     sync::{Arc, mpsc},
     thread,
     time::{Instant, SystemTime},
@@ -141,6 +138,7 @@ pub(super) fn run(
         batches,
         rows: row_sender,
         lead: Arc::new(Lead::of_batches(budget, n_values)),
+        pulse: output.pulse(),
         events: context.events.clone(),
         abandonment: abandonment.clone(),
     };
@@ -399,6 +397,7 @@ fn monitor_plan(
         facts: RunFacts {
             thresholds: options.thresholds,
             lanes: model.replicas().iter().map(lane).collect(),
+            n_gpus_left_over: model.n_gpus_left_over(),
             n_readers: options.readers.get(),
             n_inputs: inputs.len(),
             is_stream: inputs.iter().any(Input::is_stream),
@@ -409,63 +408,5 @@ fn monitor_plan(
         },
         hz: options.monitor_hz,
         metrics_every: options.metrics_every,
-    }
-}
-
-/// Where the rows and the rejections of a run go, if anywhere.
-fn output_plan(
-    model: &Model,
-    wanted: &EmbedPlan,
-    shard: Option<Shard>,
-) -> Result<Option<OutputPlan>, Error> {
-    let options = wanted.options();
-    let Some(path) = &options.output else {
-        return Ok(None);
-    };
-    let target = OutputTarget::of(path).map_err(|problem| Problems(vec![problem]))?;
-    // Which layer is the last one; no batch changes a value.
-    let resolved = wanted.used(NonZeroUsize::MIN);
-    let identity = Identity {
-        model: model.name().to_owned(),
-        weights_hash: model.weights_hash()?.to_owned(),
-        layers: wanted.layers().to_vec(),
-        dtype: model.dtype(),
-        gelu: model.gelu(),
-        device_kind: model.device_kind(),
-        numerics: NUMERICS,
-        format: target.format,
-        options: EmbedOptions::OPTIONS
-            .with_effect(Effect::Values, &resolved)
-            .collect(),
-        rules: (wanted.dataset().rules().into_iter())
-            .filter_map(|(name, rule)| Some((name, rule?)))
-            .collect(),
-    };
-    Ok(Some(OutputPlan {
-        target,
-        overwrite: options.overwrite,
-        resume: options.resume,
-        commit_every: options.commit_every,
-        inputs: wanted.dataset().sources.join(", "),
-        hidden_size: model.hidden_size(),
-        identity,
-        shard,
-    }))
-}
-
-/// Under which circumstances a run computes.
-fn circumstances(
-    plan: &Plan,
-    model: &Model,
-    wanted: &EmbedPlan,
-    shard: Option<Shard>,
-) -> Circumstances {
-    let used = wanted.used(plan.token_budget);
-    Circumstances {
-        device: model.device().to_owned(),
-        options: EmbedOptions::OPTIONS
-            .with_effect(Effect::LastBits, &used)
-            .chain(shard_setting(shard))
-            .collect(),
     }
 }

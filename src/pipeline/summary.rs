@@ -160,7 +160,8 @@ impl Ending {
     fn remarks(&self) -> Option<String> {
         if let Some(Kept { rows, folder }) = &self.kept {
             return Some(format!(
-                "{rows} rows are kept in `{}`, and the same script goes on with them",
+                "{rows} {} kept in `{}`, and the same script goes on from there",
+                crate::text::in_number(*rows, "row is", "rows are"),
                 folder.display()
             ));
         }

@@ -12,7 +12,7 @@ mod tally;
 
 use crate::{
     event::{Event, EventSender, Heard, Kept},
-    text::printable,
+    text::{in_number, printable},
 };
 use indicatif::HumanCount;
 use std::{
@@ -137,25 +137,32 @@ fn news(event: &Event) -> Option<String> {
             finished: true,
             ..
         } => format!(
-            "nothing to compute: all {} rows are there already",
-            HumanCount(*rows)
+            "nothing to compute: all {} {} there already",
+            HumanCount(*rows),
+            rows_are(*rows)
         ),
         Event::Resumed { records, rows, .. } => format!(
-            "going on after record {}: {} rows are there already",
+            "going on after record {}: {} {} there already",
             HumanCount(*records),
-            HumanCount(*rows)
+            HumanCount(*rows),
+            rows_are(*rows)
         ),
         Event::RunFinished {
             kept: Some(Kept { rows, folder }),
             ..
         } => format!(
-            "{} rows are kept in `{}`: run the script again to go on",
+            "{} {} kept in `{}`: run the script again to go on",
             HumanCount(*rows),
+            rows_are(*rows),
             folder.display()
         ),
         _ => return None,
     };
     Some(printable(&news).into_owned())
+}
+
+fn rows_are(rows: u64) -> &'static str {
+    in_number(rows, "row is", "rows are")
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! What a run was made with, beside what a sweep says of it.
 
 use crate::{
-    job::{DeviceChoice, EmbedOptions, Gelu, ModelSpec, OptionMap, OptionValue, Problems},
+    job::{
+        DeviceChoice, EmbedOptions, Gelu, GpuChoice, ModelSpec, OptionMap, OptionValue, Problems,
+    },
     report::RunSummary,
 };
 
@@ -69,7 +71,7 @@ impl RunSettings {
     /// What the run used for the option `name`, if it is one.
     fn used(&self, name: &str) -> Option<OptionValue> {
         match name {
-            "device" => Some(OptionValue::Text(self.device.to_string())),
+            "device" => Some(self.device.value()),
             "dtype" => Some(OptionValue::Text(self.dtype.clone())),
             "gelu" => Some(self.gelu.name().into()),
             "token_budget" if self.options.token_budget.is_none() => {
@@ -86,7 +88,10 @@ impl RunSettings {
             _ => "",
         };
         match name {
-            "device" => DeviceChoice::from_name(text).is_some_and(|device| self.is_on(&device)),
+            "device" => {
+                let map = [(name.to_owned(), value.clone())].into();
+                ModelSpec::from_map("model", map).is_ok_and(|spec| self.is_on(&spec.device))
+            }
             "dtype" => text == self.dtype,
             "gelu" => Gelu::from_name(text) == Some(self.gelu),
             name => {
@@ -109,7 +114,9 @@ impl RunSettings {
     fn is_on(&self, device: &DeviceChoice) -> bool {
         let is_found = || match device {
             DeviceChoice::Cpu => !self.has_gpu,
-            DeviceChoice::Cuda(_) => self.has_gpu,
+            DeviceChoice::Gpus(gpus) => {
+                self.has_gpu && matches!(gpus.as_slice(), [GpuChoice::Ordinal(_)])
+            }
             _ => false,
         };
         *device == self.device || (self.device == DeviceChoice::Auto && is_found())

@@ -1,6 +1,6 @@
 //! An output that this process owns, from its opening to its end.
 
-use super::{SinkError, heart::Heart, ledger, ledger::Owner, place::Place};
+use super::{Pulse, SinkError, heart::Heart, ledger, ledger::Owner, place::Place};
 use crate::meter::Meters;
 use std::sync::{
     Arc,
@@ -29,11 +29,23 @@ impl Claim {
         })
     }
 
+    /// The next entry of the ledger, which has so many stretches, says what the process before said last.
+    pub(super) fn announce(&self, n_stretches: usize) {
+        if let Some(heart) = &self.heart {
+            heart.announce(n_stretches);
+        }
+    }
+
     /// From now on others see what these meters show.
     pub(super) fn begin(&self, meters: Arc<Meters>) {
         if let Some(heart) = &self.heart {
             heart.begin(meters);
         }
+    }
+
+    /// What says how far the work is.
+    pub(super) fn pulse(&self) -> Pulse {
+        self.heart.as_ref().map(Heart::pulse).unwrap_or_default()
     }
 
     /// Whether another process has taken the output over.

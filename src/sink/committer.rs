@@ -2,29 +2,23 @@
 //! them together when it has time.
 
 use super::{
-    Frontier, HashedFile, RejectsSpool, SinkError,
-    ledger::{Commit, Entry, Ledger, PartFile, now},
-    place::Place,
-    stitching::Stitching,
-};
-use crate::{
-    fasta::{self, Input},
-    file::{Existing, Keep, Staged},
+    Frontier, HashedFile, SinkError, books::Books, ledger::Ledger, open_part::WrittenPart,
+    rescue::Rescue, stitching::Stitching,
 };
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
     thread::{self, JoinHandle},
-    time::Instant,
 };
 
-/// A part that is complete, to be made durable.
+/// A part to be made durable.
 pub(super) struct Job {
-    /// Its file, under a temporary name. Nothing, if it has no rows.
-    pub(super) file: Option<(Staged, HashedFile)>,
+    /// Its file, and what is in it, or why it is not complete: then what fits of it is made durable. Nothing,
+    /// if it has no rows.
+    pub(super) part: Option<(WrittenPart, Result<HashedFile, SinkError>)>,
     /// Where it begins.
     pub(super) from: Frontier,
     /// Where it ends.
@@ -47,13 +41,10 @@ pub(super) struct Committed {
 }
 
 impl Committer {
-    /// Starts the thread. `inputs` are those of the run.
+    /// Starts the thread.
     pub(super) fn start(
-        place: Place,
-        ledger: Ledger,
-        inputs: Vec<Input>,
-        rejects: RejectsSpool,
-        is_lost: Arc<AtomicBool>,
+        books: Books,
+        rescue: Rescue,
         stitching: Option<Stitching>,
     ) -> Result<Self, SinkError> {
         // One may wait while a part is copied.
@@ -61,14 +52,11 @@ impl Committer {
         let n_waiting = Arc::<AtomicUsize>::default();
         let worker = Worker {
             n_waiting: n_waiting.clone(),
-            is_lost,
-            since: Instant::now(),
-            place,
-            left: Committed { ledger, stitching },
-            inputs,
-            rejects,
+            books,
+            rescue,
+            stitching,
         };
-        let bookkeeping = worker.place.bookkeeping().to_owned();
+        let bookkeeping = worker.books.place().bookkeeping().to_owned();
         let thread = thread::Builder::new()
             .name("committing".to_owned())
             .spawn(move || worker.run(&waiting))
@@ -91,18 +79,20 @@ impl Committer {
         Ok(self.n_waiting.load(Ordering::Acquire) == 0)
     }
 
-    /// Hands over a part, and waits until no more than one is before it.
+    /// Hands over a part, and waits until no more than one is before it; of a part that is not complete,
+    /// until what fits is durable.
     ///
     /// # Errors
-    /// If one before it failed.
+    /// If one before it failed, or it is not complete.
     pub(super) fn commit(&mut self, job: Job) -> Result<(), SinkError> {
         let Some(jobs) = &self.jobs else {
             return Err(SinkError::Uncommitted);
         };
         self.n_waiting.fetch_add(1, Ordering::AcqRel);
+        let is_torn = matches!(job.part, Some((_, Err(_))));
         match jobs.send(job) {
-            Ok(()) => Ok(()),
-            Err(_) => Err(self.failure()),
+            Ok(()) if !is_torn => Ok(()),
+            _ => Err(self.failure()),
         }
     }
 
@@ -140,21 +130,16 @@ impl Drop for Committer {
 
 struct Worker {
     n_waiting: Arc<AtomicUsize>,
-    /// Another process has taken the output over.
-    is_lost: Arc<AtomicBool>,
-    /// When the commit before was made, or the run began.
-    since: Instant,
-    place: Place,
-    left: Committed,
-    inputs: Vec<Input>,
-    rejects: RejectsSpool,
+    books: Books,
+    rescue: Rescue,
+    stitching: Option<Stitching>,
 }
 
 impl Worker {
     fn run(mut self, jobs: &Receiver<Job>) -> Result<Committed, SinkError> {
         loop {
             // Parts are put together while nothing is to be committed.
-            let stitching = self.left.stitching.as_ref();
+            let stitching = self.stitching.as_ref();
             let next = match stitching.is_some_and(Stitching::is_behind) {
                 true => jobs.try_recv(),
                 false => jobs.recv().map_err(TryRecvError::from),
@@ -166,90 +151,49 @@ impl Worker {
                     self.n_waiting.fetch_sub(1, Ordering::AcqRel);
                 }
                 Err(TryRecvError::Empty) => self.stitch(Stitching::advance),
-                Err(TryRecvError::Disconnected) => return Ok(self.left),
+                Err(TryRecvError::Disconnected) => {
+                    return Ok(Committed {
+                        ledger: self.books.ledger,
+                        stitching: self.stitching,
+                    });
+                }
             }
         }
     }
 
     /// Goes on with putting parts together, or gives it up.
     fn stitch(&mut self, step: impl FnOnce(Stitching) -> Option<Stitching>) {
-        self.left.stitching = self.left.stitching.take().and_then(step);
+        self.stitching = self.stitching.take().and_then(step);
     }
 
-    /// The part's file, then its rejections, then the line that makes both count.
+    /// Commits what there is room for. A part without all its rows is an error all the same.
     fn commit(&mut self, job: Job) -> Result<(), SinkError> {
-        if self.is_lost.load(Ordering::Acquire) {
-            return Err(SinkError::TakenOver(self.place.output().to_owned()));
-        }
-        if !self.left.ledger.is_in_place() {
-            return Err(SinkError::LedgerGone(self.place.ledger()));
-        }
-        let Job { file, from, to } = job;
-        let file = match file {
-            None => None,
-            Some((staged, written)) => {
-                let part = PartFile {
-                    name: self.place.part_name(from.record),
-                    bytes: written.n_bytes(),
-                    blake3: written.hash(),
-                };
-                staged.publish(Keep::Safely)?;
-                Some(part)
+        self.books.check()?;
+        let Job { part, from, to } = job;
+        let commit = match part {
+            None => {
+                let secured = self.books.secure(None, &from, &to)?;
+                self.books.enter(None, secured)?
+            }
+            Some((part, written)) => {
+                let secured = written.and_then(|written| {
+                    let file = Some((&part.staged, &written));
+                    self.books.secure(file, &from, &to)
+                });
+                match secured {
+                    Ok(secured) => self.books.enter(Some(part.staged), secured)?,
+                    Err(error) => {
+                        if error.is_for_want_of_room() {
+                            // What it takes may be what the parts lack.
+                            self.stitching = None;
+                            self.rescue.run(&mut self.books, part, from);
+                        }
+                        return Err(error);
+                    }
+                }
             }
         };
-        let rejects = self.commit_rejects(&from, &to)?;
-        let inputs = to
-            .next
-            .as_ref()
-            .and_then(|next| fasta::inputs_state(&self.inputs, next.input + 1));
-        let seconds = self.since.elapsed().as_secs_f64();
-        self.since = Instant::now();
-        let (before, after) = (from.tally, to.tally);
-        let commit = Commit {
-            from: from.record,
-            to: to.record,
-            rows: after.rows - before.rows,
-            rejected: after.rejected - before.rejected,
-            truncated: after.truncated - before.truncated,
-            residues: after.residues - before.residues,
-            tokens: after.tokens - before.tokens,
-            before: from.hash.to_hex(),
-            hash: to.hash.to_hex(),
-            first: from
-                .next
-                .filter(|_| self.place.is_shard() && from.record == 0),
-            file,
-            rejects,
-            next: to.next,
-            inputs,
-            at: now(),
-            seconds,
-        };
         self.stitch(|stitching| stitching.with(&commit));
-        self.left.ledger.append(&Entry::Commit(commit))
-    }
-
-    fn commit_rejects(
-        &self,
-        from: &Frontier,
-        to: &Frontier,
-    ) -> Result<Option<PartFile>, SinkError> {
-        let range = from.tally.rejects_bytes..to.tally.rejects_bytes;
-        if range.is_empty() {
-            return Ok(None);
-        }
-        let name = Place::part_rejects_name(from.record);
-        let path = self.place.bookkeeping().join(&name);
-        let staged = Staged::create(&path, Existing::IsReplaced)?;
-        let mut written = HashedFile::new(staged.writer()?);
-        let copied = self.rejects.copy(range, &mut written);
-        copied.map_err(|error| SinkError::io("write", &path, error))?;
-        let part = PartFile {
-            name,
-            bytes: written.n_bytes(),
-            blake3: written.hash(),
-        };
-        staged.publish(Keep::Safely)?;
-        Ok(Some(part))
+        Ok(())
     }
 }

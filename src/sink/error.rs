@@ -181,6 +181,14 @@ impl SinkError {
         }
     }
 
+    /// Whether the file system has no room for what was to be written.
+    pub(super) fn is_for_want_of_room(&self) -> bool {
+        matches!(self, Self::File(FileError::Io { error, .. }) if matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        ))
+    }
+
     /// The Parquet writer fails, very likely because the file system does.
     pub(super) fn parquet(path: &Path, error: ParquetError) -> Self {
         let other = |error| Self::Parquet {

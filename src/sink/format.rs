@@ -4,25 +4,55 @@ use super::{HashedFile, OutputPlan, SinkError, parquet};
 use crate::{batch::Rows, job::OutputFormat};
 use std::{
     collections::BTreeMap,
+    fs::File,
     path::{Path, PathBuf},
 };
 
 /// Writes a part of an output: a file of the output's format that holds some consecutive rows.
 pub(super) trait PartWriter: Send {
-    /// Takes the next rows.
+    /// Takes the next rows. Where the file system refuses, the part [has failed](Self::has_failed).
     ///
     /// # Errors
-    /// If the part cannot be written.
+    /// If they do not fit into the format.
     fn write(&mut self, rows: Rows) -> Result<(), SinkError>;
 
     /// How many bytes the part has so far, about: those in the file, and those that wait in memory.
     fn n_bytes(&self) -> u64;
 
+    /// How many rows are in the file for good: behind them, [it can be ended](Shorten::end_at).
+    fn n_rows_in_file(&self) -> u64;
+
+    /// Whether the file system has refused something. Rows that come then are lost.
+    fn has_failed(&self) -> bool;
+
     /// Completes the part with what is known of it at its end. It is not on the disk yet.
     ///
     /// # Errors
-    /// If the part cannot be written.
-    fn finish(self: Box<Self>, metadata: &[(String, String)]) -> Result<HashedFile, SinkError>;
+    /// If rows do not fit into the format.
+    fn finish(self: Box<Self>, metadata: &[(String, String)]) -> Result<Ended, SinkError>;
+}
+
+/// A part to which no more rows come.
+pub(super) struct Ended {
+    /// The complete file, or why it is not complete.
+    pub(super) file: Result<HashedFile, SinkError>,
+    /// The way to end it earlier.
+    pub(super) shorter: Box<dyn Shorten>,
+}
+
+/// Ends parts earlier, where there is no room for all of their rows.
+pub(super) trait Shorten: Send {
+    /// Ends a part behind its first `n_rows` rows, which were [in the file](PartWriter::n_rows_in_file) at
+    /// some time. `file` is what was written of it. It is not on the disk yet.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    fn end_at(
+        &self,
+        n_rows: u64,
+        file: &File,
+        metadata: &[(String, String)],
+    ) -> Result<HashedFile, SinkError>;
 }
 
 /// Begins a part in an empty file, with what is known of it from the start. Errors call it by the

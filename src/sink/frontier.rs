@@ -43,7 +43,8 @@ pub(super) struct Mark {
     pub(super) is_jump: bool,
 }
 
-/// Packing leaves a mark behind each record. There are no more of them on their way than rows.
+/// Packing leaves a mark behind each row, and one behind the rejections that follow it. There are no more of
+/// them on their way than twice the rows.
 #[derive(Clone, Debug)]
 pub struct Trail(Option<Sender<Mark>>);
 

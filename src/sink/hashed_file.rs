@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Write},
+    io::{self, Seek, SeekFrom, Write},
 };
 
 /// A file that is written from its beginning to its end, with the checksum of all that has been written.
@@ -11,6 +11,8 @@ pub(super) struct HashedFile {
     file: File,
     hasher: blake3::Hasher,
     n_bytes: u64,
+    /// Bytes that the file had before.
+    n_there: u64,
 }
 
 impl HashedFile {
@@ -20,7 +22,19 @@ impl HashedFile {
             file,
             hasher: blake3::Hasher::new(),
             n_bytes: 0,
+            n_there: 0,
         }
+    }
+
+    /// A file that is written again from its beginning and has the first `n_there` bytes already. They are
+    /// not written, only hashed. What stood behind them is gone.
+    pub(super) fn over(mut file: File, n_there: u64) -> io::Result<Self> {
+        file.set_len(n_there)?;
+        file.seek(SeekFrom::Start(n_there))?;
+        Ok(Self {
+            n_there,
+            ..Self::new(file)
+        })
     }
 
     /// Bytes written so far.
@@ -37,7 +51,11 @@ impl HashedFile {
 impl Write for HashedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // Of a full disk, less may be written than asked for.
-        let n_written = self.file.write(bytes)?;
+        let n_written = match usize::try_from(self.n_there.saturating_sub(self.n_bytes)) {
+            Ok(0) => self.file.write(bytes)?,
+            Ok(n_there) => bytes.len().min(n_there),
+            Err(_) => bytes.len(),
+        };
         self.hasher.update(&bytes[..n_written]);
         self.n_bytes += n_written as u64;
         Ok(n_written)
@@ -63,5 +81,19 @@ mod tests {
             assert_eq!(hashed.n_bytes(), written.len() as u64);
             assert_eq!(hashed.hash(), blake3::hash(&written).to_hex().as_str());
         }
+    }
+
+    #[test]
+    fn what_is_there_is_kept_and_what_is_behind_is_not() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "there and torn").unwrap();
+        let reopened = File::options().write(true).open(file.path()).unwrap();
+        let mut hashed = HashedFile::over(reopened, 6).unwrap();
+        hashed.write_all(b"there again").unwrap();
+        assert_eq!(fs::read_to_string(file.path()).unwrap(), "there again");
+        assert_eq!(
+            hashed.hash(),
+            blake3::hash(b"there again").to_hex().as_str()
+        );
     }
 }

@@ -101,11 +101,14 @@ pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkE
                 file_of(&whole, &into, existing, on_step)
             }
             (Found::Ledger { place, history }, None) if is_published(&place, &history) => {
+                remove_lock(&place)?;
                 let finished = Finished::of(&history);
                 Ok(old(&place, finished.as_ref()))
             }
             (Found::File { path, finished }, None) => {
-                Ok(old(&Place::of(&target_of(&path)?), Some(&finished)))
+                let place = Place::of(&target_of(&path)?);
+                remove_lock(&place)?;
+                Ok(old(&place, Some(&finished)))
             }
             (Found::File { path, .. }, Some(_)) => Err(ShardsError::IsFile(path).into()),
             (Found::Ledger { place, .. } | Found::Shards { place, .. }, _) => {
@@ -130,6 +133,15 @@ fn old(place: &Place, finished: Option<&Finished>) -> Merged {
         shards: 0,
         is_old: true,
     }
+}
+
+/// Removes the lock of a merge that was ended when all else was done.
+fn remove_lock(place: &Place) -> Result<(), SinkError> {
+    if place.lock().exists() && ledger::look(&place.lock()).is_none() {
+        let (owner, _) = Owner::take(&place.lock())?;
+        drop(Claim::new(owner, place, false)?);
+    }
+    Ok(())
 }
 
 /// Makes the output of its shards, and removes them.

@@ -9,6 +9,7 @@
 //! [`Output`], which commits a part from time to time. When the last one is there, they become what the
 //! script asked for.
 
+mod books;
 mod chain;
 mod claim;
 mod columns;
@@ -25,6 +26,7 @@ pub mod ledger;
 mod manifest;
 mod merge;
 mod open;
+mod open_part;
 mod order;
 mod output;
 mod parquet;
@@ -34,10 +36,12 @@ mod publish;
 mod records_hash;
 mod rejects;
 mod rejects_spool;
+mod rescue;
 mod shards;
 mod shards_error;
 mod status;
 mod stitching;
+mod tail;
 mod verifier;
 mod verify;
 mod work;
@@ -47,6 +51,7 @@ use std::path::PathBuf;
 pub use difference::Difference;
 pub use error::{OrderError, SinkError};
 pub use frontier::{Frontier, Tally, Trail};
+pub use heart::Pulse;
 pub use identity::{Circumstances, Identity};
 pub use kept::kept;
 pub use merge::{MergeStep, Merged, OnStep, merge};
@@ -59,9 +64,9 @@ pub use rejects_spool::RejectsSpool;
 pub use shards_error::ShardsError;
 pub use status::{Rate, ShardStatus, State, Status, status};
 pub use verify::{Flaw, Verified, verify};
-pub use work::{Pass, Section, Task, Work};
+pub use work::{Next, Pass, Section, Task, Work};
 
-use format::{Checked, PartWriter, Stitcher};
+use format::{Checked, Ended, PartWriter, Shorten, Stitcher};
 use hashed_file::HashedFile;
 use rejects::Rejects;
 

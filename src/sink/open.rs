@@ -5,7 +5,7 @@ use super::{
     claim::Claim,
     format::read_metadata,
     identity::{Finished, differences},
-    ledger::{self, Beat, Done, Header, History, Ledger, Owner, ShardHeader, Stretch},
+    ledger::{self, Done, Header, History, LastWords, Ledger, Owner, ShardHeader, Stretch},
     output::Opening,
     place::Place,
     publish::is_published,
@@ -153,7 +153,7 @@ impl Door<'_> {
         create_folder(place.bookkeeping())?;
         let makes_parts = place.is_folder() && !place.parts().exists();
         create_folder(place.parts())?;
-        let (owner, last_beat) = Owner::take(&place.lock())?;
+        let (owner, last_words) = Owner::take(&place.lock())?;
         let claim = Claim::new(owner, place, makes_parts)?;
         // Others may have begun, or ended, at the same moment. Now they see this one.
         self.check_shards()?;
@@ -166,7 +166,7 @@ impl Door<'_> {
                 Some(finished) => self.already(place, &finished),
                 None => self.begin_anew(claim),
             },
-            Some((ledger, history)) => self.go_on(claim, ledger, history, last_beat),
+            Some((ledger, history)) => self.go_on(claim, ledger, history, last_words),
         }
     }
 
@@ -339,7 +339,7 @@ impl Door<'_> {
         claim: Claim,
         ledger: Ledger,
         history: History,
-        last_beat: Option<Beat>,
+        last_words: Option<LastWords>,
     ) -> Result<Opened, SinkError> {
         let place = &self.place;
         let lost = lost(&history, place);
@@ -366,7 +366,7 @@ impl Door<'_> {
         place.discard(Some(&history))?;
         let verifier = Verifier::start(&history, place);
         let work = Work::missing(history.clone(), self.inputs, verifier);
-        let mut opened = self.begun(claim, ledger, history, last_beat, work)?;
+        let mut opened = self.begun(claim, ledger, history, last_words, work)?;
         if let Opened::Begun(begun) = &mut opened {
             begun.resumed.n_lost = n_lost;
         }
@@ -378,12 +378,12 @@ impl Door<'_> {
         claim: Claim,
         ledger: Ledger,
         history: History,
-        last_beat: Option<Beat>,
+        last_words: Option<LastWords>,
         work: Work,
     ) -> Result<Opened, SinkError> {
         let rejects = RejectsSpool::create(self.place.bookkeeping())?;
         let (trail, marks) = Trail::new();
-        let lost = history.lost(last_beat.as_ref());
+        let lost = history.lost(last_words.as_ref());
         let resumed = Resumed {
             records: history.records(),
             rows: history.rows(),

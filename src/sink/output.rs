@@ -1,24 +1,25 @@
 //! The rows of a run on their way into parts.
 
 use super::{
-    Circumstances, Frontier, HashedFile, OutputPlan, PartWriter, Published, RejectsSpool,
-    SinkError, Tally,
+    Circumstances, Frontier, OutputPlan, Published, Pulse, RejectsSpool, SinkError, Tally,
+    books::Books,
     chain::chains,
     claim::Claim,
     committer::{Committed, Committer, Job},
-    format::part_writer,
     frontier::Mark,
     identity::Closing,
     ledger::{self, Chain, Done, Entry, History, Ledger, Stretch, now},
+    open_part::OpenPart,
     place::Place,
     publish::Publication,
+    rescue::Rescue,
     stitching::Stitching,
     verifier,
 };
 use crate::{
     batch::Rows,
     fasta::{self, Input},
-    file::{Existing, Staged, host_name},
+    file::host_name,
     meter::Meters,
 };
 use std::{
@@ -90,11 +91,6 @@ struct Parts {
     claim: Claim,
 }
 
-struct OpenPart {
-    writer: Box<dyn PartWriter>,
-    staged: Staged,
-}
-
 impl Output {
     /// An output that only counts.
     pub(super) fn counted() -> Self {
@@ -126,6 +122,7 @@ impl Output {
             inputs,
             lost,
         } = opening;
+        claim.announce(history.stretches.len());
         ledger.append(&Entry::Stretch(Stretch {
             at: now(),
             host: host_name().to_owned(),
@@ -138,14 +135,19 @@ impl Output {
         claim.begin(meters.clone());
         let mut metadata = plan.identity.entries();
         metadata.extend(circumstances.entries());
-        let committer = Committer::start(
+        let books = Books::new(
             place.clone(),
             ledger,
             inputs.clone(),
             rejects,
             claim.is_lost(),
-            Stitching::new(&plan, &place, &history),
-        )?;
+        );
+        let rescue = Rescue {
+            plan: plan.clone(),
+            metadata: metadata.clone(),
+        };
+        let stitching = Stitching::new(&plan, &place, &history);
+        let committer = Committer::start(books, rescue, stitching)?;
         Ok(Self(Kind::Kept(Box::new(Parts {
             plan,
             place,
@@ -164,6 +166,14 @@ impl Output {
             is_first: history.commits.is_empty(),
             has_part: history.parts().next().is_some(),
         }))))
+    }
+
+    /// What is to be told whenever something has been computed, so that what a kill costs is known.
+    pub fn pulse(&self) -> Pulse {
+        match &self.0 {
+            Kind::Counted | Kind::Compared { .. } => Pulse::default(),
+            Kind::Kept(parts) => parts.claim.pulse(),
+        }
     }
 
     /// Takes the next rows.
@@ -214,7 +224,13 @@ impl Parts {
                 _ => std::mem::take(&mut rows),
             };
             self.n_rows += piece.len() as u64;
-            self.part()?.writer.write(piece)?;
+            let part = self.part()?;
+            part.write(piece)?;
+            if part.has_failed() {
+                self.advance()?;
+                // That is an error, when what fits is kept.
+                return self.commit(&[]);
+            }
         }
         self.advance()?;
         if self.is_due() {
@@ -230,6 +246,9 @@ impl Parts {
                 self.commit(&[])?;
                 self.from = frontier.clone();
             }
+            if let Some(part) = &mut self.open {
+                part.reach(&frontier);
+            }
             self.to = frontier;
         }
         Ok(())
@@ -239,14 +258,8 @@ impl Parts {
         match &mut self.open {
             Some(part) => Ok(part),
             open @ None => {
-                let path = self
-                    .place
-                    .parts()
-                    .join(self.place.part_name(self.from.record));
-                let staged = Staged::create(&path, Existing::IsReplaced)?;
-                let file = HashedFile::new(staged.writer()?);
-                let writer = part_writer(&self.plan, file, &self.metadata)?;
-                Ok(open.insert(OpenPart { writer, staged }))
+                let part = OpenPart::begin(&self.plan, &self.place, &self.metadata, &self.from)?;
+                Ok(open.insert(part))
             }
         }
     }
@@ -257,7 +270,7 @@ impl Parts {
         let worked = self.seconds_before + self.began.elapsed().as_secs_f64();
         let at_stake = Duration::from_secs_f64(SHARE_AT_STAKE * worked);
         let wait = self.plan.commit_every.max(at_stake);
-        let n_bytes = self.open.as_ref().map_or(0, |part| part.writer.n_bytes());
+        let n_bytes = self.open.as_ref().map_or(0, |part| part.n_bytes());
         self.last_commit.elapsed() >= wait || n_bytes >= PART_BYTES
     }
 
@@ -266,15 +279,15 @@ impl Parts {
         if self.to.record == self.from.record && self.open.is_none() {
             return Ok(None);
         }
-        let file = match self.open.take() {
+        let part = match self.open.take() {
             None => None,
-            Some(OpenPart { writer, staged }) => Some((staged, writer.finish(metadata)?)),
+            Some(part) => Some(part.end(metadata)?),
         };
         let from = std::mem::replace(&mut self.from, self.to.clone());
         self.is_first = false;
         self.last_commit = Instant::now();
         let to = self.to.clone();
-        Ok(Some(Job { file, from, to }))
+        Ok(Some(Job { part, from, to }))
     }
 
     /// Commits the part so far, unless the one before it is not durable yet.

@@ -105,7 +105,9 @@ impl Publication<'_> {
         let staged = Staged::create(self.place.output(), existing)?;
         let file = HashedFile::new(staged.writer()?);
         if parts.is_empty() {
-            part_writer(self.plan, file, &[])?.finish(self.metadata)?;
+            part_writer(self.plan, file, &[])?
+                .finish(self.metadata)?
+                .file?;
         } else {
             stitch(self.plan.target.format, &parts, file, self.metadata)?;
         }

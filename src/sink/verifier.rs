@@ -53,18 +53,18 @@ impl Verifier {
         Self { thread, is_over }
     }
 
-    /// The first records of damaged parts, when all have been looked at, or `give_up` says that nobody
-    /// wants to know.
-    pub(super) fn damaged(mut self, give_up: &dyn Fn() -> bool) -> Vec<u64> {
+    /// The first records of damaged parts, when all have been looked at. Nothing, if `give_up` says before
+    /// that nobody waits any more.
+    pub(super) fn damaged(mut self, give_up: &dyn Fn() -> bool) -> Option<Vec<u64>> {
         let is_going = |thread: &JoinHandle<_>| !thread.is_finished();
         while self.thread.as_ref().is_some_and(is_going) {
             if give_up() {
-                return Vec::new();
+                return None;
             }
             thread::sleep(PATIENCE);
         }
         let ended = self.thread.take().map(JoinHandle::join);
-        ended.and_then(Result::ok).unwrap_or_default()
+        Some(ended.and_then(Result::ok).unwrap_or_default())
     }
 }
 

@@ -22,6 +22,17 @@ pub struct Work {
     end: Option<End>,
 }
 
+/// What is to be done next for an output.
+#[derive(Debug)]
+pub enum Next {
+    /// To go over these records.
+    Pass(Pass),
+    /// Nothing: all is there, and as it was.
+    Nothing,
+    /// Nobody knows: parts were still being looked at, and the wait for that was given up.
+    GivenUp,
+}
+
 /// Records that are read one after the other.
 #[derive(Clone, Debug)]
 pub struct Pass {
@@ -112,7 +123,7 @@ impl Work {
         if inputs.iter().any(Input::is_stream) {
             // A pipe is read once: what is damaged must be known before.
             let damaged: Vec<u64> = match verifier.take() {
-                Some(verifier) => verifier.damaged(&|| false),
+                Some(verifier) => verifier.damaged(&|| false).unwrap_or_default(),
                 None => Vec::new(),
             };
             lacking = lacking.without(&damaged);
@@ -126,28 +137,36 @@ impl Work {
         }
     }
 
-    /// The next pass, if there is one. When all that was lacking has been done, this waits for the news
-    /// of damaged parts, which are then done again.
-    ///
-    /// `give_up` says whether nobody wants to know that any more.
-    pub fn next_pass(&mut self, give_up: &dyn Fn() -> bool) -> Option<Pass> {
-        if self.passes.is_empty()
-            && let Some((history, verifier)) = self.done.take()
-        {
-            let damaged = verifier.damaged(give_up);
-            let commits = history.commits.iter();
-            let ranges: Vec<_> = commits
-                .filter(|commit| damaged.contains(&commit.from))
-                .map(|commit| (commit.from, Some(commit.to)))
-                .collect();
-            if !ranges.is_empty() {
-                self.passes = passes(&history, &ranges, &self.inputs);
-                self.passes
-                    .iter_mut()
-                    .for_each(|pass| pass.is_mending = true);
-            }
+    /// Whether all that is known to be missing has been done, and no more is left than to hear whether old
+    /// parts are damaged.
+    pub fn only_waits(&self) -> bool {
+        self.passes.is_empty() && self.done.is_some()
+    }
+
+    /// What is to be done next. When all that was lacking has been done, this waits for the news
+    /// of damaged parts, which are then done again. While `give_up` says so, nobody waits.
+    pub fn next(&mut self, give_up: &dyn Fn() -> bool) -> Next {
+        if let Some(pass) = self.passes.pop_front() {
+            return Next::Pass(pass);
         }
-        self.passes.pop_front()
+        let Some((history, verifier)) = self.done.take() else {
+            return Next::Nothing;
+        };
+        let Some(damaged) = verifier.damaged(give_up) else {
+            return Next::GivenUp;
+        };
+        let commits = history.commits.iter();
+        let ranges: Vec<_> = commits
+            .filter(|commit| damaged.contains(&commit.from))
+            .map(|commit| (commit.from, Some(commit.to)))
+            .collect();
+        if ranges.is_empty() {
+            return Next::Nothing;
+        }
+        self.passes = passes(&history, &ranges, &self.inputs);
+        let mending = self.passes.iter_mut();
+        mending.for_each(|pass| pass.is_mending = true);
+        self.passes.pop_front().map_or(Next::Nothing, Next::Pass)
     }
 }
 

@@ -16,6 +16,7 @@
 //! - `shards`: processes that share the work of a script.
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `sweeps`: parameter sweeps.
+//! - `forecast`: what a job would take, told before.
 //! - `docs`: what the documentation says of options and figures.
 //!
 //! `run` is no test: it has what runs in the process of a test need.
@@ -26,6 +27,7 @@ mod docs;
 mod embeddings;
 mod endings;
 mod floors;
+mod forecast;
 mod inputs;
 mod models;
 mod parquet;

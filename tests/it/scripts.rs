@@ -74,6 +74,29 @@ fn check_and_exec_refuse_alike() {
 }
 
 #[test]
+fn devices_are_an_array_or_a_name() {
+    let check = |devices: &str, verb: &str, expect: &str| {
+        let script = tempfile::NamedTempFile::new().expect("a temporary file");
+        let text = format!(
+            "let model = esm2(\"tests/golden/hd16\", #{{ device: {devices}, mock: #{{ lanes: 3 }} }});
+            let run = embed(model, fasta(\"tests/scripts/tiny.fa\").min_length(9));
+            throw `on ${{run.device}}`;"
+        );
+        fs::write(script.path(), text).expect("it is written");
+        let path = script.path().to_str().expect("UTF-8");
+        let (exit_code, _, stderr) = run(&[verb, path]);
+        assert_eq!(exit_code, 3, "{devices} {stderr}");
+        let expect = format!("on {expect}");
+        assert!(stderr.contains(&expect), "{devices} {stderr}");
+    };
+    // A rehearsal opens no device.
+    check("[\"cuda:1\", \"cuda\"]", "check", "cuda:1, cuda:0");
+    check("\"cuda:all\"", "check", "cuda:all");
+    check("[\"mock\"]", "check", "mock");
+    check("[\"mock\"]", "exec", "mock");
+}
+
+#[test]
 fn definitions_are_fresh() {
     let (_, definitions, _) = run(&["script", "definitions"]);
     let shipped = fs::read_to_string("scripts/runner.d.rhai").expect("the shipped definitions");

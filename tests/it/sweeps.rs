@@ -373,6 +373,10 @@ fn rows_say_what_their_runs_had() {
     check(&point("pooling: \"cls\"", ""), Some(&pooling));
     let device = differs("device", "\"cuda\"", "\"mock\"");
     check(&point("device: \"cuda\"", ""), Some(&device));
+    check(&point("device: [\"mock\"]", ""), None);
+    let devices = differs("device", "[\"cuda:0\", \"cuda:1\"]", "\"mock\"");
+    let several = point("device: [\"cuda:0\", \"cuda:1\"]", "");
+    check(&several, Some(&devices));
     let added = "table.add(#{ readers: 3 }, embed(model, proteins));";
     check(added, Some(&differs("readers", "3", "2")));
     // Closures that are run when their variable has gone on.

@@ -25,7 +25,15 @@ fn records(lengths: &[usize]) -> Vec<Record> {
 }
 
 fn pack(token_budget: usize, lengths: &[usize]) -> Vec<PackedBatch> {
-    let mut packer = Packer::new(NonZeroUsize::new(token_budget).unwrap());
+    pack_with(Packer::new, token_budget, lengths)
+}
+
+fn pack_with(
+    packer: fn(NonZeroUsize) -> Packer,
+    token_budget: usize,
+    lengths: &[usize],
+) -> Vec<PackedBatch> {
+    let mut packer = packer(NonZeroUsize::new(token_budget).unwrap());
     let mut batches = Vec::new();
     for record in records(lengths) {
         batches.extend(packer.push(record).unwrap());
@@ -72,10 +80,14 @@ fn budget_and_lengths() -> impl Strategy<Value = (usize, Vec<usize>)> {
 
 proptest! {
     #[test]
-    fn nothing_is_lost_and_nothing_overflows((token_budget, lengths) in budget_and_lengths()) {
+    fn nothing_is_lost_and_nothing_overflows(
+        (token_budget, lengths) in budget_and_lengths(), in_order in any::<bool>(),
+    ) {
         let records = records(&lengths);
         let mut is_out = vec![false; records.len()];
-        for batch in pack(token_budget, &lengths) {
+        let packer = if in_order { Packer::in_order } else { Packer::new };
+        let mut next = 0;
+        for batch in pack_with(packer, token_budget, &lengths) {
             prop_assert!(!batch.rows.is_empty());
             prop_assert_eq!(batch.token_budget, token_budget);
             prop_assert!(batch.n_tokens() <= token_budget);
@@ -89,6 +101,8 @@ proptest! {
                 let index = row.index as usize;
                 prop_assert!(!is_out[index], "record {} came twice", index);
                 is_out[index] = true;
+                prop_assert!(!in_order || index == next);
+                next += 1;
                 let record = &records[index];
                 let mut tokens = Vec::new();
                 encode(&record.sequence, &mut tokens);
@@ -135,6 +149,21 @@ proptest! {
     }
 
     #[test]
+    fn of_batches_that_come_together_those_with_earlier_rows_are_first(
+        (token_budget, lengths) in budget_and_lengths(),
+    ) {
+        let mut packer = Packer::new(NonZeroUsize::new(token_budget).unwrap());
+        let mut batches: Vec<_> = records(&lengths)
+            .into_iter()
+            .map(|record| packer.push(record).unwrap())
+            .collect();
+        batches.push(packer.finish());
+        for together in batches {
+            prop_assert!(together.is_sorted_by_key(|batch| batch.rows[0].index));
+        }
+    }
+
+    #[test]
     fn what_comes_out_before_a_stop_has_no_gap(
         (token_budget, lengths) in budget_and_lengths(), cut in 0usize..600,
     ) {
@@ -173,6 +202,9 @@ fn batches_are_nearly_full() {
     check(131_072, &proteins, 0.96);
     let peptides: Vec<_> = (0..100_000).map(|index| 5 + index % 45).collect();
     check(32_768, &peptides, 0.98);
+    // What it costs to do without windows, with the budget of the CPU.
+    let in_order = fill(&pack_with(Packer::in_order, 4_096, &proteins));
+    assert!((0.9..0.97).contains(&in_order), "{in_order}");
 }
 
 #[test]

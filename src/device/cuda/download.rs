@@ -24,7 +24,7 @@ pub(crate) struct Download {
     _sources: Vec<BufferBinding>,
 }
 
-/// Pinned memory of earlier downloads: pinning is slow.
+/// Pinned memory of earlier downloads, of all GPUs: pinning is slow.
 static SPARE: Mutex<Vec<Pinned>> = Mutex::new(Vec::new());
 
 impl Download {
@@ -97,7 +97,7 @@ impl Download {
             };
             self.sizes.iter().map(split).collect()
         };
-        give_back(buffer);
+        give_back(self.gpu, buffer);
         Ok((results, self.marks.clone()))
     }
 
@@ -123,7 +123,7 @@ impl Drop for Download {
         let settled = self.settle();
         if let Some(buffer) = self.buffer.take() {
             match settled {
-                Ok(()) => give_back(buffer),
+                Ok(()) => give_back(self.gpu, buffer),
                 // One of several copies may run.
                 Err(_) => std::mem::forget(buffer),
             }
@@ -164,14 +164,14 @@ impl Copies {
     }
 }
 
-/// Pinned memory of at least `n_bytes`.
+/// Pinned memory of at least `n_bytes` for `gpu`.
 fn take_spare(gpu: &'static Gpu, n_bytes: usize) -> Result<Pinned, DeviceError> {
     let spare = {
         let mut spares = SPARE
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         let fitting = spares.iter().enumerate();
-        let fitting = fitting.filter(|(_, spare)| spare.n_bytes() >= n_bytes);
+        let fitting = fitting.filter(|(_, spare)| spare.is_of(gpu) && spare.n_bytes() >= n_bytes);
         let smallest = fitting.min_by_key(|(_, spare)| spare.n_bytes());
         smallest.map(|(n, _)| n).map(|n| spares.swap_remove(n))
     };
@@ -179,9 +179,9 @@ fn take_spare(gpu: &'static Gpu, n_bytes: usize) -> Result<Pinned, DeviceError> 
     spare.map_or_else(|| Pinned::new(gpu, n_bytes.next_power_of_two()), Ok)
 }
 
-/// Keeps pinned memory for the next download.
-fn give_back(buffer: Arc<Mutex<Pinned>>) {
-    /// More than a run has in flight.
+/// Keeps pinned memory for the next download from `gpu`.
+fn give_back(gpu: &'static Gpu, buffer: Arc<Mutex<Pinned>>) {
+    /// More than a lane has in flight.
     const MOST_SPARE: usize = 16;
     // The device thread has dropped its share when it reported.
     if let Some(pinned) = Arc::into_inner(buffer) {
@@ -192,14 +192,12 @@ fn give_back(buffer: Arc<Mutex<Pinned>>) {
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         spares.push(pinned);
-        let smallest = spares
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, spare)| spare.n_bytes());
+        let of_gpu = spares.iter().enumerate();
+        let of_gpu = of_gpu.filter(|(_, spare)| spare.is_of(gpu));
+        let n_spares = of_gpu.clone().count();
+        let smallest = of_gpu.min_by_key(|(_, spare)| spare.n_bytes());
         // The larger ones serve smaller batches too.
-        let surplus = smallest
-            .filter(|_| spares.len() > MOST_SPARE)
-            .map(|(n, _)| n);
+        let surplus = smallest.filter(|_| n_spares > MOST_SPARE).map(|(n, _)| n);
         let surplus = surplus.map(|n| spares.swap_remove(n));
         drop(spares);
         // Freeing may wait for the GPU.

@@ -1,13 +1,14 @@
 //! The GPUs that the driver shows.
 
 use super::Doing;
-use crate::{device::DeviceError, job::DeviceChoice};
+use crate::device::DeviceError;
 use cudarc::driver::{
     result::device,
     sys::{self, CUdevice_attribute},
 };
 
 /// A GPU that the driver shows.
+#[derive(Debug)]
 pub(super) struct Found {
     pub(super) ordinal: usize,
     pub(super) device: sys::CUdevice,
@@ -47,16 +48,6 @@ impl Found {
                 })
             })
             .collect()
-    }
-
-    /// Whether `choice` means it.
-    pub(super) fn matches(&self, choice: &DeviceChoice) -> bool {
-        match choice {
-            DeviceChoice::Auto => true,
-            DeviceChoice::Cuda(ordinal) => self.ordinal == *ordinal,
-            DeviceChoice::Uuid(uuid) => self.uuid.eq_ignore_ascii_case(uuid),
-            DeviceChoice::Cpu | DeviceChoice::Mock => false,
-        }
     }
 
     /// How to name it, for people.

@@ -67,6 +67,11 @@ impl Pinned {
         }
     }
 
+    /// Whether it was pinned for `gpu`: where another GPU is lost, its memory is, too.
+    pub(super) fn is_of(&self, gpu: &'static Gpu) -> bool {
+        std::ptr::eq(self.gpu, gpu)
+    }
+
     /// Its size.
     pub(super) fn n_bytes(&self) -> usize {
         self.n_bytes

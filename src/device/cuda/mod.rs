@@ -8,6 +8,7 @@ mod found;
 mod gpu;
 mod memory;
 mod probe;
+mod select;
 mod upload;
 
 pub(crate) use cache::Cache;

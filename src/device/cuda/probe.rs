@@ -3,7 +3,11 @@
 //! cudarc opens libraries at their first use and panics where one is missing, so each is asked for
 //! first.
 
-use super::{Gpu, found::Found};
+use super::{
+    Gpu,
+    found::Found,
+    select::{others_of_the_kind, select},
+};
 use crate::{device::DeviceError, job::DeviceChoice};
 use cudarc::{
     cublaslt,
@@ -11,14 +15,11 @@ use cudarc::{
     nvrtc,
 };
 
-/// The oldest compute capability that the kernels are written for: Ampere's.
-const LEAST_CAPABILITY: (u32, u32) = (8, 0);
-
-/// The GPU that `choice` names, opened.
+/// The GPUs that `choice` names, opened, and how many more of their kind are there.
 ///
 /// # Errors
-/// If the driver, the GPU, or a part of the CUDA toolkit is missing or too old.
-pub(crate) fn find(choice: &DeviceChoice) -> Result<&'static Gpu, DeviceError> {
+/// If the driver, a GPU, or a part of the CUDA toolkit is missing or too old, or the GPUs do not go together.
+pub(crate) fn find(choice: &DeviceChoice) -> Result<(Vec<&'static Gpu>, usize), DeviceError> {
     // SAFETY: it only tries to open the library.
     if !unsafe { sys::is_culib_present() } {
         return Err(DeviceError::NoDriver);
@@ -28,26 +29,12 @@ pub(crate) fn find(choice: &DeviceChoice) -> Result<&'static Gpu, DeviceError> {
         _ => DeviceError::Driver(super::describe(error)),
     })?;
     let present = Found::all()?;
-    // One that is too old is named only where there is no better one.
-    let new_enough = |found: &&Found| found.capability >= LEAST_CAPABILITY;
-    let fitting = || present.iter().filter(|found| found.matches(choice));
-    let Some(found) = fitting().find(new_enough).or_else(|| fitting().next()) else {
-        if present.is_empty() {
-            return Err(DeviceError::NoGpu);
-        }
-        return Err(DeviceError::NoSuchGpu {
-            asked: choice.clone(),
-            present: present.iter().map(Found::describe).collect(),
-        });
-    };
-    if found.capability < LEAST_CAPABILITY {
-        return Err(DeviceError::TooOld {
-            name: found.name.clone(),
-            capability: found.capability,
-        });
-    }
+    let chosen = select(choice, &present)?;
     toolkit()?;
-    Gpu::open(found)
+    let n_more = others_of_the_kind(&chosen, &present);
+    let open = |found: &Found| Gpu::open(found).map_err(|error| error.of(&found.describe()));
+    let gpus = chosen.into_iter().map(open);
+    Ok((gpus.collect::<Result<_, _>>()?, n_more))
 }
 
 /// Checks that the parts of the CUDA toolkit that are needed are there.
@@ -71,19 +58,19 @@ fn toolkit() -> Result<(), DeviceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::GpuChoice;
 
     #[test]
     fn a_gpu_that_nobody_has_is_not_found() {
-        let nowhere = DeviceChoice::Uuid("GPU-00000000-0000-0000-0000-000000000000".to_owned());
+        let uuid = GpuChoice::Uuid("GPU-00000000-0000-0000-0000-000000000000".to_owned());
+        let nowhere = DeviceChoice::Gpus(vec![uuid.clone()]);
         let Err(error) = find(&nowhere) else {
             panic!("no GPU has this UUID");
         };
         // SAFETY: it only tries to open the library.
         if unsafe { sys::is_culib_present() } {
             let is_explained = match &error {
-                DeviceError::NoSuchGpu { asked, present } => {
-                    *asked == nowhere && !present.is_empty()
-                }
+                DeviceError::NoSuchGpu { asked, present } => *asked == uuid && !present.is_empty(),
                 DeviceError::NoGpu | DeviceError::Driver(_) => true,
                 _ => false,
             };

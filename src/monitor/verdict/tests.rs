@@ -12,6 +12,7 @@ pub(in crate::monitor) fn facts() -> RunFacts {
     RunFacts {
         thresholds: Thresholds::default(),
         lanes: vec![gpu_lane(None)],
+        n_gpus_left_over: 0,
         n_readers: 1,
         n_inputs: 1,
         is_stream: false,
@@ -133,6 +134,24 @@ fn the_stage_that_nobody_waits_in_front_of_is_blamed() {
     check(9.0, slower_reader, Stage::Reading, Critical, "waited");
     let slow_handover = [[1.0, 0.0, 9.0], [9.0, 0.5, 0.5], [0.1, 9.9, 0.0]];
     check(2.5, slow_handover, Stage::Encoding, Mild, "token_budget");
+}
+
+#[test]
+fn gpus_that_are_left_over_are_named_where_more_of_them_would_help() {
+    let check = |n: usize, stages, idle: f64, expect: Option<&str>| {
+        let facts = RunFacts {
+            n_gpus_left_over: n,
+            ..facts()
+        };
+        let verdict = judge(&span(idle, stages), &facts, None).expect("enough batches");
+        let expect = expect.map(|others| format!("`device: \"cuda:all\"` takes {others}, too"));
+        let said = verdict.remedy.filter(|remedy| remedy.contains("cuda"));
+        assert_eq!(said, expect);
+    };
+    check(0, BUSY, 0.1, None);
+    check(1, BUSY, 0.1, Some("the other GPU of its kind"));
+    check(3, BUSY, 0.1, Some("the 3 other GPUs of its kind"));
+    check(3, SLOW_READERS, 9.0, None);
 }
 
 #[test]

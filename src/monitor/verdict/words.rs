@@ -27,6 +27,16 @@ pub(super) fn good(case: &Case) -> String {
     message
 }
 
+/// What would make a run faster whose encoder is the limit.
+pub(super) fn more_gpus(facts: &RunFacts) -> Option<String> {
+    let others = match facts.n_gpus_left_over {
+        0 => return None,
+        1 => "the other GPU of its kind".to_owned(),
+        n => format!("the {n} other GPUs of its kind"),
+    };
+    Some(format!("`device: \"cuda:all\"` takes {others}, too"))
+}
+
 /// What follows the message of a verdict on a stage.
 pub(super) fn figures(case: &Case, stage: Stage) -> String {
     let mut figures = String::new();

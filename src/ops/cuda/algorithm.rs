@@ -28,7 +28,9 @@ const COMPARED_ROWS: usize = 256;
 /// Runs that are timed together.
 const TIMED_RUNS: usize = 8;
 
-static CHOSEN: LazyLock<Mutex<HashMap<(usize, Gemm), Algorithm>>> = LazyLock::new(Mutex::default);
+/// The algorithms, by the name of the GPU: all of one name have one, which is measured on the first that asks.
+static CHOSEN: LazyLock<Mutex<HashMap<(&'static str, Gemm), Algorithm>>> =
+    LazyLock::new(Mutex::default);
 
 /// The algorithm for `gemm` on `gpu`.
 ///
@@ -38,7 +40,7 @@ pub(super) fn choose(gpu: &'static Gpu, gemm: Gemm) -> Result<Algorithm, DeviceE
     let mut chosen = CHOSEN
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(algorithm) = chosen.get(&(gpu.ordinal(), gemm)) {
+    if let Some(algorithm) = chosen.get(&(gpu.name(), gemm)) {
         return Ok(*algorithm);
     }
     gpu.bind()?;
@@ -64,7 +66,7 @@ pub(super) fn choose(gpu: &'static Gpu, gemm: Gemm) -> Result<Algorithm, DeviceE
         // Another build of the same version of the library may have other algorithms.
         None => problem.candidates(1)?[0],
     };
-    chosen.insert((gpu.ordinal(), gemm), algorithm);
+    chosen.insert((gpu.name(), gemm), algorithm);
     Ok(algorithm)
 }
 

@@ -9,7 +9,20 @@ use cudarc::nvrtc::{
     result::{self, NvrtcError},
     sys::{self, nvrtcProgram},
 };
-use std::{ffi::CString, fs, path::Path, ptr};
+use std::{
+    collections::HashMap,
+    ffi::CString,
+    fs,
+    path::Path,
+    ptr,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
+
+/// Machine code by kernel and architecture.
+type Compiled = HashMap<(Instance, String), Arc<[u8]>>;
+
+/// What this process has compiled: several GPUs load the same.
+static COMPILED: LazyLock<Mutex<Compiled>> = LazyLock::new(Mutex::default);
 
 /// Headers of the CUDA toolkit that the kernels include, and what these include.
 const TOOLKIT_HEADERS: [&str; 4] = [
@@ -24,7 +37,19 @@ const TOOLKIT_HEADERS: [&str; 4] = [
 ///
 /// # Errors
 /// If it does not compile; the compiler's messages are in the error.
-pub(super) fn compile(instance: &Instance, architecture: &str) -> Result<Vec<u8>, DeviceError> {
+pub(super) fn compile(instance: &Instance, architecture: &str) -> Result<Arc<[u8]>, DeviceError> {
+    let compiled = || COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (instance.clone(), architecture.to_owned());
+    if let Some(code) = compiled().get(&key) {
+        return Ok(code.clone());
+    }
+    // Compiling takes long, and nobody else has to wait for it.
+    let code: Arc<[u8]> = make(instance, architecture)?.into();
+    compiled().insert(key, code.clone());
+    Ok(code)
+}
+
+fn make(instance: &Instance, architecture: &str) -> Result<Vec<u8>, DeviceError> {
     let include = cubecl::cuda::install::cuda_path().map(|toolkit| toolkit.join("include"));
     let options = options(instance, architecture, include.as_deref());
     let versions = versions();

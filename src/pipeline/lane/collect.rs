@@ -10,6 +10,7 @@ use crate::{
     model::{Answer, Model, ModelError},
     monitor::LaneWatch,
     queue::{QueueReceiver, QueueSender},
+    sink::Pulse,
 };
 use std::{
     sync::Arc,
@@ -22,6 +23,7 @@ pub(super) struct Collecting<'a> {
     pub(super) in_flight: QueueReceiver<Submitted>,
     pub(super) rows: QueueSender<Rows>,
     pub(super) lead: Arc<Lead>,
+    pub(super) pulse: Pulse,
     pub(super) watch: LaneWatch,
     pub(super) events: EventSender,
 }
@@ -74,6 +76,7 @@ impl Collecting<'_> {
                 start,
                 end,
             });
+            self.pulse.beat();
             self.events.send(Event::BatchEncoded {
                 sequences,
                 tokens,

@@ -20,6 +20,7 @@ use crate::{
     model::{Model, Replica, Stager, StagerOptions},
     monitor::LaneWatch,
     queue::{QueueReceiver, QueueSender, bounded},
+    sink::Pulse,
 };
 use collect::Collecting;
 use encode::Encoding;
@@ -51,6 +52,8 @@ pub(super) struct LanePlan<'a> {
     pub(super) batches: QueueReceiver<NumberedBatch>,
     pub(super) rows: QueueSender<Rows>,
     pub(super) lead: Arc<Lead>,
+    /// To be told of each batch that came back.
+    pub(super) pulse: Pulse,
     pub(super) events: EventSender,
     pub(super) abandonment: Abandonment,
 }
@@ -119,6 +122,7 @@ impl<'a> Lane<'a> {
             model,
             rows,
             lead,
+            pulse,
             events,
             ..
         } = self.plan.clone();
@@ -127,6 +131,7 @@ impl<'a> Lane<'a> {
             in_flight: receiver,
             rows,
             lead,
+            pulse,
             watch: self.watch.clone(),
             events,
         };

@@ -1,6 +1,6 @@
 //! What a lock says: which process owns an output, and how far it has come.
 
-use super::{Beat, Living, line};
+use super::{Beat, LastWords, Living, line};
 use crate::file::Process;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Bytes of a claim. It is written in its own place, in one step, and always as long as this.
-const CLAIM_BYTES: usize = 640;
+pub(super) const CLAIM_BYTES: usize = 896;
 /// How often a claim is read that may be on its way, and how long after another.
 const MOST_TRIES: usize = 5;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
@@ -28,6 +28,9 @@ pub(super) struct Claim {
     /// Counts the beats. It moves as long as the owner lives.
     pub(super) n_beats: u64,
     pub(super) beat: Beat,
+    /// What the owner before said last, as long as the ledger does not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) left: Option<LastWords>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -36,8 +39,8 @@ struct Written<T> {
 }
 
 impl Claim {
-    /// A claim of this process.
-    pub(super) fn new() -> Self {
+    /// A claim of this process, which hands on what was left by the one before.
+    pub(super) fn new(left: Option<LastWords>) -> Self {
         let now = SystemTime::now();
         let moment = now
             .duration_since(UNIX_EPOCH)
@@ -49,7 +52,14 @@ impl Claim {
             moment: u64::try_from(moment).unwrap_or_default(),
             n_beats: 0,
             beat: Beat::default(),
+            left,
         }
+    }
+
+    /// The last words that are not in the ledger: those of its owner, or, if that had not begun, those that
+    /// were left to it.
+    pub(super) fn last_words(&self) -> LastWords {
+        self.left.unwrap_or_else(|| self.beat.into())
     }
 
     /// Whether both are the same one, at different moments.

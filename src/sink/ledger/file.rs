@@ -12,6 +12,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Bytes that are enough for a line.
+const ROOM_BYTES: usize = 4096;
+
 /// A ledger that is written. Whoever has one owns the output: see [`Owner`](super::Owner).
 #[derive(Debug)]
 pub struct Ledger {
@@ -19,6 +22,8 @@ pub struct Ledger {
     file: File,
     /// Bytes of its lines. What stands behind them was torn.
     n_bytes: u64,
+    /// Whether what stands behind its lines is room for the next one.
+    has_room: bool,
 }
 
 impl Ledger {
@@ -31,6 +36,7 @@ impl Ledger {
             path: path.to_owned(),
             file: file::create(path)?,
             n_bytes: 0,
+            has_room: false,
         };
         ledger.append(&Entry::Header(header.clone()))?;
         // Its name, and that of its folder, which may be new, too.
@@ -48,10 +54,11 @@ impl Ledger {
         let Some((file, reading)) = read_from(path, opened)? else {
             return Ok(None);
         };
-        let ledger = Self {
+        let mut ledger = Self {
             path: path.to_owned(),
             file,
             n_bytes: reading.n_bytes,
+            has_room: false,
         };
         match reading.history {
             None => Ok(None),
@@ -68,6 +75,21 @@ impl Ledger {
         let id = |found: fs::Metadata| (found.dev(), found.ino());
         let named = fs::metadata(&self.path).map(id);
         matches!((named, self.file.metadata().map(id)), (Ok(named), Ok(own)) if named == own)
+    }
+
+    /// Finds room for the next entry. Readers take it for a line that was torn.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn make_room(&mut self) -> Result<(), SinkError> {
+        let made = self.cut().and_then(|()| {
+            self.has_room = true;
+            self.file.write_all_at(&[b' '; ROOM_BYTES], self.n_bytes)
+        });
+        made.map_err(|error| {
+            let _ = self.cut();
+            SinkError::io("write", &self.path, error)
+        })
     }
 
     /// Adds an entry, which is on the disk then. Where that fails it is as if nothing had been tried.
@@ -92,14 +114,19 @@ impl Ledger {
         Ok(())
     }
 
-    fn write(&self, line: &[u8]) -> io::Result<()> {
-        self.cut()?;
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        if !self.has_room {
+            self.cut()?;
+        }
+        self.has_room = false;
         self.file.write_all_at(line, self.n_bytes)?;
+        self.file.set_len(self.n_bytes + line.len() as u64)?;
         self.file.sync_data()
     }
 
     /// Removes what stands behind the lines.
-    fn cut(&self) -> io::Result<()> {
+    fn cut(&mut self) -> io::Result<()> {
+        self.has_room = false;
         if self.file.metadata()?.len() > self.n_bytes {
             self.file.set_len(self.n_bytes)?;
         }

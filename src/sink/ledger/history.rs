@@ -1,6 +1,6 @@
 //! What became of an output so far.
 
-use super::{Beat, Commit, End, Entry, Header, LedgerError, PartFile, Stretch, line};
+use super::{Commit, End, Entry, Header, LastWords, LedgerError, PartFile, Stretch, line};
 use std::{collections::BTreeMap, path::Path};
 
 /// What became of an output so far: which records are on the disk, and who put them there.
@@ -152,8 +152,10 @@ impl History {
     }
 
     /// What the last stretch had computed and not committed when it last said how far it was.
-    pub fn lost(&self, last_beat: Option<&Beat>) -> Done {
-        let Some(beat) = last_beat else {
+    pub fn lost(&self, last_words: Option<&LastWords>) -> Done {
+        let is_new =
+            |words: &&LastWords| words.n_stretches.is_none_or(|n| self.stretches.len() <= n);
+        let Some(LastWords { beat, .. }) = last_words.filter(is_new) else {
             return Done::default();
         };
         let committed = self.done.last().copied().unwrap_or_default();

@@ -25,3 +25,21 @@ pub struct Living {
     /// How far it has come since.
     pub beat: Beat,
 }
+
+/// What the owner of an output said last, and the ledger may not have.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LastWords {
+    /// How far it had come.
+    pub beat: Beat,
+    /// The stretches that a ledger has without these words, if somebody was about to write them there.
+    pub n_stretches: Option<usize>,
+}
+
+impl From<Beat> for LastWords {
+    fn from(beat: Beat) -> Self {
+        Self {
+            beat,
+            n_stretches: None,
+        }
+    }
+}

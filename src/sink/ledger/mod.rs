@@ -18,7 +18,7 @@ pub use entry::{Chain, Commit, End, Entry, Header, PartFile, ShardHeader, Stretc
 pub use error::LedgerError;
 pub use file::{Ledger, read, read_header, write};
 pub use history::{Done, History};
-pub use living::{Beat, Living};
+pub use living::{Beat, LastWords, Living};
 pub use owner::{Owner, look};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The one process that may write an output.
 
-use super::{Beat, LedgerError, Living, claim::Claim};
+use super::{Beat, LastWords, LedgerError, Living, claim::Claim};
 use crate::{
     file::{self, Life},
     sink::SinkError,
@@ -20,6 +20,8 @@ const BEFORE_TAKING: Duration = Duration::from_secs(12);
 const WHILE_LOOKING: Duration = Duration::from_secs(4);
 /// How long others get to claim the same output, where there are no locks.
 const TO_SETTLE: Duration = Duration::from_millis(300);
+/// Nobody can have been taken for dead that beat so lately, so that it need not look.
+const SURELY_ALIVE: Duration = Duration::from_secs(1);
 /// How often a watched lock is looked at.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// How often a lock may vanish while it is taken.
@@ -34,6 +36,8 @@ pub struct Owner {
     /// The lock is on it.
     file: File,
     claim: Claim,
+    /// When the claim was written.
+    said: Instant,
 }
 
 /// How it is found out whether an owner lives.
@@ -51,7 +55,7 @@ impl Owner {
     /// # Errors
     /// - If another process has it.
     /// - If the file system refuses.
-    pub fn take(path: &Path) -> Result<(Self, Option<Beat>), SinkError> {
+    pub fn take(path: &Path) -> Result<(Self, Option<LastWords>), SinkError> {
         let means = Means {
             lock: File::try_lock,
             before_taking: BEFORE_TAKING,
@@ -60,7 +64,7 @@ impl Owner {
         Self::take_by(&means, path)
     }
 
-    fn take_by(means: &Means, path: &Path) -> Result<(Self, Option<Beat>), SinkError> {
+    fn take_by(means: &Means, path: &Path) -> Result<(Self, Option<LastWords>), SinkError> {
         let io = |error| SinkError::io("lock", path, error);
         let owned = |claim: Option<Claim>| LedgerError::Owned {
             lock: path.to_owned(),
@@ -115,7 +119,9 @@ impl Owner {
             if !is_named(&file, path) {
                 continue;
             }
-            let claim = Claim::new();
+            let left = found.as_ref().map(Claim::last_words);
+            let claim = Claim::new(left);
+            let said = Instant::now();
             claim.write(&file).map_err(io)?;
             if !is_certain {
                 thread::sleep(means.to_settle);
@@ -128,8 +134,9 @@ impl Owner {
                 path: path.to_owned(),
                 file,
                 claim,
+                said,
             };
-            return Ok((owner, found.map(|claim| claim.beat)));
+            return Ok((owner, left));
         }
         Err(owned(None).into())
     }
@@ -149,10 +156,43 @@ impl Owner {
             }
             .into());
         }
+        self.write(beat);
+        Ok(())
+    }
+
+    /// Says how far the work has come, at the cost of writing to memory: that outlives the process, though not
+    /// the machine. An owner that did not [`beat`](Self::beat) lately is silent, as another one may have come.
+    pub fn note(&mut self, beat: &Beat) {
+        if self.silent() < SURELY_ALIVE {
+            self.write(beat);
+        }
+    }
+
+    /// How long ago it last said anything.
+    pub fn silent(&self) -> Duration {
+        self.said.elapsed()
+    }
+
+    /// A stretch is about to be the next entry of a ledger that has so many, and to say what the owner before
+    /// said last. Whatever becomes of this process, that counts once.
+    pub fn announce(&mut self, n_stretches: usize) {
+        if let Some(left) = &mut self.claim.left {
+            left.n_stretches = Some(n_stretches);
+            let beat = self.claim.beat;
+            self.write(&beat);
+        }
+    }
+
+    /// The ledger has what the owner before said last, which is not handed on any more from the next beat on.
+    pub fn begin(&mut self) {
+        self.claim.left = None;
+    }
+
+    fn write(&mut self, beat: &Beat) {
         self.claim.n_beats += 1;
         self.claim.beat = *beat;
+        self.said = Instant::now();
         let _ = self.claim.write(&self.file);
-        Ok(())
     }
 }
 

@@ -316,7 +316,15 @@ fn sums_are_of_what_is_there() {
         seconds: 1.0,
         tokens: 100,
     };
-    assert_eq!(history.lost(Some(&beat)), done(2, 0.75));
+    assert_eq!(history.lost(Some(&beat.into())), done(2, 0.75));
+    // Words that somebody was about to write into the ledger count if the stretch is not there.
+    for (n_stretches, lost) in [(2, done(2, 0.75)), (1, done(0, 0.0))] {
+        let words = LastWords {
+            beat,
+            n_stretches: Some(n_stretches),
+        };
+        assert_eq!(history.lost(Some(&words)), lost);
+    }
     assert_eq!(history.lost(None), done(0, 0.0));
     assert_eq!(history.parts().count(), 1);
     assert_eq!(history.missing(), [(7, Some(10)), (20, None)]);

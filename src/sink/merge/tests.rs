@@ -136,15 +136,15 @@ impl Made {
         let expected = match place.is_folder() {
             false => vec!["x.parquet", "x.parquet.rejects.tsv"],
             true => vec![
+                "x/part-000000000000.parquet",
+                "x/part-000000000004.parquet",
+                "x/part-000000000007.parquet",
+                "x/part-000000000010.parquet",
                 "x.ledger/ledger.jsonl",
                 "x.ledger/manifest.json",
                 "x.ledger/part-000000000004.rejects.tsv",
                 "x.ledger/part-000000000007.rejects.tsv",
                 "x.rejects.tsv",
-                "x/part-000000000000.parquet",
-                "x/part-000000000004.parquet",
-                "x/part-000000000007.parquet",
-                "x/part-000000000010.parquet",
             ],
         };
         assert_eq!(names, expected);

@@ -5,9 +5,13 @@
 //! else `embedding_<layer>`. The metadata says how the file came about, and has the checksum of its data.
 
 mod check;
+mod encoders;
 mod entries;
 mod file;
 mod part;
+mod row_group;
+mod shorten;
+mod slot;
 mod stitch;
 
 #[cfg(test)]

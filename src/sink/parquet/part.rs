@@ -1,44 +1,46 @@
 //! A part, row group by row group.
 
 use super::{
-    super::{HashedFile, OutputPlan, PartWriter, SinkError, columns::Columns},
+    super::{Ended, HashedFile, OutputPlan, PartWriter, SinkError, columns::Columns},
+    encoders::{Encoders, RawGroup},
     entries::{key_values, of_content},
+    row_group::RowGroup,
+    shorten::{RowGroups, end_of},
+    slot::Slot,
 };
 use crate::batch::{Row, Rows, WINDOW_TEXT_BYTES};
 use ::parquet::{
-    arrow::ArrowWriter,
+    arrow::{ArrowWriter, arrow_writer::ArrowRowGroupWriterFactory},
     basic::{Compression, Encoding, ZstdLevel},
     errors::ParquetError,
-    file::properties::{EnabledStatistics, WriterProperties},
+    file::{
+        properties::{EnabledStatistics, WriterProperties},
+        writer::SerializedFileWriter,
+    },
     schema::types::ColumnPath,
 };
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
-
-/// Bytes of vectors, and bytes of text, in a row group, about: it ends with the rows that reach one of
-/// them, of which [`WINDOW_TEXT_BYTES`] of text are written at a time. The writer keeps a row group in
-/// memory until it is complete, and readers load one at a time.
-const ROW_GROUP_BYTES: usize = 32 << 20;
+use std::{num::NonZeroUsize, path::PathBuf, thread};
 
 /// Bytes in a row besides its vectors, about, where texts are as long as they usually are.
 const BYTES_OF_TEXT: usize = 256;
 
 /// Writes a Parquet file.
 struct ParquetPart {
-    writer: ArrowWriter<Slot>,
+    writer: SerializedFileWriter<Slot>,
+    factory: ArrowRowGroupWriterFactory,
+    encoders: Encoders,
+    /// The rows that come next.
+    group: RowGroup,
     columns: Columns,
     /// The output, for errors.
     path: PathBuf,
-    /// Bytes of text in the row group so far, at most. The writer counts them when they are compressed,
-    /// but whoever reads them has them as they are.
-    n_group_text_bytes: usize,
+    /// Bytes of a row, about.
+    bytes_per_row: usize,
+    /// Rows that were handed to the encoders and are not in the file.
+    n_rows_encoding: usize,
+    /// Rows of the row groups that are in the file.
+    n_rows_in_file: u64,
 }
-
-/// The file, which can be taken back from a writer that has finished. (The writer's own way to give it
-/// back makes a text of the file system's error.)
-struct Slot(Option<HashedFile>);
 
 /// Begins a Parquet file.
 ///
@@ -51,44 +53,97 @@ pub(in super::super) fn part_writer(
 ) -> Result<Box<dyn PartWriter>, SinkError> {
     let columns = Columns::new(&plan.identity.layers, plan.hidden_size);
     let properties = properties(&columns, metadata);
-    let writer = ArrowWriter::try_new(Slot(Some(file)), columns.schema(), Some(properties))
-        .map_err(|error| SinkError::parquet(&plan.target.path, error))?;
+    let path = plan.target.path.clone();
+    let writer = ArrowWriter::try_new(Slot::new(file), columns.schema(), Some(properties))
+        .and_then(ArrowWriter::into_serialized_writer);
+    let (writer, factory) = writer.map_err(|error| SinkError::parquet(&path, error))?;
+    let n_cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let encoders = Encoders::start(&columns.schema(), n_cores);
+    let encoders = encoders.map_err(|error| SinkError::io("write", &path, error))?;
+    let bytes_per_row = columns.n_values_per_row() * size_of::<f32>() + BYTES_OF_TEXT;
     Ok(Box::new(ParquetPart {
         writer,
+        factory,
+        encoders,
+        group: RowGroup::new(bytes_per_row),
         columns,
-        path: plan.target.path.clone(),
-        n_group_text_bytes: 0,
+        path,
+        bytes_per_row,
+        n_rows_encoding: 0,
+        n_rows_in_file: 0,
     }))
 }
 
 impl ParquetPart {
     /// Writes rows whose text fits into an array.
     fn write_piece(&mut self, piece: Rows) -> Result<(), ParquetError> {
-        let n_text_bytes: usize = piece.meta.iter().map(Row::text_bytes).sum();
-        let n_groups = self.writer.flushed_row_groups().len();
-        self.writer.write(&self.columns.record_batch(piece)?)?;
-        if self.writer.flushed_row_groups().len() > n_groups {
-            self.n_group_text_bytes = 0;
-        }
-        self.n_group_text_bytes += n_text_bytes;
-        if self.n_group_text_bytes >= ROW_GROUP_BYTES {
-            self.writer.flush()?;
-            self.n_group_text_bytes = 0;
+        let mut n_text_bytes = piece.meta.iter().map(Row::text_bytes).sum();
+        let mut rest = Some(self.columns.record_batch(piece)?);
+        while let Some(batch) = rest {
+            rest = self.group.take(batch, std::mem::take(&mut n_text_bytes));
+            if self.group.is_complete() {
+                self.encode_group()?;
+            }
         }
         Ok(())
     }
 
-    fn end(&mut self, metadata: &[(String, String)]) -> Result<HashedFile, ParquetError> {
+    /// Hands the row group to a thread, and writes one that is encoded if all threads are busy.
+    fn encode_group(&mut self) -> Result<(), ParquetError> {
+        if self.encoders.are_full() {
+            self.write_group()?;
+        }
+        let n_groups = self.writer.flushed_row_groups().len();
+        self.n_rows_encoding += self.group.n_rows();
+        self.encoders.begin(RawGroup {
+            columns: self.factory.create_column_writers(n_groups)?,
+            batches: self.group.end(),
+        })
+    }
+
+    /// Writes the next row group that is encoded, and says whether there was one.
+    fn write_group(&mut self) -> Result<bool, ParquetError> {
+        let Some(chunks) = self.encoders.next()? else {
+            return Ok(false);
+        };
+        let mut group = self.writer.next_row_group()?;
+        for chunk in chunks {
+            chunk.append_to_row_group(&mut group)?;
+        }
+        let written = group.close()?;
+        self.n_rows_encoding -= usize::try_from(written.num_rows()).unwrap_or(0);
+        self.look_into_file()?;
+        Ok(true)
+    }
+
+    /// Counts the rows that have reached the file.
+    fn look_into_file(&mut self) -> Result<(), ParquetError> {
         self.writer.flush()?;
-        self.writer.sync()?;
+        let n_bytes = self.writer.inner().file()?.n_bytes();
+        let groups = self.writer.flushed_row_groups().iter();
+        let in_file = groups.take_while(|group| end_of(group) <= n_bytes);
+        self.n_rows_in_file = in_file.map(|group| group.num_rows().unsigned_abs()).sum();
+        Ok(())
+    }
+
+    fn end(&mut self, metadata: &[(String, String)]) -> Result<Ended, ParquetError> {
+        if self.group.n_rows() > 0 {
+            self.encode_group()?;
+        }
+        while self.write_group()? {}
+        self.writer.flush()?;
         let content = self.writer.inner().file()?;
         let content = of_content(content.n_bytes(), content.hash());
         for entry in key_values(metadata).chain(content) {
             self.writer.append_key_value_metadata(entry);
         }
-        self.writer.finish()?;
-        let file = self.writer.inner_mut().0.take();
-        Ok(file.ok_or_else(taken)?)
+        let groups = self.writer.finish()?;
+        let file = self.writer.inner_mut().take();
+        let path = self.path.clone();
+        Ok(Ended {
+            file: file.map_err(|error| SinkError::io("write", &path, error)),
+            shorter: Box::new(RowGroups::new(groups, path)),
+        })
     }
 }
 
@@ -103,44 +158,26 @@ impl PartWriter for ParquetPart {
     }
 
     fn n_bytes(&self) -> u64 {
-        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+        let n_rows = self.n_rows_encoding + self.group.n_rows();
+        (self.writer.bytes_written() + n_rows * self.bytes_per_row) as u64
     }
 
-    fn finish(mut self: Box<Self>, metadata: &[(String, String)]) -> Result<HashedFile, SinkError> {
+    fn n_rows_in_file(&self) -> u64 {
+        self.n_rows_in_file
+    }
+
+    fn has_failed(&self) -> bool {
+        self.writer.inner().has_failed()
+    }
+
+    fn finish(mut self: Box<Self>, metadata: &[(String, String)]) -> Result<Ended, SinkError> {
         let ended = self.end(metadata);
         ended.map_err(|error| SinkError::parquet(&self.path, error))
     }
 }
 
-impl Slot {
-    fn file(&self) -> io::Result<&HashedFile> {
-        self.0.as_ref().ok_or_else(taken)
-    }
-
-    fn file_mut(&mut self) -> io::Result<&mut HashedFile> {
-        self.0.as_mut().ok_or_else(taken)
-    }
-}
-
-impl Write for Slot {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file_mut()?.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file_mut()?.flush()
-    }
-}
-
-fn taken() -> io::Error {
-    io::Error::other("the file is complete")
-}
-
 fn properties(columns: &Columns, metadata: &[(String, String)]) -> WriterProperties {
-    let bytes_per_row = columns.n_values_per_row() * size_of::<f32>() + BYTES_OF_TEXT;
     let properties = WriterProperties::builder()
-        .set_max_row_group_row_count(Some((ROW_GROUP_BYTES / bytes_per_row).max(1)))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_key_value_metadata(Some(key_values(metadata).collect()))
         // Ids are unique and descriptions nearly so: a dictionary would only be tried in vain.
         .set_dictionary_enabled(false)

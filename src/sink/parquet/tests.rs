@@ -94,7 +94,7 @@ pub fn write_part(path: &Path, indices: Range<u64>, layers: &[usize]) {
         part.write(rows(from..to, layers)).unwrap();
         from = to;
     }
-    let file = part.finish(&[]).unwrap();
+    let file = part.finish(&[]).unwrap().file.unwrap();
     let written = fs::read(path).unwrap();
     assert_eq!(file.hash(), blake3::hash(&written).to_hex().as_str());
     drop(file);
@@ -370,9 +370,59 @@ fn a_full_disk_is_named_as_such() {
     };
     let output = plan(Path::new("out.parquet"), &[6]);
     let part = part_writer(&output, full(), &version()).unwrap();
-    check(part.finish(&[]).unwrap_err(), "cannot write `out.parquet`");
+    check(
+        part.finish(&[]).unwrap().file.unwrap_err(),
+        "cannot write `out.parquet`",
+    );
     let parts = write_parts(folder.path(), &[3, 2], &[6]);
     let error = stitch(OutputFormat::Parquet, &parts, full(), &version()).unwrap_err();
     let expect = format!("cannot stitch the parts in `{}`", folder.path().display());
     check(error, &expect);
+}
+
+#[test]
+fn a_part_that_ends_earlier_is_one_that_never_had_more_rows() {
+    let rows = |indices: Range<u64>| {
+        let mut rows = rows(indices, &[6]);
+        // A row group has four of them.
+        (rows.meta.iter_mut()).for_each(|row| row.description = row.id.repeat(4 << 20));
+        rows
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let begin = |name: &str| {
+        let path = folder.path().join(name);
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path);
+        let file = file.unwrap();
+        let written = HashedFile::new(file.try_clone().unwrap());
+        let output = plan(Path::new("out.parquet"), &[6]);
+        let part = part_writer(&output, written, &version()).unwrap();
+        (path, file, part)
+    };
+    let (long, file, mut part) = begin("long");
+    let mut in_file = Vec::new();
+    for n in 0..9 {
+        part.write(rows(n..n + 1)).unwrap();
+        in_file.push(part.n_rows_in_file());
+    }
+    let group = in_file.iter().find(|n| **n > 0).copied().unwrap();
+    assert!(in_file.contains(&(2 * group)), "{in_file:?}");
+    let shorter = part.finish(&[]).unwrap().shorter;
+    for n in [2 * group, group] {
+        let written = shorter.end_at(n, &file, &version()).unwrap();
+        let (short, _, mut part) = begin(&n.to_string());
+        part.write(rows(0..n)).unwrap();
+        let expected = part.finish(&[]).unwrap().file.unwrap();
+        assert!(fs::read(&long).unwrap() == fs::read(short).unwrap());
+        assert_eq!(written.hash(), expected.hash());
+        assert_eq!(written.n_bytes(), expected.n_bytes());
+        let sound = Checked {
+            rows: n,
+            problems: Vec::new(),
+        };
+        assert_eq!(check(&long).unwrap(), sound);
+    }
 }

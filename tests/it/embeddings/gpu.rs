@@ -17,7 +17,7 @@ use runner::{
 };
 
 fn load(folder: &str, dtype: Dtype) -> Model {
-    load_on(folder, DeviceChoice::Cuda(0), dtype)
+    load_on(folder, DeviceChoice::cuda(0), dtype)
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn print_closeness(model: &str, golden: &str, least: [f64; 2]) {
         (Dtype::F32, Gelu::Auto, 0.999_999),
     ] {
         let spec = ModelSpec {
-            device: DeviceChoice::Cuda(0),
+            device: DeviceChoice::cuda(0),
             dtype: Some(dtype),
             gelu,
             ..ModelSpec::new(model)
@@ -201,7 +201,7 @@ fn print_closeness(model: &str, golden: &str, least: [f64; 2]) {
 fn what_is_not_finite_is_reported() {
     for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
         let place = finite::Place {
-            device: DeviceChoice::Cuda(0),
+            device: DeviceChoice::cuda(0),
             dtype,
         };
         finite::check_every_tensor(&place);
@@ -239,7 +239,8 @@ fn a_gpu_is_found_by_its_uuid_and_a_missing_one_is_explained() {
         .split(['(', ')', ',', ' '])
         .find(|word| word.starts_with("GPU-"));
     let uuid = uuid.unwrap_or_else(|| panic!("{error}: it lists the GPUs that there are"));
-    assert!(choose(uuid).expect("it was listed").gpu.is_some());
+    let chosen = choose(uuid).expect("it was listed");
+    assert!(matches!(chosen.as_slice(), [one] if one.gpu.is_some()));
     assert!(choose("GPU-00000000").is_err());
 }
 
@@ -264,8 +265,8 @@ fn a_batch_without_room_is_an_error_and_not_the_end() {
 #[ignore = "needs a GPU"]
 fn the_memory_of_a_model_goes_back_to_the_driver() {
     const MB: u64 = 1_000_000;
-    let gpu = choose(&DeviceChoice::Cuda(0)).expect("a GPU");
-    let free = || free_bytes(&gpu).expect("the driver says so");
+    let gpus = choose(&DeviceChoice::cuda(0)).expect("a GPU");
+    let free = || free_bytes(&gpus[0]).expect("the driver says so");
     let mut left = None;
     // Kernels that were loaded in the first round stay.
     for _ in 0..2 {
@@ -290,7 +291,7 @@ fn the_memory_of_a_model_goes_back_to_the_driver() {
 fn the_exact_gelu_is_no_further_away() {
     let folder = GOLDEN_MODELS[4];
     let spec = ModelSpec {
-        device: DeviceChoice::Cuda(0),
+        device: DeviceChoice::cuda(0),
         dtype: Some(Dtype::F16),
         gelu: Gelu::Exact,
         ..ModelSpec::new(&super::common::project(folder).to_string_lossy())

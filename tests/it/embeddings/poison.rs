@@ -24,7 +24,7 @@ fn a_run_reads_no_batch_too_early_or_late() {
     }
     fs::write(&input, text).expect("the input");
     let dataset = Dataset::new(vec![input.to_string_lossy().into_owned()]);
-    let model = load_on(GOLDEN_MODELS[4], DeviceChoice::Cuda(0), Dtype::Bf16);
+    let model = load_on(GOLDEN_MODELS[4], DeviceChoice::cuda(0), Dtype::Bf16);
     let (events, _) = EventSender::channel();
     let mut context = context(real_pool(), Recorder::default(), events);
     let mut embed = |poison: bool, overlap: bool| {

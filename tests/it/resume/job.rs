@@ -66,6 +66,22 @@ pub fn proteins(n: usize) -> String {
     text
 }
 
+/// The commits of a ledger, if it is there.
+pub fn commits_in(ledger: &Path) -> Vec<Value> {
+    let text = read(ledger);
+    let lines = text.lines().map(serde_json::from_str::<Value>);
+    let commits = lines.flatten().map(|mut line| line["commit"].take());
+    commits.filter(|commit| !commit.is_null()).collect()
+}
+
+/// Rows of commits.
+pub fn n_rows(commits: &[Value]) -> usize {
+    let rows = commits
+        .iter()
+        .map(|commit| commit["rows"].as_u64().unwrap());
+    rows.sum::<u64>() as usize
+}
+
 impl Job {
     /// A job with one output file.
     pub fn new() -> Self {
@@ -128,17 +144,12 @@ impl Job {
 
     /// The commits of the ledger, as long as it is there.
     pub fn commits(&self) -> Vec<Value> {
-        let text = read(&self.ledger());
-        let lines = text.lines().map(serde_json::from_str::<Value>);
-        let commits = lines.flatten().map(|mut line| line["commit"].take());
-        commits.filter(|commit| !commit.is_null()).collect()
+        commits_in(&self.ledger())
     }
 
     /// Rows that are committed.
     pub fn n_committed(&self) -> usize {
-        let rows = self.commits();
-        let rows = rows.iter().map(|commit| commit["rows"].as_u64().unwrap());
-        rows.sum::<u64>() as usize
+        n_rows(&self.commits())
     }
 
     /// The file of rows of a commit.

@@ -45,7 +45,8 @@ fn kill_at_random_moments(job: &Job, n_records: u64, n_kills: u64, seed: u64) ->
     let mut random = Random::new(seed);
     let mut record = Record::default();
     loop {
-        let mut running = job.start(super::job::SLOW);
+        // Commits may be slow on a busy disk, and rows must not all be computed by then.
+        let mut running = job.start(super::job::SLOW / 3);
         let is_early = random.below(4) == 0;
         // The last ones come when all is committed, or nearly so.
         let share = n_records * (record.n_kills + 1) / n_kills;
@@ -111,13 +112,22 @@ fn check_done_twice(job: &Job, content: &Content, record: &Record) {
     let twice = n_computed - n_rows.min(n_computed);
     let on_their_way = BUDGETS_ON_THEIR_WAY * BUDGET * n_computed / n_tokens;
     let bound = n_rows / 20 + n_kills * (most_rows + on_their_way);
+    // A process says that a batch came back before it tells of it here, unless it spoke within the last
+    // 50 microseconds: a kill just then is rare. What is told here in vain, as the process dies, is counted
+    // there all the same.
+    let untold = twice.saturating_sub(told);
+    let rows_of_a_batch = (BUDGET * n_computed).div_ceil(n_tokens);
+    let most_untold = rows_of_a_batch * (1 + n_kills / 20);
     println!(
         "{n_kills} kills of {n_rows} rows: {twice} were computed twice ({told} by the output's own account); \
          5%, and of each kill a commit ({most_rows} rows at most) and what was on its way ({on_their_way} rows), are {bound}"
     );
-    // Events of a process that is killed may be lost, and so is what it did in its last second.
     assert!(twice <= bound, "{twice} rows were computed twice");
     assert!(told <= bound, "{told} rows are said to be lost");
+    assert!(
+        untold <= most_untold,
+        "{untold} of {twice} rows were lost in silence"
+    );
 }
 
 /// A job on the CPU.
@@ -125,7 +135,7 @@ fn on_the_cpu(output: &str) -> (Job, usize) {
     let n_records = if env::var_os(VARIABLE).is_some() {
         3_000
     } else {
-        300
+        900
     };
     let mut job = Job::on(&proteins(n_records));
     "cpu".clone_into(&mut job.device);

@@ -122,11 +122,16 @@ impl Done {
 
     /// The sum of a key of all events of one kind.
     pub fn sum(&self, event: &str, key: &str) -> u64 {
-        // The last line of a killed process may be cut off.
-        let events = self.stderr.lines().map(serde_json::from_str::<Value>);
-        let of_kind = events.flatten().filter(|found| found["event"] == event);
-        of_kind.filter_map(|found| found[key].as_u64()).sum()
+        sum(&self.stderr, event, key)
     }
+}
+
+/// The sum of a key of all events of one kind.
+pub fn sum(text: &str, event: &str, key: &str) -> u64 {
+    // The last line may be cut off.
+    let events = text.lines().map(serde_json::from_str::<Value>);
+    let of_kind = events.flatten().filter(|found| found["event"] == event);
+    of_kind.filter_map(|found| found[key].as_u64()).sum()
 }
 
 fn pid(id: u32) -> Pid {

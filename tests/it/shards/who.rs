@@ -16,7 +16,7 @@ fn a_process_is_the_shard_that_it_is_told_to_be() {
     let check = |flags: &[&str], env: &[(&str, &str)], shard: Option<&str>, by: &str| {
         let left = place.run("exec", flags, env, COUNT);
         assert_eq!(left.code, Some(0), "{}", left.stderr);
-        let (n_records, found) = left.stdout.trim().split_once(' ').unwrap();
+        let (n_records, found) = left.stdout.trim_end_matches('\n').split_once(' ').unwrap();
         assert_eq!(found, shard.unwrap_or_default(), "{flags:?} {env:?}");
         let n_records: usize = n_records.parse().unwrap();
         let is_whole = n_records == N_RECORDS;
@@ -71,11 +71,7 @@ fn programs_and_the_run_are_told_too() {
     for event in events {
         assert!(left.stderr.contains(event), "{event}\n{}", left.stderr);
     }
-    assert!(
-        left.stdout.contains("read, 0 rejected; shard 2/4"),
-        "{}",
-        left.stdout
-    );
+    assert!(left.stdout.contains("read; shard 2/4"), "{}", left.stdout);
 }
 
 #[test]

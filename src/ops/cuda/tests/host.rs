@@ -5,7 +5,10 @@ use super::super::{
 };
 use crate::job::{Dtype, Pooling};
 use rayon::prelude::*;
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// Every kernel that a model on such a GPU may launch, whatever its shape. Those that differ in nothing
 /// that the compiler sees count once.
@@ -82,7 +85,7 @@ fn every_kernel_compiles() {
             (instance.file().kernel, code)
         };
         let all = every_kernel(capability).into_par_iter().map(compiled);
-        let all: HashSet<(&str, Vec<u8>)> = all.collect();
+        let all: HashSet<(&str, Arc<[u8]>)> = all.collect();
         // The cache, too, tells kernels of one file apart.
         let poolings = all.iter().filter(|(kernel, _)| *kernel == "pool");
         assert_eq!(poolings.count(), Pooling::ALL.len() * Dtype::ALL.len());

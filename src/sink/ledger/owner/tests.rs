@@ -35,7 +35,7 @@ fn place() -> (tempfile::TempDir, PathBuf) {
 
 /// A lock as its owner leaves it when it dies, with something changed.
 fn left(lock: &Path, changes: &[(&str, &str)]) -> Claim {
-    let mut claim = Claim::new();
+    let mut claim = Claim::new(None);
     claim.beat = BEAT;
     let mut text = serde_json::to_string(&claim).unwrap();
     for (from, to) in changes {
@@ -89,8 +89,48 @@ fn the_lock_of_a_dead_process_is_taken_over_with_its_last_words() {
         left(&lock, &[(&from, &to)]);
         assert_eq!(look(&lock), None);
         let (_owner, beat) = Owner::take_by(&means, &lock).unwrap();
-        assert_eq!(beat, Some(BEAT));
+        assert_eq!(beat, Some(BEAT.into()));
     }
+}
+
+#[test]
+fn last_words_are_handed_on_until_the_ledger_has_them() {
+    let (_folder, lock) = place();
+    left(&lock, &[]);
+    // Two processes end before they begin; of the second one something is known.
+    for _ in 0..2 {
+        let (mut owner, words) = Owner::take(&lock).unwrap();
+        assert_eq!(words, Some(BEAT.into()));
+        owner.beat(&Beat::default()).unwrap();
+        // As if it were killed.
+        let copy = fs::read(&lock).unwrap();
+        drop(owner);
+        fs::write(&lock, copy).unwrap();
+    }
+    let (mut owner, _) = Owner::take(&lock).unwrap();
+    owner.announce(1);
+    let announced = Claim::read(&owner.file).unwrap().last_words();
+    assert_eq!((announced.beat, announced.n_stretches), (BEAT, Some(1)));
+    owner.begin();
+    let beat = Beat { rows: 9, ..BEAT };
+    owner.note(&beat);
+    let copy = fs::read(&lock).unwrap();
+    drop(owner);
+    fs::write(&lock, copy).unwrap();
+    assert_eq!(Owner::take(&lock).unwrap().1, Some(beat.into()));
+}
+
+#[test]
+fn an_owner_that_was_silent_for_long_looks_before_it_speaks() {
+    let (_folder, lock) = place();
+    let (mut owner, _) = Owner::take(&lock).unwrap();
+    owner.said = Instant::now().checked_sub(SURELY_ALIVE).unwrap();
+    owner.note(&BEAT);
+    assert_eq!(look(&lock).unwrap().beat, Beat::default());
+    owner.beat(&BEAT).unwrap();
+    let beat = Beat { rows: 9, ..BEAT };
+    owner.note(&beat);
+    assert_eq!(look(&lock).unwrap().beat, beat);
 }
 
 #[test]
@@ -98,7 +138,10 @@ fn where_there_are_locks_a_number_that_is_used_again_deceives_nobody() {
     let (_folder, lock) = place();
     left(&lock, &[]);
     // This process lives, and it does not have the lock.
-    assert_eq!(Owner::take_by(&WITH_LOCKS, &lock).unwrap().1, Some(BEAT));
+    assert_eq!(
+        Owner::take_by(&WITH_LOCKS, &lock).unwrap().1,
+        Some(BEAT.into())
+    );
 }
 
 #[test]
@@ -119,7 +162,7 @@ fn an_owner_elsewhere_is_watched() {
         let (_folder, lock) = place();
         left(&lock, &elsewhere);
         let start = Instant::now();
-        assert_eq!(Owner::take_by(&means, &lock).unwrap().1, Some(BEAT));
+        assert_eq!(Owner::take_by(&means, &lock).unwrap().1, Some(BEAT.into()));
         assert!(start.elapsed() >= means.before_taking);
 
         let mut claim = left(&lock, &elsewhere);
@@ -143,7 +186,7 @@ fn whoever_was_taken_for_dead_hears_of_it() {
     let (_folder, lock) = place();
     let (mut owner, _) = Owner::take(&lock).unwrap();
     let file = File::options().write(true).open(&lock).unwrap();
-    Claim::new().write(&file).unwrap();
+    Claim::new(None).write(&file).unwrap();
     let error = owner.beat(&BEAT).unwrap_err().to_string();
     assert!(
         error.contains("x.parquet` has been taken over by process"),
@@ -262,7 +305,7 @@ fn another_process_has_it_until_it_is_killed() {
     ));
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(Owner::take(&lock).unwrap().1, Some(BEAT));
+    assert_eq!(Owner::take(&lock).unwrap().1, Some(BEAT.into()));
 }
 
 #[test]
@@ -270,21 +313,27 @@ fn a_claim_has_room_for_the_longest_words() {
     let (_folder, lock) = place();
     let host = format!("\"host\":\"{}\"", "h".repeat(64));
     let boot = format!("\"boot\":\"{}\"", "b".repeat(64));
+    let beat = Beat {
+        rows: u64::MAX,
+        seconds: -f64::MIN_POSITIVE,
+        tokens: u64::MAX,
+    };
     let mut claim = left(&lock, &[]);
     let text = serde_json::to_string(&claim).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let old = |key: &str| format!("\"{key}\":{}", value["process"][key]);
     claim = left(&lock, &[(&old("host"), &host), (&old("boot"), &boot)]);
     claim.n_beats = u64::MAX;
-    claim.beat = Beat {
-        rows: u64::MAX,
-        seconds: -f64::MIN_POSITIVE,
-        tokens: u64::MAX,
-    };
+    claim.beat = beat;
+    claim.left = Some(LastWords {
+        beat,
+        n_stretches: Some(usize::MAX),
+    });
     let file = File::options().read(true).write(true).open(&lock).unwrap();
     claim.write(&file).unwrap();
     assert_eq!(Claim::read(&file), Some(claim));
     // It is shorter or longer than another one by nothing.
     let mut byte = [0];
-    assert_eq!(file.read_at(&mut byte, 640).unwrap(), 0);
+    let end = super::super::claim::CLAIM_BYTES as u64;
+    assert_eq!(file.read_at(&mut byte, end).unwrap(), 0);
 }

@@ -1,0 +1,156 @@
+//! What `runner check --forecast` says.
+
+use crate::host::{Forecast, Rate};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The forecast of each run, for programs.
+pub(super) fn json(forecasts: &[Forecast]) -> Value {
+    let of_run = |forecast: &Forecast| {
+        let sample = forecast.sample.unwrap_or_default();
+        let rounded = |value: Option<f64>| value.map(f64::round);
+        json!({
+            "inputs": forecast.inputs,
+            "model": forecast.model,
+            "input_bytes": sample.input_bytes,
+            "read_bytes": sample.read_bytes,
+            "records": rounded(forecast.sample.map(|sample| sample.records)),
+            "rows": rounded(forecast.sample.map(|sample| sample.kept)),
+            "tokens": rounded(forecast.tokens()),
+            "tokens_per_sec": forecast.rate.as_ref().map(|rate| rate.tokens_per_sec),
+            "seconds": forecast.seconds(),
+            "output_bytes": rounded(forecast.output_bytes()),
+        })
+    };
+    forecasts.iter().map(of_run).collect()
+}
+
+/// The forecast of each run, for people: lines that follow others.
+pub(super) fn text(forecasts: &[Forecast]) -> String {
+    let mut text: String = forecasts.iter().map(of_run).collect();
+    if forecasts.len() > 1 {
+        let seconds: Option<f64> = forecasts.iter().map(Forecast::seconds).sum();
+        let bytes: f64 = forecasts.iter().filter_map(Forecast::output_bytes).sum();
+        let time = seconds.map_or_else(|| "time unknown".to_owned(), duration);
+        text += &format!("\nall runs: {time}, {} of outputs", si(bytes, "B"));
+    }
+    text
+}
+
+fn of_run(forecast: &Forecast) -> String {
+    let mut text = format!("\n{} with {}", forecast.inputs, forecast.model);
+    let mut line = |name: &str, value: String| text += &format!("\n  {name:8}{value}");
+    let (Some(sample), Some(tokens)) = (forecast.sample, forecast.tokens()) else {
+        line(
+            "records",
+            "unknown: a pipe can be read only once".to_owned(),
+        );
+        return text;
+    };
+    let how = match sample.is_counted() {
+        true => "counted".to_owned(),
+        false => format!(
+            "estimated by {} of {}",
+            si(sample.read_bytes as f64, "B"),
+            si(sample.input_bytes as f64, "B")
+        ),
+    };
+    let rejected = match sample.records - sample.kept {
+        n if n >= 0.5 => format!(", of which rules reject {}", si(n, "")),
+        _ => String::new(),
+    };
+    line(
+        "records",
+        format!("{}{rejected}, {how}", si(sample.records, "")),
+    );
+    line("tokens", si(tokens, ""));
+    line(
+        "time",
+        match (&forecast.rate, forecast.seconds()) {
+            (
+                Some(Rate {
+                    tokens_per_sec,
+                    known_by,
+                }),
+                Some(seconds),
+            ) => format!(
+                "{} at {} tokens/s ({known_by})",
+                duration(seconds),
+                si(*tokens_per_sec, "")
+            ),
+            _ => "unknown: give the tokens that your devices do a second with `--rate`".to_owned(),
+        },
+    );
+    if let Some(bytes) = forecast.output_bytes() {
+        line("output", format!("about {}", si(bytes, "B")));
+    }
+    text
+}
+
+/// A number with three digits and the prefix of its unit: 69.3 M, 302 GB.
+fn si(number: f64, unit: &str) -> String {
+    const PREFIXES: [(f64, &str); 4] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    // What three digits round up belongs to the next prefix.
+    let prefix = PREFIXES.iter().find(|(scale, _)| number >= 0.9995 * scale);
+    let (scale, prefix) = prefix.copied().unwrap_or((1.0, ""));
+    let value = number / scale;
+    let n_decimals = match value {
+        _ if scale == 1.0 => 0,
+        value if value < 9.995 => 2,
+        value if value < 99.95 => 1,
+        _ => 0,
+    };
+    let ending = format!("{prefix}{unit}");
+    format!("{value:.n_decimals$} {ending}")
+        .trim_end()
+        .to_owned()
+}
+
+/// A time in its two largest units.
+fn duration(seconds: f64) -> String {
+    if seconds < 1.0 {
+        return "less than a second".to_owned();
+    }
+    let step = match seconds {
+        _ if seconds >= 86_400.0 => 3600.0,
+        _ if seconds >= 3600.0 => 60.0,
+        _ => 1.0,
+    };
+    let rounded = (seconds / step).round() * step;
+    let rounded = Duration::try_from_secs_f64(rounded).unwrap_or(Duration::MAX);
+    let days = rounded.as_secs() / 86_400;
+    let rest = Duration::from_secs(rounded.as_secs() % 86_400);
+    match (days, rest.is_zero()) {
+        (0, _) => humantime::format_duration(rest).to_string(),
+        (_, true) => format!("{days}d"),
+        (_, false) => format!("{days}d {}", humantime::format_duration(rest)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits() {
+        let check = |number: f64, expect: &str| assert_eq!(si(number, "B"), expect);
+        check(0.0, "0 B");
+        check(999.0, "999 B");
+        check(999.6, "1.00 kB");
+        check(1234.0, "1.23 kB");
+        check(69_320_000.0, "69.3 MB");
+        check(999_600.0, "1.00 MB");
+        check(302e9, "302 GB");
+        check(2.5e15, "2500 TB");
+    }
+
+    #[test]
+    fn times_have_two_units() {
+        let check = |seconds: f64, expect: &str| assert_eq!(duration(seconds), expect);
+        check(0.2, "less than a second");
+        check(75.4, "1m 15s");
+        check(42_321.0, "11h 45m");
+        check(400.0 * 86_400.0 + 4000.0, "400d 1h");
+        check(86_400.0, "1d");
+    }
+}

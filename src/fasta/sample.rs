@@ -1,0 +1,249 @@
+//! How much inputs hold, found by reading a part of them.
+
+use super::{
+    Compression, Input, InputError, InputKind, Offset, Outcome, PlanFault, UnitReader, Units,
+};
+use crate::job::RecordPolicy;
+use std::collections::BTreeMap;
+
+/// Bytes on the disk that are read at most, about. Inputs that have no more are counted.
+const MOST_SAMPLED_BYTES: u64 = 64 << 20;
+/// How often a long file that cannot be entered in its middle is looked at while it is read.
+const RECORDS_BETWEEN_LOOKS: u64 = 256;
+
+/// How much inputs hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// Bytes on the disk.
+    pub input_bytes: u64,
+    /// Bytes of them that were read.
+    pub read_bytes: u64,
+    /// Records.
+    pub records: f64,
+    /// Records of them that every policy lets through.
+    pub kept: f64,
+    /// Residues of those.
+    pub residues: f64,
+    /// Bytes of their ids and descriptions.
+    pub text_bytes: f64,
+}
+
+/// Inputs of one compression, whose bytes hold about as much everywhere.
+#[derive(Default)]
+struct Stratum {
+    /// What its units hold that came so far.
+    passed_bytes: u64,
+    found: Sample,
+}
+
+impl Sample {
+    /// Whether all was read, so that nothing is estimated.
+    pub fn is_counted(&self) -> bool {
+        self.read_bytes == self.input_bytes
+    }
+
+    /// Reads some of `inputs`, evenly over all of them, or all if that is little. Of `take` records at most,
+    /// from the beginning on, nothing else is told. `None` if one is a pipe, which can be read once only.
+    ///
+    /// # Errors
+    /// If what is read cannot be, or a policy does not allow it.
+    pub fn of(
+        inputs: &[Input],
+        policy: &RecordPolicy,
+        take: Option<u64>,
+    ) -> Result<Option<Self>, InputError> {
+        let sizes: Option<Vec<u64>> = inputs.iter().map(Input::size_bytes).collect();
+        let Some(sizes) = sizes else {
+            return Ok(None);
+        };
+        let input_bytes: u64 = sizes.iter().sum();
+        let share = MOST_SAMPLED_BYTES as f64 / input_bytes.max(1) as f64;
+        let found = read(inputs, policy, share.min(1.0), take)?;
+        let all = found.values().map(Stratum::scaled);
+        let all = all.fold(Self::default(), |sum, stratum| sum + stratum);
+        Ok(Some(all.at_most(take)))
+    }
+
+    /// Of so many records at most.
+    fn at_most(self, take: Option<u64>) -> Self {
+        match take {
+            Some(take) if (take as f64) < self.records => self.times(take as f64 / self.records),
+            _ => self,
+        }
+    }
+
+    fn times(self, factor: f64) -> Self {
+        Self {
+            records: factor * self.records,
+            kept: factor * self.kept,
+            residues: factor * self.residues,
+            text_bytes: factor * self.text_bytes,
+            ..self
+        }
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
+        self.records += 1.0;
+        if let Outcome::Kept(record) = outcome {
+            self.kept += 1.0;
+            self.residues += record.sequence.len() as f64;
+            self.text_bytes += (record.id.len() + record.description.len()) as f64;
+        }
+    }
+}
+
+impl std::ops::Add for Sample {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            input_bytes: self.input_bytes + other.input_bytes,
+            read_bytes: self.read_bytes + other.read_bytes,
+            records: self.records + other.records,
+            kept: self.kept + other.kept,
+            residues: self.residues + other.residues,
+            text_bytes: self.text_bytes + other.text_bytes,
+        }
+    }
+}
+
+impl Stratum {
+    /// What all of it holds, if the rest is like what was read.
+    fn scaled(&self) -> Sample {
+        let found = Sample {
+            input_bytes: self.passed_bytes,
+            ..self.found
+        };
+        match self.found.read_bytes {
+            0 => found,
+            read => found.times(self.passed_bytes as f64 / read as f64),
+        }
+    }
+}
+
+/// Reads about `share` of the inputs, unit by unit.
+fn read(
+    inputs: &[Input],
+    policy: &RecordPolicy,
+    share: f64,
+    take: Option<u64>,
+) -> Result<BTreeMap<&'static str, Stratum>, InputError> {
+    let mut strata = BTreeMap::<_, Stratum>::new();
+    let name = |input: usize| inputs.get(input).map_or("", |input| input.name.as_str());
+    let mut n_left = take.filter(|_| share >= 1.0).unwrap_or(u64::MAX);
+    for unit in Units::new(inputs.to_vec(), Units::UNIT_BYTES) {
+        let unit =
+            unit.map_err(|PlanFault { input, fault }| fault.locate(name(input), 0, None, ""))?;
+        let stratum = strata.entry(compression(&inputs[unit.input])).or_default();
+        let wanted = (share * (stratum.passed_bytes + unit.disk_bytes) as f64) as u64;
+        let wanted = wanted.saturating_sub(stratum.found.read_bytes);
+        let is_first = stratum.found.read_bytes == 0;
+        stratum.passed_bytes += unit.disk_bytes;
+        // A unit is read whole where that is possible: its bytes are known exactly then.
+        let is_whole_file = !inputs[unit.input].is_shareable();
+        let is_due = is_first || 2 * wanted >= unit.disk_bytes || is_whole_file && wanted > 0;
+        if !is_due || n_left == 0 {
+            continue;
+        }
+        let behind = Offset::of(&unit.extent).behind();
+        let fail = |fault: super::Fault| fault.locate(name(unit.input), 0, None, &behind);
+        let mut reader = UnitReader::open(&unit, policy.clone()).map_err(fail)?;
+        let mut n_bytes = unit.disk_bytes;
+        while n_left > 0
+            && let Some(outcome) = reader.next_outcome().map_err(fail)?
+        {
+            stratum.found.count(&outcome);
+            n_left -= 1;
+            let is_enough = || reader.disk_bytes() >= wanted.max(Units::UNIT_BYTES);
+            if is_whole_file
+                && share < 1.0
+                && reader.n_records().is_multiple_of(RECORDS_BETWEEN_LOOKS)
+                && is_enough()
+            {
+                n_bytes = reader.disk_bytes().min(unit.disk_bytes);
+                break;
+            }
+        }
+        stratum.found.read_bytes += n_bytes;
+    }
+    Ok(strata)
+}
+
+/// What inputs have in common whose bytes hold about as much.
+fn compression(input: &Input) -> &'static str {
+    match input.kind {
+        InputKind::File { compression, .. } => compression.name(),
+        InputKind::Stream => Compression::None.name(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fasta::resolve, job::Dataset};
+    use std::{fmt::Write as _, fs};
+
+    /// Records of 100 residues on average, whose share of short ones does not depend on the place.
+    fn text(n_records: usize) -> String {
+        let mut text = String::new();
+        for n in 0..n_records {
+            let length = 50 + 10 * (n * 7 % 11);
+            writeln!(text, ">p{n:07} of {n:07}\n{}", "A".repeat(length)).unwrap();
+        }
+        text
+    }
+
+    fn sample(paths: &[&std::path::Path], share: f64) -> Sample {
+        let sources: Vec<_> =
+            (paths.iter().map(|path| path.to_string_lossy().into_owned())).collect();
+        let dataset = Dataset::new(sources).min_length(60).unwrap();
+        let inputs = resolve(&dataset.sources).unwrap();
+        let strata = read(&inputs, &dataset.policy, share, dataset.take).unwrap();
+        let all = strata.values().map(Stratum::scaled);
+        all.fold(Sample::default(), |sum, stratum| sum + stratum)
+    }
+
+    #[test]
+    fn a_part_tells_of_the_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let (plain, gzip) = (folder.path().join("a.fa"), folder.path().join("b.fa.gz"));
+        let n_records = 110_000;
+        fs::write(&plain, text(n_records)).unwrap();
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, text(n_records).as_bytes()).unwrap();
+        fs::write(&gzip, encoder.finish().unwrap()).unwrap();
+        let all = sample(&[&plain, &gzip], 1.0);
+        assert!(all.is_counted());
+        assert_eq!(all.records, 2.0 * n_records as f64);
+        assert_eq!(
+            all.kept,
+            20.0 / 11.0 * n_records as f64,
+            "the shortest are rejected"
+        );
+        assert_eq!(all.residues, all.kept * 105.0);
+        assert_eq!(all.text_bytes, all.kept * 18.0);
+        let part = sample(&[&plain, &gzip], 0.3);
+        assert!(!part.is_counted() && part.read_bytes < all.read_bytes / 2 + Units::UNIT_BYTES);
+        let check = |estimated: f64, counted: f64| {
+            assert!(
+                (estimated / counted - 1.0).abs() < 0.03,
+                "{estimated} {counted}"
+            );
+        };
+        check(part.records, all.records);
+        check(part.kept, all.kept);
+        check(part.residues, all.residues);
+        check(part.text_bytes, all.text_bytes);
+    }
+
+    #[test]
+    fn no_more_is_told_of_than_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.fa");
+        fs::write(&path, text(1000)).unwrap();
+        let inputs = resolve(&[path.to_string_lossy().into_owned()]).unwrap();
+        let policy = Dataset::new(Vec::new()).policy;
+        let taken = Sample::of(&inputs, &policy, Some(11)).unwrap().unwrap();
+        assert_eq!((taken.records, taken.residues), (11.0, 1100.0));
+    }
+}

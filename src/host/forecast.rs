@@ -1,0 +1,139 @@
+//! What a run would take, told without running it.
+
+use super::ModelInfo;
+use crate::{
+    alphabet::N_SPECIAL_TOKENS,
+    error::Error,
+    fasta::{Input, Sample},
+    job::{Dtype, EmbedPlan, ModelSpec},
+};
+
+/// What a run would take.
+#[derive(Clone, Debug)]
+pub struct Forecast {
+    /// The inputs, as the script names them.
+    pub inputs: String,
+    /// The model, as the script names it.
+    pub model: String,
+    /// What the inputs hold. Nothing, if one is a pipe.
+    pub sample: Option<Sample>,
+    /// How fast the model would be. Nothing, if nobody knows.
+    pub rate: Option<Rate>,
+    /// Bytes of the output for each row beside its texts. Nothing, if there is no output.
+    bytes_per_row: Option<f64>,
+}
+
+/// How fast a model is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rate {
+    /// Tokens a second, from FASTA to the output.
+    pub tokens_per_sec: f64,
+    /// By what that is known.
+    pub known_by: String,
+}
+
+/// Tokens a second of models of about so many weights, from FASTA to Parquet in bf16 on one H100 (SXM,
+/// 700 W), on proteins of UniProt. `docs/speed.md` says how they were measured.
+const H100_RATES: [(&str, u64, f64); 6] = [
+    ("8M", 7_500_000, 11_043_000.0),
+    ("35M", 33_500_000, 3_587_000.0),
+    ("150M", 148_000_000, 1_250_000.0),
+    ("650M", 651_000_000, 404_900.0),
+    ("3B", 2_838_000_000, 106_700.0),
+    ("15B", 15_100_000_000, 21_200.0),
+];
+/// By which share the weights of a model may be more or fewer.
+const TOLERANCE: f64 = 0.1;
+/// What Parquet makes of the bytes of vectors, about: their exponents are much alike.
+const VECTORS_COMPRESSED: f64 = 0.85;
+/// What it makes of ids and descriptions.
+const TEXT_COMPRESSED: f64 = 0.4;
+
+impl Forecast {
+    /// What `plan` would take with a model. `given` is how many tokens a second its devices do together, if
+    /// that is known.
+    ///
+    /// # Errors
+    /// If the inputs cannot be read, or a policy does not allow a record.
+    pub(super) fn of(
+        (spec, model): (&ModelSpec, &ModelInfo),
+        plan: &EmbedPlan,
+        inputs: &[Input],
+        given: Option<f64>,
+    ) -> Result<Self, Error> {
+        let dataset = plan.dataset();
+        let n_values = plan.layers().len() * model.hidden_size;
+        Ok(Self {
+            inputs: dataset.sources.join(", "),
+            model: model.name.clone(),
+            sample: Sample::of(inputs, &dataset.policy, dataset.take)?,
+            rate: given
+                .map(Rate::given)
+                .or_else(|| Rate::measured(spec, model)),
+            bytes_per_row: (plan.options().output.is_some())
+                .then_some(VECTORS_COMPRESSED * (n_values * size_of::<f32>()) as f64),
+        })
+    }
+
+    /// Tokens, BOS and EOS included.
+    pub fn tokens(&self) -> Option<f64> {
+        let sample = self.sample?;
+        Some(sample.residues + N_SPECIAL_TOKENS as f64 * sample.kept)
+    }
+
+    /// Seconds of the work itself, models loaded.
+    pub fn seconds(&self) -> Option<f64> {
+        Some(self.tokens()? / self.rate.as_ref()?.tokens_per_sec)
+    }
+
+    /// Bytes of the output, about.
+    pub fn output_bytes(&self) -> Option<f64> {
+        let sample = self.sample?;
+        Some(self.bytes_per_row? * sample.kept + TEXT_COMPRESSED * sample.text_bytes)
+    }
+}
+
+impl Rate {
+    fn given(tokens_per_sec: f64) -> Self {
+        Self {
+            tokens_per_sec,
+            known_by: "as given".to_owned(),
+        }
+    }
+
+    /// That of one H100, if a model of this size was measured there. Nobody measured f32.
+    fn measured(spec: &ModelSpec, model: &ModelInfo) -> Option<Self> {
+        let is_like = |n_parameters: u64| {
+            (model.n_parameters as f64 / n_parameters as f64 - 1.0).abs() < TOLERANCE
+        };
+        let mut rates = H100_RATES.iter();
+        let (name, _, rate) = rates.find(|(_, n_parameters, _)| is_like(*n_parameters))?;
+        (spec.dtype != Some(Dtype::F32)).then(|| Self {
+            tokens_per_sec: *rate,
+            known_by: format!("{name} in bf16 on one H100, as measured"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_those_of_the_documentation() {
+        let speed = include_str!("../../docs/speed.md");
+        for (name, _, rate) in H100_RATES {
+            let begins = |line: &&str| {
+                let line = line.replace("**", "");
+                line.starts_with(&format!("| {name} |")) || line.starts_with(&format!("| {name} ("))
+            };
+            let line = speed
+                .lines()
+                .find(begins)
+                .expect(name)
+                .replace([',', '*'], "");
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            assert_eq!(cells[3], format!("{rate:.0}"), "{line}");
+        }
+    }
+}

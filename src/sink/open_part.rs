@@ -1,0 +1,98 @@
+//! The part that is being written.
+
+use super::{
+    Ended, Frontier, HashedFile, OutputPlan, PartWriter, Shorten, SinkError, format::part_writer,
+    place::Place, tail::Tail,
+};
+use crate::{
+    batch::Rows,
+    file::{Existing, Staged},
+};
+
+/// A part that takes rows.
+pub(super) struct OpenPart {
+    writer: Box<dyn PartWriter>,
+    staged: Staged,
+    tail: Tail,
+}
+
+/// A part that takes no more rows.
+pub(super) struct WrittenPart {
+    /// Its file, under a temporary name.
+    pub(super) staged: Staged,
+    /// The way to end it earlier, and where.
+    pub(super) shorter: Box<dyn Shorten>,
+    pub(super) tail: Tail,
+}
+
+impl OpenPart {
+    /// Begins a part here, with what is known of it from the start.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub(super) fn begin(
+        plan: &OutputPlan,
+        place: &Place,
+        metadata: &[(String, String)],
+        from: &Frontier,
+    ) -> Result<Self, SinkError> {
+        let path = place.parts().join(place.part_name(from.record));
+        let staged = Staged::create(&path, Existing::IsReplaced)?;
+        let file = HashedFile::new(staged.writer()?);
+        Ok(Self {
+            writer: part_writer(plan, file, metadata)?,
+            staged,
+            tail: Tail::new(from),
+        })
+    }
+
+    /// Takes the next rows. Where the file system refuses, the part [has failed](Self::has_failed).
+    ///
+    /// # Errors
+    /// If they do not fit into the format.
+    pub(super) fn write(&mut self, rows: Rows) -> Result<(), SinkError> {
+        self.tail.hold(rows.clone());
+        self.writer.write(rows)
+    }
+
+    /// As [`write`](Self::write), for rows that are held elsewhere.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(super) fn write_unheld(&mut self, rows: Rows) -> Result<(), SinkError> {
+        self.writer.write(rows)
+    }
+
+    /// The rows have come to this frontier.
+    pub(super) fn reach(&mut self, frontier: &Frontier) {
+        self.tail.reach(frontier);
+        self.tail.settle(self.writer.n_rows_in_file());
+    }
+
+    /// How many bytes it has so far, about.
+    pub(super) fn n_bytes(&self) -> u64 {
+        self.writer.n_bytes()
+    }
+
+    /// Whether the file system has refused something, so that the part can only be ended.
+    pub(super) fn has_failed(&self) -> bool {
+        self.writer.has_failed()
+    }
+
+    /// Completes it with what is known at its end. Gives what is in its file, or why it is not complete.
+    ///
+    /// # Errors
+    /// If rows do not fit into the format.
+    pub(super) fn end(
+        self,
+        metadata: &[(String, String)],
+    ) -> Result<(WrittenPart, Result<HashedFile, SinkError>), SinkError> {
+        let Ended { file, shorter } = self.writer.finish(metadata)?;
+        let part = WrittenPart {
+            staged: self.staged,
+            shorter,
+            tail: self.tail,
+        };
+        Ok((part, file))
+    }
+}
