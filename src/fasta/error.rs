@@ -1,6 +1,5 @@
 //! What can be wrong with an input.
 
-use super::position::Offset;
 use crate::{
     hint::Hint,
     text::{shortened, without_middle},
@@ -96,15 +95,15 @@ impl Fault {
     }
 
     /// The error for people, given the file's name, how many of its records come before the unit, the
-    /// id of the last of them, and from where on they are counted.
+    /// id of the last of them, and what is said behind the number of a record that is not counted from the
+    /// beginning of the file.
     pub fn locate(
         self,
         file: &str,
         n_records_before: u64,
         last_id: Option<&str>,
-        counts_from: &Offset,
+        behind: &str,
     ) -> InputError {
-        let behind = counts_from.behind();
         let record = match self.place {
             FaultPlace::File => None,
             FaultPlace::Record { index, id } => {

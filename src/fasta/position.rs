@@ -56,7 +56,7 @@ impl Offset {
     }
 
     /// What is said behind the number of a record that counts from there.
-    pub(super) fn behind(&self) -> String {
+    pub fn behind(&self) -> String {
         match *self {
             Self::Beginning => String::new(),
             Self::Plain { byte } => format!(" behind byte {byte}"),

@@ -4,7 +4,6 @@ use super::{
     character::Characters,
     error::MOST_ID_CHARACTERS,
     oddity::{Oddity, RULES, Remark},
-    position::Offset,
 };
 use crate::{
     job::ResiduePolicy,
@@ -47,16 +46,15 @@ impl Remarks {
         sum.characters.add_all(&remark.characters);
     }
 
-    /// A warning for each kind of oddity, about a file of which `n_records` records were read, counted from a
-    /// place on.
+    /// A warning for each kind of oddity, about a file of which `n_records` records were read. `behind` is said
+    /// behind the number of a record that is not counted from the beginning of the file.
     pub fn warnings(
         mut self,
         file: &str,
         n_records: u64,
         residues: ResiduePolicy,
-        counts_from: &Offset,
+        behind: &str,
     ) -> Vec<String> {
-        let behind = counts_from.behind();
         self.settle_nucleotides(n_records);
         self.settle_gaps();
         let file = printable_line(file);
@@ -137,7 +135,7 @@ mod tests {
             };
             sums.add(&remark, index as u64 + 3, "x");
         }
-        let warnings = sums.warnings("a.fa", n_records, ResiduePolicy::Unk, &Offset::Beginning);
+        let warnings = sums.warnings("a.fa", n_records, ResiduePolicy::Unk, "");
         assert_eq!(warnings.len(), expect.len(), "{warnings:?}");
         for (warning, part) in warnings.iter().zip(expect) {
             assert!(warning.contains(part), "`{part}` in: {warning}");

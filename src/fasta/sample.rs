@@ -132,9 +132,8 @@ fn read(
     let name = |input: usize| inputs.get(input).map_or("", |input| input.name.as_str());
     let mut n_left = take.filter(|_| share >= 1.0).unwrap_or(u64::MAX);
     for unit in Units::new(inputs.to_vec(), Units::UNIT_BYTES) {
-        let unit = unit.map_err(|PlanFault { input, fault }| {
-            fault.locate(name(input), 0, None, &Offset::Beginning)
-        })?;
+        let unit =
+            unit.map_err(|PlanFault { input, fault }| fault.locate(name(input), 0, None, ""))?;
         let stratum = strata.entry(compression(&inputs[unit.input])).or_default();
         let wanted = (share * (stratum.passed_bytes + unit.disk_bytes) as f64) as u64;
         let wanted = wanted.saturating_sub(stratum.found.read_bytes);
@@ -146,8 +145,8 @@ fn read(
         if !is_due || n_left == 0 {
             continue;
         }
-        let from = Offset::of(&unit.extent);
-        let fail = |fault: super::Fault| fault.locate(name(unit.input), 0, None, &from);
+        let behind = Offset::of(&unit.extent).behind();
+        let fail = |fault: super::Fault| fault.locate(name(unit.input), 0, None, &behind);
         let mut reader = UnitReader::open(&unit, policy.clone()).map_err(fail)?;
         let mut n_bytes = unit.disk_bytes;
         while n_left > 0

@@ -28,8 +28,7 @@ fn read_file(
         let last_id = outcomes
             .last()
             .map(|outcome: &Outcome| outcome.id().to_owned());
-        let located =
-            |fault: Fault| fault.locate("x.fa", n_records, last_id.as_deref(), &Offset::Beginning);
+        let located = |fault: Fault| fault.locate("x.fa", n_records, last_id.as_deref(), "");
         let unit = unit.map_err(|plan_fault| located(plan_fault.fault))?;
         let mut reader = UnitReader::open(&unit, policy.clone()).map_err(located)?;
         let n_before = outcomes.len();

@@ -84,7 +84,10 @@ impl Host for Rehearsal {
             let forecast = Forecast::of(model, plan, &inputs, tokens_per_sec)?;
             seen.forecasts.push(forecast);
         }
-        let summary = rehearsed::summary(model.info().clone(), is_on_gpu(model.spec()), plan);
+        let summary = RunSummary {
+            shard: self.shard,
+            ..rehearsed::summary(model.info().clone(), is_on_gpu(model.spec()), plan)
+        };
         let sample = summary.details.timeline.first().cloned();
         let notices = [
             sample.map(Box::new).map(Notice::Sample),

@@ -21,6 +21,7 @@ mod feeder;
 mod fleet;
 mod lane;
 mod left;
+mod output;
 mod pack;
 mod plan;
 mod run;

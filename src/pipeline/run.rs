@@ -7,10 +7,11 @@ use super::{
     fleet::Fleet,
     lane::{self, Dispatcher, Lane, LanePlan, RunningLane},
     left::{Left, all_left, ended_early},
+    output::{circumstances, output_plan},
     pack::{PackTotals, Packing, PackingPlan},
     plan::Plan,
     stage::{Guard, joined},
-    summary::{Ending, shard_setting},
+    summary::Ending,
     watch::watch,
     watched::monitor_plan,
     write::{Writing, Written},
@@ -21,20 +22,16 @@ use crate::{
     event::{Event, EventSender},
     fasta::{self, Share},
     hint::Hint,
-    job::{Effect, EmbedOptions, EmbedPlan, OutputTarget, Problems, Shard},
+    job::{EmbedPlan, Shard},
     meter::QueueMeters,
-    model::{Model, NUMERICS},
+    model::Model,
     monitor::{Findings, Monitor},
     queue::bounded,
     reader::ReadRequest,
     report::RunSummary,
-    sink::{
-        self, Begun, Circumstances, Frontier, Identity, Opened, OutputPlan, Published,
-        ReorderBuffer, Resumed, SinkError,
-    },
+    sink::{self, Begun, Frontier, Opened, Published, ReorderBuffer, Resumed, SinkError},
 };
 use std::{
-    num::NonZeroUsize,
     sync::{Arc, mpsc},
     thread,
     time::{Instant, SystemTime},
@@ -342,62 +339,4 @@ fn finished(
         published,
     }
     .summary(model, &Plan::unmade(model, wanted), wanted)
-}
-
-/// Where the rows and the rejections of a run go, if anywhere.
-fn output_plan(
-    model: &Model,
-    wanted: &EmbedPlan,
-    shard: Option<Shard>,
-) -> Result<Option<OutputPlan>, Error> {
-    let options = wanted.options();
-    let Some(path) = &options.output else {
-        return Ok(None);
-    };
-    let target = OutputTarget::of(path).map_err(|problem| Problems(vec![problem]))?;
-    // Which layer is the last one; no batch changes a value.
-    let resolved = wanted.used(NonZeroUsize::MIN);
-    let identity = Identity {
-        model: model.name().to_owned(),
-        weights_hash: model.weights_hash()?.to_owned(),
-        layers: wanted.layers().to_vec(),
-        dtype: model.dtype(),
-        gelu: model.gelu(),
-        device_kind: model.device_kind(),
-        numerics: NUMERICS,
-        format: target.format,
-        options: EmbedOptions::OPTIONS
-            .with_effect(Effect::Values, &resolved)
-            .collect(),
-        rules: (wanted.dataset().rules().into_iter())
-            .filter_map(|(name, rule)| Some((name, rule?)))
-            .collect(),
-    };
-    Ok(Some(OutputPlan {
-        target,
-        overwrite: options.overwrite,
-        resume: options.resume,
-        commit_every: options.commit_every,
-        inputs: wanted.dataset().sources.join(", "),
-        hidden_size: model.hidden_size(),
-        identity,
-        shard,
-    }))
-}
-
-/// Under which circumstances a run computes.
-fn circumstances(
-    plan: &Plan,
-    model: &Model,
-    wanted: &EmbedPlan,
-    shard: Option<Shard>,
-) -> Circumstances {
-    let used = wanted.used(plan.token_budget);
-    Circumstances {
-        device: model.device().to_owned(),
-        options: EmbedOptions::OPTIONS
-            .with_effect(Effect::LastBits, &used)
-            .chain(shard_setting(shard))
-            .collect(),
-    }
 }

@@ -320,10 +320,12 @@ impl Records<'_> {
         }
     }
 
-    /// From where on records of the current input are counted.
-    fn counts_from(&self) -> Offset {
+    /// What is said behind the number of a record of the current input.
+    fn counts_from(&self) -> String {
         let number = self.input.number;
-        self.share.counts_from(number, &self.inputs[number])
+        self.share
+            .counts_from(number, &self.inputs[number])
+            .behind()
     }
 
     /// Leaves the current input, in the middle of a unit or not. Its reader does not come to the

@@ -14,6 +14,7 @@
 //! - `faults`: devices that fail.
 //! - `resume`: jobs that are ended in any way, and run again.
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
+//! - `shards`: processes that share the work of a script.
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `sweeps`: parameter sweeps.
 //! - `forecast`: what a job would take, told before.
@@ -38,6 +39,7 @@ mod readers;
 mod resume;
 mod run;
 mod scripts;
+mod shards;
 mod sweeps;
 mod watching;
 

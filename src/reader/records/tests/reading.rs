@@ -96,7 +96,17 @@ fn serve(assignments: &flume::Receiver<Assignment>, how: &How) -> u64 {
                 continue;
             }
         };
-        while reader.skip_some().unwrap() {}
+        let skipped = loop {
+            match reader.skip_some() {
+                Ok(true) => {}
+                Ok(false) => break None,
+                Err(fault) => break Some(fault),
+            }
+        };
+        if let Some(fault) = skipped {
+            deliver(Delivery::Fault(fault));
+            continue;
+        }
         if reader.n_records() > 0 {
             let n_records = reader.n_records();
             deliver(Delivery::Skipped { n_records });

@@ -1,0 +1,68 @@
+//! Where the output of a run goes, and what it says about itself.
+
+use super::{plan::Plan, summary::shard_setting};
+use crate::{
+    error::Error,
+    job::{Effect, EmbedOptions, EmbedPlan, OutputTarget, Problems, Shard},
+    model::{Model, NUMERICS},
+    sink::{Circumstances, Identity, OutputPlan},
+};
+use std::num::NonZeroUsize;
+
+/// Where the rows and the rejections of a run go, if anywhere.
+pub(super) fn output_plan(
+    model: &Model,
+    wanted: &EmbedPlan,
+    shard: Option<Shard>,
+) -> Result<Option<OutputPlan>, Error> {
+    let options = wanted.options();
+    let Some(path) = &options.output else {
+        return Ok(None);
+    };
+    let target = OutputTarget::of(path).map_err(|problem| Problems(vec![problem]))?;
+    // Which layer is the last one; no batch changes a value.
+    let resolved = wanted.used(NonZeroUsize::MIN);
+    let identity = Identity {
+        model: model.name().to_owned(),
+        weights_hash: model.weights_hash()?.to_owned(),
+        layers: wanted.layers().to_vec(),
+        dtype: model.dtype(),
+        gelu: model.gelu(),
+        device_kind: model.device_kind(),
+        numerics: NUMERICS,
+        format: target.format,
+        options: EmbedOptions::OPTIONS
+            .with_effect(Effect::Values, &resolved)
+            .collect(),
+        rules: (wanted.dataset().rules().into_iter())
+            .filter_map(|(name, rule)| Some((name, rule?)))
+            .collect(),
+    };
+    Ok(Some(OutputPlan {
+        target,
+        overwrite: options.overwrite,
+        resume: options.resume,
+        commit_every: options.commit_every,
+        inputs: wanted.dataset().sources.join(", "),
+        hidden_size: model.hidden_size(),
+        identity,
+        shard,
+    }))
+}
+
+/// Under which circumstances a run computes.
+pub(super) fn circumstances(
+    plan: &Plan,
+    model: &Model,
+    wanted: &EmbedPlan,
+    shard: Option<Shard>,
+) -> Circumstances {
+    let used = wanted.used(plan.token_budget);
+    Circumstances {
+        device: model.device().to_owned(),
+        options: EmbedOptions::OPTIONS
+            .with_effect(Effect::LastBits, &used)
+            .chain(shard_setting(shard))
+            .collect(),
+    }
+}
