@@ -71,17 +71,26 @@ fn folded(lanes: &[Lane]) -> String {
         line += &format!(", {n_failed} failed");
     }
     if let Some((least, most)) = extremes(lanes.iter().filter_map(|lane| lane.busy)) {
-        line += &format!(", {} to {} busy", percent(least), percent(most));
+        line += &format!(", {} busy", range(least, most, percent));
     }
     let rates = || lanes.iter().filter_map(|lane| lane.tokens_per_sec);
     if let Some((least, most)) = extremes(rates()) {
-        line += &format!(", {} to {} tokens/s", rate(least), rate(most));
+        line += &format!(", {} tokens/s", range(least, most, rate));
         let slowest = lanes.iter().find(|lane| lane.tokens_per_sec == Some(least));
         if let Some(slowest) = slowest.filter(|_| least < most) {
             line += &format!(", slowest {}", slowest.name);
         }
     }
     line
+}
+
+/// Two values in words, or one if nobody would see a difference.
+fn range(least: f64, most: f64, word: fn(f64) -> String) -> String {
+    let (least, most) = (word(least), word(most));
+    match least == most {
+        true => most,
+        false => format!("{least} to {most}"),
+    }
 }
 
 /// The least and the largest of them.
@@ -145,7 +154,7 @@ mod tests {
         );
         let mut many = vec![Some(400_000.0); 16];
         (many[3], many[7]) = (Some(301_000.0), None);
-        let expect = "16 devices, 1 failed, 98% to 98% busy, 301k to 400k tokens/s, slowest cuda:3";
+        let expect = "16 devices, 1 failed, 98% busy, 301k to 400k tokens/s, slowest cuda:3";
         check(&many, &[expect]);
         let (names, _) = lanes(&[None; 3]);
         assert_eq!(lines(&names, &[]), [""], "nothing is measured yet");

@@ -197,14 +197,14 @@ embedded 1,234,560 sequences with esm2_t6, f32 on CPU (2 threads)
         assert!(!run.to_string().contains("cuda:0"));
         run.lanes.push(lane("cuda:1"));
         let text = run.to_string();
-        let lines: Vec<_> = text
+        let lanes = text
             .lines()
-            .filter(|line| line.starts_with("lane"))
-            .collect();
-        let expect = "lane     cuda:0: 50.0% of the tokens, 10,050 tokens/s (11,167 while computing), idle 10.0%, \
+            .filter_map(|line| line.trim().strip_prefix("lane "));
+        let lanes: Vec<_> = lanes.map(str::trim).collect();
+        let expect = "cuda:0: 50.0% of the tokens, 10,050 tokens/s (11,167 while computing), idle 10.0%, \
                       655 W, 13,100 J (15.3 tokens/J)";
         assert_eq!(
-            lines,
+            lanes,
             [expect.to_owned(), expect.replace("cuda:0", "cuda:1")]
         );
     }

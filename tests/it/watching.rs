@@ -113,7 +113,9 @@ fn every_lane_is_measured() {
         Some("false"),
         "lanes that differ by chance do not lag"
     );
-    let table: Vec<_> = lines.filter(|line| line.starts_with("lane")).collect();
+    let table: Vec<_> = lines
+        .filter(|line| line.trim().starts_with("lane "))
+        .collect();
     assert_eq!(table.len(), 3, "{printed}");
     assert!(
         table[2].contains("mock:2: 3"),
@@ -183,7 +185,7 @@ fn a_lane_that_lags_is_named() {
     let output = exec(&folder, &["-q"], &script);
     let printed = text(&output.stdout);
     assert!(
-        printed.starts_with("mock:2 lags behind: it embeds "),
+        printed.starts_with("device mock:2 lags behind: it embeds "),
         "{printed}"
     );
     assert!(

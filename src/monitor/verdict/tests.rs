@@ -256,7 +256,7 @@ fn a_lane_that_lags_is_named() {
     );
     assert_eq!(
         verdict.to_string(),
-        "cuda:2 lags behind: it embeds 50 k tokens/s while it has batches, and the others 100 k; at their pace the \
+        "device cuda:2 lags behind: it embeds 50 k tokens/s while it has batches, and the others 100 k; at their pace the \
          run would be 14.3% faster; NVML gives no reason: look with `nvidia-smi -q -i GPU-0` what is different \
          there, or leave it out of `device`"
     );
@@ -274,7 +274,10 @@ fn a_lane_that_lags_is_named() {
     ];
     let verdict = judge(&lanes_span(lanes), &facts, None, &[]).expect("enough batches");
     assert_eq!(verdict.severity, Severity::Critical);
-    assert!(verdict.message.starts_with("cuda:2 lags"), "{verdict}");
+    assert!(
+        verdict.message.starts_with("device cuda:2 lags"),
+        "{verdict}"
+    );
     // One that failed does not lag.
     let mut lanes = [0.01, 0.01, 0.02, 0.01].map(|seconds| lane(seconds, 0.1));
     lanes[2].has_failed = true;

@@ -63,7 +63,7 @@ pub(super) fn lag(case: &Case) -> Words {
     let Reason { why, remedy } = reason::of(lag);
     Words {
         message: format!(
-            "{} lags behind: it embeds {} tokens/s while it has batches, and the others {}; at their pace the run \
+            "device {} lags behind: it embeds {} tokens/s while it has batches, and the others {}; at their pace the run \
              would be {} faster; {why}",
             lag.facts.device,
             rate(lag.rate),
