@@ -13,6 +13,7 @@
 //! - `endings`: what a run leaves that does not end well.
 //! - `resume`: jobs that are ended in any way, and run again.
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
+//! - `shards`: processes that share the work of a script.
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `sweeps`: parameter sweeps.
 //! - `docs`: what the documentation says of options and figures.
@@ -34,6 +35,7 @@ mod readers;
 mod resume;
 mod run;
 mod scripts;
+mod shards;
 mod sweeps;
 mod watching;
 

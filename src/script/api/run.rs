@@ -109,7 +109,8 @@ pub(super) mod run_api {
     }
 
     /// Embeds a dataset. Where the output was begun before, the run goes on with it; where it is finished, there is
-    /// nothing to do. Options:
+    /// nothing to do. Where several processes share the work (`runner exec --shard 3/16`, or a Slurm array), it embeds
+    /// the records of its shard, and the output is there when all are merged. Options:
     ///
     /// {options of `embed`}
     ///

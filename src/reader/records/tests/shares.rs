@@ -71,6 +71,115 @@ fn outcomes(reading: &Reading) -> Vec<&Outcome> {
     reading.records.iter().map(|(outcome, _)| outcome).collect()
 }
 
+/// Records `r0`, `r1` …, of 1,000 residues each.
+fn long_records(n_records: usize) -> Vec<u8> {
+    let record = |n| format!(">r{n}\n{}\n", residues(n, 1000));
+    (0..n_records).map(record).collect::<String>().into_bytes()
+}
+
+#[test]
+fn what_comes_before_a_share_is_not_touched() {
+    let text = long_records(400);
+    for (content, can_be_entered) in [
+        (text.clone(), true),
+        (bgzip(&text, 3000), true),
+        (gzip(&text), false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let how = How {
+            unit_bytes: 1 << 20,
+            ..How::default()
+        };
+        let whole = share(&inputs(&folder, &[content.clone()]), &how, 1, 2);
+        assert!(
+            (190..=210).contains(&whole.records.len()),
+            "{}",
+            whole.records.len()
+        );
+        // All but what tells the compression.
+        let mut damaged = content.clone();
+        damaged[30..content.len() / 2 - 4000].fill(0x55);
+        let second = share(&inputs(&folder, &[damaged]), &how, 1, 2);
+        if can_be_entered {
+            assert_eq!(second.error, None);
+            assert!(second.records == whole.records);
+            assert!(second.n_bytes <= (content.len() as u64).div_ceil(2));
+        } else {
+            assert!(second.error.is_some());
+        }
+    }
+}
+
+#[test]
+fn what_comes_behind_a_share_is_hardly_read() {
+    let text = long_records(2000);
+    for content in [
+        text.clone(),
+        bgzip(&text, 3000),
+        gzip(&text),
+        zstd::encode_all(&text[..], 1).unwrap(),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let how = How {
+            unit_bytes: 1 << 20,
+            ..How::default()
+        };
+        let first = share(&inputs(&folder, &[content.clone()]), &how, 0, 4);
+        let expect = content.len() as u64 / 4;
+        // A buffer of text, and what it is decompressed from.
+        assert!(
+            first.n_bytes < expect + (400 << 10),
+            "{} of {expect}",
+            first.n_bytes
+        );
+        assert!(first.records.len() < 700, "{}", first.records.len());
+    }
+}
+
+#[test]
+fn only_the_share_with_all_of_a_file_says_that_it_is_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = [b"".to_vec(), long_records(1), b"\n".to_vec(), b"".to_vec()];
+    let inputs = inputs(&folder, &contents);
+    let of = |index| share(&inputs, &How::default(), index, 3);
+    let warnings: Vec<_> = (0..3)
+        .map(|index| of(index).warnings().join("; "))
+        .collect();
+    assert!(
+        warnings[0].contains("0.fa` holds no records") && !warnings[0].contains("1.fa"),
+        "{warnings:?}"
+    );
+    assert_eq!(warnings[1], "");
+    assert!(
+        warnings[2].contains("2.fa` holds") && warnings[2].contains("3.fa` holds"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn oddities_are_told_of_by_the_share_that_has_them() {
+    let mut text = String::from_utf8(long_records(40)).unwrap();
+    text = text.replace(">r30\n", ">r30\n; a comment\n");
+    let cut = text.len() / 2;
+    for (content, place) in [
+        (
+            text.as_bytes().to_vec(),
+            format!(" behind byte {cut} (`r30`)"),
+        ),
+        (gzip(text.as_bytes()), "record 31 (`r30`)".to_owned()),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let inputs = inputs(&folder, &[content]);
+        assert!(share(&inputs, &How::default(), 0, 2).warnings().is_empty());
+        let second = share(&inputs, &How::default(), 1, 2);
+        assert!(
+            second.warnings()[0].contains(&place),
+            "{place}: {:?}",
+            second.warnings()
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]
