@@ -7,6 +7,7 @@ chmod 755 "$folder"
 # With job control what runs in the background may be interrupted, and has a process group of its own.
 set -m
 # What a scheduler or a user has set for other jobs is not for these.
+# shellcheck disable=SC2016
 env -i PATH="$PATH" HOME="$HOME" LANG=C.UTF-8 FOLDER="$folder" RUNNER="${RUNNER:-runner}" PYTHON="${PYTHON:-python3}" \
     unshare --net --uts --pid --mount-proc --fork --kill-child bash -c '
         # The only name that has an address without a network; glibc looks for none unless there is an address that

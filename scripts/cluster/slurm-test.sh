@@ -55,7 +55,7 @@ is_gone() { [ -z "$(squeue -h -j "$1" 2>/dev/null)" ]; }
 is_running() { [ "$(squeue -h -j "$1" -o %T)" = RUNNING ]; }
 
 # submit JOB_SCRIPT NAME TOKENS_PER_SECOND OPTIONS..: a job whose output is NAME.parquet; it prints the job's number.
-submit() { sbatch --parsable --exclude='n[3-5]' -J "$2" "${@:4}" "$jobs/$1" "$here/slow.rhai" "$2.parquet" "$fasta" "$model" "$3"; }
+submit() { sbatch --parsable --exclude='n[3-6]' -J "$2" "${@:4}" "$jobs/$1" "$here/slow.rhai" "$2.parquet" "$fasta" "$model" "$3"; }
 # Somebody whose job is more urgent takes a node.
 preempt() { sbatch --parsable -p urgent --exclusive -w "$1" -o /dev/null --wrap='sleep 1' >/dev/null; }
 
@@ -64,7 +64,12 @@ ledger() { printf '%s.parquet.parts/shard-%05d-of-%05d/ledger.jsonl' "$@"; }
 has_committed() { grep -qs '^{"commit"' "$(ledger "$@")"; }
 # How many processes have worked on a shard, one after another.
 stretches() { grep -c '^{"stretch"' "$(ledger "$@")"; }
+has_gone_on() { [ "$(stretches "$@")" -ge 2 ]; }
 same_bits() { "$PYTHON" "$here/../gpu/same_bits.py" "$1.parquet" "$2.parquet" >>same_bits.log; }
+# merge_after JOB NAME: another job, as the job scripts say it.
+merge_after() {
+    sbatch --parsable --dependency="afterok:$1" --kill-on-invalid-dep=yes -o "$2-merge.log" --wrap="runner merge $2.parquet"
+}
 # The shards of an output become what a single run gives.
 merges() {
     runner merge "$1.parquet"
@@ -72,18 +77,25 @@ merges() {
 }
 
 array() {
-    job=$(sbatch --parsable --array=0-3 --exclude='n[3-5]' -J array "$jobs/array.sbatch" "$jobs/job.rhai" array.parquet "$proteins" "$model")
-    merge=$(sbatch --parsable --dependency="afterok:$job" -o array-merge.log --wrap='runner merge array.parquet')
-    wait_for 60 is_gone "$merge"
+    job=$(sbatch --parsable --array=0-3 --exclude='n[3-6]' -J array "$jobs/array.sbatch" "$jobs/job.rhai" array.parquet "$proteins" "$model")
+    wait_for 60 is_gone "$(merge_after "$job" array)"
     same_bits single array
     [ "$(grep -c 'rank 0 of 1 on n[12] with gpu [01]' tasks-array)" = 4 ]
 }
 
 again() {
-    job=$(sbatch --parsable --array=0-3 --exclude='n[3-5]' -J again "$jobs/array.sbatch" "$jobs/job.rhai" array.parquet "$proteins" "$model")
+    job=$(sbatch --parsable --array=0-3 --exclude='n[3-6]' -J again "$jobs/array.sbatch" "$jobs/job.rhai" array.parquet "$proteins" "$model")
     wait_for 60 is_gone "$job"
     [ "$(wc -l <tasks-again)" = 4 ]
     same_bits single array
+}
+
+failing() {
+    job=$(sbatch --parsable --array=0-1 -J failing "$jobs/array.sbatch" "$jobs/job.rhai" failing.parquet missing.fasta "$model")
+    merge=$(merge_after "$job" failing)
+    wait_for 30 is_gone "$job"
+    wait_for 30 is_gone "$merge"
+    [ ! -e failing-merge.log ]
 }
 
 terminated() {
@@ -107,33 +119,36 @@ preempted() {
     merges preempted
 }
 
+# goes_on NAME JOB: both shards of a job that was stopped go on, and come to the right end, at full speed.
+goes_on() {
+    for index in 0 1; do wait_for 60 has_gone_on "$1" $index 2; done
+    scancel "$2"
+    wait_for 20 is_gone "$2"
+    for index in 0 1; do
+        runner --quiet exec --shard $index/2 "$here/slow.rhai" -- "$1.parquet" "$fasta" "$model" 1000000000
+    done
+    merges "$1"
+}
+
 deaf() {
-    job=$(DEAF=1 submit array.sbatch deaf 10000 --array=0-1 --exclusive)
-    wait_for 20 has_committed deaf 0 2
-    preempt n1
-    wait_for 60 is_gone "$job"
+    goes_on deaf "$deaf"
     lacks 'exit code 75' deaf-*.log
-    [ $(($(stretches deaf 0 2) + $(stretches deaf 1 2))) = 3 ]
-    merges deaf
 }
 
 limit() {
-    wait_for 60 eval '[ "$(stretches limit 0 2)" -ge 2 ] && [ "$(stretches limit 1 2)" -ge 2 ]'
+    goes_on limit "$limited"
     grep -q 'exit code 75' limit-*_0.log
     grep -q 'exit code 75' limit-*_1.log
-    scancel "$limited"
-    wait_for 20 is_gone "$limited"
-    for index in 0 1; do runner exec --shard $index/2 "$here/slow.rhai" -- limit.parquet "$fasta" "$model" 1000000000; done
-    merges limit
 }
 
 requeue() {
     sed -i 's/^RequeueExit/#&/' slurm/slurm.conf
     scontrol reconfigure
-    job=$(submit requeue.sbatch requeue 10000 --array=0-1)
+    job=$(submit requeue.sbatch requeue 10000 --array=0-1 --exclusive)
     wait_for 20 has_committed requeue 0 2
     wait_for 20 has_committed requeue 1 2
-    scancel --signal=TERM "$job"
+    preempt n1
+    scancel --signal=TERM "$(squeue -h -w n2 -o %i)"
     wait_for 60 is_gone "$job"
     [ "$(stretches requeue 0 2)" = 2 ]
     [ "$(stretches requeue 1 2)" = 2 ]
@@ -185,25 +200,29 @@ for copy in 1 2 3 4 5 6; do sed "s/^>/>$copy|/" "$proteins"; done >"$fasta"
 "$RUNNER" --quiet exec "$jobs/job.rhai" -- single.parquet "$proteins" "$model" >/dev/null
 
 trap '"$here/slurm-down.sh" slurm' EXIT
-"$here/slurm-up.sh" "$FOLDER/slurm" 5 2
+"$here/slurm-up.sh" "$FOLDER/slurm" 6 2
 export SLURM_CONF=$FOLDER/slurm/slurm.conf
 
 # These take half a minute, as Slurm looks so often only whether times are over and nodes alive. So they have nodes of
 # their own, and what has come of them is looked at in the end.
-limited=$(submit array.sbatch limit 1000 --array=0-1 --exclude='n[1-2,4-5]' --time=1 --signal=TERM@57)
-killed=$(submit array.sbatch dead 6000 --array=0-1 --exclude='n[1-3]' --exclusive)
-wait_for 20 has_committed dead 0 2
-wait_for 20 has_committed dead 1 2
+limited=$(submit array.sbatch limit 1000 --array=0-1 --exclude='n[1-2,4-6]' --time=1 --signal=TERM@57)
+killed=$(submit array.sbatch dead 6000 --array=0-1 --exclude='n[1-3,6]' --exclusive)
+deaf=$(DEAF=1 submit array.sbatch deaf 1000 --array=0-1 --exclude='n[1-5]')
+for name in dead deaf; do
+    for index in 0 1; do wait_for 20 has_committed $name $index 2; done
+done
 kill_node n4 "$(squeue -h -w n4 -o %A)"
+preempt n6
 
 check "an array of 4, a GPU each, and a merge that depends on it: the bits of a single run" array
 check "the same array again has nothing to do" again
+check "shards that fail: nothing is merged" failing
 check "SIGTERM to one of two: it exits with 75, RequeueExit puts it back, it goes on" terminated
 check "preempted: told at once, it exits with 75 and goes on" preempted
-check "preempted and deaf: killed, and it goes on" deaf
-check "without RequeueExit the job script does it" requeue
+check "preempted, and SIGTERM, without RequeueExit: the job script does it" requeue
 check "four ranks of one allocation, stopped once, and merged; all listen on the loopback only" ranks
 check "a node dies: its shard goes on elsewhere" dead
+check "preempted and deaf: killed, and it goes on" deaf
 check "out of time: told before, it exits with 75 and goes on" limit
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
