@@ -75,7 +75,7 @@ fn job_of_lanes(folder: &TempDir, last_speed: f64, rest: &str) -> String {
 }
 
 fn parsed(lines: &str) -> Vec<Value> {
-    let lines = lines.lines().map(|line| serde_json::from_str(line));
+    let lines = lines.lines().map(serde_json::from_str);
     lines.collect::<Result<_, _>>().unwrap()
 }
 

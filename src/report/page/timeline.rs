@@ -208,11 +208,14 @@ impl LaneSubject {
     }
 }
 
+/// What a line shows of a sample.
+type Value<'a> = Box<dyn Fn(&Sample) -> Option<f64> + 'a>;
+
 /// A line of a chart, and what it shows of a sample.
 struct Series<'a> {
     ink: Ink,
     name: String,
-    value: Box<dyn Fn(&Sample) -> Option<f64> + 'a>,
+    value: Value<'a>,
 }
 
 /// A chart of these lines, if anything of them was measured.
