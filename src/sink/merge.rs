@@ -136,8 +136,10 @@ fn old(place: &Place, finished: Option<&Finished>) -> Merged {
 
 /// Removes the lock of a merge that was ended when all else was done.
 fn remove_lock(place: &Place) -> Result<(), SinkError> {
-    if place.lock().exists() && ledger::look(&place.lock()).is_none() {
-        let (owner, _) = Owner::take(&place.lock())?;
+    // Whoever has it removes it.
+    if place.lock().exists()
+        && let Ok((owner, _)) = Owner::take(&place.lock())
+    {
         drop(Claim::new(owner, place, false)?);
     }
     Ok(())
