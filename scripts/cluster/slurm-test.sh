@@ -6,7 +6,7 @@ here=$(dirname "$(realpath "$0")")
 if [ -z "${FOLDER:-}" ]; then
     RUNNER=$(realpath "$(command -v "${RUNNER:-runner}")")
     export RUNNER
-    exec "$here/alone.sh" "$0"
+    exec "$here/alone.sh" "$here/slurm-test.sh"
 fi
 examples=$here/../../examples
 jobs=$examples/cluster
