@@ -73,7 +73,7 @@ same_bits() {
 runs() {
     local code=0
     "$@" >>runs.log 2>&1 || code=$?
-    [ $code = 7 ]
+    [ $code = 7 ] || { echo "exit code $code of $*" && tail -n 5 runs.log && return 1; }
 }
 # merge_after JOB NAME: another job, as the job scripts say it.
 merge_after() {
