@@ -2,6 +2,7 @@
 # alone.sh COMMAND...: runs COMMAND in an empty folder, where it sees the processes that it starts and no others, and of
 # networks a loopback of its own. All of that ends with it, so it neither meets a Slurm of this machine nor another test.
 set -euo pipefail
+[ "$(id -u)" = 0 ] || { echo "this test needs root, for a network and processes of its own" && exit 1; } >&2
 folder=$(mktemp -d)
 chmod 755 "$folder"
 # With job control what runs in the background may be interrupted, and has a process group of its own.

@@ -29,9 +29,10 @@ folder = Path.cwd()
 examples = here.parent.parent / "examples"
 model = str(examples / "models/esm2_t6_2M_demo")
 proteins = (examples / "data/proteins.fasta").read_text()
-# The same, six times.
+# The same, six times, with a record that is rejected, which HyperQueue must not take for a failure.
 fasta = folder / "proteins.fasta"
-fasta.write_text("".join(proteins.replace(">", f">{copy}|") for copy in range(6)))
+fasta.write_text("".join(proteins.replace(">", f">{copy}|") for copy in range(6)) + ">empty\n")
+REJECTED = 7
 # The job script finds the program in PATH.
 (folder / "bin").mkdir()
 (folder / "bin/runner").symlink_to(os.environ["RUNNER"])
@@ -63,7 +64,8 @@ def stretches(shard):
 
 
 script, output, *rest = slow("whole.parquet", 1_000_000_000)
-subprocess.run(["runner", "--quiet", "exec", script, "--", output, *rest], check=True)
+run = subprocess.run(["runner", "--quiet", "exec", script, "--", output, *rest])
+check("a single run", run.returncode == REJECTED)
 
 with LocalCluster(server_dir=str(folder / "server")) as cluster:
     for _ in range(2):
@@ -72,7 +74,7 @@ with LocalCluster(server_dir=str(folder / "server")) as cluster:
     job = Job(default_workdir=folder, max_fails=0)
     command = [str(examples / "cluster/hyperqueue.sh"), str(N_SHARDS), *slow("shared.parquet", 10_000)]
     tasks = [job.program(command, stderr=str(folder / f"{shard}.log")) for shard in range(N_SHARDS)]
-    merging = ["runner", "merge", "shared.parquet"]
+    merging = ["bash", "-c", f"runner merge shared.parquet || [ $? = {REJECTED} ]"]
     job.program(merging, deps=tasks, stdout=str(folder / "merge.log"), stderr=str(folder / "merge.log"))
     submitted = client.submit(job)
 

@@ -6,14 +6,14 @@ here=$(dirname "$(realpath "$0")")
 if [ -z "${FOLDER:-}" ]; then
     RUNNER=$(realpath "$(command -v "${RUNNER:-runner}")")
     export RUNNER
-    exec "$here/alone.sh" "$0"
+    exec "$here/alone.sh" "$here/slurm-test.sh"
 fi
 examples=$here/../../examples
 jobs=$examples/cluster
 model=$examples/models/esm2_t6_2M_demo
-proteins=$examples/data/proteins.fasta
-# The same, six times.
-fasta=$FOLDER/proteins.fasta
+# With a record that is rejected, which schedulers must not take for a failure; and the same six times.
+proteins=$FOLDER/proteins.fasta
+fasta=$FOLDER/six.fasta
 passed=0 failed=0
 
 # check TITLE FUNCTION: whether every line of the function succeeds.
@@ -65,14 +65,23 @@ has_committed() { grep -qs '^{"commit"' "$(ledger "$@")"; }
 # How many processes have worked on a shard, one after another.
 stretches() { grep -c '^{"stretch"' "$(ledger "$@")"; }
 has_gone_on() { [ "$(stretches "$@")" -ge 2 ]; }
-same_bits() { "$PYTHON" "$here/../gpu/same_bits.py" "$1.parquet" "$2.parquet" >>same_bits.log; }
+same_bits() {
+    "$PYTHON" "$here/../gpu/same_bits.py" "$1.parquet" "$2.parquet" >>same_bits.log
+    cmp "$1.parquet.rejects.tsv" "$2.parquet.rejects.tsv"
+}
+# runs COMMAND...: whether it succeeds. Each of these rejects a record, and exits with 7.
+runs() {
+    local code=0
+    "$@" >>runs.log 2>&1 || code=$?
+    [ $code = 7 ] || { echo "exit code $code of $*" && tail -n 5 runs.log && return 1; }
+}
 # merge_after JOB NAME: another job, as the job scripts say it.
 merge_after() {
     sbatch --parsable --dependency="afterok:$1" --kill-on-invalid-dep=yes -o "$2-merge.log" --wrap="runner merge $2.parquet"
 }
 # The shards of an output become what a single run gives.
 merges() {
-    runner merge "$1.parquet"
+    runs runner merge "$1.parquet"
     same_bits whole "$1"
 }
 
@@ -125,7 +134,7 @@ goes_on() {
     scancel "$2"
     wait_for 20 is_gone "$2"
     for index in 0 1; do
-        runner --quiet exec --shard $index/2 "$here/slow.rhai" -- "$1.parquet" "$fasta" "$model" 1000000000
+        runner exec --shard $index/2 "$here/slow.rhai" -- "$1.parquet" "$fasta" "$model" 1000000000 >>runs.log 2>&1 || [ $? = 7 ]
     done
     merges "$1"
 }
@@ -195,9 +204,10 @@ exec env ${DEAF:+--block-signal=TERM} "$RUNNER" "$@"
 SCRIPT
 chmod +x bin/runner
 export PATH=$FOLDER/bin:$PATH
+(cat "$examples/data/proteins.fasta" && echo '>empty') >"$proteins"
 for copy in 1 2 3 4 5 6; do sed "s/^>/>$copy|/" "$proteins"; done >"$fasta"
-"$RUNNER" --quiet exec "$here/slow.rhai" -- whole.parquet "$fasta" "$model" 1000000000
-"$RUNNER" --quiet exec "$jobs/job.rhai" -- single.parquet "$proteins" "$model" >/dev/null
+runs "$RUNNER" exec "$here/slow.rhai" -- whole.parquet "$fasta" "$model" 1000000000
+runs "$RUNNER" exec "$jobs/job.rhai" -- single.parquet "$proteins" "$model"
 
 trap '"$here/slurm-down.sh" slurm' EXIT
 "$here/slurm-up.sh" "$FOLDER/slurm" 6 2
