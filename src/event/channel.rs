@@ -291,7 +291,7 @@ fn shortened(mut event: Event) -> Event {
             error: Some(error), ..
         } => shorten(error, MOST_TEXT_BYTES),
         Event::SkippingRecords { input, .. } | Event::SkippingBytes { input, .. } => {
-            shorten(input, MOST_TEXT_BYTES)
+            shorten(input, MOST_TEXT_BYTES);
         }
         Event::RunStarted { inputs, .. } => shorten(inputs, MOST_INPUTS_BYTES),
         _ => {}

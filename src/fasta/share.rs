@@ -50,9 +50,8 @@ impl Share {
                 disk_bytes: sizes.map(|sizes| sizes.iter().sum()),
             });
         };
-        let sizes = match sizes {
-            Some(sizes) => sizes,
-            None => return Err(undividable(inputs)),
+        let Some(sizes) = sizes else {
+            return Err(undividable(inputs));
         };
         let total: u64 = sizes.iter().sum();
         let (index, count) = (u64::from(shard.index()), u64::from(shard.count()));

@@ -90,7 +90,7 @@ fn what_comes_before_a_share_is_not_touched() {
             unit_bytes: 1 << 20,
             ..How::default()
         };
-        let whole = share(&inputs(&folder, &[content.clone()]), &how, 1, 2);
+        let whole = share(&inputs(&folder, std::slice::from_ref(&content)), &how, 1, 2);
         assert!(
             (190..=210).contains(&whole.records.len()),
             "{}",
@@ -124,7 +124,7 @@ fn what_comes_behind_a_share_is_hardly_read() {
             unit_bytes: 1 << 20,
             ..How::default()
         };
-        let first = share(&inputs(&folder, &[content.clone()]), &how, 0, 4);
+        let first = share(&inputs(&folder, std::slice::from_ref(&content)), &how, 0, 4);
         let expect = content.len() as u64 / 4;
         // A buffer of text, and what it is decompressed from.
         assert!(
