@@ -108,6 +108,7 @@ mod tests {
         let run = summary(model, true, &plan);
         // Nobody divides by what there should be none of.
         let nothing = [
+            "failed_lanes",
             "rejected",
             "resumed",
             "resumed_rejected",
