@@ -102,6 +102,29 @@ pub(super) fn stopping_line(reason: StopReason, grace: Option<Duration>) -> Stri
     .to_string()
 }
 
+/// What is said of the same thing to people and to programs.
+pub(super) struct Note {
+    pub(super) text: String,
+    pub(super) line: String,
+}
+
+/// What is said when the program begins anew, because a process that has lost its GPUs has none of them again.
+pub(super) fn restarting(reason: &str, number: u32, most: u32) -> Note {
+    Note {
+        text: format!(
+            "warning: all GPUs of this process are lost: {reason}; the script is run again and goes on \
+             (attempt {number} of {most})"
+        ),
+        line: json!({
+            "event": "restarting",
+            "number": number,
+            "most": most,
+            "reason": reason,
+        })
+        .to_string(),
+    }
+}
+
 fn stopped(global: &Global, console: &Console, reason: StopReason) -> u8 {
     let error = Error::Stopped(reason);
     let message = error.to_string();

@@ -2,7 +2,7 @@
 
 use super::{
     args::{Global, ScriptArgs},
-    ending,
+    ending, restart,
     shard::ChosenShard,
 };
 use crate::{
@@ -12,12 +12,14 @@ use crate::{
     pipeline::Context,
     progress::{Console, Progress},
     reader::{PROGRAM_VARIABLE, Pool},
+    script::ScriptError,
 };
-use std::env;
+use std::{cell::Cell, env, rc::Rc};
 
 /// Runs a script and returns the exit code.
 pub(super) fn exec(global: &Global, console: &Console, script: &ScriptArgs) -> u8 {
     let mut progress = None;
+    let is_for_a_restart = Rc::<Cell<bool>>::default();
     let result = script.run(
         global,
         console,
@@ -42,10 +44,16 @@ pub(super) fn exec(global: &Global, console: &Console, script: &ScriptArgs) -> u
                 events,
                 cancel: cancel.clone(),
             };
-            Box::new(LiveHost::new(context, &script.name))
+            let host = LiveHost::new(context, &script.name, is_for_a_restart.clone());
+            Box::new(host)
         },
     );
     drop(progress);
+    if let Ok(Err(ScriptError::Failed(reason))) = &result
+        && is_for_a_restart.get()
+    {
+        restart::restart(global, console, reason);
+    }
     match result {
         Ok(result) => ending::report(global, console, result),
         Err(exit_code) => exit_code,

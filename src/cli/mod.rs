@@ -10,6 +10,7 @@ mod ending;
 mod exec;
 mod forecast;
 mod merge;
+mod restart;
 mod script;
 mod shard;
 mod stack;

@@ -3,6 +3,7 @@
 use super::{Host, Merged, ModelHandle, Recording, Watcher, models::Models};
 use crate::{
     error::Error,
+    fasta::{self, Input},
     hint::Hint,
     job::{EmbedPlan, MergePlan, ModelSpec, Shard},
     paths::check_ours,
@@ -11,8 +12,10 @@ use crate::{
     sink,
 };
 use std::{
+    cell::Cell,
     ops::ControlFlow,
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 /// Loads models and runs the pipeline. Readers live until the script ends.
@@ -22,12 +25,17 @@ pub struct LiveHost {
     report: RunReport,
     /// Files that the next run begins, the latest of each kind.
     to_begin: Vec<(Recording, PathBuf)>,
+    /// Whether the last run ended because all of its several devices were lost, and another process would go
+    /// on with what is kept.
+    is_for_another_process: Rc<Cell<bool>>,
 }
 
 impl LiveHost {
-    /// A host whose runs share `context`, for a script of this name.
-    pub fn new(context: Context, script: &str) -> Self {
+    /// A host whose runs share `context`, for a script of this name. It tells through
+    /// `is_for_another_process` whether the last run failed as one does that another process can go on with.
+    pub fn new(context: Context, script: &str, is_for_another_process: Rc<Cell<bool>>) -> Self {
         Self {
+            is_for_another_process,
             models: Models::new(context.events.clone()),
             context,
             report: RunReport::new(script),
@@ -76,6 +84,15 @@ impl Host for LiveHost {
             plan.dataset().sources.join(", "),
             model.name()
         );
+        let is_for_another = result.as_ref().is_err_and(|failure| {
+            failure.kept.is_some()
+                && matches!(failure.error, Error::Device(_))
+                && model.has_lost_several()
+                // What came through a pipe does not come again.
+                && fasta::resolve(&plan.dataset().sources)
+                    .is_ok_and(|inputs| !inputs.iter().any(Input::is_stream))
+        });
+        self.is_for_another_process.set(is_for_another);
         let outcome = match &result {
             Ok(summary) => Ok(summary.clone()),
             Err(failure) => Err(Failure {

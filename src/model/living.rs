@@ -4,6 +4,11 @@ use super::{Model, ModelError, Replica};
 use crate::device::DeviceError;
 
 impl Model {
+    /// Whether it had several devices, and all were lost.
+    pub fn has_lost_several(&self) -> bool {
+        self.replicas.len() > 1 && self.replicas.iter().all(|replica| replica.lost().is_some())
+    }
+
     /// The model on each of its devices that was not lost: at least one.
     ///
     /// # Errors
