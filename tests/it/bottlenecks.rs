@@ -521,6 +521,14 @@ fn every_event_is_of_the_schema() {
             input: String::new(),
             records: 1,
         },
+        Event::SkippingBytes {
+            input: String::new(),
+            input_bytes: 1,
+        },
+        Event::Shard {
+            shard: String::new(),
+            by: String::new(),
+        },
         Event::Warning {
             message: String::new(),
         },
@@ -551,7 +559,7 @@ fn every_event_is_of_the_schema() {
         }
     }
     // Beside these there are lines about the job as a whole, which the command line writes.
-    let of_jobs = ["failed", "stopping"].map(str::to_owned);
+    let of_jobs = ["failed", "restarting", "stopping"].map(str::to_owned);
     let names: Vec<_> = rows.keys().filter(|name| !of_jobs.contains(name)).collect();
     assert_eq!(names, kinds.keys().collect::<Vec<_>>());
     let documented = fs::read_to_string("docs/metrics.md").unwrap();

@@ -35,7 +35,12 @@ fn script(folder: &Path, dataset: &str) {
 fn what_is_foretold_is_what_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    for rules in ["", ".max_length(300)", ".take(50)", ".truncate(40).take(7)"] {
+    for rules in [
+        "",
+        ".max_length(300)",
+        ".take(50)",
+        ".long_sequences(\"truncate\", 40).take(7)",
+    ] {
         script(
             folder,
             &format!("fasta(\"{ROOT}/examples/data/*.fasta\"){rules}"),

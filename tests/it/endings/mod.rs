@@ -231,7 +231,16 @@ fn a_full_disk_ends_a_run_with_the_remedy() {
     let stderr = text(&done.stderr);
     assert_eq!(done.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("free some space"), "{stderr}");
-    assert_eq!(text(&done.stdout), "mounted\n", "nothing is left");
+    // What fits is kept, and nothing else is left.
+    assert_eq!(
+        text(&done.stdout),
+        "mounted\nout.parquet.parts\n",
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("kept in `disk/out.parquet.parts`"),
+        "{stderr}"
+    );
 }
 
 #[test]

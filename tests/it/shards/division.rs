@@ -79,7 +79,7 @@ fn a_killed_shard_of_a_compressed_file_goes_on() {
         fs::write(job.path(&name), compress(&read_bytes(&job, "in.fa"))).unwrap();
         job.dataset = job.dataset.replace("in.fa", &name);
         job.wrapper = vec![format!("RUNNER_SHARD=1/{N_SHARDS}")];
-        let mut running = job.start(SLOW / 10);
+        let mut running = job.start(SLOW / 40);
         let ledger = job.bookkeeping().join("shard-00001-of-00003/ledger.jsonl");
         running.wait_until(|| read(&ledger).matches("\"commit\":").count() >= 2);
         running.killed();
