@@ -241,7 +241,7 @@ fn devices_that_are_lost_again_and_again_end_the_run() {
     let script = |fail_lanes: usize| {
         format!(
             "let mock = #{{ lanes: 2, tokens_per_sec: 1_000_000, fail_lanes: {fail_lanes}, fail_after: 12 }};
-            let run = run(on_mock(mock), \"out.parquet\", #{{ commit_every: 0.001 }});
+            let run = run(on_mock(mock), \"out.parquet\", #{{ commit_every: 0.01 }});
             print(run.resumed > 60);"
         )
     };

@@ -216,7 +216,7 @@ fn a_full_disk_ends_a_run_with_the_remedy() {
     let job = place.job("a", 100_000_000, "output: \"disk/out.parquet\"");
     fs::create_dir(place.path("disk")).unwrap();
     let script = "mount -t tmpfs -o size=128k tmpfs disk || exit; echo mounted
-        \"$0\" exec -q \"$1\"; code=$?; ls -A disk; exit $code";
+        \"$0\" exec -q \"$1\"; code=$?; ls -A disk; grep -c '\"commit\":' disk/*/ledger.jsonl; exit $code";
     let mut command = place.command("unshare");
     let done = command
         .args(["-m", "sh", "-c", script, RUNNER, &job])
@@ -232,15 +232,10 @@ fn a_full_disk_ends_a_run_with_the_remedy() {
     assert_eq!(done.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("free some space"), "{stderr}");
     // What fits is kept, and nothing else is left.
-    assert_eq!(
-        text(&done.stdout),
-        "mounted\nout.parquet.parts\n",
-        "{stderr}"
-    );
-    assert!(
-        stderr.contains("kept in `disk/out.parquet.parts`"),
-        "{stderr}"
-    );
+    let stdout = text(&done.stdout);
+    let left = stdout.strip_prefix("mounted\nout.parquet.parts\n");
+    let n_commits = left.and_then(|n| n.trim().parse::<usize>().ok());
+    assert!(n_commits > Some(0), "{stdout}{stderr}");
 }
 
 #[test]

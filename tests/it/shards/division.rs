@@ -73,13 +73,14 @@ fn inputs_of_every_form_are_divided() {
 /// The middle of a file that is read from its beginning is killed on its way.
 #[test]
 fn a_killed_shard_of_a_compressed_file_goes_on() {
-    for (compress, form) in COMPRESSORS.iter().zip(FORMS).take(3) {
+    // The others decompress in blocks that are larger than a third of the file.
+    for (compress, form) in COMPRESSORS.iter().zip(FORMS).take(2) {
         let mut job = Job::new();
         let name = format!("in.fa.{form}");
         fs::write(job.path(&name), compress(&read_bytes(&job, "in.fa"))).unwrap();
         job.dataset = job.dataset.replace("in.fa", &name);
         job.wrapper = vec![format!("RUNNER_SHARD=1/{N_SHARDS}")];
-        let mut running = job.start(SLOW / 40);
+        let mut running = job.start(SLOW / 10);
         let ledger = job.bookkeeping().join("shard-00001-of-00003/ledger.jsonl");
         running.wait_until(|| read(&ledger).matches("\"commit\":").count() >= 2);
         running.killed();
