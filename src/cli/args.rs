@@ -159,22 +159,20 @@ impl Forecast {
     }
 }
 
-/// A rate, which a thousand's `k` and a million's `M` may follow.
+/// A rate, which a thousand's `k` or a million's `M` may follow.
 fn rate(text: &str) -> Result<f64, String> {
-    let text = text.replace([',', '_'], "");
-    let (number, scale) = match text.strip_suffix(['k', 'K']) {
-        Some(number) => (number, 1e3),
-        None => match text.strip_suffix('M') {
-            Some(number) => (number, 1e6),
-            None => (text.as_str(), 1.0),
-        },
+    let (number, scale) = match text.strip_suffix(['k', 'M']) {
+        Some(number) if text.ends_with('k') => (number, 1e3),
+        Some(number) => (number, 1e6),
+        None => (text, 1.0),
     };
+    // Commas are decimal to some and part thousands for others.
     let rate = number
-        .parse::<f64>()
-        .map_or(f64::NAN, |number| scale * number);
-    match rate.is_finite() && rate > 0.0 {
+        .parse()
+        .map_or(f64::NAN, |number: f64| scale * number);
+    match rate.is_finite() && rate >= 1.0 {
         true => Ok(rate),
-        false => Err("write a number of tokens a second: 404900, or 405k".to_owned()),
+        false => Err("write a number of tokens a second: 404900, 405k or 11.4M".to_owned()),
     }
 }
 

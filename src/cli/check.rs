@@ -31,7 +31,8 @@ pub(super) fn check(
         Err(exit_code) => return exit_code,
     };
     let path = &script.script;
-    if result.is_ok() && !global.is_quiet() {
+    // Who asks for a forecast wants to see it.
+    if result.is_ok() && (!global.is_quiet() || forecast.is_wanted()) {
         let seen = seen.borrow();
         console.print(&if global.is_json() {
             let mut found = json!({

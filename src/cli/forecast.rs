@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(super) fn json(forecasts: &[Forecast]) -> Value {
     let of_run = |forecast: &Forecast| {
         let sample = forecast.sample.unwrap_or_default();
-        let rounded = |value: Option<f64>| value.map(f64::round);
+        let rounded = |value: Option<f64>| value.map(|value| value.round() as u64);
         json!({
             "inputs": forecast.inputs,
             "model": forecast.model,
@@ -17,7 +17,9 @@ pub(super) fn json(forecasts: &[Forecast]) -> Value {
             "records": rounded(forecast.sample.map(|sample| sample.records)),
             "rows": rounded(forecast.sample.map(|sample| sample.kept)),
             "tokens": rounded(forecast.tokens()),
+            "is_counted": forecast.sample.is_some_and(|sample| sample.is_counted()),
             "tokens_per_sec": forecast.rate.as_ref().map(|rate| rate.tokens_per_sec),
+            "rate_known_by": forecast.rate.as_ref().map(|rate| &rate.known_by),
             "seconds": forecast.seconds(),
             "output_bytes": rounded(forecast.output_bytes()),
         })

@@ -64,6 +64,17 @@ impl Sample {
         Ok(Some(all.at_most(take)))
     }
 
+    /// The part that so many bytes on the disk hold, if the rest is like it.
+    pub fn of_share(self, disk_bytes: u64) -> Self {
+        match self.input_bytes {
+            all if disk_bytes < all => Self {
+                input_bytes: disk_bytes,
+                ..self.times(disk_bytes as f64 / all as f64)
+            },
+            _ => self,
+        }
+    }
+
     /// Of so many records at most.
     fn at_most(self, take: Option<u64>) -> Self {
         match take {

@@ -4,8 +4,8 @@ use super::ModelInfo;
 use crate::{
     alphabet::N_SPECIAL_TOKENS,
     error::Error,
-    fasta::{Input, Sample},
-    job::{Dtype, EmbedPlan, ModelSpec},
+    fasta::{Input, Sample, Share},
+    job::{DeviceChoice, Dtype, EmbedPlan, ModelSpec},
 };
 
 /// What a run would take.
@@ -50,7 +50,7 @@ const VECTORS_COMPRESSED: f64 = 0.85;
 const TEXT_COMPRESSED: f64 = 0.4;
 
 impl Forecast {
-    /// What `plan` would take with a model. `given` is how many tokens a second its devices do together, if
+    /// What `plan` would take with a model, or a `share` of it. `given` is how many tokens a second its devices do together, if
     /// that is known.
     ///
     /// # Errors
@@ -58,15 +58,17 @@ impl Forecast {
     pub(super) fn of(
         (spec, model): (&ModelSpec, &ModelInfo),
         plan: &EmbedPlan,
-        inputs: &[Input],
+        (inputs, share): (&[Input], &Share),
         given: Option<f64>,
     ) -> Result<Self, Error> {
         let dataset = plan.dataset();
+        let sample = Sample::of(inputs, &dataset.policy, dataset.take)?;
+        let share_bytes = share.disk_bytes().unwrap_or(0);
         let n_values = plan.layers().len() * model.hidden_size;
         Ok(Self {
             inputs: dataset.sources.join(", "),
             model: model.name.clone(),
-            sample: Sample::of(inputs, &dataset.policy, dataset.take)?,
+            sample: sample.map(|sample| sample.of_share(share_bytes)),
             rate: given
                 .map(Rate::given)
                 .or_else(|| Rate::measured(spec, model)),
@@ -101,16 +103,25 @@ impl Rate {
         }
     }
 
-    /// That of one H100, if a model of this size was measured there. Nobody measured f32.
+    /// That of one H100, or of as many as the script names, if a model of this size was measured there. Nobody
+    /// measured other formats than bf16, and no other device is as fast.
     fn measured(spec: &ModelSpec, model: &ModelInfo) -> Option<Self> {
+        let n_gpus = match &spec.device {
+            DeviceChoice::Cpu | DeviceChoice::Mock => return None,
+            DeviceChoice::Gpus(gpus) => gpus.len(),
+            DeviceChoice::Auto | DeviceChoice::AllGpus => 1,
+        };
         let is_like = |n_parameters: u64| {
             (model.n_parameters as f64 / n_parameters as f64 - 1.0).abs() < TOLERANCE
         };
         let mut rates = H100_RATES.iter();
         let (name, _, rate) = rates.find(|(_, n_parameters, _)| is_like(*n_parameters))?;
-        (spec.dtype != Some(Dtype::F32)).then(|| Self {
-            tokens_per_sec: *rate,
-            known_by: format!("{name} in bf16 on one H100, as measured"),
+        matches!(spec.dtype, None | Some(Dtype::Bf16)).then(|| Self {
+            tokens_per_sec: n_gpus as f64 * rate,
+            known_by: match n_gpus {
+                1 => format!("{name} in bf16 on one H100, as measured"),
+                n => format!("{name} in bf16 on {n} H100, as one was measured"),
+            },
         })
     }
 }

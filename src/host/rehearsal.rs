@@ -75,13 +75,13 @@ impl Host for Rehearsal {
     ) -> Result<RunSummary, Error> {
         let inputs = fasta::resolve(&plan.dataset().sources)?;
         plan.check_shard(self.shard)?;
-        Share::of(self.shard, &inputs)?;
+        let share = Share::of(self.shard, &inputs)?;
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += inputs.len();
         seen.n_runs += 1;
         if let Some(Forecasting { tokens_per_sec }) = self.forecasting {
             let model = (model.spec(), model.info());
-            let forecast = Forecast::of(model, plan, &inputs, tokens_per_sec)?;
+            let forecast = Forecast::of(model, plan, (&inputs, &share), tokens_per_sec)?;
             seen.forecasts.push(forecast);
         }
         let summary = RunSummary {

@@ -78,13 +78,30 @@ fn nobody_guesses_how_fast_an_unknown_model_is() {
         text.contains("with `--rate`") && text.contains("counted"),
         "{text}"
     );
-    for rate in ["0", "fast", "-1"] {
+    for rate in ["0", "fast", "-1", "1,5k", "80.000.000", "5G"] {
         let rate = format!("--rate={rate}");
         let output = runner(folder, &["check", "job.rhai", "--forecast", &rate]);
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr.contains("a number of tokens a second"), "{stderr}");
     }
+}
+
+#[test]
+fn a_shard_is_told_of_its_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    script(
+        folder,
+        &format!("fasta(\"{ROOT}/examples/data/proteins.fasta\")"),
+    );
+    let tokens = |args: &[&str]| {
+        foretold(folder, args)["forecast"][0]["tokens"]
+            .as_f64()
+            .unwrap()
+    };
+    let (all, part) = (tokens(&[]), tokens(&["--shard", "1/4"]));
+    assert!((part - all / 4.0).abs() <= 1.0, "{part} of {all}");
 }
 
 #[test]
