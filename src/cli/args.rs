@@ -170,7 +170,7 @@ fn rate(text: &str) -> Result<f64, String> {
     let rate = number
         .parse()
         .map_or(f64::NAN, |number: f64| scale * number);
-    match rate.is_finite() && rate >= 1.0 {
+    match (1.0..1e15).contains(&rate) {
         true => Ok(rate),
         false => Err("write a number of tokens a second: 404900, 405k or 11.4M".to_owned()),
     }

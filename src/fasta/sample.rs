@@ -26,6 +26,8 @@ pub struct Sample {
     pub residues: f64,
     /// Bytes of their ids and descriptions.
     pub text_bytes: f64,
+    /// Whether this is a share of what was found, which is like the rest as far as anyone knows.
+    pub is_share: bool,
 }
 
 /// Inputs of one compression, whose bytes hold about as much everywhere.
@@ -39,7 +41,7 @@ struct Stratum {
 impl Sample {
     /// Whether all was read, so that nothing is estimated.
     pub fn is_counted(&self) -> bool {
-        self.read_bytes == self.input_bytes
+        self.read_bytes == self.input_bytes && !self.is_share
     }
 
     /// Reads some of `inputs`, evenly over all of them, or all if that is little. Of `take` records at most,
@@ -68,7 +70,7 @@ impl Sample {
     pub fn of_share(self, disk_bytes: u64) -> Self {
         match self.input_bytes {
             all if disk_bytes < all => Self {
-                input_bytes: disk_bytes,
+                is_share: true,
                 ..self.times(disk_bytes as f64 / all as f64)
             },
             _ => self,
@@ -114,6 +116,7 @@ impl std::ops::Add for Sample {
             kept: self.kept + other.kept,
             residues: self.residues + other.residues,
             text_bytes: self.text_bytes + other.text_bytes,
+            is_share: self.is_share || other.is_share,
         }
     }
 }
