@@ -1,12 +1,14 @@
 //! What samples and the verdict need to know of a run beside its meters.
 
-use crate::job::Thresholds;
+use crate::job::{Shard, Thresholds};
 
 /// What samples and the verdict need to know of a run beside its meters.
 #[derive(Clone, Debug)]
 pub struct RunFacts {
     /// From which figures on the run counts as held back.
     pub thresholds: Thresholds,
+    /// Which part of the records it embeds, if it is not all of them.
+    pub shard: Option<Shard>,
     /// What computes, a lane each.
     pub lanes: Vec<LaneFacts>,
     /// GPUs of the same kind that are there beside it, where the choice of the device was the program's.

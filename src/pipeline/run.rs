@@ -123,7 +123,7 @@ pub(super) fn run(
     })?;
     let replicas = fleet.replicas();
     let monitor = Monitor::start(
-        monitor_plan(context.n_runs, &plan, model, replicas, wanted, &inputs),
+        monitor_plan(context.n_runs, context.shard, &plan, model, replicas, wanted, &inputs),
         start,
         queues,
         &context.recorder,

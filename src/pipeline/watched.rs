@@ -3,7 +3,7 @@
 use super::plan::Plan;
 use crate::{
     fasta::Input,
-    job::EmbedPlan,
+    job::{EmbedPlan, Shard},
     model::{Model, Replica},
     monitor::{GpuFacts, LaneFacts, MonitorPlan, RunFacts, peak_flops},
 };
@@ -11,6 +11,7 @@ use crate::{
 /// What to watch about the run with this number.
 pub(super) fn monitor_plan(
     run: u64,
+    shard: Option<Shard>,
     plan: &Plan,
     model: &Model,
     replicas: &[&Replica],
@@ -31,6 +32,7 @@ pub(super) fn monitor_plan(
         name: format!("{} with {}", dataset.sources.join(", "), model.name()),
         facts: RunFacts {
             thresholds: options.thresholds,
+            shard,
             lanes: replicas.iter().map(lane).collect(),
             n_gpus_left_over: model.n_gpus_left_over(),
             n_readers: options.readers.get(),

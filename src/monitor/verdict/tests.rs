@@ -15,6 +15,7 @@ use crate::{
 pub(in crate::monitor) fn facts() -> RunFacts {
     RunFacts {
         thresholds: Thresholds::default(),
+        shard: None,
         lanes: vec![gpu_lane(None)],
         n_gpus_left_over: 0,
         n_readers: 1,
