@@ -2,7 +2,7 @@
 
 use super::{Host, Merged, ModelHandle, Recording, Watcher, models::Models};
 use crate::{
-    error::Error,
+    error::{Error, exit_code},
     fasta::{self, Input},
     hint::Hint,
     job::{EmbedPlan, MergePlan, ModelSpec, Shard},
@@ -86,7 +86,7 @@ impl Host for LiveHost {
         );
         let is_for_another = result.as_ref().is_err_and(|failure| {
             failure.kept.is_some()
-                && matches!(failure.error, Error::Device(_))
+                && failure.error.exit_code() == exit_code::DEVICE
                 && model.has_lost_several()
                 // What came through a pipe does not come again.
                 && fasta::resolve(&plan.dataset().sources)

@@ -1,6 +1,6 @@
 //! What there is to watch about a run.
 
-use super::plan::Plan;
+use super::{fleet::Fleet, plan::Plan};
 use crate::{
     fasta::Input,
     job::{EmbedPlan, Shard},
@@ -14,13 +14,14 @@ pub(super) fn monitor_plan(
     shard: Option<Shard>,
     plan: &Plan,
     model: &Model,
-    replicas: &[&Replica],
+    fleet: &Fleet<'_>,
     wanted: &EmbedPlan,
     inputs: &[Input],
 ) -> MonitorPlan {
     let (dataset, options) = (wanted.dataset(), wanted.options());
-    let lane = |replica: &&Replica| LaneFacts {
+    let lane = |(number, replica): (usize, &Replica)| LaneFacts {
         device: model.lane_name(replica),
+        is_absent: !fleet.has(number),
         gpu: replica.gpu().map(|(name, uuid)| GpuFacts {
             uuid: uuid.to_owned(),
             name: name.to_owned(),
@@ -33,7 +34,7 @@ pub(super) fn monitor_plan(
         facts: RunFacts {
             thresholds: options.thresholds,
             shard,
-            lanes: replicas.iter().map(lane).collect(),
+            lanes: model.replicas().iter().enumerate().map(lane).collect(),
             n_gpus_left_over: model.n_gpus_left_over(),
             n_readers: options.readers.get(),
             n_inputs: inputs.len(),

@@ -3,6 +3,7 @@
 use super::{
     RunSummary,
     figure::{FIGURES, Figure},
+    lane::LaneSummary,
     lane_figure::LANE_FIGURES,
     table::counted,
 };
@@ -54,9 +55,12 @@ impl RunSummary {
                 })),
                 // What is said of an only lane is said of the run.
                 LANE if self.lanes.len() > 1 => {
-                    let lanes = self.lanes.iter();
+                    let lanes = self.lanes.iter().map(|lane| LaneSummary {
+                        device: lane.name(),
+                        ..lane.clone()
+                    });
                     let figures =
-                        lanes.filter_map(|lane| figures_about(LANE_FIGURES, subject, lane));
+                        lanes.filter_map(|lane| figures_about(LANE_FIGURES, subject, &lane));
                     lines.extend(figures.map(|text| (subject, text)));
                 }
                 REMARK => {
