@@ -34,11 +34,13 @@ impl LiveHost {
     /// A host whose runs share `context`, for a script of this name. It tells through
     /// `is_for_another_process` whether the last run failed as one does that another process can go on with.
     pub fn new(context: Context, script: &str, is_for_another_process: Rc<Cell<bool>>) -> Self {
+        let shard = context.shard.map(|shard| format!(", shard {shard}"));
+        let heading = format!("{script}{}", shard.unwrap_or_default());
         Self {
             is_for_another_process,
             models: Models::new(context.events.clone()),
             context,
-            report: RunReport::new(script),
+            report: RunReport::new(&heading),
             to_begin: Vec::new(),
         }
     }

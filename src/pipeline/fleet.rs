@@ -69,9 +69,9 @@ impl<'a> Fleet<'a> {
         let replicas = std::mem::take(&mut self.replicas);
         let work = &work;
         let results: Vec<_> = thread::scope(|scope| {
-            let threads = replicas
-                .iter()
-                .map(|&(number, replica)| scope.spawn(move || attempt(STAGE, || work(number, replica))));
+            let threads = replicas.iter().map(|&(number, replica)| {
+                scope.spawn(move || attempt(STAGE, || work(number, replica)))
+            });
             let threads: Vec<_> = threads.collect();
             let ended = threads.into_iter().map(|thread| joined(thread, STAGE));
             ended.collect()

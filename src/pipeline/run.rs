@@ -118,12 +118,18 @@ pub(super) fn run(
         rows: row_meter.clone(),
     };
     let budget = plan.token_budget.get();
-    let stagers = fleet.each(|lane, replica| {
-        lane::stager(lane, replica, budget, options)
-    })?;
+    let stagers = fleet.each(|lane, replica| lane::stager(lane, replica, budget, options))?;
     let replicas = fleet.replicas();
     let monitor = Monitor::start(
-        monitor_plan(context.n_runs, context.shard, &plan, model, &fleet, wanted, &inputs),
+        monitor_plan(
+            context.n_runs,
+            context.shard,
+            &plan,
+            model,
+            &fleet,
+            wanted,
+            &inputs,
+        ),
         start,
         queues,
         &context.recorder,

@@ -37,10 +37,11 @@ impl fmt::Display for RunSummary {
 
 /// What the lines are about, from top to bottom. Figures say in which one they stand.
 const SUBJECTS: [&str; 14] = [
-    "records", "tokens", "speed", "time", "readers", "memory", "devices", "GPU", "encoder", LANE,
+    "records", "tokens", "speed", TIME, "readers", "memory", "devices", "GPU", "encoder", LANE,
     VERDICT, REMARK, "output", "rejects",
 ];
 const LANE: &str = "lane";
+const TIME: &str = "time";
 const VERDICT: &str = "verdict";
 const REMARK: &str = "remark";
 
@@ -66,6 +67,14 @@ impl RunSummary {
                 REMARK => {
                     let remarks = self.details.remarks.iter();
                     lines.extend(remarks.map(|remark| (subject, remark.clone())));
+                }
+                TIME => {
+                    let added_up = match self.lanes.iter().filter(|lane| lane.batches > 0).count() {
+                        0 | 1 => String::new(),
+                        several => format!(", added up over {several} devices"),
+                    };
+                    let figures = figures_about(FIGURES, subject, self);
+                    lines.extend(figures.map(|text| (subject, format!("{text}{added_up}"))));
                 }
                 _ => {
                     let figures = figures_about(FIGURES, subject, self);
