@@ -367,10 +367,10 @@ fn lanes_have_the_same_numbers_in_all_runs() {
     let place = Place::new();
     let script = "metrics(\"run.csv\");
         prometheus(\"run.prom\");
-        let mock = #{ lanes: 3, tokens_per_sec: 1_000_000, fail_lanes: 1, fail_after: 4 };
+        let mock = #{ lanes: 3, tokens_per_sec: 200_000, fail_lanes: 1, fail_after: 4 };
         let model = on_mock(mock);
         for n in 0..2 {
-            let made = run(model, (), #{ metrics_every: 1, monitor_hz: 100 });
+            let made = run(model, (), #{ metrics_every: 1, monitor_hz: 10 });
             for lane in made.lanes {
                 print(`${n} ${lane.device} ${lane.state} ${lane.batches > 0} ${lane.encoder_idle == ()}`);
             }
