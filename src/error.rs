@@ -41,6 +41,14 @@ pub enum Error {
     /// The device that the model runs on.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// All devices of a run failed, one after the other.
+    #[error("all {count} devices failed, the first one with: {first}")]
+    AllDevicesFailed {
+        /// How many.
+        count: usize,
+        /// What the first one failed with.
+        first: Box<Error>,
+    },
     /// The output files.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -69,6 +77,8 @@ pub enum Error {
     #[error("stopped by {}", .0.name())]
     Stopped(StopReason),
 }
+
+const GO_ON: &str = "run the script again to go on";
 
 /// The exit codes of the program.
 pub mod exit_code {
@@ -152,6 +162,7 @@ impl Error {
             | Self::Sink(SinkError::NoOutput { .. }) => exit_code::INPUT,
             Self::Model(_) => exit_code::MODEL,
             Self::Device(_) => exit_code::DEVICE,
+            Self::AllDevicesFailed { first, .. } => first.exit_code(),
             Self::Order(_)
             | Self::Conservation(_)
             | Self::Panicked(_)
@@ -181,13 +192,20 @@ impl Hint for Error {
             Self::Pack(error) => error.hint(),
             Self::Model(error) => error.hint(),
             Self::Device(error) => error.hint(),
+            Self::AllDevicesFailed { first, .. } => {
+                let of_first = first.hint().filter(|hint| hint != GO_ON);
+                Some(match of_first {
+                    Some(hint) => format!("{GO_ON}; {hint}"),
+                    None => GO_ON.to_owned(),
+                })
+            }
             Self::Sink(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::Report(error) => error.hint(),
             Self::Monitor(error) => error.hint(),
             Self::Order(error) => error.hint(),
             Self::Conservation(_) | Self::Panicked(_) => Some(REPORT_IT.to_owned()),
-            Self::Stopped(_) => Some("run the script again to go on".to_owned()),
+            Self::Stopped(_) => Some(GO_ON.to_owned()),
             Self::StoppedByScript(_) => None,
         }
     }

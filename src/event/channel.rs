@@ -199,6 +199,7 @@ fn is_warning(event: &Event) -> bool {
     matches!(
         event,
         Event::Warning { .. }
+            | Event::LaneFailed { .. }
             | Event::ReaderFailed { .. }
             | Event::ReaderStarted { .. }
             | Event::SkippingRecords { .. }
@@ -286,7 +287,9 @@ fn merge(earlier: &mut Event, later: &Event) -> bool {
 fn shortened(mut event: Event) -> Event {
     match &mut event {
         Event::Warning { message } => shorten(message, MOST_TEXT_BYTES),
-        Event::ReaderFailed { reason, .. } => shorten(reason, MOST_TEXT_BYTES),
+        Event::ReaderFailed { reason, .. } | Event::LaneFailed { reason, .. } => {
+            shorten(reason, MOST_TEXT_BYTES)
+        }
         Event::RunFinished {
             error: Some(error), ..
         } => shorten(error, MOST_TEXT_BYTES),

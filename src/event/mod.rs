@@ -134,6 +134,17 @@ pub enum Event {
         #[serde(flatten)]
         sample: Box<Sample>,
     },
+    /// The device of a lane failed. Where others are left, a warning says how the run goes on.
+    LaneFailed {
+        /// The lane's number: that of its device among those of the model, from 0.
+        lane: usize,
+        /// Its device, in a word.
+        device: String,
+        /// Batches that it had, which go to the others if there are any left.
+        batches: u64,
+        /// Why it failed.
+        reason: String,
+    },
     /// Something holds the run back.
     Bottleneck {
         /// What it is.

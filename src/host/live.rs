@@ -2,7 +2,7 @@
 
 use super::{Host, Merged, ModelHandle, Recording, Watcher, models::Models};
 use crate::{
-    error::Error,
+    error::{Error, exit_code},
     fasta::{self, Input},
     hint::Hint,
     job::{EmbedPlan, MergePlan, ModelSpec, Shard},
@@ -34,11 +34,13 @@ impl LiveHost {
     /// A host whose runs share `context`, for a script of this name. It tells through
     /// `is_for_another_process` whether the last run failed as one does that another process can go on with.
     pub fn new(context: Context, script: &str, is_for_another_process: Rc<Cell<bool>>) -> Self {
+        let shard = context.shard.map(|shard| format!(", shard {shard}"));
+        let heading = format!("{script}{}", shard.unwrap_or_default());
         Self {
             is_for_another_process,
             models: Models::new(context.events.clone()),
             context,
-            report: RunReport::new(script),
+            report: RunReport::new(&heading),
             to_begin: Vec::new(),
         }
     }
@@ -86,7 +88,7 @@ impl Host for LiveHost {
         );
         let is_for_another = result.as_ref().is_err_and(|failure| {
             failure.kept.is_some()
-                && matches!(failure.error, Error::Device(_))
+                && failure.error.exit_code() == exit_code::DEVICE
                 && model.has_lost_several()
                 // What came through a pipe does not come again.
                 && fasta::resolve(&plan.dataset().sources)

@@ -29,6 +29,9 @@ pub enum GpuChoice {
     Uuid(String),
 }
 
+/// What the name of a GPU by its UUID begins with.
+const GPU: &str = "GPU-";
+
 impl DeviceChoice {
     /// What a script may write; `cuda:0` stands for every ordinal, and a UUID begins with `GPU-`.
     pub const NAMES: [&str; 7] = [
@@ -81,6 +84,28 @@ impl DeviceChoice {
         Ok(Self::Gpus(gpus))
     }
 
+    /// How to mend what a script gave in place of names.
+    pub(super) fn hint(given: &[OptionValue]) -> Option<String> {
+        if let [OptionValue::Text(text)] = given {
+            if text.starts_with(GPU) {
+                let form = "a UUID is `GPU-` and 36 characters, as `nvidia-smi -L` writes it";
+                return Some(form.to_owned());
+            }
+            let names = text
+                .split(',')
+                .map(|name| GpuChoice::from_name(name.trim()));
+            let gpus: Vec<_> = names.collect::<Option<_>>()?;
+            return (gpus.len() > 1).then(|| written(gpus));
+        }
+        let numbers = given.iter().map(|item| match item {
+            OptionValue::Whole(number) => usize::try_from(*number).ok(),
+            _ => None,
+        });
+        let ordinals: Vec<usize> = numbers.collect::<Option<_>>()?;
+        let gpus = ordinals.into_iter().map(GpuChoice::Ordinal).collect();
+        (!given.is_empty()).then(|| written(gpus))
+    }
+
     /// As a script would write it.
     pub fn value(&self) -> OptionValue {
         match self {
@@ -99,12 +124,27 @@ impl GpuChoice {
         if name == "cuda" {
             return Some(Self::Ordinal(0));
         }
-        if name.starts_with("GPU-") {
-            return Some(Self::Uuid(name.to_owned()));
+        if let Some(uuid) = name.strip_prefix(GPU) {
+            return is_uuid(uuid).then(|| Self::Uuid(name.to_owned()));
         }
         let ordinal = name.strip_prefix("cuda:")?;
         ordinal.parse().ok().map(Self::Ordinal)
     }
+}
+
+/// Whether it is 32 hexadecimal digits in groups, as in `8f6d1e5c-0000-1111-2222-333344445555`.
+fn is_uuid(text: &str) -> bool {
+    let groups = text.split('-').map(|group| {
+        let is_hexadecimal = group.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hexadecimal.then_some(group.len())
+    });
+    groups.eq([8, 4, 4, 4, 12].map(Some))
+}
+
+/// How to write the choice of these.
+fn written(gpus: Vec<GpuChoice>) -> String {
+    let value = DeviceChoice::Gpus(gpus).value();
+    format!("write `device: {}`", value.describe())
 }
 
 fn not_beside_others(name: &str) -> Problem {

@@ -30,6 +30,7 @@ const OPTIONS: &[Row] = &[
         .doc("the number format of weights and activations; the CPU computes in `\"f32\"` only")
         .effect(Effect::Values),
     Row::choices("device", &DeviceChoice::NAMES, |name| DeviceChoice::from_name(name).is_some(),
+        DeviceChoice::hint,
         |to, names| DeviceChoice::from_names(names).map(|device| to.device = device),
         |of| of.device.value())
         .doc("where the model runs: `\"auto\"`, the first GPU that works, else the CPU; `\"cuda:1\"` or a UUID as \
@@ -118,6 +119,24 @@ mod tests {
                 DeviceChoice::Gpus(vec![GpuChoice::Uuid(uuid.to_owned())]),
             )),
         );
+        for malformed in [
+            "GPU-123",
+            "GPU-",
+            &uuid.replace('8', "g"),
+            &uuid.replace('-', "0"),
+        ] {
+            check("device", malformed, Err("must be one of"));
+        }
+        check(
+            "device",
+            "GPU-123",
+            Err("a UUID is `GPU-` and 36 characters"),
+        );
+        check(
+            "device",
+            "cuda:0,cuda:1",
+            Err("write `device: [\"cuda:0\", \"cuda:1\"]`"),
+        );
         check("gelu", "exact", Ok((None, DeviceChoice::Auto)));
         check("gelu", "exakt", Err("did you mean \"exact\"?"));
         check("dtype", "bf61", Err("did you mean \"bf16\"?"));
@@ -162,6 +181,7 @@ mod tests {
         );
         // An array of one name is that name.
         for name in DeviceChoice::NAMES {
+            let name = if name == "GPU-<uuid>" { uuid } else { name };
             let one = DeviceChoice::from_name(name).unwrap();
             check(&names(&[name]), Ok(one));
         }
@@ -170,6 +190,12 @@ mod tests {
             &[OptionValue::Whole(1)],
             Err("`device` is [1], but must be one of"),
         );
+        let array = "write `device: [\"cuda:0\", \"cuda:1\"]`";
+        check(&[OptionValue::Whole(0), OptionValue::Whole(1)], Err(array));
+        check(&[OptionValue::Whole(1)], Err("write `device: \"cuda:1\"`"));
+        check(&[OptionValue::Whole(-1)], Err("`device` is [-1], but"));
+        check(&names(&["cuda:0,cuda:1"]), Err(array));
+        check(&names(&["cuda:0, cuda:1"]), Err(array));
         check(
             &names(&["cuda:0", "cuda:z"]),
             Err("`device` names \"cuda:z\", but each must be one of \"auto\""),

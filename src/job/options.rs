@@ -122,7 +122,7 @@ impl OptionReader {
         if let Some(choice) = parse(text) {
             return Some(choice);
         }
-        self.refuse_name(name, "is", text, names);
+        self.refuse_name(name, "is", text, names, None);
         None
     }
 
@@ -132,6 +132,7 @@ impl OptionReader {
         name: &str,
         names: &[&str],
         is_name: impl Fn(&str) -> bool,
+        hint: impl Fn(&[OptionValue]) -> Option<String>,
         read: impl FnOnce(&[&str]) -> Result<(), Problem>,
     ) {
         let Some(value) = self.take(name) else {
@@ -147,8 +148,12 @@ impl OptionReader {
         });
         let texts: Option<Vec<&str>> = texts.collect();
         let Some(texts) = texts.filter(|texts| !texts.is_empty()) else {
-            let expected = format!("{}, or an array of such names", one_of(names));
-            self.refuse::<()>(name, &expected, &value);
+            let message = format!(
+                "`{name}` is {}, but must be {}, or an array of such names",
+                value.describe(),
+                one_of(names)
+            );
+            self.problems.add_option(name, message, hint(items));
             return;
         };
         let verb = match value {
@@ -157,7 +162,10 @@ impl OptionReader {
         };
         let mut unknown = texts.iter().filter(|text| !is_name(text)).peekable();
         if unknown.peek().is_some() {
-            unknown.for_each(|text| self.refuse_name(name, verb, text, names));
+            unknown.for_each(|text| {
+                let hint = hint(&[OptionValue::Text((*text).to_owned())]);
+                self.refuse_name(name, verb, text, names, hint);
+            });
         } else if let Err(problem) = read(&texts) {
             self.problems.0.push(Problem {
                 option: Some(name.to_owned()),
@@ -166,15 +174,23 @@ impl OptionReader {
         }
     }
 
-    /// Refuses a string that is none of `names`.
-    fn refuse_name(&mut self, option: &str, verb: &str, text: &str, names: &[&str]) {
+    /// Refuses a string that is none of `names`, with a hint or else the nearest of them.
+    fn refuse_name(
+        &mut self,
+        option: &str,
+        verb: &str,
+        text: &str,
+        names: &[&str],
+        hint: Option<String>,
+    ) {
         let must = match verb {
             "is" => "must be",
             _ => "each must be",
         };
         let message = format!("`{option}` {verb} \"{text}\", but {must} {}", one_of(names));
-        let hint = nearest(text, names).map(|near| format!("did you mean \"{near}\"?"));
-        self.problems.add_option(option, message, hint);
+        let nearest = || nearest(text, names).map(|near| format!("did you mean \"{near}\"?"));
+        self.problems
+            .add_option(option, message, hint.or_else(nearest));
     }
 
     /// A whole number, or an array of different whole numbers that is not empty.

@@ -30,11 +30,12 @@ enum Kind<T> {
     Flag(fn(&mut T, bool)),
     /// One of some names, of which one that is no name is refused.
     Choice(&'static [&'static str], fn(&mut T, &str) -> Option<()>),
-    /// One of some names or an array of them: which there are, whether one is a name, and how they get to
-    /// their place.
+    /// One of some names or an array of them: which there are, whether one is a name, what mends others, and how
+    /// they get to their place.
     Choices(
         &'static [&'static str],
         fn(&str) -> bool,
+        fn(&[OptionValue]) -> Option<String>,
         fn(&mut T, &[&str]) -> Result<(), Problem>,
     ),
     /// Different whole numbers.
@@ -115,10 +116,11 @@ impl<T> OptionRow<T> {
         name: &'static str,
         names: &'static [&'static str],
         is_name: fn(&str) -> bool,
+        hint: fn(&[OptionValue]) -> Option<String>,
         set: fn(&mut T, &[&str]) -> Result<(), Problem>,
         get: fn(&T) -> OptionValue,
     ) -> Self {
-        Self::new(name, Kind::Choices(names, is_name, set), get)
+        Self::new(name, Kind::Choices(names, is_name, hint, set), get)
     }
 
     pub(super) const fn wholes(
@@ -220,8 +222,8 @@ impl<T> OptionRow<T> {
             Kind::Choice(names, set) => {
                 reader.choice(name, names, |text| set(options, text));
             }
-            Kind::Choices(names, is_name, set) => {
-                reader.choices(name, names, is_name, |texts| set(options, texts));
+            Kind::Choices(names, is_name, hint, set) => {
+                reader.choices(name, names, is_name, hint, |texts| set(options, texts));
             }
             Kind::Wholes(set) => {
                 if let Some(numbers) = reader.whole_list(name) {

@@ -13,10 +13,10 @@ impl Model {
     ///
     /// # Errors
     /// If all were lost; each is named, with the reason.
-    pub fn living(&self) -> Result<Vec<&Replica>, ModelError> {
-        let replicas = self.replicas.iter();
+    pub fn living(&self) -> Result<Vec<(usize, &Replica)>, ModelError> {
+        let replicas = self.replicas.iter().enumerate();
         let living: Vec<_> = replicas
-            .filter(|replica| replica.lost().is_none())
+            .filter(|(_, replica)| replica.lost().is_none())
             .collect();
         if !living.is_empty() {
             return Ok(living);

@@ -257,8 +257,8 @@ impl Model {
         let mut replicas = self.replicas.iter();
         match replicas.position(|other| std::ptr::eq(other, replica)) {
             // Mock devices have no name of their own.
-            Some(lane) if replica.gpu().is_none() && self.replicas.len() > 1 => {
-                format!("{device}:{lane}")
+            Some(number) if replica.gpu().is_none() && self.replicas.len() > 1 => {
+                format!("{device}:{number}")
             }
             _ => device,
         }

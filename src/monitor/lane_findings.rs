@@ -35,7 +35,9 @@ impl LaneFindings {
             .map(|(lane, (facts, reading))| Self {
                 facts: facts.clone(),
                 reading: *reading,
+                // Of one that got no batch it says nothing.
                 encoder_idle: began
+                    .filter(|_| reading.counts.batches > 0)
                     .and_then(|began| Some(reading.since(began.lanes.get(lane)?)))
                     .and_then(|span| encoder_idle([&span].into_iter(), 0, facts.gpu.is_some())),
                 gpu_utilization: mean(worked, lane, Metric::GpuUtilization),

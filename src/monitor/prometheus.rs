@@ -1,6 +1,6 @@
 //! The latest sample as a file for Prometheus.
 
-use super::{LaneFacts, MonitorError};
+use super::{MonitorError, RunFacts};
 use crate::{
     file::{self, Keep},
     meter::{Metric, Sample},
@@ -27,17 +27,17 @@ impl PrometheusFile {
         Ok(file)
     }
 
-    /// Replaces the sample, which is of a run with these lanes.
+    /// Replaces the sample, which is of a run with these facts.
     ///
     /// # Errors
     /// If the file system refuses.
     pub(super) fn write(
         &self,
         run: u64,
-        lanes: &[LaneFacts],
+        facts: &RunFacts,
         sample: &Sample,
     ) -> Result<(), MonitorError> {
-        self.replace(&text(run, lanes, sample))
+        self.replace(&text(run, facts, sample))
     }
 
     /// Replaces the file as a whole: the collector may read at any moment.
@@ -47,21 +47,23 @@ impl PrometheusFile {
 }
 
 /// A sample in the text format: first what is of the whole run, then what each lane has of its own, as gauges of
-/// other names, so that a sum over a gauge counts nothing twice. What was not measured is left out.
-fn text(run: u64, lanes: &[LaneFacts], sample: &Sample) -> String {
+/// other names, so that a sum over a gauge counts nothing twice. What was not measured is left out. The gauges of
+/// one shard differ from those of the others on the same machine by a label.
+fn text(run: u64, facts: &RunFacts, sample: &Sample) -> String {
     let mut text = String::new();
+    let shard = facts.shard.map(|shard| format!(",shard=\"{shard}\""));
+    let of_run = format!("run=\"{run}\"{}", shard.unwrap_or_default());
     for metric in Metric::all() {
         let value = sample.get(metric);
-        let values = value.map(|value| (format!("run=\"{run}\""), value));
+        let values = value.map(|value| (of_run.clone(), value));
         add_gauge(&mut text, "", metric, values);
     }
-    let labels: Vec<String> = lanes
-        .iter()
+    let labels: Vec<String> = (facts.lanes.iter())
         .enumerate()
         .map(|(lane, facts)| {
             let uuid = facts.gpu.as_ref().map_or("", |gpu| &gpu.uuid);
             let (device, uuid) = (escaped(&facts.device), escaped(uuid));
-            format!("run=\"{run}\",gpu=\"{lane}\",device=\"{device}\",uuid=\"{uuid}\"")
+            format!("{of_run},gpu=\"{lane}\",device=\"{device}\",uuid=\"{uuid}\"")
         })
         .collect();
     for metric in Metric::all().filter(|metric| metric.is_of_lane()) {
@@ -102,7 +104,14 @@ fn escaped(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{meter::Measured, monitor::verdict::tests::gpu_lane};
+    use crate::{
+        job::Shard,
+        meter::Measured,
+        monitor::{
+            LaneFacts,
+            verdict::tests::{facts, gpu_lane},
+        },
+    };
 
     #[test]
     fn the_file_holds_the_latest_sample() {
@@ -113,7 +122,7 @@ mod tests {
         for tokens in [1.0, 2.0] {
             let mut sample = Sample::new(1.0);
             sample.set(Metric::Tokens, tokens);
-            file.write(3, &[], &sample).unwrap();
+            file.write(3, &facts(), &sample).unwrap();
         }
         assert_eq!(
             std::fs::read_to_string(&path).unwrap(),
@@ -142,6 +151,7 @@ mod tests {
         let mock = LaneFacts {
             device: "mock".to_owned(),
             gpu: None,
+            is_absent: false,
         };
         let help = "tokens embedded, BOS and EOS included";
         let expect = format!(
@@ -150,6 +160,16 @@ mod tests {
              runner_lane_tokens{{run=\"3\",gpu=\"0\",device=\"a \\\"quoted\\\" \\\\ name\",uuid=\"GPU-0\"}} 5\n\
              runner_lane_tokens{{run=\"3\",gpu=\"1\",device=\"mock\",uuid=\"\"}} 7\n"
         );
-        assert_eq!(text(3, &[gpu, mock], &sample), expect);
+        let facts = RunFacts {
+            lanes: vec![gpu, mock],
+            ..facts()
+        };
+        assert_eq!(text(3, &facts, &sample), expect);
+        let shard = RunFacts {
+            shard: "3/16".parse::<Shard>().ok(),
+            ..facts
+        };
+        let expect = expect.replace("run=\"3\"", "run=\"3\",shard=\"3/16\"");
+        assert_eq!(text(3, &shard, &sample), expect);
     }
 }

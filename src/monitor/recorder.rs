@@ -167,9 +167,7 @@ impl RunRecorder {
         }
         if let Some(file) = &self.prometheus {
             let (sample, run, facts) = (sample.clone(), self.run, self.facts.clone());
-            file.write(&self.events, move |file| {
-                file.write(run, &facts.lanes, &sample)
-            });
+            file.write(&self.events, move |file| file.write(run, &facts, &sample));
         }
     }
 

@@ -1,13 +1,15 @@
 //! What samples and the verdict need to know of a run beside its meters.
 
-use crate::job::Thresholds;
+use crate::job::{Shard, Thresholds};
 
 /// What samples and the verdict need to know of a run beside its meters.
 #[derive(Clone, Debug)]
 pub struct RunFacts {
     /// From which figures on the run counts as held back.
     pub thresholds: Thresholds,
-    /// What computes, a lane each.
+    /// Which part of the records it embeds, if it is not all of them.
+    pub shard: Option<Shard>,
+    /// What computes, a lane each: all devices of the model, so that the number of a lane is the same in all runs.
     pub lanes: Vec<LaneFacts>,
     /// GPUs of the same kind that are there beside it, where the choice of the device was the program's.
     pub n_gpus_left_over: usize,
@@ -34,6 +36,8 @@ pub struct LaneFacts {
     pub device: String,
     /// Its GPU, if its device is one: a GPU computes beside this process.
     pub gpu: Option<GpuFacts>,
+    /// Whether it takes no part in the run, as its device failed before.
+    pub is_absent: bool,
 }
 
 /// What is to be known of a GPU.

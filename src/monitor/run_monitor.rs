@@ -57,6 +57,11 @@ impl Monitor {
         let recorder = recorder.begin_run(plan.run, &plan.name, &facts, events);
         let clock = |stage, number| recorder.clock(stage, number);
         let meters = Arc::new(Meters::new(start, n_readers, n_lanes, queues, clock));
+        for (lane, facts) in facts.lanes.iter().enumerate() {
+            if facts.is_absent {
+                meters.lane(lane).note_failed();
+            }
+        }
         let shared = Arc::new(Shared {
             by_batch: Mutex::new(Sampler::new(meters.clone(), facts.clone())),
             meters,

@@ -81,7 +81,11 @@ impl SamplingThread {
             let turns = Turns::of(facts.lanes.len());
             let open = |(gpu, turns): (&GpuFacts, Turns)| gpu::open(&gpu.uuid, turns, &self.events);
             let gpus = facts.lanes.iter().zip(turns);
-            let gpus = gpus.map(|(lane, turns)| lane.gpu.as_ref().zip(Some(turns)).and_then(open));
+            // What a GPU does that takes no part is not of the run.
+            let gpus = gpus.map(|(lane, turns)| {
+                let gpu = lane.gpu.as_ref().filter(|_| !lane.is_absent);
+                gpu.zip(Some(turns)).and_then(open)
+            });
             self.gpus = gpus.map(LaneGpu::new).collect();
         }
         let mut next = Instant::now() + self.period;

@@ -4,12 +4,14 @@ use super::stage::Halt;
 use crate::{
     device::DeviceError,
     error::Error,
+    event::{Event, EventSender},
     hint::Hint,
     model::{ModelError, Replica},
 };
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// What takes a device out of a run.
@@ -23,6 +25,25 @@ pub(super) enum Fault {
         /// What it said.
         message: String,
     },
+}
+
+/// The faults of the devices of a run.
+pub(super) struct Faults {
+    events: EventSender,
+    /// The first one comes first.
+    known: Mutex<Vec<Fault>>,
+}
+
+/// A device that failed in a run, to be told of.
+pub(super) struct FailedLane {
+    /// Its number among the devices of the model.
+    pub(super) lane: usize,
+    /// Its device, in a word.
+    pub(super) device: String,
+    /// Batches that it had.
+    pub(super) n_batches: usize,
+    /// Why it failed.
+    pub(super) reason: String,
 }
 
 /// Does the `stage` work of a device.
@@ -60,6 +81,61 @@ impl Fault {
             Self::Device(error) => error.in_full(),
             Self::Panic { stage, message } => format!("its {stage} thread panicked: {message}"),
         }
+    }
+}
+
+impl Faults {
+    /// Of a run that tells of them in `events`.
+    pub(super) fn new(events: &EventSender) -> Self {
+        Self {
+            events: events.clone(),
+            known: Mutex::default(),
+        }
+    }
+
+    /// Adds one.
+    pub(super) fn add(&self, fault: Fault) {
+        self.known().push(fault);
+    }
+
+    /// Tells of a device that failed, and for people how the run goes on, if it does.
+    pub(super) fn tell(&self, failed: FailedLane, goes_on: Option<&str>) {
+        let FailedLane {
+            lane,
+            device,
+            n_batches,
+            reason,
+        } = failed;
+        // Otherwise the error of the run says it.
+        let warning = goes_on.map(|goes_on| format!("{device} failed, {goes_on}: {reason}"));
+        self.events.send(Event::LaneFailed {
+            lane,
+            device,
+            batches: n_batches as u64,
+            reason,
+        });
+        if let Some(warning) = warning {
+            self.events.warn(warning);
+        }
+    }
+
+    /// The error of a run that has no device left, of which the first fault is the cause.
+    pub(super) fn error(&self) -> Error {
+        let faults = std::mem::take(&mut *self.known());
+        let count = faults.len();
+        let first = faults.into_iter().next().map(Error::from);
+        match first {
+            Some(first) if count > 1 => Error::AllDevicesFailed {
+                count,
+                first: Box::new(first),
+            },
+            Some(only) => only,
+            None => Error::Conservation("no device is left, and none has failed".to_owned()),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Vec<Fault>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

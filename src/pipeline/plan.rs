@@ -86,7 +86,7 @@ fn fitting_budget(
     let mut budget = wanted;
     loop {
         let n_lost = fleet.n_lost();
-        let fits = fleet.each(events, |_, replica| match replica.warm_up(budget, layers) {
+        let fits = fleet.each(|_, replica| match replica.warm_up(budget, layers) {
             Err(ModelError::Device(DeviceError::OutOfMemory { .. }))
                 if budget / 2 >= SMALLEST_BUDGET_TRIED =>
             {

@@ -80,13 +80,13 @@ pub(super) fn run(
         resumed,
         ready,
     } = begun;
-    let mut fleet = Fleet::of(model)?;
+    let mut fleet = Fleet::of(model, &context.events)?;
     let plan = Plan::new(model, &mut fleet, wanted, &context.events)?;
     context.events.send(Event::RunStarted {
         inputs: dataset.sources.join(", "),
         model: model.name().to_owned(),
         device: model.device().to_owned(),
-        lanes: fleet
+        lanes: model
             .replicas()
             .iter()
             .map(|replica| model.lane_name(replica))
@@ -118,12 +118,18 @@ pub(super) fn run(
         rows: row_meter.clone(),
     };
     let budget = plan.token_budget.get();
-    let stagers = fleet.each(&context.events, |lane, replica| {
-        lane::stager(lane, replica, budget, options)
-    })?;
+    let stagers = fleet.each(|lane, replica| lane::stager(lane, replica, budget, options))?;
     let replicas = fleet.replicas();
     let monitor = Monitor::start(
-        monitor_plan(context.n_runs, &plan, model, replicas, wanted, &inputs),
+        monitor_plan(
+            context.n_runs,
+            context.shard,
+            &plan,
+            model,
+            &fleet,
+            wanted,
+            &inputs,
+        ),
         start,
         queues,
         &context.recorder,
@@ -142,15 +148,15 @@ pub(super) fn run(
         pooling: options.pooling,
         overlap: options.overlap,
         dispatcher: Arc::new(dispatcher),
+        faults: fleet.faults().clone(),
         rows: row_sender,
         pulse: output.pulse(),
         events: context.events.clone(),
         abandonment: abandonment.clone(),
     };
-    let lanes = replicas.iter().zip(stagers).enumerate();
-    let lanes: Vec<_> = lanes
-        .map(|(n, (replica, stager))| {
-            Lane::new(lane_plan.clone(), n, replica, stager, monitor.lane(n))
+    let lanes: Vec<_> = (replicas.iter().zip(stagers))
+        .map(|((n, replica), stager)| {
+            Lane::new(lane_plan.clone(), *n, replica, stager, monitor.lane(*n))
         })
         .collect();
     // The lanes have its queues now, and they end when the last lane does.

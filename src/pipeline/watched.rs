@@ -1,9 +1,9 @@
 //! What there is to watch about a run.
 
-use super::plan::Plan;
+use super::{fleet::Fleet, plan::Plan};
 use crate::{
     fasta::Input,
-    job::EmbedPlan,
+    job::{EmbedPlan, Shard},
     model::{Model, Replica},
     monitor::{GpuFacts, LaneFacts, MonitorPlan, RunFacts, peak_flops},
 };
@@ -11,15 +11,17 @@ use crate::{
 /// What to watch about the run with this number.
 pub(super) fn monitor_plan(
     run: u64,
+    shard: Option<Shard>,
     plan: &Plan,
     model: &Model,
-    replicas: &[&Replica],
+    fleet: &Fleet<'_>,
     wanted: &EmbedPlan,
     inputs: &[Input],
 ) -> MonitorPlan {
     let (dataset, options) = (wanted.dataset(), wanted.options());
-    let lane = |replica: &&Replica| LaneFacts {
+    let lane = |(number, replica): (usize, &Replica)| LaneFacts {
         device: model.lane_name(replica),
+        is_absent: !fleet.has(number),
         gpu: replica.gpu().map(|(name, uuid)| GpuFacts {
             uuid: uuid.to_owned(),
             name: name.to_owned(),
@@ -31,7 +33,8 @@ pub(super) fn monitor_plan(
         name: format!("{} with {}", dataset.sources.join(", "), model.name()),
         facts: RunFacts {
             thresholds: options.thresholds,
-            lanes: replicas.iter().map(lane).collect(),
+            shard,
+            lanes: model.replicas().iter().enumerate().map(lane).collect(),
             n_gpus_left_over: model.n_gpus_left_over(),
             n_readers: options.readers.get(),
             n_inputs: inputs.len(),

@@ -60,6 +60,14 @@ impl LaneSummary {
         }
     }
 
+    /// Its device, and whether that failed.
+    pub(super) fn name(&self) -> String {
+        match self.has_failed {
+            true => format!("{} failed", self.device),
+            false => self.device.clone(),
+        }
+    }
+
     /// Tokens embedded per second of computing.
     pub fn encoder_tokens_per_sec(&self) -> f64 {
         match self.encoder_seconds > 0.0 {

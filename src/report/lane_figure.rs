@@ -16,7 +16,7 @@ type Row = Figure<LaneSummary>;
 pub static LANE_FIGURES: &[Figure<LaneSummary>] = &[
     Row::text("device", "the device", |lane| Some(lane.device.clone()))
         .phrase("lane", 1, "{}").tile("device"),
-    Row::text("state", "`worked`, or `failed` if the other lanes went on without it",
+    Row::text("state", "`worked`, or `failed` if the others went on without it, also where it failed before the run",
         |lane| Some(if lane.has_failed { "failed" } else { "worked" }.to_owned())),
     Row::text("gpu_uuid", "the UUID of its GPU", |lane| lane.uuid.clone())
         .missing("on the CPU"),

@@ -3,6 +3,7 @@
 use super::{
     RunSummary,
     figure::{FIGURES, Figure},
+    lane::LaneSummary,
     lane_figure::LANE_FIGURES,
     table::counted,
 };
@@ -36,10 +37,11 @@ impl fmt::Display for RunSummary {
 
 /// What the lines are about, from top to bottom. Figures say in which one they stand.
 const SUBJECTS: [&str; 14] = [
-    "records", "tokens", "speed", "time", "readers", "memory", "devices", "GPU", "encoder", LANE,
+    "records", "tokens", "speed", TIME, "readers", "memory", "devices", "GPU", "encoder", LANE,
     VERDICT, REMARK, "output", "rejects",
 ];
 const LANE: &str = "lane";
+const TIME: &str = "time";
 const VERDICT: &str = "verdict";
 const REMARK: &str = "remark";
 
@@ -54,14 +56,25 @@ impl RunSummary {
                 })),
                 // What is said of an only lane is said of the run.
                 LANE if self.lanes.len() > 1 => {
-                    let lanes = self.lanes.iter();
+                    let lanes = self.lanes.iter().map(|lane| LaneSummary {
+                        device: lane.name(),
+                        ..lane.clone()
+                    });
                     let figures =
-                        lanes.filter_map(|lane| figures_about(LANE_FIGURES, subject, lane));
+                        lanes.filter_map(|lane| figures_about(LANE_FIGURES, subject, &lane));
                     lines.extend(figures.map(|text| (subject, text)));
                 }
                 REMARK => {
                     let remarks = self.details.remarks.iter();
                     lines.extend(remarks.map(|remark| (subject, remark.clone())));
+                }
+                TIME => {
+                    let added_up = match self.lanes.iter().filter(|lane| lane.batches > 0).count() {
+                        0 | 1 => String::new(),
+                        several => format!(", added up over {several} devices"),
+                    };
+                    let figures = figures_about(FIGURES, subject, self);
+                    lines.extend(figures.map(|text| (subject, format!("{text}{added_up}"))));
                 }
                 _ => {
                     let figures = figures_about(FIGURES, subject, self);

@@ -511,6 +511,12 @@ fn every_event_is_of_the_schema() {
             reader: 0,
             reason: String::new(),
         },
+        Event::LaneFailed {
+            lane: 0,
+            device: String::new(),
+            batches: 1,
+            reason: String::new(),
+        },
         Event::Resumed {
             records: 1,
             rows: 1,

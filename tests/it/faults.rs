@@ -3,7 +3,7 @@
 use crate::{DEMO, RUNNER, child::finish};
 use runner::embeddings::Embeddings;
 use serde_json::Value;
-use std::{fmt::Write, fs, path::PathBuf, process::Command};
+use std::{collections::BTreeSet, fmt::Write, fs, path::PathBuf, process::Command};
 use tempfile::TempDir;
 
 const OK: i32 = 0;
@@ -98,6 +98,22 @@ impl Done {
         of_kind.map(|event| event[key].as_u64().unwrap()).sum()
     }
 
+    /// Number, device and batches of each lane that failed.
+    fn failed_lanes(&self) -> Vec<(u64, &str, u64)> {
+        let of_lane = self.events.iter();
+        let of_lane = of_lane.filter(|event| event["event"] == "lane_failed");
+        let told = of_lane.map(|event| {
+            let number = |key: &str| event[key].as_u64().unwrap();
+            assert!(!event["reason"].as_str().unwrap().is_empty());
+            (
+                number("lane"),
+                event["device"].as_str().unwrap(),
+                number("batches"),
+            )
+        });
+        told.collect()
+    }
+
     fn n_restarts(&self) -> usize {
         let events = self.events.iter();
         events
@@ -105,9 +121,13 @@ impl Done {
             .count()
     }
 
-    fn error(&self) -> &str {
+    fn failure(&self) -> &Value {
         let failed = self.events.iter().find(|event| event["event"] == "failed");
-        failed.unwrap()["message"].as_str().unwrap()
+        failed.unwrap()
+    }
+
+    fn error(&self) -> &str {
+        self.failure()["message"].as_str().unwrap()
     }
 }
 
@@ -154,8 +174,26 @@ fn the_lanes_that_are_left_come_to_the_same_output() {
                 };
                 assert!(warning.contains(said), "{what}: {warning}");
                 let named =
-                    (0..3).any(|lane| warning.starts_with(&format!("lane {lane} on mock failed")));
+                    (0..3).any(|lane| warning.starts_with(&format!("mock:{lane} failed, ")));
                 assert!(named, "{what} {lane}: {warning}");
+            }
+            // The first lanes are those that fail.
+            let failed: BTreeSet<u64> = (done.failed_lanes().iter())
+                .map(|(lane, device, _)| {
+                    assert_eq!(*device, format!("mock:{lane}"), "{what}");
+                    *lane
+                })
+                .collect();
+            assert_eq!(failed, (0..fail_lanes as u64).collect(), "{what}");
+            for lane in 0..3 {
+                let line = format!("lane     mock:{lane} failed: ");
+                let expect = lane < fail_lanes;
+                assert_eq!(
+                    done.stdout.contains(&line),
+                    expect,
+                    "{what}: {}",
+                    done.stdout
+                );
             }
         }
     }
@@ -220,6 +258,20 @@ fn where_no_lane_is_left_the_next_run_goes_on() {
                 _ => "told to be lost",
             };
             assert!(done.error().contains(said), "{what}: {}", done.error());
+            assert_eq!(done.failed_lanes().len(), lanes, "{what}");
+            if lanes > 1 {
+                let expect = format!("all {lanes} devices failed, the first one with: ");
+                assert!(
+                    done.error().starts_with(&expect),
+                    "{what}: {}",
+                    done.error()
+                );
+                let hint = done.failure()["hint"].as_str().unwrap();
+                assert!(
+                    hint.starts_with("run the script again to go on"),
+                    "{what}: {hint}"
+                );
+            }
             let failed = "failed, ";
             let n_warned = done
                 .warnings()
@@ -308,4 +360,73 @@ fn a_script_with_no_device_left_says_why() {
         "{lines:?}"
     );
     assert_eq!(lines[2].matches("told to be lost").count(), 2, "{lines:?}");
+}
+
+#[test]
+fn lanes_have_the_same_numbers_in_all_runs() {
+    let place = Place::new();
+    let script = "metrics(\"run.csv\");
+        prometheus(\"run.prom\");
+        let mock = #{ lanes: 3, tokens_per_sec: 200_000, fail_lanes: 1, fail_after: 4 };
+        let model = on_mock(mock);
+        for n in 0..2 {
+            let made = run(model, (), #{ metrics_every: 1, monitor_hz: 10 });
+            for lane in made.lanes {
+                print(`${n} ${lane.device} ${lane.state} ${lane.batches > 0} ${lane.encoder_idle == ()}`);
+            }
+            print(made);
+        }";
+    let done = place.run(script);
+    assert_eq!(done.exit_code, OK, "{:?}", done.events);
+    let lanes: Vec<_> = (done.stdout.lines())
+        .filter(|line| line.starts_with("0 ") || line.starts_with("1 "))
+        .collect();
+    let expect = [
+        "0 mock:0 failed true false",
+        "0 mock:1 worked true false",
+        "0 mock:2 worked true false",
+        "1 mock:0 failed false true",
+        "1 mock:1 worked true false",
+        "1 mock:2 worked true false",
+    ];
+    assert_eq!(lanes, expect);
+    assert_eq!(
+        done.stdout.matches(" mock:0 failed: ").count(),
+        2,
+        "{}",
+        done.stdout
+    );
+    assert!(
+        done.stdout.contains(", added up over 3 devices"),
+        "{}",
+        done.stdout
+    );
+    assert!(
+        done.stdout.contains(", added up over 2 devices"),
+        "{}",
+        done.stdout
+    );
+    // In the second run the first device counts nothing, and the others have their numbers.
+    let metrics = fs::read_to_string(place.path("run.csv")).unwrap();
+    let rows: Vec<Vec<_>> = (metrics.lines())
+        .map(|line| line.split(',').collect())
+        .collect();
+    let column = |name: &str| rows[0].iter().position(|other| *other == name).unwrap();
+    let counting: BTreeSet<_> = (rows.iter())
+        .filter(|row| row[column("run")] == "2" && !row[column("tokens")].is_empty())
+        .map(|row| row[column("gpu")])
+        .collect();
+    assert_eq!(counting, ["", "1", "2"].into());
+    assert!(
+        rows[1..].iter().all(|row| row[column("tflops")].is_empty()),
+        "of no mock device"
+    );
+    let gauges = fs::read_to_string(place.path("run.prom")).unwrap();
+    for (label, expect) in [
+        ("gpu=\"0\"", false),
+        ("gpu=\"1\",device=\"mock:1\"", true),
+        ("gpu=\"2\",device=\"mock:2\"", true),
+    ] {
+        assert_eq!(gauges.contains(label), expect, "{label}: {gauges}");
+    }
 }

@@ -15,6 +15,7 @@ use crate::{
 pub(in crate::monitor) fn facts() -> RunFacts {
     RunFacts {
         thresholds: Thresholds::default(),
+        shard: None,
         lanes: vec![gpu_lane(None)],
         n_gpus_left_over: 0,
         n_readers: 1,
@@ -36,6 +37,7 @@ pub(in crate::monitor) fn gpu_lane(peak_flops: Option<f64>) -> LaneFacts {
             name: "NVIDIA H100 80GB HBM3".to_owned(),
             peak_flops,
         }),
+        is_absent: false,
     }
 }
 

@@ -1,11 +1,14 @@
 //! Whether a lane works, and what becomes of its batches when it does not.
 
 use super::{
-    super::{fault::Fault, stage::Halt},
+    super::{
+        fault::{FailedLane, Fault, Faults},
+        stage::Halt,
+    },
     Dispatcher,
     ticket::NumberedBatch,
 };
-use crate::{error::Error, event::EventSender, model::Replica, monitor::LaneWatch};
+use crate::{model::Replica, monitor::LaneWatch};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -14,11 +17,14 @@ use std::sync::{
 /// Whether a lane works. Both of its threads have one.
 #[derive(Clone)]
 pub(super) struct Health<'a> {
+    /// Its number among the devices of the model.
     pub(super) lane: usize,
+    /// Its device, in a word.
+    pub(super) device: String,
     pub(super) replica: &'a Replica,
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) watch: LaneWatch,
-    pub(super) events: EventSender,
+    pub(super) faults: Arc<Faults>,
     pub(super) has_failed: Arc<AtomicBool>,
 }
 
@@ -39,22 +45,27 @@ impl Health<'_> {
             return Ok(());
         }
         self.watch.failed();
+        let reason = fault.in_full();
+        // Before the others can learn that they are the last ones.
+        self.faults.add(fault);
         let loss = self.dispatcher.lose(self.lane);
-        if loss.n_left == 0 {
-            return Err(Error::from(fault).into());
-        }
-        let batches = match loss.n_batches {
-            0 => "the other lanes go on".to_owned(),
-            1 => "its batch goes to the others".to_owned(),
-            n => format!("its {n} batches go to the others"),
+        let goes_on = match loss.n_batches {
+            _ if loss.n_left == 0 => None,
+            0 => Some("the others go on".to_owned()),
+            1 => Some("its batch goes to the others".to_owned()),
+            n => Some(format!("its {n} batches go to the others")),
         };
-        self.events.warn(format!(
-            "lane {} on {} failed, {batches}: {}",
-            self.lane,
-            self.replica.device(),
-            fault.in_full()
-        ));
-        Ok(())
+        let failed = FailedLane {
+            lane: self.lane,
+            device: self.device.clone(),
+            n_batches: loss.n_batches,
+            reason,
+        };
+        self.faults.tell(failed, goes_on.as_deref());
+        match loss.n_left {
+            0 => Err(self.faults.error().into()),
+            _ => Ok(()),
+        }
     }
 
     /// A batch goes back, for another lane.

@@ -10,7 +10,10 @@ mod encode;
 mod health;
 mod ticket;
 
-use super::stage::{Guard, Halt, joined};
+use super::{
+    fault::Faults,
+    stage::{Guard, Halt, joined},
+};
 use crate::{
     batch::Rows,
     cancel::Abandonment,
@@ -56,6 +59,7 @@ pub(super) struct LanePlan<'a> {
     /// Whether a batch is brought to the device, and another one's answer fetched, while it computes.
     pub(super) overlap: bool,
     pub(super) dispatcher: Arc<Dispatcher>,
+    pub(super) faults: Arc<Faults>,
     pub(super) rows: QueueSender<Rows>,
     /// To be told of each batch that came back.
     pub(super) pulse: Pulse,
@@ -117,10 +121,11 @@ impl<'a> Lane<'a> {
     ) -> Self {
         let health = Health {
             lane,
+            device: plan.model.lane_name(replica),
             replica,
             dispatcher: plan.dispatcher.clone(),
             watch,
-            events: plan.events.clone(),
+            faults: plan.faults.clone(),
             has_failed: Arc::default(),
         };
         Self {

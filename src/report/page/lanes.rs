@@ -76,7 +76,7 @@ impl<'a> Shown<'a> {
             let device = cut(&summary.device, MOST_DEVICE);
             Row {
                 device: match summary.has_failed {
-                    true => format!("{device}, failed"),
+                    true => format!("{device} failed"),
                     false => device,
                 },
                 ink: self

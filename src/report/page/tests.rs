@@ -239,7 +239,7 @@ fn several_lanes_have_a_table_and_lines_of_their_own() {
         &[
             "<h3>Devices</h3>",
             "<i class=\"l1\"></i>cuda:1</td>",
-            "cuda:2, failed",
+            "cuda:2 failed",
             "<td class=\"n\" data-name=\"share of tokens\">33.3%</td>",
             "<td class=\"n\" data-name=\"utilisation\">–</td>",
             "<b>Tokens per second, by device</b>",

@@ -242,7 +242,7 @@ fn a_gpu_is_found_by_its_uuid_and_a_missing_one_is_explained() {
     let uuid = uuid.unwrap_or_else(|| panic!("{error}: it lists the GPUs that there are"));
     let chosen = choose(uuid).expect("it was listed");
     assert!(matches!(chosen.as_slice(), [one] if one.gpu.is_some()));
-    assert!(choose("GPU-00000000").is_err());
+    assert!(choose("GPU-00000000-0000-0000-0000-000000000000").is_err());
 }
 
 #[test]

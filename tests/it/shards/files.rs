@@ -56,6 +56,15 @@ fn each_shard_has_files_of_its_own() {
         page.contains("shard</dt><dd>1&#x2f;2</dd>"),
         "it says which shard it is about"
     );
+    assert!(page.contains("<h1>job.rhai, shard 1&#x2f;2</h1>"), "{page}");
+    // All shards of a machine may be collected together.
+    for n in [0, 1] {
+        let name = format!("gauges.shard-0000{n}-of-00002.prom");
+        let gauges = fs::read_to_string(place.path(&name)).unwrap();
+        let series = gauges.lines().filter(|line| !line.starts_with('#'));
+        let label = format!("shard=\"{n}/2\"");
+        assert!(series.clone().count() > 10 && series.clone().all(|line| line.contains(&label)));
+    }
     // A sweep that is run again takes its own points over.
     let table =
         || fs::read_to_string(place.path("sweeps/points.shard-00001-of-00002.csv")).unwrap();
