@@ -44,6 +44,8 @@ pub struct Merged {
     pub shards: u64,
     /// Whether there was nothing to do.
     pub is_old: bool,
+    /// Something that the user should know of the shards: one sentence without a final dot.
+    pub warning: Option<String>,
 }
 
 /// How far a merge is.
@@ -100,13 +102,13 @@ pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkE
                 file_of(&whole, &into, existing, on_step)
             }
             (Found::Ledger { place, history }, None) if is_published(&place, &history) => {
-                remove_lock(&place)?;
+                remove_rest(&place)?;
                 let finished = Finished::of(&history);
                 Ok(old(&place, finished.as_ref()))
             }
             (Found::File { path, finished }, None) => {
                 let place = Place::of(&target_of(&path)?);
-                remove_lock(&place)?;
+                remove_rest(&place)?;
                 Ok(old(&place, Some(&finished)))
             }
             (Found::File { path, .. }, Some(_)) => Err(ShardsError::IsFile(path).into()),
@@ -131,18 +133,30 @@ fn old(place: &Place, finished: Option<&Finished>) -> Merged {
         rejected: end.map_or(0, |end| end.rejected),
         shards: 0,
         is_old: true,
+        warning: None,
     }
 }
 
-/// Removes the lock of a merge that was ended when all else was done.
-fn remove_lock(place: &Place) -> Result<(), SinkError> {
-    // Whoever has it removes it.
+/// Removes what a merge leaves that was ended when all else was done.
+fn remove_rest(place: &Place) -> Result<(), SinkError> {
+    // Whoever has the lock removes it.
     if place.lock().exists()
         && let Ok((owner, _)) = Owner::take(&place.lock())
     {
-        drop(Claim::new(owner, place, false)?);
+        let claim = Claim::new(owner, place, false)?;
+        remove_half_written(place)?;
+        drop(claim);
     }
+    place.remove_empty_folders(false);
     Ok(())
+}
+
+/// Removes what is left half written beside a file that is complete.
+fn remove_half_written(place: &Place) -> Result<(), SinkError> {
+    match place.is_folder() {
+        true => Ok(()),
+        false => Ok(place.discard(None)?),
+    }
 }
 
 /// Makes the output of its shards, and removes them.
@@ -163,6 +177,7 @@ fn merge_in_place(
         && source::are_part_of(place, finished)
     {
         source::remove(place, on_step)?;
+        remove_half_written(place)?;
         return Ok(old(place, Some(finished)));
     }
     let is_there = finished.is_some() || (!place.is_folder() && place.output().exists());

@@ -1,5 +1,6 @@
 //! What can be wrong with the shards of an output.
 
+use super::difference::Difference;
 use crate::{hint::Hint, job::Shard};
 use std::path::PathBuf;
 
@@ -47,10 +48,10 @@ pub enum ShardsError {
         /// Where it lies.
         folder: PathBuf,
     },
-    /// There are shards of inputs that had other sizes.
+    /// There are shards of other inputs.
     #[error(
-        "the inputs have other sizes than they had when shard {other} was begun in `{}`, so each shard would \
-         have other records",
+        "the inputs are not those with which shard {other} was begun in `{}`: their sizes, what they hold or \
+         their order are others, so each shard would have other records",
         folder.display()
     )]
     Division {
@@ -58,6 +59,24 @@ pub enum ShardsError {
         other: Shard,
         /// Where it lies.
         folder: PathBuf,
+    },
+    /// There are shards of another output.
+    #[error(
+        "shard {mine} would be a shard of another output than shard {other} in `{}`:{}",
+        folder.display(),
+        differences.iter().map(|difference| format!("\n  {difference}")).collect::<String>()
+    )]
+    Different {
+        /// The one that is to be made.
+        mine: Shard,
+        /// One that is there.
+        other: Shard,
+        /// Where it lies.
+        folder: PathBuf,
+        /// What is not the same.
+        differences: Vec<Difference>,
+        /// Whether somebody works on the one that is there.
+        is_being_made: bool,
     },
     /// A shard would replace an output.
     #[error("`{}` exists, and a shard of it replaces nothing", .0.display())]
@@ -122,11 +141,26 @@ impl Hint for ShardsError {
                 "go on with the inputs that they were, or remove `{}`: the work in it is lost",
                 folder.display()
             ),
+            Self::Different {
+                other,
+                folder,
+                is_being_made,
+                ..
+            } => format!(
+                "make this shard as that one was made: with the same script, model and kind of device; or, if that \
+                 one is wrong, {}remove `{}`, and run it again with `--shard {other}`{}",
+                if *is_being_made { "end it, " } else { "" },
+                folder.display(),
+                if *is_being_made { "" } else { "; to make all of them anew, set `overwrite: true`" }
+            ),
             Self::Replaces(_) => "choose another output, or remove it".to_owned(),
             Self::Touched(_) => {
                 "run the script as a whole, with `--shard 0/1`: it compares the records".to_owned()
             }
-            Self::Unready { to_run, remedy, .. } => return remedy.clone().or_else(|| run(to_run)),
+            Self::Unready { to_run, remedy, .. } => {
+                let steps: Vec<String> = remedy.iter().cloned().chain(run(to_run)).collect();
+                return (!steps.is_empty()).then(|| steps.join("; "));
+            }
             Self::Exists(_) => {
                 "choose another file, or add `--overwrite` (in scripts `overwrite: true`) to replace it"
                     .to_owned()

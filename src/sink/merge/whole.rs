@@ -24,6 +24,7 @@ pub(super) struct Whole {
     /// The entries of the ledger, in an order in which they could have come.
     entries: Vec<Entry>,
     n_shards: usize,
+    warning: Option<String>,
 }
 
 /// Where the files of a commit lie.
@@ -51,6 +52,7 @@ impl Whole {
             pieces: Vec::new(),
             entries: Vec::new(),
             n_shards: sources.len(),
+            warning: check::doubt(sources),
         };
         let mut base = 0;
         let mut moved = HashMap::new();
@@ -137,6 +139,7 @@ impl Whole {
             history,
             entries: Vec::new(),
             n_shards: 0,
+            warning: None,
         })
     }
 
@@ -197,6 +200,7 @@ impl Whole {
             rejected: self.end.rejected,
             shards: n_shards as u64,
             is_old: false,
+            warning: self.warning.clone(),
         }
     }
 }
