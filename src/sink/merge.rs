@@ -23,7 +23,7 @@ use super::{
     status::{Found, targets},
 };
 use crate::{
-    file::{Existing, create_folder},
+    file::{Existing, create_folder, destination},
     job::{MergePlan, OutputTarget, Problems},
 };
 use std::{ops::ControlFlow, path::Path};
@@ -79,14 +79,14 @@ pub type OnStep<'a> = dyn FnMut(MergeStep) -> ControlFlow<()> + 'a;
 /// - If the file system refuses, or the merge was ended. Nothing is lost then.
 pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkError> {
     let existing = Existing::unless(plan.overwrite);
-    let mut places = targets(&plan.output)
-        .into_iter()
-        .map(|target| Place::of(&target));
-    let place = places.find(|place| !shards::beside(place).is_empty());
-    let into = match &plan.file {
-        Some(file) => Some(Place::of(&target_of(file)?)),
-        None => None,
-    };
+    let places = targets(&plan.output);
+    let places: Vec<_> = places.iter().map(Place::of).collect();
+    let into = plan.file_target()?.as_ref().map(Place::of);
+    if let Some(into) = &into {
+        check_outside(into, &places)?;
+    }
+    let is_in_shards = |place: &Place| !shards::beside(place).is_empty();
+    let place = places.into_iter().find(is_in_shards);
     match (place, into) {
         (Some(place), Some(into)) => {
             check_free(&place)?;
@@ -121,6 +121,27 @@ pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkE
 
 fn target_of(path: &Path) -> Result<OutputTarget, SinkError> {
     OutputTarget::of(path).map_err(|problem| Problems(vec![problem]).into())
+}
+
+/// Checks that a file lies neither where an output does nor in what belongs to it. `places` are those that the
+/// output may have.
+fn check_outside(file: &Place, places: &[Place]) -> Result<(), SinkError> {
+    let path = destination(file.output());
+    for place in places {
+        let output = destination(place.output());
+        if output == path {
+            return Err(ShardsError::IsOutput(file.output().to_owned()).into());
+        }
+        for folder in [output, destination(place.bookkeeping())] {
+            if path.starts_with(&folder) {
+                return Err(SinkError::Inside {
+                    output: file.output().to_owned(),
+                    folder,
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What is said of an output that was there before.
@@ -215,7 +236,11 @@ fn file_of(
         });
     }
     if place.ledger().exists() || !shards::beside(place).is_empty() {
-        return Err(SinkError::InTheWay(place.bookkeeping().to_owned()));
+        return Err(ShardsError::OfAnother {
+            output: place.output().to_owned(),
+            folder: place.bookkeeping().to_owned(),
+        }
+        .into());
     }
     if let Some(finished) = finished_file(place.output())?
         && whole.is(&finished)

@@ -51,6 +51,7 @@ pub(super) fn check_none(place: &Place) -> Result<(), ShardsError> {
             output: place.output().to_owned(),
             folder: place.bookkeeping().to_owned(),
             n_shards: shards.len(),
+            count: shards[0].count(),
         }),
     }
 }
@@ -59,7 +60,7 @@ pub(super) fn check_none(place: &Place) -> Result<(), ShardsError> {
 ///
 /// # Errors
 /// - Nobody would ask for it: there are shards of another number, of other inputs, or of another output. The
-///   last may be if all of them are to be replaced, and nobody works on the other one.
+///   last may be if all of them are to be replaced.
 /// - The output is being made, or merged, as a whole.
 pub(super) fn check_others(
     place: &Place,
@@ -70,6 +71,7 @@ pub(super) fn check_others(
     let whole = place.whole();
     if whole.ledger().exists() {
         return Err(ShardsError::Whole {
+            mine: mine.shard,
             output: place.output().to_owned(),
             folder: whole.bookkeeping().to_owned(),
         }
@@ -107,25 +109,22 @@ pub(super) fn check_others(
             }
             .into());
         }
-        // Its own may be replaced.
-        let differences = match other == mine.shard {
+        // Its own may be replaced, and with `overwrite` the others will be.
+        let differences = match overwrite || other == mine.shard {
             true => Vec::new(),
             false => differences(&header.identity, identity),
         };
         if differences.is_empty() {
             continue;
         }
-        let is_being_made = is_being_made(&other_place);
-        if is_being_made || !overwrite {
-            return Err(ShardsError::Different {
-                mine: mine.shard,
-                other,
-                folder: other_place.bookkeeping().to_owned(),
-                differences,
-                is_being_made,
-            }
-            .into());
+        return Err(ShardsError::Different {
+            mine: mine.shard,
+            other,
+            folder: other_place.bookkeeping().to_owned(),
+            differences,
+            is_being_made: is_being_made(&other_place),
         }
+        .into());
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! All that finished shards, or a finished folder, hold, as one output.
 
 use super::{Merged, check, source::Source};
+use crate::job::SHARD_SETTING;
 use crate::sink::{
     SinkError,
     chain::chains,
@@ -58,9 +59,9 @@ impl Whole {
         let mut moved = HashMap::new();
         for source in sources {
             let history = &source.history;
-            let stretches = history.stretches.iter().cloned().map(Entry::Stretch);
-            let mut entries: Vec<_> = stretches.collect();
-            whole.history.stretches.extend(history.stretches.clone());
+            let stretches: Vec<_> = history.stretches.iter().map(of_all).collect();
+            let mut entries: Vec<_> = stretches.iter().cloned().map(Entry::Stretch).collect();
+            whole.history.stretches.extend(stretches);
             for commit in &history.commits {
                 let is_first = whole.history.commits.is_empty();
                 // A part without rows is needed only where nothing else says which columns there are.
@@ -203,6 +204,13 @@ impl Whole {
             warning: self.warning.clone(),
         }
     }
+}
+
+/// The work of a process, as work on all of the output.
+fn of_all(stretch: &Stretch) -> Stretch {
+    let mut stretch = stretch.clone();
+    stretch.settings.remove(SHARD_SETTING);
+    stretch
 }
 
 /// When an entry was made. A stretch comes before what was committed in the same second.

@@ -238,7 +238,8 @@ fn shards_and_others_do_not_get_in_each_others_way() {
         let text = read(&job.path("in.fa"));
         fs::write(job.path("in.fa"), format!("{text}>new\nMKVLAAGICEM\n")).unwrap();
         as_shard(&mut job, 1, N_SHARDS);
-        job.run().check_refused(1, &["the inputs are not those with which shard"]);
+        job.run()
+            .check_refused(1, &["the inputs are not those with which shard"]);
         fs::write(job.path("in.fa"), text).unwrap();
         // Another output.
         "pooling: \"max\",".clone_into(&mut job.options);
