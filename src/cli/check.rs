@@ -3,6 +3,7 @@
 use super::{
     args::{Forecast, Global, ScriptArgs},
     ending, forecast,
+    shard::ChosenShard,
 };
 use crate::{
     host::{Rehearsal, Seen},
@@ -20,8 +21,10 @@ pub(super) fn check(
     forecast: &Forecast,
 ) -> u8 {
     let mut seen = Rc::<RefCell<Seen>>::default();
+    let mut chosen_shard = None;
     let result = script.run(global, console, None, |_, chosen, _| {
-        let shard = chosen.map(|chosen| chosen.shard);
+        let shard = chosen.as_ref().map(|chosen| chosen.shard);
+        chosen_shard = chosen;
         let (host, rehearsed) = Rehearsal::new(shard, forecast.forecasting());
         seen = rehearsed;
         Box::new(host)
@@ -41,13 +44,20 @@ pub(super) fn check(
                 "n_inputs": seen.n_inputs,
                 "models": seen.models,
             });
+            if let Some(ChosenShard { shard, by }) = &chosen_shard {
+                found["shard"] = json!(shard.to_string());
+                found["shard_by"] = json!(by);
+            }
             if forecast.is_wanted() {
                 found["forecast"] = forecast::json(&seen.forecasts);
             }
             found.to_string()
         } else {
             let told = forecast::text(&seen.forecasts);
-            printable(&(summary(path, &seen) + told.as_str())).into_owned()
+            let shard = chosen_shard.as_ref().map_or_else(String::new, |chosen| {
+                format!("; shard {} ({})", chosen.shard, chosen.by)
+            });
+            printable(&(summary(path, &seen) + shard.as_str() + told.as_str())).into_owned()
         });
     }
     ending::report(global, console, result)

@@ -37,6 +37,12 @@ pub(super) fn merge(global: &Global, console: &Console, args: &MergeArgs) -> u8 
         Ok(merged) => merged,
         Err(error) => return ending::failed(global, console, &Diagnostic::of_error(&error)),
     };
+    if let Some(warning) = &merged.warning {
+        match global.is_json() {
+            true => console.note(&json!({ "event": "warning", "message": warning }).to_string()),
+            false => console.note(&format!("warning: {}", printable(warning))),
+        }
+    }
     let text = match global.is_json() {
         true => shown_as_json(&merged),
         false => printable(&shown(&merged)).into_owned(),
@@ -87,6 +93,7 @@ fn shown_as_json(merged: &Merged) -> String {
         "rejected": merged.rejected,
         "shards": merged.shards,
         "was_merged": merged.is_old,
+        "warning": merged.warning,
     })
     .to_string()
 }

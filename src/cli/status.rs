@@ -40,6 +40,11 @@ fn shown(status: &Status) -> String {
         ("parts", format!("{}, {}", status.parts, size(status.bytes))),
     ];
     lines.splice(2..2, shards(&status.shards));
+    if let Some(shard) = status.shard {
+        lines.insert(1, ("shard", shard.to_string()));
+    }
+    let conflicts = status.conflicts.iter();
+    lines.extend(conflicts.map(|conflict| ("conflict", conflict.clone())));
     if let (Some(at), Some(seconds)) = (&status.last_commit, status.seconds_since_last_commit) {
         lines.push((
             "last commit",
@@ -112,11 +117,28 @@ fn state(status: &Status) -> String {
             owner.pid, owner.host, owner.since, owner.beat.rows
         ),
         (State::BeingMade, None) => "being made".to_owned(),
+        (State::Finished, _) if status.shard.is_some() => {
+            let output = status.output.display();
+            format!("finished: `runner merge {output}` puts it and the others together")
+        }
         (State::Finished, _) => "finished".to_owned(),
         (State::Stopped, _) if !status.shards.is_empty() => {
-            "stopped: run the shards again that are not finished".to_owned()
+            let is_stopped = |shard: &ShardStatus| shard.state == State::Stopped;
+            let begin = match status.shards.iter().any(is_stopped) {
+                true => "stopped: run the shards again that are not finished",
+                false => "not finished: run the shards that are missing",
+            };
+            format!("{begin}, with `--shard i/n` and the arguments that the others had")
         }
-        (State::Stopped, _) => "stopped: run the script again to go on".to_owned(),
+        (State::Stopped, _) => match status.shard {
+            Some(shard) => {
+                format!("stopped: run the script again to go on, with `--shard {shard}`")
+            }
+            None => "stopped: run the script again to go on".to_owned(),
+        },
+        (State::Unmerged, _) if !status.conflicts.is_empty() => {
+            "all shards are finished, and do not belong together".to_owned()
+        }
         (State::Unmerged, _) => {
             let output = status.output.display();
             format!("all shards are finished: `runner merge {output}` puts them together")

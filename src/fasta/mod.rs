@@ -8,6 +8,7 @@ mod beginning;
 mod blocks;
 mod character;
 mod compression;
+mod content;
 mod definition;
 mod guess;
 mod identity;
@@ -37,6 +38,7 @@ mod tests;
 
 pub use character::{Character, Characters};
 pub use compression::Compression;
+pub use content::hash_contents;
 pub use error::{Fault, FaultPlace, InputError};
 pub use identity::Identity;
 pub use input::{Input, InputKind, resolve};

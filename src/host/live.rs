@@ -116,6 +116,13 @@ impl Host for LiveHost {
             None => ControlFlow::Continue(()),
         };
         let merged = sink::merge(plan, &mut on_step);
+        if let Ok(Merged {
+            warning: Some(warning),
+            ..
+        }) = &merged
+        {
+            self.context.events.warn(warning.clone());
+        }
         merged.map_err(|error| Error::of_merge(error, cancel.reason()))
     }
 

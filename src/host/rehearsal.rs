@@ -113,6 +113,7 @@ impl Host for Rehearsal {
             rejected: 0,
             shards: 1,
             is_old: false,
+            warning: None,
         })
     }
 

@@ -42,6 +42,15 @@ impl MergePlan {
         }
     }
 
+    /// The file to make, if there is one.
+    ///
+    /// # Errors
+    /// A name that no file can have.
+    pub fn file_target(&self) -> Result<Option<OutputTarget>, Problems> {
+        let target = self.file.as_deref().map(file_target).transpose();
+        target.map_err(|problem| Problems(vec![problem]))
+    }
+
     /// The merge of an output with the options that a script gave.
     ///
     /// # Errors
@@ -57,8 +66,13 @@ impl MergePlan {
 
 /// Checks that a path is that of a single file.
 fn check_file(path: &Path) -> Result<(), Problem> {
-    match OutputTarget::of(path)?.kind {
-        OutputKind::File => Ok(()),
+    file_target(path).map(drop)
+}
+
+fn file_target(path: &Path) -> Result<OutputTarget, Problem> {
+    let target = OutputTarget::of(path)?;
+    match target.kind {
+        OutputKind::File => Ok(target),
         OutputKind::Folder => Err(Problem {
             message: format!(
                 "`{}` names a folder, and a file is to be merged into",

@@ -47,7 +47,7 @@ pub use plan::EmbedPlan;
 pub use pooling::Pooling;
 pub use problem::{Problem, Problems};
 pub use row::Effect;
-pub use shard::{Shard, ShardError};
+pub use shard::{SHARD_SETTING, Shard, ShardError};
 pub use sweep::SweepPlan;
 pub use table::OptionTable;
 pub use thresholds::Thresholds;

@@ -24,6 +24,9 @@ pub enum ShardError {
     /// It is not two numbers.
     #[error("`{0}` is no shard: write `3/16` for number 3 of 16, counted from 0")]
     NotAShard(String),
+    /// There cannot be so many.
+    #[error("there are at most {MOST_SHARDS} shards, and not {0}")]
+    TooMany(u32),
     /// There are fewer.
     #[error("there is no shard {index} of {count}: the shards of {count} are 0 to {}", .count - 1)]
     TooLarge {
@@ -36,6 +39,8 @@ pub enum ShardError {
 
 /// More shards than any cluster runs, so that names of folders have one length.
 const MOST_SHARDS: u32 = 99_999;
+/// The setting of a run that says which shard it was.
+pub const SHARD_SETTING: &str = "shard";
 const FOLDER: &str = "shard-";
 const OF: &str = "-of-";
 
@@ -48,6 +53,7 @@ impl Shard {
         match count {
             1..=MOST_SHARDS if index < count => Ok(Self { index, count }),
             1..=MOST_SHARDS => Err(ShardError::TooLarge { index, count }),
+            count if count > MOST_SHARDS => Err(ShardError::TooMany(count)),
             _ => Err(ShardError::NotAShard(format!("{index}/{count}"))),
         }
     }
@@ -139,14 +145,14 @@ mod tests {
 
     #[test]
     fn what_is_no_shard_is_refused() {
-        for text in [
-            "", "3", "3/", "/4", "-1/4", "1/0", "0/100000", "1.0/4", "a/b", "1/4/2",
-        ] {
+        for text in ["", "3", "3/", "/4", "-1/4", "1/0", "1.0/4", "a/b", "1/4/2"] {
             let error = text.parse::<Shard>().unwrap_err().to_string();
             assert!(error.contains("is no shard"), "{text}: {error}");
         }
         let error = "4/4".parse::<Shard>().unwrap_err().to_string();
         assert!(error.ends_with("the shards of 4 are 0 to 3"), "{error}");
+        let error = "0/100000".parse::<Shard>().unwrap_err().to_string();
+        assert_eq!(error, "there are at most 99999 shards, and not 100000");
         for name in [
             "shard-3-of-16",
             "shard-00016-of-00016",

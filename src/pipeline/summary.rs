@@ -5,7 +5,7 @@ use crate::{
     device::GpuTiming,
     event::Kept,
     file::host_name,
-    job::{EmbedOptions, EmbedPlan, Shard},
+    job::{EmbedOptions, EmbedPlan, SHARD_SETTING, Shard},
     meter::Stage,
     model::Model,
     monitor::{Findings, LaneFindings, peak_memory_bytes},
@@ -185,7 +185,7 @@ impl Ending {
 
 /// What is said among the settings of a run about the part of the records that it embeds.
 pub(super) fn shard_setting(shard: Option<Shard>) -> Option<(&'static str, String)> {
-    shard.map(|shard| ("shard", shard.to_string()))
+    shard.map(|shard| (SHARD_SETTING, shard.to_string()))
 }
 
 /// The figures of a lane of a run that embedded so many tokens in so many seconds.

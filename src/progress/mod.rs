@@ -13,10 +13,12 @@ mod tally;
 
 use crate::{
     event::{Event, EventSender, Heard, Kept},
+    job::Shard,
     text::{in_number, printable},
 };
 use indicatif::HumanCount;
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -152,14 +154,22 @@ fn news(event: &Event) -> Option<String> {
             kept: Some(Kept { rows, folder }),
             ..
         } => format!(
-            "{} {} kept in `{}`: run the script again to go on",
+            "{} {} kept in `{}`: run the script again to go on{}",
             HumanCount(*rows),
             rows_are(*rows),
-            folder.display()
+            folder.display(),
+            as_shard(folder)
         ),
         _ => return None,
     };
     Some(printable(&news).into_owned())
+}
+
+/// What is to be said to go on with a shard, by the folder that it is in.
+fn as_shard(folder: &Path) -> String {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    let shard = name.and_then(Shard::of_folder_name);
+    shard.map_or_else(String::new, |shard| format!(", with `--shard {shard}`"))
 }
 
 fn rows_are(rows: u64) -> &'static str {
@@ -204,6 +214,8 @@ mod tests {
         };
         let expect = r"4,000 rows are kept in `e\u{1b}[31m.parts`: run the script again to go on";
         assert_eq!(news(&failed).as_deref(), Some(expect));
+        let of_shard = as_shard(Path::new("e.parts/shard-00001-of-00004"));
+        assert_eq!(of_shard, ", with `--shard 1/4`");
     }
 
     #[test]

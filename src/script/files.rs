@@ -1,13 +1,14 @@
 //! The files that a script names, looked at before any of them is opened or written.
 
+use super::unmerged;
 use crate::{
     error::Error,
     fasta,
     file::destination,
     host::Recording,
     job::{
-        Dataset, EmbedOptions, MergePlan, OutputKind, OutputTarget, Problem, Problems, SweepPlan,
-        check_file_name, parts_beside, rejects_beside,
+        Dataset, EmbedOptions, MergePlan, OutputKind, OutputTarget, Problem, Problems, Shard,
+        SweepPlan, check_file_name, parts_beside, rejects_beside,
     },
     monitor,
     paths::{
@@ -26,6 +27,8 @@ pub(super) struct Files {
     register: Register,
     /// Outputs that runs of a rehearsal would have written, and the size of their vectors.
     rehearsed: HashMap<PathBuf, usize>,
+    /// Those of which they would have made a shard.
+    unmerged: HashMap<PathBuf, Shard>,
     n_sweeps: usize,
     /// Whether this is a look ahead, before anything is done.
     is_foresight: bool,
@@ -46,6 +49,7 @@ impl Files {
         let mut files = Self {
             register: Register::default(),
             rehearsed: HashMap::new(),
+            unmerged: HashMap::new(),
             n_sweeps: 0,
             is_foresight: false,
             faults: Vec::new(),
@@ -244,10 +248,34 @@ impl Files {
         self.rehearsed.insert(destination(output), hidden_size);
     }
 
+    /// Remembers that a run of a rehearsal would have made a shard of `output`, if that is not merged.
+    pub(super) fn rehearse_shard(&mut self, output: &Path, shard: Shard) {
+        if !output.exists() {
+            self.unmerged.insert(destination(output), shard);
+        }
+    }
+
+    /// Checks that the embeddings of `path` are those of a whole output.
+    ///
+    /// # Errors
+    /// It is a shard, or only shards of it are there.
+    pub(super) fn check_merged(&mut self, path: &Path) -> Result<(), Problems> {
+        let place = destination(path);
+        if let Some(shard) = self.unmerged.get(&place).copied() {
+            return self.certain(Err(unmerged::own(path, shard)));
+        }
+        match self.rehearsed.contains_key(&place) {
+            true => Ok(()),
+            false => unmerged::check_merged(path),
+        }
+    }
+
     /// Remembers that a merge of a rehearsal would have made an output of another.
     pub(super) fn rehearse_merge(&mut self, plan: &MergePlan) {
         let hidden_size = self.rehearsed(&plan.output).unwrap_or(ANY_HIDDEN_SIZE);
-        self.rehearse(plan.file.as_ref().unwrap_or(&plan.output), hidden_size);
+        let made = plan.file.as_ref().unwrap_or(&plan.output);
+        self.unmerged.remove(&destination(made));
+        self.rehearse(made, hidden_size);
     }
 
     /// The size of the vectors of `path`, if a run of this rehearsal would have written it.

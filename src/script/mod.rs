@@ -16,6 +16,7 @@ mod modules;
 mod session;
 mod settings;
 mod source;
+mod unmerged;
 
 use crate::{
     cancel::{CancelToken, StopReason},

@@ -23,7 +23,7 @@ use super::{
     status::{Found, targets},
 };
 use crate::{
-    file::{Existing, create_folder},
+    file::{Existing, create_folder, destination},
     job::{MergePlan, OutputTarget, Problems},
 };
 use std::{ops::ControlFlow, path::Path};
@@ -44,6 +44,8 @@ pub struct Merged {
     pub shards: u64,
     /// Whether there was nothing to do.
     pub is_old: bool,
+    /// Something that the user should know of the shards: one sentence without a final dot.
+    pub warning: Option<String>,
 }
 
 /// How far a merge is.
@@ -77,14 +79,14 @@ pub type OnStep<'a> = dyn FnMut(MergeStep) -> ControlFlow<()> + 'a;
 /// - If the file system refuses, or the merge was ended. Nothing is lost then.
 pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkError> {
     let existing = Existing::unless(plan.overwrite);
-    let mut places = targets(&plan.output)
-        .into_iter()
-        .map(|target| Place::of(&target));
-    let place = places.find(|place| !shards::beside(place).is_empty());
-    let into = match &plan.file {
-        Some(file) => Some(Place::of(&target_of(file)?)),
-        None => None,
-    };
+    let places = targets(&plan.output);
+    let places: Vec<_> = places.iter().map(Place::of).collect();
+    let into = plan.file_target()?.as_ref().map(Place::of);
+    if let Some(into) = &into {
+        check_outside(into, &places)?;
+    }
+    let is_in_shards = |place: &Place| !shards::beside(place).is_empty();
+    let place = places.into_iter().find(is_in_shards);
     match (place, into) {
         (Some(place), Some(into)) => {
             check_free(&place)?;
@@ -100,13 +102,13 @@ pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkE
                 file_of(&whole, &into, existing, on_step)
             }
             (Found::Ledger { place, history }, None) if is_published(&place, &history) => {
-                remove_lock(&place)?;
+                remove_rest(&place)?;
                 let finished = Finished::of(&history);
                 Ok(old(&place, finished.as_ref()))
             }
             (Found::File { path, finished }, None) => {
                 let place = Place::of(&target_of(&path)?);
-                remove_lock(&place)?;
+                remove_rest(&place)?;
                 Ok(old(&place, Some(&finished)))
             }
             (Found::File { path, .. }, Some(_)) => Err(ShardsError::IsFile(path).into()),
@@ -121,6 +123,27 @@ fn target_of(path: &Path) -> Result<OutputTarget, SinkError> {
     OutputTarget::of(path).map_err(|problem| Problems(vec![problem]).into())
 }
 
+/// Checks that a file lies neither where an output does nor in what belongs to it. `places` are those that the
+/// output may have.
+fn check_outside(file: &Place, places: &[Place]) -> Result<(), SinkError> {
+    let path = destination(file.output());
+    for place in places {
+        let output = destination(place.output());
+        if output == path {
+            return Err(ShardsError::IsOutput(file.output().to_owned()).into());
+        }
+        for folder in [output, destination(place.bookkeeping())] {
+            if path.starts_with(&folder) {
+                return Err(SinkError::Inside {
+                    output: file.output().to_owned(),
+                    folder,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What is said of an output that was there before.
 fn old(place: &Place, finished: Option<&Finished>) -> Merged {
     let end = finished.map(|finished| &finished.end);
@@ -131,18 +154,30 @@ fn old(place: &Place, finished: Option<&Finished>) -> Merged {
         rejected: end.map_or(0, |end| end.rejected),
         shards: 0,
         is_old: true,
+        warning: None,
     }
 }
 
-/// Removes the lock of a merge that was ended when all else was done.
-fn remove_lock(place: &Place) -> Result<(), SinkError> {
-    // Whoever has it removes it.
+/// Removes what a merge leaves that was ended when all else was done.
+fn remove_rest(place: &Place) -> Result<(), SinkError> {
+    // Whoever has the lock removes it.
     if place.lock().exists()
         && let Ok((owner, _)) = Owner::take(&place.lock())
     {
-        drop(Claim::new(owner, place, false)?);
+        let claim = Claim::new(owner, place, false)?;
+        remove_half_written(place)?;
+        drop(claim);
     }
+    place.remove_empty_folders(false);
     Ok(())
+}
+
+/// Removes what is left half written beside a file that is complete.
+fn remove_half_written(place: &Place) -> Result<(), SinkError> {
+    match place.is_folder() {
+        true => Ok(()),
+        false => Ok(place.discard(None)?),
+    }
 }
 
 /// Makes the output of its shards, and removes them.
@@ -163,6 +198,7 @@ fn merge_in_place(
         && source::are_part_of(place, finished)
     {
         source::remove(place, on_step)?;
+        remove_half_written(place)?;
         return Ok(old(place, Some(finished)));
     }
     let is_there = finished.is_some() || (!place.is_folder() && place.output().exists());
@@ -200,7 +236,11 @@ fn file_of(
         });
     }
     if place.ledger().exists() || !shards::beside(place).is_empty() {
-        return Err(SinkError::InTheWay(place.bookkeeping().to_owned()));
+        return Err(ShardsError::OfAnother {
+            output: place.output().to_owned(),
+            folder: place.bookkeeping().to_owned(),
+        }
+        .into());
     }
     if let Some(finished) = finished_file(place.output())?
         && whole.is(&finished)

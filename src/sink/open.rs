@@ -106,9 +106,11 @@ pub fn open(plan: Option<&OutputPlan>, inputs: &[Input]) -> Result<Opened, SinkE
             ready: Ready(Kind::Counted),
         })));
     };
+    let shard = plan.shard.map(|shard| shards::header(shard, inputs));
     let door = Door {
         identity: plan.identity.to_map(),
         place: Place::of_shard(&plan.target, plan.shard),
+        shard: shard.transpose()?,
         plan,
         inputs,
     };
@@ -119,6 +121,7 @@ struct Door<'a> {
     plan: &'a OutputPlan,
     inputs: &'a [Input],
     place: Place,
+    shard: Option<ShardHeader>,
     identity: BTreeMap<String, String>,
 }
 
@@ -172,15 +175,13 @@ impl Door<'_> {
 
     /// Checks that shards, and those who make the output as a whole, do not get in each other's way.
     fn check_shards(&self) -> Result<(), SinkError> {
-        match self.shard_header() {
+        match &self.shard {
             None => Ok(shards::check_none(&self.place)?),
-            Some(header) => shards::check_others(&self.place, &header),
+            Some(header) => {
+                let overwrite = self.plan.overwrite;
+                shards::check_others(&self.place, header, &self.identity, overwrite)
+            }
         }
-    }
-
-    fn shard_header(&self) -> Option<ShardHeader> {
-        let shard = self.plan.shard?;
-        Some(shards::header(shard, self.inputs))
     }
 
     /// The output that this is to be a shard of, if that is finished.
@@ -326,9 +327,17 @@ impl Door<'_> {
             identity: self.identity.clone(),
             format: self.plan.target.format.name().to_owned(),
             settings: [("inputs".to_owned(), self.plan.inputs.clone())].into(),
-            shard: self.shard_header(),
+            shard: self.shard.clone(),
         };
         let ledger = Ledger::create(&place.ledger(), &header)?;
+        // Of two that begin other outputs at the same moment, one at least sees the other.
+        if self.shard.is_some()
+            && let Err(error) = self.check_shards()
+        {
+            drop(ledger);
+            place.discard(None)?;
+            return Err(error);
+        }
         let history = History::begun(header);
         let work = Work::all(self.inputs);
         self.begun(claim, ledger, history, None, work)

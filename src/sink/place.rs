@@ -85,6 +85,11 @@ impl Place {
         &self.target
     }
 
+    /// The part of the records that this is about, if it is not all of them.
+    pub(super) fn which_shard(&self) -> Option<Shard> {
+        self.shard
+    }
+
     /// Whether this is about a part of the records only.
     pub(super) fn is_shard(&self) -> bool {
         self.shard.is_some()
@@ -232,8 +237,13 @@ impl Place {
             format: self.target.format,
             kind: OutputKind::Folder,
         };
-        let has_ledger = || parts_beside(&target).join(LEDGER).is_file();
-        (folder.file_name().is_some() && has_ledger()).then_some(folder)
+        let is_kept_for = |bookkeeping: &Path| {
+            let entries = || bookkeeping.read_dir().into_iter().flatten().flatten();
+            bookkeeping.join(LEDGER).is_file()
+                || entries().any(|entry| is_of_shard(entry.file_name().to_str()))
+        };
+        let is_in_use = || is_kept_for(&folder) || is_kept_for(&parts_beside(&target));
+        (folder.file_name().is_some() && is_in_use()).then_some(folder)
     }
 
     /// Removes the folder of the ledger if nothing is in it, and that of the parts, too, if this process
@@ -276,6 +286,11 @@ impl Place {
         };
         in_parts.or_else(|| foreign(&self.bookkeeping, &is_ours))
     }
+}
+
+/// Whether this is the name of the folder of a shard.
+fn is_of_shard(name: Option<&str>) -> bool {
+    name.and_then(Shard::of_folder_name).is_some()
 }
 
 /// Removes a file, if it is there.

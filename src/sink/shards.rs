@@ -2,11 +2,16 @@
 
 use super::{
     SinkError,
+    identity::differences,
     ledger::{self, LedgerError, ShardHeader},
     place::Place,
     shards_error::ShardsError,
 };
-use crate::{fasta::Input, job::Shard};
+use crate::{
+    fasta::{self, Input},
+    job::Shard,
+};
+use std::collections::BTreeMap;
 
 /// The shards that lie beside an output, whatever became of them, in the order of their folders.
 pub(super) fn beside(place: &Place) -> Vec<Shard> {
@@ -21,16 +26,18 @@ pub(super) fn beside(place: &Place) -> Vec<Shard> {
 }
 
 /// What the ledger of a shard says of it.
-pub(super) fn header(shard: Shard, inputs: &[Input]) -> ShardHeader {
+///
+/// # Errors
+/// If an input cannot be read.
+pub(super) fn header(shard: Shard, inputs: &[Input]) -> Result<ShardHeader, SinkError> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&shard.count().to_le_bytes());
-    for input in inputs {
-        hasher.update(&input.size_bytes().unwrap_or(u64::MAX).to_le_bytes());
-    }
-    ShardHeader {
+    fasta::hash_contents(inputs, &mut hasher)
+        .map_err(|(path, error)| SinkError::io("read", &path, error))?;
+    Ok(ShardHeader {
         shard,
         division: hasher.finalize().to_hex().to_string(),
-    }
+    })
 }
 
 /// Checks that nobody makes shards of an output that is to be made as a whole.
@@ -44,6 +51,7 @@ pub(super) fn check_none(place: &Place) -> Result<(), ShardsError> {
             output: place.output().to_owned(),
             folder: place.bookkeeping().to_owned(),
             n_shards: shards.len(),
+            count: shards[0].count(),
         }),
     }
 }
@@ -51,12 +59,19 @@ pub(super) fn check_none(place: &Place) -> Result<(), ShardsError> {
 /// Checks that a shard can be made where its folder is.
 ///
 /// # Errors
-/// - Nobody would ask for it: there are shards of another number, or of inputs that are cut elsewhere.
+/// - Nobody would ask for it: there are shards of another number, of other inputs, or of another output. The
+///   last may be if all of them are to be replaced.
 /// - The output is being made, or merged, as a whole.
-pub(super) fn check_others(place: &Place, mine: &ShardHeader) -> Result<(), SinkError> {
+pub(super) fn check_others(
+    place: &Place,
+    mine: &ShardHeader,
+    identity: &BTreeMap<String, String>,
+    overwrite: bool,
+) -> Result<(), SinkError> {
     let whole = place.whole();
     if whole.ledger().exists() {
         return Err(ShardsError::Whole {
+            mine: mine.shard,
             output: place.output().to_owned(),
             folder: whole.bookkeeping().to_owned(),
         }
@@ -80,15 +95,41 @@ pub(super) fn check_others(place: &Place, mine: &ShardHeader) -> Result<(), Sink
             }
             .into());
         }
-        let header = ledger::read_header(&whole.shard(other).ledger());
-        let other_division = header.and_then(|header| header.shard);
-        if other_division.is_some_and(|header| header.division != mine.division) {
+        let other_place = whole.shard(other);
+        let Some(header) = ledger::read_header(&other_place.ledger()) else {
+            continue;
+        };
+        if header
+            .shard
+            .is_some_and(|header| header.division != mine.division)
+        {
             return Err(ShardsError::Division {
                 other,
                 folder: whole.bookkeeping().to_owned(),
             }
             .into());
         }
+        // Its own may be replaced, and with `overwrite` the others will be.
+        let differences = match overwrite || other == mine.shard {
+            true => Vec::new(),
+            false => differences(&header.identity, identity),
+        };
+        if differences.is_empty() {
+            continue;
+        }
+        return Err(ShardsError::Different {
+            mine: mine.shard,
+            other,
+            folder: other_place.bookkeeping().to_owned(),
+            differences,
+            is_being_made: is_being_made(&other_place),
+        }
+        .into());
     }
     Ok(())
+}
+
+/// Whether somebody works on what lies there. Nobody has to be waited for where there is no lock.
+fn is_being_made(place: &Place) -> bool {
+    place.lock().exists() && ledger::look(&place.lock()).is_some()
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with the shards of an output.
 
+use super::difference::Difference;
 use crate::{hint::Hint, job::Shard};
 use std::path::PathBuf;
 
@@ -20,6 +21,8 @@ pub enum ShardsError {
         folder: PathBuf,
         /// How many have been begun.
         n_shards: usize,
+        /// How many there are to be.
+        count: u32,
     },
     /// A shard is to be made, and the output is made as a whole.
     #[error(
@@ -28,6 +31,8 @@ pub enum ShardsError {
         folder.display()
     )]
     Whole {
+        /// The one that is to be made.
+        mine: Shard,
         /// The output.
         output: PathBuf,
         /// Where its ledger lies.
@@ -47,10 +52,10 @@ pub enum ShardsError {
         /// Where it lies.
         folder: PathBuf,
     },
-    /// There are shards of inputs that had other sizes.
+    /// There are shards of other inputs.
     #[error(
-        "the inputs have other sizes than they had when shard {other} was begun in `{}`, so each shard would \
-         have other records",
+        "the inputs are not those with which shard {other} was begun in `{}`: their sizes, what they hold or \
+         their order are others, so each shard would have other records",
         folder.display()
     )]
     Division {
@@ -58,6 +63,24 @@ pub enum ShardsError {
         other: Shard,
         /// Where it lies.
         folder: PathBuf,
+    },
+    /// There are shards of another output.
+    #[error(
+        "shard {mine} would be a shard of another output than shard {other} in `{}`:{}",
+        folder.display(),
+        differences.iter().map(|difference| format!("\n  {difference}")).collect::<String>()
+    )]
+    Different {
+        /// The one that is to be made.
+        mine: Shard,
+        /// One that is there.
+        other: Shard,
+        /// Where it lies.
+        folder: PathBuf,
+        /// What is not the same.
+        differences: Vec<Difference>,
+        /// Whether somebody works on the one that is there.
+        is_being_made: bool,
     },
     /// A shard would replace an output.
     #[error("`{}` exists, and a shard of it replaces nothing", .0.display())]
@@ -88,12 +111,35 @@ pub enum ShardsError {
     /// The output of a merge is there already, and is another one.
     #[error("`{}` exists, and is not what these shards make", .0.display())]
     Exists(PathBuf),
+    /// A merge would replace an output that was begun as a whole.
+    #[error(
+        "`{}` was begun as a whole, and is not what these shards make: see `{}`",
+        output.display(),
+        folder.display()
+    )]
+    ExistsAsWhole {
+        /// The output.
+        output: PathBuf,
+        /// Where its ledger lies.
+        folder: PathBuf,
+    },
     /// It is not finished, and not made in shards.
     #[error("`{}` is not finished, and not made in shards", .0.display())]
     Unfinished(PathBuf),
     /// The merge was told to end.
     #[error("the merge of `{}` was stopped", .0.display())]
     Ended(PathBuf),
+    /// The file that a merge is to make is the output itself.
+    #[error("`{}` is the output itself", .0.display())]
+    IsOutput(PathBuf),
+    /// The file that a merge is to make is another output, which is not finished.
+    #[error("`{}` is an output of its own, which is not finished: see `{}`", output.display(), folder.display())]
+    OfAnother {
+        /// The file.
+        output: PathBuf,
+        /// Where its parts lie.
+        folder: PathBuf,
+    },
     /// It is one file already.
     #[error("`{}` is one file already", .0.display())]
     IsFile(PathBuf),
@@ -102,37 +148,63 @@ pub enum ShardsError {
 impl Hint for ShardsError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Begun { output, folder, .. } => format!(
-                "when all of them are finished, `runner merge {}` puts them together; or remove `{}` to make \
-                 it as a whole",
-                output.display(),
-                folder.display()
+            Self::Begun { output, count, .. } => format!(
+                "to make one of them, say which: `--shard i/{count}` or `RUNNER_SHARD=i/{count}` (a Slurm array of \
+                 one task is no shard); when all of them are finished, `runner merge {}` puts them together; to \
+                 make it as a whole, choose another output",
+                output.display()
             ),
-            Self::Whole { folder, .. } => format!(
-                "let it be finished as it was begun, with `runner merge` if it was being merged, else without \
-                 shards; or remove `{}`",
-                folder.display()
+            Self::Whole { mine, .. } => format!(
+                "this process is shard {mine}; let the output be finished as it was begun: with `runner merge` if \
+                 it was being merged, else without shards, with `--shard 0/1` or `RUNNER_SHARD=0/1`; or choose \
+                 another output"
             ),
             Self::Number { other, folder, .. } => format!(
-                "go on with {} shards, or remove `{}`: the work in it is lost",
-                other.count(),
-                folder.display()
+                "go on with {count} shards: `--shard i/{count}` or `RUNNER_SHARD=i/{count}`; or choose another \
+                 output, or, when nobody works in `{}`, remove it: the work in it is lost",
+                folder.display(),
+                count = other.count()
             ),
             Self::Division { folder, .. } => format!(
-                "go on with the inputs that they were, or remove `{}`: the work in it is lost",
+                "go on with the inputs that they were, choose another output, or, when nobody works in `{}`, \
+                 remove it: the work in it is lost",
                 folder.display()
             ),
-            Self::Replaces(_) => "choose another output, or remove it".to_owned(),
-            Self::Touched(_) => {
-                "run the script as a whole, with `--shard 0/1`: it compares the records".to_owned()
+            Self::Different {
+                other,
+                folder,
+                is_being_made,
+                ..
+            } => format!(
+                "make this shard as that one was made: with the same script, model and kind of device; or, if that \
+                 one is wrong, {}remove `{}`, and run it again with `--shard {other}`{}",
+                if *is_being_made { "end it, " } else { "" },
+                folder.display(),
+                if *is_being_made { "" } else { "; to make all of them anew, set `overwrite: true`" }
+            ),
+            Self::Replaces(_) => {
+                "choose another output, leave `overwrite: true` out, or make it as a whole, with `--shard 0/1` or \
+                 `RUNNER_SHARD=0/1`"
+                    .to_owned()
             }
-            Self::Unready { to_run, remedy, .. } => return remedy.clone().or_else(|| run(to_run)),
-            Self::Exists(_) => {
+            Self::Touched(_) => {
+                "run the script as a whole, with `--shard 0/1` or `RUNNER_SHARD=0/1`: it compares the records"
+                    .to_owned()
+            }
+            Self::Unready { to_run, remedy, .. } => {
+                let steps: Vec<String> = remedy.iter().cloned().chain(run(to_run)).collect();
+                return (!steps.is_empty()).then(|| steps.join("; "));
+            }
+            Self::Exists(_) | Self::ExistsAsWhole { .. } => {
                 "choose another file, or add `--overwrite` (in scripts `overwrite: true`) to replace it"
                     .to_owned()
             }
             Self::Unfinished(_) => "run the script again: there is nothing to merge".to_owned(),
             Self::Ended(_) => "merge again: nothing is lost".to_owned(),
+            Self::IsOutput(_) => {
+                "leave it out: without a file, the shards become the output".to_owned()
+            }
+            Self::OfAnother { .. } => "choose another file".to_owned(),
             Self::IsFile(_) => "copy it".to_owned(),
         })
     }
@@ -145,9 +217,9 @@ fn run(shards: &[Shard]) -> Option<String> {
     }
     let commands = shards
         .iter()
-        .map(|shard| format!("\n  runner exec SCRIPT --shard {shard}"));
+        .map(|shard| format!("\n  runner exec SCRIPT --shard {shard} -- ARGS"));
     Some(format!(
-        "run what is missing, and merge again:{}",
+        "run what is missing, with the script and the arguments that the others had, and merge again:{}",
         commands.collect::<String>()
     ))
 }

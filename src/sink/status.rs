@@ -55,6 +55,8 @@ pub struct Rate {
 pub struct Status {
     /// The output.
     pub output: PathBuf,
+    /// Which shard of it this is about, if it is not all of it.
+    pub shard: Option<Shard>,
     /// What becomes of it.
     pub state: State,
     /// Who works on it, and how far it is since it began.
@@ -93,6 +95,8 @@ pub struct Status {
     pub damaged_lines: u64,
     /// Its shards, if it is made in shards.
     pub shards: Vec<ShardStatus>,
+    /// Why its shards cannot be merged, if they do not belong together.
+    pub conflicts: Vec<String>,
 }
 
 /// Looks how far the output at `path` is: a file, a folder, or what is kept of one while it is made.
@@ -209,6 +213,7 @@ fn of_file(path: PathBuf, finished: Finished) -> Status {
     } = finished;
     let settings = stretches.last().map(|stretch| stretch.settings.clone());
     Status {
+        shard: None,
         state: State::Finished,
         owner: None,
         records: end.records,
@@ -228,6 +233,7 @@ fn of_file(path: PathBuf, finished: Finished) -> Status {
         settings: settings.unwrap_or_default(),
         damaged_lines: 0,
         shards: Vec::new(),
+        conflicts: Vec::new(),
         output: path,
     }
 }
@@ -244,6 +250,7 @@ fn of_ledger(place: &Place, history: History) -> Status {
     let recent = last(&commits);
     Status {
         output: place.output().to_owned(),
+        shard: place.which_shard(),
         state,
         owner,
         records: history.records(),
@@ -267,6 +274,7 @@ fn of_ledger(place: &Place, history: History) -> Status {
         identity: history.header.identity,
         damaged_lines: history.damaged_lines,
         shards: Vec::new(),
+        conflicts: Vec::new(),
     }
 }
 

@@ -28,6 +28,7 @@ impl ScriptEmbeddings {
         let session = Session::of(context);
         let rehearsed = session.files().rehearsed(path);
         let read = || -> Result<Table, Error> {
+            session.files().check_merged(path)?;
             session.files().read(Role::Embeddings, path)?;
             match rehearsed {
                 Some(hidden_size) => Ok(Table::made_up(hidden_size)),

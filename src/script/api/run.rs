@@ -64,6 +64,9 @@ fn run_embed(
             .filter(|_| host.is_rehearsal())
         {
             session.files().rehearse(output, summary.hidden_size);
+            if let Some(shard) = summary.shard {
+                session.files().rehearse_shard(output, shard);
+            }
         }
         let settings = RunSettings::new(
             model.handle().spec(),

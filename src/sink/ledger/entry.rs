@@ -46,7 +46,8 @@ pub struct ShardHeader {
     /// Which one of them it is.
     #[serde(flatten)]
     pub shard: Shard,
-    /// Where the inputs are cut: a hash of their sizes on the disk, in order, and of the number of shards.
+    /// Which inputs are divided into how many shards: a hash of their number, and of the sizes of the inputs
+    /// and samples of what these hold, in order.
     pub division: String,
 }
 

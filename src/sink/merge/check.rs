@@ -48,7 +48,7 @@ impl Problems {
         Err(ShardsError::Unready {
             output: place.output().to_owned(),
             problems: self.lines,
-            remedy: self.remedy.filter(|_| self.to_run.is_empty()),
+            remedy: self.remedy,
             to_run: self.to_run,
         })
     }
@@ -171,6 +171,16 @@ fn alike(sources: &[Source], problems: &mut Problems) {
     };
     for other in others {
         let (one, two) = (&first.history.header, &other.history.header);
+        let folder = |source: &Source| source.place.bookkeeping().display().to_string();
+        let remedy = || {
+            format!(
+                "remove `{}` or `{}`, whichever is wrong, and run it again with `--shard {}` or `--shard {}`",
+                folder(first),
+                folder(other),
+                first.shard,
+                other.shard
+            )
+        };
         for difference in differences(&one.identity, &two.identity) {
             let shown = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
             problems.other(
@@ -182,7 +192,7 @@ fn alike(sources: &[Source], problems: &mut Problems) {
                     shown(difference.was),
                     shown(difference.is)
                 ),
-                "remove the folders of those that are wrong, and run them again".to_owned(),
+                remedy(),
             );
         }
         let division = |header: &ledger::Header| {
@@ -192,14 +202,25 @@ fn alike(sources: &[Source], problems: &mut Problems) {
         if one.format != two.format || division(one) != division(two) {
             problems.other(
                 format!(
-                    "shards {} and {} are of inputs with different sizes",
+                    "shards {} and {} are of different inputs: of other sizes, contents or order",
                     first.shard, other.shard
                 ),
-                "remove the folders of those whose inputs were wrong, and run them again"
-                    .to_owned(),
+                remedy(),
             );
         }
     }
+}
+
+/// Why nobody can prove that all shards were made of the same inputs, if that is so.
+pub(super) fn doubt(sources: &[Source]) -> Option<String> {
+    let state = |source: &Source| source.history.end.as_ref()?.inputs.clone();
+    let (first, others) = sources.split_first()?;
+    let other = others.iter().find(|other| state(other) != state(first))?;
+    Some(format!(
+        "shards {} and {} found the inputs in different states: files were touched between them, or are copies. \
+         Their sizes and samples of what they hold are the same, but nobody can prove that the rest is",
+        first.shard, other.shard
+    ))
 }
 
 /// Whether each shard begins where the one before it ends, as far as that can be told: in files that are

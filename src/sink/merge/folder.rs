@@ -79,7 +79,7 @@ pub(super) fn make_way(whole: &Whole, place: &Place, existing: Existing) -> Resu
         return Ok(());
     }
     match existing {
-        Existing::Stays => Err(ShardsError::Whole {
+        Existing::Stays => Err(ShardsError::ExistsAsWhole {
             output: place.output().to_owned(),
             folder: place.bookkeeping().to_owned(),
         }

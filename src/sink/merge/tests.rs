@@ -128,7 +128,7 @@ fn what_does_not_belong_together_is_not_merged() {
     );
     check(
         &|header, _| header.shard.as_mut().unwrap().division = "e".to_owned(),
-        &["shards 0/3 and 2/3 are of inputs with different sizes"],
+        &["shards 0/3 and 2/3 are of different inputs"],
     );
     // Where records are counted from the beginning of a file, none may be missing between two shards.
     let made = Made::new("x.parquet");

@@ -1,6 +1,7 @@
 //! All that finished shards, or a finished folder, hold, as one output.
 
 use super::{Merged, check, source::Source};
+use crate::job::SHARD_SETTING;
 use crate::sink::{
     SinkError,
     chain::chains,
@@ -24,6 +25,7 @@ pub(super) struct Whole {
     /// The entries of the ledger, in an order in which they could have come.
     entries: Vec<Entry>,
     n_shards: usize,
+    warning: Option<String>,
 }
 
 /// Where the files of a commit lie.
@@ -51,14 +53,15 @@ impl Whole {
             pieces: Vec::new(),
             entries: Vec::new(),
             n_shards: sources.len(),
+            warning: check::doubt(sources),
         };
         let mut base = 0;
         let mut moved = HashMap::new();
         for source in sources {
             let history = &source.history;
-            let stretches = history.stretches.iter().cloned().map(Entry::Stretch);
-            let mut entries: Vec<_> = stretches.collect();
-            whole.history.stretches.extend(history.stretches.clone());
+            let stretches: Vec<_> = history.stretches.iter().map(of_all).collect();
+            let mut entries: Vec<_> = stretches.iter().cloned().map(Entry::Stretch).collect();
+            whole.history.stretches.extend(stretches);
             for commit in &history.commits {
                 let is_first = whole.history.commits.is_empty();
                 // A part without rows is needed only where nothing else says which columns there are.
@@ -137,6 +140,7 @@ impl Whole {
             history,
             entries: Vec::new(),
             n_shards: 0,
+            warning: None,
         })
     }
 
@@ -197,8 +201,16 @@ impl Whole {
             rejected: self.end.rejected,
             shards: n_shards as u64,
             is_old: false,
+            warning: self.warning.clone(),
         }
     }
+}
+
+/// The work of a process, as work on all of the output.
+fn of_all(stretch: &Stretch) -> Stretch {
+    let mut stretch = stretch.clone();
+    stretch.settings.remove(SHARD_SETTING);
+    stretch
 }
 
 /// When an entry was made. A stretch comes before what was committed in the same second.

@@ -4,7 +4,9 @@ use super::{Rate, State, Status, rate, seconds_since};
 use crate::{
     job::Shard,
     sink::{
-        ledger::{self, Commit, History, Living},
+        Difference,
+        identity::differences,
+        ledger::{self, Commit, Header, History, Living},
         place::Place,
         shards::beside,
     },
@@ -88,6 +90,8 @@ pub(super) fn of(place: &Place) -> Status {
     stretches.sort_by(|one, other| one.at.cmp(&other.at));
     Status {
         output: place.output().to_owned(),
+        shard: None,
+        conflicts: conflicts(&all),
         state: match owner.is_some() || is(State::BeingMade) {
             true => State::BeingMade,
             false if is(State::Stopped) || is(State::Missing) => State::Stopped,
@@ -118,6 +122,44 @@ pub(super) fn of(place: &Place) -> Status {
         damaged_lines: sum(|history| history.damaged_lines),
         shards,
     }
+}
+
+/// What is not the same in shards, compared with the first one that was begun.
+fn conflicts(all: &[(Shard, Place, Option<History>)]) -> Vec<String> {
+    let mut begun = all
+        .iter()
+        .filter_map(|(shard, _, history)| Some((shard, &history.as_ref()?.header)));
+    let Some((first, expected)) = begun.next() else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (shard, header) in begun {
+        let shown = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+        for Difference { name, was, is } in differences(&expected.identity, &header.identity) {
+            let (was, is) = (shown(was), shown(is));
+            found.push(format!(
+                "{name} is {was} in shard {first}, and {is} in shard {shard}"
+            ));
+        }
+        let part = |header: &Header| {
+            let shard = header.shard.as_ref();
+            shard.map(|found| (found.shard.count(), found.division.clone()))
+        };
+        match (part(expected), part(header)) {
+            (Some(one), Some(two)) if one.0 != two.0 => {
+                found.push(format!(
+                    "shard {first} and shard {shard} are of different numbers"
+                ));
+            }
+            (one, two) if one != two => {
+                found.push(format!(
+                    "shard {first} and shard {shard} are of different inputs"
+                ));
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// How fast the shards are together on which somebody works.

@@ -162,7 +162,7 @@ impl Job {
         folder.join(commit["file"]["name"].as_str().unwrap())
     }
 
-    fn script(&self, tokens_per_sec: u32, output: &str) -> String {
+    pub fn script(&self, tokens_per_sec: u32, output: &str) -> String {
         let Self {
             model,
             device,

@@ -17,15 +17,15 @@ use std::{
     time::Duration,
 };
 
-const N_SHARDS: usize = 4;
+pub const N_SHARDS: usize = 4;
 
 /// From now on the job makes this shard.
-fn as_shard(job: &mut Job, index: usize, count: usize) {
+pub fn as_shard(job: &mut Job, index: usize, count: usize) {
     job.wrapper = vec![format!("RUNNER_SHARD={index}/{count}")];
 }
 
 /// Runs all shards at the same time.
-fn run_shards(job: &mut Job, count: usize) -> Vec<Done> {
+pub fn run_shards(job: &mut Job, count: usize) -> Vec<Done> {
     let running: Vec<_> = (0..count)
         .map(|index| {
             as_shard(job, index, count);
@@ -53,7 +53,7 @@ fn merge_command(job: &Job, more: &[&str]) -> Command {
     command
 }
 
-fn merge(job: &Job, more: &[&str]) -> Done {
+pub fn merge(job: &Job, more: &[&str]) -> Done {
     let Output {
         status,
         stdout,
@@ -67,7 +67,7 @@ fn merge(job: &Job, more: &[&str]) -> Done {
 }
 
 /// A job of each kind of output, whose shards are finished.
-fn in_shards(check: impl Fn(Job)) {
+pub fn in_shards(check: impl Fn(Job)) {
     Job::of_both_kinds(|mut job| {
         run_shards(&mut job, N_SHARDS);
         check(job);
@@ -238,7 +238,8 @@ fn shards_and_others_do_not_get_in_each_others_way() {
         let text = read(&job.path("in.fa"));
         fs::write(job.path("in.fa"), format!("{text}>new\nMKVLAAGICEM\n")).unwrap();
         as_shard(&mut job, 1, N_SHARDS);
-        job.run().check_refused(1, &["the inputs have other sizes"]);
+        job.run()
+            .check_refused(1, &["the inputs are not those with which shard"]);
         fs::write(job.path("in.fa"), text).unwrap();
         // Another output.
         "pooling: \"max\",".clone_into(&mut job.options);

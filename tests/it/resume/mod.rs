@@ -14,5 +14,6 @@ mod merge;
 mod owners;
 mod random;
 pub mod running;
+mod siblings;
 mod stops;
 mod sweeps;

@@ -75,6 +75,19 @@ fn programs_and_the_run_are_told_too() {
 }
 
 #[test]
+fn a_check_says_which_shard_it_is() {
+    let place = Place::new();
+    let left = place.run("check", &[], &TASK, COUNT);
+    let told = "; shard 2/4 (SLURM_ARRAY_TASK_ID 3)";
+    assert!(left.stdout.contains(told), "{}", left.stdout);
+    let left = place.run("check", &["--json"], &TASK, COUNT);
+    let told = r#""shard":"2/4","shard_by":"SLURM_ARRAY_TASK_ID 3""#;
+    assert!(left.stdout.contains(told), "{}", left.stdout);
+    let left = place.run("check", &["--json"], &[], COUNT);
+    assert!(!left.stdout.contains("shard"), "{}", left.stdout);
+}
+
+#[test]
 fn nonsense_is_a_matter_of_usage() {
     let place = Place::new();
     for verb in ["exec", "check"] {
