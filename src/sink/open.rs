@@ -6,6 +6,7 @@ use super::{
     format::read_metadata,
     identity::{Finished, differences},
     ledger::{self, Done, Header, History, LastWords, Ledger, Owner, ShardHeader, Stretch},
+    left,
     output::Opening,
     place::Place,
     publish::is_published,
@@ -130,6 +131,12 @@ impl Door<'_> {
         }
         self.check_shards()?;
         if let Some(path) = place.foreign_file() {
+            return Err(SinkError::InTheWay(path));
+        }
+        if place.is_shard()
+            && place.is_folder()
+            && let Some(path) = left::foreign_file(&place.whole())?
+        {
             return Err(SinkError::InTheWay(path));
         }
         if let Some(folder) = place.host_folder() {
