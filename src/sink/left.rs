@@ -1,11 +1,12 @@
-//! Parts that a merge which was ended left in the folder of an output: they are no files of others.
+//! What is in the folder of an output that was merged, or was being merged: all of it, and nothing of others.
 
 use super::{
     SinkError,
-    ledger::{self, PartFile},
+    ledger::{self, History, PartFile},
     place::Place,
     shards::beside,
-    verifier::is_as_it_was,
+    shards_error::ShardsError,
+    verifier::{files_of, is_as_it_was, lost},
 };
 use crate::file::is_temporary;
 use std::{
@@ -50,6 +51,35 @@ pub(super) fn foreign_file(place: &Place) -> Result<Option<PathBuf>, SinkError> 
     }
     let is_foreign = |path: &PathBuf| !parts.iter().any(|(from, part)| is_part(path, part, from));
     Ok(files.into_iter().find(is_foreign))
+}
+
+/// Checks that all of a folder that was finished is still there.
+///
+/// # Errors
+/// Files are missing or cut, or the ledger does not speak of all records any more.
+pub(super) fn check_whole(place: &Place, history: &History) -> Result<(), ShardsError> {
+    let lost = lost(history, place);
+    let commits = history.commits.iter();
+    let files = commits
+        .filter(|commit| lost.contains(&commit.from))
+        .flat_map(|commit| files_of(commit, place))
+        .filter(|(path, part)| fs::metadata(path).map_or(0, |found| found.len()) != part.bytes);
+    let files = files.map(|(path, _)| format!("`{}` is missing or cut", path.display()));
+    let missing = history.missing().into_iter();
+    let records = missing.filter_map(|(from, to)| {
+        let last = to? - 1;
+        Some(format!(
+            "nothing has the records {from} to {last}, counted from 0"
+        ))
+    });
+    let problems: Vec<_> = files.chain(records).collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(ShardsError::Incomplete {
+            output: place.output().to_owned(),
+            problems,
+        }),
+    }
 }
 
 /// All that lies in the folder of the parts, if that is there.

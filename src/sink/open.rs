@@ -201,6 +201,9 @@ impl Door<'_> {
             true => ledger::read(&whole.ledger())?.filter(|history| is_published(&whole, history)),
             false => None,
         };
+        if let Some(history) = &history {
+            left::check_whole(&whole, history)?;
+        }
         let is_there = history.is_some() || (!self.place.is_folder() && output.exists());
         if !is_there {
             return Ok(None);

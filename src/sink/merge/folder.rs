@@ -42,6 +42,23 @@ pub(super) fn publish(
     let of = whole.history.parts().count() as u64;
     let mut parts = 0;
     step(on_step, MergeStep::Joined { parts, of }, place)?;
+    let mut history = whole.history.clone();
+    let mut lists = Vec::new();
+    for (commit, piece) in history.commits.iter_mut().zip(&whole.pieces) {
+        if let (Some(list), Some(from)) = (&mut commit.rejects, &piece.rejects) {
+            let path = place.bookkeeping().join(&list.name);
+            *list = renumbered(from, piece.base, &path)?;
+            lists.push(path);
+        }
+    }
+    let rejects = Rejects::beside(place.rejects(), existing, &lists).inspect_err(|_| {
+        // The ledger, if one is there, speaks of them.
+        if !place.ledger().exists() {
+            for list in &lists {
+                let _ = fs::remove_file(list);
+            }
+        }
+    })?;
     for (commit, piece) in whole.history.commits.iter().zip(&whole.pieces) {
         if let (Some(part), Some(from)) = (&commit.file, &piece.file) {
             let to = place.parts().join(&part.name);
@@ -52,18 +69,8 @@ pub(super) fn publish(
     }
     sync_folder(&place.parts().join("any"));
     sync_folder(place.parts());
-    let mut history = whole.history.clone();
-    let mut lists = Vec::new();
-    for (commit, piece) in history.commits.iter_mut().zip(&whole.pieces) {
-        if let (Some(list), Some(from)) = (&mut commit.rejects, &piece.rejects) {
-            let path = place.bookkeeping().join(&list.name);
-            *list = renumbered(from, piece.base, &path)?;
-            lists.push(path);
-        }
-    }
     ledger::write(&place.ledger(), &whole.entries(&history))?;
     step(on_step, MergeStep::Listed, place)?;
-    let rejects = Rejects::beside(place.rejects(), existing, &lists)?;
     let published = rejects.publish_with(|| {
         step(on_step, MergeStep::Listed, place)?;
         manifest::write(place, &history, &whole.end)

@@ -6,8 +6,9 @@ use crate::sink::{
     chain::chains,
     identity::{Closing, Finished, identity_entries, keyed},
     ledger::{Commit, End, Entry, Header, History, PartFile, Stretch},
+    left,
     place::Place,
-    verifier,
+    shards_error::ShardsError,
 };
 use std::{
     collections::HashMap,
@@ -123,12 +124,9 @@ impl Whole {
     /// # Errors
     /// If parts are missing or cut.
     pub(super) fn of_folder(place: &Place, history: History) -> Result<Self, SinkError> {
-        let n_parts = verifier::lost(&history, place).len();
-        let end = history.end.clone().filter(|_| n_parts == 0);
-        let end = end.ok_or_else(|| SinkError::PartsLost {
-            output: place.output().to_owned(),
-            n_parts,
-        })?;
+        left::check_whole(place, &history)?;
+        let end = history.end.clone();
+        let end = end.ok_or_else(|| ShardsError::Unfinished(place.output().to_owned()))?;
         let piece = |commit: &Commit| Piece {
             file: commit
                 .file
