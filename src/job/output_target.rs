@@ -23,6 +23,16 @@ pub enum OutputKind {
     Folder,
 }
 
+impl OutputKind {
+    /// What the name of the folder of what is kept of an output has behind that of the output.
+    pub fn kept_ending(self) -> &'static str {
+        match self {
+            Self::File => ".parts",
+            Self::Folder => ".ledger",
+        }
+    }
+}
+
 impl OutputTarget {
     /// What a name stands for: one that ends in `/` is that of a folder.
     ///
@@ -53,10 +63,7 @@ impl OutputTarget {
 
 /// The folder of what is kept of an output while it is made. That of a folder stays.
 pub fn parts_beside(output: &OutputTarget) -> PathBuf {
-    output.beside(match output.kind {
-        OutputKind::File => ".parts",
-        OutputKind::Folder => ".ledger",
-    })
+    output.beside(output.kind.kept_ending())
 }
 
 /// The list of the records that are rejected on the way to `output`.

@@ -16,6 +16,7 @@ use super::{
     format::read_metadata,
     identity::Finished,
     ledger::{self, LedgerError, Owner},
+    left,
     place::Place,
     publish::is_published,
     shards,
@@ -23,7 +24,7 @@ use super::{
     status::{Found, targets},
 };
 use crate::{
-    file::{Existing, create_folder, destination},
+    file::{Existing, FileError, create_folder, destination, sweep_once},
     job::{MergePlan, OutputTarget, Problems},
 };
 use std::{ops::ControlFlow, path::Path};
@@ -78,6 +79,14 @@ pub type OnStep<'a> = dyn FnMut(MergeStep) -> ControlFlow<()> + 'a;
 /// - If another process works on the output.
 /// - If the file system refuses, or the merge was ended. Nothing is lost then.
 pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkError> {
+    put_together(plan, on_step).map_err(|error| match error {
+        // It is the output, or its list of rejections.
+        SinkError::File(FileError::Exists(path)) => ShardsError::Exists(path).into(),
+        other => other,
+    })
+}
+
+fn put_together(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkError> {
     let existing = Existing::unless(plan.overwrite);
     let places = targets(&plan.output);
     let places: Vec<_> = places.iter().map(Place::of).collect();
@@ -95,20 +104,19 @@ pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkE
         }
         (Some(place), None) => merge_in_place(&place, existing, on_step),
         (None, into) => match (Found::at(&plan.output)?, into) {
-            (Found::Ledger { place, history }, Some(into))
-                if is_published(&place, &history) && history.is_complete() =>
-            {
+            (Found::Ledger { place, history }, Some(into)) if is_published(&place, &history) => {
                 let whole = Whole::of_folder(&place, *history)?;
                 file_of(&whole, &into, existing, on_step)
             }
             (Found::Ledger { place, history }, None) if is_published(&place, &history) => {
-                remove_rest(&place)?;
+                left::check_whole(&place, &history)?;
+                remove_left(&place)?;
                 let finished = Finished::of(&history);
                 Ok(old(&place, finished.as_ref()))
             }
             (Found::File { path, finished }, None) => {
                 let place = Place::of(&target_of(&path)?);
-                remove_rest(&place)?;
+                remove_left(&place)?;
                 Ok(old(&place, Some(&finished)))
             }
             (Found::File { path, .. }, Some(_)) => Err(ShardsError::IsFile(path).into()),
@@ -158,12 +166,15 @@ fn old(place: &Place, finished: Option<&Finished>) -> Merged {
     }
 }
 
-/// Removes what a merge leaves that was ended when all else was done.
-fn remove_rest(place: &Place) -> Result<(), SinkError> {
+/// Removes what a merge has left that was ended when all else was done: its lock, and temporary files.
+fn remove_left(place: &Place) -> Result<(), SinkError> {
+    let is_left = match place.is_folder() {
+        true => place.lock().exists(),
+        false => place.bookkeeping().is_dir(),
+    };
     // Whoever has the lock removes it.
-    if place.lock().exists()
-        && let Ok((owner, _)) = Owner::take(&place.lock())
-    {
+    if is_left && let Ok((owner, _)) = Owner::take(&place.lock()) {
+        sweep_once(place.bookkeeping());
         let claim = Claim::new(owner, place, false)?;
         remove_half_written(place)?;
         drop(claim);
@@ -188,21 +199,30 @@ fn merge_in_place(
 ) -> Result<Merged, SinkError> {
     let (owner, _) = Owner::take(&place.lock())?;
     let claim = Claim::new(owner, place, false)?;
+    let history = match place.is_folder() {
+        true => ledger::read(&place.ledger())?.filter(|history| is_published(place, history)),
+        false => None,
+    };
+    let whole = history
+        .as_ref()
+        .map_or(Ok(()), |history| left::check_whole(place, history));
     let finished = match place.is_folder() {
-        true => ledger::read(&place.ledger())?
-            .filter(|history| is_published(place, history))
-            .and_then(|history| Finished::of(&history)),
+        true => history.as_ref().and_then(Finished::of),
         false => finished_file(place.output())?,
     };
-    if let Some(finished) = &finished
-        && source::are_part_of(place, finished)
-    {
+    let of_these = finished
+        .as_ref()
+        .filter(|finished| source::are_part_of(place, finished));
+    // What is missing may be in the shards, if all of them are still there.
+    let is_mended = of_these.is_some() && whole.is_err() && check::sources(place).is_ok();
+    if of_these.is_some() && !is_mended {
         source::remove(place, on_step)?;
         remove_half_written(place)?;
-        return Ok(old(place, Some(finished)));
+        whole?;
+        return Ok(old(place, of_these));
     }
     let is_there = finished.is_some() || (!place.is_folder() && place.output().exists());
-    if is_there && existing == Existing::Stays {
+    if is_there && !is_mended && existing == Existing::Stays {
         return Err(ShardsError::Exists(place.output().to_owned()).into());
     }
     let sources = check::sources(place)?;
@@ -245,6 +265,7 @@ fn file_of(
     if let Some(finished) = finished_file(place.output())?
         && whole.is(&finished)
     {
+        remove_left(place)?;
         return Ok(old(place, Some(&finished)));
     }
     if place.output().exists() && existing == Existing::Stays {

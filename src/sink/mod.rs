@@ -23,6 +23,7 @@ mod heart;
 mod identity;
 mod kept;
 pub mod ledger;
+mod left;
 mod manifest;
 mod merge;
 mod open;

@@ -6,6 +6,7 @@ use super::{
     format::read_metadata,
     identity::{Finished, differences},
     ledger::{self, Done, Header, History, LastWords, Ledger, Owner, ShardHeader, Stretch},
+    left,
     output::Opening,
     place::Place,
     publish::is_published,
@@ -135,6 +136,12 @@ impl Door<'_> {
         if let Some(path) = place.foreign_file() {
             return Err(SinkError::InTheWay(path));
         }
+        if place.is_shard()
+            && place.is_folder()
+            && let Some(path) = left::foreign_file(&place.whole())?
+        {
+            return Err(SinkError::InTheWay(path));
+        }
         if let Some(folder) = place.host_folder() {
             return Err(SinkError::Inside {
                 output: place.output().to_owned(),
@@ -195,6 +202,9 @@ impl Door<'_> {
             true => ledger::read(&whole.ledger())?.filter(|history| is_published(&whole, history)),
             false => None,
         };
+        if let Some(history) = &history {
+            left::check_whole(&whole, history)?;
+        }
         let is_there = history.is_some() || (!self.place.is_folder() && output.exists());
         if !is_there {
             return Ok(None);

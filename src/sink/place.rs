@@ -199,10 +199,14 @@ impl Place {
         }
         let folders = [self.bookkeeping(), self.parts()];
         for folder in folders {
-            let Ok(entries) = folder.read_dir() else {
-                continue;
+            // What cannot be looked at may hold parts, and the ledger is what says whose they are.
+            let refused = |error| FileError::io("read the folder", folder, error);
+            let entries = match folder.read_dir() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(refused)?,
             };
-            for entry in entries.flatten() {
+            for entry in entries {
+                let entry = entry.map_err(refused)?;
                 let name = entry.file_name();
                 let is_over = |name: &str| {
                     (self.is_part(name) && !kept.contains(name)) || is_temporary_of_others(name)
@@ -229,21 +233,34 @@ impl Place {
         self.manifest().exists() || has_part(self.parts()) || has_part(&self.bookkeeping)
     }
 
-    /// The output into whose folder this one would be written, where nothing else may lie.
+    /// The output into whose folder, or into what is kept of it, this one would be written, where nothing
+    /// else may lie: by its name, or where that leads, if it is a link.
     pub(super) fn host_folder(&self) -> Option<PathBuf> {
-        let folder = destination(self.target.path.parent()?);
-        let target = OutputTarget {
-            path: folder.clone(),
+        let path = &self.target.path;
+        let by_name = destination(path.parent()?);
+        let behind_links = destination(path);
+        let mut folders = [Some(by_name.as_path()), behind_links.parent()].into_iter();
+        let host = folders.find(|folder| folder.is_some_and(|folder| self.is_host(folder)))?;
+        host.map(Path::to_owned)
+    }
+
+    /// Whether nothing but an output lies in a folder, or nothing but what is kept of it.
+    fn is_host(&self, folder: &Path) -> bool {
+        let Some(name) = folder.file_name() else {
+            return false;
+        };
+        let name = name.to_string_lossy();
+        let beside = parts_beside(&OutputTarget {
+            path: folder.to_owned(),
             format: self.target.format,
             kind: OutputKind::Folder,
-        };
-        let is_kept_for = |bookkeeping: &Path| {
-            let entries = || bookkeeping.read_dir().into_iter().flatten().flatten();
-            bookkeeping.join(LEDGER).is_file()
-                || entries().any(|entry| is_of_shard(entry.file_name().to_str()))
-        };
-        let is_in_use = || is_kept_for(&folder) || is_kept_for(&parts_beside(&target));
-        (folder.file_name().is_some() && is_in_use()).then_some(folder)
+        });
+        let is_kept = [OutputKind::File, OutputKind::Folder]
+            .iter()
+            .any(|kind| name.ends_with(kind.kept_ending()));
+        is_bookkeeping(&beside)
+            || (is_kept && is_bookkeeping(folder))
+            || (Shard::of_folder_name(&name).is_some() && folder.join(LEDGER).is_file())
     }
 
     /// Removes the folder of the ledger if nothing is in it, and that of the parts, too, if this process
@@ -288,9 +305,14 @@ impl Place {
     }
 }
 
-/// Whether this is the name of the folder of a shard.
-fn is_of_shard(name: Option<&str>) -> bool {
-    name.and_then(Shard::of_folder_name).is_some()
+/// Whether a folder has a ledger, or shards.
+fn is_bookkeeping(folder: &Path) -> bool {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let mut names = entries.map(|entry| entry.file_name());
+    names.any(|name| {
+        let is_shard = |name: &str| Shard::of_folder_name(name).is_some();
+        name == LEDGER || name.to_str().is_some_and(is_shard)
+    })
 }
 
 /// Removes a file, if it is there.

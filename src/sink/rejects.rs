@@ -1,7 +1,7 @@
 //! The list of the records that were not embedded.
 
 use super::SinkError;
-use crate::file::{Existing, FileError, Keep, Staged};
+use crate::file::{Existing, FileError, Keep, Staged, check_target};
 use std::{
     ffi::OsString,
     fs::{self, File},
@@ -55,6 +55,8 @@ impl Rejects {
     ) -> Result<Self, SinkError> {
         let target = Target { path, existing };
         if parts.is_empty() {
+            // A list of others would seem to be of this output.
+            check_target(&target.path, existing)?;
             return Ok(Self {
                 target,
                 list: List::None,
@@ -304,6 +306,10 @@ mod tests {
         let rejects = rejects(&output, Existing::IsReplaced, &[]).unwrap();
         rejects.publish_with(|| Ok(())).unwrap();
         assert!(!list.exists());
+        // One of others does not stand beside an output without a list.
+        fs::write(&list, "somebody's").unwrap();
+        assert!(self::rejects(&output, Existing::Stays, &[]).is_err());
+        assert_eq!(fs::read_to_string(&list).unwrap(), "somebody's");
     }
 
     #[test]

@@ -108,6 +108,18 @@ pub enum ShardsError {
         /// How to mend it, if that is not to run them.
         remedy: Option<String>,
     },
+    /// It was finished, and is not whole any more.
+    #[error(
+        "`{}` was finished, and is not whole any more:{}",
+        output.display(),
+        problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>()
+    )]
+    Incomplete {
+        /// The output.
+        output: PathBuf,
+        /// What is missing, a line each.
+        problems: Vec<String>,
+    },
     /// The output of a merge is there already, and is another one.
     #[error("`{}` exists, and is not what these shards make", .0.display())]
     Exists(PathBuf),
@@ -189,6 +201,11 @@ impl Hint for ShardsError {
             }
             Self::Touched(_) => {
                 "run the script as a whole, with `--shard 0/1` or `RUNNER_SHARD=0/1`: it compares the records"
+                    .to_owned()
+            }
+            Self::Incomplete { .. } => {
+                "run the script as a whole, with `--shard 0/1` or `RUNNER_SHARD=0/1`: what is missing is computed \
+                 again"
                     .to_owned()
             }
             Self::Unready { to_run, remedy, .. } => {

@@ -2,21 +2,22 @@
 
 use super::{MergeStep, OnStep, renumber, step, whole::Whole};
 use crate::{
-    file::{Existing, Keep, Staged, create_folder, is_temporary, sync_folder},
+    file::{Existing, Keep, Staged, create_folder, is_temporary, sweep_once, sync_folder},
     sink::{
         HashedFile, Rejects, SinkError,
         identity::Finished,
         ledger::{self, PartFile},
+        left::{files_in, is_part},
         manifest,
         place::Place,
         shards_error::ShardsError,
     },
 };
 use std::{
-    collections::BTreeSet,
-    fs, io,
-    io::{BufWriter, Write},
-    os::unix::fs::MetadataExt,
+    collections::HashMap,
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
@@ -36,19 +37,11 @@ pub(super) fn publish(
     make_way(whole, place, existing)?;
     check_empty(whole, place)?;
     create_folder(place.parts())?;
+    // A copy that was not completed.
+    sweep_once(place.parts());
     let of = whole.history.parts().count() as u64;
     let mut parts = 0;
     step(on_step, MergeStep::Joined { parts, of }, place)?;
-    for (commit, piece) in whole.history.commits.iter().zip(&whole.pieces) {
-        if let (Some(part), Some(from)) = (&commit.file, &piece.file) {
-            let to = place.parts().join(&part.name);
-            link(from, &to).map_err(|error| SinkError::io("link", &to, error))?;
-            parts += 1;
-            step(on_step, MergeStep::Joined { parts, of }, place)?;
-        }
-    }
-    sync_folder(&place.parts().join("any"));
-    sync_folder(place.parts());
     let mut history = whole.history.clone();
     let mut lists = Vec::new();
     for (commit, piece) in history.commits.iter_mut().zip(&whole.pieces) {
@@ -58,9 +51,26 @@ pub(super) fn publish(
             lists.push(path);
         }
     }
+    let rejects = Rejects::beside(place.rejects(), existing, &lists).inspect_err(|_| {
+        // The ledger, if one is there, speaks of them.
+        if !place.ledger().exists() {
+            for list in &lists {
+                let _ = fs::remove_file(list);
+            }
+        }
+    })?;
+    for (commit, piece) in whole.history.commits.iter().zip(&whole.pieces) {
+        if let (Some(part), Some(from)) = (&commit.file, &piece.file) {
+            let to = place.parts().join(&part.name);
+            link(part, from, &to)?;
+            parts += 1;
+            step(on_step, MergeStep::Joined { parts, of }, place)?;
+        }
+    }
+    sync_folder(&place.parts().join("any"));
+    sync_folder(place.parts());
     ledger::write(&place.ledger(), &whole.entries(&history))?;
     step(on_step, MergeStep::Listed, place)?;
-    let rejects = Rejects::beside(place.rejects(), existing, &lists)?;
     let published = rejects.publish_with(|| {
         step(on_step, MergeStep::Listed, place)?;
         manifest::write(place, &history, &whole.end)
@@ -84,46 +94,54 @@ pub(super) fn make_way(whole: &Whole, place: &Place, existing: Existing) -> Resu
             folder: place.bookkeeping().to_owned(),
         }
         .into()),
-        Existing::IsReplaced => Ok(place.discard(None)?),
+        Existing::IsReplaced => match place.foreign_file() {
+            Some(path) => Err(SinkError::InTheWay(path)),
+            None => Ok(place.discard(None)?),
+        },
     }
 }
 
-/// Checks that nothing is in the folder but what will be.
+/// Checks that nothing is in the folder but what will be, which an earlier merge has left there.
 fn check_empty(whole: &Whole, place: &Place) -> Result<(), SinkError> {
-    let names: BTreeSet<&str> = whole
-        .history
-        .parts()
-        .map(|part| part.name.as_str())
+    let parts = whole.history.commits.iter().zip(&whole.pieces);
+    let parts: HashMap<&str, (&PartFile, &Path)> = parts
+        .filter_map(|(commit, piece)| {
+            let part = commit.file.as_ref()?;
+            Some((part.name.as_str(), (part, piece.file.as_deref()?)))
+        })
         .collect();
-    let entries = place.parts().read_dir().into_iter().flatten().flatten();
-    for entry in entries {
-        let name = entry.file_name();
-        let is_ours = |name: &str| names.contains(name) || is_temporary(name);
-        if !name.to_str().is_some_and(is_ours) {
-            return Err(SinkError::InTheWay(entry.path()));
+    for path in files_in(place)? {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let is_ours = |(part, from): &(&PartFile, &Path)| is_part(&path, part, from);
+        if !is_temporary(name) && !parts.get(name).is_some_and(is_ours) {
+            return Err(SinkError::InTheWay(path));
         }
     }
     Ok(())
 }
 
-/// Gives a part a second name, or, where the file system cannot, another one. Whatever has that name is one that
-/// a merge put there before.
-fn link(from: &Path, to: &Path) -> io::Result<()> {
-    let linked = match fs::hard_link(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let id = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
-            if id(from)? == id(to)? {
-                return Ok(());
-            }
-            fs::remove_file(to)?;
-            fs::hard_link(from, to)
+/// Gives a part a second name, or, where the file system cannot, another one, or, where that is on another
+/// file system, makes a copy. It may have been done before.
+fn link(part: &PartFile, from: &Path, to: &Path) -> Result<(), SinkError> {
+    if fs::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    if fs::symlink_metadata(to).is_ok() {
+        return match is_part(to, part, from) {
+            true => Ok(()),
+            false => Err(SinkError::InTheWay(to.to_owned())),
+        };
+    }
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            let staged = Staged::create(to, Existing::Stays)?;
+            let mut copy = staged.writer()?;
+            let copied = File::open(from).and_then(|mut part| io::copy(&mut part, &mut copy));
+            copied.map_err(|error| SinkError::io("copy", from, error))?;
+            staged.publish(Keep::Safely)?;
+            Ok(())
         }
-        linked => linked,
-    };
-    match linked {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => Ok(()),
-        Err(_) => fs::rename(from, to),
-        Ok(()) => Ok(()),
+        renamed => renamed.map_err(|error| SinkError::io("link", to, error)),
     }
 }
 

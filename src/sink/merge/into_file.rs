@@ -20,10 +20,10 @@ pub(super) fn publish(
     existing: Existing,
     on_step: &mut OnStep<'_>,
 ) -> Result<Option<PathBuf>, SinkError> {
-    let staged = stitched(whole, place, existing, on_step)?;
     let list = list(whole, place)?;
     let lists: Vec<_> = list.iter().map(|list| list.path().to_owned()).collect();
     let rejects = Rejects::beside(place.rejects(), existing, &lists)?;
+    let staged = stitched(whole, place, existing, on_step)?;
     let published = rejects.publish_with(|| {
         step(on_step, MergeStep::Listed, place)?;
         staged.publish(Keep::Safely)?;

@@ -6,9 +6,10 @@ use crate::sink::{
     SinkError,
     chain::chains,
     identity::{Closing, Finished, identity_entries, keyed},
-    ledger::{Commit, End, Entry, Header, History, Stretch},
+    ledger::{Commit, End, Entry, Header, History, PartFile, Stretch},
+    left,
     place::Place,
-    verifier,
+    shards_error::ShardsError,
 };
 use std::{
     collections::HashMap,
@@ -43,7 +44,14 @@ impl Whole {
     /// # Errors
     /// If their files are not as they were.
     pub(super) fn of_shards(place: &Place, sources: &[Source]) -> Result<Self, SinkError> {
+        let has_records = sources.iter().any(|source| source.history.records() > 0);
+        // A part without rows is needed only where nothing else says which columns there are, and once.
         let has_rows = sources.iter().any(|source| source.history.rows() > 0);
+        let mut empty_parts = sources.iter().filter(|_| !has_rows).flat_map(|source| {
+            let parts = source.history.parts().cloned();
+            parts.map(|part| (source.place.bookkeeping().join(&part.name), part))
+        });
+        let mut empty = empty_parts.next();
         let mut whole = Self {
             history: History::begun(Header {
                 shard: None,
@@ -63,27 +71,29 @@ impl Whole {
             let mut entries: Vec<_> = stretches.iter().cloned().map(Entry::Stretch).collect();
             whole.history.stretches.extend(stretches);
             for commit in &history.commits {
-                let is_first = whole.history.commits.is_empty();
-                // A part without rows is needed only where nothing else says which columns there are.
-                let keeps_file = commit.rows > 0 || (!has_rows && is_first);
-                if commit.records() == 0 && !(keeps_file && is_first) {
+                if commit.records() == 0 && (has_records || empty.is_none()) {
                     continue;
                 }
                 let at = |file: &str| source.place.bookkeeping().join(file);
+                let part = match commit.rows > 0 {
+                    true => commit.file.clone().map(|part| (at(&part.name), part)),
+                    false => empty.take(),
+                };
+                let from = base + commit.from;
+                let (file, part) = part.unzip();
                 let mut renumbered = Commit {
-                    from: base + commit.from,
+                    from,
                     to: base + commit.to,
                     first: None,
-                    file: commit.file.clone().filter(|_| keeps_file),
+                    file: part.map(|part| PartFile {
+                        name: place.part_name(from),
+                        ..part
+                    }),
                     ..commit.clone()
                 };
-                let from = renumbered.from;
-                let file = renumbered.file.as_mut().map(|file| {
-                    let path = at(&file.name);
-                    file.name = place.part_name(from);
-                    moved.insert(path.clone(), place.parts().join(&file.name));
-                    path
-                });
+                if let (Some(path), Some(part)) = (&file, &renumbered.file) {
+                    moved.insert(path.clone(), place.parts().join(&part.name));
+                }
                 let rejects = renumbered.rejects.as_mut().map(|list| {
                     let path = at(&list.name);
                     list.name = Place::part_rejects_name(from);
@@ -117,12 +127,9 @@ impl Whole {
     /// # Errors
     /// If parts are missing or cut.
     pub(super) fn of_folder(place: &Place, history: History) -> Result<Self, SinkError> {
-        let n_parts = verifier::lost(&history, place).len();
-        let end = history.end.clone().filter(|_| n_parts == 0);
-        let end = end.ok_or_else(|| SinkError::PartsLost {
-            output: place.output().to_owned(),
-            n_parts,
-        })?;
+        left::check_whole(place, &history)?;
+        let end = history.end.clone();
+        let end = end.ok_or_else(|| ShardsError::Unfinished(place.output().to_owned()))?;
         let piece = |commit: &Commit| Piece {
             file: commit
                 .file

@@ -1,0 +1,98 @@
+//! What is in the folder of an output that was merged, or was being merged: all of it, and nothing of others.
+
+use super::{
+    SinkError,
+    ledger::{self, History, PartFile},
+    place::Place,
+    shards::beside,
+    shards_error::ShardsError,
+    verifier::{files_of, is_as_it_was, lost},
+};
+use crate::file::is_temporary;
+use std::{
+    ffi::OsStr,
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+/// Whether the file at `path` is a part that lies, or lay, at `from`: a second name of it, or a copy.
+pub(super) fn is_part(path: &Path, part: &PartFile, from: &Path) -> bool {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return false;
+    };
+    let is_same = |other: fs::Metadata| (other.dev(), other.ino()) == (found.dev(), found.ino());
+    let is_copy = || found.len() == part.bytes && is_as_it_was(path, part);
+    found.is_file() && (fs::metadata(from).is_ok_and(is_same) || is_copy())
+}
+
+/// The first file in the folder of an output that is made in shards which is not a part of one of them: it
+/// is in the way of the merge.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub(super) fn foreign_file(place: &Place) -> Result<Option<PathBuf>, SinkError> {
+    let mut files = files_in(place)?;
+    files.retain(|path| {
+        let name = path.file_name().and_then(OsStr::to_str);
+        !name.is_some_and(is_temporary)
+    });
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let mut parts = Vec::new();
+    for shard in beside(place) {
+        let place = place.shard(shard);
+        // Of a ledger that cannot be read, nothing is known.
+        if let Ok(Some(history)) = ledger::read(&place.ledger()) {
+            let of_shard = history.parts().cloned();
+            parts.extend(of_shard.map(|part| (place.parts().join(&part.name), part)));
+        }
+    }
+    let is_foreign = |path: &PathBuf| !parts.iter().any(|(from, part)| is_part(path, part, from));
+    Ok(files.into_iter().find(is_foreign))
+}
+
+/// Checks that all of a folder that was finished is still there.
+///
+/// # Errors
+/// Files are missing or cut, or the ledger does not speak of all records any more.
+pub(super) fn check_whole(place: &Place, history: &History) -> Result<(), ShardsError> {
+    let lost = lost(history, place);
+    let commits = history.commits.iter();
+    let files = commits
+        .filter(|commit| lost.contains(&commit.from))
+        .flat_map(|commit| files_of(commit, place))
+        .filter(|(path, part)| fs::metadata(path).map_or(0, |found| found.len()) != part.bytes);
+    let files = files.map(|(path, _)| format!("`{}` is missing or cut", path.display()));
+    let missing = history.missing().into_iter();
+    let records = missing.filter_map(|(from, to)| {
+        let last = to? - 1;
+        Some(format!(
+            "nothing has the records {from} to {last}, counted from 0"
+        ))
+    });
+    let problems: Vec<_> = files.chain(records).collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(ShardsError::Incomplete {
+            output: place.output().to_owned(),
+            problems,
+        }),
+    }
+}
+
+/// All that lies in the folder of the parts, if that is there.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn files_in(place: &Place) -> Result<Vec<PathBuf>, SinkError> {
+    let folder = place.parts();
+    let refused = |error| SinkError::io("read the folder", folder, error);
+    let entries = match folder.read_dir() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(refused)?,
+    };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    paths.collect::<Result<_, _>>().map_err(refused)
+}
