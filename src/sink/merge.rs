@@ -99,7 +99,9 @@ pub fn merge(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, SinkE
                 let whole = Whole::of_folder(&place, *history)?;
                 file_of(&whole, &into, existing, on_step)
             }
-            (Found::Ledger { place, history }, None) if is_published(&place, &history) => {
+            (Found::Ledger { place, history }, None)
+                if is_published(&place, &history) && history.is_complete() =>
+            {
                 remove_lock(&place)?;
                 let finished = Finished::of(&history);
                 Ok(old(&place, finished.as_ref()))
