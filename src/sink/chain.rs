@@ -57,7 +57,7 @@ impl History {
     pub(super) fn is_sound(&self) -> bool {
         let is_end = |end: &End| {
             let chains = chains(&self.commits).map(|chains| hash_of(&chains));
-            chains.is_ok_and(|hash| hash == end.hash)
+            self.records() == end.records && chains.is_ok_and(|hash| hash == end.hash)
         };
         self.is_complete() && self.end.as_ref().is_some_and(is_end)
     }

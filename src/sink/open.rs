@@ -129,6 +129,9 @@ impl Door<'_> {
             return self.already(&place.whole(), &finished);
         }
         self.check_shards()?;
+        if let (Some(shard), false) = (self.plan.shard, self.plan.overwrite) {
+            shards::history(shard, place)?;
+        }
         if let Some(path) = place.foreign_file() {
             return Err(SinkError::InTheWay(path));
         }

@@ -85,6 +85,11 @@ impl Place {
         &self.target
     }
 
+    /// Which part of the records this is about, if not all.
+    pub(super) fn number(&self) -> Option<Shard> {
+        self.shard
+    }
+
     /// Whether this is about a part of the records only.
     pub(super) fn is_shard(&self) -> bool {
         self.shard.is_some()

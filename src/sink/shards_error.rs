@@ -85,6 +85,17 @@ pub enum ShardsError {
         /// How to mend it, if that is not to run them.
         remedy: Option<String>,
     },
+    /// There are parts of a shard, and nothing says what they are.
+    #[error(
+        "the ledger of shard {shard} is gone, empty or damaged, so nobody knows which embeddings lie in `{}`",
+        folder.display()
+    )]
+    NoLedger {
+        /// Which one.
+        shard: Shard,
+        /// Where its parts lie.
+        folder: PathBuf,
+    },
     /// The output of a merge is there already, and is another one.
     #[error("`{}` exists, and is not what these shards make", .0.display())]
     Exists(PathBuf),
@@ -127,6 +138,11 @@ impl Hint for ShardsError {
                 "run the script as a whole, with `--shard 0/1`: it compares the records".to_owned()
             }
             Self::Unready { to_run, remedy, .. } => return remedy.clone().or_else(|| run(to_run)),
+            Self::NoLedger { shard, folder } => format!(
+                "put its `ledger.jsonl` back if there is a copy; else remove `{}`, which is this shard alone, and run \
+                 it again: `runner exec SCRIPT --shard {shard}`",
+                folder.display()
+            ),
             Self::Exists(_) => {
                 "choose another file, or add `--overwrite` (in scripts `overwrite: true`) to replace it"
                     .to_owned()

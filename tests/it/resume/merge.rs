@@ -17,15 +17,15 @@ use std::{
     time::Duration,
 };
 
-const N_SHARDS: usize = 4;
+pub const N_SHARDS: usize = 4;
 
 /// From now on the job makes this shard.
-fn as_shard(job: &mut Job, index: usize, count: usize) {
+pub fn as_shard(job: &mut Job, index: usize, count: usize) {
     job.wrapper = vec![format!("RUNNER_SHARD={index}/{count}")];
 }
 
 /// Runs all shards at the same time.
-fn run_shards(job: &mut Job, count: usize) -> Vec<Done> {
+pub fn run_shards(job: &mut Job, count: usize) -> Vec<Done> {
     let running: Vec<_> = (0..count)
         .map(|index| {
             as_shard(job, index, count);
@@ -53,7 +53,7 @@ fn merge_command(job: &Job, more: &[&str]) -> Command {
     command
 }
 
-fn merge(job: &Job, more: &[&str]) -> Done {
+pub fn merge(job: &Job, more: &[&str]) -> Done {
     let Output {
         status,
         stdout,
