@@ -64,15 +64,20 @@ fn put_together(
 ) -> Result<Merged, Error> {
     let mut last = Instant::now();
     let mut on_step = |step| {
-        if let MergeStep::Joined { parts, of } = step
+        let progress = match step {
+            MergeStep::Checked { parts, of } => Some(("checking", parts, of)),
+            MergeStep::Joined { parts, of } => Some(("merging", parts, of)),
+            _ => None,
+        };
+        if let Some((what, parts, of)) = progress
             && last.elapsed() >= BETWEEN_REPORTS
         {
             last = Instant::now();
             if global.is_json() {
-                let line = json!({ "event": "merging", "parts": parts, "of": of });
+                let line = json!({ "event": what, "parts": parts, "of": of });
                 console.note(&line.to_string());
             } else if !global.is_quiet() {
-                console.note(&format!("merging: {parts} of {of} parts"));
+                console.note(&format!("{what}: {parts} of {of} parts"));
             }
         }
         match cancel.reason() {

@@ -32,14 +32,21 @@ pub(super) fn verify(global: &Global, console: &Console, output: &Path) -> u8 {
     }
     let diagnostic = Diagnostic::of_the_program(
         format!("`{}` is not what was written", output.display()),
-        Some(
-            "remove the files that are named, where they are there, and run the script again: it computes \
-             them again"
-                .to_owned(),
-        ),
+        Some(remedy(&verified).to_owned()),
         exit_code::UNEXPECTED,
     );
     ending::failed(global, console, &diagnostic)
+}
+
+/// How to mend it. Nothing is to be removed but what is damaged, or belongs to nothing.
+fn remedy(verified: &Verified) -> &'static str {
+    match verified.flaws.iter().any(|flaw| flaw.is_removable) {
+        true => {
+            "remove the files that are damaged or do not belong, nothing else, and run the script again: it \
+             computes again what lacks then"
+        }
+        false => "run the script again: it computes again what lacks",
+    }
 }
 
 fn shown(output: &Path, verified: &Verified) -> String {
@@ -47,15 +54,20 @@ fn shown(output: &Path, verified: &Verified) -> String {
         files,
         bytes,
         is_finished,
+        is_unpublished,
         flaws,
     } = verified;
     if flaws.is_empty() {
-        let so_far = match is_finished {
-            true => "",
-            false => ", and is not finished",
+        let (so_far, more) = match (is_finished, is_unpublished) {
+            (true, _) => ("", ""),
+            (false, true) => (
+                ", and is complete and not published",
+                "; run the script again: it publishes",
+            ),
+            (false, false) => (", and is not finished", ""),
         };
         return format!(
-            "{} is what was written{so_far}: {}, {bytes} bytes",
+            "{} is what was written{so_far}: {}, {bytes} bytes{more}",
             output.display(),
             match files {
                 1 => "1 file".to_owned(),

@@ -51,6 +51,18 @@ pub(super) fn hash_of(chains: &[Chain]) -> String {
     }
 }
 
+impl History {
+    /// Whether all records are there, and are those that its end speaks of. Where a line of a ledger is damaged,
+    /// some have no commit, or an older one that another had taken the place of.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_end = |end: &End| {
+            let chains = chains(&self.commits).map(|chains| hash_of(&chains));
+            self.records() == end.records && chains.is_ok_and(|hash| hash == end.hash)
+        };
+        self.is_complete() && self.end.as_ref().is_some_and(is_end)
+    }
+}
+
 impl End {
     /// Takes the chains of all commits.
     pub(super) fn set_chains(&mut self, chains: Vec<Chain>) {

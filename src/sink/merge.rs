@@ -4,6 +4,7 @@
 //! merge that was ended at any moment is done again.
 
 mod check;
+mod damage;
 mod folder;
 mod into_file;
 mod renumber;
@@ -52,6 +53,13 @@ pub struct Merged {
 /// How far a merge is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MergeStep {
+    /// So many commits have been read and compared with their hashes, before a folder is made of their files.
+    Checked {
+        /// Commits so far.
+        parts: u64,
+        /// All commits.
+        of: u64,
+    },
     /// All that is to be merged is there. So many parts have been put together.
     Joined {
         /// Parts so far.

@@ -133,6 +133,9 @@ impl Door<'_> {
             return self.already(&place.whole(), &finished);
         }
         self.check_shards()?;
+        if let (Some(shard), false) = (self.plan.shard, self.plan.overwrite) {
+            shards::history(shard, place)?;
+        }
         if let Some(path) = place.foreign_file() {
             return Err(SinkError::InTheWay(path));
         }
@@ -363,7 +366,9 @@ impl Door<'_> {
         let place = &self.place;
         let lost = lost(&history, place);
         let is_published = is_published(place, &history);
-        if is_published && (lost.is_empty() || !place.keeps_parts()) {
+        // A line of the ledger may be damaged, so that it does not speak of all records any more.
+        let is_whole = lost.is_empty() && history.is_sound();
+        if is_published && (is_whole || !place.keeps_parts()) {
             let finished = Finished::of(&history);
             // A file stands there, and only its parts were not removed.
             claim.clean_up();
@@ -376,7 +381,7 @@ impl Door<'_> {
         if !place.is_folder() {
             check_target(place.output(), existing)?;
         }
-        if history.end.is_none() {
+        if history.end.is_none() && !place.manifest().exists() {
             // Else it may be the one of this output, which is published first.
             check_target(&place.rejects(), existing)?;
         }

@@ -3,7 +3,7 @@
 use super::{
     SinkError,
     identity::differences,
-    ledger::{self, LedgerError, ShardHeader},
+    ledger::{self, History, LedgerError, ShardHeader},
     place::Place,
     shards_error::ShardsError,
 };
@@ -38,6 +38,25 @@ pub(super) fn header(shard: Shard, inputs: &[Input]) -> Result<ShardHeader, Sink
         shard,
         division: hasher.finalize().to_hex().to_string(),
     })
+}
+
+/// What the ledger of a shard says. Nothing, if it was never begun.
+///
+/// # Errors
+/// - If there are parts, or commits, and nothing says what they are.
+/// - If it cannot be read.
+pub(super) fn history(shard: Shard, place: &Place) -> Result<Option<History>, SinkError> {
+    match ledger::read(&place.ledger()) {
+        Ok(None) if !place.has_parts() => Ok(None),
+        Ok(None) | Err(SinkError::Ledger(LedgerError::Headless { .. })) => {
+            Err(ShardsError::NoLedger {
+                shard,
+                folder: place.bookkeeping().to_owned(),
+            }
+            .into())
+        }
+        read => read,
+    }
 }
 
 /// Checks that nobody makes shards of an output that is to be made as a whole.

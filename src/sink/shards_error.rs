@@ -120,6 +120,17 @@ pub enum ShardsError {
         /// What is missing, a line each.
         problems: Vec<String>,
     },
+    /// There are parts of a shard, and nothing says what they are.
+    #[error(
+        "the ledger of shard {shard} is gone, empty or damaged, so nobody knows which embeddings lie in `{}`",
+        folder.display()
+    )]
+    NoLedger {
+        /// Which one.
+        shard: Shard,
+        /// Where its parts lie.
+        folder: PathBuf,
+    },
     /// The output of a merge is there already, and is another one.
     #[error("`{}` exists, and is not what these shards make", .0.display())]
     Exists(PathBuf),
@@ -212,6 +223,11 @@ impl Hint for ShardsError {
                 let steps: Vec<String> = remedy.iter().cloned().chain(run(to_run)).collect();
                 return (!steps.is_empty()).then(|| steps.join("; "));
             }
+            Self::NoLedger { shard, folder } => format!(
+                "put its `ledger.jsonl` back if there is a copy; else remove `{}`, which is this shard alone, and run \
+                 it again: `runner exec SCRIPT --shard {shard}`",
+                folder.display()
+            ),
             Self::Exists(_) | Self::ExistsAsWhole { .. } => {
                 "choose another file, or add `--overwrite` (in scripts `overwrite: true`) to replace it"
                     .to_owned()

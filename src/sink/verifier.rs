@@ -6,6 +6,7 @@ use super::{
 };
 use std::{
     fs::{self, File},
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -101,9 +102,17 @@ pub(super) fn files_of(commit: &Commit, place: &Place) -> Vec<(PathBuf, PartFile
     .collect()
 }
 
-/// Whether a file has the hash that it had.
+/// Whether a file can be read and has the hash that it had.
 pub(super) fn is_as_it_was(path: &Path, part: &PartFile) -> bool {
+    is_unchanged(path, part).unwrap_or(false)
+}
+
+/// Whether a file has the hash that it had.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn is_unchanged(path: &Path, part: &PartFile) -> io::Result<bool> {
     let mut hasher = blake3::Hasher::new();
-    let read = File::open(path).and_then(|file| hasher.update_reader(file).map(|_| ()));
-    read.is_ok() && hasher.finalize().to_hex().as_str() == part.blake3
+    hasher.update_reader(File::open(path)?)?;
+    Ok(hasher.finalize().to_hex().as_str() == part.blake3)
 }

@@ -3,11 +3,14 @@
 use super::{
     SinkError,
     format::check,
+    identity::Finished,
     ledger::{History, PartFile},
     place::Place,
+    publish::is_published,
     status::{Found, all},
     verifier::files_of,
 };
+use crate::file::is_temporary;
 use serde::Serialize;
 use std::{
     fs::File,
@@ -22,6 +25,9 @@ pub struct Flaw {
     pub path: PathBuf,
     /// What is wrong with it: the end of a sentence that begins with its name.
     pub problem: String,
+    /// Whether it is a file that can be removed: its rows are computed again then. Never one of the ledger, nor
+    /// anything that is as it was.
+    pub is_removable: bool,
 }
 
 /// What was found in an output that was read again.
@@ -33,6 +39,8 @@ pub struct Verified {
     pub bytes: u64,
     /// Whether the output is finished; else this is about what of it is there.
     pub is_finished: bool,
+    /// Whether all of it is there and only has to be published, which a run does.
+    pub is_unpublished: bool,
     /// All that is wrong.
     pub flaws: Vec<Flaw>,
 }
@@ -45,19 +53,7 @@ pub struct Verified {
 pub fn verify(path: &Path) -> Result<Verified, SinkError> {
     let mut verified = Verified::default();
     match Found::at(path)? {
-        Found::File { path, finished } => {
-            let checked = check(&path)?;
-            verified.files = 1;
-            verified.is_finished = true;
-            verified.bytes = path.metadata().map_or(0, |found| found.len());
-            for problem in checked.problems {
-                verified.add(&path, problem);
-            }
-            if verified.flaws.is_empty() && checked.rows != finished.end.rows {
-                let (rows, expect) = (checked.rows, finished.end.rows);
-                verified.add(&path, format!("has {rows} rows, and had {expect}"));
-            }
-        }
+        Found::File { path, finished } => verified.read_file(&path, &finished)?,
         Found::Shards { place } => {
             for (_, place, history) in all(&place) {
                 if let Some(history) = history {
@@ -66,9 +62,18 @@ pub fn verify(path: &Path) -> Result<Verified, SinkError> {
             }
         }
         Found::Ledger { place, history } => {
-            verified.read_parts(&place, &history);
-            verified.is_finished = history.end.is_some();
-            if verified.is_finished && !place.is_shard() {
+            let is_over = is_published(&place, &history);
+            match Finished::of(&history).filter(|_| is_over && !place.keeps_parts()) {
+                // A file is there, and only its parts were not removed.
+                Some(finished) => verified.read_file(place.output(), &finished)?,
+                None => {
+                    verified.read_parts(&place, &history);
+                    verified.is_finished = is_over && history.is_complete();
+                    verified.is_unpublished =
+                        !is_over && history.end.is_some() && history.is_complete();
+                }
+            }
+            if is_over && place.is_folder() && !place.is_shard() {
                 verified.look_for_others(&place, &history);
             }
         }
@@ -77,11 +82,29 @@ pub fn verify(path: &Path) -> Result<Verified, SinkError> {
 }
 
 impl Verified {
+    /// A file that is not what it was, or is not one of the output.
     fn add(&mut self, path: &Path, problem: String) {
         self.flaws.push(Flaw {
             path: path.to_owned(),
             problem,
+            is_removable: path.is_file(),
         });
+    }
+
+    /// Reads a file that is finished.
+    fn read_file(&mut self, path: &Path, finished: &Finished) -> Result<(), SinkError> {
+        let checked = check(path)?;
+        self.files = 1;
+        self.is_finished = true;
+        self.bytes = path.metadata().map_or(0, |found| found.len());
+        for problem in checked.problems {
+            self.add(path, problem);
+        }
+        if self.flaws.is_empty() && checked.rows != finished.end.rows {
+            let (rows, expect) = (checked.rows, finished.end.rows);
+            self.add(path, format!("has {rows} rows, and had {expect}"));
+        }
+        Ok(())
     }
 
     /// Reads all parts that a ledger speaks of, and says which it should speak of.
@@ -103,7 +126,8 @@ impl Verified {
         };
         for entry in entries.flatten() {
             let name = entry.file_name();
-            if !history.parts().any(|part| name == *part.name) {
+            let is_temporary = name.to_str().is_some_and(is_temporary);
+            if !is_temporary && !history.parts().any(|part| name == *part.name) {
                 self.add(&entry.path(), "does not belong to the output".to_owned());
             }
         }
@@ -141,10 +165,11 @@ impl Verified {
                 true => place.bookkeeping(),
                 false => place.output(),
             };
-            self.add(
-                output,
-                format!("lacks the records {from} to {last}, counted from 0"),
-            );
+            self.flaws.push(Flaw {
+                path: output.to_owned(),
+                problem: format!("lacks the records {from} to {last}, counted from 0"),
+                is_removable: false,
+            });
         }
     }
 }

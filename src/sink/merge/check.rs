@@ -1,16 +1,17 @@
 //! Whether shards can be merged: all that is wrong is found at once.
 
-use super::source::Source;
+use super::{damage, source::Source};
 use crate::{
     fasta::{Offset, Position},
+    hint::Hint,
     job::Shard,
     sink::{
-        chain::chains,
+        SinkError,
         format::read_metadata,
         identity::differences,
         ledger::{self, History, Living},
         place::Place,
-        shards::beside,
+        shards::{self, beside},
         shards_error::ShardsError,
         verifier::{files_of, is_as_it_was},
     },
@@ -33,6 +34,20 @@ impl Problems {
     fn add_to_run(&mut self, shard: Shard, problem: &str) {
         self.lines.push(format!("shard {shard} {problem}"));
         self.to_run.push(shard);
+    }
+
+    /// A file of a shard that was damaged, and was removed.
+    pub(super) fn add_damaged(&mut self, place: &Place, path: &Path) {
+        let shard = place
+            .which_shard()
+            .expect("only shards lose their damaged files");
+        let path = path.display();
+        self.lines.push(format!(
+            "`{path}` was damaged, and is removed: shard {shard} computes its rows again"
+        ));
+        if self.to_run.last() != Some(&shard) {
+            self.to_run.push(shard);
+        }
     }
 
     /// Something that is mended otherwise.
@@ -119,22 +134,22 @@ fn finished(shard: Shard, place: &Place, problems: &mut Problems) -> Option<Hist
         problems.other(problem, "wait for it, and merge again".to_owned());
         return None;
     }
-    let history = match ledger::read(&place.ledger()) {
+    let history = match shards::history(shard, place) {
         Ok(Some(history)) => history,
         Ok(None) => {
             problems.add_to_run(shard, "is missing");
             return None;
         }
         Err(error) => {
-            let remedy = format!(
-                "remove `{}`, and run what is missing then",
-                place.bookkeeping().display()
-            );
+            // As the shard itself says it, when it is run.
+            let remedy = error
+                .hint()
+                .unwrap_or_else(|| "mend it, and merge again".to_owned());
             problems.other(format!("shard {shard}: {error}"), remedy);
             return None;
         }
     };
-    let Some(end) = &history.end else {
+    if history.end.is_none() {
         problems.add_to_run(
             shard,
             &format!(
@@ -143,13 +158,9 @@ fn finished(shard: Shard, place: &Place, problems: &mut Problems) -> Option<Hist
             ),
         );
         return None;
-    };
-    let records = chains(&history.commits).map(|chains| match chains.as_slice() {
-        [] => Some(0),
-        [chain] => (chain.hash == end.hash).then_some(chain.records),
-        _ => None,
-    });
-    if !history.is_complete() || records != Ok(Some(end.records)) {
+    }
+    // As the shard itself sees it, when it is run.
+    if !history.is_sound() {
         problems.add_to_run(
             shard,
             "lacks records that its ledger does not speak of any more",
@@ -258,7 +269,7 @@ pub(super) fn files(
     source: &Source,
     moved: impl Fn(&Path) -> Option<PathBuf>,
     problems: &mut Problems,
-) {
+) -> Result<(), SinkError> {
     let mut n_lost = 0;
     for commit in &source.history.commits {
         for (path, part) in files_of(commit, &source.place) {
@@ -269,12 +280,15 @@ pub(super) fn files(
             let has_size =
                 fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() == part.bytes);
             let is_rejects = commit.rejects.as_ref() == Some(&part);
-            let is_good = || match is_rejects {
-                true => is_as_it_was(&path, &part),
-                // Its data are compared when it is copied.
-                false => matches!(read_metadata(&path), Ok(Some(_))),
-            };
-            n_lost += u64::from(!(has_size && is_good()));
+            // All of its data are compared before it is copied, or gets a second name.
+            let is_suspect = is_rejects || !matches!(read_metadata(&path), Ok(Some(_)));
+            if !has_size {
+                n_lost += 1;
+            } else if is_suspect && !is_as_it_was(&path, &part) {
+                // It has the size that it had, so the shard would not see it.
+                damage::remove(&path, &source.place)?;
+                problems.add_damaged(&source.place, &path);
+            }
         }
     }
     if n_lost > 0 {
@@ -282,4 +296,5 @@ pub(super) fn files(
         let problem = format!("lost {n_lost} {files}, or they are damaged");
         problems.add_to_run(source.shard, &problem);
     }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! A folder of all parts.
 
-use super::{MergeStep, OnStep, renumber, step, whole::Whole};
+use super::{MergeStep, OnStep, damage, renumber, step, whole::Whole};
 use crate::{
     file::{Existing, Keep, Staged, create_folder, is_temporary, sweep_once, sync_folder},
     sink::{
@@ -36,6 +36,8 @@ pub(super) fn publish(
 ) -> Result<Option<PathBuf>, SinkError> {
     make_way(whole, place, existing)?;
     check_empty(whole, place)?;
+    // They are not copied, so nothing else looks at them. All, before any has got another name.
+    damage::check_all(whole, place, on_step)?;
     create_folder(place.parts())?;
     // A copy that was not completed.
     sweep_once(place.parts());

@@ -1,9 +1,13 @@
 //! One file of all parts.
 
-use super::{MergeStep, OnStep, renumber, step, whole::Whole};
+use super::{MergeStep, OnStep, damage, renumber, step, whole::Whole};
 use crate::{
     file::{Existing, Keep, Staged},
-    sink::{HashedFile, Rejects, SinkError, format::stitcher, place::Place},
+    sink::{
+        HashedFile, Rejects, SinkError,
+        format::{Stitcher, stitcher},
+        place::Place,
+    },
 };
 use std::{
     io::{BufWriter, Write},
@@ -40,26 +44,35 @@ fn stitched(
     existing: Existing,
     on_step: &mut OnStep<'_>,
 ) -> Result<Staged, SinkError> {
-    let files: Vec<_> = whole
-        .pieces
-        .iter()
-        .filter_map(|piece| piece.file.as_ref())
-        .collect();
-    let (first, others) = files.split_first().ok_or(SinkError::NoParts)?;
-    let mut joined = |parts: usize| {
-        let (parts, of) = (parts as u64, files.len() as u64);
-        step(on_step, MergeStep::Joined { parts, of }, place)
-    };
-    joined(0)?;
-    let staged = Staged::create_in(place.bookkeeping(), place.output(), existing)?;
-    let file = HashedFile::new(staged.writer()?);
-    let mut stitcher = stitcher(place.target().format, file, first)?;
-    for (n, part) in (1..).zip(others) {
-        joined(n)?;
-        stitcher.append(part)?;
+    let has_file = |n: &usize| whole.pieces[*n].file.is_some();
+    let of = (0..whole.pieces.len()).filter(has_file).count();
+    let mut joined = 0;
+    let mut begun: Option<(Staged, Box<dyn Stitcher>)> = None;
+    for (n, piece) in whole.pieces.iter().enumerate() {
+        // What was just read is still in memory when it is copied.
+        damage::check(whole, n, place, on_step)?;
+        let Some(part) = &piece.file else {
+            continue;
+        };
+        let (parts, of) = (joined, of as u64);
+        step(on_step, MergeStep::Joined { parts, of }, place)?;
+        joined += 1;
+        begun = Some(match begun.take() {
+            Some((staged, mut stitcher)) => {
+                stitcher.append(part)?;
+                (staged, stitcher)
+            }
+            None => {
+                let staged = Staged::create_in(place.bookkeeping(), place.output(), existing)?;
+                let file = HashedFile::new(staged.writer()?);
+                (staged, stitcher(place.target().format, file, part)?)
+            }
+        });
     }
+    let (staged, stitcher) = begun.ok_or(SinkError::NoParts)?;
     stitcher.finish(&whole.metadata()?)?;
-    joined(files.len())?;
+    let of = of as u64;
+    step(on_step, MergeStep::Joined { parts: joined, of }, place)?;
     Ok(staged)
 }
 

@@ -3,6 +3,7 @@
 mod made;
 
 use super::*;
+use crate::hint::Hint;
 use crate::{
     fasta::Position,
     job::Shard,
@@ -181,12 +182,17 @@ fn a_damaged_part_does_not_come_into_a_file() {
     let mut bytes = fs::read(&part).unwrap();
     bytes[100] ^= 1;
     fs::write(&part, bytes).unwrap();
-    let (message, hint) = made.refused();
+    let error = made.merge().unwrap_err();
+    let (message, hint) = (error.to_string(), error.hint().unwrap());
     assert!(
-        message.contains("part-000000000000.parquet` is damaged"),
+        message.contains("part-000000000000.parquet` was damaged, and is removed"),
         "{message}"
     );
-    assert!(hint.contains("run the script again"), "{hint}");
+    assert!(hint.contains("--shard 0/3"), "{hint}");
+    assert!(!made.output().exists() && !part.exists());
+    // From now on it is known to be missing.
+    let (message, _) = made.refused();
+    assert!(message.contains("shard 0/3 lost 1 file"), "{message}");
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub(super) struct Whole {
 pub(super) struct Piece {
     pub(super) file: Option<PathBuf>,
     pub(super) rejects: Option<PathBuf>,
+    /// The shard that they are of, if they are of one.
+    pub(super) shard: Option<Place>,
     /// Records before those that its rejections are counted from.
     pub(super) base: u64,
 }
@@ -102,6 +104,7 @@ impl Whole {
                 whole.pieces.push(Piece {
                     file,
                     rejects,
+                    shard: Some(source.place.clone()),
                     base,
                 });
                 entries.push(Entry::Commit(renumbered.clone()));
@@ -117,7 +120,7 @@ impl Whole {
         let mut problems = check::Problems::default();
         for source in sources {
             let moved = |path: &Path| moved.get(path).filter(|_| place.is_folder()).cloned();
-            check::files(source, moved, &mut problems);
+            check::files(source, moved, &mut problems)?;
         }
         Ok(problems.none_or(place, whole)?)
     }
@@ -139,6 +142,7 @@ impl Whole {
                 .rejects
                 .as_ref()
                 .map(|list| place.bookkeeping().join(&list.name)),
+            shard: None,
             base: 0,
         };
         Ok(Self {

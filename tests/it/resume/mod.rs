@@ -10,6 +10,7 @@ mod inputs;
 pub mod job;
 mod kills;
 mod limits;
+mod mending;
 mod merge;
 mod owners;
 mod random;
