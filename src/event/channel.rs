@@ -288,7 +288,7 @@ fn shortened(mut event: Event) -> Event {
     match &mut event {
         Event::Warning { message } => shorten(message, MOST_TEXT_BYTES),
         Event::ReaderFailed { reason, .. } | Event::LaneFailed { reason, .. } => {
-            shorten(reason, MOST_TEXT_BYTES)
+            shorten(reason, MOST_TEXT_BYTES);
         }
         Event::RunFinished {
             error: Some(error), ..

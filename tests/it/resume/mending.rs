@@ -173,7 +173,7 @@ fn a_shard_without_a_ledger_is_refused_by_itself_and_by_a_merge_alike() {
                 ledger,
                 read(ledger).replacen("{\"header\"", "{\"reader\"", 1),
             )
-            .unwrap()
+            .unwrap();
         },
     ];
     let mut job = Job::new();
