@@ -53,8 +53,8 @@ fn samples(size_bytes: u64) -> Vec<(u64, u64)> {
     }
     let between = size_bytes - 2 * EDGE_BYTES - BLOCK_BYTES;
     // Of a product of two numbers of this size nothing is lost.
-    let offset = |n: u64| u128::from(between) * u128::from(n) / u128::from(N_BLOCKS + 1);
-    let blocks = (1..=N_BLOCKS).map(|n| (EDGE_BYTES + offset(n) as u64, BLOCK_BYTES));
+    let offset = |n: u64| u128::from(between) * u128::from(n) / u128::from(N_BLOCKS - 1);
+    let blocks = (0..N_BLOCKS).map(|n| (EDGE_BYTES + offset(n) as u64, BLOCK_BYTES));
     [(0, EDGE_BYTES)]
         .into_iter()
         .chain(blocks)

@@ -222,7 +222,8 @@ fn merge_in_place(
         .as_ref()
         .filter(|finished| source::are_part_of(place, finished));
     // What is missing may be in the shards, if all of them are still there.
-    let is_mended = of_these.is_some() && whole.is_err() && check::sources(place).is_ok();
+    let of_shards = || Whole::of_shards(place, &check::sources(place)?);
+    let is_mended = of_these.is_some() && whole.is_err() && of_shards().is_ok();
     if of_these.is_some() && !is_mended {
         source::remove(place, on_step)?;
         remove_half_written(place)?;

@@ -239,10 +239,10 @@ pub(super) fn doubt(sources: &[Source]) -> Option<String> {
 fn neighbours(sources: &[Source], problems: &mut Problems) {
     let not_empty = sources.iter().filter_map(|source| {
         let end = source.history.end.as_ref()?;
-        (end.records > 0).then_some((source.shard, end))
+        (end.records > 0).then_some((source, end))
     });
-    let mut before: Option<(Shard, Option<Position>)> = None;
-    for (shard, end) in not_empty {
+    let mut before: Option<(&Source, Option<Position>)> = None;
+    for (source, end) in not_empty {
         if let Some((other, Some(next))) = &before
             && let Some(first) = &end.first
             && (&next.from, &first.from) == (&Offset::Beginning, &Offset::Beginning)
@@ -251,15 +251,21 @@ fn neighbours(sources: &[Source], problems: &mut Problems) {
         {
             problems.other(
                 format!(
-                    "shard {other} ends before record {} of input {}, and shard {shard} begins with record {}",
+                    "shard {} ends before record {} of input {}, and shard {} begins with record {}",
+                    other.shard,
                     next.n_records + 1,
                     next.input + 1,
+                    source.shard,
                     first.n_records + 1
                 ),
-                "they were made of different files: remove the folders of both, and run them again".to_owned(),
+                format!(
+                    "they were made of different files: remove `{}` and `{}`, and run both again",
+                    other.place.bookkeeping().display(),
+                    source.place.bookkeeping().display()
+                ),
             );
         }
-        before = Some((shard, end.next.clone()));
+        before = Some((source, end.next.clone()));
     }
 }
 

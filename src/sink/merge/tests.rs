@@ -1,6 +1,7 @@
 //! Merges that are ended at any step, and shards that cannot be merged.
 
 mod made;
+mod others;
 
 use super::*;
 use crate::hint::Hint;
@@ -10,7 +11,6 @@ use crate::{
     sink::{
         State,
         ledger::{End, Entry, Header, Ledger, read},
-        left::files_in,
         status, verify,
     },
 };
@@ -120,7 +120,7 @@ fn what_does_not_belong_together_is_not_merged() {
         for expected in expected {
             assert!(message.contains(expected), "{message}");
         }
-        assert!(hint.contains("remove the folders"), "{hint}");
+        assert!(hint.contains("shard-00002-of-00003`"), "{hint}");
     };
     check(
         &|header, _| {
@@ -283,75 +283,4 @@ fn the_status_of_shards_says_which_are_done() {
     fs::write(part, "other").unwrap();
     let verified = verify(&made.output()).unwrap();
     assert_eq!((verified.flaws.len(), verified.is_finished), (1, false));
-}
-
-#[test]
-fn files_of_others_in_the_folder_of_an_output_stay() {
-    let made = Made::new("x/");
-    fs::create_dir(made.output()).unwrap();
-    let name = "part-000000000004.parquet";
-    let part = made.output().join(name);
-    for (other, n) in [
-        (name, 0),
-        ("notes.txt", 0),
-        ("part-000000000001.parquet", 1),
-    ] {
-        let other = made.output().join(other);
-        match n {
-            0 => fs::write(&other, "somebody's").unwrap(),
-            // A copy of a part is none of them under another name.
-            _ => {
-                let of_shard = made.shard_place(0).parts().join(name);
-                fs::copy(of_shard, &other).unwrap();
-            }
-        }
-        for overwrite in [false, true] {
-            let plan = MergePlan {
-                overwrite,
-                ..made.plan()
-            };
-            let before = snapshot(made.folder.path());
-            let error = merge(&plan, &mut go_on).unwrap_err();
-            let message = error.to_string();
-            let expected = format!("`{}` is in the way", other.display());
-            assert!(message.contains(&expected), "{message}");
-            assert_eq!(snapshot(made.folder.path()), before);
-        }
-        fs::remove_file(other).unwrap();
-    }
-    // What has the contents of the part is as good as it.
-    fs::copy(made.shard_place(0).parts().join(name), part).unwrap();
-    made.merge().unwrap();
-    made.check_merged();
-}
-
-#[test]
-fn shards_without_rows_have_one_empty_part_together() {
-    for name in ["x.parquet", "x/"] {
-        for rejected in [[0, 0, 0], [0, 1, 0], [2, 0, 1]] {
-            let made = Made::new(name);
-            for (index, n) in (0..).zip(rejected) {
-                let place = made.shard_place(index);
-                fs::remove_dir_all(place.bookkeeping()).unwrap();
-                made.shard(index, &[(0..0, n)]);
-            }
-            let merged = made.merge().unwrap();
-            let n_rejected = rejected.iter().sum();
-            assert_eq!((merged.rows, merged.rejected), (0, n_rejected));
-            let verified = verify(&made.output()).unwrap();
-            assert_eq!((verified.flaws, verified.is_finished), (vec![], true));
-            let status = status(&made.output()).unwrap();
-            assert_eq!(status.state, State::Finished);
-            assert_eq!((status.rejected, status.parts), (n_rejected, 1));
-            if name == "x/" {
-                let part = made.output().join("part-000000000000.parquet");
-                assert_eq!(files_in(&made.place()).unwrap(), [part]);
-                let into = MergePlan {
-                    file: Some(made.path("y.parquet")),
-                    ..made.plan()
-                };
-                assert_eq!(merge(&into, &mut go_on).unwrap().rows, 0);
-            }
-        }
-    }
 }

@@ -389,3 +389,41 @@ fn scripts_merge_what_is_there() {
         job.output.clear();
     });
 }
+
+#[test]
+fn a_shard_begins_only_where_no_files_of_others_lie() {
+    let mut job = Job::new();
+    "out/".clone_into(&mut job.output);
+    fs::create_dir(job.path("out")).unwrap();
+    let name = "part-000000000000.parquet";
+    fs::write(job.path("out").join(name), "somebody's").unwrap();
+    let before = job.snapshot();
+    as_shard(&mut job, 1, N_SHARDS);
+    job.run().check_refused(1, &[name, "is in the way"]);
+    assert!(job.snapshot() == before);
+    fs::remove_file(job.path("out").join(name)).unwrap();
+    run_shards(&mut job, N_SHARDS);
+    // What a merge that was ended has left is none.
+    let part = "out.ledger/shard-00000-of-00004/part-000000000000.parquet";
+    fs::create_dir_all(job.path("out")).unwrap();
+    fs::hard_link(job.path(part), job.path("out").join(name)).unwrap();
+    as_shard(&mut job, 1, N_SHARDS);
+    job.run().check_code(REJECTED);
+    job.wrapper.clear();
+    merge(&job, &[]).check_code(REJECTED);
+    let content = job.check_whole();
+    // A link to a part, and a merged folder without one.
+    std::os::unix::fs::symlink(format!("out/{name}"), job.path("link.parquet")).unwrap();
+    let into = ["link.parquet", "--overwrite"];
+    merge(&job, &into).check_refused(1, &["would lie in"]);
+    job.check_whole();
+    let commits = job.commits();
+    fs::remove_file(job.part(&commits[1])).unwrap();
+    let expected = ["is missing or cut", "--shard 0/1"];
+    merge(&job, &[]).check_refused(1, &expected);
+    as_shard(&mut job, 1, N_SHARDS);
+    job.run().check_refused(1, &expected);
+    job.wrapper.clear();
+    let n_lost = commits[1]["rows"].as_u64().unwrap() as usize;
+    job.check_goes_on(content.rows.len() - n_lost);
+}
