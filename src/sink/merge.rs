@@ -7,6 +7,7 @@ mod check;
 mod damage;
 mod folder;
 mod into_file;
+mod problems;
 mod renumber;
 mod source;
 mod whole;

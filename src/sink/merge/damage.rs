@@ -1,6 +1,6 @@
 //! Parts that are not what they were: those of shards are removed, so that their shards compute them again.
 
-use super::{MergeStep, OnStep, check::Problems, step, whole::Whole};
+use super::{MergeStep, OnStep, problems::Problems, step, whole::Whole};
 use crate::{
     file::FileError,
     sink::{

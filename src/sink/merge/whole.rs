@@ -1,6 +1,6 @@
 //! All that finished shards, or a finished folder, hold, as one output.
 
-use super::{Merged, check, source::Source};
+use super::{Merged, check, problems::Problems, source::Source};
 use crate::job::SHARD_SETTING;
 use crate::sink::{
     SinkError,
@@ -117,7 +117,7 @@ impl Whole {
         let chains = chains(&whole.history.commits).map_err(|record| SinkError::Gap { record })?;
         whole.end.set_chains(chains);
         whole.history.end = Some(whole.end.clone());
-        let mut problems = check::Problems::default();
+        let mut problems = Problems::default();
         for source in sources {
             let moved = |path: &Path| moved.get(path).filter(|_| place.is_folder()).cloned();
             check::files(source, moved, &mut problems)?;
