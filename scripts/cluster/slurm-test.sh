@@ -229,10 +229,11 @@ check "the same array again has nothing to do" again
 check "shards that fail: nothing is merged" failing
 check "SIGTERM to one of two: it exits with 75, RequeueExit puts it back, it goes on" terminated
 check "preempted: told at once, it exits with 75 and goes on" preempted
-check "preempted, and SIGTERM, without RequeueExit: the job script does it" requeue
 check "four ranks of one allocation, stopped once, and merged; all listen on the loopback only" ranks
 check "a node dies: its shard goes on elsewhere" dead
 check "preempted and deaf: killed, and it goes on" deaf
 check "out of time: told before, it exits with 75 and goes on" limit
+# The last: none of the others could come back while RequeueExit is not set.
+check "preempted, and SIGTERM, without RequeueExit: the job script does it" requeue
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
