@@ -1,6 +1,9 @@
 //! Whether shards can be merged: all that is wrong is found at once.
 
-use super::{damage, problems::Problems, source::Source};
+use super::{
+    problems::Problems,
+    source::{Source, remove_damaged},
+};
 use crate::{
     fasta::{Offset, Position},
     hint::Hint,
@@ -244,7 +247,7 @@ pub(super) fn files(
                 n_lost += 1;
             } else if is_suspect && !is_as_it_was(&path, &part) {
                 // It has the size that it had, so the shard would not see it.
-                damage::remove(&path, &source.place)?;
+                remove_damaged(&path, &source.place)?;
                 problems.add_damaged(&source.place, &path);
             }
         }

@@ -1,20 +1,8 @@
 //! Parts that are not what they were: those of shards are removed, so that their shards compute them again.
 
-use super::{MergeStep, OnStep, problems::Problems, step, whole::Whole};
-use crate::{
-    file::FileError,
-    sink::{
-        SinkError,
-        claim::Claim,
-        ledger::{Owner, PartFile},
-        place::Place,
-        verifier::is_unchanged,
-    },
-};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use super::{MergeStep, OnStep, problems::Problems, source::remove_damaged, step, whole::Whole};
+use crate::sink::{SinkError, ledger::PartFile, place::Place, verifier::is_unchanged};
+use std::path::{Path, PathBuf};
 
 /// Reads all files that are to be put together, and compares them with the hashes in the ledger.
 ///
@@ -40,7 +28,7 @@ pub(super) fn check_all(
                     hint: "remove this file, nothing else, and run the script again: it computes it again",
                 });
             };
-            remove(&path, shard)?;
+            remove_damaged(&path, shard)?;
             problems.add_damaged(shard, &path);
         }
         let parts = n as u64 + 1;
@@ -84,16 +72,4 @@ fn files(whole: &Whole, n: usize, place: &Place) -> Vec<(PathBuf, PartFile)> {
 fn is_as_it_was(path: &Path, part: &PartFile) -> Result<bool, SinkError> {
     // What cannot be read is not removed: it may be there, and as it was, another time.
     is_unchanged(path, part).map_err(|error| SinkError::io("read", path, error))
-}
-
-/// Removes a damaged file of a shard on which nobody works. Its next run sees that it is missing.
-///
-/// # Errors
-/// If somebody works on it, or the file system refuses.
-pub(super) fn remove(path: &Path, shard: &Place) -> Result<(), SinkError> {
-    let (owner, _) = Owner::take(&shard.lock())?;
-    let claim = Claim::new(owner, shard, false)?;
-    fs::remove_file(path).map_err(|error| FileError::io("remove", path, error))?;
-    drop(claim);
-    Ok(())
 }

@@ -2,16 +2,18 @@
 
 use super::{MergeStep, OnStep, step};
 use crate::{
+    file::FileError,
     job::Shard,
     sink::{
         SinkError,
+        claim::Claim,
         identity::Finished,
-        ledger::{self, History},
+        ledger::{self, History, Owner},
         place::Place,
         shards::beside,
     },
 };
-use std::fs;
+use std::{fs, path::Path};
 
 /// A shard that is finished.
 pub(super) struct Source {
@@ -54,5 +56,17 @@ pub(super) fn remove(place: &Place, on_step: &mut OnStep<'_>) -> Result<(), Sink
         place.remove_empty_folders(false);
         step(on_step, MergeStep::Removed, &place)?;
     }
+    Ok(())
+}
+
+/// Removes a damaged file of a shard on which nobody works. Its next run sees that it is missing.
+///
+/// # Errors
+/// If somebody works on it, or the file system refuses.
+pub(super) fn remove_damaged(path: &Path, shard: &Place) -> Result<(), SinkError> {
+    let (owner, _) = Owner::take(&shard.lock())?;
+    let claim = Claim::new(owner, shard, false)?;
+    fs::remove_file(path).map_err(|error| FileError::io("remove", path, error))?;
+    drop(claim);
     Ok(())
 }
