@@ -5,7 +5,7 @@ use crate::batch::Rows;
 use std::collections::VecDeque;
 
 /// Where a part could be ended, and the rows behind the last such place. There are no more of them than in
-/// a row group.
+/// the row groups that are not in the file yet: the one that is collected, and those that are encoded.
 pub(super) struct Tail {
     /// Rows of the run before the part.
     n_before: u64,
