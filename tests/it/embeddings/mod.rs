@@ -2,7 +2,8 @@
 //!
 //! - `golden`: equal to those of HF transformers in f32.
 //! - `invariance`: the same alone, in any batch and in every run.
-//! - `weights`: the same from every form of weights file; `layouts`: from every layout.
+//! - `weights`: the same from every form of weights file; `layouts`: from every layout; `torch_files`: from
+//!   PyTorch's files; `hostile`: of which those that would run something are refused.
 //! - `real`: equal to those of HF transformers for trained weights, where these are.
 //! - `finite`: finite, or the run ends.
 //! - `program`: models through the real program: what they may be called, what a device has room for.
@@ -14,10 +15,12 @@ mod files;
 mod finite;
 mod golden;
 mod gpu;
+mod hostile;
 mod invariance;
 mod layouts;
 mod lost;
 mod poison;
 mod program;
 mod real;
+mod torch_files;
 mod weights;
