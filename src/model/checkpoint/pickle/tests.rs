@@ -107,7 +107,7 @@ fn bombs_do_not_go_off() {
         &[b"\x80\x02N", remembered.as_slice()].concat(),
         "more than a million",
     );
-        check_refused(&b"]0".repeat(9 << 20), "more than");
+    check_refused(&b"]0".repeat(9 << 20), "more than");
     check_refused(b"\x80\x02X\xff\xff\xff\xffabc", "more than 16777216 bytes");
     check_refused(
         b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\xffabc",
