@@ -4,7 +4,7 @@ mod damage;
 mod denial;
 mod going_on;
 mod layout;
-#[path = "../../../tests/it/hub/server.rs"]
+#[path = "../../../tests/it/hub/server/mod.rs"]
 mod server;
 
 use super::{Environment, Hub, HubError, Repository, Snapshot, Step, Wait};

@@ -1,0 +1,3 @@
+//! The Hugging Face Hub: a server that stands for it, and downloads that are killed.
+
+pub mod server;
