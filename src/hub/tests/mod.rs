@@ -4,6 +4,7 @@ mod damage;
 mod denial;
 mod going_on;
 mod layout;
+mod python;
 #[path = "../../../tests/it/hub/server/mod.rs"]
 mod server;
 
