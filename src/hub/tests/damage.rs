@@ -129,10 +129,27 @@ fn what_has_no_room_is_not_begun() {
     }
     fixture.server.take_requests();
     let names = ["config.json", "model.safetensors"].map(str::to_owned);
-    let error = hub.download(&repository(None), &remote, &names, &mut |_| ControlFlow::Continue(()));
+    let error = hub.download(&repository(None), &remote, &names, &mut |_| {
+        ControlFlow::Continue(())
+    });
     let error = error.unwrap_err();
-    assert!(matches!(error, HubError::Full { needed: u64::MAX, free: 1.., .. }), "{error}");
-    assert!(error.in_full().contains("set `HF_HOME` to a folder on another file system"), "{error}");
+    assert!(
+        matches!(
+            error,
+            HubError::Full {
+                needed: u64::MAX,
+                free: 1..,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(
+        error
+            .in_full()
+            .contains("set `HF_HOME` to a folder on another file system"),
+        "{error}"
+    );
     assert!(fixture.server.take_requests().is_empty());
     assert_eq!(fixture.blobs(), []);
 }

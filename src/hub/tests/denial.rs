@@ -235,7 +235,9 @@ fn proxies_are_asked_for_the_hub() {
         let (stream, _) = listener.accept().unwrap();
         let lines = BufReader::new(&stream).lines().map_while(Result::ok);
         let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
-        (&stream).write_all(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n").unwrap();
+        (&stream)
+            .write_all(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
+            .unwrap();
         head
     });
     let mut fixture = Fixture::new();
@@ -246,6 +248,13 @@ fn proxies_are_asked_for_the_hub() {
     let head = asked.join().unwrap();
     assert_eq!(head[0], "CONNECT hub.invalid:443 HTTP/1.1");
     let credentials = "proxy-authorization: basic bWU6aGZfc2VjcmV0";
-    assert!(head.iter().any(|line| line.to_lowercase() == credentials.to_lowercase()), "{head:?}");
-    assert!(text.contains("cannot reach `hub.invalid`") && text.contains("check `HTTPS_PROXY`"), "{text}");
+    assert!(
+        head.iter()
+            .any(|line| line.to_lowercase() == credentials.to_lowercase()),
+        "{head:?}"
+    );
+    assert!(
+        text.contains("cannot reach `hub.invalid`") && text.contains("check `HTTPS_PROXY`"),
+        "{text}"
+    );
 }

@@ -25,7 +25,10 @@ fn python(fixture: &Fixture, args: &[&str]) -> Option<Command> {
     };
     let found = python().args(["-c", "import huggingface_hub"]).output();
     let is_there = found.is_ok_and(|output| output.status.success());
-    assert!(is_there || env::var_os(PACKAGES).is_none(), "there is no huggingface_hub");
+    assert!(
+        is_there || env::var_os(PACKAGES).is_none(),
+        "there is no huggingface_hub"
+    );
     let mut command = python();
     command
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/hub/cache.py"))
@@ -44,7 +47,11 @@ fn python(fixture: &Fixture, args: &[&str]) -> Option<Command> {
 /// What a command of the script says.
 fn said(mut command: Command) -> String {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -73,7 +80,10 @@ fn python_reads_what_was_fetched_here() {
     said(fetch);
     let requests = fixture.server.take_requests();
     assert!(!requests.is_empty());
-    assert!(requests.iter().all(|request| request.method == "HEAD"), "{requests:?}");
+    assert!(
+        requests.iter().all(|request| request.method == "HEAD"),
+        "{requests:?}"
+    );
 }
 
 #[test]
@@ -84,7 +94,14 @@ fn what_python_fetched_is_not_fetched_again() {
         return;
     };
     said(fetch);
-    assert_eq!(fixture.content_requests().iter().filter(|request| request.method == "GET").count(), 1);
+    assert_eq!(
+        fixture
+            .content_requests()
+            .iter()
+            .filter(|request| request.method == "GET")
+            .count(),
+        1
+    );
     let found = fixture.hub().cached(&repository(None)).unwrap();
     let snapshot = fixture.download().unwrap();
     fixture.check(&snapshot);
@@ -96,15 +113,24 @@ fn what_python_fetched_is_not_fetched_again() {
 fn python_and_this_program_exclude_each_other() {
     let fixture = Fixture::new();
     let hash = fixture.server.hash(ID, "model.safetensors");
-    let path = fixture.cache.path().join(format!(".locks/models--lab--model/{hash}.lock"));
+    let path = fixture
+        .cache
+        .path()
+        .join(format!(".locks/models--lab--model/{hash}.lock"));
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let path = path.to_str().unwrap();
     let Some(mut lock) = python(&fixture, &["lock", path]) else {
         return;
     };
-    let mut holder = lock.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut holder = lock
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut line = String::new();
-    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(holder.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     assert_eq!(line, "locked\n");
     // The download waits until Python lets go.
     let mut stdin = holder.stdin.take();
@@ -113,9 +139,15 @@ fn python_and_this_program_exclude_each_other() {
     let mut tried = None;
     let snapshot = fixture.download_with(&mut |step| {
         match step {
-            Step::Waiting { wait: Wait::Lock, .. } => n_waits += 1,
+            Step::Waiting {
+                wait: Wait::Lock, ..
+            } => n_waits += 1,
             // And Python waits for the download.
-            Step::Progress { file: "model.safetensors", file_bytes: 1.., .. } => {
+            Step::Progress {
+                file: "model.safetensors",
+                file_bytes: 1..,
+                ..
+            } => {
                 tried.get_or_insert_with(|| said(python(&fixture, &["try", path]).unwrap()));
             }
             _ => {}

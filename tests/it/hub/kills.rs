@@ -57,7 +57,10 @@ fn a_download_that_is_killed_at_any_point_ends_right() {
     // It takes a second at least.
     server.fail("/content/", usize::MAX, Fault::Slow(4_000));
     let home = tempfile::tempdir().unwrap();
-    let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
+    let seed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .subsec_nanos();
     for n in 0..N_KILLS {
         let mut running = download(home.path(), &server).spawn().unwrap();
         let millis = (u64::from(seed) + n * 7_919) % 160;
@@ -71,7 +74,10 @@ fn a_download_that_is_killed_at_any_point_ends_right() {
     let requests = server.take_requests();
     let firsts = requests.iter().filter(|request| request.is_store);
     let firsts: Vec<_> = firsts.map(|request| request.first_byte()).collect();
-    assert!(firsts.is_sorted() && firsts.last() > Some(&0), "seed {seed}: {firsts:?}");
+    assert!(
+        firsts.is_sorted() && firsts.last() > Some(&0),
+        "seed {seed}: {firsts:?}"
+    );
     // Nothing is left but what belongs there.
     let cache = home.path().join(".cache/huggingface/hub");
     let (commit, folder) = (server.commit(ID), "models--lab--model");
@@ -91,6 +97,9 @@ fn a_download_that_is_killed_at_any_point_ends_right() {
     expect.sort();
     assert_eq!(files(&cache), expect, "seed {seed}");
     let snapshot = cache.join(folder).join("snapshots").join(&commit);
-    assert_eq!(fs::read(snapshot.join("model.safetensors")).unwrap(), weights());
+    assert_eq!(
+        fs::read(snapshot.join("model.safetensors")).unwrap(),
+        weights()
+    );
     assert_eq!(fs::read(snapshot.join("config.json")).unwrap(), b"{}");
 }
