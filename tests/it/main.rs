@@ -7,6 +7,7 @@
 //! - `readers`: subprocesses that die, hang or lie.
 //! - `embeddings`: the numbers, against HF transformers; on a GPU, too, where there is one.
 //! - `models`: when they are loaded and their memory is given back.
+//! - `downloads`: models that are named by their ids.
 //! - `pipeline`: the whole job: order, packing, conservation.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
@@ -25,6 +26,7 @@
 mod bottlenecks;
 mod child;
 mod docs;
+mod downloads;
 mod embeddings;
 mod endings;
 mod faults;
