@@ -24,7 +24,7 @@ echo '{}' >"$work/repository/tokenizer_config.json"
 head -c 2000000 /dev/zero >"$work/repository/pytorch_model.bin"
 
 unset HF_HOME HF_HUB_CACHE XDG_CACHE_HOME HF_TOKEN HF_HUB_OFFLINE TRANSFORMERS_OFFLINE
-export HOME=$work/home NO_PROXY=127.0.0.1,localhost HF_HUB_DISABLE_XET=1 HF_HUB_DISABLE_TELEMETRY=1
+export HOME=$work/home NO_PROXY=127.0.0.1,localhost HF_HUB_DISABLE_XET=1 HF_HUB_DISABLE_TELEMETRY=1 HF_HUB_DISABLE_PROGRESS_BARS=1
 "$python" scripts/hub/server.py "$id" "$work/repository" "$work/log" >"$work/port" &
 server=$!
 until [ -s "$work/port" ]; do sleep 0.1; done
@@ -44,12 +44,15 @@ grep -q 'is to be downloaded: 3 files' "$work/checked"
 [ -z "$(find "$HOME" -path '*huggingface*')" ]
 
 echo '== exec downloads and embeds'
-"$runner" exec job.rhai -- out.parquet
-! grep -q 'pytorch_model.bin' "$work/log"
+"$runner" -q exec job.rhai -- out.parquet
+if grep -q 'pytorch_model.bin' "$work/log"; then
+    echo 'it has downloaded what nobody needs' >&2
+    exit 1
+fi
 
 echo '== the second time nobody is asked'
 n_requests=$(wc -l <"$work/log")
-"$runner" exec job.rhai -- again.parquet
+"$runner" -q exec job.rhai -- again.parquet
 [ "$(wc -l <"$work/log")" -eq "$n_requests" ]
 
 echo '== huggingface_hub downloads into a cache of its own'
@@ -63,6 +66,6 @@ server=
 export HF_HUB_OFFLINE=1
 
 echo '== the program uses what Python has downloaded, and Python what the program has'
-HF_HOME=$work/python "$runner" exec job.rhai -- python.parquet
+HF_HOME=$work/python "$runner" -q exec job.rhai -- python.parquet
 PYTHONPATH=$project/scripts/golden "$python" "$project/scripts/hub/compare.py" "$id" \
     "$project/tests/golden/real/golden.fasta" out.parquet again.parquet python.parquet

@@ -66,13 +66,19 @@ pub(super) fn download_missing(
             let repository = absent.repository().to_string();
             return Err(ModelError::Incomplete { repository }.into());
         }
-        fetch(&absent.offer()?, events, cancel)?;
+        let offer = absent.offer()?;
+        // Nothing comes of what cannot be computed.
+        offer.check()?;
+        fetch(&offer, events, cancel)?;
     }
     Ok(())
 }
 
 /// Fetches the files of an offer, and tells how far it is.
 fn fetch(offer: &Offer, events: &EventSender, cancel: &CancelToken) -> Result<Downloaded, Error> {
+    if let Some(reason) = cancel.reason() {
+        return Err(Error::Stopped(reason));
+    }
     let start = Instant::now();
     let model = offer.repository.to_string();
     events.send(Event::DownloadStarted {

@@ -32,7 +32,6 @@ impl Model {
     /// As [`load`](Self::load), and if the Hub cannot be asked.
     pub fn check(spec: &ModelSpec) -> Result<Checked, ModelError> {
         if Self::absent(spec)?.is_some() {
-            check_format(spec)?;
             return ask(spec);
         }
         let Files {
@@ -54,8 +53,10 @@ impl Model {
     /// adapter of.
     ///
     /// # Errors
-    /// If there is no such folder, and no model of the Hub can be called so.
+    /// If there is no such folder, and no model of the Hub can be called so, or the device never computes in the
+    /// number format that is asked for.
     pub fn absent(spec: &ModelSpec) -> Result<Option<Absent>, ModelError> {
+        check_format(spec)?;
         for place in source::chain(spec) {
             if let Place::Absent(absent) = place? {
                 return Ok(Some(absent));

@@ -187,6 +187,14 @@ impl Offer {
         Config::parse(&text).map(Described::Model).map_err(bad)
     }
 
+    /// Checks that it is a model that this program computes, or an adapter, as far as its description says it.
+    ///
+    /// # Errors
+    /// If the description cannot be had, or is not that of an ESM-2.
+    pub fn check(&self) -> Result<(), ModelError> {
+        self.described().map(|_| ())
+    }
+
     /// Has the files in the cache, and fetches those that are not there. `on_step` is told about ten times a
     /// second, and ends it.
     ///

@@ -5,7 +5,7 @@ use super::{
     place::{ID, MODEL, OK, Place, UNEXPECTED},
     said_once,
 };
-use crate::hub::server::{Fault, Gate};
+use super::server::{Fault, Gate};
 use std::{
     net::TcpListener,
     time::{Duration, Instant},
@@ -44,7 +44,9 @@ fn repositories_of_something_else_are_refused() {
     place.run("check", &job(OTHER)).check(MODEL, &["it has no weights that are read"]);
     place.server.put(OTHER, "model.safetensors", b"x", false);
     let not_esm = ["somebody/other/config.json", "bert"];
-    place.run("check", &job(OTHER)).check(MODEL, &not_esm);
+    for command in ["exec", "check"] {
+        place.run(command, &job(OTHER)).check(MODEL, &not_esm);
+    }
     // Nothing comes of what the program would not compute.
     assert_eq!(place.files_at_home(), [""; 0]);
 }

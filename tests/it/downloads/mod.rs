@@ -2,11 +2,13 @@
 
 mod failures;
 mod place;
+#[path = "../hub/server.rs"]
+mod server;
 mod stops;
 
-use crate::hub::server::Fault;
 use place::{Done, ID, MODEL, NEEDED, OK, Place, SCRIPT};
 use serde_json::Value;
+use server::Fault;
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -22,7 +24,7 @@ fn job(name: &str) -> String {
     )
 }
 
-fn metadata(path: &Path) -> impl Fn(&str) -> Option<String> {
+fn metadata(path: &Path) -> impl Fn(&str) -> Option<String> + use<> {
     let file = fs::File::open(path).unwrap();
     let reader = parquet::file::serialized_reader::SerializedFileReader::new(file).unwrap();
     let metadata = parquet::file::reader::FileReader::metadata(&reader);
@@ -198,7 +200,8 @@ fn files_of_the_cache_are_not_overwritten() {
 fn a_download_asks_again_and_prints_folders() {
     const OTHER: &str = "somebody/other";
     let place = Place::new();
-    place.server.put(OTHER, "config.json", b"{}", false).put(OTHER, "model.safetensors", b"x", false);
+    let config = fs::read(Path::new(crate::DEMO).join("config.json")).unwrap();
+    place.server.put(OTHER, "config.json", &config, false).put(OTHER, "model.safetensors", b"x", false);
     let done = place.runner(&["download", "esm2_t6_8M_UR50D", OTHER]);
     done.check(OK, &["downloading facebook/"]);
     let expect = [ID, OTHER].map(|id| place.snapshot(id).display().to_string());

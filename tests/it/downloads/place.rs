@@ -1,6 +1,7 @@
 //! A machine that has nothing yet, and a Hub that it can reach.
 
-use crate::{DEMO, RUNNER, hub::server::Server};
+use super::server::Server;
+use crate::{DEMO, RUNNER};
 use serde_json::Value;
 use std::{
     fs,
