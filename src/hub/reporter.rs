@@ -42,7 +42,12 @@ impl<'a> Reporter<'a> {
     ///
     /// # Errors
     /// Whoever looks on wants no more of it.
-    pub(super) fn progress(&mut self, file: &str, file_bytes: u64, file_of: u64) -> Result<(), HubError> {
+    pub(super) fn progress(
+        &mut self,
+        file: &str,
+        file_bytes: u64,
+        file_of: u64,
+    ) -> Result<(), HubError> {
         if self.last.is_some_and(|last| last.elapsed() < INTERVAL) {
             return Ok(());
         }
@@ -55,7 +60,7 @@ impl<'a> Reporter<'a> {
     /// Whoever looks on wants no more of it.
     pub(super) fn done(&mut self, file: &str, file_of: u64) -> Result<(), HubError> {
         let said = self.say(file, file_of, file_of);
-        self.before += file_of;
+        self.before = self.before.saturating_add(file_of);
         said
     }
 
@@ -80,7 +85,7 @@ impl<'a> Reporter<'a> {
             file,
             file_bytes,
             file_of,
-            bytes: self.before + file_bytes,
+            bytes: self.before.saturating_add(file_bytes),
             of: self.of,
         })
     }

@@ -6,6 +6,7 @@
 //! - `inputs`: what may be in a FASTA file, row by row of the README's table.
 //! - `readers`: subprocesses that die, hang or lie.
 //! - `embeddings`: the numbers, against HF transformers; on a GPU, too, where there is one.
+//! - `hub`: the Hugging Face Hub: a server that stands for it, and downloads that are killed.
 //! - `models`: when they are loaded and their memory is given back.
 //! - `downloads`: models that are named by their ids.
 //! - `pipeline`: the whole job: order, packing, conservation.
@@ -32,6 +33,7 @@ mod endings;
 mod faults;
 mod floors;
 mod forecast;
+mod hub;
 mod inputs;
 mod models;
 mod parquet;

@@ -1,0 +1,4 @@
+//! The Hugging Face Hub: a server that stands for it, and downloads that are killed.
+
+mod kills;
+pub mod server;
