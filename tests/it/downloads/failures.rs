@@ -29,6 +29,7 @@ fn names_that_there_are_not_are_explained() {
             &["there is no folder `nobody/nothing`", "has no model `nobody/nothing`"],
         );
         refused("models/nothing", &["there is no folder `models/nothing`"]);
+        place.server.take_requests();
     }
 }
 
