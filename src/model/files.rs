@@ -27,7 +27,8 @@ impl Files {
     /// format that is asked for.
     pub(super) fn open(spec: &ModelSpec) -> Result<Self, ModelError> {
         check_format(spec)?;
-        let here = match source::locate(&spec.source, spec.revision.as_deref(), source::need(spec))? {
+        let here = match source::locate(&spec.source, spec.revision.as_deref(), source::need(spec))?
+        {
             Place::Here(here) => here,
             Place::Absent(absent) => {
                 let repository = absent.repository().to_string();

@@ -26,11 +26,11 @@ pub use check::Checked;
 pub use config::Config;
 pub use error::ModelError;
 pub use flight::{Answer, InFlight};
+pub use replica::{Replica, padded_ids};
 pub use source::{
     Origin,
     absent::{Absent, Offer},
 };
-pub use replica::{Replica, padded_ids};
 
 use crate::{
     alphabet::VOCABULARY_SIZE,
@@ -100,11 +100,12 @@ impl Model {
     /// of an ESM-2.
     pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
         let Files {
-            here: Here {
-                folder,
-                name,
-                origin,
-            },
+            here:
+                Here {
+                    folder,
+                    name,
+                    origin,
+                },
             config,
             weights,
         } = Files::open(spec)?;

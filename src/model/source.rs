@@ -224,7 +224,10 @@ impl Here {
         let name = whole.file_name().map(|name| name.to_string_lossy());
         Self {
             folder: path.to_path_buf(),
-            name: name.map_or_else(|| path.to_string_lossy().into_owned(), |name| name.into_owned()),
+            name: name.map_or_else(
+                || path.to_string_lossy().into_owned(),
+                |name| name.into_owned(),
+            ),
             origin: None,
         }
     }
@@ -245,9 +248,8 @@ fn with_config(folder: &Path) -> Result<Here, ModelError> {
 fn is_whole(folder: &Path, need: Need) -> bool {
     let has = |name: &str| folder.join(name).is_file();
     let read = |name: &str| plain_file::read(&folder.join(name), MOST_INDEX_BYTES);
-    needed(need, has, read).is_ok_and(|Needed { names, lacks }| {
-        lacks.is_none() && names.iter().all(|name| has(name))
-    })
+    needed(need, has, read)
+        .is_ok_and(|Needed { names, lacks }| lacks.is_none() && names.iter().all(|name| has(name)))
 }
 
 impl Base {

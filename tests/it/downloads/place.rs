@@ -1,7 +1,6 @@
 //! A machine that has nothing yet, and a Hub that it can reach.
 
-use super::server::Server;
-use crate::{DEMO, RUNNER};
+use crate::{DEMO, RUNNER, hub::server::Server};
 use serde_json::Value;
 use std::{
     fs,
@@ -50,9 +49,17 @@ impl Place {
         for name in ["home", "tmp"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        fs::write(folder.path().join("in.fa"), ">p\nMKTAYIAKQR\n>q\nMKVLAAGICE\n").unwrap();
+        fs::write(
+            folder.path().join("in.fa"),
+            ">p\nMKTAYIAKQR\n>q\nMKVLAAGICE\n",
+        )
+        .unwrap();
         let server = Server::start();
-        for (name, is_large) in [("config.json", false), ("vocab.txt", false), ("model.safetensors", true)] {
+        for (name, is_large) in [
+            ("config.json", false),
+            ("vocab.txt", false),
+            ("model.safetensors", true),
+        ] {
             let bytes = fs::read(Path::new(DEMO).join(name)).unwrap();
             server.put(ID, name, &bytes, is_large);
         }
@@ -77,7 +84,9 @@ impl Place {
 
     /// The folder of the files of a model at the commit that the Hub has.
     pub fn snapshot(&self, id: &str) -> PathBuf {
-        self.repository(id).join("snapshots").join(self.server.commit(id))
+        self.repository(id)
+            .join("snapshots")
+            .join(self.server.commit(id))
     }
 
     fn command(&self, program: &[&str], args: &[&str]) -> Command {
@@ -93,8 +102,19 @@ impl Place {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         for name in [
-            "HF_HUB_CACHE", "HF_HOME", "HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "XDG_CACHE_HOME",
-            "RUST_LOG", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy",
+            "HF_HUB_CACHE",
+            "HF_HOME",
+            "HF_TOKEN",
+            "HF_HUB_OFFLINE",
+            "TRANSFORMERS_OFFLINE",
+            "XDG_CACHE_HOME",
+            "RUST_LOG",
+            "HTTP_PROXY",
+            "http_proxy",
+            "HTTPS_PROXY",
+            "https_proxy",
+            "ALL_PROXY",
+            "all_proxy",
         ] {
             command.env_remove(name);
         }
@@ -196,9 +216,14 @@ impl Running {
     /// Waits until it ends: its exit code.
     pub fn end(&mut self) -> i32 {
         for line in (&mut self.stderr).lines() {
-            self.events.push(serde_json::from_str(&line.unwrap()).unwrap());
+            self.events
+                .push(serde_json::from_str(&line.unwrap()).unwrap());
         }
-        self.child.wait().unwrap().code().expect("no signal ends the program")
+        self.child
+            .wait()
+            .unwrap()
+            .code()
+            .expect("no signal ends the program")
     }
 
     /// The last event of a kind.
