@@ -43,7 +43,9 @@ impl Bars {
 
     fn start_download(&mut self, model: &str) {
         let bar = ProgressBar::new(STEPS).with_style(style(KNOWN_INPUT));
-        let bar = bar.with_prefix(prefix(model));
+        // Whose it is stands in the line above.
+        let name = model.split_once('/').map_or(model, |(_, name)| name);
+        let bar = bar.with_prefix(prefix(name));
         self.download = Some(self.console.bars().add(bar));
     }
 

@@ -107,7 +107,7 @@ impl Download {
             let left = (self.of - self.bytes.min(self.of)) as f64 / per_second;
             let left = HumanDuration(Duration::from_secs_f64(left.min(1e9)));
             let rate = HumanBytes(per_second as u64);
-            line = format!("{left:#} left, {line}, {rate}/s, {}", self.file);
+            line = format!("{left:#} left, {rate}/s, {line}, {}", self.file);
         }
         line
     }
@@ -173,7 +173,7 @@ mod tests {
         download.add(&progress(2 << 20));
         assert_eq!(
             line(&download),
-            "4s left, 2.00 MiB of 4.00 MiB, 512.00 KiB/s, model.safetensors"
+            "4s left, 512.00 KiB/s, 2.00 MiB of 4.00 MiB, model.safetensors"
         );
         assert_eq!(download.done(), 0.5);
         let waiting = Event::DownloadWaiting {
@@ -189,7 +189,7 @@ mod tests {
         download.add(&progress(4 << 20));
         assert_eq!(
             line(&download),
-            "0s left, 4.00 MiB of 4.00 MiB, 1.50 MiB/s, model.safetensors"
+            "0s left, 1.50 MiB/s, 4.00 MiB of 4.00 MiB, model.safetensors"
         );
         let end = |error: Option<&str>, stopped| Event::DownloadFinished {
             model: "a/b".to_owned(),
