@@ -6,7 +6,9 @@
 //! - `inputs`: what may be in a FASTA file, row by row of the README's table.
 //! - `readers`: subprocesses that die, hang or lie.
 //! - `embeddings`: the numbers, against HF transformers; on a GPU, too, where there is one.
+//! - `hub`: the Hugging Face Hub: a server that stands for it, and downloads that are killed.
 //! - `models`: when they are loaded and their memory is given back.
+//! - `downloads`: models that are named by their ids.
 //! - `pipeline`: the whole job: order, packing, conservation.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
@@ -25,11 +27,13 @@
 mod bottlenecks;
 mod child;
 mod docs;
+mod downloads;
 mod embeddings;
 mod endings;
 mod faults;
 mod floors;
 mod forecast;
+mod hub;
 mod inputs;
 mod models;
 mod parquet;
