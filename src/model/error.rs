@@ -93,7 +93,7 @@ pub enum ModelError {
         found: Option<Reason>,
     },
     /// A weights file is broken.
-    #[error("`{path}` is not a good safetensors file: {reason}")]
+    #[error("`{path}` is not a good file of weights: {reason}")]
     BadWeights {
         /// The file.
         path: PathBuf,
