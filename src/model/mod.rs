@@ -16,6 +16,7 @@ mod foreign;
 mod layout;
 mod living;
 mod mock;
+mod naming;
 mod plain_file;
 mod replica;
 mod source;
