@@ -1,6 +1,6 @@
 //! The files of a model, opened and checked as far as that needs no device.
 
-use super::{Config, ModelError, f32_only, plain_file, source, weights::Weights};
+use super::{Config, ModelError, f32_only, fair_esm, plain_file, source, weights::Weights};
 use crate::{
     alphabet,
     job::{DeviceChoice, ModelSpec},
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The files of a model, opened.
 pub(super) struct Files {
+    /// Their folder, or the only file.
     pub(super) folder: PathBuf,
     pub(super) config: Config,
     /// `None` for the mock device, which needs none.
@@ -31,9 +32,19 @@ impl Files {
             f32_only(spec, label)?;
         }
         let folder = source::locate(&spec.source)?;
+        let has_weights = spec.device != DeviceChoice::Mock;
+        if folder.is_file() {
+            let (config, checkpoint) = fair_esm::open(&folder)?;
+            let weights = Weights::of_files(&folder, vec![checkpoint], &config)?;
+            return Ok(Self {
+                folder,
+                config,
+                weights: has_weights.then_some(weights),
+            });
+        }
         let config = Config::read(&folder)?;
         check_vocabulary(&folder)?;
-        let weights = (spec.device != DeviceChoice::Mock)
+        let weights = has_weights
             .then(|| Weights::open(&folder, &config))
             .transpose()?;
         Ok(Self {

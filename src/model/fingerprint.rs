@@ -36,13 +36,17 @@ impl Fingerprint {
     /// # Errors
     /// If a file cannot be opened.
     pub(super) fn start(folder: &Path, weights: &Weights) -> Result<Self, ModelError> {
-        let path = folder.join("config.json");
-        let (file, n_bytes) = plain_file::open(&path)?;
-        let mut files = vec![Opened {
-            path,
-            file,
-            n_bytes,
-        }];
+        let mut files = Vec::new();
+        // A model in one file has its configuration there.
+        if folder.is_dir() {
+            let path = folder.join("config.json");
+            let (file, n_bytes) = plain_file::open(&path)?;
+            files.push(Opened {
+                path,
+                file,
+                n_bytes,
+            });
+        }
         for opened in weights.files() {
             let file = opened.file.try_clone().map_err(|source| ModelError::Io {
                 path: opened.path.clone(),

@@ -10,8 +10,10 @@ use super::{Config, error::Reason, foreign::MERGE_REMEDY, naming::Naming};
 use crate::alphabet::VOCABULARY_SIZE;
 use std::fmt;
 
+/// The embeddings of tokens.
+pub(super) const EMBEDDINGS: &str = "embeddings.word_embeddings.weight";
 /// The tensor whose name tells the prefix.
-const ANCHOR: &str = "embeddings.word_embeddings.weight";
+const ANCHOR: &str = EMBEDDINGS;
 
 /// What the name of frequencies ends with, at the top level and inside a layer.
 const FREQUENCIES: &str = "rotary_embeddings.inv_freq";
@@ -199,6 +201,11 @@ pub(super) fn layer_tensors(config: &Config) -> [(&'static str, Vec<usize>); 16]
         ("LayerNorm.weight", vec![hidden]),
         ("LayerNorm.bias", vec![hidden]),
     ]
+}
+
+/// The rotary frequencies of a layer, without a prefix.
+pub(super) fn frequencies_in_layer(layer: usize) -> String {
+    format!("encoder.layer.{layer}.{FREQUENCIES_IN_LAYER}")
 }
 
 /// What the scale or the shift of a layer norm was called once.

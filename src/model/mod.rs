@@ -6,9 +6,11 @@
 
 mod checkpoint;
 mod config;
+mod convert;
 mod encoder;
 mod error;
 mod esm2;
+mod fair_esm;
 mod files;
 mod fingerprint;
 mod flight;
@@ -23,6 +25,7 @@ mod source;
 mod weights;
 
 pub use config::Config;
+pub use convert::{Conversion, ConvertError, Converted, convert};
 pub use error::ModelError;
 pub use flight::{Answer, InFlight};
 pub use replica::{Replica, padded_ids};

@@ -1,6 +1,6 @@
 //! From the name of a model to its folder.
 
-use super::{ModelError, error::Reason, foreign, plain_file};
+use super::{ModelError, error::Reason, fair_esm, foreign, plain_file};
 use crate::{file::Home, job::nearest};
 use std::{
     env, fs, io,
@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The folder of the model that `source` names: a folder, or an id of the Hugging Face Hub whose
-/// files are in the cache that HF's own tools fill.
+/// files are in the cache that HF's own tools fill. A model of fair-esm is a file, which a folder may hold.
 ///
 /// # Errors
 /// If there is no such folder or it has no `config.json`; the message says what is there instead, and
@@ -18,6 +18,9 @@ pub(super) fn locate(source: &str) -> Result<PathBuf, ModelError> {
     match path.metadata() {
         Ok(found) if found.is_dir() => return with_config(path),
         Ok(_) => {
+            if let Some(file) = fair_esm::file_at(path) {
+                return Ok(file);
+            }
             return Err(ModelError::NotAFolder {
                 path: path.to_path_buf(),
                 reason: foreign::instead_of_a_folder(path),
@@ -69,6 +72,9 @@ pub(super) fn locate(source: &str) -> Result<PathBuf, ModelError> {
 
 /// The model's name for people: the id of a model of the Hub, else the name of its folder.
 pub(super) fn display_name(source: &str, folder: &Path) -> String {
+    if folder.is_file() {
+        return fair_esm::name(folder);
+    }
     if Path::new(source).is_dir() {
         // `canonicalize` gives a name to `.` and `..` too.
         let folder = folder
@@ -83,6 +89,9 @@ pub(super) fn display_name(source: &str, folder: &Path) -> String {
 
 /// The files in a model's folder that loading it may read.
 pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+    if folder.is_file() {
+        return vec![folder.to_path_buf(), fair_esm::regression(folder)];
+    }
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_read = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -98,9 +107,12 @@ fn with_config(folder: &Path) -> Result<PathBuf, ModelError> {
     if plain_file::exists(&folder.join("config.json")) {
         return Ok(folder.to_path_buf());
     }
+    if let Some(file) = fair_esm::file_at(folder) {
+        return Ok(file);
+    }
     Err(ModelError::NoConfig {
         folder: folder.to_path_buf(),
-        found: foreign::in_the_folder(folder),
+        found: fair_esm::several_in(folder).or_else(|| foreign::in_the_folder(folder)),
     })
 }
 

@@ -40,6 +40,19 @@ impl Weights {
             .into_iter()
             .map(Checkpoint::open)
             .collect::<Result<Vec<_>, _>>()?;
+        Self::of_files(folder, files, config)
+    }
+
+    /// The weights in these files, which are checked as those of [`open`](Self::open) are. `folder` is their
+    /// folder, or the only file.
+    ///
+    /// # Errors
+    /// If the tensors are not those of the model that `config` describes.
+    pub(super) fn of_files(
+        folder: &Path,
+        files: Vec<Checkpoint>,
+        config: &Config,
+    ) -> Result<Self, ModelError> {
         let bad = |reason| ModelError::BadLayout {
             folder: folder.to_path_buf(),
             reason,
@@ -81,6 +94,22 @@ impl Weights {
     pub(super) fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
         let (file, stored) = self.find(name, shape)?;
         file.read(stored)
+    }
+
+    /// The tensor `name` as its file has it, and its name there.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), but for the reading.
+    pub(super) fn stored(&self, name: &str, shape: &[usize]) -> Result<(String, &Stored), ModelError> {
+        let mut names = self.layout.names(name);
+        let full = names.find(|name| self.files.iter().any(|file| file.get(name).is_some()));
+        let (_, stored) = self.find(name, shape)?;
+        Ok((full.unwrap_or_else(|| name.to_owned()), stored))
+    }
+
+    /// The full names of all rotary frequencies.
+    pub(super) fn frequency_names(&self) -> &[String] {
+        self.layout.frequencies()
     }
 
     /// The rotary frequencies, `[head_dim / 2]`, if the files have them. transformers saves them with
@@ -128,7 +157,7 @@ impl Weights {
     }
 
     /// The tensor of this full name and the file that holds it.
-    fn find_exactly(
+    pub(super) fn find_exactly(
         &self,
         name: &str,
         shape: &[usize],
@@ -140,7 +169,7 @@ impl Weights {
             .ok_or_else(|| self.bad_tensor(name, "it is missing".into()))?;
         if stored.shape != shape {
             let reason = format!(
-                "its shape is {:?}, but config.json makes it {shape:?}",
+                "its shape is {:?}, but the configuration makes it {shape:?}",
                 stored.shape
             );
             return Err(self.bad_tensor(name, reason));
