@@ -1,5 +1,6 @@
 //! The command line.
 
+use super::convert_args::ConvertArgs;
 use crate::{
     host::{Forecasting, Recording},
     job::Shard,
@@ -57,6 +58,11 @@ pub(super) enum Command {
     /// that one process would have made. It can be run again whatever ended it, and an output that is merged
     /// stays as it is. Exit code 7 says that records were rejected; they are listed.
     Merge(MergeArgs),
+    /// Write a model as a folder that HF transformers loads, whatever form it has
+    ///
+    /// The folder gets config.json, model.safetensors, vocab.txt and tokenizer_config.json. It is there when it is
+    /// complete, and nothing is replaced unless that is asked for.
+    Convert(ConvertArgs),
     /// What scripts can say
     #[command(subcommand)]
     Script(ScriptCommand),

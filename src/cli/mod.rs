@@ -5,6 +5,8 @@
 
 mod args;
 mod check;
+mod convert;
+mod convert_args;
 mod definitions;
 mod ending;
 mod exec;
@@ -76,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Status { output } => status::status(&cli.global, &console, output),
         Command::Verify { output } => verify::verify(&cli.global, &console, output),
         Command::Merge(args) => merge::merge(&cli.global, &console, args),
+        Command::Convert(args) => convert::convert(&cli.global, &console, args),
         Command::Reader => unreachable!("readers have returned above"),
     };
     // Unwinding has ended what the command began: no temporary file is left, no reader lives on.

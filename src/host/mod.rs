@@ -4,6 +4,7 @@
 //! runs. *Owns*: the models of a script and when their memory is given back, the files that runs write
 //! about themselves, rehearsals. *Never*: knows the script language.
 
+mod convert;
 mod forecast;
 mod handle;
 mod live;
@@ -13,9 +14,11 @@ mod rehearsal;
 mod rehearsed;
 
 pub use crate::{
+    model::{Conversion, Converted},
     pipeline::{Notice, Watcher},
     sink::Merged,
 };
+pub use convert::convert;
 pub use forecast::{Forecast, Rate};
 pub use handle::{ModelHandle, ModelInfo};
 pub use live::LiveHost;

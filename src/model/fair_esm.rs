@@ -89,7 +89,10 @@ fn is_model(path: &Path) -> bool {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     path.extension().is_some_and(|ending| ending == ENDING)
         && !stem.ends_with(REGRESSION)
-        && Foreign::at(path) == Some(Foreign::Torch)
+        && matches!(
+            Foreign::at(path),
+            Some(Foreign::TorchArchive | Foreign::Pickle)
+        )
 }
 
 /// The model's name for people.
@@ -155,7 +158,8 @@ fn plain(map: &Value) -> Map<String, Json> {
     let Value::Map(entries) = map else {
         return Map::new();
     };
-    let entries = entries.iter().filter_map(|(key, value)| {
+    // The first of several entries of one name counts.
+    let entries = entries.iter().rev().filter_map(|(key, value)| {
         let value = match value {
             Value::None => Json::Null,
             Value::Bool(flag) => Json::from(*flag),

@@ -25,12 +25,16 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
+/// What files of weights are called, the best first: safetensors where there are both.
+const NAMES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+
 /// The list of a model of 15B parameters has 100 kB.
 const MOST_INDEX_BYTES: u64 = 16 << 20;
 
 impl Weights {
-    /// Opens `model.safetensors` of `folder`, or the shards of `model.safetensors.index.json`, and
-    /// checks by their headers that every tensor of `config` is there, in its shape.
+    /// Opens `model.safetensors` or `pytorch_model.bin` of `folder`, or the files of such a name with
+    /// `.index.json` behind it, and checks by what they say they hold that every tensor of `config` is there,
+    /// in its shape.
     ///
     /// # Errors
     /// If there is neither, a file is missing, broken or cut short, or the tensors are not those of
@@ -199,17 +203,24 @@ impl Weights {
 
 /// The weights files of a folder.
 fn file_paths(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
-    let single = folder.join("model.safetensors");
-    if plain_file::exists(&single) {
-        return Ok(vec![single]);
+    let mut index_path = None;
+    for name in NAMES {
+        let single = folder.join(name);
+        if plain_file::exists(&single) {
+            return Ok(vec![single]);
+        }
+        let index = folder.join(format!("{name}.index.json"));
+        if plain_file::exists(&index) {
+            index_path = Some(index);
+            break;
+        }
     }
-    let index_path = folder.join("model.safetensors.index.json");
-    if !plain_file::exists(&index_path) {
+    let Some(index_path) = index_path else {
         return Err(ModelError::NoWeights {
             folder: folder.to_path_buf(),
             found: foreign::in_the_folder(folder),
         });
-    }
+    };
     let index = plain_file::read(&index_path, MOST_INDEX_BYTES)?;
     let bad = |reason: String| ModelError::BadFile {
         path: index_path.clone(),

@@ -1,10 +1,15 @@
 //! One file of weights, opened, of whatever format it is: told by its content, not by its name.
 //!
-//! *Input*: a file of safetensors. *Output*: the names of its tensors, their shapes, and each tensor in f32.
+//! *Input*: a file of safetensors, or a checkpoint of PyTorch in its format of today or that before 1.6. *Output*: the names of its tensors, their shapes, and each tensor in f32.
 //! *Never*: holds more of a file in memory than the tensor that is read.
 
+mod archive;
+mod legacy;
 mod number_format;
+mod pickle;
 mod safetensors;
+mod scattered;
+mod state;
 mod stored;
 mod value;
 
@@ -50,6 +55,8 @@ impl Checkpoint {
         let (file, n_bytes) = plain_file::open(&path)?;
         let contents = match Foreign::at(&path) {
             None | Some(Foreign::Safetensors) => safetensors::contents(&file, n_bytes),
+            Some(Foreign::TorchArchive) => archive::contents(&file, n_bytes),
+            Some(Foreign::Pickle) => legacy::contents(&file, n_bytes),
             Some(foreign) => Err(foreign.reason().into()),
         };
         match contents {

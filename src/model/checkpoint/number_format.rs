@@ -14,6 +14,22 @@ pub(in crate::model) enum NumberFormat {
 }
 
 impl NumberFormat {
+    /// The format of this name, as safetensors calls it.
+    pub(super) fn named(name: &str) -> Self {
+        let known = [Self::F32, Self::F16, Self::BF16];
+        let mut known = known.into_iter().filter(|format| format.name() == name);
+        known.next().unwrap_or_else(|| Self::Other(name.to_owned()))
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::BF16 => "BF16",
+            Self::Other(name) => name,
+        }
+    }
+
     /// Bytes of a number, or `None` for a format that no ESM-2 is stored in.
     pub(in crate::model) fn bytes(&self) -> Option<usize> {
         match self {
@@ -43,11 +59,6 @@ impl NumberFormat {
 
 impl fmt::Display for NumberFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "F32",
-            Self::F16 => "F16",
-            Self::BF16 => "BF16",
-            Self::Other(name) => name,
-        })
+        f.write_str(self.name())
     }
 }

@@ -1,7 +1,7 @@
 //! What a safetensors file holds, by its header.
 
 use super::{Contents, Failure, NumberFormat, Stored, cut_short};
-use safetensors::{Dtype, tensor::Metadata};
+use safetensors::tensor::Metadata;
 use std::{
     fs::File,
     io::{self, Read},
@@ -38,20 +38,11 @@ pub(super) fn contents(mut file: &File, n_bytes: u64) -> Result<Contents, Failur
     }
     let tensors = metadata.tensors().into_iter().map(|(name, info)| {
         let start = data_start + info.data_offsets.0 as u64;
-        let stored = Stored::row_by_row(number_format(info.dtype), info.shape.clone(), start);
-        (name, stored)
+        let format = NumberFormat::named(&format!("{:?}", info.dtype));
+        (name, Stored::row_by_row(format, info.shape.clone(), start))
     });
     Ok(Contents {
         tensors: tensors.collect(),
         arguments: None,
     })
-}
-
-fn number_format(dtype: Dtype) -> NumberFormat {
-    match dtype {
-        Dtype::F32 => NumberFormat::F32,
-        Dtype::F16 => NumberFormat::F16,
-        Dtype::BF16 => NumberFormat::BF16,
-        other => NumberFormat::Other(format!("{other:?}")),
-    }
 }
