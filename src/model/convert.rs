@@ -101,7 +101,10 @@ fn check_place(
 ) -> Result<(), ConvertError> {
     if let Ok(place) = target.canonicalize() {
         let files = weights.files().iter().map(|file| file.path.clone());
-        let is_inside = |path: PathBuf| path.canonicalize().is_ok_and(|path| path.starts_with(&place));
+        let is_inside = |path: PathBuf| {
+            path.canonicalize()
+                .is_ok_and(|path| path.starts_with(&place))
+        };
         if files.chain(source::files(model)).any(is_inside) {
             return Err(ConvertError::OverItself(target.to_owned()));
         }

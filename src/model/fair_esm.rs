@@ -44,10 +44,7 @@ const OTHERS: [(&str, &str); 4] = [
         "msa_transformer",
         "it is an MSA Transformer, which reads alignments",
     ),
-    (
-        "invariant_gvp",
-        "it is an ESM-IF1, which reads structures",
-    ),
+    ("invariant_gvp", "it is an ESM-IF1, which reads structures"),
 ];
 
 /// The file that `path` is, or that a folder has as the only one of a model.
@@ -214,7 +211,8 @@ fn check_output(checkpoint: &Checkpoint) -> Result<(), ModelError> {
     }
     Err(ModelError::BadFile {
         path: checkpoint.path.clone(),
-        reason: format!("`{output}` and `{embeddings}` differ, which are one tensor in an ESM-2").into(),
+        reason: format!("`{output}` and `{embeddings}` differ, which are one tensor in an ESM-2")
+            .into(),
     })
 }
 
@@ -232,7 +230,10 @@ mod tests {
         let good = json!({ "encoder_layers": 6, "encoder_embed_dim": 320, "encoder_attention_heads": 20,
             "token_dropout": true, "encoder_ffn_embed_dim": 1280, "tpu": false, "seed": "a list or a map" });
         let config = of(good.clone()).expect("an ESM-2");
-        assert_eq!((config.n_layers, config.head_dim(), config.intermediate_size), (6, 16, 1280));
+        assert_eq!(
+            (config.n_layers, config.head_dim(), config.intermediate_size),
+            (6, 16, 1280)
+        );
         let check = |key: &str, value: Json, expect: &str| {
             let mut bad = good.clone();
             bad[key] = value;
@@ -242,8 +243,16 @@ mod tests {
         check("encoder_layers", json!(null), "`encoder_layers` is missing");
         check("encoder_layers", json!(5000), "1024 is the most");
         check("encoder_embed_dim", json!(-1), "not a whole number above 0");
-        check("encoder_attention_heads", json!(7), "`encoder_embed_dim` 320 is not a multiple of `encoder_attention_heads` 7");
-        check("encoder_attention_heads", json!(320), "heads of dimension 1 cannot be rotated");
+        check(
+            "encoder_attention_heads",
+            json!(7),
+            "`encoder_embed_dim` 320 is not a multiple of `encoder_attention_heads` 7",
+        );
+        check(
+            "encoder_attention_heads",
+            json!(320),
+            "heads of dimension 1 cannot be rotated",
+        );
         check("token_dropout", json!(null), "`token_dropout` is missing");
         check("token_dropout", json!(0.5), "not true or false");
     }
@@ -262,14 +271,20 @@ mod tests {
         assert_eq!(file_at(folder.path()), Some(file.clone()));
         assert_eq!(file_at(&file), Some(file.clone()));
         assert_eq!(name(&file), "esm2_t6_8M_UR50D");
-        assert_eq!(regression(&file), at("esm2_t6_8M_UR50D-contact-regression.pt"));
+        assert_eq!(
+            regression(&file),
+            at("esm2_t6_8M_UR50D-contact-regression.pt")
+        );
         for other in ["notes.pt", "esm2_t6_8M_UR50D-contact-regression.pt"] {
             assert_eq!(file_at(&at(other)), None, "{other}");
         }
         put("other.pt");
         assert_eq!(file_at(folder.path()), None, "which one?");
         let reason = several_in(folder.path()).expect("two").text;
-        assert!(reason.contains("`esm2_t6_8M_UR50D` and `other`"), "{reason}");
+        assert!(
+            reason.contains("`esm2_t6_8M_UR50D` and `other`"),
+            "{reason}"
+        );
         fs::remove_file(at("other.pt")).expect("removed");
         put("config.json");
         assert_eq!(file_at(folder.path()), None, "a folder of HF's");

@@ -24,10 +24,7 @@ const IN_LAYER: [[&str; 2]; 9] = [
     ["attention.self.query.", "self_attn.q_proj."],
     ["attention.self.key.", "self_attn.k_proj."],
     ["attention.self.value.", "self_attn.v_proj."],
-    [
-        "attention.self.rotary_embeddings.",
-        "self_attn.rot_emb.",
-    ],
+    ["attention.self.rotary_embeddings.", "self_attn.rot_emb."],
     ["attention.output.dense.", "self_attn.out_proj."],
     ["attention.LayerNorm.", "self_attn_layer_norm."],
     ["intermediate.dense.", "fc1."],
@@ -107,12 +104,15 @@ mod tests {
             "encoder.layer.0.LayerNorm.bias",
             "layers.0.final_layer_norm.bias",
         );
+        check("encoder.layer.0.output.dense.weight", "layers.0.fc2.weight");
         check(
-            "encoder.layer.0.output.dense.weight",
-            "layers.0.fc2.weight",
+            "encoder.layer.2.attention.self.rotary_embeddings.inv_freq",
+            "layers.2.self_attn.rot_emb.inv_freq",
         );
-        check("encoder.layer.2.attention.self.rotary_embeddings.inv_freq", "layers.2.self_attn.rot_emb.inv_freq");
-        check("encoder.layer.0.self_attn.bias_k", "layers.0.self_attn.bias_k");
+        check(
+            "encoder.layer.0.self_attn.bias_k",
+            "layers.0.self_attn.bias_k",
+        );
         check("lm_head.bias", "lm_head.bias");
         check("embed_positions.weight", "embed_positions.weight");
     }

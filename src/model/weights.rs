@@ -104,7 +104,11 @@ impl Weights {
     ///
     /// # Errors
     /// As [`read`](Self::read), but for the reading.
-    pub(super) fn stored(&self, name: &str, shape: &[usize]) -> Result<(String, &Stored), ModelError> {
+    pub(super) fn stored(
+        &self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<(String, &Stored), ModelError> {
         let mut names = self.layout.names(name);
         let full = names.find(|name| self.files.iter().any(|file| file.get(name).is_some()));
         let (_, stored) = self.find(name, shape)?;

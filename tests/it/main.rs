@@ -6,6 +6,7 @@
 //! - `inputs`: what may be in a FASTA file, row by row of the README's table.
 //! - `readers`: subprocesses that die, hang or lie.
 //! - `embeddings`: the numbers, against HF transformers; on a GPU, too, where there is one.
+//! - `convert`: models written in the form of HF transformers.
 //! - `models`: when they are loaded and their memory is given back.
 //! - `pipeline`: the whole job: order, packing, conservation.
 //! - `parquet`: the output, read back by the library that others read it with.
@@ -24,6 +25,7 @@
 
 mod bottlenecks;
 mod child;
+mod convert;
 mod docs;
 mod embeddings;
 mod endings;

@@ -124,7 +124,12 @@ impl<'a> Plan<'a> {
         }
         drop_output(weights, config, &mut rest)?;
 
-        let most = format(&weights.stored(EMBEDDINGS, &[VOCABULARY_SIZE, config.hidden_size])?.1.format);
+        let most = format(
+            &weights
+                .stored(EMBEDDINGS, &[VOCABULARY_SIZE, config.hidden_size])?
+                .1
+                .format,
+        );
         // Larger numbers first, so that each lies at a multiple of its size.
         tensors.sort_by(|a, b| {
             let key = |tensor: &Tensor| std::cmp::Reverse(tensor.format.bytes());

@@ -173,10 +173,7 @@ fn what_is_no_model_says_what_it_is() {
     );
     job.refused(
         "esm2_t6_8M_UR50D.pt",
-        &[
-            "fair-esm",
-            "hf download facebook/esm2_t6_8M_UR50D config.json",
-        ],
+        &["`esm2_t6_8M_UR50D.pt` is not a good file of weights"],
     );
     job.refused(
         "pytorch_model.bin",
@@ -198,7 +195,7 @@ fn what_is_no_model_says_what_it_is() {
         "fair",
         "esm2_t6_8M_UR50D.pt",
         zip,
-        &["no `config.json`", "fair-esm"],
+        &["`fair/esm2_t6_8M_UR50D.pt` is not a good file of weights"],
     );
     folder(
         "torch",
