@@ -30,6 +30,7 @@ const ROPE_THETA: f64 = 10_000.0;
 const OUTPUT: &str = "lm_head.weight";
 const EMBEDDINGS: &str = "embed_tokens.weight";
 
+const ESMFOLD: &str = "it is an ESMFold, which predicts structures";
 /// Other models of fair-esm, by what their `arch` is or contains.
 const OTHERS: [(&str, &str); 4] = [
     (
@@ -108,11 +109,15 @@ pub(super) fn regression(file: &Path) -> PathBuf {
 /// # Errors
 /// If it is broken, or holds anything else than an ESM-2.
 pub(super) fn open(file: &Path) -> Result<(Config, Checkpoint), ModelError> {
-    let checkpoint = Checkpoint::open(file.to_path_buf())?;
     let bad = |reason: Reason| ModelError::BadFile {
         path: file.to_path_buf(),
         reason,
     };
+    // Its files need OmegaConf, so that none can be opened here.
+    if name(file).starts_with("esmfold_") {
+        return Err(bad(ESMFOLD.into()));
+    }
+    let checkpoint = Checkpoint::open(file.to_path_buf())?;
     let arguments = arguments(&checkpoint).map_err(bad)?;
     let config = config(&arguments).map_err(|reasons| ModelError::Config {
         path: file.to_path_buf(),
@@ -126,7 +131,7 @@ pub(super) fn open(file: &Path) -> Result<(Config, Checkpoint), ModelError> {
 fn arguments(checkpoint: &Checkpoint) -> Result<Map<String, Json>, Reason> {
     let has = |part: &str| checkpoint.names().any(|name| name.contains(part));
     if has("trunk.") {
-        return Err("it is an ESMFold, which predicts structures".into());
+        return Err(ESMFOLD.into());
     }
     let said = checkpoint.arguments();
     let get = |name: &str| said.and_then(|said| said.get(name));

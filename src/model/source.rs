@@ -90,7 +90,8 @@ pub(super) fn display_name(source: &str, folder: &Path) -> String {
 /// The files in a model's folder that loading it may read.
 pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     if folder.is_file() {
-        return vec![folder.to_path_buf(), fair_esm::regression(folder)];
+        let files = [folder.to_path_buf(), fair_esm::regression(folder)];
+        return files.into_iter().filter(|file| file.exists()).collect();
     }
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_read = |path: &PathBuf| {

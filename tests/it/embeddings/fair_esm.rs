@@ -132,6 +132,7 @@ fn other_models_of_fair_esm_are_refused_by_name() {
         check_refused(&path, parts);
     };
     let tiny = fs::read(project(TINY)).unwrap();
+    other("esmfold_3B_v1.pt", &tiny, &["ESMFold"]);
     other("cut.pt", &tiny[..tiny.len() - 100], &["cut.pt"]);
     other(
         "pointer.pt",
