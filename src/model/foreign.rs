@@ -22,13 +22,23 @@ pub(super) enum Foreign {
 /// Bytes that tell what a file is.
 const BEGINNING: u64 = 64;
 
-/// What files of weights are called: one, and how those of several begin and end. PyTorch's are called anything.
-const FILES: [(&str, &str, &str); 5] = [
-    ("model.safetensors", "model-", ".safetensors"),
-    ("pytorch_model.bin", "pytorch_model-", ".bin"),
-    ("pytorch_model.bin", "pytorch_model-", ".pt"),
-    ("pytorch_model.bin", "pytorch_model-", ".pth"),
-    ("pytorch_model.bin", "pytorch_model-", ".ckpt"),
+/// What files of weights are called: one alone, how the names of several begin, and how names end.
+const FILES: [(&str, &str, &[&str]); 2] = [
+    ("model.safetensors", "model-", &[".safetensors"]),
+    (
+        "pytorch_model.bin",
+        "pytorch_model-",
+        &[".bin", ".pt", ".pth", ".ckpt"],
+    ),
+];
+
+/// How the names of files begin that training leaves beside the weights.
+const BESIDE_WEIGHTS: [&str; 5] = [
+    "training_args",
+    "optimizer",
+    "scheduler",
+    "scaler",
+    "rng_state",
 ];
 
 /// What is done with an adapter.
@@ -153,20 +163,21 @@ pub(super) fn in_the_folder(folder: &Path) -> Option<Reason> {
             MERGE_REMEDY,
         ));
     }
-    for (name_of_one, beginning, ending) in FILES {
-        let is_part = |name: &str| name.starts_with(beginning) && name.ends_with(ending);
-        if let Some(name) = with(&is_part) {
+    let ends = |name: &str, endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    for (one, beginning, endings) in FILES {
+        if let Some(name) = with(&|name| name.starts_with(beginning) && ends(name, endings)) {
             return Some(Reason::new(
                 format!("it holds `{name}`, one of several files, but not their list"),
-                format!("fetch `{name_of_one}.index.json` too"),
+                format!("fetch `{one}.index.json` too"),
             ));
         }
     }
-    for (name_of_one, _, ending) in FILES {
-        if let Some(name) = with(&|name| name.ends_with(ending) && name != name_of_one) {
+    for (one, _, endings) in FILES {
+        let is_beside = |name: &str| BESIDE_WEIGHTS.iter().any(|other| name.starts_with(other));
+        if let Some(name) = with(&|name| ends(name, endings) && name != one && !is_beside(name)) {
             return Some(Reason::new(
                 format!("it holds `{name}`"),
-                format!("if that is the model, call it `{name_of_one}`"),
+                format!("if that is the model, call it `{one}`"),
             ));
         }
     }

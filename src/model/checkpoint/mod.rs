@@ -118,3 +118,6 @@ fn cut_short(n_bytes: u64, wanted_bytes: u64) -> Failure {
     let text = format!("it has {n_bytes} bytes of {wanted_bytes}");
     Reason::new(text, "was its download cut short?").into()
 }
+
+#[cfg(test)]
+mod tests;

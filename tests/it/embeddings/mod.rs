@@ -2,7 +2,8 @@
 //!
 //! - `golden`: equal to those of HF transformers in f32.
 //! - `invariance`: the same alone, in any batch and in every run.
-//! - `weights`: the same from every form of weights file; `layouts`: from every layout.
+//! - `weights`: the same from every form of weights file; `layouts`: from every layout; `torch_files`: from
+//!   PyTorch's files; `hostile`: of which those that would run something are refused.
 //! - `fair_esm`: equal to those of fair-esm, for files as Meta published them.
 //! - `real`: equal to those of HF transformers for trained weights, where these are.
 //! - `finite`: finite, or the run ends.
@@ -16,10 +17,12 @@ pub mod files;
 mod finite;
 mod golden;
 mod gpu;
+mod hostile;
 mod invariance;
 mod layouts;
 mod lost;
 mod poison;
 mod program;
 mod real;
+mod torch_files;
 mod weights;
