@@ -1,5 +1,6 @@
 //! The command line.
 
+use super::parity_args::ParityArgs;
 use crate::{
     host::{Forecasting, Recording},
     job::Shard,
@@ -57,6 +58,11 @@ pub(super) enum Command {
     /// that one process would have made. It can be run again whatever ended it, and an output that is merged
     /// stays as it is. Exit code 7 says that records were rejected; they are listed.
     Merge(MergeArgs),
+    /// Compare a model's embeddings with those that it has in f32
+    ///
+    /// Proteins are embedded twice, and the vectors compared by their cosines: of each protein, of each without
+    /// the mean of all, and of each residue. It takes minutes for a large model on a CPU.
+    Parity(ParityArgs),
     /// What scripts can say
     #[command(subcommand)]
     Script(ScriptCommand),

@@ -10,6 +10,8 @@ mod ending;
 mod exec;
 mod forecast;
 mod merge;
+mod parity;
+mod parity_args;
 mod restart;
 mod script;
 mod shard;
@@ -76,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Status { output } => status::status(&cli.global, &console, output),
         Command::Verify { output } => verify::verify(&cli.global, &console, output),
         Command::Merge(args) => merge::merge(&cli.global, &console, args),
+        Command::Parity(args) => parity::parity(&cli.global, &console, args),
         Command::Reader => unreachable!("readers have returned above"),
     };
     // Unwinding has ended what the command began: no temporary file is left, no reader lives on.

@@ -8,6 +8,7 @@ mod forecast;
 mod handle;
 mod live;
 mod models;
+mod parity;
 mod recording;
 mod rehearsal;
 mod rehearsed;
@@ -20,6 +21,7 @@ pub use forecast::{Forecast, Rate};
 pub use handle::{ModelHandle, ModelInfo};
 pub use live::LiveHost;
 pub use models::model_files;
+pub use parity::{Agreement, Parity, ParityPlan, Reference};
 pub use recording::Recording;
 pub use rehearsal::{Forecasting, Rehearsal, Seen};
 
