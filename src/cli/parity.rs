@@ -148,7 +148,9 @@ fn verdict(parity: &Parity, wanted: f64) -> String {
         false => "",
     };
     match parity.pooled.least >= wanted {
-        true => format!("verdict  good: pooled cosines are {least} at least, not below {wanted}{by}"),
+        true => {
+            format!("verdict  good: pooled cosines are {least} at least, not below {wanted}{by}")
+        }
         false => format!("verdict  poor: a pooled cosine is {least}, below {wanted}{by}"),
     }
 }

@@ -136,7 +136,10 @@ impl Parity {
             },
             sequences: records.len(),
             residues: records.iter().map(|record| record.sequence.len()).sum(),
-            truncated: records.iter().filter(|record| record.is_truncated()).count(),
+            truncated: records
+                .iter()
+                .filter(|record| record.is_truncated())
+                .count(),
             rejected: proteins.n_rejected,
             pooled: got.pooled_agreement(&want, &ids).expect(compared),
             centred: got.centred_agreement(&want, &ids),

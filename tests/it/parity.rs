@@ -34,7 +34,10 @@ fn f32_is_equal_to_itself() {
     }
     assert_eq!(found["same_computation"], true);
     assert_eq!(found["is_as_wanted"], true);
-    assert_eq!((&found["layer"], &found["layers"]), (&found["layers"], &6.into()));
+    assert_eq!(
+        (&found["layer"], &found["layers"]),
+        (&found["layers"], &6.into())
+    );
     assert_eq!(found["sequences"], 12);
     assert_eq!(found["per_residue"]["vectors"], found["residues"]);
 }
@@ -44,7 +47,11 @@ fn proteins_of_the_user_are_embedded_by_the_rules_of_runs() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.fa");
     let long = "MKTAYIAKQR".repeat(110);
-    fs::write(&path, format!(">a\nMKTAYIAKQR\n>b\n\n>c\n{long}\n>d\nMKT\n")).unwrap();
+    fs::write(
+        &path,
+        format!(">a\nMKTAYIAKQR\n>b\n\n>c\n{long}\n>d\nMKT\n"),
+    )
+    .unwrap();
     let path = path.to_str().unwrap();
     let found = found(&[path, "--device", "cpu", "--layer", "2", "--take", "3"]);
     assert_eq!(
@@ -77,10 +84,18 @@ fn what_cannot_be_compared_is_refused() {
     };
     let cpu = ["--device", "cpu"];
     let with = |args: &[&'static str]| [&cpu[..], args].concat();
-    check(&with(&["--dtype", "bf16"]), 5, "computes in f32, not in bf16");
+    check(
+        &with(&["--dtype", "bf16"]),
+        5,
+        "computes in f32, not in bf16",
+    );
     check(&with(&["--layer", "7", "--take", "1"]), 3, "no layer 7");
     check(&["no-such.fa"], 4, "no-such.fa");
     check(&["--device", "mock"], 2, "computes no embeddings");
     // A cosine of 1 is not above one that no vectors have.
-    check(&with(&["--take", "1", "--least", "1.01"]), 2, "write a cosine");
+    check(
+        &with(&["--take", "1", "--least", "1.01"]),
+        2,
+        "write a cosine",
+    );
 }
