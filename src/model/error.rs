@@ -85,7 +85,7 @@ pub enum ModelError {
         reason: Reason,
     },
     /// The folder has no weights in a format that is read.
-    #[error("no `model.safetensors` or `model.safetensors.index.json` in `{folder}`{}", behind_a_colon(.found))]
+    #[error("no `model.safetensors` or `pytorch_model.bin`, nor a list of several such files, in `{folder}`{}", behind_a_colon(.found))]
     NoWeights {
         /// The folder.
         folder: PathBuf,
@@ -93,7 +93,7 @@ pub enum ModelError {
         found: Option<Reason>,
     },
     /// A weights file is broken.
-    #[error("`{path}` is not a good safetensors file: {reason}")]
+    #[error("`{path}` is not a good file of weights: {reason}")]
     BadWeights {
         /// The file.
         path: PathBuf,
@@ -158,7 +158,8 @@ pub struct Reason {
 }
 
 /// What a folder must be to be a model.
-pub(super) const A_MODEL: &str = "a model is a folder with `config.json` and `model.safetensors`";
+pub(super) const A_MODEL: &str =
+    "a model is a folder with `config.json` and `model.safetensors` or `pytorch_model.bin`";
 
 impl Reason {
     /// What is wrong, with a remedy.

@@ -43,15 +43,15 @@ impl Fingerprint {
             file,
             n_bytes,
         }];
-        for shard in weights.shards() {
-            let file = shard.file.try_clone().map_err(|source| ModelError::Io {
-                path: shard.path.clone(),
+        for opened in weights.files() {
+            let file = opened.file.try_clone().map_err(|source| ModelError::Io {
+                path: opened.path.clone(),
                 source,
             })?;
             files.push(Opened {
-                path: shard.path.clone(),
+                path: opened.path.clone(),
                 file,
-                n_bytes: shard.n_bytes,
+                n_bytes: opened.n_bytes,
             });
         }
         Ok(Self {

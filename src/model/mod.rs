@@ -4,6 +4,7 @@
 //! sequence and layer. *Owns*: configuration, weights, the forward pass, pooling. *Never*: branches
 //! on the kind of device, keeps what is known of a batch beside its tokens.
 
+mod checkpoint;
 mod config;
 mod encoder;
 mod error;
@@ -17,7 +18,6 @@ mod living;
 mod mock;
 mod plain_file;
 mod replica;
-mod shard;
 mod source;
 mod weights;
 

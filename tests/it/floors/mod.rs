@@ -65,6 +65,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("cubecl_server", &["device"]),
     ("cudarc", &["device", "ops/cuda"]),
     ("safetensors", &["model"]),
+    ("zip", &["model"]),
     ("arrow_array", &["embeddings", "report", "sink"]),
     ("arrow_schema", &["report", "sink"]),
     ("parquet", &["embeddings", "report", "sink"]),
