@@ -1,15 +1,19 @@
 //! The files of a model, opened and checked as far as that needs no device.
 
-use super::{Config, ModelError, f32_only, plain_file, source, weights::Weights};
+use super::{
+    Config, ModelError, f32_only, plain_file,
+    source::{self, Here, Place},
+    weights::Weights,
+};
 use crate::{
     alphabet,
     job::{DeviceChoice, ModelSpec},
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The files of a model, opened.
 pub(super) struct Files {
-    pub(super) folder: PathBuf,
+    pub(super) here: Here,
     pub(super) config: Config,
     /// `None` for the mock device, which needs none.
     pub(super) weights: Option<Weights>,
@@ -22,26 +26,38 @@ impl Files {
     /// If a file is missing or does not belong to an ESM-2, or the device never computes in the number
     /// format that is asked for.
     pub(super) fn open(spec: &ModelSpec) -> Result<Self, ModelError> {
-        let label = match spec.device {
-            DeviceChoice::Cpu => Some("the CPU"),
-            DeviceChoice::Mock => Some("the mock device"),
-            DeviceChoice::Auto | DeviceChoice::AllGpus | DeviceChoice::Gpus(_) => None,
+        check_format(spec)?;
+        let here = match source::locate(&spec.source, spec.revision.as_deref(), source::need(spec))? {
+            Place::Here(here) => here,
+            Place::Absent(absent) => {
+                let repository = absent.repository().to_string();
+                return Err(ModelError::Incomplete { repository });
+            }
         };
-        if let Some(label) = label {
-            f32_only(spec, label)?;
-        }
-        let folder = source::locate(&spec.source)?;
-        let config = Config::read(&folder)?;
-        check_vocabulary(&folder)?;
+        let config = Config::read(&here.folder)?;
+        check_vocabulary(&here.folder)?;
         let weights = (spec.device != DeviceChoice::Mock)
-            .then(|| Weights::open(&folder, &config))
+            .then(|| Weights::open(&here.folder, &config))
             .transpose()?;
         Ok(Self {
-            folder,
+            here,
             config,
             weights,
         })
     }
+}
+
+/// Checks that the device can compute in the number format that is asked for, if that is known already.
+///
+/// # Errors
+/// If it never does.
+pub(super) fn check_format(spec: &ModelSpec) -> Result<(), ModelError> {
+    let label = match spec.device {
+        DeviceChoice::Cpu => "the CPU",
+        DeviceChoice::Mock => "the mock device",
+        DeviceChoice::Auto | DeviceChoice::AllGpus | DeviceChoice::Gpus(_) => return Ok(()),
+    };
+    f32_only(spec, label).map(|_| ())
 }
 
 fn check_vocabulary(folder: &Path) -> Result<(), ModelError> {

@@ -4,6 +4,7 @@
 //! sequence and layer. *Owns*: configuration, weights, the forward pass, pooling. *Never*: branches
 //! on the kind of device, keeps what is known of a batch beside its tokens.
 
+mod check;
 mod checkpoint;
 mod config;
 mod encoder;
@@ -21,9 +22,14 @@ mod replica;
 mod source;
 mod weights;
 
+pub use check::Checked;
 pub use config::Config;
 pub use error::ModelError;
 pub use flight::{Answer, InFlight};
+pub use source::{
+    Origin,
+    absent::{Absent, Offer},
+};
 pub use replica::{Replica, padded_ids};
 
 use crate::{
@@ -36,7 +42,7 @@ use crate::{
 use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
-use std::path::PathBuf;
+use source::Here;
 
 pub use crate::ops::{Stager, StagerOptions};
 
@@ -47,6 +53,7 @@ pub const NUMERICS: u32 = 1;
 /// A model, ready to embed: what it is, and a replica of it on each device that computes.
 pub struct Model {
     name: String,
+    origin: Option<Origin>,
     device: String,
     dtype: Dtype,
     gelu: GeluForm,
@@ -93,7 +100,11 @@ impl Model {
     /// of an ESM-2.
     pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
         let Files {
-            folder,
+            here: Here {
+                folder,
+                name,
+                origin,
+            },
             config,
             weights,
         } = Files::open(spec)?;
@@ -101,7 +112,6 @@ impl Model {
         let dtype = dtype(spec, chosen.first())?;
         let gelu = spec.gelu.form(dtype);
         let n_parameters = n_parameters(&config);
-        let name = source::display_name(&spec.source, &folder);
         let device = device::label(&chosen);
         let shape = (config.hidden_size, config.head_dim());
         let (replicas, fingerprint, default_token_budget) = match weights {
@@ -143,6 +153,7 @@ impl Model {
         };
         Ok(Self {
             name,
+            origin,
             device,
             dtype,
             gelu,
@@ -152,30 +163,6 @@ impl Model {
             fingerprint,
             replicas,
         })
-    }
-
-    /// Checks all that can be known without opening a device: that the folder is there, that its
-    /// configuration is one of ESM-2, that the weights have every tensor in its shape, and that no
-    /// number format is asked for which the device never computes in.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub fn check(spec: &ModelSpec) -> Result<Config, ModelError> {
-        let Files {
-            config, weights, ..
-        } = Files::open(spec)?;
-        if let Some(weights) = weights {
-            weights.frequencies(&config)?;
-        }
-        Ok(config)
-    }
-
-    /// The files in the folder of the model that `spec` names: every one of them may be read.
-    ///
-    /// # Errors
-    /// If there is no such folder.
-    pub fn files(spec: &ModelSpec) -> Result<Vec<PathBuf>, ModelError> {
-        Ok(source::files(&source::locate(&spec.source)?))
     }
 
     /// Numbers in the weights of an encoder with this configuration.
@@ -238,6 +225,11 @@ impl Model {
     /// The model, for people: its folder's name or its id.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Where its files come from, if that is known.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 
     /// Where it runs, for people.
