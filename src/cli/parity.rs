@@ -17,13 +17,22 @@ const USUAL_LEAST: f64 = 0.998;
 
 /// Compares a model with itself in f32, and returns the exit code.
 pub(super) fn parity(global: &Global, console: &Console, args: &ParityArgs) -> u8 {
+    let cancel = match super::stopped_by_signals(global, console) {
+        Ok(cancel) => cancel,
+        Err(exit_code) => return exit_code,
+    };
     let parity = {
         let (_progress, events) = Progress::start(global.style(), console);
         let plan = args.plan().map_err(Error::from);
-        plan.and_then(|plan| Parity::of(&plan, events))
+        plan.and_then(|plan| Parity::of(&plan, events, &cancel))
     };
     let parity = match parity {
         Ok(parity) => parity,
+        Err(error @ Error::Stopped(_)) => {
+            let exit_code = error.exit_code();
+            let diagnostic = Diagnostic::of_the_program(error.to_string(), None, exit_code);
+            return ending::failed(global, console, &diagnostic);
+        }
         Err(error) => return ending::failed(global, console, &Diagnostic::of_error(&error)),
     };
     let wanted = args.least.unwrap_or(USUAL_LEAST);

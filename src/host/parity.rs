@@ -8,6 +8,7 @@ pub use agreement::Agreement;
 
 use super::models::Models;
 use crate::{
+    cancel::CancelToken,
     error::Error,
     event::EventSender,
     job::{Dataset, DeviceChoice, Dtype, Layer, ModelSpec, Problems},
@@ -80,8 +81,12 @@ impl Parity {
     /// Embeds proteins twice, and compares. Of the two models only one is in memory at a time.
     ///
     /// # Errors
-    /// If the model or its device cannot be used, it has no such layer, or there is no protein.
-    pub fn of(plan: &ParityPlan, events: EventSender) -> Result<Self, Error> {
+    /// If the model or its device cannot be used, it has no such layer, there is no protein, or it is told to stop.
+    pub fn of(
+        plan: &ParityPlan,
+        events: EventSender,
+        cancel: &CancelToken,
+    ) -> Result<Self, Error> {
         if plan.model.device == DeviceChoice::Mock {
             return Err(problem(
                 "the mock device computes no embeddings",
@@ -99,12 +104,12 @@ impl Parity {
                 "look at the input, and at `--take`",
             ));
         }
-        let mut models = Models::new(events);
+        let mut models = Models::new(events, cancel.clone());
         let mut embed = |spec: &ModelSpec| -> Result<_, Error> {
             let handle = models.load(spec)?;
             let model = models.get(&handle)?;
             let layer = layer_of(model, plan.layer)?;
-            let vectors = Vectors::of(model, records, layer)?;
+            let vectors = Vectors::of(model, records, layer, cancel)?;
             let place = (model.is_on_cpu(), model.device().to_owned(), model.dtype());
             models.unload(&handle);
             Ok((vectors, layer, handle.info().clone(), place))

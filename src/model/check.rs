@@ -39,6 +39,7 @@ impl Model {
             here,
             config,
             weights,
+            ..
         } = Files::open(spec)?;
         if let Some(weights) = weights {
             weights.frequencies(&config)?;
@@ -98,9 +99,13 @@ fn ask(spec: &ModelSpec) -> Result<Checked, ModelError> {
         Place::Absent(absent) => absent.repository().id.clone(),
     };
     for _ in 0..MOST_ADAPTERS {
+        let mut folder = PathBuf::new();
         let described = match place {
-            Place::Here(here) => match Base::of_folder(&here.folder) {
-                Some(base) => Described::Adapter(base),
+            Place::Here(here) => match Base::of_adapter(&here.folder)? {
+                Some(base) => {
+                    folder = here.folder;
+                    Described::Adapter(base)
+                }
                 None => Described::Model(Config::read(&here.folder)?),
             },
             Place::Absent(absent) => {
@@ -118,9 +123,7 @@ fn ask(spec: &ModelSpec) -> Result<Checked, ModelError> {
                     to_download,
                 });
             }
-            Described::Adapter(Base { source, revision }) => {
-                source::locate(&source, revision.as_deref(), need)?
-            }
+            Described::Adapter(base) => base.locate(&folder, need)?,
         };
     }
     Err(ModelError::TooManyAdapters { name })

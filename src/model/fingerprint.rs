@@ -30,7 +30,7 @@ struct Opened {
 const BLOCK_BYTES: usize = 16 << 20;
 
 impl Fingerprint {
-    /// Starts to hash `config.json` and the weights files, which are those that the weights are read
+    /// Starts to hash `config.json` and the weights files, and those of an adapter, which are those that the weights are read
     /// from, also if others take their names meanwhile.
     ///
     /// # Errors
@@ -43,7 +43,18 @@ impl Fingerprint {
             file,
             n_bytes,
         }];
-        for opened in weights.files() {
+        let adapter = weights.adapter();
+        if let Some(adapter) = adapter {
+            let path = adapter.config_path.clone();
+            let (file, n_bytes) = plain_file::open(&path)?;
+            files.push(Opened {
+                path,
+                file,
+                n_bytes,
+            });
+        }
+        let of_adapter = adapter.map(|adapter| &adapter.checkpoint);
+        for opened in weights.files().iter().chain(of_adapter) {
             let file = opened.file.try_clone().map_err(|source| ModelError::Io {
                 path: opened.path.clone(),
                 source,

@@ -62,8 +62,8 @@ pub(super) struct Base {
     pub(super) revision: Option<String>,
 }
 
-/// How many models may be adapters of the next.
-pub(super) const MOST_ADAPTERS: usize = 4;
+/// How many models a name may lead to: an adapter, and the one that it changes.
+pub(super) const MOST_ADAPTERS: usize = 2;
 
 /// Where the files are of the model that a script names, as far as `need` says: in a folder, or, by an id of the
 /// Hugging Face Hub, in the cache that HF's own tools use. Nobody is asked.
@@ -175,8 +175,8 @@ pub(super) fn chain(spec: &ModelSpec) -> impl Iterator<Item = Result<Place, Mode
     let first = locate(&spec.source, spec.revision.as_deref(), need);
     let next = move |place: &Result<Place, ModelError>| match place {
         Ok(Place::Here(here)) => {
-            let Base { source, revision } = Base::of_folder(&here.folder)?;
-            Some(locate(&source, revision.as_deref(), need))
+            let base = Base::of_folder(&here.folder)?;
+            Some(base.locate(&here.folder, need))
         }
         _ => None,
     };
@@ -230,9 +230,10 @@ impl Here {
     }
 }
 
-/// The folder, if it has a `config.json`.
+/// The folder, if it has a `config.json`, or that of an adapter.
 fn with_config(folder: &Path) -> Result<Here, ModelError> {
-    if plain_file::exists(&folder.join("config.json")) {
+    let has = |name: &str| plain_file::exists(&folder.join(name));
+    if has("config.json") || has(ADAPTER_CONFIG) {
         return Ok(Here::folder(folder));
     }
     Err(ModelError::NoConfig {
@@ -250,9 +251,17 @@ fn is_whole(folder: &Path, need: Need) -> bool {
     })
 }
 
+/// Whether a folder is that of an adapter.
+pub(super) fn is_adapter(folder: &Path) -> bool {
+    needed::is_adapter(|name| plain_file::exists(&folder.join(name)))
+}
+
 impl Base {
     /// That of the adapter in a folder, if there is one.
     pub(super) fn of_folder(folder: &Path) -> Option<Self> {
+        if !is_adapter(folder) {
+            return None;
+        }
         let text = plain_file::read(&folder.join(ADAPTER_CONFIG), MOST_INDEX_BYTES).ok()?;
         Self::of_text(&text)
     }
@@ -260,6 +269,40 @@ impl Base {
     /// That of an adapter by the text of its configuration. One that makes no sense is complained of by who
     /// loads the adapter.
     fn of_text(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        let base: Option<Self> = serde_json::from_str(text).ok();
+        base.filter(|base| !base.source.trim().is_empty())
+    }
+
+    /// That of the adapter in a folder, if there is one.
+    ///
+    /// # Errors
+    /// If there is one that names none.
+    pub(super) fn of_adapter(folder: &Path) -> Result<Option<Self>, ModelError> {
+        match Self::of_folder(folder) {
+            None if is_adapter(folder) => Err(ModelError::BadFile {
+                path: folder.join(ADAPTER_CONFIG),
+                reason: Reason::new(
+                    "it names no model that the adapter changes",
+                    "write the id or the folder of that model as its `base_model_name_or_path`",
+                ),
+            }),
+            base => Ok(base),
+        }
+    }
+
+    /// Where it is. A folder is looked for from the working directory on, as PEFT does, and then from the folder of
+    /// the adapter on, which may have been moved together with its model.
+    ///
+    /// # Errors
+    /// As [`locate`].
+    pub(super) fn locate(&self, adapter: &Path, need: Need) -> Result<Place, ModelError> {
+        let Self { source, revision } = self;
+        let here = Path::new(source);
+        let beside = adapter.join(source);
+        match (here.is_dir(), beside.is_dir()) {
+            (true, _) => locate(source, None, need),
+            (false, true) if !here.exists() => locate(&beside.to_string_lossy(), None, need),
+            _ => locate(source, revision.as_deref(), need),
+        }
     }
 }

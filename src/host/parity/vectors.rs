@@ -2,8 +2,8 @@
 
 use super::agreement::{Agreement, Tally};
 use crate::{
-    alphabet::N_SPECIAL_TOKENS, batch::Packer, error::Error, fasta::Record, job::Pooling,
-    model::Model,
+    alphabet::N_SPECIAL_TOKENS, batch::Packer, cancel::CancelToken, error::Error, fasta::Record,
+    job::Pooling, model::Model,
 };
 use std::num::NonZeroUsize;
 
@@ -24,8 +24,13 @@ impl Vectors {
     /// Embeds the proteins as runs do.
     ///
     /// # Errors
-    /// If the device fails, or a vector is not finite.
-    pub(super) fn of(model: &Model, records: &[Record], layer: usize) -> Result<Self, Error> {
+    /// If the device fails, a vector is not finite, or it is told to stop.
+    pub(super) fn of(
+        model: &Model,
+        records: &[Record],
+        layer: usize,
+        cancel: &CancelToken,
+    ) -> Result<Self, Error> {
         let lengths = records.iter().map(|record| record.sequence.len());
         let longest = lengths.max().unwrap_or(0) + N_SPECIAL_TOKENS;
         let budget = NonZeroUsize::new(TOKEN_BUDGET.max(longest)).expect("it is not zero");
@@ -42,6 +47,9 @@ impl Vectors {
         }
         batches.append(&mut packer.finish());
         for batch in batches {
+            if let Some(reason) = cancel.reason() {
+                return Err(Error::Stopped(reason));
+            }
             let pooled = model.encode(&batch, &[layer], Pooling::Mean)?;
             let tokens = model.encode_tokens(&batch, layer)?;
             let sequences = batch.rows.iter().zip(batch.ranges());
