@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod definitions;
+mod download;
 mod ending;
 mod exec;
 mod forecast;
@@ -79,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Verify { output } => verify::verify(&cli.global, &console, output),
         Command::Merge(args) => merge::merge(&cli.global, &console, args),
         Command::Parity(args) => parity::parity(&cli.global, &console, args),
+        Command::Download(args) => download::download(&cli.global, &console, args),
         Command::Reader => unreachable!("readers have returned above"),
     };
     // Unwinding has ended what the command began: no temporary file is left, no reader lives on.

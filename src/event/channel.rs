@@ -270,8 +270,27 @@ fn merge(earlier: &mut Event, later: &Event) -> bool {
             *seconds += more_seconds;
             *waited_seconds += more_waited;
         }
-        (Event::Download { model, .. }, Event::Download { model: same, .. }) if model == same => {
-            earlier.clone_from(later);
+        (
+            Event::Download {
+                model,
+                file,
+                file_bytes,
+                file_of,
+                bytes,
+                of,
+            },
+            Event::Download {
+                model: same,
+                file: now_file,
+                file_bytes: now_file_bytes,
+                file_of: now_file_of,
+                bytes: now_bytes,
+                of: now_of,
+            },
+        ) if model == same => {
+            file.clone_from(now_file);
+            (*file_bytes, *file_of) = (*now_file_bytes, *now_file_of);
+            (*bytes, *of) = (*now_bytes, *now_of);
         }
         (Event::RowsWritten { rows }, Event::RowsWritten { rows: more }) => *rows += more,
         (Event::Sample { sample }, Event::Sample { sample: latest }) => {

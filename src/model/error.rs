@@ -248,9 +248,7 @@ fn not_here(repository: &str, error: &HubError) -> String {
         HubError::NoRevision { .. } | HubError::NoFile { .. } | HubError::Denied { .. } => {
             error.to_string()
         }
-        _ => format!(
-            "the files of the model `{repository}` are not on this machine and cannot be downloaded: {error}"
-        ),
+        _ => format!("the files of the model `{repository}` are not on this machine: {error}"),
     }
 }
 
