@@ -103,7 +103,6 @@ impl<'de> Deserialize<'de> for InOrder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn patterns(text: &str) -> Result<Patterns, String> {
         let in_order = serde_json::from_str(text).map_err(|error| error.to_string())?;
