@@ -1,0 +1,1 @@
+//! Downloads from a Hub of our own on this machine.
