@@ -1,10 +1,11 @@
 """Writes adapters as PEFT saves them, and what transformers makes of the models that they belong to:
-tests/golden/lora/NAME with adapter_config.json, adapter_model.safetensors or .bin, and golden.safetensors.
+tests/golden/lora/NAME with adapter_config.json, adapter_model.safetensors or .bin, golden.fasta and
+golden.safetensors.
 
 Usage: python3 scripts/golden/lora.py
 
 All are adapters of tests/golden/hd16, with numbers as a training could leave them. The references are those of
-`merge_and_unload`, for the sequences of tests/golden/lora/golden.fasta. Each shows something else:
+`merge_and_unload`, for the sequences of tests/golden/layouts/theta_5000. Each shows something else:
   classifier  every linear layer of a classifier, `target_modules="all-linear"`, whose head PEFT saves whole
   patterns    rslora, `rank_pattern`, `alpha_pattern`, in adapter_model.bin
   whole       layer norms and embeddings of tokens saved whole, biases trained (`bias="lora_only"`)
@@ -24,7 +25,7 @@ from transformers import EsmForSequenceClassification, EsmModel
 
 GOLDEN = pathlib.Path(__file__).parents[2] / "tests/golden"
 BASE = GOLDEN / "hd16"
-FASTA = GOLDEN / "lora/golden.fasta"
+FASTA = GOLDEN / "layouts/theta_5000/golden.fasta"
 ATTENTION = ["query", "key", "value"]
 
 ADAPTERS = {
@@ -75,6 +76,7 @@ for number, (name, (kind, options, safe)) in enumerate(ADAPTERS.items()):
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder, safe_serialization=safe)
     (folder / "README.md").unlink()
+    shutil.copy(FASTA, folder / "golden.fasta")
     config = json.loads((folder / "adapter_config.json").read_text())
     # As it is found beside the adapter, wherever the checkout lies.
     config["base_model_name_or_path"] = "../../hd16"

@@ -256,7 +256,7 @@ fn what_is_no_model_says_what_it_is() {
     weightless(
         "b",
         "adapter_model.safetensors",
-        &["adapter", "merge_and_unload"],
+        &["adapter", "`adapter_config.json` must be beside it"],
     );
     weightless(
         "c",
