@@ -6,7 +6,8 @@ Usage: python3 scripts/golden/lora.py
 
 All are adapters of tests/golden/hd16, with numbers as a training could leave them. The references are those of
 `merge_and_unload`, for the sequences of tests/golden/layouts/theta_5000. Each shows something else:
-  classifier  every linear layer of a classifier, `target_modules="all-linear"`, whose head PEFT saves whole
+  classifier  every linear layer of a classifier, `target_modules="all-linear"`, whose head PEFT saves whole;
+              `alpha_pattern` by a whole name
   patterns    rslora, `rank_pattern`, `alpha_pattern`, in adapter_model.bin
   whole       layer norms and embeddings of tokens saved whole, biases trained (`bias="lora_only"`)
 
@@ -31,7 +32,13 @@ ATTENTION = ["query", "key", "value"]
 ADAPTERS = {
     "classifier": (
         EsmForSequenceClassification,
-        dict(task_type=TaskType.SEQ_CLS, r=2, lora_alpha=6, target_modules="all-linear"),
+        dict(
+            task_type=TaskType.SEQ_CLS,
+            r=2,
+            lora_alpha=6,
+            target_modules="all-linear",
+            alpha_pattern={"esm.encoder.layer.0.attention.self.query": 30},
+        ),
         True,
     ),
     "patterns": (

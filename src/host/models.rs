@@ -67,9 +67,13 @@ impl Models {
         if let Some(merged) = model.merged() {
             let unused = match merged.unused.as_slice() {
                 [] => String::new(),
-                unused => format!(", and {} of the adapter not used", unused.join(", ")),
+                unused => format!(", but for {}", unused.join(", ")),
             };
-            tracing::info!("{} is {} with an adapter merged into it{unused}", info.name, merged.base);
+            tracing::info!(
+                "{} is {} with an adapter merged into it{unused}",
+                info.name,
+                merged.base
+            );
         }
         self.explain_cpu(&model);
         // Values from before it was unloaded stand for it still, unless its files are others now.

@@ -82,11 +82,7 @@ impl Parity {
     ///
     /// # Errors
     /// If the model or its device cannot be used, it has no such layer, there is no protein, or it is told to stop.
-    pub fn of(
-        plan: &ParityPlan,
-        events: EventSender,
-        cancel: &CancelToken,
-    ) -> Result<Self, Error> {
+    pub fn of(plan: &ParityPlan, events: EventSender, cancel: &CancelToken) -> Result<Self, Error> {
         if plan.model.device == DeviceChoice::Mock {
             return Err(problem(
                 "the mock device computes no embeddings",

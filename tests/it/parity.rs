@@ -1,6 +1,12 @@
 //! What `runner parity` finds, through the real program. On a CPU there is nothing but f32.
 
 use crate::{DEMO, RUNNER};
+use runner::{
+    cancel::CancelToken,
+    event::EventSender,
+    host::{Parity, ParityPlan, Reference},
+    job::{DeviceChoice, Dtype, Layer, ModelSpec},
+};
 use serde_json::Value;
 use std::{
     fs,
@@ -98,4 +104,45 @@ fn what_cannot_be_compared_is_refused() {
         2,
         "write a cosine",
     );
+}
+
+fn on_gpu(dtype: Option<Dtype>, reference: Reference) -> Parity {
+    let plan = ParityPlan {
+        model: ModelSpec {
+            dtype,
+            device: DeviceChoice::cuda(0),
+            ..ModelSpec::new(DEMO)
+        },
+        reference,
+        dataset: None,
+        take: None,
+        layer: Layer(-1),
+    };
+    let (events, _) = EventSender::channel();
+    let parity = Parity::of(&plan, events, &CancelToken::default()).unwrap();
+    assert!(!parity.same_computation);
+    parity
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn half_precision_on_a_gpu_differs_from_f32_there() {
+    for dtype in [None, Some(Dtype::F16)] {
+        let parity = on_gpu(dtype, Reference::SameDevice);
+        assert_eq!(parity.dtype, if dtype.is_none() { "bf16" } else { "f16" });
+        assert_eq!(parity.device, parity.reference_device);
+        let centred = parity.centred.unwrap();
+        let pooled = &parity.pooled;
+        assert!(pooled.least > 0.9995 && pooled.relative_norm > 1e-6, "{pooled:?}");
+        // What all proteins share hides some of the difference.
+        assert!(centred.relative_norm > pooled.relative_norm, "{centred:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn f32_on_a_gpu_is_close_to_that_on_the_cpu() {
+    let parity = on_gpu(Some(Dtype::F32), Reference::Cpu);
+    assert_ne!(parity.device, parity.reference_device);
+    assert!(parity.per_residue.least > 0.99999, "{:?}", parity.per_residue);
 }

@@ -44,7 +44,10 @@ const VARIANTS: &[(&str, &str)] = &[
     ("velora_config", "VeLoRA"),
     ("layer_replication", "layers that occur several times"),
     ("target_parameters", "parameters outside of modules"),
-    ("trainable_token_indices", "tokens that were trained one by one"),
+    (
+        "trainable_token_indices",
+        "tokens that were trained one by one",
+    ),
     ("megatron_config", "layers of Megatron"),
 ];
 
@@ -160,12 +163,21 @@ mod tests {
             let error = parse(changes).unwrap_err();
             assert!(error.contains(expect), "{error}");
         };
-        check(json!({"peft_type": "IA3"}), "type IA3, and only LORA is merged (merge the");
+        check(
+            json!({"peft_type": "IA3"}),
+            "type IA3, and only LORA is merged (merge the",
+        );
         check(json!({"peft_type": null}), "not one of PEFT");
         check(json!({"use_dora": true}), "`use_dora` is set: DoRA");
         check(json!({"lora_bias": true}), "biases of the matrices B");
-        check(json!({"layer_replication": [[0, 2]]}), "`layer_replication` is set");
-        check(json!({"init_lora_weights": "pissa_niter_4"}), "weights of the base, too");
+        check(
+            json!({"layer_replication": [[0, 2]]}),
+            "`layer_replication` is set",
+        );
+        check(
+            json!({"init_lora_weights": "pissa_niter_4"}),
+            "weights of the base, too",
+        );
         check(json!({"r": 0}), "`r` is missing, or no whole");
         check(json!({"lora_alpha": "8"}), "`lora_alpha` is missing");
         check(json!({"modules_to_save": [1]}), "not a list of names");

@@ -18,8 +18,9 @@ impl LowRank<'_> {
     pub(super) fn add_to(&self, weights: &mut [f32]) {
         let n_inputs = self.a.len() / self.rank;
         let rows = weights.par_chunks_mut(n_inputs);
-        rows.zip(self.b.par_chunks(self.rank))
-            .for_each_init(Vec::new, |product, (row, factors)| {
+        rows.zip(self.b.par_chunks(self.rank)).for_each_init(
+            Vec::new,
+            |product, (row, factors)| {
                 product.clear();
                 product.resize(n_inputs, 0.0);
                 for (factor, a) in factors.iter().zip(self.a.chunks(n_inputs)) {
@@ -30,7 +31,8 @@ impl LowRank<'_> {
                 for (weight, value) in row.iter_mut().zip(product.iter()) {
                     *weight += self.scale * value;
                 }
-            });
+            },
+        );
     }
 }
 

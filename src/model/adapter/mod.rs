@@ -30,6 +30,9 @@ use std::{
 /// The files of weights that PEFT writes. The first that is there is taken.
 pub(super) const WEIGHTS_FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
 
+/// What PEFT puts before the names of a model's modules.
+const WRAPPED: &str = "base_model.model.";
+
 /// An adapter, opened.
 pub(super) struct Adapter {
     /// Its configuration.
@@ -48,6 +51,7 @@ struct Change {
     instead: Option<String>,
     a: Option<String>,
     b: Option<String>,
+    rank: usize,
     /// With what the product of the two is multiplied.
     scale: f32,
 }
@@ -76,7 +80,7 @@ impl Adapter {
             unused: BTreeSet::new(),
         };
         adapter.sort(&scales, &modules_to_save).map_err(bad)?;
-        adapter.check(&scales, config).map_err(bad)?;
+        adapter.check(config).map_err(bad)?;
         Ok(adapter)
     }
 
@@ -98,7 +102,7 @@ impl Adapter {
         };
         if let (Some(a), Some(b)) = (&change.a, &change.b) {
             let low_rank = LowRank {
-                rank: self.checkpoint.get(a).map_or(1, |stored| stored.shape[0]),
+                rank: change.rank,
                 a: &self.tensor(a)?,
                 b: &self.tensor(b)?,
                 scale: change.scale,
@@ -122,12 +126,20 @@ impl Adapter {
             if let Some(prefix) = prefix
                 && *encoder.get_or_insert(prefix) != prefix
             {
-                return Err(format!("`{name}` is of another encoder than what comes before").into());
+                return Err(
+                    format!("`{name}` is of another encoder than what comes before").into(),
+                );
             }
             let (tensor, slot): (_, fn(&mut Change) -> &mut Option<String>) = match part {
                 Part::LowRank { module, matrix } => {
                     let tensor = format!("{module}.weight");
-                    self.changes.entry(tensor.clone()).or_default().scale = scales.scale(&module);
+                    // Patterns are about names as they were before PEFT put its own before them.
+                    let prefix = prefix.unwrap_or_default();
+                    let prefix = prefix.strip_prefix(WRAPPED).unwrap_or(prefix);
+                    let module = format!("{prefix}{module}");
+                    let change = self.changes.entry(tensor.clone()).or_default();
+                    change.rank = scales.rank(&module);
+                    change.scale = scales.scale(&module);
                     match matrix {
                         Matrix::A => (tensor, |change| &mut change.a),
                         Matrix::B => (tensor, |change| &mut change.b),
@@ -154,7 +166,7 @@ impl Adapter {
     }
 
     /// Checks that each tensor is one for a place that there is, in its shape.
-    fn check(&self, scales: &Scales, config: &Config) -> Result<(), Reason> {
+    fn check(&self, config: &Config) -> Result<(), Reason> {
         for (tensor, change) in &self.changes {
             let found = [&change.instead, &change.a, &change.b];
             let first = found.into_iter().flatten().next();
@@ -182,7 +194,7 @@ impl Adapter {
                     MERGE_REMEDY,
                 ));
             };
-            let rank = scales.rank(tensor.trim_end_matches(".weight"));
+            let rank = change.rank;
             self.check_shape(a, &[rank, n_inputs])?;
             self.check_shape(b, &[n_outputs, rank])?;
         }

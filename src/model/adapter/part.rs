@@ -30,7 +30,11 @@ pub(super) enum Matrix {
 const HEADS: [&str; 5] = ["classifier", "contact_head", "lm_head", "pooler", "score"];
 
 /// What a name begins with inside the encoder.
-const BEGINNINGS: [&str; 3] = ["encoder.layer.", "encoder.emb_layer_norm_after.", "embeddings."];
+const BEGINNINGS: [&str; 3] = [
+    "encoder.layer.",
+    "encoder.emb_layer_norm_after.",
+    "embeddings.",
+];
 
 impl Part {
     /// What the tensor `name` is, of an adapter that has saved `heads` whole. The prefix of the encoder comes
@@ -46,9 +50,13 @@ impl Part {
             }
             None => {
                 let mut words = name.split('.');
-                let is_head = |word: &&str| HEADS.contains(word) || heads.iter().any(|head| head == word);
+                let is_head =
+                    |word: &&str| HEADS.contains(word) || heads.iter().any(|head| head == word);
                 let head = words.find(is_head).map(str::to_owned);
-                (None, head.map_or(Self::Strange("it is in no layer of an ESM-2"), Self::Unused))
+                (
+                    None,
+                    head.map_or(Self::Strange("it is in no layer of an ESM-2"), Self::Unused),
+                )
             }
         }
     }
@@ -119,12 +127,20 @@ mod tests {
 
     #[test]
     fn matrices_are_known_by_every_name_that_they_have() {
-        for prefix in ["base_model.model.esm.", "base_model.model.", "", "module.base_model.model.backbone."] {
+        for prefix in [
+            "base_model.model.esm.",
+            "base_model.model.",
+            "",
+            "module.base_model.model.backbone.",
+        ] {
             for between in ["", "default.", "my_adapter."] {
                 for (name, matrix) in [("lora_A", Matrix::A), ("lora_B", Matrix::B)] {
                     let name = format!("{prefix}{QUERY}.{name}.{between}weight");
                     let module = QUERY.to_owned();
-                    assert_eq!(part(&name), (Some(prefix), Part::LowRank { module, matrix }));
+                    assert_eq!(
+                        part(&name),
+                        (Some(prefix), Part::LowRank { module, matrix })
+                    );
                 }
             }
         }
@@ -141,9 +157,15 @@ mod tests {
         whole(&format!("{QUERY}.base_layer.bias"), &bias);
         let norm = "encoder.layer.1.LayerNorm.weight";
         whole(&format!("esm.{norm}"), norm);
-        whole("encoder.layer.1.LayerNorm.modules_to_save.default.weight", norm);
+        whole(
+            "encoder.layer.1.LayerNorm.modules_to_save.default.weight",
+            norm,
+        );
         whole("encoder.layer.1.LayerNorm.modules_to_save.weight", norm);
-        whole("esm.embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight");
+        whole(
+            "esm.embeddings.word_embeddings.weight",
+            "embeddings.word_embeddings.weight",
+        );
         let unused = |name: &str, expect: &str| {
             let name = format!("base_model.model.{name}");
             assert_eq!(part(&name), (None, Part::Unused(expect.to_owned())));
@@ -152,7 +174,10 @@ mod tests {
         unused("regressor.0.weight", "regressor");
         unused("esm.contact_head.regression.lora_A.weight", "contact_head");
         unused("lm_head.dense.lora_B.default.weight", "lm_head");
-        unused("classifier.original_module.bias", "a module as it was before");
+        unused(
+            "classifier.original_module.bias",
+            "a module as it was before",
+        );
     }
 
     #[test]
@@ -161,10 +186,16 @@ mod tests {
             Part::Strange(reason) => assert!(reason.contains(expect), "{reason}"),
             other => panic!("{name}: {other:?}"),
         };
-        check("embeddings.word_embeddings.lora_embedding_A", "embeddings of tokens");
+        check(
+            "embeddings.word_embeddings.lora_embedding_A",
+            "embeddings of tokens",
+        );
         check(&format!("{QUERY}.lora_magnitude_vector"), "DoRA");
         check(&format!("{QUERY}.lora_B.bias"), "biases of LoRA's");
-        check(&format!("{QUERY}.lora_A.default.extra.weight"), "two matrices");
+        check(
+            &format!("{QUERY}.lora_A.default.extra.weight"),
+            "two matrices",
+        );
         check(&format!("{QUERY}.lora_E"), "two matrices");
         check("base_model.model.decoder.weight", "no layer of an ESM-2");
         check("rotary_embeddings.inv_freq", "no layer of an ESM-2");

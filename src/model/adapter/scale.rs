@@ -30,7 +30,9 @@ pub(super) struct InOrder(Vec<(String, Value)>);
 impl Scales {
     /// The rank of the matrices of a module.
     pub(super) fn rank(&self, module: &str) -> usize {
-        self.ranks.of(module).map_or(self.rank, |rank| rank as usize)
+        self.ranks
+            .of(module)
+            .map_or(self.rank, |rank| rank as usize)
     }
 
     /// What their product is multiplied with.
@@ -59,7 +61,9 @@ impl Patterns {
                 _ => Err(format!("`{key}` gives `{pattern}` the value {value}").into()),
             }
         };
-        Ok(Self(patterns.0.into_iter().map(read).collect::<Result<_, _>>()?))
+        Ok(Self(
+            patterns.0.into_iter().map(read).collect::<Result<_, _>>()?,
+        ))
     }
 
     fn of(&self, module: &str) -> Option<f64> {

@@ -5,13 +5,14 @@ use super::{
     files::{Stored, Tensors, check_refused, load, save},
     golden::{Bounds, check_outputs},
 };
+use crate::{RUNNER, child::finish};
 use runner::{
     job::{DeviceChoice, ModelSpec},
     model::Model,
 };
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 use tempfile::TempDir;
 
 /// The model of all of them.
@@ -138,8 +139,16 @@ fn all_files_that_are_read_are_known() {
         .iter()
         .map(|path| path.file_name().unwrap().to_string_lossy())
         .collect();
-    for name in ["adapter_config.json", WEIGHTS, "config.json", "model.safetensors"] {
-        assert!(names.iter().any(|found| *found == name), "{name}: {names:?}");
+    for name in [
+        "adapter_config.json",
+        WEIGHTS,
+        "config.json",
+        "model.safetensors",
+    ] {
+        assert!(
+            names.iter().any(|found| *found == name),
+            "{name}: {names:?}"
+        );
     }
     // A rehearsal of the mock device needs the configurations only.
     let mock = ModelSpec {
@@ -156,15 +165,43 @@ fn other_kinds_of_adapters_are_refused() {
         copy.configure(key, value);
         copy.refused(parts);
     };
-    check("peft_type", json!("IA3"), &["IA3", "only LORA", "merge_and_unload"]);
+    check(
+        "peft_type",
+        json!("IA3"),
+        &["IA3", "only LORA", "merge_and_unload"],
+    );
     check("use_dora", json!(true), &["DoRA", "merge_and_unload"]);
-    check("init_lora_weights", json!("pissa"), &["\"pissa\"", "merge_and_unload"]);
-    check("r", json!(3), &["lora_A.weight` has the shape [2, ", "it would be [3, "]);
+    check(
+        "init_lora_weights",
+        json!("pissa"),
+        &["\"pissa\"", "merge_and_unload"],
+    );
+    check(
+        "r",
+        json!(3),
+        &["lora_A.weight` has the shape [2, ", "it would be [3, "],
+    );
     check("rank_pattern", json!({"q.*": 2}), &["pattern `q.*`"]);
-    check("base_model_name_or_path", Value::Null, &["names no model", "its `base_model_name_or_path`"]);
-    check("base_model_name_or_path", json!(project("tests/golden/hd64")), &["another model?"]);
-    check("base_model_name_or_path", json!(project(CLASSIFIER)), &["adapter of an adapter"]);
-    check("base_model_name_or_path", json!("/no/such/model"), &["/no/such/model"]);
+    check(
+        "base_model_name_or_path",
+        Value::Null,
+        &["names no model", "its `base_model_name_or_path`"],
+    );
+    check(
+        "base_model_name_or_path",
+        json!(project("tests/golden/hd64")),
+        &["another model?"],
+    );
+    check(
+        "base_model_name_or_path",
+        json!(project(CLASSIFIER)),
+        &["adapter of an adapter"],
+    );
+    check(
+        "base_model_name_or_path",
+        json!("/no/such/model"),
+        &["/no/such/model"],
+    );
     let copy = Copied::new();
     fs::remove_file(copy.path().join(WEIGHTS)).unwrap();
     copy.refused(&["it has no `adapter_model.safetensors`"]);
@@ -187,13 +224,33 @@ fn tensors_that_cannot_be_merged_are_refused() {
     let tokens = "base_model.model.esm.embeddings.word_embeddings.lora_embedding_A";
     check(tokens, &[2, 33], &[tokens, "embeddings of tokens"]);
     check(&query("lora_B.bias"), &[64], &["biases of LoRA's matrices"]);
-    check(&query("lora_A.other.weight"), &[2, 64], &["for the same place"]);
-    check(&query("lora_A.weight"), &[2, 65], &["the shape [2, 65]", "another model?"]);
+    check(
+        &query("lora_A.other.weight"),
+        &[2, 64],
+        &["for the same place"],
+    );
+    check(
+        &query("lora_A.weight"),
+        &[2, 65],
+        &["the shape [2, 65]", "another model?"],
+    );
     let layer_9 = QUERY.replace("layer.0", "layer.9");
-    check(&format!("{layer_9}.weight"), &[64, 64], &["no tensor of an ESM-2 of 2 layers"]);
+    check(
+        &format!("{layer_9}.weight"),
+        &[64, 64],
+        &["no tensor of an ESM-2 of 2 layers"],
+    );
     let norm = QUERY.replace("attention.self.query", "LayerNorm");
-    check(&format!("{norm}.lora_A.weight"), &[2, 64], &["has no counterpart"]);
-    check("base_model.model.decoder.weight", &[2], &["decoder.weight", "in no layer"]);
+    check(
+        &format!("{norm}.lora_A.weight"),
+        &[2, 64],
+        &["has no counterpart"],
+    );
+    check(
+        "base_model.model.decoder.weight",
+        &[2],
+        &["decoder.weight", "in no layer"],
+    );
     let other = QUERY.replace("model.esm", "model.teacher");
     check(&format!("{other}.bias"), &[64], &["of another encoder"]);
     let copy = Copied::new();
@@ -202,4 +259,29 @@ fn tensors_that_cannot_be_merged_are_refused() {
     let copy = Copied::new();
     copy.change(|tensors| tensors.retain(|name, _| name.contains("classifier")));
     copy.refused(&["none of its tensors"]);
+}
+
+#[test]
+fn outputs_name_the_adapter_and_its_base() {
+    let folder = tempfile::tempdir().unwrap();
+    let adapter = project(CLASSIFIER);
+    let adapter = adapter.display();
+    let script = format!(
+        "let model = esm2(\"{adapter}\", #{{ device: \"cpu\" }});
+         embed(model, fasta(\"{adapter}/golden.fasta\"), #{{ output: \"out.parquet\" }});"
+    );
+    fs::write(folder.path().join("job.rhai"), script).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(RUNNER);
+        finish(command.args(args).current_dir(folder.path()), b"")
+    };
+    let output = run(&["-v", "exec", "job.rhai"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    let remark = "classifier is hd16 with an adapter merged into it, but for classifier, contact_head";
+    assert!(stderr.contains(remark), "{stderr}");
+    let status = run(&["status", "--json", "out.parquet"]).stdout;
+    let status: Value = serde_json::from_slice(&status).unwrap();
+    assert_eq!(status["identity"]["model"], "classifier");
+    assert_eq!(status["settings"]["model_base"], "hd16");
 }

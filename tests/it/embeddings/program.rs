@@ -133,7 +133,10 @@ fn a_missing_folder_is_no_id_of_the_hub() {
             "esm2_t48_15B_UR50D",
         ],
     );
-    job.refused("esm2-650M", &["did you mean `facebook/esm2_t33_650M_UR50D`?"]);
+    job.refused(
+        "esm2-650M",
+        &["did you mean `facebook/esm2_t33_650M_UR50D`?"],
+    );
     job.refused("in.fa/x", &["there is no folder", "`in.fa` is a file"]);
     job.refused(
         "/no/such/model",
@@ -144,14 +147,7 @@ fn a_missing_folder_is_no_id_of_the_hub() {
         "esm2_t6_8M_UR50D",
         "owner/name",
     ] {
-        job.refused(
-            id,
-            &[
-                id,
-                "are not on this machine",
-                "`HF_HUB_OFFLINE`",
-            ],
-        );
+        job.refused(id, &[id, "are not on this machine", "`HF_HUB_OFFLINE`"]);
     }
     let home = job.at("home/models/x");
     job.refused(
