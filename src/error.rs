@@ -169,7 +169,7 @@ impl Error {
                     | HubError::Answer { .. }
                     | HubError::Cut { .. }
                     | HubError::Full { .. }
-                    | HubError::Io { .. },
+                    | HubError::Cache(_),
                 ) => exit_code::UNEXPECTED,
                 _ => exit_code::MODEL,
             },

@@ -3,7 +3,7 @@
 use super::{
     environment::Environment,
     failure::{Failure, Refusal},
-    proxy::{Proxies, shown},
+    proxy::shown,
     remote::Content,
     token::Token,
 };
@@ -26,9 +26,7 @@ pub(super) struct Client {
     agent: Agent,
     /// Trusts whom Mozilla trusts, where this machine says nothing.
     plain_agent: Agent,
-    endpoint: String,
-    token: Option<Token>,
-    proxies: Proxies,
+    environment: Environment,
 }
 
 /// Whether what a file holds is to be sent, and from where on.
@@ -70,20 +68,23 @@ impl Client {
         Self {
             agent: agent(RootCerts::PlatformVerifier),
             plain_agent: agent(RootCerts::WebPki),
-            endpoint: environment.endpoint.clone(),
-            token: environment.token.clone(),
-            proxies: environment.proxies.clone(),
+            environment: environment.clone(),
         }
+    }
+
+    /// The environment that it is for.
+    pub(super) fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// Asks for what is at an address, through redirects. The token goes to the Hub itself and to nobody else.
     pub(super) fn get(&self, address: &str, part: Part) -> Result<Answer, Failure> {
-        let endpoint = parsed(&self.endpoint)?;
+        let endpoint = parsed(&self.environment.endpoint)?;
         let mut uri = parsed(address)?;
         let mut content = None;
         let mut whole_bytes = None;
         for _ in 0..=MOST_REDIRECTS {
-            let token = self.token.as_ref().filter(|_| origin(&uri) == origin(&endpoint));
+            let token = self.environment.token.as_ref().filter(|_| origin(&uri) == origin(&endpoint));
             let response = self.send(&uri, part, token)?;
             let headers = response.headers();
             content = content.or_else(|| Content::of_tag(text(headers, "x-linked-etag")?));
@@ -116,7 +117,7 @@ impl Client {
 
     fn send(&self, uri: &Uri, part: Part, token: Option<&Token>) -> Result<Response<Body>, Failure> {
         let is_encrypted = uri.scheme_str() == Some("https");
-        let proxy = self.proxies.to(is_encrypted, uri.host().unwrap_or_default());
+        let proxy = self.environment.proxies.to(is_encrypted, uri.host().unwrap_or_default());
         let failed = |error| Failure::of(error, &host(uri), proxy.map(shown));
         let by_proxy = proxy.map(ureq::Proxy::new).transpose().map_err(failed)?;
         let send = |agent: &Agent| {

@@ -3,7 +3,6 @@
 use super::{
     cache::Folder,
     client::{Client, Part},
-    environment::Environment,
     error::HubError,
     failure::Asked,
     fetch::Fetch,
@@ -21,7 +20,6 @@ use std::{ops::ControlFlow, path::Path};
 
 /// Files of a commit that are to come into the cache.
 pub(super) struct Download<'a> {
-    pub environment: &'a Environment,
     pub client: &'a Client,
     pub repository: &'a Repository,
     pub remote: &'a Remote,
@@ -44,7 +42,7 @@ impl Download<'_> {
         names: &[String],
         on_step: &mut dyn FnMut(Step) -> ControlFlow<()>,
     ) -> Result<Snapshot, HubError> {
-        let folder = Folder::of(&self.environment.cache, self.repository);
+        let folder = Folder::of(&self.client.environment().cache, self.repository);
         let commit = &self.remote.commit;
         let files: Vec<_> = names.iter().map(|name| self.file(name)).collect::<Result<_, _>>()?;
         let (here, missing): (Vec<_>, Vec<_>) =
@@ -54,7 +52,7 @@ impl Download<'_> {
             let _ = note(&folder, self.repository.revision(), commit);
             return Ok(folder.snapshot(commit));
         }
-        if let Some(variable) = self.environment.offline {
+        if let Some(variable) = self.client.environment().offline {
             return Err(HubError::Offline { variable });
         }
         let wanted: Vec<_> = missing.into_iter().map(|file| self.wanted(file)).collect::<Result<_, _>>()?;
@@ -87,9 +85,8 @@ impl Download<'_> {
             let n_bytes = file.n_bytes;
             return Ok(Wanted { name, n_bytes, content });
         }
-        let endpoint = &self.environment.endpoint;
-        let page = page(endpoint, self.repository);
-        let address = file_address(endpoint, self.repository, self.remote, name);
+        let page = page(self.client, self.repository);
+        let address = file_address(self.client, self.repository, self.remote, name);
         let answer = self.client.get(&address, Part::Nothing);
         let head = answer.map_err(|failure| failure.into_error(self.asked(&page, name)))?.head;
         match (head.content, head.whole_bytes) {
@@ -115,19 +112,17 @@ impl Download<'_> {
         if !is_whole(&blob, *n_bytes) {
             let mut on_bytes = |there| reporter.progress(name, there, *n_bytes);
             let partial = Partial::open(&blob, content, *n_bytes, lock.excludes(), &mut on_bytes)?;
-            let endpoint = &self.environment.endpoint;
-            let page = page(endpoint, self.repository);
+            let page = page(self.client, self.repository);
             let fetch = Fetch {
                 client: self.client,
-                address: &file_address(endpoint, self.repository, self.remote, name),
+                address: &file_address(self.client, self.repository, self.remote, name),
                 name,
                 n_bytes: *n_bytes,
                 asked: self.asked(&page, name),
-                cache: &self.environment.cache,
             };
             fetch.run(partial, reporter)?;
         }
-        let ways = match self.environment.symlinks {
+        let ways = match self.client.environment().symlinks {
             true => WAYS,
             false => WAYS_WITHOUT_SYMLINKS,
         };

@@ -9,6 +9,8 @@ use std::{
 
 /// Where the Hub is if nothing else is said.
 const ENDPOINT: &str = "https://huggingface.co";
+/// The pause before something is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How long a server may be silent.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Variables that forbid to ask anyone. Only the first that is set counts.
@@ -31,6 +33,8 @@ pub(super) struct Environment {
     pub download_timeout: Duration,
     /// How long it may take to say what there is.
     pub answer_timeout: Duration,
+    /// How long to wait before something is tried again. It doubles each time.
+    pub pause: Duration,
     /// Through which proxies servers are reached.
     pub proxies: Proxies,
     /// Whether snapshots may link to blobs.
@@ -78,6 +82,7 @@ impl Environment {
             offline: offline.filter(|name| is_true(name)),
             download_timeout: seconds("HF_HUB_DOWNLOAD_TIMEOUT").unwrap_or(TIMEOUT),
             answer_timeout: seconds("HF_HUB_ETAG_TIMEOUT").unwrap_or(TIMEOUT),
+            pause: PAUSE,
             proxies: Proxies::of(variables),
             symlinks: !is_true("HF_HUB_DISABLE_SYMLINKS"),
         }
@@ -115,7 +120,7 @@ fn expanded(path: &str, variables: &dyn Fn(&str) -> Option<String>) -> PathBuf {
         }
         rest = behind[end..].to_owned();
     }
-    PathBuf::from(whole + &rest)
+    PathBuf::from(whole + rest.as_str())
 }
 
 /// The text of a small file, if it is there.

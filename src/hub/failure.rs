@@ -71,7 +71,19 @@ impl Failure {
         Self::Unreachable {
             host: host.to_owned(),
             obstacle,
-            reason: reason + &way,
+            reason: reason + way.as_str(),
+        }
+    }
+
+    /// What a client says while it reads an answer.
+    pub(super) fn cut(error: io::Error, host: &str) -> Self {
+        let reason = match ureq::Error::from(error) {
+            ureq::Error::Timeout(_) => "the server is silent",
+            _ => "the connection was cut",
+        };
+        Self::Cut {
+            host: host.to_owned(),
+            reason: reason.to_owned(),
         }
     }
 

@@ -10,14 +10,12 @@ use super::{
     stream::{Next, Piece, Stream},
 };
 use crate::file::{FileError, free_bytes};
-use std::{io, path::Path, time::Duration};
+use std::{io, time::Duration};
 
 /// Tries in a row that bring nothing new.
 const MOST_TRIES: u32 = 6;
 /// Times that a file may arrive damaged.
 const MOST_DAMAGED: u32 = 2;
-/// The first pause before another try; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause, also if the server wants a longer one.
 const MOST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -29,8 +27,6 @@ pub(super) struct Fetch<'a> {
     /// Its size.
     pub n_bytes: u64,
     pub asked: Asked<'a>,
-    /// The folder of the cache.
-    pub cache: &'a Path,
 }
 
 /// How a try ended.
@@ -71,7 +67,7 @@ impl Fetch<'_> {
                 n_tries = 0;
             }
             n_tries += 1;
-            let pause = FIRST_PAUSE * 2_u32.pow(n_tries.min(MOST_TRIES) - 1);
+            let pause = self.client.environment().pause * 2_u32.pow(n_tries.min(MOST_TRIES) - 1);
             let (reason, after) = match tried {
                 Try::Failed(failure) => {
                     let after = failure.after().unwrap_or(pause).max(pause);
@@ -89,7 +85,7 @@ impl Fetch<'_> {
                         return Err(HubError::Damaged { name, reason });
                     }
                     partial.restart()?;
-                    (format!("it arrived damaged ({reason})"), FIRST_PAUSE)
+                    (format!("it arrived damaged ({reason})"), pause)
                 }
                 Try::Whole => return Ok(()),
             };
@@ -164,13 +160,14 @@ impl Fetch<'_> {
     }
 
     fn not_written(&self, error: io::Error, partial: &Partial) -> HubError {
+        let cache = &self.client.environment().cache;
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => HubError::Full {
-                folder: self.cache.to_owned(),
+                folder: cache.clone(),
                 needed: self.n_bytes.saturating_sub(partial.n_bytes()),
-                free: free_bytes(self.cache).unwrap_or(0),
+                free: free_bytes(cache).unwrap_or(0),
             },
-            _ => FileError::io("write", self.cache, error).into(),
+            _ => FileError::io("write", cache, error).into(),
         }
     }
 }

@@ -85,7 +85,7 @@ impl Hub {
     pub fn look(&self, repository: &Repository) -> Result<Remote, HubError> {
         self.check(repository)?;
         #[cfg(feature = "download")]
-        return request::look(&self.client, &self.environment.endpoint, repository);
+        return request::look(&self.client, repository);
         #[cfg(not(feature = "download"))]
         Err(HubError::NotBuilt)
     }
@@ -122,7 +122,7 @@ impl Hub {
         }
         self.check(repository)?;
         #[cfg(feature = "download")]
-        return request::text(&self.client, &self.environment.endpoint, repository, remote, name, most_bytes);
+        return request::text(&self.client, repository, remote, name, most_bytes);
         #[cfg(not(feature = "download"))]
         Err(HubError::NotBuilt)
     }
@@ -143,7 +143,6 @@ impl Hub {
         repository.check()?;
         #[cfg(feature = "download")]
         return download::Download {
-            environment: &self.environment,
             client: &self.client,
             repository,
             remote,

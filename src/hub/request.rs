@@ -11,8 +11,8 @@ use std::{fmt::Write, io::Read, thread, time::Duration};
 
 /// Bytes of what the Hub says of a repository at most.
 const MOST_ANSWER_BYTES: u64 = 64 << 20;
-/// How often something is asked, with these pauses between.
-const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+/// How often something is asked.
+const MOST_TRIES: u32 = 3;
 /// Nobody waits longer for an answer.
 const MOST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -20,16 +20,13 @@ const MOST_PAUSE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// If it does not say so.
-pub(super) fn look(
-    client: &Client,
-    endpoint: &str,
-    repository: &Repository,
-) -> Result<Remote, HubError> {
+pub(super) fn look(client: &Client, repository: &Repository) -> Result<Remote, HubError> {
+    let endpoint = &client.environment().endpoint;
     let (id, revision) = (&repository.id, quoted(repository.revision(), ""));
     let address = format!("{endpoint}/api/models/{id}/revision/{revision}?blobs=true");
     let asked = Asked {
         repository,
-        page: &page(endpoint, repository),
+        page: &page(client, repository),
         file: None,
     };
     let read = |failure: Failure| failure.into_error(asked);
@@ -43,7 +40,6 @@ pub(super) fn look(
 /// If it does not come, or is no small text.
 pub(super) fn text(
     client: &Client,
-    endpoint: &str,
     repository: &Repository,
     remote: &Remote,
     name: &str,
@@ -51,10 +47,10 @@ pub(super) fn text(
 ) -> Result<String, HubError> {
     let asked = Asked {
         repository,
-        page: &page(endpoint, repository),
+        page: &page(client, repository),
         file: Some((&remote.commit, name)),
     };
-    let address = file_address(endpoint, repository, remote, name);
+    let address = file_address(client, repository, remote, name);
     let answered = ask(client, &address, most_bytes);
     Ok(answered.map_err(|failure| failure.into_error(asked))?.0)
 }
@@ -64,7 +60,7 @@ pub(super) fn text(
 /// # Errors
 /// If it does not come, or is no text.
 pub(super) fn ask(client: &Client, address: &str, most_bytes: u64) -> Result<(String, String), Failure> {
-    let mut pauses = PAUSES.into_iter();
+    let mut n_tries = 0;
     loop {
         let failure = match ask_once(client, address, most_bytes) {
             Err(failure) if failure.is_transient() => failure,
@@ -72,11 +68,10 @@ pub(super) fn ask(client: &Client, address: &str, most_bytes: u64) -> Result<(St
         };
         // Whoever has no network need not wait to be told so.
         let is_hopeless = matches!(failure, Failure::Unreachable { .. });
-        let Some(pause) = pauses.next().filter(|_| !is_hopeless) else {
-            return Err(failure);
-        };
+        let pause = client.environment().pause * 2_u32.pow(n_tries);
         let pause = failure.after().unwrap_or(pause).max(pause);
-        if pause > MOST_PAUSE {
+        n_tries += 1;
+        if is_hopeless || n_tries == MOST_TRIES || pause > MOST_PAUSE {
             return Err(failure);
         }
         thread::sleep(pause);
@@ -89,10 +84,7 @@ fn ask_once(client: &Client, address: &str, most_bytes: u64) -> Result<(String, 
     let mut bytes = Vec::new();
     let mut reader = answer.body.as_reader().take(most_bytes + 1);
     let read = reader.read_to_end(&mut bytes);
-    if read.is_err() {
-        let reason = "the connection was cut".to_owned();
-        return Err(Failure::Cut { host, reason });
-    }
+    read.map_err(|error| Failure::cut(error, &host))?;
     let reason = match String::from_utf8(bytes) {
         Ok(text) if text.len() as u64 <= most_bytes => return Ok((text, host)),
         Ok(_) => format!("it says more than {most_bytes} bytes"),
@@ -102,18 +94,18 @@ fn ask_once(client: &Client, address: &str, most_bytes: u64) -> Result<(String, 
 }
 
 /// The page of a repository, for people.
-pub(super) fn page(endpoint: &str, repository: &Repository) -> String {
-    format!("{endpoint}/{}", repository.id)
+pub(super) fn page(client: &Client, repository: &Repository) -> String {
+    format!("{}/{}", client.environment().endpoint, repository.id)
 }
 
 /// Where a file of a commit is.
 pub(super) fn file_address(
-    endpoint: &str,
+    client: &Client,
     repository: &Repository,
     remote: &Remote,
     name: &str,
 ) -> String {
-    let page = page(endpoint, repository);
+    let page = page(client, repository);
     format!("{page}/resolve/{}/{}", remote.commit, quoted(name, "/"))
 }
 

@@ -81,21 +81,10 @@ fn send(
     let mut reader = answer.body.as_reader();
     loop {
         let mut piece = vec![0; PIECE_BYTES];
-        let n_bytes = reader.read(&mut piece).map_err(|error| Failure::Cut {
-            host: host.clone(),
-            reason: cut(&error.into()),
-        })?;
+        let n_bytes = reader.read(&mut piece).map_err(|error| Failure::cut(error, &host))?;
         piece.truncate(n_bytes);
         if n_bytes == 0 || sender.send(Ok(Piece::Bytes(piece))).is_err() {
             return Ok(());
         }
-    }
-}
-
-/// Why nothing more comes, for people.
-fn cut(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Timeout(_) => "the server is silent".to_owned(),
-        _ => "the connection was cut".to_owned(),
     }
 }
