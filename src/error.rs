@@ -8,6 +8,7 @@ use crate::{
     fasta::InputError,
     file::FileError,
     hint::{Hint, REPORT_IT},
+    hub::HubError,
     job::Problems,
     model::{ConvertError, ModelError},
     monitor::MonitorError,
@@ -87,7 +88,7 @@ const GO_ON: &str = "run the script again to go on";
 pub mod exit_code {
     /// All went well.
     pub const OK: u8 = 0;
-    /// The machine failed: an output cannot be written, a reader cannot be kept alive.
+    /// The machine failed: an output cannot be written, a reader cannot be kept alive, the network is down.
     pub const UNEXPECTED: u8 = 1;
     /// The command line makes no sense.
     pub const USAGE: u8 = 2;
@@ -172,7 +173,19 @@ impl Error {
             | Self::Embeddings(_)
             | Self::Pack(_)
             | Self::Sink(SinkError::NoOutput { .. }) => exit_code::INPUT,
-            Self::Model(_) | Self::Convert(ConvertError::TooLarge { .. }) => exit_code::MODEL,
+            Self::Convert(ConvertError::TooLarge { .. }) => exit_code::MODEL,
+            Self::Model(error) => match error.of_the_hub() {
+                Some(
+                    HubError::Unreachable { .. }
+                    | HubError::Busy { .. }
+                    | HubError::Server { .. }
+                    | HubError::Answer { .. }
+                    | HubError::Cut { .. }
+                    | HubError::Full { .. }
+                    | HubError::Cache(_),
+                ) => exit_code::UNEXPECTED,
+                _ => exit_code::MODEL,
+            },
             Self::Device(_) => exit_code::DEVICE,
             Self::AllDevicesFailed { first, .. } => first.exit_code(),
             Self::Order(_)

@@ -1,6 +1,7 @@
 //! The command line.
 
 use super::convert_args::ConvertArgs;
+use super::parity_args::ParityArgs;
 use crate::{
     host::{Forecasting, Recording},
     job::Shard,
@@ -63,6 +64,16 @@ pub(super) enum Command {
     /// The folder gets config.json, model.safetensors, vocab.txt and tokenizer_config.json. It is there when it is
     /// complete, and nothing is replaced unless that is asked for.
     Convert(ConvertArgs),
+    /// Compare a model's embeddings with those that it has in f32
+    ///
+    /// Proteins are embedded twice, and the vectors compared by their cosines: of each protein, of each without
+    /// the mean of all, and of each residue. It takes minutes for a large model on a CPU.
+    Parity(ParityArgs),
+    /// Download models of the Hugging Face Hub, and print their folders
+    ///
+    /// Files that are on this machine are not downloaded again. The Hub is asked what the revision is now. Scripts
+    /// that name the model then need no network.
+    Download(DownloadArgs),
     /// What scripts can say
     #[command(subcommand)]
     Script(ScriptCommand),
@@ -100,6 +111,17 @@ pub(super) struct MergeArgs {
     /// Replace a file that is there
     #[arg(long)]
     pub(super) overwrite: bool,
+}
+
+/// What is downloaded.
+#[derive(Debug, Args)]
+pub(super) struct DownloadArgs {
+    /// Models, as scripts name them: `facebook/esm2_t33_650M_UR50D`, `owner/name@revision`
+    #[arg(required = true, value_name = "MODEL")]
+    pub(super) models: Vec<String>,
+    /// A branch, a tag or a commit, instead of `main`
+    #[arg(long)]
+    pub(super) revision: Option<String>,
 }
 
 /// Files that runs write about themselves. Scripts can ask for the same.

@@ -40,6 +40,12 @@ enum Kind<T> {
     ),
     /// Different whole numbers.
     Wholes(fn(&mut T, Vec<i64>)),
+    /// A text that is not empty: what is expected, and what can be wrong with it.
+    Text(
+        &'static str,
+        fn(&str) -> Result<(), Problem>,
+        fn(&mut T, String),
+    ),
     /// A path: what is expected, and what can be wrong with it.
     Path(
         &'static str,
@@ -129,6 +135,16 @@ impl<T> OptionRow<T> {
         get: fn(&T) -> OptionValue,
     ) -> Self {
         Self::new(name, Kind::Wholes(set), get)
+    }
+
+    pub(super) const fn text(
+        name: &'static str,
+        expected: &'static str,
+        check: fn(&str) -> Result<(), Problem>,
+        set: fn(&mut T, String),
+        get: fn(&T) -> OptionValue,
+    ) -> Self {
+        Self::new(name, Kind::Text(expected, check, set), get)
     }
 
     pub(super) const fn path(
@@ -230,6 +246,11 @@ impl<T> OptionRow<T> {
                     set(options, numbers);
                 }
             }
+            Kind::Text(expected, check, set) => {
+                if let Some(text) = reader.checked_text(name, expected, check) {
+                    set(options, text);
+                }
+            }
             Kind::Path(expected, check, set) => {
                 if let Some(path) = reader.checked_path(name, expected, check) {
                     set(options, path);
@@ -279,6 +300,7 @@ impl<T> OptionRow<T> {
             Kind::Choice(names, _) => listed(names),
             Kind::Choices(names, ..) => format!("{}, or an array of names", listed(names)),
             Kind::Wholes(_) => "an array of different whole numbers".to_owned(),
+            Kind::Text(expected, ..) => (*expected).to_owned(),
             Kind::Path(..) => "a path".to_owned(),
             Kind::Closure(_) => "a closure".to_owned(),
             Kind::Map(_, docs) => {

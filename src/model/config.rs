@@ -46,7 +46,7 @@ impl Config {
     }
 
     /// From the text of a `config.json`, or all the reasons why not.
-    fn parse(text: &str) -> Result<Self, Vec<String>> {
+    pub(super) fn parse(text: &str) -> Result<Self, Vec<String>> {
         let map: Map<String, Value> =
             serde_json::from_str(text).map_err(|error| vec![format!("not valid JSON: {error}")])?;
         let mut keys = Keys::new(&map);

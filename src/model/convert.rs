@@ -17,6 +17,7 @@ use crate::{
 };
 use plan::Plan;
 use std::{
+    iter,
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
@@ -70,13 +71,20 @@ pub fn convert(
         ..ModelSpec::new(source)
     };
     let Files {
-        folder,
+        here,
+        base,
         config,
         weights,
     } = Files::open(&spec)?;
     let weights = weights.expect("the CPU needs weights");
-    check_place(target, existing, &folder, &weights)?;
-    let plan = Plan::new(&config, &weights, &folder, *dtype)?;
+    let places: Vec<&Path> = iter::once(&here)
+        .chain(&base)
+        .map(|here| here.folder.as_path())
+        .collect();
+    check_place(target, existing, &places)?;
+    // An adapter comes before the model that it changes.
+    let place = places.last().expect("a model is somewhere");
+    let plan = Plan::new(&config, &weights, place, *dtype)?;
 
     let staged = StagedFolder::create(target, existing)?;
     let n_bytes = safetensors_file::write(&staged.path().join(WEIGHTS), &plan, on_step)?;
@@ -96,16 +104,11 @@ pub fn convert(
 fn check_place(
     target: &Path,
     existing: Existing,
-    model: &Path,
-    weights: &Weights,
+    models: &[&Path],
 ) -> Result<(), ConvertError> {
     if let Ok(place) = target.canonicalize() {
-        let files = weights.files().iter().map(|file| file.path.clone());
-        let is_inside = |path: PathBuf| {
-            path.canonicalize()
-                .is_ok_and(|path| path.starts_with(&place))
-        };
-        if files.chain(source::files(model)).any(is_inside) {
+        let mut files = models.iter().flat_map(|model| source::files(model));
+        if files.any(|path| path.canonicalize().is_ok_and(|path| path.starts_with(&place))) {
             return Err(ConvertError::OverItself(target.to_owned()));
         }
     }

@@ -160,7 +160,7 @@ pub(super) fn in_the_folder(folder: &Path) -> Option<Reason> {
     if let Some(name) = with(&|name| name.starts_with("adapter_")) {
         return Some(Reason::new(
             format!("`{name}` belongs to an adapter"),
-            MERGE_REMEDY,
+            "its `adapter_config.json` must be beside it",
         ));
     }
     let ends = |name: &str, endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));

@@ -2,6 +2,7 @@
 
 use super::{
     Config, ModelError,
+    adapter::Adapter,
     checkpoint::{Checkpoint, Stored},
     foreign,
     layout::{Layout, layer_tensors, outer_tensors},
@@ -17,6 +18,8 @@ pub(super) struct Weights {
     folder: PathBuf,
     files: Vec<Checkpoint>,
     layout: Layout,
+    /// What changes them, if something does.
+    adapter: Option<Adapter>,
 }
 
 /// The list of shards that HF writes beside them.
@@ -72,6 +75,7 @@ impl Weights {
             folder: folder.to_path_buf(),
             files,
             layout,
+            adapter: None,
         };
         for (name, shape) in outer_tensors(config) {
             weights.find(name, &shape)?;
@@ -82,6 +86,16 @@ impl Weights {
             }
         }
         Ok(weights)
+    }
+
+    /// The weights as an adapter changes them, which is one of such a model.
+    pub(super) fn with_adapter(self, adapter: Option<Adapter>) -> Self {
+        Self { adapter, ..self }
+    }
+
+    /// What changes them, if something does.
+    pub(super) fn adapter(&self) -> Option<&Adapter> {
+        self.adapter.as_ref()
     }
 
     /// The files, in the order in which they are hashed.
@@ -96,8 +110,14 @@ impl Weights {
     /// If it is missing, has another shape than `shape`, is not made of f32, f16 or bf16, or cannot be
     /// read.
     pub(super) fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let (file, stored) = self.find(name, shape)?;
-        file.read(stored)
+        let base = || {
+            let (file, stored) = self.find(name, shape)?;
+            file.read(stored)
+        };
+        match &self.adapter {
+            Some(adapter) => adapter.read(name, base),
+            None => base(),
+        }
     }
 
     /// The tensor `name` as its file has it, and its name there.

@@ -9,6 +9,7 @@
 //! - `convert`: models written in the form of HF transformers.
 //! - `models`: when they are loaded and their memory is given back.
 //! - `pipeline`: the whole job: order, packing, conservation.
+//! - `parity`: how much a number format changes embeddings.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
 //! - `endings`: what a run leaves that does not end well.
@@ -34,6 +35,7 @@ mod floors;
 mod forecast;
 mod inputs;
 mod models;
+mod parity;
 mod parquet;
 mod paths;
 mod pipeline;
