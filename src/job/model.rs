@@ -1,8 +1,8 @@
 //! Which model to load, and where.
 
 use super::{
-    DeviceChoice, Dtype, Effect, Gelu, Mock, OptionMap, OptionTable, OptionValue, Problem, Problems,
-    row::OptionRow,
+    DeviceChoice, Dtype, Effect, Gelu, Mock, OptionMap, OptionTable, OptionValue, Problem,
+    Problems, row::OptionRow,
 };
 
 /// A model as a script names it.
@@ -91,11 +91,17 @@ impl ModelSpec {
             ..Self::OPTIONS.read(map)?
         };
         match (source.split_once('@'), &spec.revision) {
-            (Some((id, named)), Some(revision)) if named != revision => Err(Problems(vec![Problem {
-                message: format!("`{source}` names a revision, and `revision` is \"{revision}\""),
-                hint: Some(format!("leave one of them out, as in `esm2(\"{id}@{revision}\")`")),
-                option: Some("revision".to_owned()),
-            }])),
+            (Some((id, named)), Some(revision)) if named != revision => {
+                Err(Problems(vec![Problem {
+                    message: format!(
+                        "`{source}` names a revision, and `revision` is \"{revision}\""
+                    ),
+                    hint: Some(format!(
+                        "leave one of them out, as in `esm2(\"{id}@{revision}\")`"
+                    )),
+                    option: Some("revision".to_owned()),
+                }]))
+            }
             _ => Ok(spec),
         }
     }
@@ -185,7 +191,11 @@ mod tests {
     #[test]
     fn a_model_has_one_revision() {
         let check = |source: &str, revision: &str, expect: Result<(), &str>| {
-            let map = [("revision".to_owned(), OptionValue::Text(revision.to_owned()))].into();
+            let map = [(
+                "revision".to_owned(),
+                OptionValue::Text(revision.to_owned()),
+            )]
+            .into();
             match (ModelSpec::from_map(source, map), expect) {
                 (Ok(spec), Ok(())) => assert_eq!(spec.revision.as_deref(), Some(revision)),
                 (Err(problems), Err(expect)) => {
@@ -197,7 +207,11 @@ mod tests {
         };
         check("a/b", "refs/pr/1", Ok(()));
         check("a/b@v1", "v1", Ok(()));
-        check("a/b@v1", "v2", Err("leave one of them out, as in `esm2(\"a/b@v2\")`"));
+        check(
+            "a/b@v1",
+            "v2",
+            Err("leave one of them out, as in `esm2(\"a/b@v2\")`"),
+        );
         check("a/b", "v 1", Err("\"v 1\" is no name of a revision"));
         check("a/b", "../x", Err("is no name of a revision"));
         check("a/b", "", Err("must be a branch, a tag or a commit"));

@@ -2,7 +2,7 @@
 
 use super::{
     Config, Model, ModelError,
-    files::{Files, check_format},
+    files::{Files, check_format, config_of},
     source::{
         self, Base, MOST_ADAPTERS, Place,
         absent::{Absent, Described, Offer},
@@ -106,7 +106,7 @@ fn ask(spec: &ModelSpec) -> Result<Checked, ModelError> {
                     folder = here.folder;
                     Described::Adapter(base)
                 }
-                None => Described::Model(Config::read(&here.folder)?),
+                None => Described::Model(config_of(&here.folder)?),
             },
             Place::Absent(absent) => {
                 let offer = absent.offer()?;

@@ -101,14 +101,13 @@ pub fn convert(
 }
 
 /// Checks that `target` may be made, and that nothing would be lost but an older conversion.
-fn check_place(
-    target: &Path,
-    existing: Existing,
-    models: &[&Path],
-) -> Result<(), ConvertError> {
+fn check_place(target: &Path, existing: Existing, models: &[&Path]) -> Result<(), ConvertError> {
     if let Ok(place) = target.canonicalize() {
         let mut files = models.iter().flat_map(|model| source::files(model));
-        if files.any(|path| path.canonicalize().is_ok_and(|path| path.starts_with(&place))) {
+        if files.any(|path| {
+            path.canonicalize()
+                .is_ok_and(|path| path.starts_with(&place))
+        }) {
             return Err(ConvertError::OverItself(target.to_owned()));
         }
     }

@@ -255,7 +255,9 @@ fn not_here(repository: &str, error: &HubError) -> String {
 /// The first of some files, behind a semicolon.
 fn listed(files: &[String]) -> String {
     const MOST: usize = 5;
-    let shown: Vec<_> = (files.iter().take(MOST)).map(|name| format!("`{name}`")).collect();
+    let shown: Vec<_> = (files.iter().take(MOST))
+        .map(|name| format!("`{name}`"))
+        .collect();
     match files.len() {
         0 => "; it is empty".to_owned(),
         n if n > MOST => format!("; it has {}, ...", shown.join(", ")),
@@ -321,8 +323,10 @@ impl Hint for ModelError {
             Self::NotFinite { dtype, .. } => Some(format!(
                 "the weights may be damaged, or their numbers too large for {dtype}"
             )),
-            Self::TooManyAdapters { .. } |
-            Self::DanglingLink { .. } | Self::Io { .. } | Self::Config { .. } => None,
+            Self::TooManyAdapters { .. }
+            | Self::DanglingLink { .. }
+            | Self::Io { .. }
+            | Self::Config { .. } => None,
         }
     }
 }

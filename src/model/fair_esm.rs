@@ -83,9 +83,14 @@ fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
     paths.into_iter().filter(|path| is_model(path))
 }
 
+/// Whether a path ends as that of such a file does.
+pub(super) fn is_called_so(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == ENDING)
+}
+
 fn is_model(path: &Path) -> bool {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    path.extension().is_some_and(|ending| ending == ENDING)
+    is_called_so(path)
         && !stem.ends_with(REGRESSION)
         && matches!(
             Foreign::at(path),

@@ -72,6 +72,17 @@ impl Files {
     }
 }
 
+/// The configuration of the model in a folder, or in a file of fair-esm.
+///
+/// # Errors
+/// If there is none, or it is not that of an ESM-2.
+pub(super) fn config_of(place: &Path) -> Result<Config, ModelError> {
+    match place.is_file() {
+        true => fair_esm::open(place).map(|(config, _)| config),
+        false => Config::read(place),
+    }
+}
+
 fn on_this_machine(place: Place) -> Result<Here, ModelError> {
     match place {
         Place::Here(here) => Ok(here),

@@ -31,11 +31,11 @@ pub use config::Config;
 pub use convert::{Conversion, ConvertError, Converted, convert};
 pub use error::ModelError;
 pub use flight::{Answer, InFlight};
+pub use replica::{Replica, padded_ids};
 pub use source::{
     Origin,
     absent::{Absent, Offer},
 };
-pub use replica::{Replica, padded_ids};
 
 use crate::{
     alphabet::VOCABULARY_SIZE,
@@ -116,11 +116,12 @@ impl Model {
     /// of an ESM-2.
     pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
         let Files {
-            here: Here {
-                folder,
-                name,
-                origin,
-            },
+            here:
+                Here {
+                    folder,
+                    name,
+                    origin,
+                },
             base,
             config,
             weights,
@@ -129,7 +130,8 @@ impl Model {
         let adapter = weights.as_ref().and_then(Weights::adapter);
         let merged = base.map(|base| Merged {
             base: base.name,
-            unused: adapter.map_or_else(Vec::new, |adapter| adapter.unused.iter().cloned().collect()),
+            unused: adapter
+                .map_or_else(Vec::new, |adapter| adapter.unused.iter().cloned().collect()),
         });
         let chosen = device::choose(&spec.device)?;
         let dtype = dtype(spec, chosen.first())?;

@@ -79,23 +79,14 @@ pub(super) fn locate(
 ) -> Result<Place, ModelError> {
     let path = Path::new(source);
     match path.metadata() {
-        Ok(found) if found.is_dir() => {
+        Ok(_) => {
             return match revision {
-                None => with_config(path).map(Place::Here),
+                None => in_place(path).map(Place::Here),
                 Some(revision) => Err(ModelError::RevisionOfFolder {
                     folder: path.to_path_buf(),
                     revision: revision.to_owned(),
                 }),
             };
-        }
-        Ok(_) => {
-            if let Some(file) = fair_esm::file_at(path) {
-                return Ok(Place::Here(Here::file(file)));
-            }
-            return Err(ModelError::NotAFolder {
-                path: path.to_path_buf(),
-                reason: foreign::instead_of_a_folder(path),
-            });
         }
         Err(error) => {
             if let Some(dangling) = plain_file::dangling(path, &error) {
@@ -117,7 +108,9 @@ pub(super) fn locate(
             home,
         });
     }
-    let Some(repository) = hub_repository(source, revision) else {
+    // Ids do not end as files of fair-esm do.
+    let repository = hub_repository(source, revision).filter(|_| !fair_esm::is_called_so(path));
+    let Some(repository) = repository else {
         return Err(ModelError::NoFolder {
             source_text: source.to_owned(),
             reason: Reason {
@@ -232,7 +225,10 @@ impl Here {
         let name = whole.file_name().map(|name| name.to_string_lossy());
         Self {
             folder: path.to_path_buf(),
-            name: name.map_or_else(|| path.to_string_lossy().into_owned(), |name| name.into_owned()),
+            name: name.map_or_else(
+                || path.to_string_lossy().into_owned(),
+                |name| name.into_owned(),
+            ),
             origin: None,
         }
     }
@@ -247,18 +243,25 @@ impl Here {
     }
 }
 
-/// The folder, if it has a `config.json`, or that of an adapter, or the file of fair-esm in it.
-fn with_config(folder: &Path) -> Result<Here, ModelError> {
-    let has = |name: &str| plain_file::exists(&folder.join(name));
+/// The model at a path where there is something: a folder with a `config.json` or of an adapter, or a file of
+/// fair-esm, which may be in a folder.
+fn in_place(path: &Path) -> Result<Here, ModelError> {
+    let has = |name: &str| plain_file::exists(&path.join(name));
     if has("config.json") || has(ADAPTER_CONFIG) {
-        return Ok(Here::folder(folder));
+        return Ok(Here::folder(path));
     }
-    if let Some(file) = fair_esm::file_at(folder) {
+    if let Some(file) = fair_esm::file_at(path) {
         return Ok(Here::file(file));
     }
+    if !path.is_dir() {
+        return Err(ModelError::NotAFolder {
+            path: path.to_path_buf(),
+            reason: foreign::instead_of_a_folder(path),
+        });
+    }
     Err(ModelError::NoConfig {
-        folder: folder.to_path_buf(),
-        found: fair_esm::several_in(folder).or_else(|| foreign::in_the_folder(folder)),
+        folder: path.to_path_buf(),
+        found: fair_esm::several_in(path).or_else(|| foreign::in_the_folder(path)),
     })
 }
 
@@ -266,9 +269,8 @@ fn with_config(folder: &Path) -> Result<Here, ModelError> {
 fn is_whole(folder: &Path, need: Need) -> bool {
     let has = |name: &str| folder.join(name).is_file();
     let read = |name: &str| plain_file::read(&folder.join(name), MOST_INDEX_BYTES);
-    needed(need, has, read).is_ok_and(|Needed { names, lacks }| {
-        lacks.is_none() && names.iter().all(|name| has(name))
-    })
+    needed(need, has, read)
+        .is_ok_and(|Needed { names, lacks }| lacks.is_none() && names.iter().all(|name| has(name)))
 }
 
 /// Whether a folder is that of an adapter.

@@ -53,7 +53,10 @@ impl Bars {
             None => (ProgressBar::no_length(), ENDLESS_INPUT),
         };
         let bars = self.console.bars();
-        let bar = bars.add(bar.with_style(style(template)).with_prefix(prefix(&tally.model)));
+        let bar = bars.add(
+            bar.with_style(style(template))
+                .with_prefix(prefix(&tally.model)),
+        );
         let detail = || bars.add(ProgressBar::no_length().with_style(style(DETAIL)));
         self.lines = Some(Lines {
             bar,

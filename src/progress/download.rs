@@ -81,7 +81,10 @@ impl Download {
         let end = match (error, stopped) {
             (None, _) => {
                 let come = self.bytes - self.bytes_before.unwrap_or(0);
-                return Some(format!("downloaded {model} in {seconds:.1} s: {}", HumanBytes(come)));
+                return Some(format!(
+                    "downloaded {model} in {seconds:.1} s: {}",
+                    HumanBytes(come)
+                ));
             }
             (Some(_), true) => "stopped",
             (Some(_), false) => "failed",

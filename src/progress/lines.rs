@@ -75,7 +75,9 @@ impl Listener for Lines {
                 self.last_of_download = tally.download().map(|_| Instant::now());
             }
             Event::DownloadFinished { .. } if self.last_of_download.take().is_some() => {
-                let said = tally.download().and_then(|download| download.finished(event));
+                let said = tally
+                    .download()
+                    .and_then(|download| download.finished(event));
                 self.console.note(&printable(&said.unwrap_or_default()));
             }
             _ => {}

@@ -131,7 +131,9 @@ impl Absent {
         }
         let remote = hub.look(&self.repository).map(Arc::new);
         let remote = remote.map_err(|error| self.remembered(error))?;
-        said().remotes.push((self.repository.clone(), remote.clone()));
+        said()
+            .remotes
+            .push((self.repository.clone(), remote.clone()));
         Ok(remote)
     }
 

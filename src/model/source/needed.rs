@@ -59,9 +59,14 @@ pub(super) fn needed<E>(
     };
     let mut names = Vec::new();
     let (config, weights) = match is_adapter(&has) {
-        true => (ADAPTER_CONFIG, there(&ADAPTER_WEIGHTS).map(|weights| vec![weights])),
+        true => (
+            ADAPTER_CONFIG,
+            there(&ADAPTER_WEIGHTS).map(|weights| vec![weights]),
+        ),
         false => {
-            let single = WEIGHTS.iter().find(|(single, index)| has(single) || has(index));
+            let single = WEIGHTS
+                .iter()
+                .find(|(single, index)| has(single) || has(index));
             let weights = match single {
                 Some((single, _)) if has(single) => Some(vec![(*single).to_owned()]),
                 Some((_, index)) if need == Need::Weights => {
@@ -69,7 +74,8 @@ pub(super) fn needed<E>(
                     let text = read(index)?;
                     // One that is broken is complained of by who loads it.
                     let index = serde_json::from_str::<Index>(&text).ok();
-                    let files = index.map(|index| BTreeSet::from_iter(index.weight_map.into_values()));
+                    let files =
+                        index.map(|index| BTreeSet::from_iter(index.weight_map.into_values()));
                     Some(files.unwrap_or_default().into_iter().collect())
                 }
                 Some(_) => Some(Vec::new()),
@@ -113,26 +119,62 @@ mod tests {
     fn one_format_of_weights_is_needed() {
         let check = |all: &[&str], expect: &[&str]| {
             let found = files(all, Need::Weights);
-            assert_eq!((found.names.as_slice(), found.lacks), (&expect.iter().map(ToString::to_string).collect::<Vec<_>>()[..], None));
+            assert_eq!(
+                (found.names.as_slice(), found.lacks),
+                (
+                    &expect.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
+                    None
+                )
+            );
         };
-        let rest = ["README.md", "tf_model.h5", "tokenizer_config.json", "config.json", "vocab.txt"];
+        let rest = [
+            "README.md",
+            "tf_model.h5",
+            "tokenizer_config.json",
+            "config.json",
+            "vocab.txt",
+        ];
         let all = |more: &[&'static str]| [&rest, more].concat();
         check(
             &all(&["model.safetensors", "pytorch_model.bin"]),
             &["config.json", "vocab.txt", "model.safetensors"],
         );
-        check(&["config.json", "pytorch_model.bin"], &["config.json", "pytorch_model.bin"]);
         check(
-            &all(&["model.safetensors.index.json", "part-1", "part-2", "pytorch_model.bin"]),
-            &["config.json", "model.safetensors.index.json", "vocab.txt", "part-1", "part-2"],
+            &["config.json", "pytorch_model.bin"],
+            &["config.json", "pytorch_model.bin"],
+        );
+        check(
+            &all(&[
+                "model.safetensors.index.json",
+                "part-1",
+                "part-2",
+                "pytorch_model.bin",
+            ]),
+            &[
+                "config.json",
+                "model.safetensors.index.json",
+                "vocab.txt",
+                "part-1",
+                "part-2",
+            ],
         );
         // The files that a list names are needed, whether they are there or not.
         check(
             &["config.json", "pytorch_model.bin.index.json"],
-            &["config.json", "pytorch_model.bin.index.json", "part-1", "part-2"],
+            &[
+                "config.json",
+                "pytorch_model.bin.index.json",
+                "part-1",
+                "part-2",
+            ],
         );
         check(
-            &["adapter_config.json", "config.json", "adapter_model.bin", "vocab.txt"],
+            &[
+                "adapter_config.json",
+                "config.json",
+                "adapter_model.bin",
+                "vocab.txt",
+            ],
             &["adapter_config.json", "vocab.txt", "adapter_model.bin"],
         );
     }
@@ -142,11 +184,19 @@ mod tests {
         let check = |all: &[&str], need, expect: Option<&str>| {
             let lacks = files(all, need).lacks;
             assert_eq!(lacks.is_some(), expect.is_some(), "{all:?}: {lacks:?}");
-            assert!(lacks.unwrap_or_default().contains(expect.unwrap_or_default()));
+            assert!(
+                lacks
+                    .unwrap_or_default()
+                    .contains(expect.unwrap_or_default())
+            );
         };
         check(&["model.safetensors"], Need::Weights, Some("config.json"));
         check(&["config.json"], Need::Weights, Some("weights"));
-        check(&["config.json", "model.gguf"], Need::Weights, Some("weights"));
+        check(
+            &["config.json", "model.gguf"],
+            Need::Weights,
+            Some("weights"),
+        );
         check(&["config.json"], Need::Config, None);
         check(&["config.json", "model.safetensors"], Need::Weights, None);
     }
@@ -154,10 +204,16 @@ mod tests {
     #[test]
     fn the_mock_device_needs_no_weights() {
         let all = ["config.json", "vocab.txt", "model.safetensors.index.json"];
-        assert_eq!(files(&all, Need::Config).names, ["config.json", "vocab.txt"]);
+        assert_eq!(
+            files(&all, Need::Config).names,
+            ["config.json", "vocab.txt"]
+        );
         let all = ["config.json", "model.safetensors"];
         assert_eq!(files(&all, Need::Config).names, ["config.json"]);
         let adapter = files(&["adapter_config.json"], Need::Config);
-        assert_eq!((adapter.names, adapter.lacks), (vec!["adapter_config.json".to_owned()], None));
+        assert_eq!(
+            (adapter.names, adapter.lacks),
+            (vec!["adapter_config.json".to_owned()], None)
+        );
     }
 }

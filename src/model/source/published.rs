@@ -17,7 +17,8 @@ const OWNER: &str = "facebook";
 
 /// The whole id of a name that needs no owner: one that is written as Meta writes names, published or not.
 pub(super) fn owned(name: &str) -> Option<String> {
-    name.starts_with("esm2_t").then(|| format!("{OWNER}/{name}"))
+    name.starts_with("esm2_t")
+        .then(|| format!("{OWNER}/{name}"))
 }
 
 /// What is said of an id of Meta's that is none of the models that there are.
@@ -111,8 +112,14 @@ mod tests {
                 _ => assert_eq!(said.as_deref(), expect, "{name}"),
             }
         };
-        check("esm2-650M", Some("did you mean `facebook/esm2_t33_650M_UR50D`?"));
-        check("ESM-2_3b", Some("did you mean `facebook/esm2_t36_3B_UR50D`?"));
+        check(
+            "esm2-650M",
+            Some("did you mean `facebook/esm2_t33_650M_UR50D`?"),
+        );
+        check(
+            "ESM-2_3b",
+            Some("did you mean `facebook/esm2_t36_3B_UR50D`?"),
+        );
         for all in PUBLISHED {
             check("esm2", Some(all));
             check("esm2_large", Some(all));

@@ -186,6 +186,10 @@ fn what_is_no_model_says_what_it_is() {
     job.refused("good/model.safetensors", &["name its folder, `good`"]);
     job.refused("good/config.json", &["name its folder, `good`"]);
     job.refused("pointer.safetensors", &["git lfs pull"]);
+    job.refused(
+        "esm2_t12_35M_UR50D.pt",
+        &["`esm2_t12_35M_UR50D.pt` is not in the working directory"],
+    );
     job.refused("in.fa", &["it is a file", "hint: a model is a folder"]);
 
     let folder = |name: &str, file: &str, content: &[u8], parts: &[&str]| {
