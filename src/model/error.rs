@@ -59,8 +59,16 @@ pub enum ModelError {
         /// The files that are.
         files: Vec<String>,
     },
-    /// An adapter that changes an adapter, and so on.
-    #[error("`{name}` is an adapter of an adapter, and these of others")]
+    /// An adapter that cannot be merged into its model.
+    #[error("cannot use the adapter in `{folder}`: {reason}")]
+    BadAdapter {
+        /// Its folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        reason: Reason,
+    },
+    /// An adapter that changes an adapter.
+    #[error("`{name}` is an adapter of an adapter")]
     TooManyAdapters {
         /// The first one.
         name: String,
@@ -306,7 +314,8 @@ impl Hint for ModelError {
             | Self::BadFile { reason, .. }
             | Self::BadWeights { reason, .. }
             | Self::BadLayout { reason, .. }
-            | Self::BadTensor { reason, .. } => reason.hint.clone(),
+            | Self::BadTensor { reason, .. }
+            | Self::BadAdapter { reason, .. } => reason.hint.clone(),
             Self::Vocabulary { source, .. } => source.hint(),
             Self::Dtype { supported, .. } => Some(format!(
                 "leave `dtype` out, set it to \"{supported}\", or use a GPU"

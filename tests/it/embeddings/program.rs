@@ -179,16 +179,17 @@ fn what_is_no_model_says_what_it_is() {
     );
     job.refused(
         "esm2_t6_8M_UR50D.pt",
-        &[
-            "fair-esm",
-            "hf download facebook/esm2_t6_8M_UR50D config.json",
-        ],
+        &["`esm2_t6_8M_UR50D.pt` is not a good file of weights"],
     );
     job.refused("pytorch_model.bin", &["name its folder, `.`"]);
     job.refused("old.bin", &["name its folder, `.`"]);
     job.refused("good/model.safetensors", &["name its folder, `good`"]);
     job.refused("good/config.json", &["name its folder, `good`"]);
     job.refused("pointer.safetensors", &["git lfs pull"]);
+    job.refused(
+        "esm2_t12_35M_UR50D.pt",
+        &["`esm2_t12_35M_UR50D.pt` is not in the working directory"],
+    );
     job.refused("in.fa", &["it is a file", "hint: a model is a folder"]);
 
     let folder = |name: &str, file: &str, content: &[u8], parts: &[&str]| {
@@ -201,7 +202,7 @@ fn what_is_no_model_says_what_it_is() {
         "fair",
         "esm2_t6_8M_UR50D.pt",
         zip,
-        &["no `config.json`", "fair-esm"],
+        &["`fair/esm2_t6_8M_UR50D.pt` is not a good file of weights"],
     );
     folder(
         "torch",
@@ -255,7 +256,7 @@ fn what_is_no_model_says_what_it_is() {
     weightless(
         "b",
         "adapter_model.safetensors",
-        &["adapter", "merge_and_unload"],
+        &["adapter", "`adapter_config.json` must be beside it"],
     );
     weightless(
         "c",

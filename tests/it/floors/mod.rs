@@ -43,7 +43,7 @@ const HOUSE: &[Room] = &[
     ("progress", 4, &[]),
     ("report", 4, &[]),
     ("pipeline", 4, &["batch", "device", "error", "fasta", "model", "monitor", "reader", "report", "sink"]),
-    ("host", 5, &["device", "error", "fasta", "hub", "model", "pipeline", "report", "sink"]),
+    ("host", 5, &["batch", "device", "error", "fasta", "hub", "model", "pipeline", "report", "sink"]),
     ("script", 6, &["embeddings", "error", "fasta", "host", "monitor", "progress", "report"]),
     ("signal", 6, &["error"]),
     ("cli", 6, &["error", "host", "monitor", "pipeline", "progress", "reader", "script", "signal", "sink"]),
