@@ -133,7 +133,10 @@ fn half_precision_on_a_gpu_differs_from_f32_there() {
         assert_eq!(parity.device, parity.reference_device);
         let centred = parity.centred.unwrap();
         let pooled = &parity.pooled;
-        assert!(pooled.least > 0.9995 && pooled.relative_norm > 1e-6, "{pooled:?}");
+        assert!(
+            pooled.least > 0.9995 && pooled.relative_norm > 1e-6,
+            "{pooled:?}"
+        );
         // What all proteins share hides some of the difference.
         assert!(centred.relative_norm > pooled.relative_norm, "{centred:?}");
     }
@@ -144,5 +147,9 @@ fn half_precision_on_a_gpu_differs_from_f32_there() {
 fn f32_on_a_gpu_is_close_to_that_on_the_cpu() {
     let parity = on_gpu(Some(Dtype::F32), Reference::Cpu);
     assert_ne!(parity.device, parity.reference_device);
-    assert!(parity.per_residue.least > 0.99999, "{:?}", parity.per_residue);
+    assert!(
+        parity.per_residue.least > 0.99999,
+        "{:?}",
+        parity.per_residue
+    );
 }

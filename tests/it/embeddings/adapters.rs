@@ -278,7 +278,8 @@ fn outputs_name_the_adapter_and_its_base() {
     let output = run(&["-v", "exec", "job.rhai"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stderr}");
-    let remark = "classifier is hd16 with an adapter merged into it, but for classifier, contact_head";
+    let remark =
+        "classifier is hd16 with an adapter merged into it, but for classifier, contact_head";
     assert!(stderr.contains(remark), "{stderr}");
     let status = run(&["status", "--json", "out.parquet"]).stdout;
     let status: Value = serde_json::from_slice(&status).unwrap();
