@@ -20,6 +20,7 @@ mod verify;
 
 use crate::{
     cancel::{CancelToken, StopReason},
+    device,
     error::exit_code,
     progress::Console,
     reader,
@@ -58,6 +59,8 @@ pub fn run() -> ExitCode {
         // A reader speaks with its parent alone and sets up nothing of what follows.
         return reader::run();
     }
+    // It comes before any thread.
+    device::prepare_process();
     let console = Console::default();
     cli.global.colors().write_global();
     start_log(&console, cli.global.log_filter());

@@ -8,8 +8,10 @@ mod choose;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
 mod error;
+mod process;
 mod timing;
 
 pub use choose::{Chosen, ChosenGpu, choose, free_bytes, label, release_unused};
 pub use error::DeviceError;
+pub use process::prepare_process;
 pub use timing::{BatchMarks, BatchTiming, GpuTiming, Timeline};

@@ -9,6 +9,7 @@ mod gpu;
 mod memory;
 mod probe;
 mod select;
+mod toolkit;
 mod upload;
 
 pub(crate) use cache::Cache;
@@ -18,6 +19,7 @@ pub(crate) use event::{Event, Marks};
 pub(crate) use gpu::Gpu;
 pub(crate) use memory::DeviceMemory;
 pub(crate) use probe::find;
+pub(crate) use toolkit::{compiler_version, include_folder, open_compiler, show_headers};
 pub(crate) use upload::{Upload, UploadRing};
 
 use super::DeviceError;

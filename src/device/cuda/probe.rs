@@ -7,13 +7,10 @@ use super::{
     Gpu,
     found::Found,
     select::{others_of_the_kind, select},
+    toolkit,
 };
 use crate::{device::DeviceError, job::DeviceChoice};
-use cudarc::{
-    cublaslt,
-    driver::{result, sys},
-    nvrtc,
-};
+use cudarc::driver::{result, sys};
 
 /// The GPUs that `choice` names, opened, and how many more of their kind are there.
 ///
@@ -30,29 +27,11 @@ pub(crate) fn find(choice: &DeviceChoice) -> Result<(Vec<&'static Gpu>, usize), 
     })?;
     let present = Found::all()?;
     let chosen = select(choice, &present)?;
-    toolkit()?;
+    toolkit::ready()?;
     let n_more = others_of_the_kind(&chosen, &present);
     let open = |found: &Found| Gpu::open(found).map_err(|error| error.of(&found.describe()));
     let gpus = chosen.into_iter().map(open);
     Ok((gpus.collect::<Result<_, _>>()?, n_more))
-}
-
-/// Checks that the parts of the CUDA toolkit that are needed are there.
-fn toolkit() -> Result<(), DeviceError> {
-    // SAFETY: it only tries to open the library.
-    if !unsafe { nvrtc::sys::is_culib_present() } {
-        return Err(DeviceError::NoLibrary("libnvrtc"));
-    }
-    // SAFETY: as above.
-    if !unsafe { cublaslt::sys::is_culib_present() } {
-        return Err(DeviceError::NoLibrary("libcublasLt"));
-    }
-    // CubeCL's compiler gives its own kernels this folder, and ends its thread without it.
-    let headers = cubecl::cuda::install::cuda_path().map(|path| path.join("include/cuda_fp16.h"));
-    if !headers.is_some_and(|path| path.is_file()) {
-        return Err(DeviceError::NoHeaders);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

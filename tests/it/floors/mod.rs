@@ -45,7 +45,7 @@ const HOUSE: &[Room] = &[
     ("host", 5, &["device", "error", "fasta", "model", "pipeline", "report", "sink"]),
     ("script", 6, &["embeddings", "error", "fasta", "host", "monitor", "progress", "report"]),
     ("signal", 6, &["error"]),
-    ("cli", 6, &["error", "host", "monitor", "pipeline", "progress", "reader", "script", "signal", "sink"]),
+    ("cli", 6, &["device", "error", "host", "monitor", "pipeline", "progress", "reader", "script", "signal", "sink"]),
 ];
 
 /// Crates and the only places that may name them.
