@@ -146,7 +146,19 @@ pub(super) fn ready() -> Result<(), DeviceError> {
             version % 1000 / 10,
         );
     }
+    tracing::debug!(
+        "NVRTC {}.{} is `{}`, cuBLASLt is `{}`, the headers are in `{}`",
+        compiler.0,
+        compiler.1,
+        shown(NVRTC.file()),
+        shown(CUBLAS_LT.file()),
+        headers.display()
+    );
     Ok(())
+}
+
+fn shown(file: Option<PathBuf>) -> String {
+    file.map_or_else(|| "closed".to_owned(), |file| file.display().to_string())
 }
 
 /// The version of NVRTC, 0.0 if it does not know. It must be open.
