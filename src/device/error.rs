@@ -170,7 +170,7 @@ impl Hint for DeviceError {
             }
             Self::DriverTooOld { compiler, .. } => {
                 return Some(format!(
-                    "install a driver of CUDA {}, which 580 is for 13, or a toolkit that is not newer than the driver",
+                    "install a driver for CUDA {} (580 or newer for 13), or a toolkit that is not newer than the driver",
                     compiler.0
                 ));
             }

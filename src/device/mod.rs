@@ -9,9 +9,11 @@ mod choose;
 pub(crate) mod cuda;
 mod error;
 mod process;
+mod survey;
 mod timing;
 
 pub use choose::{Chosen, ChosenGpu, choose, free_bytes, label, release_unused};
 pub use error::DeviceError;
 pub use process::prepare_process;
+pub use survey::{Part, ShownGpu, code_cache, driver, gpus, toolkit_is_ready, toolkit_parts};
 pub use timing::{BatchMarks, BatchTiming, GpuTiming, Timeline};

@@ -18,8 +18,8 @@ pub(crate) use enqueue::{conclude, enqueue};
 pub(crate) use event::{Event, Marks};
 pub(crate) use gpu::Gpu;
 pub(crate) use memory::DeviceMemory;
-pub(crate) use probe::find;
-pub(crate) use toolkit::{compiler_version, include_folder, open_compiler, show_headers};
+pub(crate) use probe::{driver, find, shown};
+pub(crate) use toolkit::{compiler_version, include_folder, parts, ready, show_headers};
 pub(crate) use upload::{Upload, UploadRing};
 
 use super::DeviceError;

@@ -9,7 +9,7 @@ mod places;
 mod surroundings;
 
 use super::driver_version;
-use crate::device::DeviceError;
+use crate::device::{DeviceError, Part};
 use cudarc::{cublaslt, nvrtc};
 use places::Places;
 use std::{
@@ -86,9 +86,10 @@ impl Library {
         })
     }
 
-    /// Its file, if it is open.
-    fn file(&self) -> Option<PathBuf> {
-        library::opened(&format!("lib{}.so", self.name))
+    /// Its file. It must be open.
+    fn path(&self) -> PathBuf {
+        let begin = format!("lib{}.so", self.name);
+        library::opened(&begin).unwrap_or_else(|| begin.into())
     }
 }
 
@@ -117,7 +118,7 @@ pub(crate) fn include_folder() -> Option<PathBuf> {
 ///
 /// # Errors
 /// If it is missing or does not open.
-pub(crate) fn open_compiler() -> Result<(), DeviceError> {
+fn open_compiler() -> Result<(), DeviceError> {
     NVRTC.open()
 }
 
@@ -125,7 +126,7 @@ pub(crate) fn open_compiler() -> Result<(), DeviceError> {
 ///
 /// # Errors
 /// If one is missing or does not open, or if the driver is of an older CUDA than the compiler.
-pub(super) fn ready() -> Result<(), DeviceError> {
+pub(crate) fn ready() -> Result<(), DeviceError> {
     open_compiler()?;
     CUBLAS_LT.open()?;
     let headers = headers().ok_or(DeviceError::NoHeaders)?;
@@ -150,15 +151,44 @@ pub(super) fn ready() -> Result<(), DeviceError> {
         "NVRTC {}.{} is `{}`, cuBLASLt is `{}`, the headers are in `{}`",
         compiler.0,
         compiler.1,
-        shown(NVRTC.file()),
-        shown(CUBLAS_LT.file()),
+        NVRTC.path().display(),
+        CUBLAS_LT.path().display(),
         headers.display()
     );
     Ok(())
 }
 
-fn shown(file: Option<PathBuf>) -> String {
-    file.map_or_else(|| "closed".to_owned(), |file| file.display().to_string())
+/// The parts, each with where it is and its version.
+pub(crate) fn parts() -> [Part; 3] {
+    let compiler = open_compiler().map(|()| {
+        let (major, minor) = compiler_version();
+        (NVRTC.path(), format!("{major}.{minor}"))
+    });
+    let products = CUBLAS_LT.open().map(|()| {
+        // SAFETY: it gives a number, and the library is open.
+        let version = unsafe { cublaslt::sys::cublasLtGetVersion() };
+        let version = format!(
+            "{}.{}.{}",
+            version / 10_000,
+            version / 100 % 100,
+            version % 100
+        );
+        (CUBLAS_LT.path(), version)
+    });
+    let headers = headers().ok_or(DeviceError::NoHeaders).map(|toolkit| {
+        let version = places::version_of_headers(&toolkit);
+        let version = version.map_or_else(
+            || "unknown".to_owned(),
+            |version| format!("{}.{}", version / 1000, version % 1000 / 10),
+        );
+        (toolkit.join("include"), version)
+    });
+    [
+        ("NVRTC", compiler),
+        ("cuBLASLt", products),
+        ("CUDA headers", headers),
+    ]
+    .map(|(name, found)| Part { name, found })
 }
 
 /// The version of NVRTC, 0.0 if it does not know. It must be open.
