@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod definitions;
+mod doctor;
 mod ending;
 mod exec;
 mod forecast;
@@ -76,6 +77,7 @@ pub fn run() -> ExitCode {
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&cli.global, &console, output.as_deref())
         }
+        Command::Doctor => doctor::doctor(&cli.global, &console),
         Command::Status { output } => status::status(&cli.global, &console, output),
         Command::Verify { output } => verify::verify(&cli.global, &console, output),
         Command::Merge(args) => merge::merge(&cli.global, &console, args),

@@ -42,10 +42,11 @@ const HOUSE: &[Room] = &[
     ("progress", 4, &[]),
     ("report", 4, &[]),
     ("pipeline", 4, &["batch", "device", "error", "fasta", "model", "monitor", "reader", "report", "sink"]),
+    ("doctor", 5, &["batch", "device", "error", "hub", "model", "monitor"]),
     ("host", 5, &["device", "error", "fasta", "model", "pipeline", "report", "sink"]),
     ("script", 6, &["embeddings", "error", "fasta", "host", "monitor", "progress", "report"]),
     ("signal", 6, &["error"]),
-    ("cli", 6, &["device", "error", "host", "monitor", "pipeline", "progress", "reader", "script", "signal", "sink"]),
+    ("cli", 6, &["device", "doctor", "error", "host", "monitor", "pipeline", "progress", "reader", "script", "signal", "sink"]),
 ];
 
 /// Crates and the only places that may name them.
