@@ -16,6 +16,8 @@ pub mod queue;
 pub mod text;
 
 // First floor: the stations, in flow order.
+pub mod hub;
+
 pub mod fasta;
 pub mod reader;
 

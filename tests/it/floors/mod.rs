@@ -29,6 +29,7 @@ const HOUSE: &[Room] = &[
     ("paths", 0, &["file", "hint", "job", "meter"]),
     ("queue", 0, &["cancel", "meter"]),
     ("text", 0, &[]),
+    ("hub", 1, &[]),
     ("fasta", 1, &[]),
     ("batch", 1, &["fasta"]),
     ("reader", 2, &["fasta"]),
@@ -74,6 +75,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("nvml_wrapper", &["monitor"]),
     ("procfs", &["monitor", "signal"]),
     ("indicatif", &["progress"]),
+    ("sha2", &["hub"]),
+    ("ureq", &["hub"]),
 ];
 
 /// The only places with `unsafe` code, each piece with a word on why it is sound.
