@@ -6,11 +6,15 @@ use std::panic;
 
 /// Says what of the machine suits the program and what does not, and returns the exit code.
 pub(super) fn doctor(global: &Global, console: &Console) -> u8 {
+    let cancel = match super::stopped_by_signals(global, console) {
+        Ok(cancel) => cancel,
+        Err(exit_code) => return exit_code,
+    };
     // A check that panics is a finding.
     panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
     let is_text = !global.is_json();
     let mut section = "";
-    let report = doctor::examine(|finding| {
+    let report = doctor::examine(&cancel, |finding| {
         if is_text && !(global.is_quiet() && !finding.needs_care()) {
             if finding.section != section {
                 let gap = if section.is_empty() { "" } else { "\n" };
@@ -20,6 +24,9 @@ pub(super) fn doctor(global: &Global, console: &Console) -> u8 {
             console.print(&finding.lines());
         }
     });
+    if let Some(reason) = cancel.reason() {
+        return ending::stopped(global, console, reason);
+    }
     match is_text {
         true => console.print(&format!("\n{}", report.summary())),
         false => console.print(&report.json()),

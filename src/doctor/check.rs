@@ -8,7 +8,7 @@ use std::{
         mpsc::{self, RecvTimeoutError},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Takes findings as they come.
@@ -37,6 +37,9 @@ impl Check {
                 ..finding
             });
         };
+        if machine.is_abandoned() {
+            return;
+        }
         if self.asks_driver && machine.driver_hangs() {
             told_of(Finding::note(
                 self.name,
@@ -57,14 +60,24 @@ impl Check {
             Ok(thread) => thread,
             Err(error) => {
                 let text = format!("no thread can be started: {error}");
-                told_of(Finding::failure(self.name, text, "raise the limit of processes, `ulimit -u`"));
+                told_of(Finding::failure(
+                    self.name,
+                    text,
+                    "raise the limit of processes, `ulimit -u`",
+                ));
                 return;
             }
         };
+        let mut last = Instant::now();
         loop {
-            match findings.recv_timeout(self.limit) {
-                Ok(finding) => told_of(finding),
+            match findings.recv_timeout(STEP) {
+                Ok(finding) => {
+                    told_of(finding);
+                    last = Instant::now();
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) if machine.is_abandoned() => return,
+                Err(RecvTimeoutError::Timeout) if last.elapsed() < self.limit => {}
                 Err(RecvTimeoutError::Timeout) => {
                     let seconds = self.limit.as_secs_f64();
                     let text = format!("no answer within {seconds:.0} s");
@@ -83,10 +96,17 @@ impl Check {
         }
         if let Err(panic) = thread.join() {
             let text = format!("the check broke down: {}", words(&*panic));
-            told_of(Finding::failure(self.name, text, "please report it with this output"));
+            told_of(Finding::failure(
+                self.name,
+                text,
+                "please report it with this output",
+            ));
         }
     }
 }
+
+/// How often it is looked whether anybody still wants to know.
+const STEP: Duration = Duration::from_millis(100);
 
 /// Room for the libraries of a driver, which take more than a thread usually has.
 const STACK_BYTES: usize = 8 << 20;

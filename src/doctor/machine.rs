@@ -1,6 +1,7 @@
 //! What several checks know of the machine.
 
 use crate::{
+    cancel::CancelToken,
     device::{self, DeviceError, ShownGpu},
     monitor::{self, Inventory},
 };
@@ -15,9 +16,23 @@ pub(super) struct Machine {
     gpus: OnceLock<Result<Vec<ShownGpu>, DeviceError>>,
     inventory: OnceLock<Result<Inventory, String>>,
     driver_hangs: AtomicBool,
+    cancel: CancelToken,
 }
 
 impl Machine {
+    /// A machine that nobody has looked at yet.
+    pub(super) fn new(cancel: CancelToken) -> Self {
+        Self {
+            cancel,
+            ..Self::default()
+        }
+    }
+
+    /// Whether nobody wants to know any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.cancel.reason().is_some()
+    }
+
     /// The GPUs that the driver shows.
     pub(super) fn gpus(&self) -> Result<&[ShownGpu], &DeviceError> {
         let gpus = self.gpus.get_or_init(device::gpus);

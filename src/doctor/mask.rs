@@ -2,10 +2,21 @@
 
 /// Parts of names of variables whose values are secret.
 const SECRET_NAMES: [&str; 8] = [
-    "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH", "COOKIE", "_KEY",
+    "TOKEN",
+    "SECRET",
+    "PASSWORD",
+    "PASSWD",
+    "CREDENTIAL",
+    "AUTH",
+    "COOKIE",
+    "_KEY",
 ];
 /// Variables that have such a part in their names, and tell where a secret is or how to treat it.
-const TOLD: [&str; 3] = ["HF_TOKEN_PATH", "HF_HUB_DISABLE_IMPLICIT_TOKEN", "SSH_AUTH_SOCK"];
+const TOLD: [&str; 3] = [
+    "HF_TOKEN_PATH",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN",
+    "SSH_AUTH_SOCK",
+];
 /// How tokens begin, of whatever variable they are a part.
 const TOKEN_BEGINNINGS: [&str; 4] = ["hf_", "api_org_", "ghp_", "sk-"];
 /// What stands in place of a secret.
@@ -15,7 +26,11 @@ const MASK: &str = "***";
 pub(super) fn masked(name: &str, value: &str) -> String {
     let name = name.to_ascii_uppercase();
     if SECRET_NAMES.iter().any(|part| name.contains(part)) && !TOLD.contains(&name.as_str()) {
-        return if value.is_empty() { String::new() } else { MASK.to_owned() };
+        return if value.is_empty() {
+            String::new()
+        } else {
+            MASK.to_owned()
+        };
     }
     without_tokens(&without_passwords(value))
 }
@@ -26,7 +41,9 @@ fn without_passwords(value: &str) -> String {
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("://") {
         let end = after
-            .find(|character: char| character.is_whitespace() || matches!(character, '/' | ',' | '"'))
+            .find(|character: char| {
+                character.is_whitespace() || matches!(character, '/' | ',' | '"')
+            })
             .unwrap_or(after.len());
         // A password may hold `/` or `,` that ought to be written otherwise.
         let at = match after[..end].rfind('@') {
@@ -62,11 +79,13 @@ fn without_passwords(value: &str) -> String {
 }
 
 fn without_tokens(value: &str) -> String {
-    let is_of_token = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    let is_of_token =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
     let mut shown = String::new();
     let mut word = String::new();
-    let mut end_word = |shown: &mut String, word: &mut String| {
-        let is_token = word.len() >= 20 && TOKEN_BEGINNINGS.iter().any(|begin| word.starts_with(begin));
+    let end_word = |shown: &mut String, word: &mut String| {
+        let is_token =
+            word.len() >= 20 && TOKEN_BEGINNINGS.iter().any(|begin| word.starts_with(begin));
         shown.push_str(if is_token { MASK } else { word });
         word.clear();
     };
@@ -95,12 +114,24 @@ mod tests {
             ("HF_API_KEY", "x", "***"),
             ("HF_TOKEN_PATH", "/home/me/token", "/home/me/token"),
             ("HF_HOME", "/data/hf", "/data/hf"),
-            ("https_proxy", "http://me:pass@proxy:3128", "http://***@proxy:3128"),
-            ("https_proxy", "http://me:p/a,s@s@proxy:3128/", "http://***@proxy:3128/"),
+            (
+                "https_proxy",
+                "http://me:pass@proxy:3128",
+                "http://***@proxy:3128",
+            ),
+            (
+                "https_proxy",
+                "http://me:p/a,s@s@proxy:3128/",
+                "http://***@proxy:3128/",
+            ),
             ("https_proxy", "http://proxy:3128", "http://proxy:3128"),
             ("HTTP_PROXY", "me:pass@proxy:3128", "***@proxy:3128"),
             ("no_proxy", "localhost,10.0.0.0/8", "localhost,10.0.0.0/8"),
-            ("HF_ENDPOINT", "https://hub.example/?token=abc", "https://hub.example/?***"),
+            (
+                "HF_ENDPOINT",
+                "https://hub.example/?token=abc",
+                "https://hub.example/?***",
+            ),
             ("RUNNER_X", "a=hf_abcdefghijklmnopqrstuvwxyz,b", "a=***,b"),
             ("HF_HUB_CACHE", "/data/hf_cache", "/data/hf_cache"),
         ] {

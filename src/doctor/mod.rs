@@ -14,12 +14,13 @@ mod self_test;
 pub use finding::{Finding, State};
 pub use report::Report;
 
+use crate::cancel::CancelToken;
 use machine::Machine;
 use std::sync::Arc;
 
-/// Looks at the machine, and calls `found` with every finding as it comes.
-pub fn examine(mut found: impl FnMut(&Finding)) -> Report {
-    let machine = Arc::new(Machine::default());
+/// Looks at the machine, and calls `found` with every finding as it comes. It ends soon after `cancel` says so.
+pub fn examine(cancel: &CancelToken, mut found: impl FnMut(&Finding)) -> Report {
+    let machine = Arc::new(Machine::new(cancel.clone()));
     let mut findings = Vec::new();
     for check in checks::ALL {
         check.run(&machine, &mut |finding| {

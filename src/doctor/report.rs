@@ -21,7 +21,10 @@ pub struct Report {
 
 impl Report {
     fn count(&self, state: State) -> u64 {
-        let of_state = self.findings.iter().filter(|finding| finding.state == state);
+        let of_state = self
+            .findings
+            .iter()
+            .filter(|finding| finding.state == state);
         of_state.count() as u64
     }
 
@@ -38,11 +41,17 @@ impl Report {
         let n_warnings = self.count(State::Warning);
         let warnings = match n_warnings {
             0 => String::new(),
-            n => format!("; {n} {}", in_number(n, "thing is slow or odd", "things are slow or odd")),
+            n => format!(
+                "; {n} {}",
+                in_number(n, "thing is slow or odd", "things are slow or odd")
+            ),
         };
         match self.count(State::Failure) {
             0 => format!("Everything works that is needed{warnings}."),
-            n => format!("{n} {}{warnings}.", in_number(n, "thing does not work", "things do not work")),
+            n => format!(
+                "{n} {}{warnings}.",
+                in_number(n, "thing does not work", "things do not work")
+            ),
         }
     }
 
@@ -106,23 +115,41 @@ mod tests {
         let finding = Finding::failure("name", long, "do this").with("a", 1);
         let lines = finding.lines();
         let lines: Vec<_> = lines.lines().collect();
-        assert!(lines[0].starts_with("  ✗ name              word word"), "{lines:?}");
-        assert!(lines[1].starts_with(&format!("{:INDENT$}word", "")), "{lines:?}");
+        assert!(
+            lines[0].starts_with("  ✗ name              word word"),
+            "{lines:?}"
+        );
+        assert!(
+            lines[1].starts_with(&format!("{:INDENT$}word", "")),
+            "{lines:?}"
+        );
         assert_eq!(lines.last().unwrap().trim(), "→ do this");
-        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{lines:?}");
+        assert!(
+            lines.iter().all(|line| line.chars().count() <= WIDTH),
+            "{lines:?}"
+        );
         // What a terminal would obey is spelt out.
         let odd = Finding::good("a\nb", "c\u{1b}[2Jd").lines();
-        assert!(odd.contains(r"a\u{a}b") && odd.contains(r"c\u{1b}[2Jd"), "{odd}");
+        assert!(
+            odd.contains(r"a\u{a}b") && odd.contains(r"c\u{1b}[2Jd"),
+            "{odd}"
+        );
     }
 
     #[test]
     fn only_failures_count() {
         let report = |states: &[State]| Report {
-            findings: states.iter().map(|&state| Finding::new(state, "a", "b")).collect(),
+            findings: states
+                .iter()
+                .map(|&state| Finding::new(state, "a", "b"))
+                .collect(),
         };
         let good = report(&[State::Good, State::Note, State::Warning]);
         assert_eq!(good.exit_code(), 0);
-        assert_eq!(good.summary(), "Everything works that is needed; 1 thing is slow or odd.");
+        assert_eq!(
+            good.summary(),
+            "Everything works that is needed; 1 thing is slow or odd."
+        );
         let bad = report(&[State::Good, State::Failure, State::Failure]);
         assert_eq!(bad.exit_code(), 1);
         assert_eq!(bad.summary(), "2 things do not work.");

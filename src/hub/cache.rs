@@ -131,7 +131,11 @@ mod tests {
         let has = |name: &str, n_bytes| {
             let content = Some(Content::Git("a".repeat(40)));
             let name = name.to_owned();
-            let file = RemoteFile { name, n_bytes, content };
+            let file = RemoteFile {
+                name,
+                n_bytes,
+                content,
+            };
             folder.file("c1", &file).is_some()
         };
         assert!(has("a", 4));

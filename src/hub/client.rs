@@ -84,7 +84,11 @@ impl Client {
         let mut content = None;
         let mut whole_bytes = None;
         for _ in 0..=MOST_REDIRECTS {
-            let token = self.environment.token.as_ref().filter(|_| origin(&uri) == origin(&endpoint));
+            let token = self
+                .environment
+                .token
+                .as_ref()
+                .filter(|_| origin(&uri) == origin(&endpoint));
             let response = self.send(&uri, part, token)?;
             let headers = response.headers();
             content = content.or_else(|| Content::of_tag(text(headers, "x-linked-etag")?));
@@ -115,9 +119,17 @@ impl Client {
         Err(odd(&uri, "it sends us around in circles"))
     }
 
-    fn send(&self, uri: &Uri, part: Part, token: Option<&Token>) -> Result<Response<Body>, Failure> {
+    fn send(
+        &self,
+        uri: &Uri,
+        part: Part,
+        token: Option<&Token>,
+    ) -> Result<Response<Body>, Failure> {
         let is_encrypted = uri.scheme_str() == Some("https");
-        let proxy = self.environment.proxies.to(is_encrypted, uri.host().unwrap_or_default());
+        let proxy = self
+            .environment
+            .proxies
+            .to(is_encrypted, uri.host().unwrap_or_default());
         let failed = |error| Failure::of(error, &host(uri), proxy.map(shown));
         let by_proxy = proxy.map(ureq::Proxy::new).transpose().map_err(failed)?;
         let send = |agent: &Agent| {
@@ -155,7 +167,9 @@ fn agent(environment: &Environment, roots: RootCerts) -> Agent {
         .accept_encoding("identity")
         .timeout_resolve(Some(environment.answer_timeout))
         .timeout_connect(Some(environment.answer_timeout))
-        .timeout_recv_response(Some(environment.answer_timeout.max(environment.download_timeout)))
+        .timeout_recv_response(Some(
+            environment.answer_timeout.max(environment.download_timeout),
+        ))
         .timeout_per_read(Some(environment.download_timeout))
         .timeout_per_write(Some(Duration::from_secs(60)))
         .tls_config(TlsConfig::builder().root_certs(roots).build())
@@ -171,7 +185,8 @@ fn has_no_roots(error: &ureq::Error) -> bool {
 /// An address with a name and a scheme.
 fn parsed(address: &str) -> Result<Uri, Failure> {
     let uri = address.parse::<Uri>().ok();
-    let is_whole = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+    let is_whole =
+        |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
     uri.filter(is_whole).ok_or_else(|| Failure::Odd {
         host: address.chars().take(80).collect(),
         reason: "this is no address".to_owned(),
@@ -180,7 +195,11 @@ fn parsed(address: &str) -> Result<Uri, Failure> {
 
 /// Who gets what is sent to an address.
 fn origin(uri: &Uri) -> (Option<&str>, Option<String>, u16) {
-    let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let default = if uri.scheme_str() == Some("https") {
+        443
+    } else {
+        80
+    };
     let host = uri.host().map(str::to_lowercase);
     (uri.scheme_str(), host, uri.port_u16().unwrap_or(default))
 }
@@ -219,7 +238,10 @@ fn next(from: &Uri, headers: &HeaderMap) -> Result<Uri, Failure> {
         }
         (None, _) if location.starts_with('/') => parts.path_and_query = location.parse().ok(),
         (None, _) => {
-            let folder = from.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+            let folder = from
+                .path()
+                .rsplit_once('/')
+                .map_or("", |(folder, _)| folder);
             parts.path_and_query = PathAndQuery::try_from(format!("{folder}/{location}")).ok();
         }
     }

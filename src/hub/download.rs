@@ -44,9 +44,13 @@ impl Download<'_> {
     ) -> Result<Snapshot, HubError> {
         let folder = Folder::of(&self.client.environment().cache, self.repository);
         let commit = &self.remote.commit;
-        let files: Vec<_> = names.iter().map(|name| self.file(name)).collect::<Result<_, _>>()?;
-        let (here, missing): (Vec<_>, Vec<_>) =
-            files.into_iter().partition(|file| folder.file(commit, file).is_some());
+        let files: Vec<_> = names
+            .iter()
+            .map(|name| self.file(name))
+            .collect::<Result<_, _>>()?;
+        let (here, missing): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|file| folder.file(commit, file).is_some());
         if missing.is_empty() {
             // A cache that cannot be written is good for reading.
             let _ = note(&folder, self.repository.revision(), commit);
@@ -55,7 +59,10 @@ impl Download<'_> {
         if let Some(variable) = self.client.environment().offline {
             return Err(HubError::Offline { variable });
         }
-        let wanted: Vec<_> = missing.into_iter().map(|file| self.wanted(file)).collect::<Result<_, _>>()?;
+        let wanted: Vec<_> = missing
+            .into_iter()
+            .map(|file| self.wanted(file))
+            .collect::<Result<_, _>>()?;
         create_folders(&folder, commit)?;
         check_space(&folder, &wanted)?;
         let before = here.iter().map(|file| file.n_bytes).sum();
@@ -83,14 +90,24 @@ impl Download<'_> {
         let name = &file.name;
         if let Some(content) = file.content.clone() {
             let n_bytes = file.n_bytes;
-            return Ok(Wanted { name, n_bytes, content });
+            return Ok(Wanted {
+                name,
+                n_bytes,
+                content,
+            });
         }
         let page = page(self.client, self.repository);
         let address = file_address(self.client, self.repository, self.remote, name);
         let answer = self.client.get(&address, Part::Nothing);
-        let head = answer.map_err(|failure| failure.into_error(self.asked(&page, name)))?.head;
+        let head = answer
+            .map_err(|failure| failure.into_error(self.asked(&page, name)))?
+            .head;
         match (head.content, head.whole_bytes) {
-            (Some(content), Some(n_bytes)) => Ok(Wanted { name, n_bytes, content }),
+            (Some(content), Some(n_bytes)) => Ok(Wanted {
+                name,
+                n_bytes,
+                content,
+            }),
             _ => Err(HubError::Answer {
                 host: head.host,
                 reason: format!("it does not say what `{name}` holds"),
@@ -98,8 +115,17 @@ impl Download<'_> {
         }
     }
 
-    fn fetch(&self, folder: &Folder, file: &Wanted, reporter: &mut Reporter) -> Result<(), HubError> {
-        let Wanted { name, n_bytes, content } = file;
+    fn fetch(
+        &self,
+        folder: &Folder,
+        file: &Wanted,
+        reporter: &mut Reporter,
+    ) -> Result<(), HubError> {
+        let Wanted {
+            name,
+            n_bytes,
+            content,
+        } = file;
         let blob = folder.blob(content);
         let path = folder.lock(content);
         let lock = loop {
@@ -140,7 +166,8 @@ impl Download<'_> {
 
 /// Whether a blob is there. One of another size was damaged after it got its name.
 fn is_whole(blob: &Path, n_bytes: u64) -> bool {
-    blob.metadata().is_ok_and(|found| found.is_file() && found.len() == n_bytes)
+    blob.metadata()
+        .is_ok_and(|found| found.is_file() && found.len() == n_bytes)
 }
 
 /// Whether there is room for what is to come.

@@ -106,7 +106,10 @@ fn expanded(path: &str, variables: &dyn Fn(&str) -> Option<String>) -> PathBuf {
     while let Some(start) = rest.find('$') {
         whole.push_str(&rest[..start]);
         let behind = &rest[start + 1..];
-        let (name, end) = match behind.strip_prefix('{').and_then(|name| name.split_once('}')) {
+        let (name, end) = match behind
+            .strip_prefix('{')
+            .and_then(|name| name.split_once('}'))
+        {
             Some((name, _)) => (name, name.len() + 2),
             None => {
                 let is_other = |c: char| !c.is_ascii_alphanumeric() && c != '_';
@@ -148,12 +151,25 @@ mod tests {
         let home = ("HOME", "/home/me");
         check(&[home], "/home/me/.cache/huggingface/hub");
         check(&[home, ("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub");
-        check(&[home, ("XDG_CACHE_HOME", "/x"), ("HF_HOME", "/h")], "/h/hub");
+        check(
+            &[home, ("XDG_CACHE_HOME", "/x"), ("HF_HOME", "/h")],
+            "/h/hub",
+        );
         check(&[home, ("HF_HOME", "~/hf")], "/home/me/hf/hub");
         check(&[home, ("HF_HOME", "")], "/home/me/.cache/huggingface/hub");
         check(&[home, ("HUGGINGFACE_HUB_CACHE", "/old")], "/old");
-        check(&[("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HUB_CACHE", "/c")], "/c");
-        check(&[("HF_HUB_CACHE", "$SCRATCH/${WHO}s/c$"), ("SCRATCH", "/s"), ("WHO", "me")], "/s/mes/c$");
+        check(
+            &[("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HUB_CACHE", "/c")],
+            "/c",
+        );
+        check(
+            &[
+                ("HF_HUB_CACHE", "$SCRATCH/${WHO}s/c$"),
+                ("SCRATCH", "/s"),
+                ("WHO", "me"),
+            ],
+            "/s/mes/c$",
+        );
         check(&[("HF_HUB_CACHE", "/$NOBODY/c")], "/$NOBODY/c");
     }
 
@@ -162,12 +178,24 @@ mod tests {
         let offline = |variables: &[(&str, &str)]| of(variables).offline;
         assert_eq!(offline(&[]), None);
         assert_eq!(offline(&[("HF_HUB_OFFLINE", "1")]), Some("HF_HUB_OFFLINE"));
-        assert_eq!(offline(&[("TRANSFORMERS_OFFLINE", "yes")]), Some("TRANSFORMERS_OFFLINE"));
-        assert_eq!(offline(&[("HF_HUB_OFFLINE", "0"), ("TRANSFORMERS_OFFLINE", "1")]), None);
-        let of_timeouts = of(&[("HF_HUB_DOWNLOAD_TIMEOUT", "3"), ("HF_HUB_ETAG_TIMEOUT", "soon")]);
+        assert_eq!(
+            offline(&[("TRANSFORMERS_OFFLINE", "yes")]),
+            Some("TRANSFORMERS_OFFLINE")
+        );
+        assert_eq!(
+            offline(&[("HF_HUB_OFFLINE", "0"), ("TRANSFORMERS_OFFLINE", "1")]),
+            None
+        );
+        let of_timeouts = of(&[
+            ("HF_HUB_DOWNLOAD_TIMEOUT", "3"),
+            ("HF_HUB_ETAG_TIMEOUT", "soon"),
+        ]);
         assert_eq!(of_timeouts.download_timeout, Duration::from_secs(3));
         assert_eq!(of_timeouts.answer_timeout, TIMEOUT);
-        assert_eq!(of(&[("HF_ENDPOINT", "http://mirror:8080/hf/")]).endpoint, "http://mirror:8080/hf");
+        assert_eq!(
+            of(&[("HF_ENDPOINT", "http://mirror:8080/hf/")]).endpoint,
+            "http://mirror:8080/hf"
+        );
     }
 
     #[test]
@@ -178,8 +206,14 @@ mod tests {
         fs::write(folder.path().join("token"), "hf_file\n").unwrap();
         assert_eq!(of(&[home]).token, Token::of("hf_file"));
         assert_eq!(of(&[home, ("HF_TOKEN", "hf_a")]).token, Token::of("hf_a"));
-        assert_eq!(of(&[home, ("HUGGING_FACE_HUB_TOKEN", "hf_b")]).token, Token::of("hf_b"));
-        assert_eq!(of(&[home, ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]).token, None);
+        assert_eq!(
+            of(&[home, ("HUGGING_FACE_HUB_TOKEN", "hf_b")]).token,
+            Token::of("hf_b")
+        );
+        assert_eq!(
+            of(&[home, ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]).token,
+            None
+        );
         assert_eq!(of(&[home, ("HF_TOKEN_PATH", "/nowhere")]).token, None);
     }
 }

@@ -4,11 +4,7 @@ use crate::{
     file::{FileError, remedy},
     hint::Hint,
 };
-use std::{
-    io::ErrorKind,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{io::ErrorKind, path::PathBuf, time::Duration};
 
 /// What can go wrong between this machine and the Hub.
 #[derive(Debug, thiserror::Error)]
@@ -194,7 +190,8 @@ pub enum Denial {
 const BY_HAND: &str = "run `runner download MODEL` on a machine that has a network, and copy its cache here, or \
      set `HF_HOME` to a folder that both see";
 /// How to say who one is.
-const TOKEN: &str = "set `HF_TOKEN` to a token from https://huggingface.co/settings/tokens, or run `hf auth login`";
+const TOKEN: &str =
+    "set `HF_TOKEN` to a token from https://huggingface.co/settings/tokens, or run `hf auth login`";
 
 impl Hint for HubError {
     fn hint(&self) -> Option<String> {

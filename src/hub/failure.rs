@@ -54,9 +54,16 @@ impl Failure {
         let (obstacle, reason) = match error {
             ureq::Error::Io(error) => of_io(&error),
             ureq::Error::HostNotFound => (Obstacle::Name, "its name is not known here".to_owned()),
-            ureq::Error::Timeout(timeout) => (Obstacle::Timeout, format!("no answer in time ({timeout})")),
-            ureq::Error::ConnectProxyFailed(reason) => (Obstacle::Proxy, format!("the proxy says: {reason}")),
-            ureq::Error::InvalidProxyUrl => (Obstacle::Proxy, "the address of the proxy is none".to_owned()),
+            ureq::Error::Timeout(timeout) => {
+                (Obstacle::Timeout, format!("no answer in time ({timeout})"))
+            }
+            ureq::Error::ConnectProxyFailed(reason) => {
+                (Obstacle::Proxy, format!("the proxy says: {reason}"))
+            }
+            ureq::Error::InvalidProxyUrl => (
+                Obstacle::Proxy,
+                "the address of the proxy is none".to_owned(),
+            ),
             ureq::Error::Rustls(error) => (Obstacle::Certificate, error.to_string()),
             ureq::Error::Tls(reason) => (Obstacle::Certificate, reason.to_owned()),
             ureq::Error::ConnectionFailed => (Obstacle::Connection, "no connection".to_owned()),
@@ -67,7 +74,9 @@ impl Failure {
                 };
             }
         };
-        let way = proxy.map_or_else(String::new, |proxy| format!(" (through the proxy `{proxy}`)"));
+        let way = proxy.map_or_else(String::new, |proxy| {
+            format!(" (through the proxy `{proxy}`)")
+        });
         Self::Unreachable {
             host: host.to_owned(),
             obstacle,
@@ -123,7 +132,15 @@ impl Failure {
     /// What it means for whoever asked.
     pub(super) fn into_error(self, asked: Asked) -> HubError {
         match self {
-            Self::Unreachable { host, obstacle, reason } => HubError::Unreachable { host, obstacle, reason },
+            Self::Unreachable {
+                host,
+                obstacle,
+                reason,
+            } => HubError::Unreachable {
+                host,
+                obstacle,
+                reason,
+            },
             Self::Cut { host, reason } => HubError::Unreachable {
                 host,
                 obstacle: Obstacle::Connection,
@@ -137,7 +154,11 @@ impl Failure {
 
 impl Refusal {
     fn into_error(self, asked: Asked) -> HubError {
-        let Asked { repository, page, file } = asked;
+        let Asked {
+            repository,
+            page,
+            file,
+        } = asked;
         let id = repository.id.clone();
         let denied = |reason| HubError::Denied {
             id: repository.id.clone(),
@@ -154,7 +175,10 @@ impl Refusal {
             revision: repository.revision().to_owned(),
             page: page.to_owned(),
         };
-        let is_bad_token = self.message.as_deref().is_some_and(|message| message.contains("credentials"));
+        let is_bad_token = self
+            .message
+            .as_deref()
+            .is_some_and(|message| message.contains("credentials"));
         match (self.status, self.code.as_deref()) {
             (_, Some("GatedRepo")) if self.has_token => denied(Denial::Gated),
             (_, Some("GatedRepo")) => denied(Denial::GatedWithoutToken),
@@ -196,8 +220,12 @@ fn of_io(error: &io::Error) -> (Obstacle, String) {
     let text = error.to_string();
     match error.kind() {
         // The system's resolver has no kinds of errors.
-        _ if text.contains("lookup address") => (Obstacle::Name, "its name could not be resolved".to_owned()),
-        io::ErrorKind::ConnectionRefused => (Obstacle::Connection, "it refuses the connection".to_owned()),
+        _ if text.contains("lookup address") => {
+            (Obstacle::Name, "its name could not be resolved".to_owned())
+        }
+        io::ErrorKind::ConnectionRefused => {
+            (Obstacle::Connection, "it refuses the connection".to_owned())
+        }
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
             (Obstacle::Timeout, "no answer in time".to_owned())
         }

@@ -46,7 +46,11 @@ impl Fetch<'_> {
     /// - If the file does not come, or arrives damaged twice.
     /// - If the cache cannot be written.
     /// - If whoever looks on wants no more of it.
-    pub(super) fn run(&self, mut partial: Partial, reporter: &mut Reporter) -> Result<(), HubError> {
+    pub(super) fn run(
+        &self,
+        mut partial: Partial,
+        reporter: &mut Reporter,
+    ) -> Result<(), HubError> {
         let (mut n_tries, mut n_damaged) = (0, 0);
         // How far it ever was: a server that always begins anew and never comes to an end brings nothing new.
         let mut furthest = partial.n_bytes();
@@ -110,7 +114,9 @@ impl Fetch<'_> {
                         let reason = format!("it has more than {} bytes", self.n_bytes);
                         return Ok(Try::Damaged(reason));
                     }
-                    partial.add(&bytes).map_err(|error| self.not_written(error, partial))?;
+                    partial
+                        .add(&bytes)
+                        .map_err(|error| self.not_written(error, partial))?;
                 }
                 Next::Failed(Failure::Status(refusal)) if refusal.status == 416 => {
                     let reason = format!("it has no more than {} bytes", partial.n_bytes());

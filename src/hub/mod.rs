@@ -114,7 +114,9 @@ impl Hub {
         };
         if file.n_bytes > most_bytes {
             let n_bytes = file.n_bytes;
-            return Err(not_small_text(format!("it has {n_bytes} bytes, and {most_bytes} are the most")));
+            return Err(not_small_text(format!(
+                "it has {n_bytes} bytes, and {most_bytes} are the most"
+            )));
         }
         let here = Folder::of(self.cache(), repository).file(&remote.commit, file);
         if let Some(text) = here.and_then(|path| fs::read_to_string(path).ok()) {

@@ -165,7 +165,10 @@ impl Partial {
         }
         let mut buffer = vec![0; HASHED_BYTES];
         while self.n_bytes < there {
-            let n_bytes = self.file.read_at(&mut buffer, self.n_bytes).map_err(failed)?;
+            let n_bytes = self
+                .file
+                .read_at(&mut buffer, self.n_bytes)
+                .map_err(failed)?;
             if n_bytes == 0 {
                 break;
             }
@@ -179,7 +182,9 @@ impl Partial {
 
 /// How much of a blob is there that a download would go on with.
 pub(super) fn n_bytes_there(blob: &Path, content: &Content, n_bytes: u64) -> u64 {
-    let own = own_path(blob, true).metadata().map_or(0, |found| found.len());
+    let own = own_path(blob, true)
+        .metadata()
+        .map_or(0, |found| found.len());
     let other = largest(&leftovers(blob)).map_or(0, |(_, n_bytes)| n_bytes);
     match content {
         Content::Sha256(_) => own.max(other).min(n_bytes),
@@ -192,7 +197,10 @@ pub(super) fn n_bytes_there(blob: &Path, content: &Content, n_bytes: u64) -> u64
 fn own_path(blob: &Path, is_alone: bool) -> PathBuf {
     let hash = Sha256::digest(host_name());
     let mut name = blob.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3]));
+    name.push(format!(
+        ".{:02x}{:02x}{:02x}{:02x}",
+        hash[0], hash[1], hash[2], hash[3]
+    ));
     if !is_alone {
         name.push(format!("-{}", process::id()));
     }
@@ -216,7 +224,9 @@ fn leftovers(blob: &Path) -> Vec<(PathBuf, u64)> {
         .filter(|entry| is_of_blob(&entry.file_name()))
         .filter_map(|entry| {
             let found = entry.metadata().ok().filter(|found| found.is_file())?;
-            let age = SystemTime::now().duration_since(found.modified().ok()?).ok()?;
+            let age = SystemTime::now()
+                .duration_since(found.modified().ok()?)
+                .ok()?;
             (age >= IDLE).then(|| (entry.path(), found.len()))
         })
         .collect()

@@ -36,7 +36,10 @@ impl Proxies {
         let host = host.to_lowercase();
         let is_direct = self.direct.iter().any(|entry| {
             let domain = entry.trim_start_matches('.');
-            let is_below = || host.strip_suffix(domain).is_some_and(|name| name.ends_with('.'));
+            let is_below = || {
+                host.strip_suffix(domain)
+                    .is_some_and(|name| name.ends_with('.'))
+            };
             domain.is_empty() || host == domain || is_below()
         });
         let proxy = match is_encrypted {
@@ -49,8 +52,12 @@ impl Proxies {
 
 /// A proxy without the name and the password that its address may have.
 pub(super) fn shown(proxy: &str) -> &str {
-    let address = proxy.split_once("://").map_or(proxy, |(_, address)| address);
-    let address = address.rsplit_once('@').map_or(address, |(_, address)| address);
+    let address = proxy
+        .split_once("://")
+        .map_or(proxy, |(_, address)| address);
+    let address = address
+        .rsplit_once('@')
+        .map_or(address, |(_, address)| address);
     address.trim_end_matches('/')
 }
 
@@ -66,15 +73,27 @@ mod tests {
                 found.map(|(_, value)| (*value).to_owned())
             });
             let (scheme, host) = address.split_once("://").unwrap();
-            assert_eq!(proxies.to(scheme == "https", host), expect, "{variables:?} {address}");
+            assert_eq!(
+                proxies.to(scheme == "https", host),
+                expect,
+                "{variables:?} {address}"
+            );
         };
-        let (http, https, all) = (("HTTP_PROXY", "h:1"), ("HTTPS_PROXY", "s:2"), ("ALL_PROXY", "a:3"));
+        let (http, https, all) = (
+            ("HTTP_PROXY", "h:1"),
+            ("HTTPS_PROXY", "s:2"),
+            ("ALL_PROXY", "a:3"),
+        );
         check(&[], "https://hf.co", None);
         check(&[http], "https://hf.co", None);
         check(&[http, https], "https://hf.co", Some("s:2"));
         check(&[http, all], "https://hf.co", Some("a:3"));
         check(&[http, all], "http://hf.co", Some("h:1"));
-        check(&[https, ("https_proxy", "l:4")], "https://hf.co", Some("l:4"));
+        check(
+            &[https, ("https_proxy", "l:4")],
+            "https://hf.co",
+            Some("l:4"),
+        );
         let no = |list| [https, ("NO_PROXY", list)];
         check(&no("other.co, hf.co"), "https://hf.co", None);
         check(&no(".hf.co"), "https://cdn.HF.co", None);

@@ -155,7 +155,13 @@ mod tests {
             file("odd", 1, None),
         ];
         assert_eq!(remote.files, expect);
-        for text in ["", "<html>", "[]", r#"{"sha": "../x"}"#, r#"{"sha": "abc"}"#] {
+        for text in [
+            "",
+            "<html>",
+            "[]",
+            r#"{"sha": "../x"}"#,
+            r#"{"sha": "abc"}"#,
+        ] {
             assert!(Remote::of_answer(text).is_err(), "{text}");
         }
     }

@@ -42,7 +42,12 @@ impl<'a> Reporter<'a> {
     ///
     /// # Errors
     /// Whoever looks on wants no more of it.
-    pub(super) fn progress(&mut self, file: &str, file_bytes: u64, file_of: u64) -> Result<(), HubError> {
+    pub(super) fn progress(
+        &mut self,
+        file: &str,
+        file_bytes: u64,
+        file_of: u64,
+    ) -> Result<(), HubError> {
         if self.last.is_some_and(|last| last.elapsed() < INTERVAL) {
             return Ok(());
         }

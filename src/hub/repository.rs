@@ -61,11 +61,17 @@ impl Repository {
             && !self.id.contains("--")
             && !self.id.contains("..");
         if !is_id {
-            return bad(&self.id, "the id of a model of the Hub, `organisation/name`");
+            return bad(
+                &self.id,
+                "the id of a model of the Hub, `organisation/name`",
+            );
         }
         let revision = self.revision();
         if !is_path_within(revision) || revision.len() > MOST_REVISION_CHARACTERS {
-            return bad(revision, "a revision: it must be a branch, a tag or a commit");
+            return bad(
+                revision,
+                "a revision: it must be a branch, a tag or a commit",
+            );
         }
         Ok(())
     }
@@ -88,7 +94,8 @@ pub(super) fn is_commit(revision: &str) -> bool {
 
 /// Whether a text has no other characters than lower-case hexadecimal digits.
 pub(super) fn is_hexadecimal(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Whether a name with slashes leads to a place below the folder that it is joined to, whatever is there.
@@ -113,7 +120,10 @@ mod tests {
         check("facebook/esm2_t6_8M_UR50D", None, true);
         check("gpt2", Some("v1.0"), true);
         check("a/b", Some("refs/pr/1"), true);
-        for id in ["", "a/b/c", "../b", "a/..", "a/", "/b", "a--b/c", "a/b..c", "a b/c", "a/b\0", ".a/b", "a/-b"] {
+        for id in [
+            "", "a/b/c", "../b", "a/..", "a/", "/b", "a--b/c", "a/b..c", "a b/c", "a/b\0", ".a/b",
+            "a/-b",
+        ] {
             check(id, None, false);
         }
         for revision in ["", "../main", "/etc", "a//b", "a\0", "a/..", "a\nb", r"a\b"] {

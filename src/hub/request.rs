@@ -59,7 +59,11 @@ pub(super) fn text(
 ///
 /// # Errors
 /// If it does not come, or is no text.
-pub(super) fn ask(client: &Client, address: &str, most_bytes: u64) -> Result<(String, String), Failure> {
+pub(super) fn ask(
+    client: &Client,
+    address: &str,
+    most_bytes: u64,
+) -> Result<(String, String), Failure> {
     let mut n_tries = 0;
     loop {
         let failure = match ask_once(client, address, most_bytes) {

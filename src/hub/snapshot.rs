@@ -1,11 +1,7 @@
 //! What is written into the folder of a repository beside blobs: the files of a commit, and branches.
 
 use super::{
-    cache::Folder,
-    error::HubError,
-    remote::Content,
-    environment::read_short,
-    repository::is_commit,
+    cache::Folder, environment::read_short, error::HubError, remote::Content, repository::is_commit,
 };
 use crate::file::{Existing, FileError, Keep, Staged};
 use std::{
@@ -137,7 +133,12 @@ mod tests {
         let (commit, content) = ("c".repeat(40), Content::Git("a".repeat(40)));
         create_folders(&folder, &commit).unwrap();
         let path = |name: &str| folder.snapshot(&commit).folder.join(name);
-        for (name, way) in [("a", Way::Symlink), ("b/c/d", Way::Symlink), ("e", Way::Link), ("a", Way::Move)] {
+        for (name, way) in [
+            ("a", Way::Symlink),
+            ("b/c/d", Way::Symlink),
+            ("e", Way::Link),
+            ("a", Way::Move),
+        ] {
             fs::write(folder.blob(&content), "text").unwrap();
             // What was there before is replaced.
             for _ in 0..2 {

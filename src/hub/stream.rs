@@ -81,7 +81,9 @@ fn send(
     let mut reader = answer.body.as_reader();
     loop {
         let mut piece = vec![0; PIECE_BYTES];
-        let n_bytes = reader.read(&mut piece).map_err(|error| Failure::cut(error, &host))?;
+        let n_bytes = reader
+            .read(&mut piece)
+            .map_err(|error| Failure::cut(error, &host))?;
         piece.truncate(n_bytes);
         if n_bytes == 0 || sender.send(Ok(Piece::Bytes(piece))).is_err() {
             return Ok(());

@@ -26,7 +26,10 @@ fn of_kernels(folder: &Path, problem: Option<std::io::Error>) -> Finding {
     let finding = match &problem {
         None => {
             let files = in_number(n_files, "file", "files");
-            Finding::good("kernels", format!("{path}: {n_files} {files}, {}", size(bytes)))
+            Finding::good(
+                "kernels",
+                format!("{path}: {n_files} {files}, {}", size(bytes)),
+            )
         }
         Some(error) => {
             let remedy = "kernels are compiled again in each process: name a folder of your own in RUNNER_CACHE_DIR";
@@ -106,7 +109,10 @@ fn children(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 #[cfg(test)]
@@ -131,7 +137,9 @@ mod tests {
         assert!(cache.text.ends_with(": 2 models, 3.0 KiB"), "{cache:?}");
         assert_eq!(model.text, "facebook/esm2_t6_8M_UR50D, 2.9 KiB");
         let mut findings = Vec::new();
-        of_hub(Path::new("/proc/none"), &mut |finding| findings.push(finding));
+        of_hub(Path::new("/proc/none"), &mut |finding| {
+            findings.push(finding)
+        });
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].state, State::Warning);
     }
@@ -141,6 +149,9 @@ mod tests {
         let problem = std::io::Error::other("other users may write to it");
         let finding = of_kernels(Path::new("/nowhere"), Some(problem));
         assert_eq!(finding.state, State::Warning);
-        assert!(finding.text.contains("other users may write"), "{finding:?}");
+        assert!(
+            finding.text.contains("other users may write"),
+            "{finding:?}"
+        );
     }
 }

@@ -39,7 +39,11 @@ pub(super) fn look(_: &Machine, tell: Tell) {
     let mut finding = Finding::good("cores", format!("{n_allowed} {cores} of {model}; {shown}"));
     let is_x86 = cfg!(target_arch = "x86_64");
     if is_x86 && !units.contains(&"AVX2") {
-        finding = Finding::warning("cores", finding.text, "without AVX2 the CPU computes several times slower");
+        finding = Finding::warning(
+            "cores",
+            finding.text,
+            "without AVX2 the CPU computes several times slower",
+        );
     } else if n_allowed < n_there {
         let text = format!("{n_allowed} of {n_there} cores of {model}; {shown}");
         let remedy = "affinity or the quota of a container or job keeps the others: ask for more if models run on the CPU";

@@ -2,7 +2,11 @@
 
 use crate::{
     device::{self, DeviceError},
-    doctor::{check::Tell, finding::{Finding, State}, machine::Machine},
+    doctor::{
+        check::Tell,
+        finding::{Finding, State},
+        machine::Machine,
+    },
 };
 use std::path::Path;
 

@@ -3,7 +3,11 @@
 use super::size::size;
 use crate::{
     device::{DeviceError, ShownGpu},
-    doctor::{check::Tell, finding::{Finding, State}, machine::Machine},
+    doctor::{
+        check::Tell,
+        finding::{Finding, State},
+        machine::Machine,
+    },
     monitor::{InstalledGpu, Inventory},
     text::in_number,
 };
@@ -43,13 +47,22 @@ fn of_gpu(gpu: &ShownGpu, inventory: Option<&Inventory>) -> Finding {
     let (major, minor) = gpu.capability;
     let installed = inventory.and_then(|inventory| find(inventory, &gpu.uuid));
     let free = installed.and_then(|gpu| gpu.free_bytes);
-    let mut parts = vec![gpu.name.clone(), format!("compute capability {major}.{minor}")];
+    let mut parts = vec![
+        gpu.name.clone(),
+        format!("compute capability {major}.{minor}"),
+    ];
     parts.push(match free {
         Some(free) => format!("{} of {} free", size(free), size(gpu.memory_bytes)),
         None => size(gpu.memory_bytes),
     });
     let is_slice = gpu.name.contains("MIG");
-    let modes = installed.map(|gpu| [("MIG", gpu.is_mig), ("ECC", gpu.is_ecc), ("persistence", gpu.is_persistent)]);
+    let modes = installed.map(|gpu| {
+        [
+            ("MIG", gpu.is_mig),
+            ("ECC", gpu.is_ecc),
+            ("persistence", gpu.is_persistent),
+        ]
+    });
     for (mode, is_on) in modes.into_iter().flatten() {
         if let Some(is_on) = is_on {
             parts.push(format!("{mode} {}", if is_on { "on" } else { "off" }));
@@ -58,12 +71,21 @@ fn of_gpu(gpu: &ShownGpu, inventory: Option<&Inventory>) -> Finding {
     parts.push(gpu.uuid.clone());
     let text = parts.join(", ");
     let finding = if !gpu.is_new_enough {
-        let remedy = "the kernels need 8.0 (Ampere) or newer: models run on other GPUs or on the CPU";
+        let remedy =
+            "the kernels need 8.0 (Ampere) or newer: models run on other GPUs or on the CPU";
         Finding::warning(name, text, remedy)
     } else if installed.and_then(|gpu| gpu.is_mig) == Some(true) && !is_slice {
-        Finding::warning(name, text, "it is cut into slices, one of which this is or hides: `nvidia-smi -L` lists them")
+        Finding::warning(
+            name,
+            text,
+            "it is cut into slices, one of which this is or hides: `nvidia-smi -L` lists them",
+        )
     } else if free.is_some_and(|free| free < ENOUGH_BYTES) {
-        Finding::warning(name, text, "other programs hold its memory: `nvidia-smi` lists them")
+        Finding::warning(
+            name,
+            text,
+            "other programs hold its memory: `nvidia-smi` lists them",
+        )
     } else {
         Finding::good(name, text)
     };
@@ -92,10 +114,22 @@ fn visible(n_shown: usize, inventory: Option<&Inventory>) -> Option<Finding> {
     let gpus = in_number(n_installed.unwrap_or(n_shown) as u64, "GPU", "GPUs");
     let text = format!("CUDA_VISIBLE_DEVICES is \"{listed}\", which shows {n_shown}{of} {gpus}");
     // It counts from 0 in this order, and ends with the first that is not there.
-    let n_listed = listed.split(',').filter(|part| !part.trim().is_empty()).count();
+    let n_listed = listed
+        .split(',')
+        .filter(|part| !part.trim().is_empty())
+        .count();
     let finding = match n_listed == n_shown {
         true => Finding::note("visible", text),
-        false => Finding::warning("visible", text, "the driver shows what it lists, up to the first that is not there"),
+        false => Finding::warning(
+            "visible",
+            text,
+            "the driver shows what it lists, up to the first that is not there",
+        ),
     };
-    Some(finding.with("value", listed).with("shown", n_shown).with("installed", n_installed))
+    Some(
+        finding
+            .with("value", listed)
+            .with("shown", n_shown)
+            .with("installed", n_installed),
+    )
 }

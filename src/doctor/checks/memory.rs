@@ -10,7 +10,10 @@ const ENOUGH_BYTES: u64 = 2 << 30;
 /// How much there is, how much is free, and what a container leaves of it.
 pub(super) fn look(_: &Machine, tell: Tell) {
     let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let (Some(total), Some(free)) = (kibibytes(&info, "MemTotal:"), kibibytes(&info, "MemAvailable:")) else {
+    let (Some(total), Some(free)) = (
+        kibibytes(&info, "MemTotal:"),
+        kibibytes(&info, "MemAvailable:"),
+    ) else {
         tell(Finding::note("memory", "the system does not tell"));
         return;
     };
@@ -21,7 +24,11 @@ pub(super) fn look(_: &Machine, tell: Tell) {
     }
     let finding = match free.min(limit.unwrap_or(free)) < ENOUGH_BYTES {
         false => Finding::good("memory", text),
-        true => Finding::warning("memory", text, "small models need 2 GiB, with readers and queues"),
+        true => Finding::warning(
+            "memory",
+            text,
+            "small models need 2 GiB, with readers and queues",
+        ),
     };
     let finding = finding
         .with("total_bytes", total)
@@ -49,7 +56,9 @@ fn limit() -> Option<u64> {
         };
         // A limit of a group holds for all below it. Containers see their own at the top.
         let folder = Path::new(root).join(group);
-        let folders = folder.ancestors().take_while(|folder| folder.starts_with(root));
+        let folders = folder
+            .ancestors()
+            .take_while(|folder| folder.starts_with(root));
         let limits = folders.filter_map(|folder| {
             let text = fs::read_to_string(folder.join(file)).ok()?;
             text.trim().parse::<u64>().ok()

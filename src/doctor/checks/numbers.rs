@@ -32,7 +32,11 @@ fn test(device: String, choice: &DeviceChoice, dtype: Dtype) -> Finding {
             );
             let finding = match outcome.is_right() {
                 true => Finding::good(name, text),
-                false => Finding::failure(name, text, "the device computes wrong numbers: do not use it, and report it"),
+                false => Finding::failure(
+                    name,
+                    text,
+                    "the device computes wrong numbers: do not use it, and report it",
+                ),
             };
             finding
                 .with("error", outcome.error)

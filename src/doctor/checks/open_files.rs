@@ -13,7 +13,11 @@ pub(super) fn look(_: &Machine, tell: Tell) {
             let text = format!("{soft} at once, {hard} if asked for");
             let finding = match soft < ENOUGH {
                 false => Finding::good("open files", text),
-                true => Finding::warning("open files", text, "raise it with `ulimit -n 4096` for many readers"),
+                true => Finding::warning(
+                    "open files",
+                    text,
+                    "raise it with `ulimit -n 4096` for many readers",
+                ),
             };
             finding.with("soft", soft).with("hard", hard)
         }

@@ -11,7 +11,11 @@ pub(super) fn look(_: &Machine, tell: Tell) {
     ];
     let built = features.iter().filter(|(_, is_built)| *is_built);
     let built: Vec<&str> = built.map(|(name, _)| *name).collect();
-    let library = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
+    let library = if cfg!(target_env = "musl") {
+        "musl"
+    } else {
+        "gnu"
+    };
     let target = format!("{}-{}-{library}", consts::ARCH, consts::OS);
     let version = env!("CARGO_PKG_VERSION");
     let with = match built.as_slice() {

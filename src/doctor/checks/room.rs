@@ -2,7 +2,11 @@
 
 use super::size::size;
 use crate::{
-    doctor::{check::Tell, finding::{Finding, State}, machine::Machine},
+    doctor::{
+        check::Tell,
+        finding::{Finding, State},
+        machine::Machine,
+    },
     file::{self, TemporaryFolder},
     hint::Hint,
 };
@@ -20,7 +24,9 @@ pub(super) fn look(_: &Machine, tell: Tell) {
         Err(error) => Finding {
             remedy: Some(format!(
                 "name a folder in TMPDIR that can be written to{}",
-                error.hint().map_or_else(String::new, |hint| format!("; {hint}"))
+                error
+                    .hint()
+                    .map_or_else(String::new, |hint| format!("; {hint}"))
             )),
             ..Finding::new(State::Failure, "temporary files", error.to_string())
         },
@@ -29,7 +35,11 @@ pub(super) fn look(_: &Machine, tell: Tell) {
             let text = format!("{path}: {} free", size(free));
             match free < ENOUGH_BYTES {
                 false => Finding::good("temporary files", text),
-                true => Finding::warning("temporary files", text, "name a folder with more room in TMPDIR"),
+                true => Finding::warning(
+                    "temporary files",
+                    text,
+                    "name a folder with more room in TMPDIR",
+                ),
             }
         }
     };
@@ -38,7 +48,10 @@ pub(super) fn look(_: &Machine, tell: Tell) {
     let free = file::free_bytes(shared);
     let finding = match free {
         Some(free) => Finding::note("shared memory", format!("/dev/shm: {} free", size(free))),
-        None => Finding::note("shared memory", "there is no /dev/shm; nothing here needs it"),
+        None => Finding::note(
+            "shared memory",
+            "there is no /dev/shm; nothing here needs it",
+        ),
     };
     tell(finding.with("free_bytes", free));
 }

@@ -40,7 +40,9 @@ fn c_library() -> Option<String> {
         path.ends_with("/libc.so.6").then_some(path)
     })?;
     let file = fs::read(path).ok()?;
-    let at = file.windows(BEGIN.len()).position(|window| window == BEGIN)?;
+    let at = file
+        .windows(BEGIN.len())
+        .position(|window| window == BEGIN)?;
     let version = file[at + BEGIN.len()..].iter();
     let version = version.take_while(|byte| byte.is_ascii_digit() || **byte == b'.');
     let version: Vec<u8> = version.copied().collect();
@@ -55,7 +57,10 @@ mod tests {
     #[test]
     fn the_system_is_named() {
         let release = "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n";
-        assert_eq!(os_name(release).as_deref(), Some("Debian GNU/Linux 12 (bookworm)"));
+        assert_eq!(
+            os_name(release).as_deref(),
+            Some("Debian GNU/Linux 12 (bookworm)")
+        );
         assert_eq!(os_name("ID=x\n"), None);
         if cfg!(target_env = "gnu") {
             let version = c_library().expect("tests are linked with glibc");

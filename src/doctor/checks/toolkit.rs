@@ -2,7 +2,11 @@
 
 use crate::{
     device::{self, DeviceError, Part},
-    doctor::{check::Tell, finding::{Finding, State}, machine::Machine},
+    doctor::{
+        check::Tell,
+        finding::{Finding, State},
+        machine::Machine,
+    },
 };
 use serde_json::Value;
 

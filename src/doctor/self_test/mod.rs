@@ -66,7 +66,11 @@ pub(super) fn run(device: &DeviceChoice, dtype: Dtype) -> Result<Outcome, Failed
 fn embed(device: &DeviceChoice, dtype: Dtype) -> Result<Vec<f32>, Error> {
     let folder = TemporaryFolder::new()?;
     write(folder.path()).map_err(|error| {
-        crate::file::FileError::io("write the model of the self-test into", folder.path(), error)
+        crate::file::FileError::io(
+            "write the model of the self-test into",
+            folder.path(),
+            error,
+        )
     })?;
     let spec = ModelSpec {
         dtype: Some(dtype),
@@ -116,7 +120,9 @@ fn batch() -> PackedBatch {
 fn sequence(stream: u32, length: usize) -> Vec<u8> {
     let common = &alphabet::RESIDUES[..20];
     let numbers = generator::integers(stream).take(length);
-    numbers.map(|number| common[number as usize % common.len()]).collect()
+    numbers
+        .map(|number| common[number as usize % common.len()])
+        .collect()
 }
 
 /// The largest difference between embeddings and what some of their components have to be.
@@ -127,9 +133,11 @@ fn largest_difference<const N: usize>(embedded: &[f32], expected: &[[f32; N]]) -
         kept.map(|(number, expected)| (number - expected).abs())
     });
     // A number that is none is no small difference.
-    differences.fold(0.0, |largest, difference| match difference > largest || difference.is_nan() {
-        true => difference,
-        false => largest,
+    differences.fold(0.0, |largest, difference| {
+        match difference > largest || difference.is_nan() {
+            true => difference,
+            false => largest,
+        }
     })
 }
 
@@ -171,8 +179,12 @@ mod tests {
             ..ModelSpec::new(&folder.path().display().to_string())
         };
         let model = Model::load(&spec).expect("it loads");
-        let shallow = model.encode(&batch(), &[weights::N_LAYERS - 1], Pooling::Mean).expect("numbers");
-        let cls = model.encode(&batch(), &[weights::N_LAYERS], Pooling::Cls).expect("numbers");
+        let shallow = model
+            .encode(&batch(), &[weights::N_LAYERS - 1], Pooling::Mean)
+            .expect("numbers");
+        let cls = model
+            .encode(&batch(), &[weights::N_LAYERS], Pooling::Cls)
+            .expect("numbers");
         for (dtype, tolerance) in TOLERANCES {
             for wrong in [&shallow, &cls] {
                 let error = largest_difference(wrong, &EMBEDDINGS);

@@ -31,7 +31,12 @@ fn tensors() -> Vec<Tensor> {
             scale,
         });
     };
-    tensor("embeddings.word_embeddings.weight".into(), &[VOCABULARY_SIZE, HIDDEN], 0.0, 2.0);
+    tensor(
+        "embeddings.word_embeddings.weight".into(),
+        &[VOCABULARY_SIZE, HIDDEN],
+        0.0,
+        2.0,
+    );
     for n in 0..N_LAYERS {
         let layer = format!("encoder.layer.{n}");
         for (name, rows, columns, scale) in [
@@ -47,13 +52,28 @@ fn tensors() -> Vec<Tensor> {
             // A norm has no columns, and scales by numbers around one.
             match columns {
                 0 => tensor(format!("{layer}.{name}.weight"), &[rows], 1.0, scale),
-                columns => tensor(format!("{layer}.{name}.weight"), &[rows, columns], 0.0, scale),
+                columns => tensor(
+                    format!("{layer}.{name}.weight"),
+                    &[rows, columns],
+                    0.0,
+                    scale,
+                ),
             }
             tensor(format!("{layer}.{name}.bias"), &[rows], 0.0, 0.25);
         }
     }
-    tensor("encoder.emb_layer_norm_after.weight".into(), &[HIDDEN], 1.0, 0.25);
-    tensor("encoder.emb_layer_norm_after.bias".into(), &[HIDDEN], 0.0, 0.25);
+    tensor(
+        "encoder.emb_layer_norm_after.weight".into(),
+        &[HIDDEN],
+        1.0,
+        0.25,
+    );
+    tensor(
+        "encoder.emb_layer_norm_after.bias".into(),
+        &[HIDDEN],
+        0.0,
+        0.25,
+    );
     all
 }
 

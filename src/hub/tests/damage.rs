@@ -12,7 +12,11 @@ fn damaged_files_are_fetched_once_more() {
         let fixture = Fixture::new();
         fixture.server.fail(CONTENT, 1, fault.clone());
         fixture.check(&fixture.download().unwrap());
-        let firsts: Vec<_> = fixture.content_requests().iter().map(Request::first_byte).collect();
+        let firsts: Vec<_> = fixture
+            .content_requests()
+            .iter()
+            .map(Request::first_byte)
+            .collect();
         assert_eq!(firsts, [0, 0], "{fault:?}");
         // Then it is said.
         let fixture = Fixture::new();
@@ -29,7 +33,10 @@ fn files_of_git_have_the_right_size() {
     let fixture = Fixture::new();
     fixture.server.fail("/config.json", 2, Fault::TooLong);
     let error = fixture.download().unwrap_err().in_full();
-    assert!(error.contains("`config.json` arrived damaged, twice: it has 22 bytes, not 21"), "{error}");
+    assert!(
+        error.contains("`config.json` arrived damaged, twice: it has 22 bytes, not 21"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -47,7 +54,11 @@ fn a_wrong_beginning_is_found_out() {
     fs::write(fixture.repository_folder().join("blobs").join(name), zeros).unwrap();
     fixture.content_requests();
     fixture.check(&fixture.download().unwrap());
-    let firsts: Vec<_> = fixture.content_requests().iter().map(Request::first_byte).collect();
+    let firsts: Vec<_> = fixture
+        .content_requests()
+        .iter()
+        .map(Request::first_byte)
+        .collect();
     assert_eq!(firsts, [n_bytes as usize, 0]);
 }
 
@@ -57,7 +68,11 @@ fn a_wrong_part_is_not_taken() {
     fixture.server.fail(CONTENT, 1, Fault::Cut(700_000));
     fixture.server.fail(CONTENT, 1, Fault::OtherPart);
     fixture.check(&fixture.download().unwrap());
-    let firsts: Vec<_> = fixture.content_requests().iter().map(Request::first_byte).collect();
+    let firsts: Vec<_> = fixture
+        .content_requests()
+        .iter()
+        .map(Request::first_byte)
+        .collect();
     assert_eq!(firsts, [0, 700_000, 0]);
 }
 
@@ -65,7 +80,11 @@ fn a_wrong_part_is_not_taken() {
 fn damaged_blobs_and_dead_links_are_mended() {
     let fixture = Fixture::new();
     let snapshot = fixture.download().unwrap();
-    let blob = snapshot.folder.join("model.safetensors").canonicalize().unwrap();
+    let blob = snapshot
+        .folder
+        .join("model.safetensors")
+        .canonicalize()
+        .unwrap();
     fs::write(&blob, "short").unwrap();
     fixture.check(&fixture.download().unwrap());
     fs::remove_file(&blob).unwrap();
@@ -82,7 +101,11 @@ fn caches_that_cannot_be_written_say_so() {
     fixture.cache = tempfile::tempdir().unwrap();
     fs::write(fixture.repository_folder(), "a file").unwrap();
     let error = fixture.download().unwrap_err().in_full();
-    assert!(error.contains("cannot create the folder") && error.contains("(a folder of the path is a file)"), "{error}");
+    assert!(
+        error.contains("cannot create the folder")
+            && error.contains("(a folder of the path is a file)"),
+        "{error}"
+    );
     if nix::unistd::geteuid().is_root() {
         // Root may write anywhere.
         return;
@@ -90,5 +113,8 @@ fn caches_that_cannot_be_written_say_so() {
     let fixture = Fixture::new();
     fs::set_permissions(fixture.cache.path(), fs::Permissions::from_mode(0o500)).unwrap();
     let error = fixture.download().unwrap_err().in_full();
-    assert!(error.contains("set `HF_HOME` to a folder that you may write to"), "{error}");
+    assert!(
+        error.contains("set `HF_HOME` to a folder that you may write to"),
+        "{error}"
+    );
 }

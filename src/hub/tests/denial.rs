@@ -22,13 +22,21 @@ fn the_token_goes_to_the_hub_alone() {
     // A redirect within the Hub keeps it.
     let commit = fixture.server.commit(ID);
     let moved = format!("/lab/model/resolve/{commit}/config.json?moved");
-    fixture.server.fail("/config.json", 1, Fault::Redirect(moved));
+    fixture
+        .server
+        .fail("/config.json", 1, Fault::Redirect(moved));
     fixture.check(&fixture.download().unwrap());
     let requests = fixture.server.take_requests();
-    let n_moved = requests.iter().filter(|request| request.path.ends_with("?moved")).count();
+    let n_moved = requests
+        .iter()
+        .filter(|request| request.path.ends_with("?moved"))
+        .count();
     assert_eq!(n_moved, 1, "{requests:?}");
     for request in requests {
-        let has_token = request.headers.get("authorization").is_some_and(|value| value == "Bearer hf_secret");
+        let has_token = request
+            .headers
+            .get("authorization")
+            .is_some_and(|value| value == "Bearer hf_secret");
         assert_eq!(has_token, !request.is_store, "{request:?}");
     }
     assert!(!format!("{:?}", fixture.hub()).contains(TOKEN));
@@ -48,10 +56,35 @@ fn denials_say_what_to_do() {
             assert!(text.contains(part), "{gate:?} {token:?}: {text}");
         }
     };
-    check(Gate::Private, None, &["has no model `lab/model` (check its name; if it is private, set `HF_TOKEN`"]);
-    check(Gate::Gated, None, &["its conditions must be accepted first", "/lab/model, then set `HF_TOKEN`"]);
-    check(Gate::Closed, Some(TOKEN), &["has not accepted its conditions", "with the account that the token is of"]);
-    check(Gate::Open, Some("hf_old"), &["the token that was sent is not valid", "public models need none"]);
+    check(
+        Gate::Private,
+        None,
+        &["has no model `lab/model` (check its name; if it is private, set `HF_TOKEN`"],
+    );
+    check(
+        Gate::Gated,
+        None,
+        &[
+            "its conditions must be accepted first",
+            "/lab/model, then set `HF_TOKEN`",
+        ],
+    );
+    check(
+        Gate::Closed,
+        Some(TOKEN),
+        &[
+            "has not accepted its conditions",
+            "with the account that the token is of",
+        ],
+    );
+    check(
+        Gate::Open,
+        Some("hf_old"),
+        &[
+            "the token that was sent is not valid",
+            "public models need none",
+        ],
+    );
 }
 
 #[test]
@@ -59,22 +92,37 @@ fn what_there_is_not_is_named() {
     let fixture = Fixture::new();
     let hub = fixture.hub();
     let fails = |id: &str, revision: Option<&str>, part: &str| {
-        let repository = Repository { id: id.to_owned(), revision: revision.map(str::to_owned) };
+        let repository = Repository {
+            id: id.to_owned(),
+            revision: revision.map(str::to_owned),
+        };
         let error = hub.look(&repository).unwrap_err().in_full();
         assert!(error.contains(part), "{error}");
     };
     fails("lab/other", None, "has no model `lab/other`");
-    fails(ID, Some("v9"), "the model `lab/model` has no revision `v9` (its branches, tags and commits are at http");
-    fails("../x", None, "`../x` is not the id of a model of the Hub, `organisation/name`");
+    fails(
+        ID,
+        Some("v9"),
+        "the model `lab/model` has no revision `v9` (its branches, tags and commits are at http",
+    );
+    fails(
+        "../x",
+        None,
+        "`../x` is not the id of a model of the Hub, `organisation/name`",
+    );
     fixture.server.fail("/revision/", 1, Fault::Status(404, ""));
     fails(ID, Some("v1"), "has no revision `v1`");
     fixture.server.fail("/revision/", 1, Fault::Status(403, ""));
     fails(ID, None, "the Hub asks for a token");
-    fixture.server.fail("/revision/", 1, Fault::Text("<html>log in</html>"));
+    fixture
+        .server
+        .fail("/revision/", 1, Fault::Text("<html>log in</html>"));
     fails(ID, None, "does not answer as the Hub does");
     let remote = hub.look(&repository(None)).unwrap();
     let names = ["gone.bin".to_owned()];
-    let error = hub.download(&repository(None), &remote, &names, &mut |_| ControlFlow::Continue(()));
+    let error = hub.download(&repository(None), &remote, &names, &mut |_| {
+        ControlFlow::Continue(())
+    });
     assert!(matches!(error, Err(HubError::NoFile { .. })), "{error:?}");
 }
 
@@ -82,10 +130,16 @@ fn what_there_is_not_is_named() {
 fn busy_servers_are_asked_when_they_want_to_be() {
     let fixture = Fixture::new();
     fixture.server.fail("/revision/", 1, Fault::Status(429, ""));
-    fixture.server.fail("/content/", 1, Fault::Status(429, "Retry-After: 1\r\n"));
+    fixture
+        .server
+        .fail("/content/", 1, Fault::Status(429, "Retry-After: 1\r\n"));
     let mut waited = None;
     let snapshot = fixture.download_with(&mut |step| {
-        if let Step::Waiting { wait: Wait::Retry { after, .. }, .. } = step {
+        if let Step::Waiting {
+            wait: Wait::Retry { after, .. },
+            ..
+        } = step
+        {
             waited = Some(*after);
         }
         ControlFlow::Continue(())
@@ -93,7 +147,9 @@ fn busy_servers_are_asked_when_they_want_to_be() {
     fixture.check(&snapshot.unwrap());
     assert_eq!(waited, Some(Duration::from_secs(1)));
     let fixture = Fixture::new();
-    fixture.server.fail("/content/", 1, Fault::Status(429, "Retry-After: 1800\r\n"));
+    fixture
+        .server
+        .fail("/content/", 1, Fault::Status(429, "Retry-After: 1800\r\n"));
     assert!(said(&fixture).contains("too many requests from here (429) (try again in 30 min"));
     fixture.server.fail("/revision/", 3, Fault::Status(429, ""));
     assert!(said(&fixture).contains("(429) (try again later"));
@@ -128,14 +184,40 @@ fn hubs_that_cannot_be_reached_say_why() {
             assert!(text.contains(part), "{endpoint}: {text}");
         }
     };
-    check("http://127.0.0.1:9", None, &["cannot reach `127.0.0.1:9`: it refuses the connection", "HTTPS_PROXY", "runner download"]);
-    check("http://hub.invalid", None, &["cannot reach `hub.invalid`: its name could not be resolved"]);
-    check("huggingface.co", None, &["`huggingface.co` does not answer as the Hub does: this is no address (is `HF_ENDPOINT` right"]);
+    check(
+        "http://127.0.0.1:9",
+        None,
+        &[
+            "cannot reach `127.0.0.1:9`: it refuses the connection",
+            "HTTPS_PROXY",
+            "runner download",
+        ],
+    );
+    check(
+        "http://hub.invalid",
+        None,
+        &["cannot reach `hub.invalid`: its name could not be resolved"],
+    );
+    check(
+        "huggingface.co",
+        None,
+        &[
+            "`huggingface.co` does not answer as the Hub does: this is no address (is `HF_ENDPOINT` right",
+        ],
+    );
     let through = "(through the proxy `127.0.0.1:9`)";
-    check("http://hub.invalid", Some("http://me:hf_secret@127.0.0.1:9"), &["it refuses the connection", through]);
+    check(
+        "http://hub.invalid",
+        Some("http://me:hf_secret@127.0.0.1:9"),
+        &["it refuses the connection", through],
+    );
     let fixture = Fixture::new();
     fixture.server.fail("/revision/", 3, Fault::Stall(0));
     assert!(said(&fixture).contains("the server is silent"));
-    fixture.server.fail("/revision/", 11, Fault::Redirect("/revision/round".to_owned()));
+    fixture.server.fail(
+        "/revision/",
+        11,
+        Fault::Redirect("/revision/round".to_owned()),
+    );
     assert!(said(&fixture).contains("it sends us around in circles"));
 }

@@ -19,7 +19,11 @@ fn cuts_and_silence_are_gone_on_from() {
     server.fail("/resolve/", 1, Fault::Status(503, ""));
     let mut waits = Vec::new();
     let snapshot = fixture.download_with(&mut |step| {
-        if let Step::Waiting { file, wait: Wait::Retry { reason, .. } } = step {
+        if let Step::Waiting {
+            file,
+            wait: Wait::Retry { reason, .. },
+        } = step
+        {
             waits.push(format!("{file}: {reason}"));
         }
         ControlFlow::Continue(())
@@ -34,7 +38,11 @@ fn cuts_and_silence_are_gone_on_from() {
         "model.safetensors: the connection was cut".to_owned(),
     ];
     assert_eq!(waits, expect);
-    let firsts: Vec<_> = fixture.content_requests().iter().map(Request::first_byte).collect();
+    let firsts: Vec<_> = fixture
+        .content_requests()
+        .iter()
+        .map(Request::first_byte)
+        .collect();
     assert_eq!(firsts, [0, 700_000, 1_000_000, 1_000_000]);
 }
 
@@ -52,7 +60,12 @@ fn an_interrupted_download_goes_on_next_time() {
     fixture.content_requests();
     let mut first = None;
     let snapshot = fixture.download_with(&mut |step| {
-        if let Step::Progress { file: "model.safetensors", file_bytes, .. } = step {
+        if let Step::Progress {
+            file: "model.safetensors",
+            file_bytes,
+            ..
+        } = step
+        {
             first.get_or_insert(file_bytes);
         }
         ControlFlow::Continue(())
@@ -100,11 +113,20 @@ fn what_others_left_of_a_large_file_is_gone_on_with() {
             if is_old {
                 let then = SystemTime::now() - Duration::from_secs(120);
                 let times = FileTimes::new().set_modified(then);
-                File::options().write(true).open(&path).unwrap().set_times(times).unwrap();
+                File::options()
+                    .write(true)
+                    .open(&path)
+                    .unwrap()
+                    .set_times(times)
+                    .unwrap();
             }
         }
         let snapshot = fixture.download().unwrap();
-        assert_eq!(fixture.content_requests()[0].first_byte(), expect, "{suffix}");
+        assert_eq!(
+            fixture.content_requests()[0].first_byte(),
+            expect,
+            "{suffix}"
+        );
         match is_old {
             true => fixture.check(&snapshot),
             false => assert_eq!(fixture.blobs().len(), 4),
@@ -122,11 +144,20 @@ fn one_fetches_and_the_others_wait() {
             scope.spawn(|| {
                 let mut has_waited = false;
                 let snapshot = fixture.download_with(&mut |step| {
-                    has_waited |= matches!(step, Step::Waiting { wait: Wait::Lock, .. });
+                    has_waited |= matches!(
+                        step,
+                        Step::Waiting {
+                            wait: Wait::Lock,
+                            ..
+                        }
+                    );
                     ControlFlow::Continue(())
                 });
                 fixture.check(&snapshot.unwrap());
-                n_waited.fetch_add(usize::from(has_waited), std::sync::atomic::Ordering::Relaxed);
+                n_waited.fetch_add(
+                    usize::from(has_waited),
+                    std::sync::atomic::Ordering::Relaxed,
+                );
             });
         }
     });
@@ -140,7 +171,11 @@ fn servers_that_know_of_no_parts_send_all_again() {
     fixture.server.fail(CONTENT, 1, Fault::Cut(700_000));
     fixture.server.fail(CONTENT, 1, Fault::Whole);
     fixture.check(&fixture.download().unwrap());
-    let firsts: Vec<_> = fixture.content_requests().iter().map(Request::first_byte).collect();
+    let firsts: Vec<_> = fixture
+        .content_requests()
+        .iter()
+        .map(Request::first_byte)
+        .collect();
     assert_eq!(firsts, [0, 700_000]);
 }
 
@@ -149,6 +184,16 @@ fn who_never_comes_to_an_end_is_given_up() {
     let fixture = Fixture::new();
     fixture.server.fail(CONTENT, 100, Fault::Cut(0));
     let error = fixture.download().unwrap_err();
-    assert!(matches!(error, HubError::Cut { bytes: 0, of: 2_000_000, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            HubError::Cut {
+                bytes: 0,
+                of: 2_000_000,
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert_eq!(fixture.content_requests().len(), 6);
 }

@@ -8,7 +8,14 @@ fn a_download_is_laid_out_as_python_does_it() {
     let mut steps = Vec::new();
     let snapshot = fixture
         .download_with(&mut |step| {
-            let Step::Progress { file, file_bytes, bytes, of, .. } = step else {
+            let Step::Progress {
+                file,
+                file_bytes,
+                bytes,
+                of,
+                ..
+            } = step
+            else {
                 panic!("{step:?}");
             };
             steps.push((file.to_owned(), file_bytes, bytes, of));
@@ -19,12 +26,21 @@ fn a_download_is_laid_out_as_python_does_it() {
     let commit = fixture.server.commit(ID);
     let folder = fixture.repository_folder();
     assert_eq!(snapshot.folder, folder.join("snapshots").join(&commit));
-    assert_eq!(fs::read_to_string(folder.join("refs/main")).unwrap(), commit);
+    assert_eq!(
+        fs::read_to_string(folder.join("refs/main")).unwrap(),
+        commit
+    );
     for name in ["config.json", "model.safetensors"] {
         let target = fs::read_link(snapshot.folder.join(name)).unwrap();
         let hash = fixture.server.hash(ID, name);
         assert_eq!(target, PathBuf::from(format!("../../blobs/{hash}")));
-        assert!(fixture.cache.path().join(format!(".locks/models--lab--model/{hash}.lock")).exists());
+        assert!(
+            fixture
+                .cache
+                .path()
+                .join(format!(".locks/models--lab--model/{hash}.lock"))
+                .exists()
+        );
     }
     let all = 2_000_021;
     let first = ("config.json".to_owned(), 21, 21, all);
@@ -40,7 +56,12 @@ fn what_is_there_is_not_fetched_again() {
     let first = fixture.download().unwrap();
     fixture.server.take_requests();
     assert_eq!(fixture.download().unwrap(), first);
-    let paths: Vec<_> = fixture.server.take_requests().into_iter().map(|request| request.path).collect();
+    let paths: Vec<_> = fixture
+        .server
+        .take_requests()
+        .into_iter()
+        .map(|request| request.path)
+        .collect();
     assert_eq!(paths, ["/api/models/lab/model/revision/main?blobs=true"]);
     // A new commit with a file more, and the same blobs otherwise.
     fixture.server.put(ID, "vocab.txt", b"<cls>", false);
@@ -53,12 +74,27 @@ fn what_is_there_is_not_fetched_again() {
     fixture.set("HF_HUB_OFFLINE", "1");
     let names = ["config.json".to_owned()];
     let hub = fixture.hub();
-    let again = hub.download(&repository(None), &remote, &names, &mut |_| ControlFlow::Break(()));
+    let again = hub.download(&repository(None), &remote, &names, &mut |_| {
+        ControlFlow::Break(())
+    });
     assert_eq!(again.unwrap(), second);
-    assert!(hub.text(&repository(None), &remote, "config.json", 100).is_ok());
+    assert!(
+        hub.text(&repository(None), &remote, "config.json", 100)
+            .is_ok()
+    );
     let error = hub.look(&repository(None)).unwrap_err();
-    assert!(matches!(error, HubError::Offline { variable: "HF_HUB_OFFLINE" }), "{error}");
-    let error = hub.text(&repository(None), &remote, "vocab.txt", 100).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            HubError::Offline {
+                variable: "HF_HUB_OFFLINE"
+            }
+        ),
+        "{error}"
+    );
+    let error = hub
+        .text(&repository(None), &remote, "vocab.txt", 100)
+        .unwrap_err();
     assert!(matches!(error, HubError::Offline { .. }), "{error}");
 }
 
@@ -71,8 +107,14 @@ fn revisions_lead_to_their_commits() {
         let repository = repository(Some(revision));
         let remote = hub.look(&repository).unwrap();
         let names = ["config.json".to_owned()];
-        let snapshot = hub.download(&repository, &remote, &names, &mut |_| ControlFlow::Continue(()));
-        assert_eq!(hub.cached(&repository), Some(snapshot.unwrap()), "{revision}");
+        let snapshot = hub.download(&repository, &remote, &names, &mut |_| {
+            ControlFlow::Continue(())
+        });
+        assert_eq!(
+            hub.cached(&repository),
+            Some(snapshot.unwrap()),
+            "{revision}"
+        );
     }
     let references = fixture.repository_folder().join("refs");
     assert!(references.join("v1").exists() && references.join("refs/pr/1").exists());
@@ -102,7 +144,10 @@ fn mirrors_that_say_less_are_asked_for_each_file() {
     fixture.server.be_terse(ID);
     fixture.check(&fixture.download().unwrap());
     let asked = fixture.server.take_requests();
-    let n_heads = asked.iter().filter(|request| request.method == "HEAD").count();
+    let n_heads = asked
+        .iter()
+        .filter(|request| request.method == "HEAD")
+        .count();
     assert_eq!(n_heads, 2, "{asked:?}");
     fixture.check(&fixture.download().unwrap());
     assert!(fixture.content_requests().is_empty());
@@ -124,7 +169,9 @@ fn files_in_folders_are_put_into_folders() {
     let hub = fixture.hub();
     let remote = hub.look(&repository(None)).unwrap();
     let names = ["adapter/a b.bin".to_owned()];
-    let snapshot = hub.download(&repository(None), &remote, &names, &mut |_| ControlFlow::Continue(()));
+    let snapshot = hub.download(&repository(None), &remote, &names, &mut |_| {
+        ControlFlow::Continue(())
+    });
     let read = fs::read(snapshot.unwrap().folder.join("adapter/a b.bin")).unwrap();
     assert_eq!(read, b"text");
 }

@@ -43,7 +43,10 @@ impl Fixture {
         let mut environment = Environment::of(&|name| match name {
             "HF_HUB_CACHE" => Some(self.cache.path().to_str().unwrap().to_owned()),
             _ => {
-                let found = self.variables.iter().find(|(variable, _)| *variable == name);
+                let found = self
+                    .variables
+                    .iter()
+                    .find(|(variable, _)| *variable == name);
                 found.map(|(_, value)| value.clone())
             }
         });
@@ -57,7 +60,10 @@ impl Fixture {
         self.download_with(&mut |_| ControlFlow::Continue(()))
     }
 
-    fn download_with(&self, on_step: &mut dyn FnMut(Step) -> ControlFlow<()>) -> Result<Snapshot, HubError> {
+    fn download_with(
+        &self,
+        on_step: &mut dyn FnMut(Step) -> ControlFlow<()>,
+    ) -> Result<Snapshot, HubError> {
         let hub = self.hub();
         let remote = hub.look(&repository(None))?;
         let names = ["config.json", "model.safetensors"].map(str::to_owned);
@@ -79,7 +85,9 @@ impl Fixture {
 
     /// The names and sizes of what is beside blobs and of blobs.
     fn blobs(&self) -> Vec<(String, u64)> {
-        let entries = fs::read_dir(self.repository_folder().join("blobs")).into_iter().flatten();
+        let entries = fs::read_dir(self.repository_folder().join("blobs"))
+            .into_iter()
+            .flatten();
         let named = entries.flatten().map(|entry| {
             let n_bytes = entry.metadata().unwrap().len();
             (entry.file_name().to_string_lossy().into_owned(), n_bytes)
@@ -92,7 +100,10 @@ impl Fixture {
     /// The requests for what is in the large file.
     fn content_requests(&self) -> Vec<Request> {
         let requests = self.server.take_requests();
-        requests.into_iter().filter(|request| request.is_store).collect()
+        requests
+            .into_iter()
+            .filter(|request| request.is_store)
+            .collect()
     }
 }
 
@@ -105,5 +116,7 @@ fn repository(revision: Option<&str>) -> Repository {
 
 /// What the large file has.
 fn weights() -> Vec<u8> {
-    (0..2_000_000_u32).map(|byte| (byte.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+    (0..2_000_000_u32)
+        .map(|byte| (byte.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect()
 }

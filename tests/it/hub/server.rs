@@ -195,7 +195,9 @@ impl Request {
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    state
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn listener() -> TcpListener {
@@ -203,7 +205,10 @@ fn listener() -> TcpListener {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn hash_of_commit(before: &str, name: &str, content: &str) -> String {
@@ -215,7 +220,8 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, is_store: bool, store: &str) 
     let mut state = lock(state);
     state.requests.push(request.clone());
     let mut faults = state.faults.iter_mut();
-    let fault = faults.find(|(part, n_times, _)| *n_times > 0 && request.path.contains(part.as_str()));
+    let fault =
+        faults.find(|(part, n_times, _)| *n_times > 0 && request.path.contains(part.as_str()));
     let fault = fault.map(|(_, n_times, fault)| {
         *n_times -= 1;
         fault.clone()
@@ -275,7 +281,12 @@ impl Answer {
         }
     }
 
-    fn send(mut self, mut stream: &TcpStream, request: &Request, fault: Option<Fault>) -> Option<()> {
+    fn send(
+        mut self,
+        mut stream: &TcpStream,
+        request: &Request,
+        fault: Option<Fault>,
+    ) -> Option<()> {
         let mut first = request.first_byte();
         let mut body = self.body.to_vec();
         match fault {
@@ -326,8 +337,15 @@ impl Answer {
 
 /// `GET /content/<hash>`.
 fn store_answer(state: &State, request: &Request) -> Answer {
-    let hash = request.path.trim_start_matches("/content/").split('?').next();
-    let mut files = state.repositories.values().flat_map(|repository| repository.files.values());
+    let hash = request
+        .path
+        .trim_start_matches("/content/")
+        .split('?')
+        .next();
+    let mut files = state
+        .repositories
+        .values()
+        .flat_map(|repository| repository.files.values());
     match files.find(|file| Some(file.hash.as_str()) == hash) {
         Some(file) => Answer {
             status: 200,
@@ -412,7 +430,9 @@ fn listing(id: &str, repository: &Repository) -> String {
                 "rfilename": name, "size": length, "blobId": &hash[..40],
                 "lfs": { "sha256": hash, "size": length, "pointerSize": 134 },
             }),
-            (false, false) => serde_json::json!({ "rfilename": name, "size": length, "blobId": hash }),
+            (false, false) => {
+                serde_json::json!({ "rfilename": name, "size": length, "blobId": hash })
+            }
         }
     });
     let siblings: Vec<_> = siblings.collect();
