@@ -18,6 +18,7 @@
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `sweeps`: parameter sweeps.
 //! - `forecast`: what a job would take, told before.
+//! - `doctor`: what a machine has, and what is wrong with it.
 //! - `docs`: what the documentation says of options and figures.
 //!
 //! `run` is no test: it has what runs in the process of a test need.
@@ -25,6 +26,7 @@
 mod bottlenecks;
 mod child;
 mod docs;
+mod doctor;
 mod embeddings;
 mod endings;
 mod faults;
