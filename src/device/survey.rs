@@ -1,33 +1,7 @@
 //! What there is of GPUs and of the CUDA toolkit, looked at without opening a GPU.
 
-use super::DeviceError;
+use super::{DeviceError, Part, ShownGpu};
 use std::path::PathBuf;
-
-/// A GPU that the driver shows.
-#[derive(Clone, Debug)]
-pub struct ShownGpu {
-    /// Its ordinal, under CUDA_VISIBLE_DEVICES.
-    pub ordinal: usize,
-    /// Its name as the driver gives it.
-    pub name: String,
-    /// Its UUID as `nvidia-smi -L` writes it.
-    pub uuid: String,
-    /// Its compute capability, major and minor.
-    pub capability: (u32, u32),
-    /// Bytes of its memory.
-    pub memory_bytes: u64,
-    /// Whether the kernels are written for it.
-    pub is_new_enough: bool,
-}
-
-/// A part of the CUDA toolkit that is needed at run time.
-#[derive(Clone, Debug)]
-pub struct Part {
-    /// What it is called.
-    pub name: &'static str,
-    /// Where it is, and of which version.
-    pub found: Result<(PathBuf, String), DeviceError>,
-}
 
 /// The version of CUDA that the driver is made for, such as 13000.
 ///

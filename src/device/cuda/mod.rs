@@ -19,7 +19,9 @@ pub(crate) use event::{Event, Marks};
 pub(crate) use gpu::Gpu;
 pub(crate) use memory::DeviceMemory;
 pub(crate) use probe::{driver, find, shown};
-pub(crate) use toolkit::{compiler_version, include_folder, parts, ready, show_headers};
+pub(crate) use toolkit::{
+    compiler_version, include_folder, is_set_here, parts, ready, show_headers,
+};
 pub(crate) use upload::{Upload, UploadRing};
 
 use super::DeviceError;

@@ -15,12 +15,18 @@ use places::Places;
 use std::{
     env, fs,
     path::PathBuf,
-    sync::{LazyLock, OnceLock},
+    sync::{
+        LazyLock, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use surroundings::{Surroundings, children};
 
 /// Where CubeCL, which compiles kernels too, looks for headers.
 const VARIABLE: &str = "CUDA_PATH";
+
+/// Whether the variable has its value from this process.
+static IS_SET_HERE: AtomicBool = AtomicBool::new(false);
 
 /// Where everything may be. It is looked up once.
 static PLACES: LazyLock<Places> = LazyLock::new(|| Places::new(Surroundings::of_this_process()));
@@ -106,7 +112,13 @@ pub(crate) fn show_headers() {
     if n_threads == 1 {
         // SAFETY: this is the only thread of the process, so nobody reads the environment meanwhile.
         unsafe { env::set_var(VARIABLE, headers) };
+        IS_SET_HERE.store(true, Ordering::Relaxed);
     }
+}
+
+/// Whether a variable of the environment has its value from this process and not from the user.
+pub(crate) fn is_set_here(variable: &str) -> bool {
+    variable == VARIABLE && IS_SET_HERE.load(Ordering::Relaxed)
 }
 
 /// The folder of the toolkit's headers, for kernels of ours.

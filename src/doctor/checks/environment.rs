@@ -1,6 +1,9 @@
 //! Variables of the environment that change what the program does.
 
-use crate::doctor::{check::Tell, finding::Finding, machine::Machine, mask::masked};
+use crate::{
+    device,
+    doctor::{check::Tell, finding::Finding, machine::Machine, mask::masked},
+};
 use serde_json::{Map, Value};
 use std::env;
 
@@ -38,7 +41,7 @@ pub(super) fn look(_: &Machine, tell: Tell) {
                 value.to_string_lossy().into_owned(),
             )
         })
-        .filter(|(name, _)| matters(name))
+        .filter(|(name, _)| matters(name) && !device::is_set_here(name))
         .map(|(name, value)| {
             let value = masked(&name, &value);
             (name, value)
