@@ -1,7 +1,7 @@
 //! `runner doctor`.
 
 use super::{args::Global, ending};
-use crate::{doctor, error::exit_code, progress::Console};
+use crate::{device, doctor, error::exit_code, file, progress::Console};
 use std::panic;
 
 /// Says what of the machine suits the program and what does not, and returns the exit code.
@@ -31,8 +31,13 @@ pub(super) fn doctor(global: &Global, console: &Console) -> u8 {
         true => console.print(&format!("\n{}", report.summary())),
         false => console.print(&report.json()),
     }
-    match ending::unprinted(global, console) {
+    let exit_code = match ending::unprinted(global, console) {
         exit_code::OK => report.exit_code(),
         unprinted => unprinted,
+    };
+    if report.driver_hangs {
+        file::remove_temporary();
+        device::end_at_once(exit_code);
     }
+    exit_code
 }

@@ -28,5 +28,8 @@ pub fn examine(cancel: &CancelToken, mut found: impl FnMut(&Finding)) -> Report 
             findings.push(finding);
         });
     }
-    Report { findings }
+    Report {
+        findings,
+        driver_hangs: machine.driver_hangs(),
+    }
 }

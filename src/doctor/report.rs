@@ -17,6 +17,8 @@ const NAME_WIDTH: usize = 16;
 pub struct Report {
     /// In the order of the checks.
     pub findings: Vec<Finding>,
+    /// Whether a call of the driver of GPUs did not return.
+    pub driver_hangs: bool,
 }
 
 impl Report {
@@ -143,6 +145,7 @@ mod tests {
                 .iter()
                 .map(|&state| Finding::new(state, "a", "b"))
                 .collect(),
+            driver_hangs: false,
         };
         let good = report(&[State::Good, State::Note, State::Warning]);
         assert_eq!(good.exit_code(), 0);
