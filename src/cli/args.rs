@@ -37,6 +37,12 @@ pub(super) enum Command {
         #[command(flatten)]
         forecast: Forecast,
     },
+    /// Look whether this machine has what the program needs
+    ///
+    /// GPUs with their driver and the parts of CUDA, caches, cores, memory and room, and whether a tiny model
+    /// gives the right numbers on the CPU and on each GPU. Exit code 0 says that all of it works; what does not
+    /// is listed with its remedy. Secrets of the environment are not shown.
+    Doctor,
     /// Say how far an output is: a file or a folder, finished, in the making or stopped
     ///
     /// Nothing is changed, and nobody who works on it is disturbed. With `--json` it is one line of JSON

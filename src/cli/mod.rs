@@ -9,6 +9,7 @@ mod convert;
 mod convert_args;
 mod definitions;
 mod download;
+mod doctor;
 mod ending;
 mod exec;
 mod forecast;
@@ -25,6 +26,7 @@ mod verify;
 
 use crate::{
     cancel::{CancelToken, StopReason},
+    device,
     error::exit_code,
     progress::Console,
     reader,
@@ -63,6 +65,8 @@ pub fn run() -> ExitCode {
         // A reader speaks with its parent alone and sets up nothing of what follows.
         return reader::run();
     }
+    // It comes before any thread.
+    device::prepare_process();
     let console = Console::default();
     cli.global.colors().write_global();
     start_log(&console, cli.global.log_filter());
@@ -78,6 +82,7 @@ pub fn run() -> ExitCode {
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&cli.global, &console, output.as_deref())
         }
+        Command::Doctor => doctor::doctor(&cli.global, &console),
         Command::Status { output } => status::status(&cli.global, &console, output),
         Command::Verify { output } => verify::verify(&cli.global, &console, output),
         Command::Merge(args) => merge::merge(&cli.global, &console, args),

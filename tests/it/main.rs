@@ -22,6 +22,7 @@
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `sweeps`: parameter sweeps.
 //! - `forecast`: what a job would take, told before.
+//! - `doctor`: what a machine has, and what is wrong with it.
 //! - `docs`: what the documentation says of options and figures.
 //!
 //! `run` is no test: it has what runs in the process of a test need.
@@ -31,6 +32,7 @@ mod child;
 mod convert;
 mod docs;
 mod downloads;
+mod doctor;
 mod embeddings;
 mod endings;
 mod faults;
