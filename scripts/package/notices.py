@@ -20,22 +20,14 @@ RULE = "=" * 100
 
 
 def crates():
-    """The packages that the program is linked with, on the machine that builds it."""
-    host = re.search(r"^host: (.+)$", run("rustc", "-vV"), re.MULTILINE)[1]
-    answer = run("cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", host)
-    metadata = json.loads(answer)
-    packages = {package["id"]: package for package in metadata["packages"]}
-    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    root = metadata["resolve"]["root"]
-    waiting, found = [root], {root}
-    while waiting:
-        for used in nodes[waiting.pop()]["deps"]:
-            is_linked = any(kind["kind"] is None for kind in used["dep_kinds"])
-            if is_linked and used["pkg"] not in found:
-                found.add(used["pkg"])
-                waiting.append(used["pkg"])
-    found.discard(root)
-    return sorted((packages[id] for id in found), key=lambda package: (package["name"], package["version"]))
+    """The packages that become part of the program, as `cargo metadata` describes them."""
+    tree = run("cargo", "tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}")
+    used = {tuple(line.split()[:2]) for line in tree.splitlines() if line}
+    metadata = json.loads(run("cargo", "metadata", "--locked", "--format-version", "1"))
+    for package in sorted(metadata["packages"], key=lambda package: (package["name"], package["version"])):
+        is_used = (package["name"], "v" + package["version"]) in used
+        if is_used and package["id"] != metadata["resolve"]["root"]:
+            yield package
 
 
 def run(*command):
@@ -45,46 +37,41 @@ def run(*command):
 def texts(package):
     """The licence texts of a crate and of the C sources in it, two folders deep."""
     folder = pathlib.Path(package["manifest_path"]).parent
-    paths = [path for depth in ("*", "*/*", "*/*/*") for path in sorted(folder.glob(depth))]
-    if package.get("license_file"):
-        paths.append(folder / package["license_file"])
-    for path in dict.fromkeys(paths):
+    for path in (path for depth in ("*", "*/*", "*/*/*") for path in sorted(folder.glob(depth))):
         is_named = NAMES.match(path.name) and not CODE.search(path.name)
-        if path.is_file() and (is_named or path.name == package.get("license_file")):
+        if path.is_file() and (is_named or path.name == package["license_file"]):
             text = path.read_text(errors="replace").replace("\r\n", "\n").strip("\n")
             if text.strip() and not NOT_USED.match(text):
                 yield text
 
 
 def main(output):
-    packages = crates()
-    users = {}
-    without = []
-    lines = []
-    for package in packages:
-        label = f"{package['name']} {package['version']}"
-        lines.append(f"{label}: {package['license'] or 'see its text'}: {package['repository'] or ''}".rstrip(": "))
+    lines, without, users = [], [], {}
+    for package in crates():
+        crate = f"{package['name']} {package['version']}"
+        licence = package["license"] or "as its text says"
+        lines.append(": ".join(filter(None, [crate, licence, package["repository"]])))
         found = list(texts(package))
         if not found:
-            without.append(f"{label}: {package['license']}: {', '.join(package['authors']) or 'its authors'}")
+            without.append(f"{crate}: {licence}: {', '.join(package['authors']) or 'its authors'}")
         for text in found:
             # Texts are the same if their words are.
-            _, names = users.setdefault(" ".join(text.split()).casefold(), (text, []))
-            if label not in names:
-                names.append(label)
-    if not packages:
+            names = users.setdefault(" ".join(text.split()).casefold(), (text, []))[1]
+            if crate not in names:
+                names.append(crate)
+    if not lines:
         sys.exit("no crates were found")
     parts = [
-        "The program contains the Rust standard library (MIT OR Apache-2.0, the Rust project developers) and\n"
-        f"{len(packages)} crates. Their sources are at https://crates.io/crates/NAME/VERSION, unchanged. A crate that\n"
-        "offers several licences is used under one that is neither GPL nor LGPL.",
+        f"The program contains the Rust standard library (MIT OR Apache-2.0, the Rust project developers) and\n"
+        f"{len(lines)} crates, unchanged. Their sources are at https://crates.io/crates/NAME/VERSION. A crate that\n"
+        f"offers several licences is used under one that is neither GPL nor LGPL.",
         "\n".join(lines),
         "These crates ship no text of their licence; it is the standard text of that name:\n\n" + "\n".join(without),
     ]
     for text, names in sorted(users.values(), key=lambda pair: (-len(pair[1]), pair[1])):
-        parts.append("Of " + ", ".join(names) + ":\n\n" + text)
+        parts.append(f"Of {', '.join(names)}:\n\n{text}")
     pathlib.Path(output).write_text(f"\n\n{RULE}\n".join(parts) + "\n")
-    print(f"{output}: {len(packages)} crates, {len(users)} texts, {len(without)} crates without one")
+    print(f"{output}: {len(lines)} crates, {len(users)} texts, {len(without)} crates without one")
 
 
 main(*sys.argv[1:])
