@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""Writes the licence notices of all crates that become part of the program.
+"""Writes the licence notices of all crates that are linked into the program.
 
-    scripts/package/notices.py THIRD-PARTY.txt
+    scripts/package/notices.py THIRD-PARTY.txt       # needs Python 3.11
 
 The file lists each crate with its version and licence, then the texts that the crates ship, every text once.
 """
 
 import json
+import os
 import pathlib
 import re
 import subprocess
 import sys
+import tomllib
 
 NAMES = re.compile(r"(licen[cs]e|copying|copyright|notice|unlicense)([-_.].*)?$", re.IGNORECASE)
 CODE = re.compile(r"\.(rs|c|h|py|sh|toml|json|html)$", re.IGNORECASE)
@@ -20,26 +22,38 @@ RULE = "=" * 100
 
 
 def crates():
-    """The packages that become part of the program, as `cargo metadata` describes them."""
-    tree = run("cargo", "tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}")
-    used = {tuple(line.split()[:2]) for line in tree.splitlines() if line}
-    metadata = json.loads(run("cargo", "metadata", "--locked", "--format-version", "1"))
-    for package in sorted(metadata["packages"], key=lambda package: (package["name"], package["version"])):
-        is_used = (package["name"], "v" + package["version"]) in used
-        if is_used and package["id"] != metadata["resolve"]["root"]:
-            yield package
+    """The folders of the crates that the program is linked with: of libraries, not of what runs while it builds.
+
+    They are in the plan of the build, for which nothing is built and no more fetched than for the build.
+    `cargo --unit-graph` is unstable, hence RUSTC_BOOTSTRAP.
+    """
+    answer = subprocess.run(
+        ["cargo", "build", "--release", "--locked", "--unit-graph", "-Z", "unstable-options"],
+        env={**os.environ, "RUSTC_BOOTSTRAP": "1"},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    plan = json.loads(answer.stdout)
+    units = plan["units"]
+    waiting, seen, folders = list(plan["roots"]), set(plan["roots"]), set()
+    while waiting:
+        for used in units[waiting.pop()]["dependencies"]:
+            target = units[used["index"]]["target"]
+            if used["index"] not in seen and not {"proc-macro", "custom-build"} & set(target["kind"]):
+                seen.add(used["index"])
+                waiting.append(used["index"])
+                source = pathlib.Path(target["src_path"])
+                folders.add(next(folder for folder in source.parents if (folder / "Cargo.toml").exists()))
+    # What lies in the project comes under its own licence.
+    others = (folder for folder in folders if not folder.is_relative_to(pathlib.Path.cwd()))
+    return sorted(others, key=lambda folder: folder.name)
 
 
-def run(*command):
-    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
-
-
-def texts(package):
+def texts(folder, licence_file):
     """The licence texts of a crate and of the C sources in it, two folders deep."""
-    folder = pathlib.Path(package["manifest_path"]).parent
     for path in (path for depth in ("*", "*/*", "*/*/*") for path in sorted(folder.glob(depth))):
         is_named = NAMES.match(path.name) and not CODE.search(path.name)
-        if path.is_file() and (is_named or path.name == package["license_file"]):
+        if path.is_file() and (is_named or path.name == licence_file):
             text = path.read_text(errors="replace").replace("\r\n", "\n").strip("\n")
             if text.strip() and not NOT_USED.match(text):
                 yield text
@@ -47,13 +61,14 @@ def texts(package):
 
 def main(output):
     lines, without, users = [], [], {}
-    for package in crates():
+    for folder in crates():
+        package = tomllib.loads((folder / "Cargo.toml").read_text())["package"]
         crate = f"{package['name']} {package['version']}"
-        licence = package["license"] or "as its text says"
-        lines.append(": ".join(filter(None, [crate, licence, package["repository"]])))
-        found = list(texts(package))
+        licence = package.get("license", "as its text says")
+        lines.append(": ".join(filter(None, [crate, licence, package.get("repository")])))
+        found = list(texts(folder, package.get("license-file")))
         if not found:
-            without.append(f"{crate}: {licence}: {', '.join(package['authors']) or 'its authors'}")
+            without.append(f"{crate}: {licence}: {', '.join(package.get('authors', [])) or 'its authors'}")
         for text in found:
             # Texts are the same if their words are.
             names = users.setdefault(" ".join(text.split()).casefold(), (text, []))[1]
