@@ -35,5 +35,7 @@ done
 "${alone[@]}" runner exec "$examples/quickstart.rhai" -- embeddings.parquet
 "${alone[@]}" runner verify embeddings.parquet
 ln -s venv/bin/runner linked
-"${alone[@]}" ./linked check "$examples/quickstart.rhai"
+"${alone[@]}" ./linked new --model "$examples/models/esm2_t6_2M_demo" new.rhai
+"${alone[@]}" ./linked exec --quiet new.rhai
+"${alone[@]}" runner status embeddings.parquet
 echo "$wheel: installed and used${alone[1]:+ ($(printf '%s ' "${alone[@]:0:2}"))}"
