@@ -14,7 +14,7 @@ python3 -m venv "$folder/tools"
 scripts/package/notices.py THIRD-PARTY.txt
 # The libraries of CUDA are opened at run time: none of this machine's has a say in what is compiled.
 env --unset=CUDA_PATH --unset=LD_LIBRARY_PATH PATH="$PWD/$folder/tools/bin:$PATH" nice -n 19 \
-    maturin build --zig --profile dist --locked --compatibility "manylinux_${glibc/./_}" \
+    maturin build --zig --profile dist --compression-level 9 --compatibility "manylinux_${glibc/./_}" \
     --target "$(uname -m)-unknown-linux-gnu" --target-dir "$folder" --out "$folder/wheels"
 wheel=$(echo "$folder"/wheels/*.whl)
 

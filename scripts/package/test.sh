@@ -32,8 +32,8 @@ for notice in LICENSE-APACHE LICENSE-MIT THIRD-PARTY.txt; do
 done
 
 # The program is its own reader subprocess, which it has to find again, also where a link leads to it.
-"${alone[@]}" runner exec "$examples/quickstart.rhai" -- embeddings.parquet
-"${alone[@]}" runner verify embeddings.parquet
+"${alone[@]}" runner exec "$examples/quickstart.rhai" -- quickstart.parquet
+"${alone[@]}" runner verify quickstart.parquet
 ln -s venv/bin/runner linked
 "${alone[@]}" ./linked new --model "$examples/models/esm2_t6_2M_demo" new.rhai
 "${alone[@]}" ./linked exec --quiet new.rhai

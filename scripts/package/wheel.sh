@@ -10,5 +10,5 @@ mkdir -p "$folder"
 python3 -m venv "$folder/tools"
 "$folder/tools/bin/pip" install --quiet --disable-pip-version-check maturin==1.16.0
 scripts/package/notices.py THIRD-PARTY.txt
-"$folder/tools/bin/maturin" build --release --locked --out "$folder/wheels"
+"$folder/tools/bin/maturin" build --release --compression-level 9 --out "$folder/wheels"
 scripts/package/test.sh "$folder"/wheels/*.whl
