@@ -6,7 +6,7 @@ use crate::{
     job::Shard,
     progress::Style,
 };
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use std::{io::IsTerminal, path::PathBuf};
 
@@ -112,20 +112,20 @@ pub(super) struct Work {
 #[derive(Debug, Args)]
 pub(super) struct EmbedArgs {
     /// FASTA files, in input order; `-` is standard input
-    #[arg(required = true, value_name = "IN.fa")]
+    #[arg(required = true, value_name = "IN.fa", value_hint = ValueHint::FilePath)]
     pub(super) inputs: Vec<String>,
     // Which one it is changes every number, so none is taken by itself.
     /// The model, as scripts name it: a folder, or a name on the Hugging Face Hub
-    #[arg(short, long)]
+    #[arg(short, long, value_hint = ValueHint::AnyPath)]
     pub(super) model: String,
+    #[command(flatten)]
+    pub(super) flags: Flags,
     /// Keep the script in this file, too
     #[arg(long, value_name = "FILE.rhai")]
     pub(super) script: Option<PathBuf>,
     /// Print the script and do nothing else
     #[arg(long, conflicts_with = "script")]
     pub(super) print_script: bool,
-    #[command(flatten)]
-    pub(super) flags: Flags,
     #[command(flatten)]
     pub(super) work: Work,
 }
@@ -137,7 +137,7 @@ pub(super) struct NewArgs {
     #[arg(default_value = "job.rhai", value_name = "JOB.rhai")]
     pub(super) script: PathBuf,
     /// A FASTA file to embed, or a pattern of such; can be given more than once
-    #[arg(short, long, value_name = "IN.fa")]
+    #[arg(short, long, value_name = "IN.fa", value_hint = ValueHint::FilePath)]
     pub(super) input: Vec<String>,
     /// The model: a folder, or a name on the Hugging Face Hub
     #[arg(short, long, default_value = "esm2_t6_8M_UR50D")]

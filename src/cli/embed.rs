@@ -51,7 +51,8 @@ fn text(args: &EmbedArgs) -> String {
 /// The script, in the file that it is to be kept in.
 fn script(args: &EmbedArgs, text: String) -> Result<Script, Error> {
     if let Some(file) = &args.script {
-        written::script(file, &text, Existing::Stays)?;
+        let remedy = "choose another name, or remove the file";
+        written::script(file, &text, Existing::Stays, remedy)?;
     }
     let name = args.script.as_ref();
     Ok(Script {

@@ -5,7 +5,7 @@ use crate::{
     job::{Dataset, EmbedOptions, FlagForm, ModelSpec, OptionFlag, OptionValue},
 };
 use clap::{
-    Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches,
+    Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint,
     builder::{PossibleValue, TypedValueParser},
     error::Error,
 };
@@ -59,7 +59,7 @@ impl Args for Flags {
     fn augment_args(command: Command) -> Command {
         let arguments = GROUPS.iter().flat_map(|group| {
             let flags = group.flags.iter();
-            flags.map(|flag| argument(flag).help_heading(group.title))
+            flags.map(|flag| argument(flag, group.title))
         });
         command.args(arguments)
     }
@@ -88,7 +88,7 @@ impl FromArgMatches for Flags {
     }
 }
 
-fn argument(flag: &'static OptionFlag) -> Arg {
+fn argument(flag: &'static OptionFlag, title: &'static str) -> Arg {
     let OptionFlag {
         name,
         form,
@@ -101,6 +101,10 @@ fn argument(flag: &'static OptionFlag) -> Arg {
         .long(&*flag.flag)
         .value_name(value_name(*form))
         .value_parser(Parser(flag))
+        .value_hint(match form {
+            FlagForm::Path => ValueHint::AnyPath,
+            _ => ValueHint::Other,
+        })
         .hide_possible_values(!matches!(form, FlagForm::Name(_) | FlagForm::Names(_)))
         .help(beginning(&text).to_owned())
         .long_help(format!("{text} [without it: {default}]"))
@@ -118,8 +122,9 @@ fn argument(flag: &'static OptionFlag) -> Arg {
         _ => argument.allow_negative_numbers(true),
     };
     match *name {
+        // Beside the other flags that a run cannot do without.
         OUTPUT => argument.short('o').required(true).long_help(text),
-        _ => argument,
+        _ => argument.help_heading(title),
     }
 }
 

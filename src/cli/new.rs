@@ -49,7 +49,8 @@ pub(super) fn new(global: &Global, console: &Console, args: &NewArgs) -> u8 {
 /// Writes the files, and gives the input that came with the script.
 fn write(args: &NewArgs) -> Result<Option<PathBuf>, Error> {
     let existing = Existing::unless(args.overwrite);
-    written::script(&args.script, &text(args), existing)?;
+    let remedy = "choose another name, or add `--overwrite` to replace it";
+    written::script(&args.script, &text(args), existing, remedy)?;
     if !args.input.is_empty() {
         return Ok(None);
     }

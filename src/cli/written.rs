@@ -12,9 +12,14 @@ use std::{fs, path::Path};
 ///
 /// # Errors
 /// - The name is not that of a script, so that nobody replaces a file of data.
-/// - There is another file, and it is to stay.
+/// - There is another file, and it is to stay. `remedy` says what to do about it.
 /// - The file system refuses.
-pub(super) fn script(path: &Path, text: &str, existing: Existing) -> Result<(), Error> {
+pub(super) fn script(
+    path: &Path,
+    text: &str,
+    existing: Existing,
+    remedy: &str,
+) -> Result<(), Error> {
     let shown = path.display();
     check_file_name(path).map_err(|problem| Problems(vec![problem]))?;
     if path.extension().is_none_or(|ending| ending != "rhai") {
@@ -29,7 +34,7 @@ pub(super) fn script(path: &Path, text: &str, existing: Existing) -> Result<(), 
     match file::write(path, text.as_bytes(), existing, Keep::Safely) {
         Err(FileError::Exists(_)) => Err(Problems::one(
             format!("`{shown}` exists, and says something else"),
-            Some("nothing was overwritten; choose another name, or remove the file".to_owned()),
+            Some(format!("nothing was overwritten; {remedy}")),
         )
         .into()),
         written => Ok(written?),
