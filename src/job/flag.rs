@@ -152,7 +152,6 @@ fn plain_value(text: &str) -> OptionValue {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{
         hint::Hint,
         job::{Dataset, EmbedOptions, ModelSpec},

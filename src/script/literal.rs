@@ -82,16 +82,19 @@ mod tests {
             assert_eq!(format!("{:?}", evaluated(&value)), expect, "{value:?}");
         };
         check(true.into(), "true");
-        check((-7).into(), "-7");
+        check((-7_i64).into(), "-7");
         check(i64::MAX.into(), "9223372036854775807");
         check(0.5.into(), "0.5");
         check(3.0.into(), "3.0");
         check(1e-7.into(), "1e-7");
         check(OptionValue::Nothing, "()");
-        check(OptionValue::List(vec![1.into(), "a".into()]), "[1, \"a\"]");
+        check(
+            OptionValue::List(vec![1_i64.into(), "a".into()]),
+            "[1, \"a\"]",
+        );
         let map = [
             ("fill".to_owned(), 0.5.into()),
-            ("a b".to_owned(), 1.into()),
+            ("a b".to_owned(), 1_i64.into()),
         ];
         check(OptionValue::Map(map.into()), "#{\"a b\": 1, \"fill\": 0.5}");
         check(OptionValue::Map([].into()), "#{}");

@@ -75,10 +75,10 @@ mod tests {
         let script = EmbedScript {
             sources: vec!["a.fa".to_owned(), "b\".fa".to_owned()],
             rules: vec![
-                ("min_length", 10.into()),
+                ("min_length", 10_i64.into()),
                 (
                     "long_sequences",
-                    OptionValue::List(vec!["skip".into(), 2000.into()]),
+                    OptionValue::List(vec!["skip".into(), 2000_i64.into()]),
                 ),
             ],
             model: "models/esm2".to_owned(),
