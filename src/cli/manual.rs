@@ -48,7 +48,7 @@ fn add_pages(command: Command, pages: &mut Vec<(String, String)>) {
 
 /// The page of a command, and the name of its file.
 fn page(command: Command) -> (String, String) {
-    let man = Man::new(command);
+    let man = Man::new(command).source(concat!("runner ", env!("CARGO_PKG_VERSION")));
     let mut text = Vec::new();
     man.render(&mut text).expect("a buffer takes all");
     (

@@ -330,7 +330,8 @@ fn shells_complete_every_command() {
         );
     }
     let (script, _) = ends(at, &["completions", "bash"], 0);
-    let checks = "set -eu\nCOMP_WORDS=(runner embed --pooling m); COMP_CWORD=3\n\
+    // There is such a command only while a line is completed.
+    let checks = "set -eu\ncompopt() { :; }\nCOMP_WORDS=(runner embed --pooling m); COMP_CWORD=3\n\
                   _runner runner m --pooling; echo \"${COMPREPLY[@]}\"\n\
                   COMP_WORDS=(runner em); COMP_CWORD=1\n_runner runner em runner; echo \"${COMPREPLY[@]}\"\n";
     let output = finish(
@@ -355,7 +356,11 @@ fn the_manual_has_every_command() {
         let name = format!("runner\\-{command}(1)");
         assert!(page.contains(&name), "{command}");
         let own = text(at, &format!("pages/runner-{command}.1"));
-        assert!(own.contains(&format!(".TH runner-{command} 1")), "{own}");
+        let head = format!(
+            ".TH runner-{command} 1  \"runner {}\"",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert!(own.contains(&head), "{own}");
     }
     assert_eq!(text(at, "pages/runner.1").trim_end(), page.trim_end());
     assert!(text(at, "pages/runner-embed.1").contains("\\-\\-token\\-budget"));
