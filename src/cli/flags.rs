@@ -101,10 +101,7 @@ fn argument(flag: &'static OptionFlag, title: &'static str) -> Arg {
         .long(&*flag.flag)
         .value_name(value_name(*form))
         .value_parser(Parser(flag))
-        .value_hint(match form {
-            FlagForm::Path => ValueHint::AnyPath,
-            _ => ValueHint::Other,
-        })
+        .value_hint(ValueHint::Other)
         .hide_possible_values(!matches!(form, FlagForm::Name(_) | FlagForm::Names(_)))
         .help(beginning(&text).to_owned())
         .long_help(format!("{text} [without it: {default}]"))
@@ -123,7 +120,12 @@ fn argument(flag: &'static OptionFlag, title: &'static str) -> Arg {
     };
     match *name {
         // Beside the other flags that a run cannot do without.
-        OUTPUT => argument.short('o').required(true).long_help(text),
+        OUTPUT => argument
+            .short('o')
+            .required(true)
+            .value_name("OUT.parquet")
+            .value_hint(ValueHint::AnyPath)
+            .long_help(text),
         _ => argument.help_heading(title),
     }
 }
@@ -144,7 +146,7 @@ fn value_name(form: FlagForm) -> &'static str {
         FlagForm::Name(_) => "NAME",
         FlagForm::Names(_) => "NAME[,NAME..]",
         FlagForm::Wholes => "N[,N..]",
-        FlagForm::Path => "PATH",
+        FlagForm::Text => "TEXT",
         FlagForm::Entries => "NAME=VALUE[,..]",
         FlagForm::NameAndWhole(_) => "NAME[=N]",
     }
@@ -242,6 +244,6 @@ mod tests {
             "did you mean \"mean\"?",
         );
         check(&["-o", "a.pq", "--tokenbudget", "9"], "'--token-budget'");
-        check(&[], "--output <PATH>");
+        check(&[], "--output <OUT.parquet>");
     }
 }

@@ -38,8 +38,8 @@ pub enum FlagForm {
     Names(&'static [&'static str]),
     /// Whole numbers, with commas between them.
     Wholes,
-    /// A path.
-    Path,
+    /// The text itself, such as a path.
+    Text,
     /// Entries of a map such as `name=value`, with commas between them.
     Entries,
     /// One of some names, which a whole number may follow, as in `name=12`.
@@ -114,7 +114,7 @@ impl FlagForm {
     fn value(self, text: &str) -> OptionValue {
         let items = || text.split(',').map(str::trim);
         match self {
-            Self::Name(_) | Self::Path => text.into(),
+            Self::Name(_) | Self::Text => text.into(),
             Self::Switch | Self::Whole | Self::Number | Self::Seconds => plain_value(text),
             Self::Names(_) => match text.contains(',') {
                 true => OptionValue::List(items().map(Into::into).collect()),

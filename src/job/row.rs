@@ -206,9 +206,9 @@ impl<T> OptionRow<T> {
             Kind::Choice(names, _) => FlagForm::Name(names),
             Kind::Choices(names, ..) => FlagForm::Names(names),
             Kind::Wholes(_) => FlagForm::Wholes,
-            Kind::Path(..) => FlagForm::Path,
             Kind::Map(..) => FlagForm::Entries,
             Kind::Closure(_) => return None,
+            _ => FlagForm::Text,
         })
     }
 
