@@ -23,8 +23,17 @@ pub(super) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a script to begin with: one that runs as it is, and says what can be changed
+    ///
+    /// Beside it lies a small `proteins.fasta` then, unless inputs are named; one that is there stays as it is.
+    New(NewArgs),
     /// Run a script
     Exec(ScriptArgs),
+    /// Embed FASTA files without a script of one's own
+    ///
+    /// What is run is a script all the same, which is shown: `runner exec` runs it, and goes on with an output
+    /// that was begun. So does the same command.
+    Embed(EmbedArgs),
     /// Check a script without doing its work: no model is loaded, nothing is written
     ///
     /// The script is run, but `esm2` only reads the model's config, and `embed` only looks for the
@@ -61,15 +70,6 @@ pub(super) enum Command {
     /// What scripts can say
     #[command(subcommand)]
     Script(ScriptCommand),
-    /// Write a script to begin with: one that runs as it is, and says what can be changed
-    ///
-    /// Beside it lies a small `proteins.fasta` then, unless inputs are named; one that is there stays as it is.
-    New(NewArgs),
-    /// Embed FASTA files without a script of one's own
-    ///
-    /// What is run is a script all the same, which is shown: `runner exec` runs it, and goes on with an output
-    /// that was begun. So does the same command.
-    Embed(EmbedArgs),
     /// Print what completes commands and flags in a shell
     Completions {
         /// The shell

@@ -96,7 +96,11 @@ fn argument(flag: &'static OptionFlag, title: &'static str) -> Arg {
         default,
         ..
     } = flag;
-    let text = format!("{}{}", doc[..1].to_uppercase(), &doc[1..]);
+    let mut rest = doc.chars();
+    let first = rest
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().to_string());
+    let text = first + rest.as_str();
     let argument = Arg::new(*name)
         .long(&*flag.flag)
         .value_name(value_name(*form))

@@ -76,9 +76,11 @@ pub fn run() -> ExitCode {
         panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
     }
     let command = || match &cli.command {
+        Command::New(args) => new::new(&cli.global, &console, args),
         Command::Exec(script) => {
             stack::with_room(|| exec::exec(&cli.global, &console, || script.read(), &script.work))
         }
+        Command::Embed(args) => stack::with_room(|| embed::embed(&cli.global, &console, args)),
         Command::Check { script, forecast } => {
             stack::with_room(|| check::check(&cli.global, &console, script, forecast))
         }
@@ -88,8 +90,6 @@ pub fn run() -> ExitCode {
         Command::Status { output } => status::status(&cli.global, &console, output),
         Command::Verify { output } => verify::verify(&cli.global, &console, output),
         Command::Merge(args) => merge::merge(&cli.global, &console, args),
-        Command::New(args) => new::new(&cli.global, &console, args),
-        Command::Embed(args) => stack::with_room(|| embed::embed(&cli.global, &console, args)),
         Command::Completions { shell } => completions::print(&cli.global, &console, *shell),
         Command::Man { folder } => manual::write(&cli.global, &console, folder.as_deref()),
     };
