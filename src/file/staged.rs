@@ -62,20 +62,46 @@ impl Staged {
     /// # Errors
     /// As [`create`](Self::create).
     pub fn create_in(folder: &Path, target: &Path, existing: Existing) -> Result<Self, FileError> {
+        // Nobody may read the new file who could not read the old one.
+        let old = behind_links(target)?.metadata();
+        let mode = old.map_or(NEW_FILE_MODE, |old| old.mode() & RIGHTS);
+        Self::make_in(folder, target, existing, |names| {
+            // Temporary files are private by default; the umask decides about this one.
+            let rights = Permissions::from_mode(mode);
+            names.permissions(rights).tempfile_in(folder)
+        })
+    }
+
+    /// A second name of the complete file `from`, which keeps its first one.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), and if the file system gives no second names: not every one can.
+    pub fn link(from: &Path, target: &Path, existing: Existing) -> Result<Self, FileError> {
+        let destination = behind_links(target)?;
+        let folder = folder_of(&destination);
+        Self::make_in(folder, target, existing, |names| {
+            names.make_in(folder, |name| {
+                fs::hard_link(from, name)?;
+                File::open(name)
+            })
+        })
+    }
+
+    /// A file of a temporary name in `folder`, as `make` makes it.
+    fn make_in(
+        folder: &Path,
+        target: &Path,
+        existing: Existing,
+        make: impl Fn(&mut tempfile::Builder<'_, '_>) -> io::Result<NamedTempFile>,
+    ) -> Result<Self, FileError> {
         check_target(target, existing)?;
         let destination = behind_links(target)?;
         create_folder(folder)?;
         stale::sweep_once(folder);
-        // Nobody may read the new file who could not read the old one.
-        let old = destination.metadata();
-        let mode = old.map_or(NEW_FILE_MODE, |old| old.mode() & RIGHTS);
         let make = || {
-            tempfile::Builder::new()
-                .prefix(&stale::prefix())
-                .suffix(stale::SUFFIX)
-                // Temporary files are private by default; the umask decides about this one.
-                .permissions(Permissions::from_mode(mode))
-                .tempfile_in(folder)
+            let prefix = stale::prefix();
+            let mut names = tempfile::Builder::new();
+            make(names.prefix(&prefix).suffix(stale::SUFFIX))
         };
         let mut n_tries = 0;
         loop {
@@ -164,20 +190,6 @@ impl Staged {
         }
         Ok(target)
     }
-}
-
-/// Gives a file a second name that nothing has, and says whether that was possible: not every file system
-/// can. The first name stays.
-pub fn link_new(from: &Path, target: &Path) -> bool {
-    let Ok(destination) = behind_links(target) else {
-        return false;
-    };
-    let is_linked = fs::hard_link(from, &destination).is_ok();
-    if is_linked {
-        // As after a rename.
-        let _ = File::open(folder_of(&destination)).and_then(|folder| folder.sync_all());
-    }
-    is_linked
 }
 
 /// Takes the lock that tells others that this process lives, and looks whether one of them was faster

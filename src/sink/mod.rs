@@ -46,6 +46,7 @@ mod tail;
 mod verifier;
 mod verify;
 mod work;
+mod writeback;
 
 use std::path::PathBuf;
 

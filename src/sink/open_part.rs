@@ -2,7 +2,7 @@
 
 use super::{
     Ended, Frontier, HashedFile, OutputPlan, PartWriter, Shorten, SinkError, format::part_writer,
-    place::Place, tail::Tail,
+    place::Place, tail::Tail, writeback::Writeback,
 };
 use crate::{
     batch::Rows,
@@ -14,6 +14,7 @@ pub(super) struct OpenPart {
     writer: Box<dyn PartWriter>,
     staged: Staged,
     tail: Tail,
+    writeback: Writeback,
 }
 
 /// A part that takes no more rows.
@@ -23,6 +24,8 @@ pub(super) struct WrittenPart {
     /// The way to end it earlier, and where.
     pub(super) shorter: Box<dyn Shorten>,
     pub(super) tail: Tail,
+    /// It ends where nobody waits for the disk but to have the part there.
+    pub(super) writeback: Writeback,
 }
 
 impl OpenPart {
@@ -39,10 +42,12 @@ impl OpenPart {
         let path = place.parts().join(place.part_name(from.record));
         let staged = Staged::create(&path, Existing::IsReplaced)?;
         let file = HashedFile::new(staged.writer()?);
+        let writeback = Writeback::start(staged.writer()?);
         Ok(Self {
             writer: part_writer(plan, file, metadata)?,
             staged,
             tail: Tail::new(from),
+            writeback: writeback.map_err(|error| SinkError::io("write", &path, error))?,
         })
     }
 
@@ -67,6 +72,7 @@ impl OpenPart {
     pub(super) fn reach(&mut self, frontier: &Frontier) {
         self.tail.reach(frontier);
         self.tail.settle(self.writer.n_rows_in_file());
+        self.writeback.reach(self.writer.n_bytes());
     }
 
     /// How many bytes it has so far, about.
@@ -92,6 +98,7 @@ impl OpenPart {
             staged: self.staged,
             shorter,
             tail: self.tail,
+            writeback: self.writeback,
         };
         Ok((part, file))
     }

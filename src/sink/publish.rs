@@ -10,7 +10,7 @@ use super::{
     stitching::Stitching,
     verifier::is_as_it_was,
 };
-use crate::file::{self, Existing, Keep, Staged};
+use crate::file::{Existing, Keep, Staged};
 use std::path::PathBuf;
 
 /// Whether all that was to be done for an output is done and published: a file has its name then, and a
@@ -92,7 +92,9 @@ impl Publication<'_> {
         let parts = self.parts();
         if self.is_whole
             && let [part] = parts.as_slice()
-            && file::link_new(part, self.place.output())
+            && Staged::link(part, self.place.output(), existing)
+                .and_then(|linked| linked.publish(Keep::Safely))
+                .is_ok()
         {
             return Ok(());
         }

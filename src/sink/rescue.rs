@@ -27,7 +27,10 @@ impl Rescue {
             staged,
             shorter,
             mut tail,
+            writeback,
         } = part;
+        // It holds the file open, whose room is needed.
+        drop(writeback);
         let reached = match tail.ends().last() {
             Some(last) => {
                 let reached = shorten(&self.metadata, books, staged, &*shorter, &tail, &from);

@@ -120,3 +120,22 @@ fn a_file_on_its_way_is_known_to_be_alive() {
     assert!(other.try_lock().is_ok());
     drop(path);
 }
+
+#[test]
+fn a_complete_file_gets_a_second_name_without_being_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let [part, target] = ["part", "a.txt"].map(|name| folder.path().join(name));
+    fs::write(&part, "new").unwrap();
+    fs::write(&target, "old").unwrap();
+    fs::set_permissions(&target, Permissions::from_mode(0o640)).unwrap();
+    let refused = Staged::link(&part, &target, Existing::Stays);
+    assert!(matches!(refused, Err(FileError::Exists(path)) if path == target));
+    drop(Staged::link(&part, &target, Existing::IsReplaced).unwrap());
+    assert_eq!(fs::read_to_string(&target).unwrap(), "old");
+    let linked = Staged::link(&part, &target, Existing::IsReplaced).unwrap();
+    linked.publish(Keep::Safely).unwrap();
+    let inode = |path: &Path| path.metadata().unwrap().ino();
+    assert_eq!(inode(&target), inode(&part));
+    assert_eq!(mode(&target), 0o640);
+    assert_eq!(names(folder.path()), ["a.txt", "part"]);
+}
