@@ -40,8 +40,8 @@ const OPTIONS: &[Row] = &[
         .effect(Effect::LastBits),
     Row::choice("gelu", &Gelu::NAMES, |to, name| Gelu::from_name(name).map(|gelu| to.gelu = gelu),
         |of| of.gelu.name().into())
-        .doc("`\"auto\"`: the tanh form in bf16 and f16, which is faster and differs by less than rounding does, the erf \
-              form in f32; `\"exact\"`: the erf form")
+        .doc("how GELU is computed: `\"auto\"`, the tanh form in bf16 and f16, which is faster and differs by less than \
+              rounding does, the erf form in f32; `\"exact\"`, the erf form")
         .effect(Effect::Values),
     Row::map("mock", |to, map| Mock::from_map(map).map(|mock| to.mock = mock), || Mock::OPTIONS.docs(),
         |of| OptionValue::Map(Mock::OPTIONS.map(&of.mock)))

@@ -16,6 +16,7 @@
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `shards`: processes that share the work of a script.
 //! - `scripts`: the script language, its errors and exit codes.
+//! - `command_line`: commands beside those that run a script.
 //! - `sweeps`: parameter sweeps.
 //! - `forecast`: what a job would take, told before.
 //! - `docs`: what the documentation says of options and figures.
@@ -24,6 +25,7 @@
 
 mod bottlenecks;
 mod child;
+mod command_line;
 mod docs;
 mod embeddings;
 mod endings;
