@@ -5,15 +5,20 @@
 
 mod args;
 mod check;
+mod completions;
 mod convert;
 mod convert_args;
 mod definitions;
-mod download;
 mod doctor;
+mod download;
+mod embed;
 mod ending;
 mod exec;
+mod flags;
 mod forecast;
+mod manual;
 mod merge;
+mod new;
 mod parity;
 mod parity_args;
 mod restart;
@@ -23,6 +28,7 @@ mod stack;
 mod status;
 mod usage;
 mod verify;
+mod written;
 
 use crate::{
     cancel::{CancelToken, StopReason},
@@ -45,6 +51,14 @@ use tracing_subscriber::EnvFilter;
 
 /// Does what the command line says.
 pub fn run() -> ExitCode {
+    if env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == reader::SUBCOMMAND)
+    {
+        // A reader speaks with its parent alone and sets up nothing of what follows. It is no command for
+        // people, so neither help nor completions nor the manual know it.
+        return reader::run();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -61,10 +75,6 @@ pub fn run() -> ExitCode {
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
-    if matches!(cli.command, Command::Reader) {
-        // A reader speaks with its parent alone and sets up nothing of what follows.
-        return reader::run();
-    }
     // It comes before any thread.
     device::prepare_process();
     let console = Console::default();
@@ -75,7 +85,11 @@ pub fn run() -> ExitCode {
         panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
     }
     let command = || match &cli.command {
-        Command::Exec(script) => stack::with_room(|| exec::exec(&cli.global, &console, script)),
+        Command::New(args) => new::new(&cli.global, &console, args),
+        Command::Exec(script) => {
+            stack::with_room(|| exec::exec(&cli.global, &console, || script.read(), &script.work))
+        }
+        Command::Embed(args) => stack::with_room(|| embed::embed(&cli.global, &console, args)),
         Command::Check { script, forecast } => {
             stack::with_room(|| check::check(&cli.global, &console, script, forecast))
         }
@@ -89,7 +103,8 @@ pub fn run() -> ExitCode {
         Command::Convert(args) => convert::convert(&cli.global, &console, args),
         Command::Parity(args) => parity::parity(&cli.global, &console, args),
         Command::Download(args) => download::download(&cli.global, &console, args),
-        Command::Reader => unreachable!("readers have returned above"),
+        Command::Completions { shell } => completions::print(&cli.global, &console, *shell),
+        Command::Man { folder } => manual::write(&cli.global, &console, folder.as_deref()),
     };
     // Unwinding has ended what the command began: no temporary file is left, no reader lives on.
     let exit_code = panic::catch_unwind(AssertUnwindSafe(command))

@@ -54,6 +54,8 @@ const HOUSE: &[Room] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("noodles_bgzf", &["fasta"]),
     ("noodles_fasta", &["fasta"]),
     ("tokio::process", &["reader"]),
