@@ -99,17 +99,10 @@ pub(super) fn instead_of_a_folder(path: &Path) -> Reason {
         || ["pt", "pth", "bin", "ckpt"].contains(&&*ending);
     match foreign {
         Some(foreign @ (Foreign::LfsPointer | Foreign::WebPage)) => foreign.reason(),
-        _ if is_torch && name.starts_with("esm2_t") => {
-            let model = name.trim_end_matches(&format!(".{ending}"));
-            let model = model.trim_end_matches("-contact-regression");
-            Reason::new(
-                "it is a checkpoint of Meta's fair-esm, whose format is not read",
-                format!(
-                    "take the same model in HF's format: `hf download facebook/{model} config.json \
-                     model.safetensors`, then name `facebook/{model}`"
-                ),
-            )
-        }
+        _ if name.ends_with("-contact-regression.pt") => Reason::new(
+            "it predicts contacts from what the model beside it computes",
+            "name the file of the model",
+        ),
         _ if is_torch
             || foreign == Some(Foreign::Safetensors)
             || ending == "safetensors"
@@ -164,15 +157,10 @@ pub(super) fn in_the_folder(folder: &Path) -> Option<Reason> {
             format!("is it `{}`?", inner.display()),
         ));
     }
-    if let Some(name) = with(&|name| name.starts_with("esm2_t") && name.ends_with(".pt")) {
-        let mut reason = instead_of_a_folder(&folder.join(name));
-        reason.text = format!("of its `{name}`, {reason}");
-        return Some(reason);
-    }
     if let Some(name) = with(&|name| name.starts_with("adapter_")) {
         return Some(Reason::new(
             format!("`{name}` belongs to an adapter"),
-            MERGE_REMEDY,
+            "its `adapter_config.json` must be beside it",
         ));
     }
     let ends = |name: &str, endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
@@ -235,9 +223,9 @@ mod tests {
             assert!(text.contains(expect), "{text}");
         };
         check(
-            "esm2_t6_8M_UR50D.pt",
+            "esm2_t6_8M_UR50D-contact-regression.pt",
             b"PK\x03\x04",
-            "hf download facebook/esm2_t6_8M_UR50D ",
+            "name the file of the model",
         );
         check("pytorch_model.bin", b"", "name its folder");
         check("weights", b"PK\x03\x04", "name its folder");

@@ -2,6 +2,7 @@
 
 use super::{
     Config, ModelError,
+    adapter::Adapter,
     checkpoint::{Checkpoint, Stored},
     foreign,
     layout::{Layout, layer_tensors, outer_tensors},
@@ -17,6 +18,8 @@ pub(super) struct Weights {
     folder: PathBuf,
     files: Vec<Checkpoint>,
     layout: Layout,
+    /// What changes them, if something does.
+    adapter: Option<Adapter>,
 }
 
 /// The list of shards that HF writes beside them.
@@ -44,6 +47,19 @@ impl Weights {
             .into_iter()
             .map(Checkpoint::open)
             .collect::<Result<Vec<_>, _>>()?;
+        Self::of_files(folder, files, config)
+    }
+
+    /// The weights in these files, which are checked as those of [`open`](Self::open) are. `folder` is their
+    /// folder, or the only file.
+    ///
+    /// # Errors
+    /// If the tensors are not those of the model that `config` describes.
+    pub(super) fn of_files(
+        folder: &Path,
+        files: Vec<Checkpoint>,
+        config: &Config,
+    ) -> Result<Self, ModelError> {
         let bad = |reason| ModelError::BadLayout {
             folder: folder.to_path_buf(),
             reason,
@@ -59,6 +75,7 @@ impl Weights {
             folder: folder.to_path_buf(),
             files,
             layout,
+            adapter: None,
         };
         for (name, shape) in outer_tensors(config) {
             weights.find(name, &shape)?;
@@ -69,6 +86,16 @@ impl Weights {
             }
         }
         Ok(weights)
+    }
+
+    /// The weights as an adapter changes them, which is one of such a model.
+    pub(super) fn with_adapter(self, adapter: Option<Adapter>) -> Self {
+        Self { adapter, ..self }
+    }
+
+    /// What changes them, if something does.
+    pub(super) fn adapter(&self) -> Option<&Adapter> {
+        self.adapter.as_ref()
     }
 
     /// The files, in the order in which they are hashed.
@@ -83,8 +110,34 @@ impl Weights {
     /// If it is missing, has another shape than `shape`, is not made of f32, f16 or bf16, or cannot be
     /// read.
     pub(super) fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let (file, stored) = self.find(name, shape)?;
-        file.read(stored)
+        let base = || {
+            let (file, stored) = self.find(name, shape)?;
+            file.read(stored)
+        };
+        match &self.adapter {
+            Some(adapter) => adapter.read(name, base),
+            None => base(),
+        }
+    }
+
+    /// The tensor `name` as its file has it, and its name there.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), but for the reading.
+    pub(super) fn stored(
+        &self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<(String, &Stored), ModelError> {
+        let mut names = self.layout.names(name);
+        let full = names.find(|name| self.files.iter().any(|file| file.get(name).is_some()));
+        let (_, stored) = self.find(name, shape)?;
+        Ok((full.unwrap_or_else(|| name.to_owned()), stored))
+    }
+
+    /// The full names of all rotary frequencies.
+    pub(super) fn frequency_names(&self) -> &[String] {
+        self.layout.frequencies()
     }
 
     /// The rotary frequencies, `[head_dim / 2]`, if the files have them. transformers saves them with
@@ -132,7 +185,7 @@ impl Weights {
     }
 
     /// The tensor of this full name and the file that holds it.
-    fn find_exactly(
+    pub(super) fn find_exactly(
         &self,
         name: &str,
         shape: &[usize],
@@ -144,7 +197,7 @@ impl Weights {
             .ok_or_else(|| self.bad_tensor(name, "it is missing".into()))?;
         if stored.shape != shape {
             let reason = format!(
-                "its shape is {:?}, but config.json makes it {shape:?}",
+                "its shape is {:?}, but the configuration makes it {shape:?}",
                 stored.shape
             );
             return Err(self.bad_tensor(name, reason));

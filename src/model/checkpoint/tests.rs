@@ -16,7 +16,7 @@ fn what_a_training_loop_saved_beside_its_tensors_is_plain_data() {
     );
     let said = checkpoint.arguments().expect("arguments");
     let arguments = said.get("args").expect("args");
-    assert_eq!(said.get("epoch").and_then(Value::as_int), Some(3));
+    assert_eq!(said.get("epoch"), Some(&Value::Int(3)));
     assert_eq!(arguments.get("lr"), Some(&Value::Float(1e-4)));
     assert_eq!(arguments.get("name").and_then(Value::as_text), Some("tiny"));
     let layers = Value::List(vec![Value::Int(1), Value::Int(2)]);

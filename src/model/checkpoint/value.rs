@@ -54,22 +54,6 @@ impl Value {
             _ => None,
         }
     }
-
-    /// The whole number that it is.
-    pub(in crate::model) fn as_int(&self) -> Option<i64> {
-        match self {
-            Self::Int(number) => Some(*number),
-            _ => None,
-        }
-    }
-
-    /// Whether it is true or false, if it is either.
-    pub(in crate::model) fn as_bool(&self) -> Option<bool> {
-        match self {
-            Self::Bool(is_so) => Some(*is_so),
-            _ => None,
-        }
-    }
 }
 
 impl Rest {

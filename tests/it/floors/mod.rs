@@ -29,29 +29,33 @@ const HOUSE: &[Room] = &[
     ("paths", 0, &["file", "hint", "job", "meter"]),
     ("queue", 0, &["cancel", "meter"]),
     ("text", 0, &[]),
+    ("hub", 1, &[]),
     ("fasta", 1, &[]),
     ("batch", 1, &["fasta"]),
     ("reader", 2, &["fasta"]),
     ("device", 2, &[]),
     ("ops", 2, &["device"]),
-    ("model", 3, &["batch", "device", "ops"]),
+    ("model", 3, &["batch", "device", "hub", "ops"]),
     ("sink", 3, &["batch", "fasta"]),
     ("embeddings", 4, &[]),
-    ("error", 4, &["batch", "device", "embeddings", "fasta", "model", "monitor", "reader", "report", "sink"]),
+    ("error", 4, &["batch", "device", "embeddings", "fasta", "hub", "model", "monitor", "reader", "report", "sink"]),
     ("monitor", 4, &[]),
     ("progress", 4, &[]),
     ("report", 4, &[]),
     ("pipeline", 4, &["batch", "device", "error", "fasta", "model", "monitor", "reader", "report", "sink"]),
-    ("host", 5, &["device", "error", "fasta", "model", "pipeline", "report", "sink"]),
+    ("host", 5, &["batch", "device", "error", "fasta", "hub", "model", "pipeline", "report", "sink"]),
+    ("doctor", 5, &["batch", "device", "error", "hub", "model", "monitor"]),
     ("script", 6, &["embeddings", "error", "fasta", "host", "monitor", "progress", "report"]),
     ("signal", 6, &["error"]),
-    ("cli", 6, &["error", "host", "monitor", "pipeline", "progress", "reader", "script", "signal", "sink"]),
+    ("cli", 6, &["device", "doctor", "error", "host", "monitor", "pipeline", "progress", "reader", "script", "signal", "sink"]),
 ];
 
 /// Crates and the only places that may name them.
 const OWNERS: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("noodles_bgzf", &["fasta"]),
     ("noodles_fasta", &["fasta"]),
     ("tokio::process", &["reader"]),
@@ -74,6 +78,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("nvml_wrapper", &["monitor"]),
     ("procfs", &["monitor", "signal"]),
     ("indicatif", &["progress"]),
+    ("sha2", &["hub"]),
+    ("ureq", &["hub"]),
 ];
 
 /// The only places with `unsafe` code, each piece with a word on why it is sound.

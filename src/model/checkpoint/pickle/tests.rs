@@ -51,8 +51,8 @@ fn plain_data_is_read() {
     check(b"\x80\x02K\x01(K\x02K\x031.", Value::Int(1));
     // A later entry takes the place of an earlier one.
     let map = value(b"\x80\x02(U\x01aK\x01U\x01bK\x02dU\x01aK\x03s.");
-    assert_eq!(map.get("a").and_then(Value::as_int), Some(3));
-    assert_eq!(map.get("b").and_then(Value::as_int), Some(2));
+    assert_eq!(map.get("a"), Some(&Value::Int(3)));
+    assert_eq!(map.get("b"), Some(&Value::Int(2)));
     assert_eq!(map.get("c"), None);
     let namespace = value(b"\x80\x02cargparse\nNamespace\n)\x81}U\x01aNsb.");
     assert_eq!(namespace.get("a"), Some(&Value::None));

@@ -1,0 +1,144 @@
+//! The folder of a repository in the cache, laid out as `huggingface_hub` does it.
+
+use super::{
+    environment::read_short,
+    remote::{Content, RemoteFile},
+    repository::{Repository, Snapshot, is_commit, is_hexadecimal},
+};
+use std::path::{Path, PathBuf};
+
+/// The folder of a repository in the cache:
+/// - `blobs/<hash>`: what its files hold;
+/// - `snapshots/<commit>/<name>`: its files at a commit, as links to blobs;
+/// - `refs/<revision>`: the commit that a branch or a tag was at when it was last looked at.
+///
+/// The locks of the blobs are in a folder beside it.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    cache: PathBuf,
+    name: String,
+}
+
+impl Folder {
+    /// That of a repository whose id was checked.
+    pub(super) fn of(cache: &Path, repository: &Repository) -> Self {
+        Self {
+            cache: cache.to_owned(),
+            name: format!("models--{}", repository.id.replace('/', "--")),
+        }
+    }
+
+    /// The cache that it is in.
+    pub(super) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// Where the blobs are.
+    pub(super) fn blobs(&self) -> PathBuf {
+        self.path().join("blobs")
+    }
+
+    /// Where what a file holds is to be.
+    pub(super) fn blob(&self, content: &Content) -> PathBuf {
+        self.blobs().join(content.name())
+    }
+
+    /// Its lock.
+    pub(super) fn lock(&self, content: &Content) -> PathBuf {
+        let locks = self.cache.join(".locks").join(&self.name);
+        locks.join(format!("{}.lock", content.name()))
+    }
+
+    /// Where the commit of a branch or a tag is noted.
+    pub(super) fn reference(&self, revision: &str) -> PathBuf {
+        self.path().join("refs").join(revision)
+    }
+
+    /// Where the files of a commit are.
+    pub(super) fn snapshot(&self, commit: &str) -> Snapshot {
+        Snapshot {
+            folder: self.path().join("snapshots").join(commit),
+            commit: commit.to_owned(),
+        }
+    }
+
+    /// What is here of a revision, whatever files that is.
+    pub(super) fn cached(&self, revision: &str) -> Option<Snapshot> {
+        let commit = match is_commit(revision) {
+            true => revision.to_owned(),
+            false => read_short(&self.reference(revision))?.trim().to_owned(),
+        };
+        // It becomes a part of a path.
+        let is_plain = !commit.is_empty() && is_hexadecimal(&commit);
+        let snapshot = is_plain.then(|| self.snapshot(&commit))?;
+        snapshot.folder.is_dir().then_some(snapshot)
+    }
+
+    /// The file of a commit, if it is here: a whole one, as no other gets a name.
+    pub(super) fn file(&self, commit: &str, file: &RemoteFile) -> Option<PathBuf> {
+        let path = self.snapshot(commit).folder.join(&file.name);
+        let found = path.metadata().ok().filter(|found| found.is_file())?;
+        let is_same = file.content.is_none() || found.len() == file.n_bytes;
+        is_same.then_some(path)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.cache.join(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::symlink};
+
+    #[test]
+    fn snapshots_are_found_by_branch_and_by_commit() {
+        let cache = tempfile::tempdir().unwrap();
+        let repository = Repository {
+            id: "o/m".to_owned(),
+            revision: None,
+        };
+        let folder = Folder::of(cache.path(), &repository);
+        let commit = "c1".repeat(20);
+        assert_eq!(folder.cached("main"), None);
+        let snapshot = cache.path().join("models--o--m/snapshots").join(&commit);
+        fs::create_dir_all(&snapshot).unwrap();
+        assert_eq!(folder.cached(&commit).unwrap().folder, snapshot);
+        assert_eq!(folder.cached("main"), None);
+        let reference = folder.reference("refs/pr/1");
+        fs::create_dir_all(reference.parent().unwrap()).unwrap();
+        fs::write(&reference, format!("{commit}\n")).unwrap();
+        assert_eq!(folder.cached("refs/pr/1").unwrap().commit, commit);
+        for text in ["", "../snapshots", &"c2".repeat(20)] {
+            fs::write(&reference, text).unwrap();
+            assert_eq!(folder.cached("refs/pr/1"), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn files_of_another_size_and_links_to_nothing_are_not_here() {
+        let cache = tempfile::tempdir().unwrap();
+        let repository = Repository {
+            id: "o/m".to_owned(),
+            revision: None,
+        };
+        let folder = Folder::of(cache.path(), &repository);
+        let snapshot = folder.snapshot("c1").folder;
+        fs::create_dir_all(&snapshot).unwrap();
+        fs::write(snapshot.join("a"), "four").unwrap();
+        symlink("../../blobs/gone", snapshot.join("b")).unwrap();
+        let has = |name: &str, n_bytes| {
+            let content = Some(Content::Git("a".repeat(40)));
+            let name = name.to_owned();
+            let file = RemoteFile {
+                name,
+                n_bytes,
+                content,
+            };
+            folder.file("c1", &file).is_some()
+        };
+        assert!(has("a", 4));
+        assert!(!has("a", 5) && !has("b", 4) && !has("c", 4));
+    }
+}

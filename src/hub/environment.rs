@@ -1,0 +1,219 @@
+//! What the environment says of the Hub, in the variables that `huggingface_hub` reads.
+
+use super::{proxy::Proxies, token::Token};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Where the Hub is if nothing else is said.
+const ENDPOINT: &str = "https://huggingface.co";
+/// The pause before something is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long a server may be silent.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Variables that forbid to ask anyone. Only the first that is set counts.
+const OFFLINE: [&str; 2] = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"];
+/// Bytes of a file with a token at most.
+const MOST_TOKEN_BYTES: u64 = 4096;
+
+/// What the environment says of the Hub.
+#[derive(Clone, Debug)]
+pub(super) struct Environment {
+    /// The folder of the cache.
+    pub cache: PathBuf,
+    /// The address of the Hub, without a slash at its end.
+    pub endpoint: String,
+    /// Who we are.
+    pub token: Option<Token>,
+    /// The variable that forbids to ask anyone.
+    pub offline: Option<&'static str>,
+    /// How long the server may be silent while it sends a file.
+    pub download_timeout: Duration,
+    /// How long it may take to say what there is.
+    pub answer_timeout: Duration,
+    /// How long to wait before something is tried again. It doubles each time.
+    pub pause: Duration,
+    /// Through which proxies servers are reached.
+    pub proxies: Proxies,
+    /// Whether snapshots may link to blobs.
+    pub symlinks: bool,
+}
+
+impl Environment {
+    /// That of this process.
+    pub(super) fn of_process() -> Self {
+        Self::of(&|name| env::var_os(name)?.into_string().ok())
+    }
+
+    /// An environment in which variables have these values. An empty one counts as not set.
+    pub(super) fn of(variables: &dyn Fn(&str) -> Option<String>) -> Self {
+        let value = |name: &str| variables(name).filter(|value| !value.trim().is_empty());
+        let is_true = |name: &str| value(name).is_some_and(|value| is_true(&value));
+        let path = |name: &str| value(name).map(|path| expanded(&path, variables));
+        let home = path("HF_HOME").unwrap_or_else(|| {
+            path("XDG_CACHE_HOME")
+                .unwrap_or_else(|| expanded("~/.cache", variables))
+                .join("huggingface")
+        });
+        let seconds = |name: &str| {
+            let seconds = value(name)?.trim().parse().ok()?;
+            (seconds > 0).then(|| Duration::from_secs(seconds))
+        };
+        let offline = OFFLINE.into_iter().find(|name| value(name).is_some());
+        Self {
+            cache: path("HF_HUB_CACHE")
+                .or_else(|| path("HUGGINGFACE_HUB_CACHE"))
+                .unwrap_or_else(|| home.join("hub")),
+            endpoint: value("HF_ENDPOINT").map_or_else(
+                || ENDPOINT.to_owned(),
+                |endpoint| endpoint.trim().trim_end_matches('/').to_owned(),
+            ),
+            token: match is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
+                true => None,
+                false => value("HF_TOKEN")
+                    .or_else(|| value("HUGGING_FACE_HUB_TOKEN"))
+                    .or_else(|| {
+                        read_short(&path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token")))
+                    })
+                    .and_then(|text| Token::of(&text)),
+            },
+            offline: offline.filter(|name| is_true(name)),
+            download_timeout: seconds("HF_HUB_DOWNLOAD_TIMEOUT").unwrap_or(TIMEOUT),
+            answer_timeout: seconds("HF_HUB_ETAG_TIMEOUT").unwrap_or(TIMEOUT),
+            pause: PAUSE,
+            proxies: Proxies::of(variables),
+            symlinks: !is_true("HF_HUB_DISABLE_SYMLINKS"),
+        }
+    }
+}
+
+/// Whether a variable is switched on.
+fn is_true(value: &str) -> bool {
+    ["1", "on", "yes", "true"].contains(&value.trim().to_lowercase().as_str())
+}
+
+/// A path in which `~` and variables are replaced, as `huggingface_hub` does it.
+fn expanded(path: &str, variables: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+    let mut rest = path.trim().to_owned();
+    if rest == "~" || rest.starts_with("~/") {
+        // Without a home, things are kept where the program runs.
+        let home = variables("HOME").unwrap_or_else(|| ".".to_owned());
+        rest.replace_range(..1, &home);
+    }
+    let mut whole = String::new();
+    while let Some(start) = rest.find('$') {
+        whole.push_str(&rest[..start]);
+        let behind = &rest[start + 1..];
+        let (name, end) = match behind
+            .strip_prefix('{')
+            .and_then(|name| name.split_once('}'))
+        {
+            Some((name, _)) => (name, name.len() + 2),
+            None => {
+                let is_other = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+                let end = behind.find(is_other).unwrap_or(behind.len());
+                (&behind[..end], end)
+            }
+        };
+        match variables(name) {
+            Some(value) => whole.push_str(&value),
+            None => whole.push_str(&rest[start..=start + end]),
+        }
+        rest = behind[end..].to_owned();
+    }
+    PathBuf::from(whole + rest.as_str())
+}
+
+/// The text of a small file, if it is there.
+pub(super) fn read_short(path: &Path) -> Option<String> {
+    let n_bytes = path.metadata().ok().filter(|found| found.is_file())?.len();
+    (n_bytes <= MOST_TOKEN_BYTES).then(|| fs::read_to_string(path).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(variables: &[(&str, &str)]) -> Environment {
+        Environment::of(&|name| {
+            let found = variables.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_cache_is_where_huggingface_hub_has_it() {
+        let check = |variables: &[(&str, &str)], expect: &str| {
+            assert_eq!(of(variables).cache, Path::new(expect), "{variables:?}");
+        };
+        let home = ("HOME", "/home/me");
+        check(&[home], "/home/me/.cache/huggingface/hub");
+        check(&[home, ("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub");
+        check(
+            &[home, ("XDG_CACHE_HOME", "/x"), ("HF_HOME", "/h")],
+            "/h/hub",
+        );
+        check(&[home, ("HF_HOME", "~/hf")], "/home/me/hf/hub");
+        check(&[home, ("HF_HOME", "")], "/home/me/.cache/huggingface/hub");
+        check(&[home, ("HUGGINGFACE_HUB_CACHE", "/old")], "/old");
+        check(
+            &[("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HUB_CACHE", "/c")],
+            "/c",
+        );
+        check(
+            &[
+                ("HF_HUB_CACHE", "$SCRATCH/${WHO}s/c$"),
+                ("SCRATCH", "/s"),
+                ("WHO", "me"),
+            ],
+            "/s/mes/c$",
+        );
+        check(&[("HF_HUB_CACHE", "/$NOBODY/c")], "/$NOBODY/c");
+    }
+
+    #[test]
+    fn switches_are_read_as_huggingface_hub_reads_them() {
+        let offline = |variables: &[(&str, &str)]| of(variables).offline;
+        assert_eq!(offline(&[]), None);
+        assert_eq!(offline(&[("HF_HUB_OFFLINE", "1")]), Some("HF_HUB_OFFLINE"));
+        assert_eq!(
+            offline(&[("TRANSFORMERS_OFFLINE", "yes")]),
+            Some("TRANSFORMERS_OFFLINE")
+        );
+        assert_eq!(
+            offline(&[("HF_HUB_OFFLINE", "0"), ("TRANSFORMERS_OFFLINE", "1")]),
+            None
+        );
+        let of_timeouts = of(&[
+            ("HF_HUB_DOWNLOAD_TIMEOUT", "3"),
+            ("HF_HUB_ETAG_TIMEOUT", "soon"),
+        ]);
+        assert_eq!(of_timeouts.download_timeout, Duration::from_secs(3));
+        assert_eq!(of_timeouts.answer_timeout, TIMEOUT);
+        assert_eq!(
+            of(&[("HF_ENDPOINT", "http://mirror:8080/hf/")]).endpoint,
+            "http://mirror:8080/hf"
+        );
+    }
+
+    #[test]
+    fn the_token_is_in_a_variable_or_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = ("HF_HOME", folder.path().to_str().unwrap());
+        assert_eq!(of(&[home]).token, None);
+        fs::write(folder.path().join("token"), "hf_file\n").unwrap();
+        assert_eq!(of(&[home]).token, Token::of("hf_file"));
+        assert_eq!(of(&[home, ("HF_TOKEN", "hf_a")]).token, Token::of("hf_a"));
+        assert_eq!(
+            of(&[home, ("HUGGING_FACE_HUB_TOKEN", "hf_b")]).token,
+            Token::of("hf_b")
+        );
+        assert_eq!(
+            of(&[home, ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]).token,
+            None
+        );
+        assert_eq!(of(&[home, ("HF_TOKEN_PATH", "/nowhere")]).token, None);
+    }
+}

@@ -1,0 +1,184 @@
+//! Models of the Hugging Face Hub: what is in the cache of this machine, and what is fetched into it.
+//!
+//! *Input*: the id of a repository, and the names of files in it. *Output*: a folder with these files, in the
+//! cache that Python's `huggingface_hub` uses, so that nothing is fetched twice. *Owns*: the layout of the
+//! cache, its locks, the connections, the token. *Never*: knows what the files are for, shows the token, gives
+//! a file its name before it is known to be whole.
+
+#[cfg_attr(
+    not(feature = "download"),
+    expect(dead_code, reason = "what is for downloads is not used then")
+)]
+mod cache;
+#[cfg(feature = "download")]
+mod client;
+#[cfg(feature = "download")]
+mod download;
+#[cfg_attr(
+    not(feature = "download"),
+    expect(dead_code, reason = "what is for downloads is not used then")
+)]
+mod environment;
+mod error;
+#[cfg(feature = "download")]
+mod failure;
+#[cfg(feature = "download")]
+mod fetch;
+#[cfg(feature = "download")]
+mod lock;
+#[cfg(feature = "download")]
+mod partial;
+#[cfg_attr(
+    not(feature = "download"),
+    expect(dead_code, reason = "what is for downloads is not used then")
+)]
+mod proxy;
+#[cfg_attr(
+    not(feature = "download"),
+    expect(dead_code, reason = "what is for downloads is not used then")
+)]
+mod remote;
+#[cfg(feature = "download")]
+mod reporter;
+mod repository;
+#[cfg(feature = "download")]
+mod request;
+#[cfg(feature = "download")]
+mod snapshot;
+mod step;
+#[cfg(feature = "download")]
+mod stream;
+#[cfg(all(test, feature = "download"))]
+mod tests;
+mod token;
+
+pub use error::{Denial, HubError, Obstacle};
+pub use remote::{Content, Remote, RemoteFile};
+pub use repository::{Repository, Snapshot};
+pub use step::{Step, Wait};
+
+use cache::Folder;
+use environment::Environment;
+use std::{fs, ops::ControlFlow, path::Path};
+
+/// The Hub, as this machine reaches it, and its cache.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    environment: Environment,
+    #[cfg(feature = "download")]
+    client: client::Client,
+}
+
+impl Hub {
+    /// As the environment of this process says, in the variables that `huggingface_hub` reads.
+    pub fn from_env() -> Self {
+        Self::of(Environment::of_process())
+    }
+
+    fn of(environment: Environment) -> Self {
+        Self {
+            #[cfg(feature = "download")]
+            client: client::Client::new(&environment),
+            environment,
+        }
+    }
+
+    /// The folder of the cache, which may not be there yet.
+    pub fn cache(&self) -> &Path {
+        &self.environment.cache
+    }
+
+    /// What is in the cache of a repository, whatever files that is. Nobody is asked.
+    pub fn cached(&self, repository: &Repository) -> Option<Snapshot> {
+        repository.check().ok()?;
+        Folder::of(self.cache(), repository).cached(repository.revision())
+    }
+
+    /// Asks the Hub what a repository has. Nothing is written.
+    ///
+    /// # Errors
+    /// If the Hub cannot be asked, or does not have it, or not for us.
+    pub fn look(&self, repository: &Repository) -> Result<Remote, HubError> {
+        self.check(repository)?;
+        #[cfg(feature = "download")]
+        return request::look(&self.client, repository);
+        #[cfg(not(feature = "download"))]
+        Err(HubError::NotBuilt)
+    }
+
+    /// The text of a small file. Nothing is written.
+    ///
+    /// # Errors
+    /// - As [`Hub::look`].
+    /// - If the file has more than `most_bytes`, or is no text.
+    pub fn text(
+        &self,
+        repository: &Repository,
+        remote: &Remote,
+        name: &str,
+        most_bytes: u64,
+    ) -> Result<String, HubError> {
+        repository.check()?;
+        let file = remote.file(name).ok_or_else(|| HubError::NoFile {
+            id: repository.id.clone(),
+            commit: remote.commit.clone(),
+            name: name.to_owned(),
+        })?;
+        let not_small_text = |reason| HubError::NotSmallText {
+            name: name.to_owned(),
+            reason,
+        };
+        if file.n_bytes > most_bytes {
+            let n_bytes = file.n_bytes;
+            return Err(not_small_text(format!(
+                "it has {n_bytes} bytes, and {most_bytes} are the most"
+            )));
+        }
+        let here = Folder::of(self.cache(), repository).file(&remote.commit, file);
+        if let Some(text) = here.and_then(|path| fs::read_to_string(path).ok()) {
+            return Ok(text);
+        }
+        self.check(repository)?;
+        #[cfg(feature = "download")]
+        return request::text(&self.client, repository, remote, name, most_bytes);
+        #[cfg(not(feature = "download"))]
+        Err(HubError::NotBuilt)
+    }
+
+    /// Has these files in the cache, and fetches those that are not there yet. `on_step` hears of it about ten
+    /// times a second, and ends it with `Break`: what has come stays, for the next time.
+    ///
+    /// # Errors
+    /// - As [`Hub::look`].
+    /// - If the cache cannot be written, or has no room.
+    pub fn download(
+        &self,
+        repository: &Repository,
+        remote: &Remote,
+        names: &[String],
+        on_step: &mut dyn FnMut(Step) -> ControlFlow<()>,
+    ) -> Result<Snapshot, HubError> {
+        repository.check()?;
+        #[cfg(feature = "download")]
+        return download::Download {
+            client: &self.client,
+            repository,
+            remote,
+        }
+        .run(names, on_step);
+        #[cfg(not(feature = "download"))]
+        {
+            let _ = (remote, names, on_step);
+            Err(HubError::NotBuilt)
+        }
+    }
+
+    /// Whether anybody may be asked for it.
+    fn check(&self, repository: &Repository) -> Result<(), HubError> {
+        repository.check()?;
+        match self.environment.offline {
+            Some(variable) => Err(HubError::Offline { variable }),
+            None => Ok(()),
+        }
+    }
+}
