@@ -108,6 +108,6 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("esm2(\"`${1}`\", #{\n"), "{text}");
-        assert!(text.contains("    output: \"out/\", "), "{text}");
+        assert!(text.contains("    output: \"out/\",\n"), "{text}");
     }
 }
