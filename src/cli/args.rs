@@ -1,5 +1,7 @@
 //! The command line.
 
+use super::convert_args::ConvertArgs;
+use super::parity_args::ParityArgs;
 use crate::{
     host::{Forecasting, Recording},
     job::Shard,
@@ -57,6 +59,16 @@ pub(super) enum Command {
     /// that one process would have made. It can be run again whatever ended it, and an output that is merged
     /// stays as it is. Exit code 7 says that records were rejected; they are listed.
     Merge(MergeArgs),
+    /// Write a model as a folder that HF transformers loads, whatever form it has
+    ///
+    /// The folder gets config.json, model.safetensors, vocab.txt and tokenizer_config.json. It is there when it is
+    /// complete, and nothing is replaced unless that is asked for.
+    Convert(ConvertArgs),
+    /// Compare a model's embeddings with those that it has in f32
+    ///
+    /// Proteins are embedded twice, and the vectors compared by their cosines: of each protein, of each without
+    /// the mean of all, and of each residue. It takes minutes for a large model on a CPU.
+    Parity(ParityArgs),
     /// Download models of the Hugging Face Hub, and print their folders
     ///
     /// Files that are on this machine are not downloaded again. The Hub is asked what the revision is now. Scripts

@@ -5,12 +5,16 @@
 
 mod args;
 mod check;
+mod convert;
+mod convert_args;
 mod definitions;
 mod download;
 mod ending;
 mod exec;
 mod forecast;
 mod merge;
+mod parity;
+mod parity_args;
 mod restart;
 mod script;
 mod shard;
@@ -77,6 +81,8 @@ pub fn run() -> ExitCode {
         Command::Status { output } => status::status(&cli.global, &console, output),
         Command::Verify { output } => verify::verify(&cli.global, &console, output),
         Command::Merge(args) => merge::merge(&cli.global, &console, args),
+        Command::Convert(args) => convert::convert(&cli.global, &console, args),
+        Command::Parity(args) => parity::parity(&cli.global, &console, args),
         Command::Download(args) => download::download(&cli.global, &console, args),
         Command::Reader => unreachable!("readers have returned above"),
     };

@@ -64,6 +64,17 @@ impl Models {
             info.device,
             start.elapsed().as_secs_f64()
         );
+        if let Some(merged) = model.merged() {
+            let unused = match merged.unused.as_slice() {
+                [] => String::new(),
+                unused => format!(", but for {}", unused.join(", ")),
+            };
+            tracing::info!(
+                "{} is {} with an adapter merged into it{unused}",
+                info.name,
+                merged.base
+            );
+        }
         self.explain_cpu(&model);
         // Values from before it was unloaded stand for it still, unless its files are others now.
         let known = self.entry(spec).map(|entry| entry.handle.clone());

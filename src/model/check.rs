@@ -2,7 +2,7 @@
 
 use super::{
     Config, Model, ModelError,
-    files::{Files, check_format},
+    files::{Files, check_format, config_of},
     source::{
         self, Base, MOST_ADAPTERS, Place,
         absent::{Absent, Described, Offer},
@@ -38,6 +38,7 @@ impl Model {
             here,
             config,
             weights,
+            ..
         } = Files::open(spec)?;
         if let Some(weights) = weights {
             weights.frequencies(&config)?;
@@ -99,10 +100,14 @@ fn ask(spec: &ModelSpec) -> Result<Checked, ModelError> {
         Place::Absent(absent) => absent.repository().id.clone(),
     };
     for _ in 0..MOST_ADAPTERS {
+        let mut folder = PathBuf::new();
         let described = match place {
-            Place::Here(here) => match Base::of_folder(&here.folder) {
-                Some(base) => Described::Adapter(base),
-                None => Described::Model(Config::read(&here.folder)?),
+            Place::Here(here) => match Base::of_adapter(&here.folder)? {
+                Some(base) => {
+                    folder = here.folder;
+                    Described::Adapter(base)
+                }
+                None => Described::Model(config_of(&here.folder)?),
             },
             Place::Absent(absent) => {
                 let offer = absent.offer()?;
@@ -119,9 +124,7 @@ fn ask(spec: &ModelSpec) -> Result<Checked, ModelError> {
                     to_download,
                 });
             }
-            Described::Adapter(Base { source, revision }) => {
-                source::locate(&source, revision.as_deref(), need)?
-            }
+            Described::Adapter(base) => base.locate(&folder, need)?,
         };
     }
     Err(ModelError::TooManyAdapters { name })

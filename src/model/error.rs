@@ -59,8 +59,16 @@ pub enum ModelError {
         /// The files that are.
         files: Vec<String>,
     },
-    /// An adapter that changes an adapter, and so on.
-    #[error("`{name}` is an adapter of an adapter, and these of others")]
+    /// An adapter that cannot be merged into its model.
+    #[error("cannot use the adapter in `{folder}`: {reason}")]
+    BadAdapter {
+        /// Its folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        reason: Reason,
+    },
+    /// An adapter that changes an adapter.
+    #[error("`{name}` is an adapter of an adapter")]
     TooManyAdapters {
         /// The first one.
         name: String,
@@ -130,7 +138,7 @@ pub enum ModelError {
         reason: Reason,
     },
     /// The folder has no weights in a format that is read.
-    #[error("no `model.safetensors` or `model.safetensors.index.json` in `{folder}`{}", behind_a_colon(.found))]
+    #[error("no `model.safetensors` or `pytorch_model.bin`, nor a list of several such files, in `{folder}`{}", behind_a_colon(.found))]
     NoWeights {
         /// The folder.
         folder: PathBuf,
@@ -138,7 +146,7 @@ pub enum ModelError {
         found: Option<Reason>,
     },
     /// A weights file is broken.
-    #[error("`{path}` is not a good safetensors file: {reason}")]
+    #[error("`{path}` is not a good file of weights: {reason}")]
     BadWeights {
         /// The file.
         path: PathBuf,
@@ -203,7 +211,8 @@ pub struct Reason {
 }
 
 /// What a folder must be to be a model.
-pub(super) const A_MODEL: &str = "a model is a folder with `config.json` and `model.safetensors`";
+pub(super) const A_MODEL: &str =
+    "a model is a folder with `config.json` and `model.safetensors` or `pytorch_model.bin`";
 
 impl Reason {
     /// What is wrong, with a remedy.
@@ -305,7 +314,8 @@ impl Hint for ModelError {
             | Self::BadFile { reason, .. }
             | Self::BadWeights { reason, .. }
             | Self::BadLayout { reason, .. }
-            | Self::BadTensor { reason, .. } => reason.hint.clone(),
+            | Self::BadTensor { reason, .. }
+            | Self::BadAdapter { reason, .. } => reason.hint.clone(),
             Self::Vocabulary { source, .. } => source.hint(),
             Self::Dtype { supported, .. } => Some(format!(
                 "leave `dtype` out, set it to \"{supported}\", or use a GPU"

@@ -1,8 +1,10 @@
 //! The files of a model, opened and checked as far as that needs no device.
 
 use super::{
-    Config, ModelError, f32_only, plain_file,
-    source::{self, Here, Place},
+    Config, ModelError,
+    adapter::Adapter,
+    f32_only, fair_esm, plain_file,
+    source::{self, Base, Here, Place},
     weights::Weights,
 };
 use crate::{
@@ -14,6 +16,8 @@ use std::path::Path;
 /// The files of a model, opened.
 pub(super) struct Files {
     pub(super) here: Here,
+    /// Of an adapter, the model that it changes, whose configuration and weights these are.
+    pub(super) base: Option<Here>,
     pub(super) config: Config,
     /// `None` for the mock device, which needs none.
     pub(super) weights: Option<Weights>,
@@ -27,24 +31,65 @@ impl Files {
     /// format that is asked for.
     pub(super) fn open(spec: &ModelSpec) -> Result<Self, ModelError> {
         check_format(spec)?;
-        let here = match source::locate(&spec.source, spec.revision.as_deref(), source::need(spec))?
-        {
-            Place::Here(here) => here,
-            Place::Absent(absent) => {
-                let repository = absent.repository().to_string();
-                return Err(ModelError::Incomplete { repository });
-            }
+        let need = source::need(spec);
+        let here = on_this_machine(source::locate(
+            &spec.source,
+            spec.revision.as_deref(),
+            need,
+        )?)?;
+        let base = match Base::of_adapter(&here.folder)? {
+            Some(base) => Some(on_this_machine(base.locate(&here.folder, need)?)?),
+            None => None,
         };
-        let config = Config::read(&here.folder)?;
-        check_vocabulary(&here.folder)?;
-        let weights = (spec.device != DeviceChoice::Mock)
-            .then(|| Weights::open(&here.folder, &config))
-            .transpose()?;
+        let folder = &base.as_ref().unwrap_or(&here).folder;
+        if base.is_some() && source::is_adapter(folder) {
+            return Err(ModelError::TooManyAdapters { name: here.name });
+        }
+        let has_weights = spec.device != DeviceChoice::Mock;
+        let (config, weights) = if folder.is_file() {
+            let (config, checkpoint) = fair_esm::open(folder)?;
+            let weights = Weights::of_files(folder, vec![checkpoint], &config)?;
+            (config, has_weights.then_some(weights))
+        } else {
+            let config = Config::read(folder)?;
+            check_vocabulary(folder)?;
+            let weights = has_weights
+                .then(|| Weights::open(folder, &config))
+                .transpose()?;
+            (config, weights)
+        };
+        let adapter = match (&base, &weights) {
+            (Some(_), Some(_)) => Some(Adapter::open(&here.folder, &config)?),
+            _ => None,
+        };
+        let weights = weights.map(|weights| weights.with_adapter(adapter));
         Ok(Self {
             here,
+            base,
             config,
             weights,
         })
+    }
+}
+
+/// The configuration of the model in a folder, or in a file of fair-esm.
+///
+/// # Errors
+/// If there is none, or it is not that of an ESM-2.
+pub(super) fn config_of(place: &Path) -> Result<Config, ModelError> {
+    match place.is_file() {
+        true => fair_esm::open(place).map(|(config, _)| config),
+        false => Config::read(place),
+    }
+}
+
+fn on_this_machine(place: Place) -> Result<Here, ModelError> {
+    match place {
+        Place::Here(here) => Ok(here),
+        Place::Absent(absent) => {
+            let repository = absent.repository().to_string();
+            Err(ModelError::Incomplete { repository })
+        }
     }
 }
 

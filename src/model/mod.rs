@@ -4,11 +4,15 @@
 //! sequence and layer. *Owns*: configuration, weights, the forward pass, pooling. *Never*: branches
 //! on the kind of device, keeps what is known of a batch beside its tokens.
 
+mod adapter;
 mod check;
+mod checkpoint;
 mod config;
+mod convert;
 mod encoder;
 mod error;
 mod esm2;
+mod fair_esm;
 mod files;
 mod fingerprint;
 mod flight;
@@ -16,14 +20,15 @@ mod foreign;
 mod layout;
 mod living;
 mod mock;
+mod naming;
 mod plain_file;
 mod replica;
-mod shard;
 mod source;
 mod weights;
 
 pub use check::Checked;
 pub use config::Config;
+pub use convert::{Conversion, ConvertError, Converted, convert};
 pub use error::ModelError;
 pub use flight::{Answer, InFlight};
 pub use replica::{Replica, padded_ids};
@@ -43,6 +48,7 @@ use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
 use source::Here;
+use weights::Weights;
 
 pub use crate::ops::{Stager, StagerOptions};
 
@@ -54,6 +60,7 @@ pub const NUMERICS: u32 = 1;
 pub struct Model {
     name: String,
     origin: Option<Origin>,
+    merged: Option<Merged>,
     device: String,
     dtype: Dtype,
     gelu: GeluForm,
@@ -63,6 +70,15 @@ pub struct Model {
     fingerprint: Fingerprint,
     /// At least one.
     replicas: Vec<Replica>,
+}
+
+/// What a model that was named by an adapter is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// The model that the adapter changes, for people.
+    pub base: String,
+    /// What of the adapter is not used, such as heads.
+    pub unused: Vec<String>,
 }
 
 /// Tokens in a batch on the CPU: enough rows for good GEMMs, few enough that activations stay near
@@ -106,9 +122,17 @@ impl Model {
                     name,
                     origin,
                 },
+            base,
             config,
             weights,
         } = Files::open(spec)?;
+        let folder = base.as_ref().map_or(folder, |base| base.folder.clone());
+        let adapter = weights.as_ref().and_then(Weights::adapter);
+        let merged = base.map(|base| Merged {
+            base: base.name,
+            unused: adapter
+                .map_or_else(Vec::new, |adapter| adapter.unused.iter().cloned().collect()),
+        });
         let chosen = device::choose(&spec.device)?;
         let dtype = dtype(spec, chosen.first())?;
         let gelu = spec.gelu.form(dtype);
@@ -155,6 +179,7 @@ impl Model {
         Ok(Self {
             name,
             origin,
+            merged,
             device,
             dtype,
             gelu,
@@ -231,6 +256,11 @@ impl Model {
     /// Where its files come from, if that is known.
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
+    }
+
+    /// What it is made of, if an adapter was merged into it.
+    pub fn merged(&self) -> Option<&Merged> {
+        self.merged.as_ref()
     }
 
     /// Where it runs, for people.

@@ -6,7 +6,7 @@ mod missing_folder;
 pub(in crate::model) mod needed;
 mod published;
 
-use super::{ModelError, error::Reason, foreign, plain_file};
+use super::{ModelError, error::Reason, fair_esm, foreign, plain_file};
 use crate::{
     file::Home,
     hub::{Hub, Repository, Snapshot},
@@ -26,6 +26,7 @@ use std::{
 /// A model whose files are on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Here {
+    /// Their folder, or the only file, as fair-esm has it.
     pub(super) folder: PathBuf,
     /// The model's name for people: the id of a model of the Hub, else the name of its folder.
     pub(super) name: String,
@@ -62,8 +63,8 @@ pub(super) struct Base {
     pub(super) revision: Option<String>,
 }
 
-/// How many models may be adapters of the next.
-pub(super) const MOST_ADAPTERS: usize = 4;
+/// How many models a name may lead to: an adapter, and the one that it changes.
+pub(super) const MOST_ADAPTERS: usize = 2;
 
 /// Where the files are of the model that a script names, as far as `need` says: in a folder, or, by an id of the
 /// Hugging Face Hub, in the cache that HF's own tools use. Nobody is asked.
@@ -78,20 +79,14 @@ pub(super) fn locate(
 ) -> Result<Place, ModelError> {
     let path = Path::new(source);
     match path.metadata() {
-        Ok(found) if found.is_dir() => {
+        Ok(_) => {
             return match revision {
-                None => with_config(path).map(Place::Here),
+                None => in_place(path).map(Place::Here),
                 Some(revision) => Err(ModelError::RevisionOfFolder {
                     folder: path.to_path_buf(),
                     revision: revision.to_owned(),
                 }),
             };
-        }
-        Ok(_) => {
-            return Err(ModelError::NotAFolder {
-                path: path.to_path_buf(),
-                reason: foreign::instead_of_a_folder(path),
-            });
         }
         Err(error) => {
             if let Some(dangling) = plain_file::dangling(path, &error) {
@@ -113,7 +108,9 @@ pub(super) fn locate(
             home,
         });
     }
-    let Some(repository) = hub_repository(source, revision) else {
+    // Ids do not end as files of fair-esm do.
+    let repository = hub_repository(source, revision).filter(|_| !fair_esm::is_called_so(path));
+    let Some(repository) = repository else {
         return Err(ModelError::NoFolder {
             source_text: source.to_owned(),
             reason: Reason {
@@ -175,8 +172,8 @@ pub(super) fn chain(spec: &ModelSpec) -> impl Iterator<Item = Result<Place, Mode
     let first = locate(&spec.source, spec.revision.as_deref(), need);
     let next = move |place: &Result<Place, ModelError>| match place {
         Ok(Place::Here(here)) => {
-            let Base { source, revision } = Base::of_folder(&here.folder)?;
-            Some(locate(&source, revision.as_deref(), need))
+            let base = Base::of_folder(&here.folder)?;
+            Some(base.locate(&here.folder, need))
         }
         _ => None,
     };
@@ -193,6 +190,10 @@ pub(super) fn need(spec: &ModelSpec) -> Need {
 
 /// The files in a model's folder that loading it may read.
 pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+    if folder.is_file() {
+        let files = [folder.to_path_buf(), fair_esm::regression(folder)];
+        return files.into_iter().filter(|file| file.exists()).collect();
+    }
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_read = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -231,16 +232,36 @@ impl Here {
             origin: None,
         }
     }
+
+    /// A model in a file of fair-esm.
+    fn file(path: PathBuf) -> Self {
+        Self {
+            name: fair_esm::name(&path),
+            folder: path,
+            origin: None,
+        }
+    }
 }
 
-/// The folder, if it has a `config.json`.
-fn with_config(folder: &Path) -> Result<Here, ModelError> {
-    if plain_file::exists(&folder.join("config.json")) {
-        return Ok(Here::folder(folder));
+/// The model at a path where there is something: a folder with a `config.json` or of an adapter, or a file of
+/// fair-esm, which may be in a folder.
+fn in_place(path: &Path) -> Result<Here, ModelError> {
+    let has = |name: &str| plain_file::exists(&path.join(name));
+    if has("config.json") || has(ADAPTER_CONFIG) {
+        return Ok(Here::folder(path));
+    }
+    if let Some(file) = fair_esm::file_at(path) {
+        return Ok(Here::file(file));
+    }
+    if !path.is_dir() {
+        return Err(ModelError::NotAFolder {
+            path: path.to_path_buf(),
+            reason: foreign::instead_of_a_folder(path),
+        });
     }
     Err(ModelError::NoConfig {
-        folder: folder.to_path_buf(),
-        found: foreign::in_the_folder(folder),
+        folder: path.to_path_buf(),
+        found: fair_esm::several_in(path).or_else(|| foreign::in_the_folder(path)),
     })
 }
 
@@ -252,9 +273,17 @@ fn is_whole(folder: &Path, need: Need) -> bool {
         .is_ok_and(|Needed { names, lacks }| lacks.is_none() && names.iter().all(|name| has(name)))
 }
 
+/// Whether a folder is that of an adapter.
+pub(super) fn is_adapter(folder: &Path) -> bool {
+    needed::is_adapter(|name| plain_file::exists(&folder.join(name)))
+}
+
 impl Base {
     /// That of the adapter in a folder, if there is one.
     pub(super) fn of_folder(folder: &Path) -> Option<Self> {
+        if !is_adapter(folder) {
+            return None;
+        }
         let text = plain_file::read(&folder.join(ADAPTER_CONFIG), MOST_INDEX_BYTES).ok()?;
         Self::of_text(&text)
     }
@@ -262,6 +291,40 @@ impl Base {
     /// That of an adapter by the text of its configuration. One that makes no sense is complained of by who
     /// loads the adapter.
     fn of_text(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        let base: Option<Self> = serde_json::from_str(text).ok();
+        base.filter(|base| !base.source.trim().is_empty())
+    }
+
+    /// That of the adapter in a folder, if there is one.
+    ///
+    /// # Errors
+    /// If there is one that names none.
+    pub(super) fn of_adapter(folder: &Path) -> Result<Option<Self>, ModelError> {
+        match Self::of_folder(folder) {
+            None if is_adapter(folder) => Err(ModelError::BadFile {
+                path: folder.join(ADAPTER_CONFIG),
+                reason: Reason::new(
+                    "it names no model that the adapter changes",
+                    "write the id or the folder of that model as its `base_model_name_or_path`",
+                ),
+            }),
+            base => Ok(base),
+        }
+    }
+
+    /// Where it is. A folder is looked for from the working directory on, as PEFT does, and then from the folder of
+    /// the adapter on, which may have been moved together with its model.
+    ///
+    /// # Errors
+    /// As [`locate`].
+    pub(super) fn locate(&self, adapter: &Path, need: Need) -> Result<Place, ModelError> {
+        let Self { source, revision } = self;
+        let here = Path::new(source);
+        let beside = adapter.join(source);
+        match (here.is_dir(), beside.is_dir()) {
+            (true, _) => locate(source, None, need),
+            (false, true) if !here.exists() => locate(&beside.to_string_lossy(), None, need),
+            _ => locate(source, revision.as_deref(), need),
+        }
     }
 }

@@ -68,14 +68,18 @@ pub(super) fn circumstances(
     }
 }
 
-/// Where a model comes from, if that is known. It is no part of the identity: the weights say more.
+/// Where a model comes from, and what it is made of, if that is known. It is no part of the identity: the weights say more.
 fn origin(model: &Model) -> impl Iterator<Item = (&'static str, String)> {
+    let base = model
+        .merged()
+        .map(|merged| ("model_base", merged.base.clone()));
     let origin = model.origin().into_iter();
-    origin.flat_map(|origin| {
+    let origin = origin.flat_map(|origin| {
         [
             ("model_repository", origin.repository.clone()),
             ("model_revision", origin.revision.clone()),
             ("model_commit", origin.commit.clone()),
         ]
-    })
+    });
+    origin.chain(base)
 }

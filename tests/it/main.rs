@@ -7,9 +7,11 @@
 //! - `readers`: subprocesses that die, hang or lie.
 //! - `embeddings`: the numbers, against HF transformers; on a GPU, too, where there is one.
 //! - `hub`: the Hugging Face Hub: a server that stands for it, and downloads that are killed.
+//! - `convert`: models written in the form of HF transformers.
 //! - `models`: when they are loaded and their memory is given back.
 //! - `downloads`: models that are named by their ids.
 //! - `pipeline`: the whole job: order, packing, conservation.
+//! - `parity`: how much a number format changes embeddings.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
 //! - `endings`: what a run leaves that does not end well.
@@ -26,6 +28,7 @@
 
 mod bottlenecks;
 mod child;
+mod convert;
 mod docs;
 mod downloads;
 mod embeddings;
@@ -36,6 +39,7 @@ mod forecast;
 mod hub;
 mod inputs;
 mod models;
+mod parity;
 mod parquet;
 mod paths;
 mod pipeline;

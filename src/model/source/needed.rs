@@ -57,12 +57,12 @@ pub(super) fn needed<E>(
         let mut names = names.iter().filter(|name| has(name));
         names.next().map(|name| (*name).to_owned())
     };
-    let of_adapter = there(&ADAPTER_WEIGHTS);
-    // Some who save an adapter save the configuration of its model beside it.
-    let is_adapter = has(ADAPTER_CONFIG) && (of_adapter.is_some() || !has(CONFIG));
     let mut names = Vec::new();
-    let (config, weights) = match is_adapter {
-        true => (ADAPTER_CONFIG, of_adapter.map(|weights| vec![weights])),
+    let (config, weights) = match is_adapter(&has) {
+        true => (
+            ADAPTER_CONFIG,
+            there(&ADAPTER_WEIGHTS).map(|weights| vec![weights]),
+        ),
         false => {
             let single = WEIGHTS
                 .iter()
@@ -95,6 +95,11 @@ pub(super) fn needed<E>(
         names.extend(weights.into_iter().flatten());
     }
     Ok(Needed { names, lacks })
+}
+
+/// Whether some files are those of an adapter. Some who save one save the configuration of its model beside it.
+pub(super) fn is_adapter(has: impl Fn(&str) -> bool) -> bool {
+    has(ADAPTER_CONFIG) && (!has(CONFIG) || ADAPTER_WEIGHTS.iter().any(|name| has(name)))
 }
 
 #[cfg(test)]

@@ -179,19 +179,17 @@ fn what_is_no_model_says_what_it_is() {
     );
     job.refused(
         "esm2_t6_8M_UR50D.pt",
-        &[
-            "fair-esm",
-            "hf download facebook/esm2_t6_8M_UR50D config.json",
-        ],
+        &["`esm2_t6_8M_UR50D.pt` is not a good file of weights"],
     );
-    job.refused(
-        "pytorch_model.bin",
-        &["PyTorch", "can run code", "save_file"],
-    );
-    job.refused("old.bin", &["PyTorch", "can run code"]);
+    job.refused("pytorch_model.bin", &["name its folder, `.`"]);
+    job.refused("old.bin", &["name its folder, `.`"]);
     job.refused("good/model.safetensors", &["name its folder, `good`"]);
     job.refused("good/config.json", &["name its folder, `good`"]);
     job.refused("pointer.safetensors", &["git lfs pull"]);
+    job.refused(
+        "esm2_t12_35M_UR50D.pt",
+        &["`esm2_t12_35M_UR50D.pt` is not in the working directory"],
+    );
     job.refused("in.fa", &["it is a file", "hint: a model is a folder"]);
 
     let folder = |name: &str, file: &str, content: &[u8], parts: &[&str]| {
@@ -204,13 +202,13 @@ fn what_is_no_model_says_what_it_is() {
         "fair",
         "esm2_t6_8M_UR50D.pt",
         zip,
-        &["no `config.json`", "fair-esm"],
+        &["`fair/esm2_t6_8M_UR50D.pt` is not a good file of weights"],
     );
     folder(
         "torch",
         "pytorch_model.bin",
         zip,
-        &["no `config.json`", "pytorch_model.bin", "PyTorch"],
+        &["no `config.json`", "hint: a model is a folder"],
     );
     folder(
         "outer",
@@ -244,15 +242,21 @@ fn what_is_no_model_says_what_it_is() {
         job.write(&format!("{name}/{file}"), zip);
         job.refused_on("cpu", name, parts);
     };
+    weightless("a", "training_args.bin", &["no `model.safetensors` or"]);
     weightless(
-        "a",
-        "pytorch_model.bin",
-        &["no `model.safetensors`", "PyTorch", "save_file"],
+        "h",
+        "last.ckpt",
+        &["`last.ckpt`", "call it `pytorch_model.bin`"],
+    );
+    weightless(
+        "i",
+        "pytorch_model-00001-of-00002.bin",
+        &["pytorch_model.bin.index.json"],
     );
     weightless(
         "b",
         "adapter_model.safetensors",
-        &["adapter", "merge_and_unload"],
+        &["adapter", "`adapter_config.json` must be beside it"],
     );
     weightless(
         "c",
@@ -264,7 +268,7 @@ fn what_is_no_model_says_what_it_is() {
         "esm2.safetensors",
         &["`esm2.safetensors`", "call it `model.safetensors`"],
     );
-    weightless("e", "model.safetensors", &["PyTorch"]);
+    weightless("e", "model.safetensors", &["list of entries", "cut short"]);
     fs::remove_file(job.at("a/config.json")).unwrap();
     symlink("../../blobs/1", job.at("a/config.json")).unwrap();
     job.refused("a", &["a/config.json` is a link to `../../blobs/1`"]);
