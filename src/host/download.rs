@@ -127,7 +127,7 @@ fn fetch(offer: &Offer, events: &EventSender, cancel: &CancelToken) -> Result<Do
             (HubError::Interrupted, Some(reason)) => Error::Stopped(reason),
             (error, _) => Error::Model(ModelError::Download {
                 repository: model.clone(),
-                error,
+                error: Box::new(error),
             }),
         }),
     };

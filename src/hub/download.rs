@@ -11,7 +11,7 @@ use super::{
     remote::{Content, Remote, RemoteFile},
     reporter::{INTERVAL, Reporter},
     repository::{Repository, Snapshot},
-    request::{file_address, page},
+    request::{file_address, page, patiently},
     snapshot::{WAYS, WAYS_WITHOUT_SYMLINKS, create_folders, note, place},
     step::{Step, Wait},
 };
@@ -98,7 +98,7 @@ impl Download<'_> {
         }
         let page = page(self.client, self.repository);
         let address = file_address(self.client, self.repository, self.remote, name);
-        let answer = self.client.get(&address, Part::Nothing);
+        let answer = patiently(self.client, || self.client.get(&address, Part::Nothing));
         let head = answer
             .map_err(|failure| failure.into_error(self.asked(&page, name)))?
             .head;

@@ -40,8 +40,8 @@ pub enum ModelError {
     Download {
         /// Its id, and the revision that was asked for.
         repository: String,
-        /// Why not.
-        error: HubError,
+        /// Why not. It is large, and most errors are not.
+        error: Box<HubError>,
     },
     /// A model of the Hub of which files have gone since they were looked for.
     #[error("not all files of the model `{repository}` are on this machine")]

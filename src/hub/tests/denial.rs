@@ -135,9 +135,11 @@ fn what_there_is_not_is_named() {
 fn busy_servers_are_asked_when_they_want_to_be() {
     let fixture = Fixture::new();
     fixture.server.fail("/revision/", 1, Fault::Status(429, ""));
-    fixture
-        .server
-        .fail("/content/", 1, Fault::Status(429, "Retry-After: 1\r\n"));
+    fixture.server.fail(
+        "/content/",
+        1,
+        Fault::Status(429, "RateLimit: \"resolvers\";r=0;t=1\r\n"),
+    );
     let mut waited = None;
     let snapshot = fixture.download_with(&mut |step| {
         if let Step::Waiting {

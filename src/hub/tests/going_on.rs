@@ -3,9 +3,17 @@
 use super::*;
 use std::{
     fs::{File, FileTimes},
+    path::Path,
     thread,
     time::{Instant, SystemTime},
 };
+
+/// Nobody has written to the file for a while.
+fn make_old(path: &Path) {
+    let then = SystemTime::now() - Duration::from_secs(120);
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_times(FileTimes::new().set_modified(then)).unwrap();
+}
 
 /// Where requests for the large file go to.
 const CONTENT: &str = "/content/";
@@ -112,14 +120,7 @@ fn what_others_left_of_a_large_file_is_gone_on_with() {
             let path = blobs.join(fixture.server.hash(ID, name) + suffix);
             fs::write(&path, &weights()[..500_000]).unwrap();
             if is_old {
-                let then = SystemTime::now() - Duration::from_secs(120);
-                let times = FileTimes::new().set_modified(then);
-                File::options()
-                    .write(true)
-                    .open(&path)
-                    .unwrap()
-                    .set_times(times)
-                    .unwrap();
+                make_old(&path);
             }
         }
         let snapshot = fixture.download().unwrap();
@@ -133,6 +134,18 @@ fn what_others_left_of_a_large_file_is_gone_on_with() {
             false => assert_eq!(fixture.blobs().len(), 4),
         }
     }
+}
+
+#[test]
+fn a_file_that_lacks_only_its_name_is_not_fetched() {
+    let fixture = Fixture::new();
+    let blobs = fixture.repository_folder().join("blobs");
+    fs::create_dir_all(&blobs).unwrap();
+    let path = blobs.join(fixture.server.hash(ID, "model.safetensors") + ".incomplete");
+    fs::write(&path, weights()).unwrap();
+    make_old(&path);
+    fixture.check(&fixture.download().unwrap());
+    assert!(fixture.content_requests().is_empty());
 }
 
 #[test]

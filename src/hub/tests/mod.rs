@@ -52,8 +52,8 @@ impl Fixture {
             }
         });
         environment.pause = Duration::from_millis(2);
-        environment.download_timeout = Duration::from_millis(400);
-        environment.answer_timeout = Duration::from_millis(400);
+        environment.download_timeout = Duration::from_secs(1);
+        environment.answer_timeout = Duration::from_secs(1);
         Hub::of(environment)
     }
 
