@@ -36,7 +36,8 @@ pub mod pipeline;
 pub mod progress;
 pub mod report;
 
-// Third floor: what scripts ask for, done.
+// Third floor: what scripts ask for, done; and whether the machine has what that takes.
+pub mod doctor;
 pub mod host;
 
 // Top floor: the two doors, and the bell.

@@ -22,13 +22,16 @@ pub(super) fn check(
 ) -> u8 {
     let mut seen = Rc::<RefCell<Seen>>::default();
     let mut chosen_shard = None;
-    let result = script.run(global, console, None, |_, chosen, _| {
-        let shard = chosen.as_ref().map(|chosen| chosen.shard);
-        chosen_shard = chosen;
-        let (host, rehearsed) = Rehearsal::new(shard, forecast.forecasting());
-        seen = rehearsed;
-        Box::new(host)
-    });
+    let read = || script.read();
+    let result = script
+        .work
+        .run(global, console, read, None, |_, chosen, _| {
+            let shard = chosen.as_ref().map(|chosen| chosen.shard);
+            chosen_shard = chosen;
+            let (host, rehearsed) = Rehearsal::new(shard, forecast.forecasting());
+            seen = rehearsed;
+            Box::new(host)
+        });
     let result = match result {
         Ok(result) => result,
         Err(exit_code) => return exit_code,

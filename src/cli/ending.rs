@@ -125,7 +125,7 @@ pub(super) fn restarting(reason: &str, number: u32, most: u32) -> Note {
     }
 }
 
-fn stopped(global: &Global, console: &Console, reason: StopReason) -> u8 {
+pub(super) fn stopped(global: &Global, console: &Console, reason: StopReason) -> u8 {
     let error = Error::Stopped(reason);
     let message = error.to_string();
     let hint = error.hint();

@@ -54,9 +54,25 @@ pub enum DeviceError {
         /// Its compute capability.
         capability: (u32, u32),
     },
-    /// A library of the CUDA toolkit is missing.
-    #[error("{0} is not found, which comes with the CUDA toolkit")]
-    NoLibrary(&'static str),
+    /// A library of the CUDA toolkit is missing, or does not open.
+    #[error("{name} {}", missing(.refused))]
+    NoLibrary {
+        /// Its name.
+        name: String,
+        /// Files that do not open, and why, for people.
+        refused: Vec<String>,
+    },
+    /// What the compiler makes is too new for the driver.
+    #[error(
+        "NVRTC is of CUDA {}.{}, and the driver is made for CUDA {}.{}, so it does not load what NVRTC compiles",
+        .compiler.0, .compiler.1, .driver / 1000, .driver % 1000 / 10
+    )]
+    DriverTooOld {
+        /// The version of CUDA that the driver is made for, such as 12080.
+        driver: i32,
+        /// The version of the compiler.
+        compiler: (i32, i32),
+    },
     /// The headers of the CUDA toolkit are missing.
     #[error("the headers of the CUDA toolkit are not found: include/cuda_fp16.h")]
     NoHeaders,
@@ -146,12 +162,17 @@ impl Hint for DeviceError {
                 return Some(format!("take {}", lists.collect::<Vec<_>>().join(" or ")));
             }
             Self::TooOld { .. } => "choose another GPU, or set `device` to \"cpu\"",
-            Self::NoLibrary(_) => {
-                "install CUDA 13, or add the folder of its libraries to LD_LIBRARY_PATH, or set \
-                 `device` to \"cpu\""
+            Self::NoLibrary { .. } | Self::NoHeaders => {
+                return Some(format!(
+                    "{WHEELS}, or install CUDA 13, or name its folder in CUDA_PATH and that of its libraries in \
+                     LD_LIBRARY_PATH; or set `device` to \"cpu\""
+                ));
             }
-            Self::NoHeaders => {
-                "install CUDA 13 and set CUDA_PATH to its folder, or set `device` to \"cpu\""
+            Self::DriverTooOld { compiler, .. } => {
+                return Some(format!(
+                    "install a driver for CUDA {} (580 or newer for 13), or a toolkit that is not newer than the driver",
+                    compiler.0
+                ));
             }
             Self::OutOfMemory { .. } => {
                 "lower `token_budget`, take a smaller model or a smaller `dtype`, or free memory \
@@ -163,6 +184,18 @@ impl Hint for DeviceError {
             Self::Cuda { .. } | Self::Kernel { .. } | Self::Abandoned => return None,
         };
         Some(hint.to_owned())
+    }
+}
+
+/// How to get what is needed of the toolkit where Python is.
+const WHEELS: &str = "`pip install nvidia-cuda-nvrtc==13.0.* nvidia-cublas==13.0.* nvidia-cuda-runtime==13.0.*` in the \
+     environment that the program is in";
+
+/// What is wrong with a library, of which these files do not open.
+fn missing(refused: &[String]) -> String {
+    match refused {
+        [] => "is not found, which comes with the CUDA toolkit".to_owned(),
+        refused => format!("does not open: {}", refused.join("; ")),
     }
 }
 

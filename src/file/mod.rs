@@ -20,7 +20,7 @@ pub use error::{FileError, remedy};
 pub use home::Home;
 pub use process::{Life, Process, host_name};
 pub use space::free_bytes;
-pub use staged::{Keep, Staged, replace};
+pub use staged::{Keep, Staged, replace, write};
 pub use staged_folder::{StagedFolder, check_folder};
 pub use stale::{is_temporary, is_temporary_of_others, sweep_once};
 pub use target::{Existing, check_target, create, create_folder, open, sync_folder};

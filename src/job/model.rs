@@ -43,8 +43,8 @@ const OPTIONS: &[Row] = &[
         .effect(Effect::LastBits),
     Row::choice("gelu", &Gelu::NAMES, |to, name| Gelu::from_name(name).map(|gelu| to.gelu = gelu),
         |of| of.gelu.name().into())
-        .doc("`\"auto\"`: the tanh form in bf16 and f16, which is faster and differs by less than rounding does, the erf \
-              form in f32; `\"exact\"`: the erf form")
+        .doc("how GELU is computed: `\"auto\"`, the tanh form in bf16 and f16, which is faster and differs by less than \
+              rounding does, the erf form in f32; `\"exact\"`, the erf form")
         .effect(Effect::Values),
     Row::text("revision", "a branch, a tag or a commit", check_revision, |to, name| to.revision = Some(name),
         |of| of.revision.as_deref().map_or(OptionValue::Nothing, OptionValue::from))

@@ -149,10 +149,7 @@ impl OptionReader {
         let Some(value) = self.take(name) else {
             return;
         };
-        let items = match &value {
-            OptionValue::List(items) => items.as_slice(),
-            one => std::slice::from_ref(one),
-        };
+        let items = value.items();
         let texts = items.iter().map(|item| match item {
             OptionValue::Text(text) => Some(text.as_str()),
             _ => None,

@@ -1,6 +1,8 @@
 //! A row of a table of options: what one may be, how it gets to its place, and what is said of it.
 
-use super::{OptionDoc, OptionMap, OptionValue, Problem, Problems, options::OptionReader};
+use super::{
+    FlagForm, OptionDoc, OptionMap, OptionValue, Problem, Problems, options::OptionReader,
+};
 use std::{
     num::NonZeroUsize,
     ops::RangeInclusive,
@@ -208,6 +210,22 @@ impl<T> OptionRow<T> {
     /// of their own.
     pub(super) fn is_setting(&self) -> bool {
         !matches!(self.kind, Kind::Map(..) | Kind::Closure(_))
+    }
+
+    /// How a text on a command line stands for it, unless it is a closure.
+    pub(super) fn flag_form(&self) -> Option<FlagForm> {
+        Some(match self.kind {
+            Kind::Whole(..) => FlagForm::Whole,
+            Kind::Number(..) => FlagForm::Number,
+            Kind::Seconds(..) => FlagForm::Seconds,
+            Kind::Flag(_) => FlagForm::Switch,
+            Kind::Choice(names, _) => FlagForm::Name(names),
+            Kind::Choices(names, ..) => FlagForm::Names(names),
+            Kind::Wholes(_) => FlagForm::Wholes,
+            Kind::Map(..) => FlagForm::Entries,
+            Kind::Closure(_) => return None,
+            _ => FlagForm::Text,
+        })
     }
 
     /// Brings what a script gave to its place in `options`.

@@ -61,7 +61,7 @@ impl Turns {
 }
 
 /// The library, opened once for the life of the process, or why not.
-fn library() -> Result<&'static Nvml, &'static str> {
+pub(super) fn library() -> Result<&'static Nvml, &'static str> {
     static LIBRARY: OnceLock<Result<Nvml, String>> = OnceLock::new();
     let opened = LIBRARY.get_or_init(|| {
         // Drivers install the library under this name only; the one without a number comes with the

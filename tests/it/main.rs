@@ -20,17 +20,21 @@
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `shards`: processes that share the work of a script.
 //! - `scripts`: the script language, its errors and exit codes.
+//! - `command_line`: commands beside those that run a script.
 //! - `sweeps`: parameter sweeps.
 //! - `forecast`: what a job would take, told before.
+//! - `doctor`: what a machine has, and what is wrong with it.
 //! - `docs`: what the documentation says of options and figures.
 //!
 //! `run` is no test: it has what runs in the process of a test need.
 
 mod bottlenecks;
 mod child;
+mod command_line;
 mod convert;
 mod docs;
 mod downloads;
+mod doctor;
 mod embeddings;
 mod endings;
 mod faults;

@@ -47,6 +47,14 @@ impl Cache {
         }
     }
 
+    /// Its folder, if there is one, and whether files can be kept there. The folder is made if it is missing.
+    pub(crate) fn check(&self) -> Option<(PathBuf, io::Result<()>)> {
+        let folder = self.folder.clone()?;
+        let can_keep =
+            private_folder(&folder).and_then(|()| tempfile::tempfile_in(&folder).map(drop));
+        Some((folder, can_keep))
+    }
+
     /// The content made from `origin`, or what `make` makes from it. A damaged file counts as none,
     /// and so does one that others could have written.
     ///

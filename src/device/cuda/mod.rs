@@ -9,6 +9,7 @@ mod gpu;
 mod memory;
 mod probe;
 mod select;
+mod toolkit;
 mod upload;
 
 pub(crate) use cache::Cache;
@@ -17,7 +18,10 @@ pub(crate) use enqueue::{conclude, enqueue};
 pub(crate) use event::{Event, Marks};
 pub(crate) use gpu::Gpu;
 pub(crate) use memory::DeviceMemory;
-pub(crate) use probe::find;
+pub(crate) use probe::{driver, find, shown};
+pub(crate) use toolkit::{
+    compiler_version, include_folder, is_set_here, parts, ready, show_headers,
+};
 pub(crate) use upload::{Upload, UploadRing};
 
 use super::DeviceError;

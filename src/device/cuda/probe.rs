@@ -4,22 +4,67 @@
 //! first.
 
 use super::{
-    Gpu,
+    Doing, Gpu,
     found::Found,
-    select::{others_of_the_kind, select},
+    select::{is_new_enough, others_of_the_kind, select},
+    toolkit,
 };
-use crate::{device::DeviceError, job::DeviceChoice};
-use cudarc::{
-    cublaslt,
-    driver::{result, sys},
-    nvrtc,
+use crate::{
+    device::{DeviceError, ShownGpu},
+    job::DeviceChoice,
 };
+use cudarc::driver::{result, sys};
 
 /// The GPUs that `choice` names, opened, and how many more of their kind are there.
 ///
 /// # Errors
 /// If the driver, a GPU, or a part of the CUDA toolkit is missing or too old, or the GPUs do not go together.
 pub(crate) fn find(choice: &DeviceChoice) -> Result<(Vec<&'static Gpu>, usize), DeviceError> {
+    let present = present()?;
+    let chosen = select(choice, &present)?;
+    toolkit::ready()?;
+    let n_more = others_of_the_kind(&chosen, &present);
+    let open = |found: &Found| Gpu::open(found).map_err(|error| error.of(&found.describe()));
+    let gpus = chosen.into_iter().map(open);
+    Ok((gpus.collect::<Result<_, _>>()?, n_more))
+}
+
+/// The version of CUDA that the driver is made for, such as 13000.
+///
+/// # Errors
+/// If there is no driver.
+pub(crate) fn driver() -> Result<i32, DeviceError> {
+    match super::driver_version() {
+        0 => Err(DeviceError::NoDriver),
+        version => Ok(version),
+    }
+}
+
+/// The GPUs that the driver shows, for people.
+///
+/// # Errors
+/// If there is no driver, or none that starts, or it shows no GPU.
+pub(crate) fn shown() -> Result<Vec<ShownGpu>, DeviceError> {
+    let present = present()?;
+    if present.is_empty() {
+        return Err(DeviceError::NoGpu);
+    }
+    let shown = present.iter().map(|found| {
+        // SAFETY: the device came from the driver.
+        let memory_bytes = unsafe { result::device::total_mem(found.device) };
+        Ok(ShownGpu {
+            ordinal: found.ordinal,
+            name: found.name.clone(),
+            uuid: found.uuid.clone(),
+            capability: found.capability,
+            memory_bytes: memory_bytes.doing("read its memory")? as u64,
+            is_new_enough: is_new_enough(found),
+        })
+    });
+    shown.collect()
+}
+
+fn present() -> Result<Vec<Found>, DeviceError> {
     // SAFETY: it only tries to open the library.
     if !unsafe { sys::is_culib_present() } {
         return Err(DeviceError::NoDriver);
@@ -28,31 +73,7 @@ pub(crate) fn find(choice: &DeviceChoice) -> Result<(Vec<&'static Gpu>, usize), 
         sys::CUresult::CUDA_ERROR_NO_DEVICE => DeviceError::NoGpu,
         _ => DeviceError::Driver(super::describe(error)),
     })?;
-    let present = Found::all()?;
-    let chosen = select(choice, &present)?;
-    toolkit()?;
-    let n_more = others_of_the_kind(&chosen, &present);
-    let open = |found: &Found| Gpu::open(found).map_err(|error| error.of(&found.describe()));
-    let gpus = chosen.into_iter().map(open);
-    Ok((gpus.collect::<Result<_, _>>()?, n_more))
-}
-
-/// Checks that the parts of the CUDA toolkit that are needed are there.
-fn toolkit() -> Result<(), DeviceError> {
-    // SAFETY: it only tries to open the library.
-    if !unsafe { nvrtc::sys::is_culib_present() } {
-        return Err(DeviceError::NoLibrary("libnvrtc"));
-    }
-    // SAFETY: as above.
-    if !unsafe { cublaslt::sys::is_culib_present() } {
-        return Err(DeviceError::NoLibrary("libcublasLt"));
-    }
-    // CubeCL's compiler gives its own kernels this folder, and ends its thread without it.
-    let headers = cubecl::cuda::install::cuda_path().map(|path| path.join("include/cuda_fp16.h"));
-    if !headers.is_some_and(|path| path.is_file()) {
-        return Err(DeviceError::NoHeaders);
-    }
-    Ok(())
+    Found::all()
 }
 
 #[cfg(test)]

@@ -96,7 +96,8 @@ pub(super) fn others_of_the_kind(chosen: &[&Found], present: &[Found]) -> usize 
     others.count()
 }
 
-fn is_new_enough(found: &Found) -> bool {
+/// Whether the kernels are written for it.
+pub(super) fn is_new_enough(found: &Found) -> bool {
     found.capability >= LEAST_CAPABILITY
 }
 

@@ -62,15 +62,14 @@ impl Rest {
         if left_out.contains(&at) {
             return Value::Other("tensors");
         }
-        if self.values == 0 || depth == 0 {
+        // What is left out counts, too: there may be much of it.
+        if self.values == 0 {
             return TOO_MUCH;
         }
         self.values -= 1;
-        let mut all = |parts: &[At]| {
-            let parts = parts.iter().take(self.values);
-            let parts = parts.map(|&part| self.value(heap, part, left_out, depth - 1));
-            Value::List(parts.collect())
-        };
+        if depth == 0 {
+            return TOO_MUCH;
+        }
         match heap.get(at) {
             Node::None => Value::None,
             Node::Bool(is_so) => Value::Bool(*is_so),
@@ -83,7 +82,16 @@ impl Rest {
                 }
                 None => TOO_MUCH,
             },
-            Node::Tuple(parts) | Node::List(parts) | Node::Set(parts) => all(parts),
+            Node::Tuple(parts) | Node::List(parts) | Node::Set(parts) => {
+                let mut list = Vec::new();
+                for &part in parts {
+                    if self.values == 0 {
+                        break;
+                    }
+                    list.push(self.value(heap, part, left_out, depth - 1));
+                }
+                Value::List(list)
+            }
             Node::Dict(entries) => self.map(heap, entries, left_out, depth),
             Node::Namespace(attributes) => {
                 let entries = attributes.and_then(|attributes| heap.dict(attributes));

@@ -3,7 +3,7 @@
 use super::code::{HEADERS, Instance};
 use crate::device::{
     DeviceError,
-    cuda::{Cache, driver_version},
+    cuda::{Cache, compiler_version, driver_version, include_folder},
 };
 use cudarc::nvrtc::{
     result::{self, NvrtcError},
@@ -50,7 +50,7 @@ pub(super) fn compile(instance: &Instance, architecture: &str) -> Result<Arc<[u8
 }
 
 fn make(instance: &Instance, architecture: &str) -> Result<Vec<u8>, DeviceError> {
-    let include = cubecl::cuda::install::cuda_path().map(|toolkit| toolkit.join("include"));
+    let include = include_folder();
     let options = options(instance, architecture, include.as_deref());
     let versions = versions();
     // Toolkits of one version differ between distributions.
@@ -90,16 +90,8 @@ fn options(instance: &Instance, architecture: &str, include: Option<&Path>) -> V
 
 /// The versions of the compiler and of the driver, where there is one.
 fn versions() -> String {
-    let (major, minor) = compiler();
+    let (major, minor) = compiler_version();
     format!("{major}.{minor} {}", driver_version())
-}
-
-/// The version of the compiler, 0.0 if it does not know.
-pub(super) fn compiler() -> (i32, i32) {
-    let (mut major, mut minor) = (0, 0);
-    // SAFETY: it writes two numbers. The callers have asked whether the library is there.
-    let _ = unsafe { sys::nvrtcVersion(&raw mut major, &raw mut minor) };
-    (major, minor)
 }
 
 /// Destroys the program at the end of its scope.

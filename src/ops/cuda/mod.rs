@@ -107,7 +107,7 @@ pub(super) fn prepare(
 /// What the bits of results depend on, for a GPU of this name.
 pub(super) fn arithmetic(gpu: &str) -> String {
     let cublaslt = gemm::version();
-    let (major, minor) = compile::compiler();
+    let (major, minor) = crate::device::cuda::compiler_version();
     format!("{gpu}, cuBLASLt {cublaslt}, NVRTC {major}.{minor}")
 }
 

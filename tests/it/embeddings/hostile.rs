@@ -269,7 +269,7 @@ fn archives_that_lie_are_refused() {
     let two = archive(&[("a/data.pkl", b""), ("b/data.pkl", b"")]);
     check(&two, &["not one that PyTorch wrote"]);
     check(
-        &checkpoint(&[b'N'; (16 << 20) + 1]),
+        &checkpoint(&vec![b'N'; (16 << 20) + 1]),
         &["more than 16777216 bytes"],
     );
 }

@@ -44,15 +44,18 @@ const HOUSE: &[Room] = &[
     ("report", 4, &[]),
     ("pipeline", 4, &["batch", "device", "error", "fasta", "model", "monitor", "reader", "report", "sink"]),
     ("host", 5, &["batch", "device", "error", "fasta", "hub", "model", "pipeline", "report", "sink"]),
+    ("doctor", 5, &["batch", "device", "error", "hub", "model", "monitor"]),
     ("script", 6, &["embeddings", "error", "fasta", "host", "monitor", "progress", "report"]),
     ("signal", 6, &["error"]),
-    ("cli", 6, &["error", "host", "monitor", "pipeline", "progress", "reader", "script", "signal", "sink"]),
+    ("cli", 6, &["device", "doctor", "error", "host", "monitor", "pipeline", "progress", "reader", "script", "signal", "sink"]),
 ];
 
 /// Crates and the only places that may name them.
 const OWNERS: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("noodles_bgzf", &["fasta"]),
     ("noodles_fasta", &["fasta"]),
     ("tokio::process", &["reader"]),

@@ -97,7 +97,7 @@ fn bombs_do_not_go_off() {
     check_refused(&many(b"N0", 2_000_000, b"."), "more than a million");
     check_refused(&many(b"(", 2_000_000, b"."), "more than a million");
     check_refused(
-        &[b"\x80\x02N", [b'2'; 2_000_000].as_slice()].concat(),
+        &[b"\x80\x02N", b"2".repeat(2_000_000).as_slice()].concat(),
         "more than a million",
     );
     let remembered: Vec<u8> = (0..2_000_000u32)
@@ -107,8 +107,7 @@ fn bombs_do_not_go_off() {
         &[b"\x80\x02N", remembered.as_slice()].concat(),
         "more than a million",
     );
-    check_refused(&[b'0'; 17 << 20], "a value is missing");
-    check_refused(&[b"N0".repeat(9 << 20).as_slice()].concat(), "more than");
+    check_refused(&b"]0".repeat(9 << 20), "more than");
     check_refused(b"\x80\x02X\xff\xff\xff\xffabc", "more than 16777216 bytes");
     check_refused(
         b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\xffabc",

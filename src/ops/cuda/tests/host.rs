@@ -3,7 +3,11 @@
 use super::super::{
     OPERATIONS, Shape, code::Instance, compile::compile, kernels, lost, variant::Variant,
 };
-use crate::job::{Dtype, Pooling};
+use crate::{
+    device::cuda::parts,
+    hint::Hint,
+    job::{Dtype, Pooling},
+};
 use rayon::prelude::*;
 use std::{
     collections::{HashMap, HashSet},
@@ -63,19 +67,20 @@ fn every_file_has_an_operation() {
 /// Every kernel, for the oldest GPU and for Hopper.
 #[test]
 fn every_kernel_compiles() {
-    // SAFETY: it only tries to open the library.
-    if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
+    let [compiler, ..] = parts();
+    if let Err(error) = compiler.found {
         // Most machines for development have no NVRTC; .ci/run installs it and says so.
         assert!(
             std::env::var_os("RUNNER_NEEDS_NVRTC").is_none(),
-            "NVRTC is missing"
+            "{}",
+            error.in_full()
         );
         #[expect(
             clippy::print_stderr,
             reason = "a test that tests nothing has to say so"
         )]
         {
-            eprintln!("skipped: there is no NVRTC here to compile the kernels with");
+            eprintln!("skipped: {}", error.in_full());
         }
         return;
     }

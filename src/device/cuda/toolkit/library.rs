@@ -1,0 +1,75 @@
+//! A library of the toolkit, opened by its path.
+
+use nix::libc;
+use std::{
+    ffi::{CStr, CString},
+    fs,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+/// Opens a library for the life of the process, so that whoever asks for it by its name gets it.
+///
+/// # Errors
+/// What the loader says.
+pub(super) fn open(path: &Path) -> Result<(), String> {
+    let name = CString::new(path.as_os_str().as_bytes()).map_err(|error| error.to_string())?;
+    // SAFETY: the name ends with a zero byte. A library's own beginning runs, as it would when it is opened by
+    // its name.
+    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
+    if !handle.is_null() {
+        return Ok(());
+    }
+    // SAFETY: it gives the text of this thread's last error, or nothing.
+    let text = unsafe { libc::dlerror() };
+    if text.is_null() {
+        return Err("the loader does not say why".to_owned());
+    }
+    // SAFETY: the text ends with a zero byte, and stays until this thread calls the loader again.
+    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    // It begins with the path.
+    let text = text.strip_prefix(&*path.to_string_lossy()).unwrap_or(&text);
+    Err(text.trim_start_matches([':', ' ']).to_owned())
+}
+
+/// The file of a library that is open in this process, whose name begins so.
+pub(super) fn opened(begin: &str) -> Option<PathBuf> {
+    let maps = fs::read("/proc/self/maps").ok()?;
+    let maps = String::from_utf8_lossy(&maps);
+    let mut paths = maps.lines().filter_map(|line| {
+        let start = line.find('/')?;
+        Some(Path::new(&line[start..]))
+    });
+    let is_it = |path: &&Path| {
+        path.file_name()
+            .unwrap_or_default()
+            .as_bytes()
+            .starts_with(begin.as_bytes())
+    };
+    paths.find(is_it).map(Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_loader_says_is_told() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let fake = folder.path().join("libnvrtc.so.13");
+        // Shorter ones are told as such.
+        fs::write(&fake, "no library ".repeat(100)).expect("a file");
+        let said = open(&fake).expect_err("it is no library");
+        assert!(said.contains("invalid ELF header"), "{said}");
+        assert!(!said.contains("libnvrtc"), "{said}");
+        let said = open(&folder.path().join("none.so")).expect_err("it is not there");
+        assert!(said.contains("No such file"), "{said}");
+    }
+
+    #[test]
+    fn the_path_of_an_open_library_is_known() {
+        let path = opened("libc.so").expect("every process has it");
+        assert!(path.is_file(), "{path:?}");
+        assert_eq!(opened("libnone.so"), None);
+    }
+}

@@ -1,0 +1,52 @@
+//! Whether the numbers are right, on each device and in each number format.
+
+use crate::{
+    doctor::{check::Tell, finding::Finding, machine::Machine, self_test},
+    job::{DeviceChoice, Dtype},
+};
+
+/// The numbers of the CPU.
+pub(super) fn on_cpu(_: &Machine, tell: Tell) {
+    tell(test("CPU".to_owned(), &DeviceChoice::Cpu, Dtype::F32));
+}
+
+/// The numbers of each GPU, where there are any.
+pub(super) fn on_gpus(machine: &Machine, tell: Tell) {
+    let gpus = machine.gpus().unwrap_or_default();
+    for gpu in gpus.iter().filter(|gpu| gpu.is_new_enough) {
+        for dtype in Dtype::ALL {
+            let device = DeviceChoice::cuda(gpu.ordinal);
+            tell(test(format!("cuda:{}", gpu.ordinal), &device, dtype));
+        }
+    }
+}
+
+fn test(device: String, choice: &DeviceChoice, dtype: Dtype) -> Finding {
+    let name = format!("{device} {}", dtype.name());
+    let result = self_test::run(choice, dtype);
+    let finding = match &result {
+        Ok(outcome) => {
+            let text = format!(
+                "largest error {:.1e}, at most {:.1e} is right; {:.1} s",
+                outcome.error, outcome.tolerance, outcome.seconds
+            );
+            let finding = match outcome.is_right() {
+                true => Finding::good(name, text),
+                false => Finding::failure(
+                    name,
+                    text,
+                    "the device computes wrong numbers: do not use it, and report it",
+                ),
+            };
+            finding
+                .with("error", outcome.error)
+                .with("tolerance", outcome.tolerance)
+                .with("seconds", outcome.seconds)
+        }
+        Err(failure) => Finding {
+            remedy: failure.remedy.clone(),
+            ..Finding::failure(name, failure.message.as_str(), "")
+        },
+    };
+    finding.with("device", device).with("dtype", dtype.name())
+}
