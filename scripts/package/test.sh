@@ -5,6 +5,7 @@ set -euo pipefail
 wheel=$(realpath "$1")
 cd "$(dirname "$0")/../.."
 examples=$PWD/examples
+packages=$PWD/target/nvrtc/nvidia
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 here=$(mktemp --directory)
 trap 'rm -rf "$here"' EXIT
@@ -37,5 +38,13 @@ done
 ln -s venv/bin/runner linked
 "${alone[@]}" ./linked new --model "$examples/models/esm2_t6_2M_demo" new.rhai
 "${alone[@]}" ./linked exec --quiet new.rhai
-"${alone[@]}" runner status embeddings.parquet
+"${alone[@]}" runner verify embeddings.parquet
+
+# NVIDIA's packages in the program's environment are found without a variable. CI has some, for its tests.
+"${alone[@]}" runner doctor
+if [ -d "$packages" ]; then
+    ln -s "$packages" venv/lib/python3*/site-packages/
+    "${alone[@]}" runner doctor --json >doctor.json
+    grep --quiet --fixed-strings "\"$packages/cu13/lib/libnvrtc.so" doctor.json || fail "NVRTC is not found beside the program"
+fi
 echo "$wheel: installed and used${alone[1]:+ ($(printf '%s ' "${alone[@]:0:2}"))}"

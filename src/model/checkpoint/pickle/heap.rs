@@ -138,8 +138,7 @@ impl Heap {
         }
     }
 
-    /// The shape of a tensor and the numbers from one step along each dimension to the next, or `None` if they
-    /// are none.
+    /// The shape of a tensor, and the numbers from one step along each dimension to the next.
     pub(in super::super) fn shape_and_strides(&self, tensor: &Tensor) -> (Vec<usize>, Vec<usize>) {
         let sizes = |at| self.sizes(at).unwrap_or_default();
         (sizes(tensor.shape), sizes(tensor.strides))
