@@ -15,7 +15,7 @@ pub(super) fn doctor(global: &Global, console: &Console) -> u8 {
     let is_text = !global.is_json();
     let mut section = "";
     let report = doctor::examine(&cancel, |finding| {
-        if is_text && !(global.is_quiet() && !finding.needs_care()) {
+        if is_text && (finding.needs_care() || !global.is_quiet()) {
             if finding.section != section {
                 let gap = if section.is_empty() { "" } else { "\n" };
                 section = finding.section;

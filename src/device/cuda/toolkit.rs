@@ -79,7 +79,7 @@ impl Library {
                 match library::open(&file) {
                     Ok(()) if (self.is_present)() => return Ok(()),
                     Ok(()) => {
-                        refused.push(format!("`{}` is open under another name", file.display()))
+                        refused.push(format!("`{}` is open under another name", file.display()));
                     }
                     Err(reason) => refused.push(format!("`{}`: {reason}", file.display())),
                 }
@@ -105,7 +105,7 @@ pub(crate) fn show_headers() {
     let Some(headers) = PLACES.headers() else {
         return;
     };
-    if env::var_os(VARIABLE).is_some_and(|value| headers == PathBuf::from(value)) {
+    if env::var_os(VARIABLE).is_some_and(|value| headers.as_os_str() == value) {
         return;
     }
     let n_threads = fs::read_dir("/proc/self/task").map_or(0, Iterator::count);

@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(model.text, "facebook/esm2_t6_8M_UR50D, 2.9 KiB");
         let mut findings = Vec::new();
         of_hub(Path::new("/proc/none"), &mut |finding| {
-            findings.push(finding)
+            findings.push(finding);
         });
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].state, State::Warning);

@@ -117,7 +117,7 @@ pub(super) fn safetensors() -> Vec<u8> {
     }
     let mut header = serde_json::Value::Object(header).to_string();
     // The numbers are aligned.
-    while header.len() % 8 != 0 {
+    while !header.len().is_multiple_of(8) {
         header.push(' ');
     }
     let length = (header.len() as u64).to_le_bytes();

@@ -33,12 +33,20 @@ impl Places {
     /// Files of a library, such as `nvrtc`, that the loader does not find by itself. `wheel` is the folder that
     /// it has in Python packages of CUDA 12.
     pub(super) fn libraries(&self, name: &str, wheel: &str) -> Vec<PathBuf> {
-        let own = self.surroundings.cuda_path.iter().flat_map(library_folders);
+        let own = self
+            .surroundings
+            .cuda_path
+            .iter()
+            .flat_map(|folder| library_folders(folder));
         let wheels = self
             .wheels
             .iter()
             .flat_map(|nvidia| ["cu13", wheel].map(|folder| nvidia.join(folder).join("lib")));
-        let usual = self.surroundings.usual.iter().flat_map(library_folders);
+        let usual = self
+            .surroundings
+            .usual
+            .iter()
+            .flat_map(|folder| library_folders(folder));
         let folders = own.chain(wheels).chain(usual);
         let files = folders
             .flat_map(|folder| MAJORS.map(|major| folder.join(format!("lib{name}.so.{major}"))));
@@ -61,7 +69,11 @@ impl Places {
             .wheels
             .iter()
             .flat_map(|nvidia| ["cu13", "cuda_runtime"].map(|folder| nvidia.join(folder)));
-        let usual = self.surroundings.usual.iter().flat_map(roots);
+        let usual = self
+            .surroundings
+            .usual
+            .iter()
+            .flat_map(|folder| roots(folder));
         let candidates: Vec<_> = beside
             .chain(wheels)
             .chain(usual)
@@ -125,13 +137,13 @@ fn site_packages(surroundings: &Surroundings) -> Vec<PathBuf> {
 }
 
 /// The folder of a toolkit, and those in it for single architectures.
-fn roots(toolkit: &PathBuf) -> Vec<PathBuf> {
+fn roots(toolkit: &Path) -> Vec<PathBuf> {
     let targets = children(&toolkit.join("targets"), "");
-    [toolkit.clone()].into_iter().chain(targets).collect()
+    [toolkit.to_path_buf()].into_iter().chain(targets).collect()
 }
 
 /// Where the libraries of a toolkit are.
-fn library_folders(toolkit: &PathBuf) -> Vec<PathBuf> {
+fn library_folders(toolkit: &Path) -> Vec<PathBuf> {
     let roots = roots(toolkit).into_iter();
     roots
         .flat_map(|root| ["lib64", "lib"].map(|folder| root.join(folder)))
