@@ -8,8 +8,9 @@ use crate::{
     fasta::InputError,
     file::FileError,
     hint::{Hint, REPORT_IT},
+    hub::HubError,
     job::Problems,
-    model::ModelError,
+    model::{ConvertError, ModelError},
     monitor::MonitorError,
     paths::PathError,
     reader::ReaderError,
@@ -55,6 +56,9 @@ pub enum Error {
     /// Any other file that the script names.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A model that was to be written in another form.
+    #[error(transparent)]
+    Convert(ConvertError),
     /// The files of a report.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -84,7 +88,7 @@ const GO_ON: &str = "run the script again to go on";
 pub mod exit_code {
     /// All went well.
     pub const OK: u8 = 0;
-    /// The machine failed: an output cannot be written, a reader cannot be kept alive.
+    /// The machine failed: an output cannot be written, a reader cannot be kept alive, the network is down.
     pub const UNEXPECTED: u8 = 1;
     /// The command line makes no sense.
     pub const USAGE: u8 = 2;
@@ -149,6 +153,15 @@ impl Error {
         }
     }
 
+    /// Why a conversion failed, if it was not told to stop.
+    pub fn of_conversion(error: ConvertError, reason: Option<StopReason>) -> Self {
+        match (error, reason) {
+            (ConvertError::Stopped, Some(reason)) => Self::Stopped(reason),
+            (ConvertError::Model(error), _) => error.into(),
+            (error, _) => Self::Convert(error),
+        }
+    }
+
     /// The exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -160,7 +173,19 @@ impl Error {
             | Self::Embeddings(_)
             | Self::Pack(_)
             | Self::Sink(SinkError::NoOutput { .. }) => exit_code::INPUT,
-            Self::Model(_) => exit_code::MODEL,
+            Self::Convert(ConvertError::TooLarge { .. }) => exit_code::MODEL,
+            Self::Model(error) => match error.of_the_hub() {
+                Some(
+                    HubError::Unreachable { .. }
+                    | HubError::Busy { .. }
+                    | HubError::Server { .. }
+                    | HubError::Answer { .. }
+                    | HubError::Cut { .. }
+                    | HubError::Full { .. }
+                    | HubError::Cache(_),
+                ) => exit_code::UNEXPECTED,
+                _ => exit_code::MODEL,
+            },
             Self::Device(_) => exit_code::DEVICE,
             Self::AllDevicesFailed { first, .. } => first.exit_code(),
             Self::Order(_)
@@ -170,6 +195,7 @@ impl Error {
             | Self::Reader(ReaderError::Lost) => exit_code::BUG,
             Self::Reader(_)
             | Self::Sink(_)
+            | Self::Convert(_)
             | Self::File(_)
             | Self::Report(_)
             | Self::Monitor(_) => exit_code::UNEXPECTED,
@@ -201,6 +227,7 @@ impl Hint for Error {
             }
             Self::Sink(error) => error.hint(),
             Self::File(error) => error.hint(),
+            Self::Convert(error) => error.hint(),
             Self::Report(error) => error.hint(),
             Self::Monitor(error) => error.hint(),
             Self::Order(error) => error.hint(),

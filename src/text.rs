@@ -62,7 +62,8 @@ fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-fn is_unprintable(character: char) -> bool {
+/// Whether a terminal may do something else than show it.
+pub fn is_unprintable(character: char) -> bool {
     match character {
         // Embeddings, overrides and isolates of the direction of writing.
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,

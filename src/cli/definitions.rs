@@ -1,11 +1,9 @@
 //! `runner script definitions`.
 
-use super::{args::Global, ending};
+use super::{args::Global, ending, written};
 use crate::{
-    error::{Error, exit_code},
-    file::{self, Keep},
-    job::{Problems, check_file_name},
-    paths::{Role, check_ours, check_writable},
+    error::exit_code,
+    paths::Role,
     progress::Console,
     script::{self, Diagnostic},
 };
@@ -20,17 +18,10 @@ pub(super) fn write(global: &Global, console: &Console, output: Option<&Path>) -
             return ending::unprinted(global, console);
         }
         Some(path) => {
-            if let Err(error) = replace(path, &text) {
+            if let Err(error) = written::replace(Role::Definitions, path, &text) {
                 return ending::failed(global, console, &Diagnostic::of_error(&error));
             }
         }
     }
     exit_code::OK
-}
-
-fn replace(path: &Path, text: &str) -> Result<(), Error> {
-    check_file_name(path).map_err(|problem| Problems(vec![problem]))?;
-    check_writable(path)?;
-    check_ours(Role::Definitions, path)?;
-    Ok(file::replace(path, text.as_bytes(), Keep::Safely)?)
 }

@@ -1,7 +1,7 @@
 //! `runner exec`.
 
 use super::{
-    args::{Global, ScriptArgs},
+    args::{Global, Work},
     ending, restart,
     shard::ChosenShard,
 };
@@ -12,17 +12,23 @@ use crate::{
     pipeline::Context,
     progress::{Console, Progress},
     reader::{PROGRAM_VARIABLE, Pool},
-    script::ScriptError,
+    script::{Diagnostic, Script, ScriptError},
 };
 use std::{cell::Cell, env, rc::Rc};
 
-/// Runs a script and returns the exit code.
-pub(super) fn exec(global: &Global, console: &Console, script: &ScriptArgs) -> u8 {
+/// Runs the script that `read` gives, and returns the exit code.
+pub(super) fn exec(
+    global: &Global,
+    console: &Console,
+    read: impl FnOnce() -> Result<Script, Diagnostic>,
+    work: &Work,
+) -> u8 {
     let mut progress = None;
     let is_for_a_restart = Rc::<Cell<bool>>::default();
-    let result = script.run(
+    let result = work.run(
         global,
         console,
+        read,
         Some(console.clone()),
         |script, chosen, cancel| {
             let (shown, events) = Progress::start(global.style(), console);

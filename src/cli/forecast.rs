@@ -90,7 +90,7 @@ fn of_run(forecast: &Forecast) -> String {
 }
 
 /// A number with three digits and the prefix of its unit: 69.3 M, 302 GB.
-fn si(number: f64, unit: &str) -> String {
+pub(super) fn si(number: f64, unit: &str) -> String {
     const PREFIXES: [(f64, &str); 4] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
     // What three digits round up belongs to the next prefix.
     let prefix = PREFIXES.iter().find(|(scale, _)| number >= 0.9995 * scale);

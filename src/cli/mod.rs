@@ -5,12 +5,22 @@
 
 mod args;
 mod check;
+mod completions;
+mod convert;
+mod convert_args;
 mod definitions;
 mod doctor;
+mod download;
+mod embed;
 mod ending;
 mod exec;
+mod flags;
 mod forecast;
+mod manual;
 mod merge;
+mod new;
+mod parity;
+mod parity_args;
 mod restart;
 mod script;
 mod shard;
@@ -18,6 +28,7 @@ mod stack;
 mod status;
 mod usage;
 mod verify;
+mod written;
 
 use crate::{
     cancel::{CancelToken, StopReason},
@@ -40,6 +51,14 @@ use tracing_subscriber::EnvFilter;
 
 /// Does what the command line says.
 pub fn run() -> ExitCode {
+    if env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == reader::SUBCOMMAND)
+    {
+        // A reader speaks with its parent alone and sets up nothing of what follows. It is no command for
+        // people, so neither help nor completions nor the manual know it.
+        return reader::run();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -56,10 +75,6 @@ pub fn run() -> ExitCode {
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
-    if matches!(cli.command, Command::Reader) {
-        // A reader speaks with its parent alone and sets up nothing of what follows.
-        return reader::run();
-    }
     // It comes before any thread.
     device::prepare_process();
     let console = Console::default();
@@ -70,7 +85,11 @@ pub fn run() -> ExitCode {
         panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
     }
     let command = || match &cli.command {
-        Command::Exec(script) => stack::with_room(|| exec::exec(&cli.global, &console, script)),
+        Command::New(args) => new::new(&cli.global, &console, args),
+        Command::Exec(script) => {
+            stack::with_room(|| exec::exec(&cli.global, &console, || script.read(), &script.work))
+        }
+        Command::Embed(args) => stack::with_room(|| embed::embed(&cli.global, &console, args)),
         Command::Check { script, forecast } => {
             stack::with_room(|| check::check(&cli.global, &console, script, forecast))
         }
@@ -81,7 +100,11 @@ pub fn run() -> ExitCode {
         Command::Status { output } => status::status(&cli.global, &console, output),
         Command::Verify { output } => verify::verify(&cli.global, &console, output),
         Command::Merge(args) => merge::merge(&cli.global, &console, args),
-        Command::Reader => unreachable!("readers have returned above"),
+        Command::Convert(args) => convert::convert(&cli.global, &console, args),
+        Command::Parity(args) => parity::parity(&cli.global, &console, args),
+        Command::Download(args) => download::download(&cli.global, &console, args),
+        Command::Completions { shell } => completions::print(&cli.global, &console, *shell),
+        Command::Man { folder } => manual::write(&cli.global, &console, folder.as_deref()),
     };
     // Unwinding has ended what the command began: no temporary file is left, no reader lives on.
     let exit_code = panic::catch_unwind(AssertUnwindSafe(command))

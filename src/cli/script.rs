@@ -1,7 +1,7 @@
 //! The script of a command, read and run.
 
 use super::{
-    args::{Global, ScriptArgs},
+    args::{Global, ScriptArgs, Work},
     ending,
     shard::{self, ChosenShard},
 };
@@ -14,8 +14,18 @@ use crate::{
 };
 
 impl ScriptArgs {
-    /// Runs the script on the host that `host` makes for it and for the shard that this process is. What it
-    /// prints goes to `output`, if there is one.
+    /// Reads the script.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no script.
+    pub(super) fn read(&self) -> Result<Script, Diagnostic> {
+        Script::read(&self.script, self.args.clone())
+    }
+}
+
+impl Work {
+    /// Runs the script that `read` gives, on the host that `host` makes for it and for the shard that this
+    /// process is. What it prints goes to `output`, if there is one.
     ///
     /// # Errors
     /// The exit code, if signals cannot be listened to or nobody knows which shard this is; that has been
@@ -24,6 +34,7 @@ impl ScriptArgs {
         &self,
         global: &Global,
         console: &Console,
+        read: impl FnOnce() -> Result<Script, Diagnostic>,
         output: Option<Console>,
         host: impl FnOnce(&Script, Option<ChosenShard>, &CancelToken) -> Box<dyn Host>,
     ) -> Result<Result<Finished, ScriptError>, u8> {
@@ -33,7 +44,7 @@ impl ScriptArgs {
             ending::failed(global, console, &diagnostic)
         })?;
         // Before signals are caught: a script that comes through a pipe may never come.
-        let script = Script::read(&self.script, self.args.clone());
+        let script = read();
         // A rehearsal makes a folder for temporary files, too.
         let cancel = super::stopped_by_signals(global, console)?;
         Ok(match script {

@@ -33,7 +33,8 @@ pub(super) fn proposal(mut args: impl Iterator<Item = OsString>) -> Option<Strin
     Some(format!("runner {}", words.join(" ")))
 }
 
-fn quoted(word: &str) -> String {
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {
         true => word.to_owned(),

@@ -206,6 +206,7 @@ fn is_warning(event: &Event) -> bool {
             | Event::SkippingBytes { .. }
             | Event::Shard { .. }
             | Event::Resumed { .. }
+            | Event::DownloadWaiting { .. }
     )
 }
 
@@ -269,6 +270,28 @@ fn merge(earlier: &mut Event, later: &Event) -> bool {
             *seconds += more_seconds;
             *waited_seconds += more_waited;
         }
+        (
+            Event::Download {
+                model,
+                file,
+                file_bytes,
+                file_of,
+                bytes,
+                of,
+            },
+            Event::Download {
+                model: same,
+                file: now_file,
+                file_bytes: now_file_bytes,
+                file_of: now_file_of,
+                bytes: now_bytes,
+                of: now_of,
+            },
+        ) if model == same => {
+            file.clone_from(now_file);
+            (*file_bytes, *file_of) = (*now_file_bytes, *now_file_of);
+            (*bytes, *of) = (*now_bytes, *now_of);
+        }
         (Event::RowsWritten { rows }, Event::RowsWritten { rows: more }) => *rows += more,
         (Event::Sample { sample }, Event::Sample { sample: latest }) => {
             sample.clone_from(latest);
@@ -287,10 +310,15 @@ fn merge(earlier: &mut Event, later: &Event) -> bool {
 fn shortened(mut event: Event) -> Event {
     match &mut event {
         Event::Warning { message } => shorten(message, MOST_TEXT_BYTES),
-        Event::ReaderFailed { reason, .. } | Event::LaneFailed { reason, .. } => {
+        Event::ReaderFailed { reason, .. }
+        | Event::LaneFailed { reason, .. }
+        | Event::DownloadWaiting { reason, .. } => {
             shorten(reason, MOST_TEXT_BYTES);
         }
         Event::RunFinished {
+            error: Some(error), ..
+        }
+        | Event::DownloadFinished {
             error: Some(error), ..
         } => shorten(error, MOST_TEXT_BYTES),
         Event::SkippingRecords { input, .. } | Event::SkippingBytes { input, .. } => {

@@ -25,6 +25,54 @@ pub enum Event {
         /// What says so, for people.
         by: String,
     },
+    /// Files of a model of the Hugging Face Hub are downloaded, or looked for in the cache.
+    DownloadStarted {
+        /// The model: its id, and the revision that was asked for.
+        model: String,
+        /// The commit.
+        commit: String,
+        /// Files that are to come.
+        files: usize,
+        /// Bytes of them.
+        bytes: u64,
+    },
+    /// How far a download is by now: no increment.
+    Download {
+        /// The model.
+        model: String,
+        /// The file at hand.
+        file: String,
+        /// How much of it is there.
+        file_bytes: u64,
+        /// Its size.
+        file_of: u64,
+        /// How much of all files of the model that are needed is there.
+        bytes: u64,
+        /// Their size.
+        of: u64,
+    },
+    /// Nothing comes for now: another process downloads the same file, or it is tried again in a moment.
+    DownloadWaiting {
+        /// The model.
+        model: String,
+        /// The file at hand.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// The download ended, well or not. What has come stays, for the next one.
+    DownloadFinished {
+        /// The model.
+        model: String,
+        /// The folder with its files, if all are there.
+        folder: Option<PathBuf>,
+        /// Wall-clock seconds.
+        seconds: f64,
+        /// The error, for a download that failed.
+        error: Option<String>,
+        /// Whether it failed because it was told to stop.
+        stopped: bool,
+    },
     /// A call of `embed` begins.
     RunStarted {
         /// What is embedded, for people: the sources as the script wrote them.

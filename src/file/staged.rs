@@ -210,7 +210,20 @@ fn is_kept(file: &File) -> bool {
 /// # Errors
 /// As [`Staged::create`] and [`Staged::publish`].
 pub fn replace(target: &Path, contents: &[u8], keep: Keep) -> Result<(), FileError> {
-    let staged = Staged::create(target, Existing::IsReplaced)?;
+    write(target, contents, Existing::IsReplaced, keep)
+}
+
+/// As [`replace`], if what is at `target` is to be replaced.
+///
+/// # Errors
+/// As [`replace`], and if something that stays is there.
+pub fn write(
+    target: &Path,
+    contents: &[u8],
+    existing: Existing,
+    keep: Keep,
+) -> Result<(), FileError> {
+    let staged = Staged::create(target, existing)?;
     let written = staged.file.as_file().write_all(contents);
     written.map_err(|error| FileError::io("write", target, error))?;
     staged.publish(keep)?;

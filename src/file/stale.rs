@@ -50,6 +50,21 @@ fn sweep(folder: &Path) {
     }
 }
 
+/// Removes the temporary folders in `folder` whose processes are dead, with all that is in them.
+pub(super) fn sweep_folders(folder: &Path) {
+    for entry in folder.read_dir().into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_ours = name.to_str().is_some_and(is_of_this_host);
+        if is_ours
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && let Ok(opened) = File::open(entry.path())
+            && opened.try_lock().is_ok()
+        {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// Whether a name is that of a temporary file of this program.
 pub fn is_temporary(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)

@@ -38,7 +38,7 @@ impl LiveHost {
         let heading = format!("{script}{}", shard.unwrap_or_default());
         Self {
             is_for_another_process,
-            models: Models::new(context.events.clone()),
+            models: Models::new(context.events.clone(), context.cancel.clone()),
             context,
             report: RunReport::new(&heading),
             to_begin: Vec::new(),

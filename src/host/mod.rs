@@ -1,27 +1,34 @@
 //! What scripts ask for, done: models loaded, shared and unloaded, and runs, really or as a rehearsal.
 //!
 //! *Input*: models, datasets and options as plain data. *Output*: models to embed with, and the figures of
-//! runs. *Owns*: the models of a script and when their memory is given back, the files that runs write
-//! about themselves, rehearsals. *Never*: knows the script language.
+//! runs. *Owns*: the models of a script, when they are downloaded and when their memory is given back, the files
+//! that runs write about themselves, rehearsals. *Never*: knows the script language.
 
+mod convert;
+mod download;
 mod forecast;
 mod handle;
 mod live;
 mod models;
+mod parity;
 mod recording;
 mod rehearsal;
 mod rehearsed;
 
 pub use crate::{
+    model::{Conversion, Converted},
     pipeline::{Notice, Watcher},
     sink::Merged,
 };
+pub use convert::convert;
+pub use download::{Downloaded, download};
 pub use forecast::{Forecast, Rate};
 pub use handle::{ModelHandle, ModelInfo};
 pub use live::LiveHost;
 pub use models::model_files;
+pub use parity::{Agreement, Parity, ParityPlan, Reference};
 pub use recording::Recording;
-pub use rehearsal::{Forecasting, Rehearsal, Seen};
+pub use rehearsal::{Forecasting, Rehearsal, Seen, ToDownload};
 
 use crate::{
     error::Error,

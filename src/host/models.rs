@@ -1,7 +1,8 @@
 //! The models of a script: loaded when it asks for them, unloaded when it has no use for them.
 
-use super::{ModelHandle, ModelInfo};
+use super::{ModelHandle, ModelInfo, download::download_missing};
 use crate::{
+    cancel::CancelToken,
     device::DeviceError,
     error::Error,
     event::EventSender,
@@ -17,6 +18,7 @@ use std::{path::PathBuf, time::Instant};
 pub(super) struct Models {
     entries: Vec<Entry>,
     events: EventSender,
+    cancel: CancelToken,
     /// Whether it was said why models run on the CPU.
     is_cpu_explained: bool,
 }
@@ -30,18 +32,19 @@ struct Entry {
 
 impl Models {
     /// No models yet.
-    pub(super) fn new(events: EventSender) -> Self {
+    pub(super) fn new(events: EventSender, cancel: CancelToken) -> Self {
         Self {
             entries: Vec::new(),
             events,
+            cancel,
             is_cpu_explained: false,
         }
     }
 
-    /// The model of `spec`, loaded if it is not.
+    /// The model of `spec`, loaded if it is not, and downloaded before if it is not on this machine.
     ///
     /// # Errors
-    /// It or its device cannot be used.
+    /// It or its device cannot be used, or it cannot be had.
     pub(super) fn load(&mut self, spec: &ModelSpec) -> Result<ModelHandle, Error> {
         if let Some(entry) = self.entry(spec)
             && entry.model.is_some()
@@ -50,6 +53,7 @@ impl Models {
         }
         // Before the new weights come: there may not be room for both.
         self.drop_unused();
+        download_missing(spec, &self.events, &self.cancel)?;
         let start = Instant::now();
         let model = Model::load(spec)?;
         let info = info(&model);
@@ -60,6 +64,17 @@ impl Models {
             info.device,
             start.elapsed().as_secs_f64()
         );
+        if let Some(merged) = model.merged() {
+            let unused = match merged.unused.as_slice() {
+                [] => String::new(),
+                unused => format!(", but for {}", unused.join(", ")),
+            };
+            tracing::info!(
+                "{} is {} with an adapter merged into it{unused}",
+                info.name,
+                merged.base
+            );
+        }
         self.explain_cpu(&model);
         // Values from before it was unloaded stand for it still, unless its files are others now.
         let known = self.entry(spec).map(|entry| entry.handle.clone());
@@ -150,10 +165,11 @@ impl Entry {
     }
 }
 
-/// The files in the folder of the model that `spec` names: every one of them may be read.
+/// The files in the folder of the model that `spec` names: every one of them may be read. Of a model that is to
+/// be downloaded there are none before it is loaded.
 ///
 /// # Errors
-/// There is no such folder.
+/// There is no such folder, and no model of the Hub can be called so.
 pub fn model_files(spec: &ModelSpec) -> Result<Vec<PathBuf>, Error> {
     Ok(Model::files(spec)?)
 }
@@ -177,7 +193,7 @@ mod tests {
 
     fn models() -> Models {
         let (events, _) = EventSender::channel();
-        Models::new(events)
+        Models::new(events, CancelToken::default())
     }
 
     /// A model, told apart from others by a seed.

@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     fasta::{self, Share},
     job::{DeviceChoice, Dtype, EmbedPlan, MergePlan, ModelSpec, Shard},
-    model::{Config, Model},
+    model::{Checked, Config, Model},
     report::RunSummary,
     sink::Published,
 };
@@ -27,12 +27,27 @@ pub struct Rehearsal {
 pub struct Seen {
     /// Models, by the name in the script.
     pub models: BTreeSet<String>,
+    /// Models that are to be downloaded first, each once.
+    pub to_download: Vec<ToDownload>,
     /// Input files that exist.
     pub n_inputs: usize,
     /// Calls of `embed`.
     pub n_runs: usize,
     /// What each call would take, if that was asked for.
     pub forecasts: Vec<Forecast>,
+}
+
+/// A model that is to be downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToDownload {
+    /// Its id, and the revision that was asked for.
+    pub model: String,
+    /// The commit that the Hub has.
+    pub commit: String,
+    /// Files that are to come.
+    pub n_files: usize,
+    /// Bytes of them.
+    pub n_bytes: u64,
 }
 
 /// How what runs would take is told.
@@ -60,9 +75,25 @@ impl Rehearsal {
 
 impl Host for Rehearsal {
     fn load(&mut self, spec: &ModelSpec) -> Result<ModelHandle, Error> {
-        let config = Model::check(spec)?;
-        self.seen.borrow_mut().models.insert(spec.source.clone());
-        Ok(ModelHandle::new(spec, info(spec, &config)))
+        let Checked {
+            name,
+            config,
+            to_download,
+        } = Model::check(spec)?;
+        let mut seen = self.seen.borrow_mut();
+        seen.models.insert(spec.source.clone());
+        for offer in to_download {
+            let wanted = ToDownload {
+                model: offer.repository.to_string(),
+                commit: offer.commit,
+                n_files: offer.n_files,
+                n_bytes: offer.n_bytes,
+            };
+            if !seen.to_download.contains(&wanted) {
+                seen.to_download.push(wanted);
+            }
+        }
+        Ok(ModelHandle::new(spec, info(spec, name, &config)))
     }
 
     fn unload(&mut self, _model: &ModelHandle) {}
@@ -129,13 +160,13 @@ impl Host for Rehearsal {
 }
 
 /// A model as it would be, had it been loaded.
-fn info(spec: &ModelSpec, config: &Config) -> ModelInfo {
+fn info(spec: &ModelSpec, name: String, config: &Config) -> ModelInfo {
     let dtype = spec.dtype.unwrap_or(match is_on_gpu(spec) {
         true => Dtype::Bf16,
         false => Dtype::F32,
     });
     ModelInfo {
-        name: spec.source.clone(),
+        name,
         device: spec.device.to_string(),
         dtype: dtype.name().to_owned(),
         hidden_size: config.hidden_size,

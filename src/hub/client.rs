@@ -267,15 +267,24 @@ fn range(text: &str) -> Option<(u64, Option<u64>)> {
     Some((first.trim().parse().ok()?, whole.trim().parse().ok()))
 }
 
+/// In how many seconds more may be asked, in `"api";r=0;t=55`, which the Hub says instead of `Retry-After`.
+fn limit_ends(limit: &str) -> Option<u64> {
+    let seconds = limit
+        .split(';')
+        .find_map(|part| part.trim().strip_prefix("t="))?;
+    seconds.trim().parse().ok()
+}
+
 fn refusal(uri: &Uri, response: &Response<Body>, has_token: bool) -> Refusal {
     let headers = response.headers();
-    let seconds = |name| text(headers, name)?.trim().parse().ok();
+    let after = text(headers, "retry-after").and_then(|seconds| seconds.trim().parse().ok());
+    let after = after.or_else(|| limit_ends(text(headers, "ratelimit")?));
     Refusal {
         host: host(uri),
         status: response.status().as_u16(),
         code: text(headers, "x-error-code").map(str::to_owned),
         message: text(headers, "x-error-message").map(str::to_owned),
-        after: seconds("retry-after").map(Duration::from_secs),
+        after: after.map(Duration::from_secs),
         has_token,
     }
 }

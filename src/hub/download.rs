@@ -11,7 +11,7 @@ use super::{
     remote::{Content, Remote, RemoteFile},
     reporter::{INTERVAL, Reporter},
     repository::{Repository, Snapshot},
-    request::{file_address, page},
+    request::{file_address, page, patiently},
     snapshot::{WAYS, WAYS_WITHOUT_SYMLINKS, create_folders, note, place},
     step::{Step, Wait},
 };
@@ -65,8 +65,8 @@ impl Download<'_> {
             .collect::<Result<_, _>>()?;
         create_folders(&folder, commit)?;
         check_space(&folder, &wanted)?;
-        let before = here.iter().map(|file| file.n_bytes).sum();
-        let of = before + wanted.iter().map(|file| file.n_bytes).sum::<u64>();
+        let before = total(here.iter().map(|file| file.n_bytes));
+        let of = total(wanted.iter().map(|file| file.n_bytes)).saturating_add(before);
         let mut reporter = Reporter::new(on_step, before, of);
         for file in &wanted {
             self.fetch(&folder, file, &mut reporter)?;
@@ -98,7 +98,7 @@ impl Download<'_> {
         }
         let page = page(self.client, self.repository);
         let address = file_address(self.client, self.repository, self.remote, name);
-        let answer = self.client.get(&address, Part::Nothing);
+        let answer = patiently(self.client, || self.client.get(&address, Part::Nothing));
         let head = answer
             .map_err(|failure| failure.into_error(self.asked(&page, name)))?
             .head;
@@ -179,7 +179,7 @@ fn check_space(folder: &Folder, wanted: &[Wanted]) -> Result<(), HubError> {
             false => file.n_bytes - n_bytes_there(&blob, &file.content, file.n_bytes),
         }
     };
-    let needed = wanted.iter().map(to_come).sum();
+    let needed = total(wanted.iter().map(to_come));
     match free_bytes(&folder.blobs()) {
         Some(free) if free < needed => Err(HubError::Full {
             folder: folder.cache().to_owned(),
@@ -188,4 +188,9 @@ fn check_space(folder: &Folder, wanted: &[Wanted]) -> Result<(), HubError> {
         }),
         _ => Ok(()),
     }
+}
+
+/// A sum of sizes, which are what a server says and may be any number.
+fn total(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
 }

@@ -229,6 +229,9 @@ fn of_io(error: &io::Error) -> (Obstacle, String) {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
             (Obstacle::Timeout, "no answer in time".to_owned())
         }
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+            (Obstacle::Connection, "it closes the connection".to_owned())
+        }
         // What verifies certificates wraps its errors into those of the system.
         io::ErrorKind::InvalidData if text.contains("certificate") => (Obstacle::Certificate, text),
         _ => (Obstacle::Connection, text),

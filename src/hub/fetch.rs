@@ -29,13 +29,11 @@ pub(super) struct Fetch<'a> {
     pub asked: Asked<'a>,
 }
 
-/// How a try ended.
-enum Try {
-    /// With all that there is.
-    Whole,
-    /// With something that cannot be right.
+/// Why a try did not bring all.
+enum Setback {
+    /// What came cannot be right.
     Damaged(String),
-    /// Before its end.
+    /// It ended too early.
     Failed(Failure),
 }
 
@@ -55,16 +53,8 @@ impl Fetch<'_> {
         // How far it ever was: a server that always begins anew and never comes to an end brings nothing new.
         let mut furthest = partial.n_bytes();
         loop {
-            let tried = match partial.n_bytes() == self.n_bytes {
-                true => Try::Whole,
-                false => self.once(&mut partial, reporter)?,
-            };
-            let tried = match tried {
-                Try::Whole => match partial.finish()? {
-                    Finished::Whole => return Ok(()),
-                    Finished::Damaged(reason) => Try::Damaged(reason),
-                },
-                other => other,
+            let Some(setback) = self.attempt(&mut partial, reporter)? else {
+                return Ok(());
             };
             if partial.n_bytes() > furthest {
                 furthest = partial.n_bytes();
@@ -72,15 +62,15 @@ impl Fetch<'_> {
             }
             n_tries += 1;
             let pause = self.client.environment().pause * 2_u32.pow(n_tries.min(MOST_TRIES) - 1);
-            let (reason, after) = match tried {
-                Try::Failed(failure) => {
+            let (reason, after) = match setback {
+                Setback::Failed(failure) => {
                     let after = failure.after().unwrap_or(pause).max(pause);
                     if !failure.is_transient() || n_tries >= MOST_TRIES || after > MOST_PAUSE {
                         return Err(self.given_up(failure, &partial));
                     }
                     (failure.reason(), after)
                 }
-                Try::Damaged(reason) => {
+                Setback::Damaged(reason) => {
                     n_damaged += 1;
                     furthest = 0;
                     if n_damaged == MOST_DAMAGED {
@@ -91,28 +81,48 @@ impl Fetch<'_> {
                     partial.restart()?;
                     (format!("it arrived damaged ({reason})"), pause)
                 }
-                Try::Whole => return Ok(()),
             };
             let wait = Wait::Retry { reason, after };
             reporter.wait(self.name, &wait, after)?;
         }
     }
 
-    /// Asks once for what is missing.
-    fn once(&self, partial: &mut Partial, reporter: &mut Reporter) -> Result<Try, HubError> {
+    /// Tries once to have it all, and gives it its name.
+    fn attempt(
+        &self,
+        partial: &mut Partial,
+        reporter: &mut Reporter,
+    ) -> Result<Option<Setback>, HubError> {
+        if partial.n_bytes() < self.n_bytes
+            && let Some(setback) = self.receive(partial, reporter)?
+        {
+            return Ok(Some(setback));
+        }
+        Ok(match partial.finish()? {
+            Finished::Whole => None,
+            Finished::Damaged(reason) => Some(Setback::Damaged(reason)),
+        })
+    }
+
+    /// Asks for what is missing, and adds what comes.
+    fn receive(
+        &self,
+        partial: &mut Partial,
+        reporter: &mut Reporter,
+    ) -> Result<Option<Setback>, HubError> {
         let stream = Stream::open(self.client, self.address, partial.n_bytes());
         loop {
             match stream.next(INTERVAL) {
                 Next::Nothing => {}
                 Next::Piece(Piece::Head(head)) => {
                     if let Err(reason) = self.begin(&head, partial)? {
-                        return Ok(Try::Damaged(reason));
+                        return Ok(Some(Setback::Damaged(reason)));
                     }
                 }
                 Next::Piece(Piece::Bytes(bytes)) => {
                     if partial.n_bytes() + bytes.len() as u64 > self.n_bytes {
                         let reason = format!("it has more than {} bytes", self.n_bytes);
-                        return Ok(Try::Damaged(reason));
+                        return Ok(Some(Setback::Damaged(reason)));
                     }
                     partial
                         .add(&bytes)
@@ -120,15 +130,15 @@ impl Fetch<'_> {
                 }
                 Next::Failed(Failure::Status(refusal)) if refusal.status == 416 => {
                     let reason = format!("it has no more than {} bytes", partial.n_bytes());
-                    return Ok(Try::Damaged(reason));
+                    return Ok(Some(Setback::Damaged(reason)));
                 }
-                Next::Failed(failure) => return Ok(Try::Failed(failure)),
-                Next::End if partial.n_bytes() == self.n_bytes => return Ok(Try::Whole),
+                Next::Failed(failure) => return Ok(Some(Setback::Failed(failure))),
+                Next::End if partial.n_bytes() == self.n_bytes => return Ok(None),
                 Next::End => {
-                    return Ok(Try::Failed(Failure::Cut {
+                    return Ok(Some(Setback::Failed(Failure::Cut {
                         host: String::new(),
                         reason: "the connection was cut".to_owned(),
-                    }));
+                    })));
                 }
             }
             reporter.progress(self.name, partial.n_bytes(), self.n_bytes)?;

@@ -5,11 +5,19 @@
 //! cache, its locks, the connections, the token. *Never*: knows what the files are for, shows the token, gives
 //! a file its name before it is known to be whole.
 
+#[cfg_attr(
+    not(feature = "download"),
+    expect(dead_code, reason = "what is for downloads is not used then")
+)]
 mod cache;
 #[cfg(feature = "download")]
 mod client;
 #[cfg(feature = "download")]
 mod download;
+#[cfg_attr(
+    not(feature = "download"),
+    expect(dead_code, reason = "what is for downloads is not used then")
+)]
 mod environment;
 mod error;
 #[cfg(feature = "download")]
@@ -20,7 +28,15 @@ mod fetch;
 mod lock;
 #[cfg(feature = "download")]
 mod partial;
+#[cfg_attr(
+    not(feature = "download"),
+    expect(dead_code, reason = "what is for downloads is not used then")
+)]
 mod proxy;
+#[cfg_attr(
+    not(feature = "download"),
+    expect(dead_code, reason = "what is for downloads is not used then")
+)]
 mod remote;
 #[cfg(feature = "download")]
 mod reporter;

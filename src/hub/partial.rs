@@ -236,3 +236,57 @@ fn largest(leftovers: &[(PathBuf, u64)]) -> Option<(&Path, u64)> {
     let largest = leftovers.iter().max_by_key(|(_, n_bytes)| *n_bytes)?;
     Some((&largest.0, largest.1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(blob: &Path, content: &Content, n_bytes: u64, is_alone: bool) -> Partial {
+        Partial::open(blob, content, n_bytes, is_alone, &mut |_| Ok(())).unwrap()
+    }
+
+    #[test]
+    fn a_blob_has_its_name_when_it_is_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        let content = Content::Sha256(hash.to_owned());
+        let blob = folder.path().join(hash);
+        let mut partial = open(&blob, &content, 5, true);
+        partial.add(b"hell").unwrap();
+        drop(partial);
+        // What is there counts.
+        assert_eq!(n_bytes_there(&blob, &content, 5), 4);
+        let mut partial = open(&blob, &content, 5, true);
+        assert_eq!(partial.n_bytes(), 4);
+        partial.add(b"a").unwrap();
+        assert!(matches!(partial.finish().unwrap(), Finished::Damaged(_)));
+        assert_eq!((partial.n_bytes(), blob.exists()), (0, false));
+        partial.add(b"hello").unwrap();
+        assert_eq!(partial.finish().unwrap(), Finished::Whole);
+        assert_eq!(fs::read(&blob).unwrap(), b"hello");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn where_locks_do_not_work_everybody_has_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let content = Content::Git("a".repeat(40));
+        let blob = folder.path().join(content.name());
+        let (mut one, mut other) = (
+            open(&blob, &content, 1, true),
+            open(&blob, &content, 1, false),
+        );
+        for partial in [&mut one, &mut other] {
+            partial.add(b"x").unwrap();
+            assert_eq!(partial.finish().unwrap(), Finished::Whole);
+            assert_eq!(fs::read(&blob).unwrap(), b"x");
+        }
+        // Its file was given the name of the blob by somebody else.
+        assert_eq!(one.finish().unwrap(), Finished::Whole);
+        // A file of git is begun anew, as nobody could tell whether what is there is right.
+        let mut partial = open(&blob, &content, 2, true);
+        partial.add(b"x").unwrap();
+        drop(partial);
+        assert_eq!(open(&blob, &content, 2, true).n_bytes(), 0);
+    }
+}

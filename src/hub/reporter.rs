@@ -60,7 +60,7 @@ impl<'a> Reporter<'a> {
     /// Whoever looks on wants no more of it.
     pub(super) fn done(&mut self, file: &str, file_of: u64) -> Result<(), HubError> {
         let said = self.say(file, file_of, file_of);
-        self.before += file_of;
+        self.before = self.before.saturating_add(file_of);
         said
     }
 
@@ -85,7 +85,7 @@ impl<'a> Reporter<'a> {
             file,
             file_bytes,
             file_of,
-            bytes: self.before + file_bytes,
+            bytes: self.before.saturating_add(file_bytes),
             of: self.of,
         })
     }

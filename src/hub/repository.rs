@@ -56,7 +56,7 @@ impl Repository {
         };
         // Two dashes stand for the slash in the cache.
         let is_id = parts.len() <= 2
-            && parts.iter().all(|part| is_plain(&part))
+            && parts.iter().all(is_plain)
             && self.id.len() <= MOST_CHARACTERS
             && !self.id.contains("--")
             && !self.id.contains("..");

@@ -56,17 +56,21 @@ pub(super) fn text(
 }
 
 /// The text at an address, and who has it.
+fn ask(client: &Client, address: &str, most_bytes: u64) -> Result<(String, String), Failure> {
+    patiently(client, || ask_once(client, address, most_bytes))
+}
+
+/// Asks something again that may be answered another time.
 ///
 /// # Errors
-/// If it does not come, or is no text.
-pub(super) fn ask(
+/// If it is not.
+pub(super) fn patiently<T>(
     client: &Client,
-    address: &str,
-    most_bytes: u64,
-) -> Result<(String, String), Failure> {
+    ask: impl Fn() -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let mut n_tries = 0;
     loop {
-        let failure = match ask_once(client, address, most_bytes) {
+        let failure = match ask() {
             Err(failure) if failure.is_transient() => failure,
             answered => return answered,
         };

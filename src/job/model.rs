@@ -1,15 +1,18 @@
 //! Which model to load, and where.
 
 use super::{
-    DeviceChoice, Dtype, Effect, Gelu, Mock, OptionMap, OptionTable, OptionValue, Problems,
-    row::OptionRow,
+    DeviceChoice, Dtype, Effect, Gelu, Mock, OptionMap, OptionTable, OptionValue, Problem,
+    Problems, row::OptionRow,
 };
 
 /// A model as a script names it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSpec {
-    /// A folder with `config.json` and weights, or an id of the Hugging Face Hub.
+    /// A folder with `config.json` and weights, or an id of the Hugging Face Hub, behind which `@` and a revision
+    /// may stand.
     pub source: String,
+    /// The branch, tag or commit of a model of the Hub.
+    pub revision: Option<String>,
     /// The number format of weights and activations; the device decides if it is not given.
     pub dtype: Option<Dtype>,
     /// Where the model runs: on one device, or on several at once.
@@ -40,9 +43,14 @@ const OPTIONS: &[Row] = &[
         .effect(Effect::LastBits),
     Row::choice("gelu", &Gelu::NAMES, |to, name| Gelu::from_name(name).map(|gelu| to.gelu = gelu),
         |of| of.gelu.name().into())
-        .doc("`\"auto\"`: the tanh form in bf16 and f16, which is faster and differs by less than rounding does, the erf \
-              form in f32; `\"exact\"`: the erf form")
+        .doc("how GELU is computed: `\"auto\"`, the tanh form in bf16 and f16, which is faster and differs by less than \
+              rounding does, the erf form in f32; `\"exact\"`, the erf form")
         .effect(Effect::Values),
+    Row::text("revision", "a branch, a tag or a commit", check_revision, |to, name| to.revision = Some(name),
+        |of| of.revision.as_deref().map_or(OptionValue::Nothing, OptionValue::from))
+        .otherwise("`\"main\"`")
+        .doc("which revision of a model of the Hugging Face Hub is meant; `\"owner/name@revision\"` says the same. A \
+              commit is always the same model, a branch what the Hub says when the model is downloaded"),
     Row::map("mock", |to, map| Mock::from_map(map).map(|mock| to.mock = mock), || Mock::OPTIONS.docs(),
         |of| OptionValue::Map(Mock::OPTIONS.map(&of.mock)))
         .doc("how the mock device behaves"),
@@ -59,6 +67,7 @@ impl ModelSpec {
     pub fn new(source: &str) -> Self {
         Self {
             source: source.to_owned(),
+            revision: None,
             dtype: None,
             device: DeviceChoice::default(),
             gelu: Gelu::default(),
@@ -69,7 +78,7 @@ impl ModelSpec {
     /// The model `source` with the options that a script gave.
     ///
     /// # Errors
-    /// An empty source, and every option that is unknown, of the wrong type or out of range.
+    /// An empty source, two revisions, and every option that is unknown, of the wrong type or out of range.
     pub fn from_map(source: &str, map: OptionMap) -> Result<Self, Problems> {
         if source.trim().is_empty() {
             return Err(Problems::one(
@@ -77,11 +86,38 @@ impl ModelSpec {
                 Some("give a folder with `config.json` and weights".to_owned()),
             ));
         }
-        Ok(Self {
+        let spec = Self {
             source: source.to_owned(),
             ..Self::OPTIONS.read(map)?
-        })
+        };
+        match (source.split_once('@'), &spec.revision) {
+            (Some((id, named)), Some(revision)) if named != revision => {
+                Err(Problems(vec![Problem {
+                    message: format!(
+                        "`{source}` names a revision, and `revision` is \"{revision}\""
+                    ),
+                    hint: Some(format!(
+                        "leave one of them out, as in `esm2(\"{id}@{revision}\")`"
+                    )),
+                    option: Some("revision".to_owned()),
+                }]))
+            }
+            _ => Ok(spec),
+        }
     }
+}
+
+/// Whether a branch, a tag or a commit can be called so.
+fn check_revision(name: &str) -> Result<(), Problem> {
+    let is_odd = |character: char| character.is_whitespace() || character.is_control();
+    if !name.contains(is_odd) && !name.contains("..") {
+        return Ok(());
+    }
+    Err(Problem {
+        message: format!("{name:?} is no name of a revision"),
+        hint: Some("give a branch, a tag or a commit, as `main`".to_owned()),
+        option: None,
+    })
 }
 
 #[cfg(test)]
@@ -150,6 +186,35 @@ mod tests {
         check("devise", "cpu", Err("did you mean `device`?"));
         check("mock", "fast", Err("`mock` is \"fast\", but must be a map"));
         assert!(ModelSpec::from_map(" ", OptionMap::new()).is_err());
+    }
+
+    #[test]
+    fn a_model_has_one_revision() {
+        let check = |source: &str, revision: &str, expect: Result<(), &str>| {
+            let map = [(
+                "revision".to_owned(),
+                OptionValue::Text(revision.to_owned()),
+            )]
+            .into();
+            match (ModelSpec::from_map(source, map), expect) {
+                (Ok(spec), Ok(())) => assert_eq!(spec.revision.as_deref(), Some(revision)),
+                (Err(problems), Err(expect)) => {
+                    let text = problems.in_full();
+                    assert!(text.contains(expect), "{text}");
+                }
+                (result, _) => panic!("{source} {revision}: {result:?}"),
+            }
+        };
+        check("a/b", "refs/pr/1", Ok(()));
+        check("a/b@v1", "v1", Ok(()));
+        check(
+            "a/b@v1",
+            "v2",
+            Err("leave one of them out, as in `esm2(\"a/b@v2\")`"),
+        );
+        check("a/b", "v 1", Err("\"v 1\" is no name of a revision"));
+        check("a/b", "../x", Err("is no name of a revision"));
+        check("a/b", "", Err("must be a branch, a tag or a commit"));
     }
 
     #[test]

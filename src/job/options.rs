@@ -88,16 +88,16 @@ impl OptionReader {
         }
     }
 
-    /// A path that `check` accepts.
-    pub(super) fn checked_path(
+    /// A string that is not empty and that `check` accepts.
+    pub(super) fn checked_text(
         &mut self,
         name: &str,
         expected: &str,
-        check: impl FnOnce(&Path) -> Result<(), Problem>,
-    ) -> Option<PathBuf> {
-        let path = PathBuf::from(self.text(name, expected)?);
-        match check(&path) {
-            Ok(()) => Some(path),
+        check: impl FnOnce(&str) -> Result<(), Problem>,
+    ) -> Option<String> {
+        let text = self.text(name, expected)?;
+        match check(&text) {
+            Ok(()) => Some(text),
             Err(problem) => {
                 self.problems.0.push(Problem {
                     option: Some(name.to_owned()),
@@ -106,6 +106,17 @@ impl OptionReader {
                 None
             }
         }
+    }
+
+    /// A path that `check` accepts.
+    pub(super) fn checked_path(
+        &mut self,
+        name: &str,
+        expected: &str,
+        check: impl FnOnce(&Path) -> Result<(), Problem>,
+    ) -> Option<PathBuf> {
+        let check = |text: &str| check(Path::new(text));
+        self.checked_text(name, expected, check).map(PathBuf::from)
     }
 
     /// One of the strings `names`, as `parse` understands it.
@@ -138,10 +149,7 @@ impl OptionReader {
         let Some(value) = self.take(name) else {
             return;
         };
-        let items = match &value {
-            OptionValue::List(items) => items.as_slice(),
-            one => std::slice::from_ref(one),
-        };
+        let items = value.items();
         let texts = items.iter().map(|item| match item {
             OptionValue::Text(text) => Some(text.as_str()),
             _ => None,

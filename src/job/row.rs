@@ -1,6 +1,8 @@
 //! A row of a table of options: what one may be, how it gets to its place, and what is said of it.
 
-use super::{OptionDoc, OptionMap, OptionValue, Problem, Problems, options::OptionReader};
+use super::{
+    FlagForm, OptionDoc, OptionMap, OptionValue, Problem, Problems, options::OptionReader,
+};
 use std::{
     num::NonZeroUsize,
     ops::RangeInclusive,
@@ -40,6 +42,12 @@ enum Kind<T> {
     ),
     /// Different whole numbers.
     Wholes(fn(&mut T, Vec<i64>)),
+    /// A text that is not empty: what is expected, and what can be wrong with it.
+    Text(
+        &'static str,
+        fn(&str) -> Result<(), Problem>,
+        fn(&mut T, String),
+    ),
     /// A path: what is expected, and what can be wrong with it.
     Path(
         &'static str,
@@ -131,6 +139,16 @@ impl<T> OptionRow<T> {
         Self::new(name, Kind::Wholes(set), get)
     }
 
+    pub(super) const fn text(
+        name: &'static str,
+        expected: &'static str,
+        check: fn(&str) -> Result<(), Problem>,
+        set: fn(&mut T, String),
+        get: fn(&T) -> OptionValue,
+    ) -> Self {
+        Self::new(name, Kind::Text(expected, check, set), get)
+    }
+
     pub(super) const fn path(
         name: &'static str,
         expected: &'static str,
@@ -194,6 +212,22 @@ impl<T> OptionRow<T> {
         !matches!(self.kind, Kind::Map(..) | Kind::Closure(_))
     }
 
+    /// How a text on a command line stands for it, unless it is a closure.
+    pub(super) fn flag_form(&self) -> Option<FlagForm> {
+        Some(match self.kind {
+            Kind::Whole(..) => FlagForm::Whole,
+            Kind::Number(..) => FlagForm::Number,
+            Kind::Seconds(..) => FlagForm::Seconds,
+            Kind::Flag(_) => FlagForm::Switch,
+            Kind::Choice(names, _) => FlagForm::Name(names),
+            Kind::Choices(names, ..) => FlagForm::Names(names),
+            Kind::Wholes(_) => FlagForm::Wholes,
+            Kind::Map(..) => FlagForm::Entries,
+            Kind::Closure(_) => return None,
+            _ => FlagForm::Text,
+        })
+    }
+
     /// Brings what a script gave to its place in `options`.
     pub(super) fn read(&self, reader: &mut OptionReader, options: &mut T) {
         let name = self.name;
@@ -228,6 +262,11 @@ impl<T> OptionRow<T> {
             Kind::Wholes(set) => {
                 if let Some(numbers) = reader.whole_list(name) {
                     set(options, numbers);
+                }
+            }
+            Kind::Text(expected, check, set) => {
+                if let Some(text) = reader.checked_text(name, expected, check) {
+                    set(options, text);
                 }
             }
             Kind::Path(expected, check, set) => {
@@ -279,6 +318,7 @@ impl<T> OptionRow<T> {
             Kind::Choice(names, _) => listed(names),
             Kind::Choices(names, ..) => format!("{}, or an array of names", listed(names)),
             Kind::Wholes(_) => "an array of different whole numbers".to_owned(),
+            Kind::Text(expected, ..) => (*expected).to_owned(),
             Kind::Path(..) => "a path".to_owned(),
             Kind::Closure(_) => "a closure".to_owned(),
             Kind::Map(_, docs) => {

@@ -1,7 +1,8 @@
 //! The options of a call as a table: all that is read, shown and documented of them comes from its rows.
 
 use super::{
-    Effect, OptionDoc, OptionMap, OptionValue, Problems, options::OptionReader, row::OptionRow,
+    Effect, OptionDoc, OptionFlag, OptionMap, OptionValue, Problems, options::OptionReader,
+    row::OptionRow,
 };
 
 /// The options of a call, which scripts give in a map and the program keeps in a `T`.
@@ -79,6 +80,24 @@ impl<T> OptionTable<T> {
             .iter()
             .map(|row| row.documented(&defaults))
             .collect()
+    }
+
+    /// Every option but closures as a flag of a command line.
+    pub fn flags(&self) -> Vec<OptionFlag> {
+        let make = self.defaults;
+        let defaults = make();
+        let flag = |row: &'static OptionRow<T>| {
+            let form = row.flag_form()?;
+            let OptionDoc { text, default, .. } = row.documented(&defaults);
+            let check = move |value: &OptionValue| {
+                let map = [(row.name.to_owned(), value.clone())].into();
+                let mut reader = OptionReader::new(map, &[row.name]);
+                row.read(&mut reader, &mut make());
+                reader.finish(())
+            };
+            Some(OptionFlag::new(row.name, form, &text, &default, check))
+        };
+        self.rows.iter().filter_map(flag).collect()
     }
 }
 

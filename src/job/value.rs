@@ -1,6 +1,6 @@
 //! Option values as a script gives them, free of the script language.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, path::Path};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::Path, slice};
 
 /// The options of one call, by name.
 pub type OptionMap = BTreeMap<String, OptionValue>;
@@ -47,6 +47,14 @@ impl OptionValue {
             }
             Self::Nothing => "nothing".to_owned(),
             Self::Other(type_name) => format!("a value of type {type_name}"),
+        }
+    }
+
+    /// The items of an array; of another value, the value.
+    pub fn items(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items,
+            one => slice::from_ref(one),
         }
     }
 

@@ -29,9 +29,9 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// Limits that the largest ESM-2 (15B: 5,120 components in 48 layers) is far from. With them no product
 /// of sizes overflows, and memory for one vector is always there.
-const MOST_HIDDEN: u64 = 65_536;
+pub(super) const MOST_HIDDEN: u64 = 65_536;
 const MOST_INTERMEDIATE: u64 = 1 << 20;
-const MOST_LAYERS: u64 = 1024;
+pub(super) const MOST_LAYERS: u64 = 1024;
 
 impl Config {
     /// Reads `folder/config.json`.
@@ -46,13 +46,10 @@ impl Config {
     }
 
     /// From the text of a `config.json`, or all the reasons why not.
-    fn parse(text: &str) -> Result<Self, Vec<String>> {
+    pub(super) fn parse(text: &str) -> Result<Self, Vec<String>> {
         let map: Map<String, Value> =
             serde_json::from_str(text).map_err(|error| vec![format!("not valid JSON: {error}")])?;
-        let mut keys = Keys {
-            map: &map,
-            reasons: Vec::new(),
-        };
+        let mut keys = Keys::new(&map);
         let config = Self {
             hidden_size: keys.size("hidden_size", MOST_HIDDEN),
             n_layers: keys.size("num_hidden_layers", MOST_LAYERS),
@@ -94,21 +91,7 @@ impl Config {
                 keys.reasons.push(format!("`{name}` is true, {why}"));
             }
         }
-        let Self {
-            hidden_size,
-            n_heads,
-            ..
-        } = config;
-        if !hidden_size.is_multiple_of(n_heads) {
-            keys.reasons.push(format!(
-                "`hidden_size` {hidden_size} is not a multiple of `num_attention_heads` {n_heads}"
-            ));
-        } else if !config.head_dim().is_multiple_of(2) {
-            keys.reasons.push(format!(
-                "heads of dimension {} cannot be rotated: it is odd",
-                config.head_dim()
-            ));
-        }
+        keys.check_heads(&config, ["hidden_size", "num_attention_heads"]);
         if let Some(head_dim) = keys.optional_size("head_dim", MOST_HIDDEN)
             && head_dim != config.head_dim()
         {
@@ -117,11 +100,7 @@ impl Config {
                 config.head_dim()
             ));
         }
-        if keys.reasons.is_empty() {
-            Ok(config)
-        } else {
-            Err(keys.reasons)
-        }
+        keys.end(config)
     }
 
     /// Dimension of an attention head.
@@ -131,12 +110,49 @@ impl Config {
 }
 
 /// The keys of a file, and what is wrong with them so far.
-struct Keys<'a> {
+pub(super) struct Keys<'a> {
     map: &'a Map<String, Value>,
     reasons: Vec<String>,
 }
 
-impl Keys<'_> {
+impl<'a> Keys<'a> {
+    pub(super) fn new(map: &'a Map<String, Value>) -> Self {
+        let reasons = Vec::new();
+        Self { map, reasons }
+    }
+
+    /// The configuration, unless something is wrong with it.
+    pub(super) fn end(self, config: Config) -> Result<Config, Vec<String>> {
+        match self.reasons.is_empty() {
+            true => Ok(config),
+            false => Err(self.reasons),
+        }
+    }
+
+    /// Checks that hidden states can be divided into heads, and these be rotated. `names` are those of the size
+    /// and of the number of heads.
+    pub(super) fn check_heads(&mut self, config: &Config, names: [&str; 2]) {
+        let [size, heads] = names;
+        let (hidden_size, n_heads) = (config.hidden_size, config.n_heads);
+        if !hidden_size.is_multiple_of(n_heads) {
+            self.reasons.push(format!(
+                "`{size}` {hidden_size} is not a multiple of `{heads}` {n_heads}"
+            ));
+        } else if !config.head_dim().is_multiple_of(2) {
+            self.reasons.push(format!(
+                "heads of dimension {} cannot be rotated: it is odd",
+                config.head_dim()
+            ));
+        }
+    }
+
+    /// Says so if there is no such key.
+    pub(super) fn require(&mut self, name: &str) {
+        if self.get(name).is_none() {
+            self.reasons.push(format!("`{name}` is missing"));
+        }
+    }
+
     /// The value of a key that is neither missing nor null.
     fn get(&self, name: &str) -> Option<&Value> {
         self.map.get(name).filter(|value| !value.is_null())
@@ -155,10 +171,8 @@ impl Keys<'_> {
     }
 
     /// A whole number from 1 to `most`; 1 if there is none, so that what follows can go on.
-    fn size(&mut self, name: &str, most: u64) -> usize {
-        if self.get(name).is_none() {
-            self.reasons.push(format!("`{name}` is missing"));
-        }
+    pub(super) fn size(&mut self, name: &str, most: u64) -> usize {
+        self.require(name);
         self.optional_size(name, most).unwrap_or(1)
     }
 
@@ -188,7 +202,7 @@ impl Keys<'_> {
     }
 
     /// Whether a key is true.
-    fn flag(&mut self, name: &str) -> bool {
+    pub(super) fn flag(&mut self, name: &str) -> bool {
         match self.get(name).cloned() {
             None => false,
             Some(Value::Bool(flag)) => flag,
@@ -237,10 +251,7 @@ impl Keys<'_> {
                     "partial_rotary_factor" | "factor" | "attention_factor"
                         if value.as_f64() == Some(1.0) => {}
                     "rope_theta" => {
-                        let mut inner = Keys {
-                            map,
-                            reasons: Vec::new(),
-                        };
+                        let mut inner = Keys::new(map);
                         let found = inner.number(key, RANGE);
                         self.reasons.append(&mut inner.reasons);
                         if theta.is_some() && found.is_some() && theta != found {

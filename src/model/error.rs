@@ -1,7 +1,9 @@
 //! What can be wrong with a model or its weights.
 
-use crate::{alphabet::VocabularyError, device::DeviceError, file::Home, hint::Hint};
-use std::{fmt, path::PathBuf};
+use crate::{
+    alphabet::VocabularyError, device::DeviceError, file::Home, hint::Hint, hub::HubError,
+};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 /// What can be wrong with a model or its weights.
 #[derive(Debug, thiserror::Error)]
@@ -25,16 +27,67 @@ pub enum ModelError {
         /// What a shell would have made of it.
         home: Home,
     },
-    /// No folder of this name, and an id of the Hub that is not in the local cache.
-    #[error(
-        "there is no folder `{source_text}`, and the model `{id}` of the Hugging Face Hub is not on this \
-         machine"
-    )]
-    NotDownloaded {
-        /// What the script names.
+    /// A model of the Hub whose files are not on this machine and cannot be had.
+    #[error("{}", not_here(.repository, .error))]
+    NotHere {
+        /// Its id, and the revision that was asked for.
+        repository: String,
+        /// Why not.
+        error: Arc<HubError>,
+    },
+    /// A model of the Hub whose download failed.
+    #[error("cannot download the model `{repository}`: {error}")]
+    Download {
+        /// Its id, and the revision that was asked for.
+        repository: String,
+        /// Why not. It is large, and most errors are not.
+        error: Box<HubError>,
+    },
+    /// A model of the Hub of which files have gone since they were looked for.
+    #[error("not all files of the model `{repository}` are on this machine")]
+    Incomplete {
+        /// Its id, and the revision that was asked for.
+        repository: String,
+    },
+    /// A repository of the Hub that is not that of a model.
+    #[error("cannot use `{repository}` of the Hugging Face Hub: it has no {lacks}{}", listed(.files))]
+    BadRepository {
+        /// Its id, and the revision that was asked for.
+        repository: String,
+        /// What is not in it.
+        lacks: &'static str,
+        /// The files that are.
+        files: Vec<String>,
+    },
+    /// An adapter that cannot be merged into its model.
+    #[error("cannot use the adapter in `{folder}`: {reason}")]
+    BadAdapter {
+        /// Its folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        reason: Reason,
+    },
+    /// An adapter that changes an adapter.
+    #[error("`{name}` is an adapter of an adapter")]
+    TooManyAdapters {
+        /// The first one.
+        name: String,
+    },
+    /// A name that none of the models of the Hub can have.
+    #[error("`{source_text}` is no model of the Hugging Face Hub: {reason}")]
+    NoId {
+        /// What was named.
         source_text: String,
-        /// The id.
-        id: String,
+        /// What is known of it.
+        reason: Reason,
+    },
+    /// A revision of something that has none.
+    #[error("`{folder}` is a folder, which has no revision \"{revision}\"")]
+    RevisionOfFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the script asks for.
+        revision: String,
     },
     /// A file or something else in place of a folder.
     #[error("`{path}` is not the folder of a model: {reason}")]
@@ -85,7 +138,7 @@ pub enum ModelError {
         reason: Reason,
     },
     /// The folder has no weights in a format that is read.
-    #[error("no `model.safetensors` or `model.safetensors.index.json` in `{folder}`{}", behind_a_colon(.found))]
+    #[error("no `model.safetensors` or `pytorch_model.bin`, nor a list of several such files, in `{folder}`{}", behind_a_colon(.found))]
     NoWeights {
         /// The folder.
         folder: PathBuf,
@@ -93,7 +146,7 @@ pub enum ModelError {
         found: Option<Reason>,
     },
     /// A weights file is broken.
-    #[error("`{path}` is not a good safetensors file: {reason}")]
+    #[error("`{path}` is not a good file of weights: {reason}")]
     BadWeights {
         /// The file.
         path: PathBuf,
@@ -158,7 +211,8 @@ pub struct Reason {
 }
 
 /// What a folder must be to be a model.
-pub(super) const A_MODEL: &str = "a model is a folder with `config.json` and `model.safetensors`";
+pub(super) const A_MODEL: &str =
+    "a model is a folder with `config.json` and `model.safetensors` or `pytorch_model.bin`";
 
 impl Reason {
     /// What is wrong, with a remedy.
@@ -188,9 +242,43 @@ impl fmt::Display for Reason {
     }
 }
 
+fn not_here(repository: &str, error: &HubError) -> String {
+    match error {
+        HubError::NoRepository { id, .. } => format!("there is no folder `{id}`, and {error}"),
+        HubError::NoRevision { .. } | HubError::NoFile { .. } | HubError::Denied { .. } => {
+            error.to_string()
+        }
+        _ => format!("the files of the model `{repository}` are not on this machine: {error}"),
+    }
+}
+
+/// The first of some files, behind a semicolon.
+fn listed(files: &[String]) -> String {
+    const MOST: usize = 5;
+    let shown: Vec<_> = (files.iter().take(MOST))
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match files.len() {
+        0 => "; it is empty".to_owned(),
+        n if n > MOST => format!("; it has {}, ...", shown.join(", ")),
+        _ => format!("; it has {}", shown.join(", ")),
+    }
+}
+
 fn behind_a_colon(reason: &Option<Reason>) -> String {
     let reason = reason.as_ref();
     reason.map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
+impl ModelError {
+    /// What the Hub, or the way to it, has to do with it.
+    pub fn of_the_hub(&self) -> Option<&HubError> {
+        match self {
+            Self::NotHere { error, .. } => Some(error),
+            Self::Download { error, .. } => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl Hint for ModelError {
@@ -207,13 +295,15 @@ impl Hint for ModelError {
                 Home::Own(Some(path)) => format!("write the whole path, `{path}`"),
                 Home::Own(None) | Home::OfUser => "write the whole path".to_owned(),
             }),
-            Self::NotDownloaded { id, .. } => {
-                let address = format!("https://huggingface.co/{id}/resolve/main");
-                Some(format!(
-                    "downloads are not built in: fetch {address}/config.json and \
-                     {address}/model.safetensors into a folder and name that folder, or run \
-                     `hf download {id} config.json model.safetensors`, whose cache is searched"
-                ))
+            Self::NotHere { error, .. } => error.hint(),
+            Self::Download { error, .. } => error.hint(),
+            Self::Incomplete { repository } => {
+                Some(format!("`runner download {repository}` fetches them"))
+            }
+            Self::BadRepository { .. } => Some(A_MODEL.to_owned()),
+            Self::NoId { reason, .. } => reason.hint.clone(),
+            Self::RevisionOfFolder { .. } => {
+                Some("only models of the Hugging Face Hub have revisions: leave it out".to_owned())
             }
             Self::NoConfig { found, .. } => {
                 let hint = found.as_ref().and_then(|found| found.hint.clone());
@@ -224,7 +314,8 @@ impl Hint for ModelError {
             | Self::BadFile { reason, .. }
             | Self::BadWeights { reason, .. }
             | Self::BadLayout { reason, .. }
-            | Self::BadTensor { reason, .. } => reason.hint.clone(),
+            | Self::BadTensor { reason, .. }
+            | Self::BadAdapter { reason, .. } => reason.hint.clone(),
             Self::Vocabulary { source, .. } => source.hint(),
             Self::Dtype { supported, .. } => Some(format!(
                 "leave `dtype` out, set it to \"{supported}\", or use a GPU"
@@ -232,7 +323,10 @@ impl Hint for ModelError {
             Self::NotFinite { dtype, .. } => Some(format!(
                 "the weights may be damaged, or their numbers too large for {dtype}"
             )),
-            Self::DanglingLink { .. } | Self::Io { .. } | Self::Config { .. } => None,
+            Self::TooManyAdapters { .. }
+            | Self::DanglingLink { .. }
+            | Self::Io { .. }
+            | Self::Config { .. } => None,
         }
     }
 }

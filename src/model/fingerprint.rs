@@ -30,28 +30,35 @@ struct Opened {
 const BLOCK_BYTES: usize = 16 << 20;
 
 impl Fingerprint {
-    /// Starts to hash `config.json` and the weights files, which are those that the weights are read
+    /// Starts to hash `config.json` and the weights files, and those of an adapter, which are those that the weights are read
     /// from, also if others take their names meanwhile.
     ///
     /// # Errors
     /// If a file cannot be opened.
     pub(super) fn start(folder: &Path, weights: &Weights) -> Result<Self, ModelError> {
-        let path = folder.join("config.json");
-        let (file, n_bytes) = plain_file::open(&path)?;
-        let mut files = vec![Opened {
-            path,
-            file,
-            n_bytes,
-        }];
-        for shard in weights.shards() {
-            let file = shard.file.try_clone().map_err(|source| ModelError::Io {
-                path: shard.path.clone(),
+        let mut files = Vec::new();
+        // A model in one file has its configuration there.
+        let config = folder.is_dir().then(|| folder.join("config.json"));
+        let adapter = weights.adapter();
+        let of_adapter = adapter.map(|adapter| adapter.config_path.clone());
+        for path in config.into_iter().chain(of_adapter) {
+            let (file, n_bytes) = plain_file::open(&path)?;
+            files.push(Opened {
+                path,
+                file,
+                n_bytes,
+            });
+        }
+        let of_adapter = adapter.map(|adapter| &adapter.checkpoint);
+        for opened in weights.files().iter().chain(of_adapter) {
+            let file = opened.file.try_clone().map_err(|source| ModelError::Io {
+                path: opened.path.clone(),
                 source,
             })?;
             files.push(Opened {
-                path: shard.path.clone(),
+                path: opened.path.clone(),
                 file,
-                n_bytes: shard.n_bytes,
+                n_bytes: opened.n_bytes,
             });
         }
         Ok(Self {

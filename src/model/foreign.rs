@@ -9,8 +9,10 @@ use std::{fs, io::Read, path::Path};
 pub(super) enum Foreign {
     /// What git leaves in the place of a large file that was not fetched.
     LfsPointer,
-    /// PyTorch's own format: a zip archive of pickles, or one pickle.
-    Torch,
+    /// A checkpoint of PyTorch: a zip archive with a pickle.
+    TorchArchive,
+    /// A pickle, as which PyTorch before 1.6 began its checkpoints.
+    Pickle,
     /// A page instead of a download.
     WebPage,
     /// Weights as they should be.
@@ -20,11 +22,24 @@ pub(super) enum Foreign {
 /// Bytes that tell what a file is.
 const BEGINNING: u64 = 64;
 
-/// What is done with PyTorch's files.
-const TORCH_REMEDY: &str = "such files are not read because they can run code; fetch \
-    `model.safetensors` of the same model, or convert it where PyTorch is: `python3 -c 'import torch, \
-    safetensors.torch as s; s.save_file({k: v.contiguous().clone() for k, v in \
-    torch.load(\"pytorch_model.bin\", weights_only=True).items()}, \"model.safetensors\")'`";
+/// What files of weights are called: one alone, how the names of several begin, and how names end.
+const FILES: [(&str, &str, &[&str]); 2] = [
+    ("model.safetensors", "model-", &[".safetensors"]),
+    (
+        "pytorch_model.bin",
+        "pytorch_model-",
+        &[".bin", ".pt", ".pth", ".ckpt"],
+    ),
+];
+
+/// How the names of files begin that training leaves beside the weights.
+const BESIDE_WEIGHTS: [&str; 5] = [
+    "training_args",
+    "optimizer",
+    "scheduler",
+    "scaler",
+    "rng_state",
+];
 
 /// What is done with an adapter.
 pub(super) const MERGE_REMEDY: &str =
@@ -38,7 +53,8 @@ impl Foreign {
             _ if bytes.starts_with(b"version https://git-lfs") => Some(Self::LfsPointer),
             // Before the others, whose first bytes can be the length of a header.
             [_, _, _, _, _, 0, 0, 0, b'{', ..] => Some(Self::Safetensors),
-            [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => Some(Self::Torch),
+            [b'P', b'K', 3, 4, ..] => Some(Self::TorchArchive),
+            [0x80, 2..=5, ..] => Some(Self::Pickle),
             _ if text.starts_with(b"<!") || text.starts_with(b"<html") => Some(Self::WebPage),
             _ => None,
         }
@@ -59,11 +75,11 @@ impl Foreign {
                 "it is a pointer of git-lfs, which stands for a file that was not fetched",
                 "run `git lfs pull` where it was cloned",
             ),
-            Self::Torch => ("it is a checkpoint of PyTorch", TORCH_REMEDY),
             Self::WebPage => (
                 "it is a web page",
                 "download the file itself: on the Hub its address has `/resolve/`, not `/blob/`",
             ),
+            Self::TorchArchive | Self::Pickle => return "it is a checkpoint of PyTorch".into(),
             Self::Safetensors => return "it is weights in safetensors".into(),
         };
         Reason::new(text, hint)
@@ -79,30 +95,24 @@ pub(super) fn instead_of_a_folder(path: &Path) -> Reason {
     };
     let ending = path.extension().unwrap_or_default().to_string_lossy();
     let foreign = Foreign::at(path);
-    let is_torch =
-        foreign == Some(Foreign::Torch) || ["pt", "pth", "bin", "ckpt"].contains(&&*ending);
+    let is_torch = matches!(foreign, Some(Foreign::TorchArchive | Foreign::Pickle))
+        || ["pt", "pth", "bin", "ckpt"].contains(&&*ending);
     match foreign {
         Some(foreign @ (Foreign::LfsPointer | Foreign::WebPage)) => foreign.reason(),
-        _ if is_torch && name.starts_with("esm2_t") => {
-            let model = name.trim_end_matches(&format!(".{ending}"));
-            let model = model.trim_end_matches("-contact-regression");
-            Reason::new(
-                "it is a checkpoint of Meta's fair-esm, whose format is not read",
-                format!(
-                    "take the same model in HF's format: `hf download facebook/{model} config.json \
-                     model.safetensors`, then name `facebook/{model}`"
-                ),
-            )
-        }
-        _ if is_torch => Foreign::Torch.reason(),
-        _ if foreign == Some(Foreign::Safetensors)
+        _ if name.ends_with("-contact-regression.pt") => Reason::new(
+            "it predicts contacts from what the model beside it computes",
+            "name the file of the model",
+        ),
+        _ if is_torch
+            || foreign == Some(Foreign::Safetensors)
             || ending == "safetensors"
             || name == "config.json" =>
         {
             Reason::new(
                 "it is a file of a model",
                 format!(
-                    "name its folder, `{}`, which needs `config.json` and `model.safetensors`",
+                    "name its folder, `{}`, which needs `config.json` and `model.safetensors` or \
+                     `pytorch_model.bin`",
                     folder.display()
                 ),
             )
@@ -147,40 +157,29 @@ pub(super) fn in_the_folder(folder: &Path) -> Option<Reason> {
             format!("is it `{}`?", inner.display()),
         ));
     }
-    if let Some(name) = with(&|name| name.starts_with("esm2_t") && name.ends_with(".pt")) {
-        let mut reason = instead_of_a_folder(&folder.join(name));
-        reason.text = format!("of its `{name}`, {reason}");
-        return Some(reason);
-    }
-    if let Some(name) = with(&|name| {
-        [".bin", ".pt", ".pth", ".ckpt"]
-            .iter()
-            .any(|ending| name.ends_with(ending))
-            || name == "pytorch_model.bin.index.json"
-    }) {
-        return Some(Reason::new(
-            format!("its `{name}` is, or belongs to, a checkpoint of PyTorch"),
-            TORCH_REMEDY,
-        ));
-    }
     if let Some(name) = with(&|name| name.starts_with("adapter_")) {
         return Some(Reason::new(
             format!("`{name}` belongs to an adapter"),
-            MERGE_REMEDY,
+            "its `adapter_config.json` must be beside it",
         ));
     }
-    if let Some(name) = with(&|name| name.starts_with("model-") && name.ends_with(".safetensors")) {
-        return Some(Reason::new(
-            format!("it holds `{name}`, one of several files, but not their list"),
-            "fetch `model.safetensors.index.json` too",
-        ));
+    let ends = |name: &str, endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    for (one, beginning, endings) in FILES {
+        if let Some(name) = with(&|name| name.starts_with(beginning) && ends(name, endings)) {
+            return Some(Reason::new(
+                format!("it holds `{name}`, one of several files, but not their list"),
+                format!("fetch `{one}.index.json` too"),
+            ));
+        }
     }
-    if let Some(name) = with(&|name| name.ends_with(".safetensors") && name != "model.safetensors")
-    {
-        return Some(Reason::new(
-            format!("it holds `{name}`"),
-            "if that is the model, call it `model.safetensors`",
-        ));
+    for (one, _, endings) in FILES {
+        let is_beside = |name: &str| BESIDE_WEIGHTS.iter().any(|other| name.starts_with(other));
+        if let Some(name) = with(&|name| ends(name, endings) && name != one && !is_beside(name)) {
+            return Some(Reason::new(
+                format!("it holds `{name}`"),
+                format!("if that is the model, call it `{one}`"),
+            ));
+        }
     }
     None
 }
@@ -203,8 +202,8 @@ mod tests {
             b"version https://git-lfs.github.com/spec/v1",
             Some(Foreign::LfsPointer),
         );
-        check(b"PK\x03\x04\0\0", Some(Foreign::Torch));
-        check(b"\x80\x02\x8a\nl\xfc", Some(Foreign::Torch));
+        check(b"PK\x03\x04\0\0", Some(Foreign::TorchArchive));
+        check(b"\x80\x02\x8a\nl\xfc", Some(Foreign::Pickle));
         check(b"\n<!DOCTYPE html>", Some(Foreign::WebPage));
         check(b"\x10\x03\0\0\0\0\0\0{\"a\"", Some(Foreign::Safetensors));
         check(b"\x80\x03\0\0\0\0\0\0{\"a\"", Some(Foreign::Safetensors));
@@ -224,12 +223,12 @@ mod tests {
             assert!(text.contains(expect), "{text}");
         };
         check(
-            "esm2_t6_8M_UR50D.pt",
+            "esm2_t6_8M_UR50D-contact-regression.pt",
             b"PK\x03\x04",
-            "hf download facebook/esm2_t6_8M_UR50D ",
+            "name the file of the model",
         );
-        check("pytorch_model.bin", b"", "can run code");
-        check("weights", b"PK\x03\x04", "can run code");
+        check("pytorch_model.bin", b"", "name its folder");
+        check("weights", b"PK\x03\x04", "name its folder");
         check("model.safetensors", b"", "name its folder");
         check("config.json", b"{}", "name its folder");
         check("a.fasta", b">a\nM", "it is a file (a model is a folder");

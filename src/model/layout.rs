@@ -1,16 +1,19 @@
 //! How the tensors of an ESM-2 are called, in every file that there is.
 //!
-//! The names of HF transformers stand behind a prefix that depends on what was saved: `esm.` for a
-//! model with a head, nothing for a bare encoder, and what wrappers of PyTorch add. Rotary frequencies
-//! have moved with the versions of transformers, and the scale and shift of layer norms were once called
-//! gamma and beta. All of that is known here and nowhere else.
+//! The names of HF transformers, or those of Meta's fair-esm, stand behind a prefix that depends on what was
+//! saved: `esm.` for a model with a head, nothing for a bare encoder, `encoder.sentence_encoder.` in Meta's
+//! files, and what wrappers of PyTorch add. Rotary frequencies have moved with the versions of transformers,
+//! and the scale and shift of layer norms were once called gamma and beta. All of that is known here, and in
+//! the table of `naming`, and nowhere else.
 
-use super::{Config, error::Reason, foreign::MERGE_REMEDY};
+use super::{Config, error::Reason, foreign::MERGE_REMEDY, naming::Naming};
 use crate::alphabet::VOCABULARY_SIZE;
 use std::fmt;
 
+/// The embeddings of tokens.
+pub(super) const EMBEDDINGS: &str = "embeddings.word_embeddings.weight";
 /// The tensor whose name tells the prefix.
-const ANCHOR: &str = "embeddings.word_embeddings.weight";
+const ANCHOR: &str = EMBEDDINGS;
 
 /// What the name of frequencies ends with, at the top level and inside a layer.
 const FREQUENCIES: &str = "rotary_embeddings.inv_freq";
@@ -19,7 +22,8 @@ const FREQUENCIES_IN_LAYER: &str = "attention.self.rotary_embeddings.inv_freq";
 /// How the tensors of a model's files are called.
 #[derive(Debug, PartialEq)]
 pub(super) struct Layout {
-    /// What stands before `embeddings.` and `encoder.`.
+    naming: Naming,
+    /// What stands before `embeddings.` and `encoder.`, or before `embed_tokens.` and `layers.`.
     prefix: String,
     /// The full names of all rotary frequencies.
     frequencies: Vec<String>,
@@ -33,20 +37,24 @@ impl Layout {
     /// # Errors
     /// The reason, if they are not those of one ESM-2 in the format of transformers.
     pub(super) fn find<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Result<Self, Reason> {
-        let mut prefixes: Vec<&str> = names
-            .clone()
-            .filter_map(|name| name.strip_suffix(ANCHOR))
-            .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-            .collect();
-        prefixes.sort_unstable();
-        let prefix = match *prefixes.as_slice() {
-            [prefix] => prefix,
+        let mut anchors: Vec<(Naming, &str, &str)> = Vec::new();
+        for naming in Naming::ALL {
+            let anchor = naming.of(ANCHOR);
+            let prefixes = names
+                .clone()
+                .filter_map(|name| Some((naming, name.strip_suffix(&anchor)?, name)));
+            anchors.extend(
+                prefixes.filter(|(_, prefix, _)| prefix.is_empty() || prefix.ends_with('.')),
+            );
+        }
+        anchors.sort_unstable_by_key(|(_, _, anchor)| *anchor);
+        let (naming, prefix) = match *anchors.as_slice() {
+            [(naming, prefix, _)] => (naming, prefix),
             [] => return Err(without_anchor(names)),
-            [first, second, ..] => {
-                return Err(format!(
-                    "they hold more than one model: `{first}{ANCHOR}` and `{second}{ANCHOR}`"
-                )
-                .into());
+            [(_, _, first), (_, _, second), ..] => {
+                return Err(
+                    format!("they hold more than one model: `{first}` and `{second}`").into(),
+                );
             }
         };
         let mut frequencies = Vec::new();
@@ -55,7 +63,8 @@ impl Layout {
             let Some(rest) = name.strip_prefix(prefix) else {
                 continue;
             };
-            match layer_and_name(rest) {
+            let rest = naming.to_transformers(rest);
+            match layer_and_name(&rest) {
                 Some((layer, FREQUENCIES_IN_LAYER)) => {
                     layers_with_frequencies.extend(layer.parse::<usize>());
                     frequencies.push(name.to_owned());
@@ -66,6 +75,7 @@ impl Layout {
         }
         frequencies.sort();
         Ok(Self {
+            naming,
             prefix: prefix.to_owned(),
             frequencies,
             layers_with_frequencies,
@@ -84,13 +94,16 @@ impl Layout {
     ) -> Result<(), Reason> {
         let known = layer_tensors(config).map(|(name, _)| name);
         for name in names {
-            let rest = name.strip_prefix(&self.prefix).and_then(layer_and_name);
-            let Some((layer, rest)) = rest else { continue };
+            let rest = name.strip_prefix(&self.prefix);
+            let rest = rest.map(|rest| self.naming.to_transformers(rest));
+            let Some((layer, rest)) = rest.as_deref().and_then(layer_and_name) else {
+                continue;
+            };
             let number = layer.parse::<usize>().ok();
             if number.is_some_and(|number| number >= config.n_layers) {
                 return Err(format!(
-                    "`{name}` belongs to layer {layer} (from 0), but config.json says \
-                     `num_hidden_layers` is {}: they are of different models",
+                    "`{name}` belongs to layer {layer} (from 0), but `{}` is {}: they are of different models",
+                    self.naming.key_of_layers(),
                     config.n_layers
                 )
                 .into());
@@ -126,8 +139,9 @@ impl Layout {
     /// The names that the tensor `name` can have in a file, the likeliest first. `name` is that of
     /// today's transformers without the prefix.
     pub(super) fn names(&self, name: &str) -> impl Iterator<Item = String> {
-        let old = old_name(name).map(|old| format!("{}{old}", self.prefix));
-        std::iter::once(format!("{}{name}", self.prefix)).chain(old)
+        let called = |name: &str| format!("{}{}", self.prefix, self.naming.of(name));
+        let old = old_name(name).map(|old| called(&old));
+        std::iter::once(called(name)).chain(old)
     }
 
     /// The full names of all rotary frequencies.
@@ -138,9 +152,13 @@ impl Layout {
 
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = match self.naming {
+            Naming::Transformers => "names",
+            Naming::FairEsm => "names of fair-esm",
+        };
         match self.prefix.as_str() {
-            "" => f.write_str("names without a prefix")?,
-            prefix => write!(f, "names with the prefix `{prefix}`")?,
+            "" => write!(f, "{whose} without a prefix")?,
+            prefix => write!(f, "{whose} with the prefix `{prefix}`")?,
         }
         match self.frequencies.first() {
             None => f.write_str(" and no rotary frequencies"),
@@ -185,6 +203,11 @@ pub(super) fn layer_tensors(config: &Config) -> [(&'static str, Vec<usize>); 16]
     ]
 }
 
+/// The rotary frequencies of a layer, without a prefix.
+pub(super) fn frequencies_in_layer(layer: usize) -> String {
+    format!("encoder.layer.{layer}.{FREQUENCIES_IN_LAYER}")
+}
+
 /// What the scale or the shift of a layer norm was called once.
 fn old_name(name: &str) -> Option<String> {
     let (norm, part) = name.rsplit_once('.')?;
@@ -204,17 +227,6 @@ fn layer_and_name(name: &str) -> Option<(&str, &str)> {
 
 /// Why there may be no embeddings of tokens where they should be.
 fn without_anchor<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Reason {
-    let fair_esm = ["embed_tokens.weight", "self_attn.k_proj.weight"];
-    if names
-        .clone()
-        .any(|name| fair_esm.iter().any(|ending| name.ends_with(ending)))
-    {
-        return Reason::new(
-            "its tensors are called as in Meta's fair-esm",
-            "take the same model in the format of HF transformers, as the Hub has it under \
-             `facebook/`",
-        );
-    }
     if names.clone().any(|name| name.contains("lora_")) {
         return Reason::new("it is an adapter, not a model", MERGE_REMEDY);
     }
@@ -268,8 +280,28 @@ mod tests {
             let names: Vec<_> = layout.names("encoder.layer.0.output.dense.bias").collect();
             assert_eq!(names.len(), 1);
         }
-        let twice = find(&["a.embeddings.word_embeddings.weight", ANCHOR]).expect_err("two models");
-        assert!(twice.contains("more than one model"), "{twice}");
+        for other in ["a.embeddings.word_embeddings.weight", "embed_tokens.weight"] {
+            let twice = find(&[other, ANCHOR]).expect_err("two models");
+            assert!(twice.contains("more than one model"), "{twice}");
+        }
+    }
+
+    #[test]
+    fn names_of_fair_esm_are_another_way_to_call_the_same() {
+        for prefix in ["", "encoder.", "encoder.sentence_encoder."] {
+            let anchor = format!("{prefix}embed_tokens.weight");
+            let frequencies = format!("{prefix}layers.0.self_attn.rot_emb.inv_freq");
+            let layout = find(&["encoder.lm_head.bias", &anchor, &frequencies]);
+            let layout = layout.expect("a layout");
+            assert_eq!(layout.frequencies(), [frequencies]);
+            assert_eq!(layout.layers_with_frequencies, [0]);
+            let first = |name| layout.names(name).next().expect("a name");
+            assert_eq!(first(ANCHOR), anchor);
+            assert_eq!(
+                first("encoder.layer.7.attention.output.dense.bias"),
+                format!("{prefix}layers.7.self_attn.out_proj.bias")
+            );
+        }
     }
 
     #[test]
@@ -278,10 +310,6 @@ mod tests {
             let reason = find(names).expect_err("no layout");
             assert!(reason.contains(expect), "{reason}");
         };
-        check(
-            &["encoder.sentence_encoder.embed_tokens.weight"],
-            "fair-esm",
-        );
         check(
             &["base_model.model.esm.encoder.layer.0.attention.self.query.lora_A.weight"],
             "adapter",

@@ -4,10 +4,15 @@
 //! sequence and layer. *Owns*: configuration, weights, the forward pass, pooling. *Never*: branches
 //! on the kind of device, keeps what is known of a batch beside its tokens.
 
+mod adapter;
+mod check;
+mod checkpoint;
 mod config;
+mod convert;
 mod encoder;
 mod error;
 mod esm2;
+mod fair_esm;
 mod files;
 mod fingerprint;
 mod flight;
@@ -15,16 +20,22 @@ mod foreign;
 mod layout;
 mod living;
 mod mock;
+mod naming;
 mod plain_file;
 mod replica;
-mod shard;
 mod source;
 mod weights;
 
+pub use check::Checked;
 pub use config::Config;
+pub use convert::{Conversion, ConvertError, Converted, convert};
 pub use error::ModelError;
 pub use flight::{Answer, InFlight};
 pub use replica::{Replica, padded_ids};
+pub use source::{
+    Origin,
+    absent::{Absent, Offer},
+};
 
 use crate::{
     alphabet::VOCABULARY_SIZE,
@@ -36,7 +47,8 @@ use crate::{
 use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
-use std::path::PathBuf;
+use source::Here;
+use weights::Weights;
 
 pub use crate::ops::{Stager, StagerOptions};
 
@@ -47,6 +59,8 @@ pub const NUMERICS: u32 = 1;
 /// A model, ready to embed: what it is, and a replica of it on each device that computes.
 pub struct Model {
     name: String,
+    origin: Option<Origin>,
+    merged: Option<Merged>,
     device: String,
     dtype: Dtype,
     gelu: GeluForm,
@@ -56,6 +70,15 @@ pub struct Model {
     fingerprint: Fingerprint,
     /// At least one.
     replicas: Vec<Replica>,
+}
+
+/// What a model that was named by an adapter is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// The model that the adapter changes, for people.
+    pub base: String,
+    /// What of the adapter is not used, such as heads.
+    pub unused: Vec<String>,
 }
 
 /// Tokens in a batch on the CPU: enough rows for good GEMMs, few enough that activations stay near
@@ -93,15 +116,27 @@ impl Model {
     /// of an ESM-2.
     pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
         let Files {
-            folder,
+            here:
+                Here {
+                    folder,
+                    name,
+                    origin,
+                },
+            base,
             config,
             weights,
         } = Files::open(spec)?;
+        let folder = base.as_ref().map_or(folder, |base| base.folder.clone());
+        let adapter = weights.as_ref().and_then(Weights::adapter);
+        let merged = base.map(|base| Merged {
+            base: base.name,
+            unused: adapter
+                .map_or_else(Vec::new, |adapter| adapter.unused.iter().cloned().collect()),
+        });
         let chosen = device::choose(&spec.device)?;
         let dtype = dtype(spec, chosen.first())?;
         let gelu = spec.gelu.form(dtype);
         let n_parameters = n_parameters(&config);
-        let name = source::display_name(&spec.source, &folder);
         let device = device::label(&chosen);
         let shape = (config.hidden_size, config.head_dim());
         let (replicas, fingerprint, default_token_budget) = match weights {
@@ -143,6 +178,8 @@ impl Model {
         };
         Ok(Self {
             name,
+            origin,
+            merged,
             device,
             dtype,
             gelu,
@@ -152,30 +189,6 @@ impl Model {
             fingerprint,
             replicas,
         })
-    }
-
-    /// Checks all that can be known without opening a device: that the folder is there, that its
-    /// configuration is one of ESM-2, that the weights have every tensor in its shape, and that no
-    /// number format is asked for which the device never computes in.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub fn check(spec: &ModelSpec) -> Result<Config, ModelError> {
-        let Files {
-            config, weights, ..
-        } = Files::open(spec)?;
-        if let Some(weights) = weights {
-            weights.frequencies(&config)?;
-        }
-        Ok(config)
-    }
-
-    /// The files in the folder of the model that `spec` names: every one of them may be read.
-    ///
-    /// # Errors
-    /// If there is no such folder.
-    pub fn files(spec: &ModelSpec) -> Result<Vec<PathBuf>, ModelError> {
-        Ok(source::files(&source::locate(&spec.source)?))
     }
 
     /// Numbers in the weights of an encoder with this configuration.
@@ -238,6 +251,16 @@ impl Model {
     /// The model, for people: its folder's name or its id.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Where its files come from, if that is known.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// What it is made of, if an adapter was merged into it.
+    pub fn merged(&self) -> Option<&Merged> {
+        self.merged.as_ref()
     }
 
     /// Where it runs, for people.

@@ -1,27 +1,92 @@
 //! From the name of a model to its folder.
 
-use super::{ModelError, error::Reason, foreign, plain_file};
-use crate::{file::Home, job::nearest};
+pub(in crate::model) mod absent;
+mod hub_name;
+mod missing_folder;
+pub(in crate::model) mod needed;
+mod published;
+
+use super::{ModelError, error::Reason, fair_esm, foreign, plain_file};
+use crate::{
+    file::Home,
+    hub::{Hub, Repository, Snapshot},
+    job::{DeviceChoice, ModelSpec},
+};
+use absent::Absent;
+use hub_name::hub_repository;
+use missing_folder::why_missing;
+use needed::{ADAPTER_CONFIG, MOST_INDEX_BYTES, Need, Needed, needed};
+use serde::Deserialize;
 use std::{
-    env, fs, io,
+    fs, io,
+    iter::successors,
     path::{Path, PathBuf},
 };
 
-/// The folder of the model that `source` names: a folder, or an id of the Hugging Face Hub whose
-/// files are in the cache that HF's own tools fill.
+/// A model whose files are on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Here {
+    /// Their folder, or the only file, as fair-esm has it.
+    pub(super) folder: PathBuf,
+    /// The model's name for people: the id of a model of the Hub, else the name of its folder.
+    pub(super) name: String,
+    /// Where it comes from, if that is known.
+    pub(super) origin: Option<Origin>,
+}
+
+/// Where the files of a model come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The repository of the Hub.
+    pub repository: String,
+    /// The branch, tag or commit that was asked for.
+    pub revision: String,
+    /// The commit.
+    pub commit: String,
+}
+
+/// Where the files of a model are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On this machine.
+    Here(Here),
+    /// On the Hub, some of them at least.
+    Absent(Absent),
+}
+
+/// Which model an adapter changes.
+#[derive(Deserialize)]
+pub(super) struct Base {
+    #[serde(rename = "base_model_name_or_path")]
+    pub(super) source: String,
+    #[serde(default)]
+    pub(super) revision: Option<String>,
+}
+
+/// How many models a name may lead to: an adapter, and the one that it changes.
+pub(super) const MOST_ADAPTERS: usize = 2;
+
+/// Where the files are of the model that a script names, as far as `need` says: in a folder, or, by an id of the
+/// Hugging Face Hub, in the cache that HF's own tools use. Nobody is asked.
 ///
 /// # Errors
-/// If there is no such folder or it has no `config.json`; the message says what is there instead, and
-/// for an id how to fetch the files.
-pub(super) fn locate(source: &str) -> Result<PathBuf, ModelError> {
+/// If there is no such folder, or it has no `config.json`, and the name is no id; the message says what is there
+/// instead.
+pub(super) fn locate(
+    source: &str,
+    revision: Option<&str>,
+    need: Need,
+) -> Result<Place, ModelError> {
     let path = Path::new(source);
     match path.metadata() {
-        Ok(found) if found.is_dir() => return with_config(path),
         Ok(_) => {
-            return Err(ModelError::NotAFolder {
-                path: path.to_path_buf(),
-                reason: foreign::instead_of_a_folder(path),
-            });
+            return match revision {
+                None => in_place(path).map(Place::Here),
+                Some(revision) => Err(ModelError::RevisionOfFolder {
+                    folder: path.to_path_buf(),
+                    revision: revision.to_owned(),
+                }),
+            };
         }
         Err(error) => {
             if let Some(dangling) = plain_file::dangling(path, &error) {
@@ -43,278 +108,223 @@ pub(super) fn locate(source: &str) -> Result<PathBuf, ModelError> {
             home,
         });
     }
-    let id = hub_id(source);
-    if let Some(id) = &id
-        && let Some(folder) = cache_folders().iter().find_map(|cache| snapshot(cache, id))
-    {
-        return Ok(folder);
+    // Ids do not end as files of fair-esm do.
+    let repository = hub_repository(source, revision).filter(|_| !fair_esm::is_called_so(path));
+    let Some(repository) = repository else {
+        return Err(ModelError::NoFolder {
+            source_text: source.to_owned(),
+            reason: Reason {
+                text: why_missing(path),
+                hint: published::hint(source),
+            },
+        });
+    };
+    let snapshot = Hub::from_env().cached(&repository);
+    if let Some(snapshot) = snapshot.filter(|snapshot| is_whole(&snapshot.folder, need)) {
+        return Ok(Place::Here(Here::cached(&repository, snapshot)));
     }
-    match id {
-        Some(id) if !is_local(path) => Err(match unpublished(&id) {
-            Some(reason) => ModelError::NoFolder {
-                source_text: source.to_owned(),
-                reason,
-            },
-            None => ModelError::NotDownloaded {
-                source_text: source.to_owned(),
-                id,
-            },
-        }),
-        _ => Err(ModelError::NoFolder {
+    if hub_name::is_local(path) {
+        return Err(ModelError::NoFolder {
             source_text: source.to_owned(),
             reason: why_missing(path).into(),
+        });
+    }
+    match published::unpublished(&repository.id) {
+        Some(reason) => Err(ModelError::NoFolder {
+            source_text: source.to_owned(),
+            reason,
+        }),
+        None => Ok(Place::Absent(Absent { repository, need })),
+    }
+}
+
+/// The repository of the Hub that a name stands for, whatever is on this machine.
+///
+/// # Errors
+/// If it can be none, or there is no such model.
+pub(super) fn on_the_hub(source: &str, revision: Option<&str>) -> Result<Absent, ModelError> {
+    let no_id = |reason| ModelError::NoId {
+        source_text: source.to_owned(),
+        reason,
+    };
+    let repository = hub_repository(source, revision).ok_or_else(|| {
+        no_id(Reason {
+            text: match Path::new(source).is_dir() {
+                true => "it is a folder, which is on this machine".to_owned(),
+                false => "ids are like `owner/name`".to_owned(),
+            },
+            hint: published::hint(source),
+        })
+    })?;
+    match published::unpublished(&repository.id) {
+        Some(reason) => Err(no_id(reason)),
+        None => Ok(Absent {
+            repository,
+            need: Need::Weights,
         }),
     }
 }
 
-/// The model's name for people: the id of a model of the Hub, else the name of its folder.
-pub(super) fn display_name(source: &str, folder: &Path) -> String {
-    if Path::new(source).is_dir() {
-        // `canonicalize` gives a name to `.` and `..` too.
-        let folder = folder
-            .canonicalize()
-            .unwrap_or_else(|_| folder.to_path_buf());
-        return folder
-            .file_name()
-            .map_or_else(|| source.into(), |name| name.to_string_lossy().into_owned());
+/// Where the model is that `spec` names and, if it is an adapter, those that it changes, as far as that is known
+/// here.
+pub(super) fn chain(spec: &ModelSpec) -> impl Iterator<Item = Result<Place, ModelError>> {
+    let need = need(spec);
+    let first = locate(&spec.source, spec.revision.as_deref(), need);
+    let next = move |place: &Result<Place, ModelError>| match place {
+        Ok(Place::Here(here)) => {
+            let base = Base::of_folder(&here.folder)?;
+            Some(base.locate(&here.folder, need))
+        }
+        _ => None,
+    };
+    successors(Some(first), next).take(MOST_ADAPTERS)
+}
+
+/// How much of its model a spec needs.
+pub(super) fn need(spec: &ModelSpec) -> Need {
+    match spec.device {
+        DeviceChoice::Mock => Need::Config,
+        _ => Need::Weights,
     }
-    hub_id(source).unwrap_or_else(|| source.to_owned())
 }
 
 /// The files in a model's folder that loading it may read.
 pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+    if folder.is_file() {
+        let files = [folder.to_path_buf(), fair_esm::regression(folder)];
+        return files.into_iter().filter(|file| file.exists()).collect();
+    }
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_read = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let endings = [".safetensors", ".bin", ".pt", ".index.json"];
-        ["config.json", "vocab.txt"].contains(&&*name)
+        ["config.json", "vocab.txt", ADAPTER_CONFIG].contains(&&*name)
             || endings.iter().any(|end| name.ends_with(end))
     };
     entries.map(|entry| entry.path()).filter(is_read).collect()
 }
 
-/// The folder, if it has a `config.json`.
-fn with_config(folder: &Path) -> Result<PathBuf, ModelError> {
-    if plain_file::exists(&folder.join("config.json")) {
-        return Ok(folder.to_path_buf());
+impl Here {
+    /// A model in the cache.
+    pub(super) fn cached(repository: &Repository, snapshot: Snapshot) -> Self {
+        Self {
+            folder: snapshot.folder,
+            name: repository.id.clone(),
+            origin: Some(Origin {
+                repository: repository.id.clone(),
+                revision: repository.revision().to_owned(),
+                commit: snapshot.commit,
+            }),
+        }
+    }
+
+    /// A model in a folder that was named.
+    fn folder(path: &Path) -> Self {
+        // `canonicalize` gives a name to `.` and `..` too.
+        let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let name = whole.file_name().map(|name| name.to_string_lossy());
+        Self {
+            folder: path.to_path_buf(),
+            name: name.map_or_else(
+                || path.to_string_lossy().into_owned(),
+                |name| name.into_owned(),
+            ),
+            origin: None,
+        }
+    }
+
+    /// A model in a file of fair-esm.
+    fn file(path: PathBuf) -> Self {
+        Self {
+            name: fair_esm::name(&path),
+            folder: path,
+            origin: None,
+        }
+    }
+}
+
+/// The model at a path where there is something: a folder with a `config.json` or of an adapter, or a file of
+/// fair-esm, which may be in a folder.
+fn in_place(path: &Path) -> Result<Here, ModelError> {
+    let has = |name: &str| plain_file::exists(&path.join(name));
+    if has("config.json") || has(ADAPTER_CONFIG) {
+        return Ok(Here::folder(path));
+    }
+    if let Some(file) = fair_esm::file_at(path) {
+        return Ok(Here::file(file));
+    }
+    if !path.is_dir() {
+        return Err(ModelError::NotAFolder {
+            path: path.to_path_buf(),
+            reason: foreign::instead_of_a_folder(path),
+        });
     }
     Err(ModelError::NoConfig {
-        folder: folder.to_path_buf(),
-        found: foreign::in_the_folder(folder),
+        folder: path.to_path_buf(),
+        found: fair_esm::several_in(path).or_else(|| foreign::in_the_folder(path)),
     })
 }
 
-/// Whether a name that could be an id of the Hub is meant as a path: the folder that it would be in is
-/// there, or is called as people call such folders.
-fn is_local(path: &Path) -> bool {
-    const FOLDERS: [&str; 16] = [
-        "models",
-        "model",
-        "weights",
-        "checkpoints",
-        "checkpoint",
-        "data",
-        "examples",
-        "esm",
-        "esm2",
-        "hub",
-        "out",
-        "output",
-        "results",
-        "runs",
-        "tests",
-        "tmp",
-    ];
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => {
-            plain_file::exists(parent) || FOLDERS.iter().any(|folder| parent == Path::new(folder))
+/// Whether a snapshot of the cache has all that is needed. A link to a file that is gone is none.
+fn is_whole(folder: &Path, need: Need) -> bool {
+    let has = |name: &str| folder.join(name).is_file();
+    let read = |name: &str| plain_file::read(&folder.join(name), MOST_INDEX_BYTES);
+    needed(need, has, read)
+        .is_ok_and(|Needed { names, lacks }| lacks.is_none() && names.iter().all(|name| has(name)))
+}
+
+/// Whether a folder is that of an adapter.
+pub(super) fn is_adapter(folder: &Path) -> bool {
+    needed::is_adapter(|name| plain_file::exists(&folder.join(name)))
+}
+
+impl Base {
+    /// That of the adapter in a folder, if there is one.
+    pub(super) fn of_folder(folder: &Path) -> Option<Self> {
+        if !is_adapter(folder) {
+            return None;
         }
-        _ => false,
+        let text = plain_file::read(&folder.join(ADAPTER_CONFIG), MOST_INDEX_BYTES).ok()?;
+        Self::of_text(&text)
     }
-}
 
-/// How far the path of a missing folder goes.
-fn why_missing(path: &Path) -> String {
-    /// Neighbours that a message lists.
-    const MOST: usize = 5;
-    let is_something = |ancestor: &&Path| *ancestor != Path::new("") && ancestor.exists();
-    let parent = path.ancestors().skip(1).find(is_something);
-    let parent = parent.unwrap_or(Path::new(""));
-    let rest = path.strip_prefix(parent).unwrap_or(path);
-    let missing = PathBuf::from_iter(rest.iter().take(1));
-    if let Ok(target) = parent.join(&missing).read_link() {
-        return format!(
-            "`{}` is a link to `{}`, which does not exist",
-            parent.join(&missing).display(),
-            target.display()
-        );
+    /// That of an adapter by the text of its configuration. One that makes no sense is complained of by who
+    /// loads the adapter.
+    fn of_text(text: &str) -> Option<Self> {
+        let base: Option<Self> = serde_json::from_str(text).ok();
+        base.filter(|base| !base.source.trim().is_empty())
     }
-    if parent == Path::new("") {
-        return format!(
-            "`{}` is not in the working directory, `{}`",
-            missing.display(),
-            env::current_dir().unwrap_or_default().display()
-        );
-    }
-    if parent.is_file() {
-        return format!("`{}` is a file", parent.display());
-    }
-    let mut folders: Vec<String> = fs::read_dir(parent)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| format!("`{}`", entry.file_name().to_string_lossy()))
-        .filter(|name| !name.starts_with("`."))
-        .collect();
-    folders.sort();
-    let more = if folders.len() > MOST { ", ..." } else { "" };
-    folders.truncate(MOST);
-    let has = if folders.is_empty() {
-        String::new()
-    } else {
-        format!("; it has {}{more}", folders.join(", "))
-    };
-    format!(
-        "`{}` is there, but has no `{}` in it{has}",
-        parent.display(),
-        missing.display()
-    )
-}
 
-/// The Hub id that `source` is, if it looks like one. The names of Meta's ESM-2 models need no
-/// owner.
-fn hub_id(source: &str) -> Option<String> {
-    let is_name = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-    };
-    match source.split_once('/') {
-        Some((owner, name)) if is_name(owner) && is_name(name) => Some(source.to_owned()),
-        None if source.starts_with("esm2_t") && is_name(source) => {
-            Some(format!("facebook/{source}"))
+    /// That of the adapter in a folder, if there is one.
+    ///
+    /// # Errors
+    /// If there is one that names none.
+    pub(super) fn of_adapter(folder: &Path) -> Result<Option<Self>, ModelError> {
+        match Self::of_folder(folder) {
+            None if is_adapter(folder) => Err(ModelError::BadFile {
+                path: folder.join(ADAPTER_CONFIG),
+                reason: Reason::new(
+                    "it names no model that the adapter changes",
+                    "write the id or the folder of that model as its `base_model_name_or_path`",
+                ),
+            }),
+            base => Ok(base),
         }
-        _ => None,
-    }
-}
-
-/// What is said of an id of Meta's that is none of the models that there are.
-fn unpublished(id: &str) -> Option<Reason> {
-    const PUBLISHED: [&str; 6] = [
-        "esm2_t6_8M_UR50D",
-        "esm2_t12_35M_UR50D",
-        "esm2_t30_150M_UR50D",
-        "esm2_t33_650M_UR50D",
-        "esm2_t36_3B_UR50D",
-        "esm2_t48_15B_UR50D",
-    ];
-    let name = id.strip_prefix("facebook/")?;
-    if PUBLISHED.contains(&name) || !name.starts_with("esm2") {
-        return None;
-    }
-    // `esm2_t6_8M` is nearest to the name that it begins.
-    let begun = PUBLISHED.iter().copied().find(|all| all.starts_with(name));
-    let meant = begun.or_else(|| nearest(name, &PUBLISHED));
-    Some(Reason {
-        text: format!("Meta has published no `{id}`"),
-        hint: meant.map(|name| format!("did you mean `facebook/{name}`?")),
-    })
-}
-
-/// Where HF's tools keep what they downloaded, by their own environment variables.
-fn cache_folders() -> Vec<PathBuf> {
-    // An empty variable is one that is not set.
-    let variable = |name| {
-        let value = env::var_os(name).filter(|value| !value.is_empty());
-        value.map(PathBuf::from)
-    };
-    [
-        variable("HF_HUB_CACHE"),
-        variable("HF_HOME").map(|home| home.join("hub")),
-        variable("XDG_CACHE_HOME").map(|cache| cache.join("huggingface/hub")),
-        variable("HOME").map(|home| home.join(".cache/huggingface/hub")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-/// The snapshot of `id` that the branch `main` of the cache points at.
-fn snapshot(cache: &Path, id: &str) -> Option<PathBuf> {
-    /// A commit's hash and a line end, with room to spare.
-    const MOST_REVISION_BYTES: u64 = 256;
-    let repository = cache.join(format!("models--{}", id.replace('/', "--")));
-    let revision = plain_file::read(&repository.join("refs/main"), MOST_REVISION_BYTES).ok()?;
-    let revision = revision.trim();
-    let is_commit = revision.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let folder = repository.join("snapshots").join(revision);
-    (is_commit && plain_file::exists(&folder.join("config.json"))).then_some(folder)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hint::joined;
-
-    #[test]
-    fn ids_are_recognised() {
-        let check = |source, want: Option<&str>| {
-            assert_eq!(hub_id(source).as_deref(), want, "{source}");
-        };
-        check(
-            "facebook/esm2_t33_650M_UR50D",
-            Some("facebook/esm2_t33_650M_UR50D"),
-        );
-        check("esm2_t6_8M_UR50D", Some("facebook/esm2_t6_8M_UR50D"));
-        check("esm2", None);
-        check("./models/esm2", None);
-        check("../esm2", None);
-        check("models/esm2/8M", None);
-        check("models/esm2/", None);
-        check("/models/esm2", None);
-        check("a model", None);
     }
 
-    #[test]
-    fn models_that_nobody_published_are_told_from_those_that_are_not_here() {
-        let check = |id: &str, expect: Option<&str>| match (unpublished(id), expect) {
-            (Some(said), Some(part)) => {
-                let said = joined(&said, said.hint.as_deref());
-                assert!(said.contains(part), "{said}");
-            }
-            (said, part) => assert_eq!(said.is_some(), part.is_some(), "{id}: {said:?}"),
-        };
-        check("facebook/esm2_t33_650M_UR50D", None);
-        check("someone/esm2_t33_650M", None);
-        check("facebook/other", None);
-        check("facebook/esm2_t6_8M", Some("`facebook/esm2_t6_8M_UR50D`?"));
-        check(
-            "facebook/esm2_t33_650M_UR50",
-            Some("`facebook/esm2_t33_650M_UR50D`?"),
-        );
-        check(
-            "facebook/esm2_t12_8M_UR50D",
-            Some("Meta has published no `facebook/esm2_t12_8M_UR50D`"),
-        );
-    }
-
-    #[test]
-    fn the_cache_of_other_tools_is_used() {
-        let cache = tempfile::tempdir().expect("a temporary folder");
-        let id = "facebook/esm2_t6_8M_UR50D";
-        let repository = cache.path().join("models--facebook--esm2_t6_8M_UR50D");
-        let folder = repository.join("snapshots/abc123");
-        fs::create_dir_all(&folder).expect("snapshot");
-        fs::create_dir_all(repository.join("refs")).expect("refs");
-        let main = repository.join("refs/main");
-        fs::write(&main, "abc123\n").expect("main");
-        assert_eq!(snapshot(cache.path(), id), None, "no config.json yet");
-        fs::write(folder.join("config.json"), "{}").expect("config");
-        assert_eq!(snapshot(cache.path(), id), Some(folder));
-        fs::write(&main, "../snapshots/abc123").expect("main");
-        assert_eq!(snapshot(cache.path(), id), None, "not a commit");
+    /// Where it is. A folder is looked for from the working directory on, as PEFT does, and then from the folder of
+    /// the adapter on, which may have been moved together with its model.
+    ///
+    /// # Errors
+    /// As [`locate`].
+    pub(super) fn locate(&self, adapter: &Path, need: Need) -> Result<Place, ModelError> {
+        let Self { source, revision } = self;
+        let here = Path::new(source);
+        let beside = adapter.join(source);
+        match (here.is_dir(), beside.is_dir()) {
+            (true, _) => locate(source, None, need),
+            (false, true) if !here.exists() => locate(&beside.to_string_lossy(), None, need),
+            _ => locate(source, revision.as_deref(), need),
+        }
     }
 }

@@ -1,12 +1,13 @@
-//! Weights in safetensors files, one or many.
+//! The weights of a model, in one file or many.
 
 use super::{
-    Config, ModelError, foreign,
+    Config, ModelError,
+    adapter::Adapter,
+    checkpoint::{Checkpoint, Stored},
+    foreign,
     layout::{Layout, layer_tensors, outer_tensors},
     plain_file,
-    shard::{Shard, number_bytes},
 };
-use safetensors::tensor::TensorInfo;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Component, Path, PathBuf},
@@ -15,8 +16,10 @@ use std::{
 /// The weights of a model, read tensor by tensor and converted to f32.
 pub(super) struct Weights {
     folder: PathBuf,
-    shards: Vec<Shard>,
+    files: Vec<Checkpoint>,
     layout: Layout,
+    /// What changes them, if something does.
+    adapter: Option<Adapter>,
 }
 
 /// The list of shards that HF writes beside them.
@@ -25,40 +28,54 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
+/// What files of weights are called, the best first: safetensors where there are both.
+const NAMES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+
 /// The list of a model of 15B parameters has 100 kB.
 const MOST_INDEX_BYTES: u64 = 16 << 20;
 
 impl Weights {
-    /// Opens `model.safetensors` of `folder`, or the shards of `model.safetensors.index.json`, and
-    /// checks by their headers that every tensor of `config` is there, in its shape.
+    /// Opens `model.safetensors` or `pytorch_model.bin` of `folder`, or the files of such a name with
+    /// `.index.json` behind it, and checks by what they say they hold that every tensor of `config` is there,
+    /// in its shape.
     ///
     /// # Errors
     /// If there is neither, a file is missing, broken or cut short, or the tensors are not those of
     /// the model that `config` describes.
     pub(super) fn open(folder: &Path, config: &Config) -> Result<Self, ModelError> {
-        let shards = shard_paths(folder)?
+        let files = file_paths(folder)?
             .into_iter()
-            .map(Shard::open)
+            .map(Checkpoint::open)
             .collect::<Result<Vec<_>, _>>()?;
+        Self::of_files(folder, files, config)
+    }
+
+    /// The weights in these files, which are checked as those of [`open`](Self::open) are. `folder` is their
+    /// folder, or the only file.
+    ///
+    /// # Errors
+    /// If the tensors are not those of the model that `config` describes.
+    pub(super) fn of_files(
+        folder: &Path,
+        files: Vec<Checkpoint>,
+        config: &Config,
+    ) -> Result<Self, ModelError> {
         let bad = |reason| ModelError::BadLayout {
             folder: folder.to_path_buf(),
             reason,
         };
-        let names: Vec<String> = shards
-            .iter()
-            .flat_map(|shard| shard.metadata.offset_keys())
-            .collect();
+        let names = || files.iter().flat_map(Checkpoint::names);
         let mut seen = BTreeSet::new();
-        if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+        if let Some(twice) = names().find(|name| !seen.insert(*name)) {
             return Err(bad(format!("`{twice}` is in two of its files").into()));
         }
-        let names = names.iter().map(String::as_str);
-        let layout = Layout::find(names.clone()).map_err(bad)?;
-        layout.check(config, names).map_err(bad)?;
+        let layout = Layout::find(names()).map_err(bad)?;
+        layout.check(config, names()).map_err(bad)?;
         let weights = Self {
             folder: folder.to_path_buf(),
-            shards,
+            files,
             layout,
+            adapter: None,
         };
         for (name, shape) in outer_tensors(config) {
             weights.find(name, &shape)?;
@@ -71,9 +88,19 @@ impl Weights {
         Ok(weights)
     }
 
+    /// The weights as an adapter changes them, which is one of such a model.
+    pub(super) fn with_adapter(self, adapter: Option<Adapter>) -> Self {
+        Self { adapter, ..self }
+    }
+
+    /// What changes them, if something does.
+    pub(super) fn adapter(&self) -> Option<&Adapter> {
+        self.adapter.as_ref()
+    }
+
     /// The files, in the order in which they are hashed.
-    pub(super) fn shards(&self) -> &[Shard] {
-        &self.shards
+    pub(super) fn files(&self) -> &[Checkpoint] {
+        &self.files
     }
 
     /// The tensor `name`, row by row, in f32. The name is that of today's transformers, without a
@@ -83,8 +110,34 @@ impl Weights {
     /// If it is missing, has another shape than `shape`, is not made of f32, f16 or bf16, or cannot be
     /// read.
     pub(super) fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let (shard, info) = self.find(name, shape)?;
-        shard.read(info)
+        let base = || {
+            let (file, stored) = self.find(name, shape)?;
+            file.read(stored)
+        };
+        match &self.adapter {
+            Some(adapter) => adapter.read(name, base),
+            None => base(),
+        }
+    }
+
+    /// The tensor `name` as its file has it, and its name there.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), but for the reading.
+    pub(super) fn stored(
+        &self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<(String, &Stored), ModelError> {
+        let mut names = self.layout.names(name);
+        let full = names.find(|name| self.files.iter().any(|file| file.get(name).is_some()));
+        let (_, stored) = self.find(name, shape)?;
+        Ok((full.unwrap_or_else(|| name.to_owned()), stored))
+    }
+
+    /// The full names of all rotary frequencies.
+    pub(super) fn frequency_names(&self) -> &[String] {
+        self.layout.frequencies()
     }
 
     /// The rotary frequencies, `[head_dim / 2]`, if the files have them. transformers saves them with
@@ -96,8 +149,8 @@ impl Weights {
         let shape = [config.head_dim() / 2];
         let mut first: Option<(&str, Vec<f32>)> = None;
         for name in self.layout.frequencies() {
-            let (shard, info) = self.find_exactly(name, &shape)?;
-            let values = shard.read(info)?;
+            let (file, stored) = self.find_exactly(name, &shape)?;
+            let values = file.read(stored)?;
             match &first {
                 None => first = Some((name, values)),
                 Some((other, before)) => {
@@ -115,14 +168,10 @@ impl Weights {
         Ok(first.map(|(_, values)| values))
     }
 
-    /// The tensor `name` (without a prefix) and the shard that holds it.
-    fn find(&self, name: &str, shape: &[usize]) -> Result<(&Shard, &TensorInfo), ModelError> {
+    /// The tensor `name` (without a prefix) and the file that holds it.
+    fn find(&self, name: &str, shape: &[usize]) -> Result<(&Checkpoint, &Stored), ModelError> {
         let mut names = self.layout.names(name);
-        let found = names.find(|name| {
-            self.shards
-                .iter()
-                .any(|shard| shard.metadata.info(name).is_some())
-        });
+        let found = names.find(|name| self.files.iter().any(|file| file.get(name).is_some()));
         match found {
             Some(name) => self.find_exactly(&name, shape),
             None => {
@@ -135,29 +184,29 @@ impl Weights {
         }
     }
 
-    /// The tensor of this full name and the shard that holds it.
-    fn find_exactly(
+    /// The tensor of this full name and the file that holds it.
+    pub(super) fn find_exactly(
         &self,
         name: &str,
         shape: &[usize],
-    ) -> Result<(&Shard, &TensorInfo), ModelError> {
-        let (shard, info) = self
-            .shards
+    ) -> Result<(&Checkpoint, &Stored), ModelError> {
+        let (file, stored) = self
+            .files
             .iter()
-            .find_map(|shard| Some((shard, shard.metadata.info(name)?)))
+            .find_map(|file| Some((file, file.get(name)?)))
             .ok_or_else(|| self.bad_tensor(name, "it is missing".into()))?;
-        if info.shape != shape {
+        if stored.shape != shape {
             let reason = format!(
-                "its shape is {:?}, but config.json makes it {shape:?}",
-                info.shape
+                "its shape is {:?}, but the configuration makes it {shape:?}",
+                stored.shape
             );
             return Err(self.bad_tensor(name, reason));
         }
-        if number_bytes(info.dtype).is_none() {
-            let reason = format!("its format is {:?}, not F32, F16 or BF16", info.dtype);
+        if stored.format.bytes().is_none() {
+            let reason = format!("its format is {}, not F32, F16 or BF16", stored.format);
             return Err(self.bad_tensor(name, reason));
         }
-        Ok((shard, info))
+        Ok((file, stored))
     }
 
     fn bad(&self, reason: String) -> ModelError {
@@ -177,18 +226,25 @@ impl Weights {
 }
 
 /// The weights files of a folder.
-fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
-    let single = folder.join("model.safetensors");
-    if plain_file::exists(&single) {
-        return Ok(vec![single]);
+fn file_paths(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    let mut index_path = None;
+    for name in NAMES {
+        let single = folder.join(name);
+        if plain_file::exists(&single) {
+            return Ok(vec![single]);
+        }
+        let index = folder.join(format!("{name}.index.json"));
+        if plain_file::exists(&index) {
+            index_path = Some(index);
+            break;
+        }
     }
-    let index_path = folder.join("model.safetensors.index.json");
-    if !plain_file::exists(&index_path) {
+    let Some(index_path) = index_path else {
         return Err(ModelError::NoWeights {
             folder: folder.to_path_buf(),
             found: foreign::in_the_folder(folder),
         });
-    }
+    };
     let index = plain_file::read(&index_path, MOST_INDEX_BYTES)?;
     let bad = |reason: String| ModelError::BadFile {
         path: index_path.clone(),

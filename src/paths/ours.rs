@@ -93,6 +93,7 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
             is_csv() || is_parquet()
         }
         Role::Definitions => line.starts_with("module static;"),
+        Role::Manual => contains(head, b"\n.TH runner"),
         Role::Rejects => line == "ordinal\tid\treason",
         Role::Output => head.starts_with(b"PAR1") && contains(&ends.tail, b"runner.content_blake3"),
         Role::Parts => true,

@@ -35,6 +35,8 @@ pub enum Role {
     Plot,
     /// The definitions of the script API.
     Definitions,
+    /// A page of the manual.
+    Manual,
     /// What the program prints, where a shell has sent it to a file.
     Printed,
 }
@@ -67,6 +69,7 @@ impl Role {
             Self::SavedTable => "the saved table of a sweep",
             Self::Plot => "the page of a sweep",
             Self::Definitions => "the file of definitions",
+            Self::Manual => "a page of the manual",
             Self::Printed => "where the program's own text goes",
         }
     }

@@ -63,6 +63,23 @@ pub(super) fn circumstances(
         options: EmbedOptions::OPTIONS
             .with_effect(Effect::LastBits, &used)
             .chain(shard_setting(shard))
+            .chain(origin(model))
             .collect(),
     }
+}
+
+/// Where a model comes from, and what it is made of, if that is known. It is no part of the identity: the weights say more.
+fn origin(model: &Model) -> impl Iterator<Item = (&'static str, String)> {
+    let base = model
+        .merged()
+        .map(|merged| ("model_base", merged.base.clone()));
+    let origin = model.origin().into_iter();
+    let origin = origin.flat_map(|origin| {
+        [
+            ("model_repository", origin.repository.clone()),
+            ("model_revision", origin.revision.clone()),
+            ("model_commit", origin.commit.clone()),
+        ]
+    });
+    origin.chain(base)
 }

@@ -16,10 +16,12 @@ const STEPS: u64 = 1000;
 const WIDEST_PREFIX: usize = 20;
 
 /// A bar for each call of `embed` with two lines below it, and one or two more for several lanes, gone when the call
-/// ends.
+/// ends; and one for a download.
 pub(super) struct Bars {
     console: Console,
     lines: Option<Lines>,
+    /// The bar of a download.
+    download: Option<ProgressBar>,
 }
 
 /// What is drawn. Each line is cut at the edge of the terminal.
@@ -35,7 +37,16 @@ impl Bars {
         Self {
             console,
             lines: None,
+            download: None,
         }
+    }
+
+    fn start_download(&mut self, model: &str) {
+        let bar = ProgressBar::new(STEPS).with_style(style(KNOWN_INPUT));
+        // Whose it is stands in the line above.
+        let name = model.split_once('/').map_or(model, |(_, name)| name);
+        let bar = bar.with_prefix(prefix(name));
+        self.download = Some(self.console.bars().add(bar));
     }
 
     fn start(&mut self, tally: &Tally) {
@@ -43,10 +54,11 @@ impl Bars {
             Some(_) => (ProgressBar::new(STEPS), KNOWN_INPUT),
             None => (ProgressBar::no_length(), ENDLESS_INPUT),
         };
-        let model = printable(&tally.model);
-        let prefix: String = model.chars().take(WIDEST_PREFIX).collect();
         let bars = self.console.bars();
-        let bar = bars.add(bar.with_style(style(template)).with_prefix(prefix));
+        let bar = bars.add(
+            bar.with_style(style(template))
+                .with_prefix(prefix(&tally.model)),
+        );
         let detail = || bars.add(ProgressBar::no_length().with_style(style(DETAIL)));
         self.lines = Some(Lines {
             bar,
@@ -57,6 +69,10 @@ impl Bars {
     }
 
     fn clear(&mut self) {
+        if let Some(bar) = self.download.take() {
+            bar.finish_and_clear();
+            self.console.bars().remove(&bar);
+        }
         if let Some(Lines {
             bar,
             stages,
@@ -70,6 +86,11 @@ impl Bars {
             }
         }
     }
+}
+
+/// As much of a model's name as is shown.
+fn prefix(model: &str) -> String {
+    printable(model).chars().take(WIDEST_PREFIX).collect()
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -86,12 +107,23 @@ impl Listener for Bars {
                 self.clear();
                 self.start(tally);
             }
-            Event::RunFinished { .. } => self.clear(),
+            Event::DownloadStarted { model, .. } => {
+                self.clear();
+                if tally.download().is_some() {
+                    self.start_download(model);
+                }
+            }
+            Event::RunFinished { .. } | Event::DownloadFinished { .. } => self.clear(),
             _ => {}
         }
     }
 
     fn tick(&mut self, tally: &Tally) {
+        if let (Some(bar), Some(download)) = (&self.download, tally.download()) {
+            bar.set_position((download.done().clamp(0.0, 1.0) * STEPS as f64) as u64);
+            bar.set_message(printable(&download.line(download.elapsed())).into_owned());
+            bar.tick();
+        }
         if let Some(lines) = &self.lines {
             let done = tally.done().unwrap_or(0.0).clamp(0.0, 1.0);
             lines.bar.set_position((done * STEPS as f64) as u64);

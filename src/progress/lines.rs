@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 /// How often a run that goes on says so.
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// A line when a call of `embed` begins, one every 30 seconds, and one when it ends; or warnings
-/// only.
+/// A line when a call of `embed` or a download begins, one every 30 seconds, and one when it ends; or
+/// warnings only.
 pub(super) struct Lines {
     console: Console,
     only_warnings: bool,
     /// When the run in progress last said something.
     last_line: Option<Instant>,
+    /// When the download in progress did.
+    last_of_download: Option<Instant>,
 }
 
 impl Lines {
@@ -22,6 +24,7 @@ impl Lines {
             console,
             only_warnings: false,
             last_line: None,
+            last_of_download: None,
         }
     }
 
@@ -68,6 +71,15 @@ impl Listener for Lines {
                 self.console
                     .note(&format!("{end} after {seconds:.1} s: {figures}"));
             }
+            Event::DownloadStarted { .. } => {
+                self.last_of_download = tally.download().map(|_| Instant::now());
+            }
+            Event::DownloadFinished { .. } if self.last_of_download.take().is_some() => {
+                let said = tally
+                    .download()
+                    .and_then(|download| download.finished(event));
+                self.console.note(&printable(&said.unwrap_or_default()));
+            }
             _ => {}
         }
         if let Some(news) = news(event) {
@@ -76,6 +88,15 @@ impl Listener for Lines {
     }
 
     fn tick(&mut self, tally: &Tally) {
+        if let Some(download) = tally.download()
+            && self
+                .last_of_download
+                .is_some_and(|last| last.elapsed() >= INTERVAL)
+        {
+            self.last_of_download = Some(Instant::now());
+            let line = format!("{}: {}", download.model, download.line(download.elapsed()));
+            self.console.note(&printable(&line));
+        }
         if self
             .last_line
             .is_some_and(|last| last.elapsed() >= INTERVAL)

@@ -6,6 +6,7 @@
 
 mod bars;
 mod console;
+mod download;
 mod json;
 mod lanes;
 mod lines;
@@ -160,7 +161,7 @@ fn news(event: &Event) -> Option<String> {
             folder.display(),
             as_shard(folder)
         ),
-        _ => return None,
+        event => download::news(event)?,
     };
     Some(printable(&news).into_owned())
 }

@@ -1,6 +1,6 @@
 //! The figures of the run in progress.
 
-use super::lanes;
+use super::{download::Download, lanes};
 use crate::{
     event::Event,
     meter::{Metric, Sample},
@@ -8,7 +8,7 @@ use crate::{
 use indicatif::{HumanBytes, HumanCount, HumanDuration};
 use std::time::{Duration, Instant};
 
-/// Adds up the events of one call of `embed`.
+/// Adds up the events of one call of `embed`, or of a download before it.
 #[derive(Debug)]
 pub(super) struct Tally {
     started: Instant,
@@ -31,6 +31,8 @@ pub(super) struct Tally {
     tokens: u64,
     n_queued: usize,
     sample: Option<Sample>,
+    /// The last download.
+    download: Option<Download>,
 }
 
 /// A part of the whole, from 0 to 1.
@@ -58,6 +60,7 @@ impl Default for Tally {
             tokens: 0,
             n_queued: 0,
             sample: None,
+            download: None,
         }
     }
 }
@@ -65,6 +68,14 @@ impl Default for Tally {
 impl Tally {
     pub(super) fn add(&mut self, event: &Event) {
         match event {
+            Event::DownloadStarted { .. } => self.download = Download::started(event),
+            Event::Download { .. }
+            | Event::DownloadWaiting { .. }
+            | Event::DownloadFinished { .. } => {
+                if let Some(download) = &mut self.download {
+                    download.add(event);
+                }
+            }
             Event::RunStarted {
                 model,
                 lanes,
@@ -102,6 +113,11 @@ impl Tally {
             }
             _ => {}
         }
+    }
+
+    /// The download in progress, or the last one.
+    pub(super) fn download(&self) -> Option<&Download> {
+        self.download.as_ref()
     }
 
     /// Time since the run began.

@@ -27,6 +27,7 @@ impl Failure {
         match *self.0 {
             ref bug if bug.exit_code() == exit_code::BUG => "bug",
             Error::Reader(_) => "reader",
+            Error::Model(_) => "model",
             Error::Sink(_) | Error::File(_) | Error::Report(_) => "output",
             Error::Monitor(MonitorError::File(_)) => "output",
             ref other => match other.exit_code() {

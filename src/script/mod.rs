@@ -11,12 +11,14 @@ mod engine;
 mod failure;
 mod files;
 mod limits;
+mod literal;
 mod memory;
 mod modules;
 mod session;
 mod settings;
 mod source;
 mod unmerged;
+mod written;
 
 use crate::{
     cancel::{CancelToken, StopReason},
@@ -40,13 +42,17 @@ use std::{
 
 pub use definitions::definitions;
 pub use diagnostic::Diagnostic;
+pub use literal::text_literal;
+pub use written::EmbedScript;
 
 /// A script and what it is run with.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// The file's name, as the user gave it.
+    /// What errors call it: the file's name, as the user gave it, if it has a file.
     pub name: String,
-    /// The file's text.
+    /// The file that it is in, if it is in one.
+    pub file: Option<PathBuf>,
+    /// Its text.
     pub text: String,
     /// The arguments after `--`.
     pub args: Vec<String>,
@@ -78,7 +84,12 @@ impl Script {
     pub fn read(path: &Path, args: Vec<String>) -> Result<Self, Diagnostic> {
         let name = path.to_string_lossy().into_owned();
         match source::read(path) {
-            Ok(text) => Ok(Self { name, text, args }),
+            Ok(text) => Ok(Self {
+                name,
+                file: Some(path.to_owned()),
+                text,
+                args,
+            }),
             Err(unreadable) => Err(Diagnostic::without_place(
                 format!("the script `{name}` {}", unreadable.message),
                 unreadable.hint,
@@ -211,9 +222,9 @@ fn begin(
     recordings: &[(Recording, PathBuf)],
     session: &Session,
 ) -> Result<(), Error> {
-    session
-        .files()
-        .read(Role::Script, Path::new(&script.name))?;
+    if let Some(file) = &script.file {
+        session.files().read(Role::Script, file)?;
+    }
     for (recording, path) in recordings {
         let path = session.own_file(path);
         session.files().record(*recording, &path)?;

@@ -53,7 +53,8 @@ pub struct Identity {
 pub struct Circumstances {
     /// Where the model ran, for people.
     pub device: String,
-    /// How sequences were brought together and computed, by name, with what the run used.
+    /// How sequences were brought together and computed, and where the model came from, by name, with what the
+    /// run used.
     pub options: Vec<(&'static str, String)>,
 }
 

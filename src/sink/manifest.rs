@@ -39,6 +39,7 @@ pub(super) fn write(place: &Place, history: &History, end: &End) -> Result<(), S
         "input_fingerprint": end.hash,
         "finished": end.at,
         "identity": history.header.identity,
+        "settings": history.stretches.last().map(|stretch| &stretch.settings),
         "parts": parts.collect::<Vec<_>>(),
     });
     let text = format!("{manifest:#}\n");

@@ -1,11 +1,12 @@
 //! Documentation that the program's own tables write: `UPDATE_DOCS=1 cargo test --release --test it docs`
 //! writes it anew.
 
+use crate::command_line;
 use runner::{
     job::{EmbedOptions, MergePlan, ModelSpec, OptionDoc, SweepPlan},
     report::{Better, FIGURES, Figure, LANE_FIGURES},
 };
-use std::{env, fs, path::Path};
+use std::{collections::BTreeSet, env, fs, path::Path};
 
 /// Checks that a file of the documentation is what the tables make it, or makes it so.
 fn is_fresh(path: &str, expect: &str) {
@@ -111,4 +112,19 @@ fn options_are_documented() {
     options_are_fresh("embed", &EmbedOptions::OPTIONS.docs());
     options_are_fresh("merge", &MergePlan::OPTIONS.docs());
     options_are_fresh("sweep", &SweepPlan::OPTIONS.docs());
+}
+
+#[test]
+fn commands_are_documented() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(readme).expect("the documentation");
+    let rows = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `runner "));
+    let in_readme: BTreeSet<_> = rows
+        .filter_map(|row| row.split([' ', '`']).next())
+        .map(str::to_owned)
+        .collect();
+    let in_help: BTreeSet<_> = command_line::commands().into_iter().collect();
+    assert_eq!(in_readme, in_help);
 }

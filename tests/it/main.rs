@@ -6,8 +6,12 @@
 //! - `inputs`: what may be in a FASTA file, row by row of the README's table.
 //! - `readers`: subprocesses that die, hang or lie.
 //! - `embeddings`: the numbers, against HF transformers; on a GPU, too, where there is one.
+//! - `hub`: the Hugging Face Hub: a server that stands for it, and downloads that are killed.
+//! - `convert`: models written in the form of HF transformers.
 //! - `models`: when they are loaded and their memory is given back.
+//! - `downloads`: models that are named by their ids.
 //! - `pipeline`: the whole job: order, packing, conservation.
+//! - `parity`: how much a number format changes embeddings.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
 //! - `endings`: what a run leaves that does not end well.
@@ -16,6 +20,7 @@
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `shards`: processes that share the work of a script.
 //! - `scripts`: the script language, its errors and exit codes.
+//! - `command_line`: commands beside those that run a script.
 //! - `sweeps`: parameter sweeps.
 //! - `forecast`: what a job would take, told before.
 //! - `doctor`: what a machine has, and what is wrong with it.
@@ -25,15 +30,20 @@
 
 mod bottlenecks;
 mod child;
+mod command_line;
+mod convert;
 mod docs;
+mod downloads;
 mod doctor;
 mod embeddings;
 mod endings;
 mod faults;
 mod floors;
 mod forecast;
+mod hub;
 mod inputs;
 mod models;
+mod parity;
 mod parquet;
 mod paths;
 mod pipeline;

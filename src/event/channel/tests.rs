@@ -174,3 +174,33 @@ fn the_end_comes_after_all_that_was_sent() {
     drop(receiver);
     sender.warn("nobody hears it");
 }
+
+#[test]
+fn of_a_download_the_latest_state_is_heard() {
+    let (events, receiver) = EventSender::channel();
+    let download = |bytes| Event::Download {
+        model: "a/b".to_owned(),
+        file: format!("file {}", bytes / 10_000),
+        file_bytes: bytes % 10_000,
+        file_of: 10_000,
+        bytes,
+        of: 100_000,
+    };
+    for bytes in 0..50_000 {
+        events.send(download(bytes));
+    }
+    events.send(Event::DownloadFinished {
+        model: "a/b".to_owned(),
+        folder: None,
+        seconds: 1.0,
+        error: None,
+        stopped: false,
+    });
+    drop(events);
+    let heard: Vec<_> = receiver.iter().collect();
+    assert_eq!(heard.len(), MOST_EVENTS + 2);
+    let [.., last, Event::DownloadFinished { .. }] = heard.as_slice() else {
+        panic!("{:?}", heard.last());
+    };
+    assert_eq!(format!("{last:?}"), format!("{:?}", download(49_999)));
+}

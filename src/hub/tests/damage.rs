@@ -118,3 +118,38 @@ fn caches_that_cannot_be_written_say_so() {
         "{error}"
     );
 }
+
+#[test]
+fn what_has_no_room_is_not_begun() {
+    let fixture = Fixture::new();
+    let hub = fixture.hub();
+    let mut remote = hub.look(&repository(None)).unwrap();
+    for file in &mut remote.files {
+        file.n_bytes = u64::MAX;
+    }
+    fixture.server.take_requests();
+    let names = ["config.json", "model.safetensors"].map(str::to_owned);
+    let error = hub.download(&repository(None), &remote, &names, &mut |_| {
+        ControlFlow::Continue(())
+    });
+    let error = error.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            HubError::Full {
+                needed: u64::MAX,
+                free: 1..,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(
+        error
+            .in_full()
+            .contains("set `HF_HOME` to a folder on another file system"),
+        "{error}"
+    );
+    assert!(fixture.server.take_requests().is_empty());
+    assert_eq!(fixture.blobs(), []);
+}

@@ -2,6 +2,11 @@
 
 use super::*;
 use crate::hint::Hint;
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    thread,
+};
 
 const TOKEN: &str = "hf_secret";
 
@@ -130,9 +135,11 @@ fn what_there_is_not_is_named() {
 fn busy_servers_are_asked_when_they_want_to_be() {
     let fixture = Fixture::new();
     fixture.server.fail("/revision/", 1, Fault::Status(429, ""));
-    fixture
-        .server
-        .fail("/content/", 1, Fault::Status(429, "Retry-After: 1\r\n"));
+    fixture.server.fail(
+        "/content/",
+        1,
+        Fault::Status(429, "RateLimit: \"resolvers\";r=0;t=1\r\n"),
+    );
     let mut waited = None;
     let snapshot = fixture.download_with(&mut |step| {
         if let Step::Waiting {
@@ -220,4 +227,36 @@ fn hubs_that_cannot_be_reached_say_why() {
         Fault::Redirect("/revision/round".to_owned()),
     );
     assert!(said(&fixture).contains("it sends us around in circles"));
+}
+
+#[test]
+fn proxies_are_asked_for_the_hub() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://me:hf_secret@{}", listener.local_addr().unwrap());
+    let asked = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+        let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        (&stream)
+            .write_all(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
+            .unwrap();
+        head
+    });
+    let mut fixture = Fixture::new();
+    fixture.variables.clear();
+    fixture.set("HF_ENDPOINT", "https://hub.invalid");
+    fixture.set("https_proxy", &proxy);
+    let text = said(&fixture);
+    let head = asked.join().unwrap();
+    assert_eq!(head[0], "CONNECT hub.invalid:443 HTTP/1.1");
+    let credentials = "proxy-authorization: basic bWU6aGZfc2VjcmV0";
+    assert!(
+        head.iter()
+            .any(|line| line.to_lowercase() == credentials.to_lowercase()),
+        "{head:?}"
+    );
+    assert!(
+        text.contains("cannot reach `hub.invalid`") && text.contains("check `HTTPS_PROXY`"),
+        "{text}"
+    );
 }

@@ -3,8 +3,17 @@
 use super::*;
 use std::{
     fs::{File, FileTimes},
+    path::Path,
+    thread,
     time::{Instant, SystemTime},
 };
+
+/// Nobody has written to the file for a while.
+fn make_old(path: &Path) {
+    let then = SystemTime::now() - Duration::from_secs(120);
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_times(FileTimes::new().set_modified(then)).unwrap();
+}
 
 /// Where requests for the large file go to.
 const CONTENT: &str = "/content/";
@@ -111,14 +120,7 @@ fn what_others_left_of_a_large_file_is_gone_on_with() {
             let path = blobs.join(fixture.server.hash(ID, name) + suffix);
             fs::write(&path, &weights()[..500_000]).unwrap();
             if is_old {
-                let then = SystemTime::now() - Duration::from_secs(120);
-                let times = FileTimes::new().set_modified(then);
-                File::options()
-                    .write(true)
-                    .open(&path)
-                    .unwrap()
-                    .set_times(times)
-                    .unwrap();
+                make_old(&path);
             }
         }
         let snapshot = fixture.download().unwrap();
@@ -135,34 +137,48 @@ fn what_others_left_of_a_large_file_is_gone_on_with() {
 }
 
 #[test]
+fn a_file_that_lacks_only_its_name_is_not_fetched() {
+    let fixture = Fixture::new();
+    let blobs = fixture.repository_folder().join("blobs");
+    fs::create_dir_all(&blobs).unwrap();
+    let path = blobs.join(fixture.server.hash(ID, "model.safetensors") + ".incomplete");
+    fs::write(&path, weights()).unwrap();
+    make_old(&path);
+    fixture.check(&fixture.download().unwrap());
+    assert!(fixture.content_requests().is_empty());
+}
+
+#[test]
 fn one_fetches_and_the_others_wait() {
     let fixture = Fixture::new();
     fixture.server.fail(CONTENT, 10, Fault::Slow(4_000));
-    let n_waited = std::sync::atomic::AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                let mut has_waited = false;
-                let snapshot = fixture.download_with(&mut |step| {
-                    has_waited |= matches!(
-                        step,
-                        Step::Waiting {
-                            wait: Wait::Lock,
-                            ..
-                        }
-                    );
-                    ControlFlow::Continue(())
-                });
-                fixture.check(&snapshot.unwrap());
-                n_waited.fetch_add(
-                    usize::from(has_waited),
-                    std::sync::atomic::Ordering::Relaxed,
-                );
-            });
-        }
+    let download = || {
+        let mut has_waited = false;
+        let snapshot = fixture.download_with(&mut |step| {
+            has_waited |= matches!(
+                step,
+                Step::Waiting {
+                    wait: Wait::Lock,
+                    ..
+                }
+            );
+            ControlFlow::Continue(())
+        });
+        (snapshot.unwrap(), has_waited)
+    };
+    let downloads = thread::scope(|scope| {
+        let threads = [(); 4].map(|()| scope.spawn(download));
+        threads.map(|thread| thread.join().unwrap())
     });
+    for (snapshot, _) in &downloads {
+        fixture.check(snapshot);
+    }
     assert_eq!(fixture.content_requests().len(), 1);
-    assert!(n_waited.into_inner() >= 3);
+    let n_waited = downloads
+        .iter()
+        .filter(|(_, has_waited)| *has_waited)
+        .count();
+    assert!(n_waited >= 3, "{n_waited}");
 }
 
 #[test]

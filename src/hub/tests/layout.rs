@@ -142,13 +142,14 @@ fn small_files_are_read_into_memory_alone() {
 fn mirrors_that_say_less_are_asked_for_each_file() {
     let fixture = Fixture::new();
     fixture.server.be_terse(ID);
+    fixture.server.fail("/resolve/", 1, Fault::Status(503, ""));
     fixture.check(&fixture.download().unwrap());
     let asked = fixture.server.take_requests();
     let n_heads = asked
         .iter()
         .filter(|request| request.method == "HEAD")
         .count();
-    assert_eq!(n_heads, 2, "{asked:?}");
+    assert_eq!(n_heads, 3, "{asked:?}");
     fixture.check(&fixture.download().unwrap());
     assert!(fixture.content_requests().is_empty());
 }

@@ -4,7 +4,8 @@ mod damage;
 mod denial;
 mod going_on;
 mod layout;
-#[path = "../../../tests/it/hub/server.rs"]
+mod python;
+#[path = "../../../tests/it/hub/server/mod.rs"]
 mod server;
 
 use super::{Environment, Hub, HubError, Repository, Snapshot, Step, Wait};
@@ -51,8 +52,8 @@ impl Fixture {
             }
         });
         environment.pause = Duration::from_millis(2);
-        environment.download_timeout = Duration::from_millis(400);
-        environment.answer_timeout = Duration::from_millis(400);
+        environment.download_timeout = Duration::from_secs(1);
+        environment.answer_timeout = Duration::from_secs(1);
         Hub::of(environment)
     }
 

@@ -38,7 +38,10 @@ fn load(
     let mut host = session.host()?;
     let mut load = || -> Result<ModelHandle, Error> {
         session.files().model(&model_files(&spec)?)?;
-        host.load(&spec)
+        let model = host.load(&spec)?;
+        // Loading may have brought them here.
+        session.files().model(&model_files(&spec)?)?;
+        Ok(model)
     };
     load().map(ScriptModel).map_err(raise_error)
 }
@@ -49,8 +52,11 @@ pub(super) mod model_api {
 
     pub type Model = ScriptModel;
 
-    /// Loads an ESM-2 model. `source` is a folder with `config.json` and `model.safetensors`, or an id
-    /// of the Hugging Face Hub whose files its own tools have fetched.
+    /// Loads an ESM-2 model. `source` is a folder with `config.json` and `model.safetensors`, a `.pt`
+    /// file of Meta's fair-esm, or an id of the Hugging Face Hub, as `facebook/esm2_t33_650M_UR50D`, behind which `@` and a branch, a tag or a commit
+    /// may stand. Meta's own models need no `facebook/`. What is not on this machine is downloaded first, into the
+    /// cache that HF's own tools use, and what is there is used without asking anybody.
+    ///
     /// The number format and the device are chosen by what the machine has. Loading the same model
     /// again returns the loaded one. A model that no variable holds any more gives its memory back when
     /// another one is loaded or used; see also `unload`.
@@ -58,7 +64,7 @@ pub(super) mod model_api {
     /// # Example
     ///
     /// ```rhai
-    /// let model = esm2("models/esm2_t33_650M_UR50D");
+    /// let model = esm2("facebook/esm2_t33_650M_UR50D");
     /// ```
     #[rhai_fn(name = "esm2", volatile, return_raw)]
     pub fn esm2(context: NativeCallContext, source: &str) -> RhaiResultOf<Model> {
@@ -72,7 +78,7 @@ pub(super) mod model_api {
     /// # Example
     ///
     /// ```rhai
-    /// let model = esm2("models/esm2_t33_650M_UR50D", #{ device: "cuda", dtype: "f16" });
+    /// let model = esm2("facebook/esm2_t33_650M_UR50D", #{ device: "cuda", dtype: "f16" });
     /// ```
     #[rhai_fn(name = "esm2", volatile, return_raw)]
     pub fn esm2_with(
@@ -105,7 +111,7 @@ pub(super) mod model_api {
         Ok(())
     }
 
-    /// Returns the model's name: that of its folder.
+    /// Returns the model's name: that of its folder, or its id.
     #[rhai_fn(get = "name", pure)]
     pub fn name(model: &mut Model) -> String {
         model.info().name.clone()

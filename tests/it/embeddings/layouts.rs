@@ -47,11 +47,11 @@ fn with_frequencies(names: &[String]) -> Tensors {
     weights
 }
 
-fn in_every_layer() -> Tensors {
+pub fn in_every_layer() -> Tensors {
     with_frequencies(&std::array::from_fn::<_, N_LAYERS, _>(in_layer))
 }
 
-fn renamed(tensors: Tensors, rename: impl Fn(&str) -> String) -> Tensors {
+pub fn renamed(tensors: Tensors, rename: impl Fn(&str) -> String) -> Tensors {
     tensors
         .into_iter()
         .map(|(name, stored)| (rename(&name), stored))
@@ -65,7 +65,7 @@ fn with_old_norms(tensors: Tensors) -> Tensors {
     })
 }
 
-fn check_layout(tensors: &Tensors, what: &str) {
+pub fn check_layout(tensors: &Tensors, what: &str) {
     let folder = folder(MODEL, tensors);
     let model = load(folder.path()).unwrap_or_else(|error| panic!("{what}: {error}"));
     check_outputs(IN_FILE, &model, BOUNDS);
@@ -283,15 +283,6 @@ fn a_missing_tensor_names_prefix_and_layout() {
         &tensors,
         &["no tensor is called `embeddings.word_embeddings.weight`"],
     );
-}
-
-#[test]
-fn checkpoints_of_fair_esm_are_recognised() {
-    let mut tensors = Tensors::new();
-    for name in ["embed_tokens.weight", "layers.0.self_attn.k_proj.weight"] {
-        tensors.insert(name.to_owned(), Stored::new(&[2], &[0.0; 2]));
-    }
-    check_refused(folder(MODEL, &tensors).path(), &["fair-esm", "facebook/"]);
 }
 
 #[test]

@@ -2,22 +2,29 @@
 //!
 //! - `golden`: equal to those of HF transformers in f32.
 //! - `invariance`: the same alone, in any batch and in every run.
-//! - `weights`: the same from every form of weights file; `layouts`: from every layout.
+//! - `weights`: the same from every form of weights file; `layouts`: from every layout; `torch_files`: from
+//!   PyTorch's files; `hostile`: of which those that would run something are refused.
+//! - `fair_esm`: equal to those of fair-esm, for files as Meta published them.
+//! - `adapters`: equal to those of PEFT and transformers, of models that adapters are merged into.
 //! - `real`: equal to those of HF transformers for trained weights, where these are.
 //! - `finite`: finite, or the run ends.
 //! - `program`: models through the real program: what they may be called, what a device has room for.
 //! - `gpu`: all this on a GPU; `poison`: whole runs there; `lost`: runs that lose it. These tests are ignored, as most machines have none;
 //!   run them with `scripts/gpu/check.sh`.
 
-mod common;
-mod files;
+mod adapters;
+pub mod common;
+mod fair_esm;
+pub mod files;
 mod finite;
 mod golden;
 mod gpu;
+mod hostile;
 mod invariance;
 mod layouts;
 mod lost;
 mod poison;
 mod program;
 mod real;
+mod torch_files;
 mod weights;

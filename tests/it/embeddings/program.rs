@@ -79,6 +79,8 @@ impl Job {
             program.env_remove(name);
         }
         program.env("HOME", self.at("home"));
+        // Nothing here is to come from elsewhere.
+        program.env("HF_HUB_OFFLINE", "1");
         program.envs(self.environment.iter().map(|(name, path)| (name, path)));
         let output = finish(&mut program, b"");
         Done {
@@ -123,7 +125,18 @@ fn a_missing_folder_is_no_id_of_the_hub() {
     job.refused("models/a/b/c", &["there is no folder", "has no `a` in it"]);
     job.refused("weights/x", &["`weights` is not in the working directory"]);
     job.refused("no/such/model", &["`no` is not in the working directory"]);
-    job.refused("esm2", &["`esm2` is not in the working directory"]);
+    job.refused(
+        "esm2",
+        &[
+            "`esm2` is not in the working directory",
+            "esm2_t6_8M_UR50D",
+            "esm2_t48_15B_UR50D",
+        ],
+    );
+    job.refused(
+        "esm2-650M",
+        &["did you mean `facebook/esm2_t33_650M_UR50D`?"],
+    );
     job.refused("in.fa/x", &["there is no folder", "`in.fa` is a file"]);
     job.refused(
         "/no/such/model",
@@ -134,14 +147,7 @@ fn a_missing_folder_is_no_id_of_the_hub() {
         "esm2_t6_8M_UR50D",
         "owner/name",
     ] {
-        job.refused(
-            id,
-            &[
-                &format!("there is no folder `{id}`"),
-                "of the Hugging Face Hub is not on this",
-                "hf download",
-            ],
-        );
+        job.refused(id, &[id, "are not on this machine", "`HF_HUB_OFFLINE`"]);
     }
     let home = job.at("home/models/x");
     job.refused(
@@ -173,19 +179,17 @@ fn what_is_no_model_says_what_it_is() {
     );
     job.refused(
         "esm2_t6_8M_UR50D.pt",
-        &[
-            "fair-esm",
-            "hf download facebook/esm2_t6_8M_UR50D config.json",
-        ],
+        &["`esm2_t6_8M_UR50D.pt` is not a good file of weights"],
     );
-    job.refused(
-        "pytorch_model.bin",
-        &["PyTorch", "can run code", "save_file"],
-    );
-    job.refused("old.bin", &["PyTorch", "can run code"]);
+    job.refused("pytorch_model.bin", &["name its folder, `.`"]);
+    job.refused("old.bin", &["name its folder, `.`"]);
     job.refused("good/model.safetensors", &["name its folder, `good`"]);
     job.refused("good/config.json", &["name its folder, `good`"]);
     job.refused("pointer.safetensors", &["git lfs pull"]);
+    job.refused(
+        "esm2_t12_35M_UR50D.pt",
+        &["`esm2_t12_35M_UR50D.pt` is not in the working directory"],
+    );
     job.refused("in.fa", &["it is a file", "hint: a model is a folder"]);
 
     let folder = |name: &str, file: &str, content: &[u8], parts: &[&str]| {
@@ -198,13 +202,13 @@ fn what_is_no_model_says_what_it_is() {
         "fair",
         "esm2_t6_8M_UR50D.pt",
         zip,
-        &["no `config.json`", "fair-esm"],
+        &["`fair/esm2_t6_8M_UR50D.pt` is not a good file of weights"],
     );
     folder(
         "torch",
         "pytorch_model.bin",
         zip,
-        &["no `config.json`", "pytorch_model.bin", "PyTorch"],
+        &["no `config.json`", "hint: a model is a folder"],
     );
     folder(
         "outer",
@@ -238,15 +242,21 @@ fn what_is_no_model_says_what_it_is() {
         job.write(&format!("{name}/{file}"), zip);
         job.refused_on("cpu", name, parts);
     };
+    weightless("a", "training_args.bin", &["no `model.safetensors` or"]);
     weightless(
-        "a",
-        "pytorch_model.bin",
-        &["no `model.safetensors`", "PyTorch", "save_file"],
+        "h",
+        "last.ckpt",
+        &["`last.ckpt`", "call it `pytorch_model.bin`"],
+    );
+    weightless(
+        "i",
+        "pytorch_model-00001-of-00002.bin",
+        &["pytorch_model.bin.index.json"],
     );
     weightless(
         "b",
         "adapter_model.safetensors",
-        &["adapter", "merge_and_unload"],
+        &["adapter", "`adapter_config.json` must be beside it"],
     );
     weightless(
         "c",
@@ -258,7 +268,7 @@ fn what_is_no_model_says_what_it_is() {
         "esm2.safetensors",
         &["`esm2.safetensors`", "call it `model.safetensors`"],
     );
-    weightless("e", "model.safetensors", &["PyTorch"]);
+    weightless("e", "model.safetensors", &["list of entries", "cut short"]);
     fs::remove_file(job.at("a/config.json")).unwrap();
     symlink("../../blobs/1", job.at("a/config.json")).unwrap();
     job.refused("a", &["a/config.json` is a link to `../../blobs/1`"]);
@@ -343,9 +353,13 @@ fn models_of_the_hub_are_found_in_the_cache_of_other_tools() {
         let weights = job.at(&format!("{repository}/snapshots/0123abc/model.safetensors"));
         fs::remove_file(&weights).unwrap();
         symlink("../../blobs/gone", &weights).unwrap();
-        job.refused_on("cpu", ID, &["is a link to `../../blobs/gone`"]);
+        let parts = [ID, "are not on this machine", "`HF_HUB_OFFLINE`"];
+        job.refused_on("cpu", ID, &parts);
+        // The mock device needs no weights.
+        let done = job.run("exec", &format!("esm2(\"{ID}\", #{{ device: \"mock\" }});"));
+        assert_eq!(done.exit_code, OK, "{variable}: {done:?}");
         fs::remove_file(job.at(&format!("{repository}/refs/main"))).unwrap();
-        job.refused(ID, &["is not on this machine"]);
+        job.refused(ID, &parts);
     };
     check("HF_HUB_CACHE", "hub", "hub");
     check("HF_HOME", "hf", "hf/hub");

@@ -111,7 +111,7 @@ fn a_download_that_was_cut_short_is_noticed() {
     fs::write(&path, "<!DOCTYPE html>\n<html>").unwrap();
     check_refused(folder.path(), &["a web page", "/resolve/"]);
     fs::write(&path, b"PK\x03\x04 and so on").unwrap();
-    check_refused(folder.path(), &["PyTorch", "can run code"]);
+    check_refused(folder.path(), &["list of entries", "cut short"]);
     fs::remove_file(&path).unwrap();
     symlink("../blobs/abc", &path).unwrap();
     check_refused(folder.path(), &["is a link to `../blobs/abc`"]);
@@ -185,8 +185,8 @@ fn missing_and_misshapen_tensors_are_named() {
 fn other_formats_are_pointed_out() {
     let folder = folder_without_weights();
     check_refused(folder.path(), &["no `model.safetensors`"]);
-    fs::write(folder.path().join("pytorch_model.bin"), "").unwrap();
-    check_refused(folder.path(), &["PyTorch", "save_file"]);
+    fs::write(folder.path().join("esm2.pth"), "").unwrap();
+    check_refused(folder.path(), &["`esm2.pth`", "`pytorch_model.bin`"]);
 }
 
 #[test]

@@ -1,0 +1,239 @@
+//! `runner parity`.
+
+use super::{args::Global, ending, parity_args::ParityArgs};
+use crate::{
+    error::{Error, exit_code},
+    host::{Agreement, Parity},
+    progress::{Console, Progress},
+    script::Diagnostic,
+    text::printable,
+};
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use serde_json::json;
+
+/// What others hold the pooled vectors of a large ESM-2 in bf16 to: the least cosine that Synthyra's FastPLMs
+/// aims at in its tests of ESM-2 3B against f32.
+const USUAL_LEAST: f64 = 0.998;
+
+/// Compares a model with itself in f32, and returns the exit code.
+pub(super) fn parity(global: &Global, console: &Console, args: &ParityArgs) -> u8 {
+    let cancel = match super::stopped_by_signals(global, console) {
+        Ok(cancel) => cancel,
+        Err(exit_code) => return exit_code,
+    };
+    let parity = {
+        let (_progress, events) = Progress::start(global.style(), console);
+        let plan = args.plan().map_err(Error::from);
+        plan.and_then(|plan| Parity::of(&plan, events, &cancel))
+    };
+    let parity = match parity {
+        Ok(parity) => parity,
+        Err(error @ Error::Stopped(_)) => {
+            let exit_code = error.exit_code();
+            let diagnostic = Diagnostic::of_the_program(error.to_string(), None, exit_code);
+            return ending::failed(global, console, &diagnostic);
+        }
+        Err(error) => return ending::failed(global, console, &Diagnostic::of_error(&error)),
+    };
+    let wanted = args.least.unwrap_or(USUAL_LEAST);
+    if global.is_json() {
+        let mut found = serde_json::to_value(&parity).expect("maps have texts as keys");
+        found["wanted"] = json!(wanted);
+        found["is_as_wanted"] = json!(parity.pooled.least >= wanted);
+        console.print(&found.to_string());
+    } else {
+        console.print(&printable(&shown(&parity, wanted)));
+    }
+    if console.failure().is_some() {
+        return ending::unprinted(global, console);
+    }
+    match args.least {
+        Some(least) if parity.pooled.least < least => {
+            let message = format!(
+                "the pooled vectors of `{}` have a cosine of {}, less than {least}",
+                parity.pooled.least_id,
+                cosine(parity.pooled.least)
+            );
+            let hint = Some("use another `--dtype`, f32 in doubt".to_owned());
+            let diagnostic = Diagnostic::of_the_program(message, hint, exit_code::UNEXPECTED);
+            ending::failed(global, console, &diagnostic)
+        }
+        _ => exit_code::OK,
+    }
+}
+
+fn shown(parity: &Parity, wanted: f64) -> String {
+    let Parity {
+        model,
+        dtype,
+        device,
+        reference_device,
+        layer,
+        layers,
+        inputs,
+        sequences,
+        residues,
+        ..
+    } = parity;
+    let place = match device == reference_device {
+        true => "there, too",
+        false => reference_device,
+    };
+    let left_out = [
+        (parity.truncated, "truncated"),
+        (parity.rejected, "rejected"),
+    ];
+    let left_out = left_out.iter().filter(|(count, _)| *count > 0);
+    let left_out: String = left_out
+        .map(|(count, name)| format!(", {count} {name}"))
+        .collect();
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header([
+        "cosine",
+        "least",
+        "median",
+        "difference",
+        "relative",
+        "least of",
+    ]);
+    for column in 1..=4 {
+        let column = table.column_mut(column).expect("the header has so many");
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let rows = [
+        ("pooled", Some(&parity.pooled)),
+        ("centred", parity.centred.as_ref()),
+        ("residues", Some(&parity.per_residue)),
+    ];
+    for (name, agreement) in rows {
+        if let Some(agreement) = agreement {
+            table.add_row(row(name, agreement));
+        }
+    }
+    format!(
+        "{model}, layer {layer} of {layers}: {dtype} on {device}, against f32 {place}\n\
+         {sequences} proteins{left_out}, {residues} residues: {inputs}\n\n{}\n\n{}",
+        table.trim_fmt(),
+        verdict(parity, wanted)
+    )
+}
+
+fn row(name: &str, agreement: &Agreement) -> [String; 6] {
+    let id = &agreement.least_id;
+    [
+        name.to_owned(),
+        cosine(agreement.least),
+        cosine(agreement.median),
+        format!("{:.2e}", agreement.largest_difference),
+        format!("{:.2e}", agreement.relative_norm),
+        match agreement.least_residue {
+            Some(residue) => format!("{id}, residue {residue}"),
+            None => id.clone(),
+        },
+    ]
+}
+
+/// A cosine, of which one that is not 1 does not look like 1.
+fn cosine(cosine: f64) -> String {
+    match format!("{cosine:.6}") {
+        text if text == "1.000000" && cosine < 1.0 - 1e-12 => {
+            format!("1 - {:.0e}", 1.0 - cosine)
+        }
+        text => text,
+    }
+}
+
+fn verdict(parity: &Parity, wanted: f64) -> String {
+    let least = cosine(parity.pooled.least);
+    if parity.same_computation {
+        let device = &parity.device;
+        return format!(
+            "verdict  nothing to compare: both are f32 on {device}. Try a GPU, or another `--dtype`"
+        );
+    }
+    let by = match wanted == USUAL_LEAST {
+        true => " (what FastPLMs asks of ESM-2 3B in bf16)",
+        false => "",
+    };
+    match parity.pooled.least >= wanted {
+        true => {
+            format!("verdict  good: pooled cosines are {least} at least, not below {wanted}{by}")
+        }
+        false => format!("verdict  poor: a pooled cosine is {least}, below {wanted}{by}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parity(least: f64, same_computation: bool) -> Parity {
+        let agreement = |least_residue| Agreement {
+            vectors: 2,
+            least,
+            least_id: "p1".to_owned(),
+            least_residue,
+            median: 0.9999,
+            largest_difference: 0.0123,
+            relative_norm: 0.001,
+        };
+        Parity {
+            model: "esm2".to_owned(),
+            dtype: "bf16".to_owned(),
+            device: "GPU".to_owned(),
+            reference_device: "GPU".to_owned(),
+            layer: 6,
+            layers: 6,
+            inputs: "a.fa".to_owned(),
+            sequences: 2,
+            residues: 30,
+            truncated: 1,
+            rejected: 0,
+            pooled: agreement(None),
+            centred: None,
+            per_residue: agreement(Some(17)),
+            same_computation,
+        }
+    }
+
+    #[test]
+    fn a_table_names_what_is_least() {
+        let text = shown(&parity(0.9987, false), USUAL_LEAST);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "esm2, layer 6 of 6: bf16 on GPU, against f32 there, too",
+                "2 proteins, 1 truncated, 30 residues: a.fa",
+                "",
+                " cosine       least    median  difference  relative  least of",
+                " pooled    0.998700  0.999900     1.23e-2   1.00e-3  p1",
+                " residues  0.998700  0.999900     1.23e-2   1.00e-3  p1, residue 17",
+                "",
+                "verdict  good: pooled cosines are 0.998700 at least, not below 0.998 (what FastPLMs asks of \
+                 ESM-2 3B in bf16)",
+            ]
+        );
+    }
+
+    #[test]
+    fn verdicts() {
+        let check = |least, same, wanted, expect: &str| {
+            let verdict = verdict(&parity(least, same), wanted);
+            assert!(verdict.starts_with(expect), "{verdict}");
+        };
+        check(0.998, false, 0.998, "verdict  good");
+        check(0.9979, false, 0.998, "verdict  poor");
+        check(0.9979, false, 0.99, "verdict  good");
+        check(1.0, true, 0.998, "verdict  nothing to compare");
+    }
+
+    #[test]
+    fn what_is_nearly_one_does_not_look_like_one() {
+        assert_eq!(cosine(0.99973449), "0.999734");
+        assert_eq!(cosine(1.0 - 3e-8), "1 - 3e-8");
+        assert_eq!(cosine(1.0 - 1e-16), "1.000000");
+        assert_eq!(cosine(1.0), "1.000000");
+    }
+}

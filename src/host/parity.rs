@@ -1,0 +1,165 @@
+//! How much a number format changes what a model says.
+
+mod agreement;
+mod proteins;
+mod vectors;
+
+pub use agreement::Agreement;
+
+use super::models::Models;
+use crate::{
+    cancel::CancelToken,
+    error::Error,
+    event::EventSender,
+    job::{Dataset, DeviceChoice, Dtype, Layer, ModelSpec, Problems},
+    model::Model,
+};
+use proteins::Proteins;
+use serde::Serialize;
+use vectors::Vectors;
+
+/// What is compared.
+#[derive(Clone, Debug)]
+pub struct ParityPlan {
+    /// The model, on the device and in the number format that it would have in a run.
+    pub model: ModelSpec,
+    /// Where the same model computes in f32.
+    pub reference: Reference,
+    /// The proteins, those that come with the program if none are given.
+    pub dataset: Option<Dataset>,
+    /// Of the proteins that come with the program, how many at most.
+    pub take: Option<usize>,
+    /// The hidden state that is compared.
+    pub layer: Layer,
+}
+
+/// Where the f32 is computed that a model is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// On the device that the model is on.
+    SameDevice,
+    /// On the CPU.
+    Cpu,
+}
+
+/// How close a model's embeddings are to those that it has in f32.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Parity {
+    /// The model, for people.
+    pub model: String,
+    /// Its number format.
+    pub dtype: String,
+    /// Where it ran, for people.
+    pub device: String,
+    /// Where f32 was computed, for people.
+    pub reference_device: String,
+    /// The hidden state that was compared.
+    pub layer: usize,
+    /// Transformer layers of the model.
+    pub layers: usize,
+    /// What the proteins are, for people.
+    pub inputs: String,
+    /// Proteins.
+    pub sequences: usize,
+    /// Their residues, as far as they were embedded.
+    pub residues: usize,
+    /// Proteins of which only the first residues were embedded.
+    pub truncated: usize,
+    /// Records that were not embedded.
+    pub rejected: usize,
+    /// The mean over the residues of each protein.
+    pub pooled: Agreement,
+    /// The same without the mean of all proteins, if there are several.
+    pub centred: Option<Agreement>,
+    /// The vector of each residue.
+    pub per_residue: Agreement,
+    /// Whether there was no difference to find, because both were the same computation.
+    pub same_computation: bool,
+}
+
+impl Parity {
+    /// Embeds proteins twice, and compares. Of the two models only one is in memory at a time.
+    ///
+    /// # Errors
+    /// If the model or its device cannot be used, it has no such layer, there is no protein, or it is told to stop.
+    pub fn of(plan: &ParityPlan, events: EventSender, cancel: &CancelToken) -> Result<Self, Error> {
+        if plan.model.device == DeviceChoice::Mock {
+            return Err(problem(
+                "the mock device computes no embeddings",
+                "choose \"cpu\" or a GPU",
+            ));
+        }
+        let proteins = match &plan.dataset {
+            Some(dataset) => Proteins::read(dataset)?,
+            None => Proteins::built_in(plan.take.unwrap_or(usize::MAX)),
+        };
+        let records = &proteins.records;
+        if records.is_empty() {
+            return Err(problem(
+                "there is no protein to embed",
+                "look at the input, and at `--take`",
+            ));
+        }
+        let mut models = Models::new(events, cancel.clone());
+        let mut embed = |spec: &ModelSpec| -> Result<_, Error> {
+            let handle = models.load(spec)?;
+            let model = models.get(&handle)?;
+            let layer = layer_of(model, plan.layer)?;
+            let vectors = Vectors::of(model, records, layer, cancel)?;
+            let place = (model.is_on_cpu(), model.device().to_owned(), model.dtype());
+            models.unload(&handle);
+            Ok((vectors, layer, handle.info().clone(), place))
+        };
+        let (got, layer, info, (is_on_cpu, device, dtype)) = embed(&plan.model)?;
+        let reference = ModelSpec {
+            dtype: Some(Dtype::F32),
+            device: match plan.reference {
+                // What `auto` found is found again, and no other GPU beside it.
+                Reference::SameDevice => plan.model.device.clone(),
+                Reference::Cpu => DeviceChoice::Cpu,
+            },
+            ..plan.model.clone()
+        };
+        let (want, _, _, (is_reference_on_cpu, reference_device, _)) = embed(&reference)?;
+        let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+        let compared = "there is a protein, and none is empty";
+        Ok(Self {
+            model: info.name,
+            dtype: dtype.name().to_owned(),
+            same_computation: dtype == Dtype::F32 && is_on_cpu == is_reference_on_cpu,
+            device,
+            reference_device,
+            layer,
+            layers: info.n_layers,
+            inputs: match &plan.dataset {
+                Some(dataset) => dataset.sources.join(", "),
+                None => "the proteins that come with the program".to_owned(),
+            },
+            sequences: records.len(),
+            residues: records.iter().map(|record| record.sequence.len()).sum(),
+            truncated: records
+                .iter()
+                .filter(|record| record.is_truncated())
+                .count(),
+            rejected: proteins.n_rejected,
+            pooled: got.pooled_agreement(&want, &ids).expect(compared),
+            centred: got.centred_agreement(&want, &ids),
+            per_residue: got.residue_agreement(&want, &ids).expect(compared),
+        })
+    }
+}
+
+/// The index of the hidden state that is meant.
+fn layer_of(model: &Model, layer: Layer) -> Result<usize, Error> {
+    let n_layers = model.n_layers();
+    layer.resolve(n_layers).ok_or_else(|| {
+        problem(
+            format!("the model has no layer {}", layer.0),
+            format!("its layers are 0, the embedding output, to {n_layers}, or -1 for the last"),
+        )
+    })
+}
+
+fn problem(message: impl Into<String>, hint: impl Into<String>) -> Error {
+    Problems::one(message, Some(hint.into())).into()
+}

@@ -1,0 +1,158 @@
+//! By how much the product of an adapter's matrices counts.
+
+use crate::model::error::Reason;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::Value;
+use std::fmt;
+
+/// Ranks, and by how much the product of two matrices of such a rank counts.
+#[derive(Debug)]
+pub(super) struct Scales {
+    pub(super) rank: usize,
+    pub(super) alpha: f64,
+    /// Whether the root of the rank is what alpha is divided by.
+    pub(super) use_rslora: bool,
+    pub(super) ranks: Patterns,
+    pub(super) alphas: Patterns,
+}
+
+/// Values of some modules, by the end of their names. The first pattern that fits counts.
+#[derive(Debug, Default)]
+pub(super) struct Patterns(Vec<(String, f64)>);
+
+/// The entries of a map in the order of the file.
+#[derive(Debug, Default)]
+pub(super) struct InOrder(Vec<(String, Value)>);
+
+impl Scales {
+    /// The rank of the matrices of a module.
+    pub(super) fn rank(&self, module: &str) -> usize {
+        self.ranks
+            .of(module)
+            .map_or(self.rank, |rank| rank as usize)
+    }
+
+    /// What their product is multiplied with.
+    pub(super) fn scale(&self, module: &str) -> f32 {
+        let alpha = self.alphas.of(module).unwrap_or(self.alpha);
+        let rank = self.rank(module) as f64;
+        let divisor = if self.use_rslora { rank.sqrt() } else { rank };
+        (alpha / divisor) as f32
+    }
+}
+
+impl Patterns {
+    /// The map under `key`, whose patterns are names of modules or the ends of such.
+    pub(super) fn read(patterns: InOrder, key: &str) -> Result<Self, Reason> {
+        let read = |(pattern, value): (String, Value)| {
+            let name = pattern.strip_prefix('^').unwrap_or(&pattern);
+            // PEFT takes them for regular expressions, in which a dot stands for itself, too.
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+            if name.is_empty() || !name.chars().all(is_name) {
+                return Err(Reason::from(format!(
+                    "`{key}` has the pattern `{pattern}`, and only names of modules and their ends are understood"
+                )));
+            }
+            match value.as_f64() {
+                Some(value) if value > 0.0 => Ok((pattern, value)),
+                _ => Err(format!("`{key}` gives `{pattern}` the value {value}").into()),
+            }
+        };
+        Ok(Self(
+            patterns.0.into_iter().map(read).collect::<Result<_, _>>()?,
+        ))
+    }
+
+    fn of(&self, module: &str) -> Option<f64> {
+        let fits = |pattern: &str| match pattern.strip_prefix('^') {
+            Some(whole) => module == whole,
+            None => {
+                let before = module.strip_suffix(pattern);
+                before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+            }
+        };
+        let mut patterns = self.0.iter();
+        let found = patterns.find(|(pattern, _)| fits(pattern));
+        found.map(|(_, value)| *value)
+    }
+}
+
+impl<'de> Deserialize<'de> for InOrder {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+
+        impl<'de> Visitor<'de> for Entries {
+            type Value = InOrder;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of names of modules")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InOrder, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(InOrder(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patterns(text: &str) -> Result<Patterns, String> {
+        let in_order = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        Patterns::read(in_order, "rank_pattern").map_err(|reason| reason.text)
+    }
+
+    fn scales(ranks: &str, alphas: &str, use_rslora: bool) -> Scales {
+        Scales {
+            rank: 4,
+            alpha: 8.0,
+            use_rslora,
+            ranks: patterns(ranks).unwrap(),
+            alphas: patterns(alphas).unwrap(),
+        }
+    }
+
+    #[test]
+    fn patterns_are_ends_of_names() {
+        let query = "encoder.layer.1.attention.self.query";
+        let check = |alphas: &str, expect: f32| {
+            let found = scales("{}", alphas, false).scale(query);
+            assert_eq!(found, expect, "{alphas}");
+        };
+        check("{}", 2.0);
+        check(r#"{"query": 12}"#, 3.0);
+        check(r#"{"self.query": 12}"#, 3.0);
+        check(r#"{"ery": 12, "layer.1.query": 12}"#, 2.0);
+        check(r#"{"^query": 12}"#, 2.0);
+        check(&format!(r#"{{"^{query}": 12}}"#), 3.0);
+        check(r#"{"layer.1.attention.self.query": 4, "query": 12}"#, 1.0);
+        check(r#"{"query": 12, "layer.1.attention.self.query": 4}"#, 3.0);
+        let of_rank = scales(r#"{"query": 2}"#, r#"{"key": 3}"#, false);
+        assert_eq!((of_rank.scale(query), of_rank.scale("key")), (4.0, 0.75));
+        let rooted = scales(r#"{"query": 16}"#, "{}", true);
+        assert_eq!((rooted.scale(query), rooted.rank(query)), (2.0, 16));
+        assert_eq!((rooted.scale("key"), rooted.rank("key")), (4.0, 4));
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        let check = |text: &str, expect: &str| {
+            let error = patterns(text).unwrap_err();
+            assert!(error.contains(expect), "{error}");
+        };
+        check(r#"{"layer.[01].*": 2}"#, "`layer.[01].*`, and only names");
+        check(r#"{"query": "2"}"#, "the value \"2\"");
+        check("[2]", "a map of names of modules");
+    }
+}

@@ -1,0 +1,8 @@
+//! The Hugging Face Hub: a server that stands for it, and downloads that are killed.
+
+mod kills;
+#[expect(
+    dead_code,
+    reason = "the tests of the library in `src/hub/tests` have it, too, and use more of it"
+)]
+pub mod server;
