@@ -82,7 +82,7 @@ pub enum ModelError {
         reason: Reason,
     },
     /// A revision of something that has none.
-    #[error("`{folder}` is a folder, which has no revision \"{revision}\"")]
+    #[error("`{folder}` is a file or a folder, which has no revision \"{revision}\"")]
     RevisionOfFolder {
         /// The folder.
         folder: PathBuf,

@@ -535,6 +535,32 @@ fn every_event_is_of_the_schema() {
             shard: String::new(),
             by: String::new(),
         },
+        Event::DownloadStarted {
+            model: String::new(),
+            commit: String::new(),
+            files: 1,
+            bytes: 1,
+        },
+        Event::Download {
+            model: String::new(),
+            file: String::new(),
+            file_bytes: 1,
+            file_of: 1,
+            bytes: 1,
+            of: 1,
+        },
+        Event::DownloadWaiting {
+            model: String::new(),
+            file: String::new(),
+            reason: String::new(),
+        },
+        Event::DownloadFinished {
+            model: String::new(),
+            folder: None,
+            seconds: 1.0,
+            error: None,
+            stopped: false,
+        },
         Event::Warning {
             message: String::new(),
         },
@@ -565,7 +591,7 @@ fn every_event_is_of_the_schema() {
         }
     }
     // Beside these there are lines about the job as a whole, which the command line writes.
-    let of_jobs = ["failed", "restarting", "stopping"].map(str::to_owned);
+    let of_jobs = ["failed", "restarting", "script", "stopping"].map(str::to_owned);
     let names: Vec<_> = rows.keys().filter(|name| !of_jobs.contains(name)).collect();
     assert_eq!(names, kinds.keys().collect::<Vec<_>>());
     let documented = fs::read_to_string("docs/metrics.md").unwrap();

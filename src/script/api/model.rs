@@ -52,10 +52,11 @@ pub(super) mod model_api {
 
     pub type Model = ScriptModel;
 
-    /// Loads an ESM-2 model. `source` is a folder with `config.json` and `model.safetensors`, a `.pt` file of Meta's
-    /// fair-esm, or an id of the Hugging Face Hub, as `facebook/esm2_t33_650M_UR50D`, behind which `@` and a branch,
-    /// a tag or a commit may stand. Meta's own models need no `facebook/`. What is not on this machine is downloaded
-    /// first, into the cache that HF's own tools use, and what is there is used without asking anybody.
+    /// Loads an ESM-2 model. `source` is a folder with `config.json` and `model.safetensors` or
+    /// `pytorch_model.bin`, a folder with a LoRA adapter, a `.pt` file of Meta's fair-esm, or an id of the
+    /// Hugging Face Hub, as `facebook/esm2_t33_650M_UR50D`, behind which `@` and a branch, a tag or a commit
+    /// may stand. Meta's own models need no `facebook/`. What is not on this machine is downloaded first, into
+    /// the cache that HF's own tools use, and what is there is used without asking anybody.
     ///
     /// The number format and the device are chosen by what the machine has. Loading the same model
     /// again returns the loaded one. A model that no variable holds any more gives its memory back when

@@ -179,7 +179,7 @@ fn a_revision_is_what_was_asked_for() {
     let of_folder = "esm2(\"folder\", #{ revision: \"v1\" });";
     place
         .run("exec", of_folder)
-        .check(MODEL, &["is a folder, which has no revision"]);
+        .check(MODEL, &["is a file or a folder, which has no revision"]);
 }
 
 #[test]
