@@ -153,6 +153,14 @@ impl Error {
         }
     }
 
+    /// Why a model cannot be had, if it was not told to stop.
+    pub fn of_model(error: ModelError, reason: Option<StopReason>) -> Self {
+        match (error.of_the_hub(), reason) {
+            (Some(HubError::Interrupted), Some(reason)) => Self::Stopped(reason),
+            _ => error.into(),
+        }
+    }
+
     /// Why a conversion failed, if it was not told to stop.
     pub fn of_conversion(error: ConvertError, reason: Option<StopReason>) -> Self {
         match (error, reason) {

@@ -5,7 +5,7 @@ use crate::{
     error::Error,
     event::{Event, EventSender},
     hint::Hint,
-    hub::{HubError, Step},
+    hub::Step,
     job::ModelSpec,
     model::{Model, ModelError, Offer},
 };
@@ -39,7 +39,11 @@ pub fn download(
     events: &EventSender,
     cancel: &CancelToken,
 ) -> Result<Downloaded, Error> {
-    let offer = Model::on_the_hub(source, revision)?.offer_now()?;
+    let absent = Model::on_the_hub(source, revision)?;
+    let stopped = |error| Error::of_model(error, cancel.reason());
+    let offer = absent.offer_now(cancel).map_err(stopped)?;
+    // Nothing comes of what cannot be computed.
+    offer.check(cancel).map_err(stopped)?;
     let downloaded = fetch(&offer, events, cancel)?;
     let spec = ModelSpec {
         revision: revision.map(str::to_owned),
@@ -66,9 +70,9 @@ pub(super) fn download_missing(
             let repository = absent.repository().to_string();
             return Err(ModelError::Incomplete { repository }.into());
         }
-        let offer = absent.offer()?;
-        // Nothing comes of what cannot be computed.
-        offer.check()?;
+        let stopped = |error| Error::of_model(error, cancel.reason());
+        let offer = absent.offer(cancel).map_err(stopped)?;
+        offer.check(cancel).map_err(stopped)?;
         fetch(&offer, events, cancel)?;
     }
     Ok(())
@@ -123,13 +127,13 @@ fn fetch(offer: &Offer, events: &EventSender, cancel: &CancelToken) -> Result<Do
     };
     let result = match offer.fetch(&mut on_step) {
         Ok(snapshot) => Ok(snapshot),
-        Err(error) => Err(match (error, cancel.reason()) {
-            (HubError::Interrupted, Some(reason)) => Error::Stopped(reason),
-            (error, _) => Error::Model(ModelError::Download {
+        Err(error) => {
+            let error = ModelError::Download {
                 repository: model.clone(),
                 error: Box::new(error),
-            }),
-        }),
+            };
+            Err(Error::of_model(error, cancel.reason()))
+        }
     };
     let failure = result.as_ref().err();
     events.send(Event::DownloadFinished {

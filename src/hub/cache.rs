@@ -7,6 +7,21 @@ use super::{
 };
 use std::path::{Path, PathBuf};
 
+/// What the names of the folders of models begin with.
+const MODEL: &str = "models--";
+/// What the slash of an id is in the name of a folder. No id has two dashes.
+const SLASH: &str = "--";
+
+/// The name of the folder of a model in the cache.
+pub(super) fn folder_of_id(id: &str) -> String {
+    format!("{MODEL}{}", id.replace('/', SLASH))
+}
+
+/// The model whose folder in the cache is called so.
+pub fn id_of_folder(name: &str) -> Option<String> {
+    Some(name.strip_prefix(MODEL)?.replacen(SLASH, "/", 1))
+}
+
 /// The folder of a repository in the cache:
 /// - `blobs/<hash>`: what its files hold;
 /// - `snapshots/<commit>/<name>`: its files at a commit, as links to blobs;
@@ -24,7 +39,7 @@ impl Folder {
     pub(super) fn of(cache: &Path, repository: &Repository) -> Self {
         Self {
             cache: cache.to_owned(),
-            name: format!("models--{}", repository.id.replace('/', "--")),
+            name: folder_of_id(&repository.id),
         }
     }
 
@@ -91,6 +106,15 @@ impl Folder {
 mod tests {
     use super::*;
     use std::{fs, os::unix::fs::symlink};
+
+    #[test]
+    fn folders_are_called_as_their_models() {
+        for id in ["o/m", "gpt2", "o/a-b_c"] {
+            assert_eq!(id_of_folder(&folder_of_id(id)).as_deref(), Some(id));
+        }
+        assert_eq!(folder_of_id("o/m"), "models--o--m");
+        assert_eq!(id_of_folder("datasets--o--m"), None);
+    }
 
     #[test]
     fn snapshots_are_found_by_branch_and_by_commit() {

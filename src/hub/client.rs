@@ -3,7 +3,7 @@
 use super::{
     environment::Environment,
     failure::{Failure, Refusal},
-    proxy::shown,
+    proxy::{shown, shown_in_full},
     remote::Content,
     token::Token,
 };
@@ -188,7 +188,7 @@ fn parsed(address: &str) -> Result<Uri, Failure> {
     let is_whole =
         |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
     uri.filter(is_whole).ok_or_else(|| Failure::Odd {
-        host: address.chars().take(80).collect(),
+        host: shown_in_full(address).chars().take(80).collect(),
         reason: "this is no address".to_owned(),
     })
 }

@@ -1,8 +1,11 @@
 //! What the environment says of the Hub, in the variables that `huggingface_hub` reads.
 
-use super::{proxy::Proxies, token::Token};
+use super::{
+    proxy::{Proxies, shown_in_full},
+    token::Token,
+};
 use std::{
-    env, fs,
+    env, fmt, fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,7 +22,7 @@ const OFFLINE: [&str; 2] = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"];
 const MOST_TOKEN_BYTES: u64 = 4096;
 
 /// What the environment says of the Hub.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Environment {
     /// The folder of the cache.
     pub cache: PathBuf,
@@ -86,6 +89,17 @@ impl Environment {
             proxies: Proxies::of(variables),
             symlinks: !is_true("HF_HUB_DISABLE_SYMLINKS"),
         }
+    }
+}
+
+/// Without what may be a password.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("cache", &self.cache)
+            .field("endpoint", &shown_in_full(&self.endpoint))
+            .field("offline", &self.offline)
+            .finish_non_exhaustive()
     }
 }
 

@@ -156,7 +156,9 @@ pub enum HubError {
 pub enum Obstacle {
     /// The name is not known.
     Name,
-    /// Nobody listens, or no way leads there.
+    /// Nobody listens.
+    Refused,
+    /// No way leads there, or it breaks.
     Connection,
     /// Nobody answers in time.
     Timeout,
@@ -254,7 +256,7 @@ impl Hint for HubError {
 impl Obstacle {
     fn hint(self) -> String {
         match self {
-            Self::Name | Self::Connection | Self::Timeout => format!(
+            Self::Name | Self::Refused | Self::Connection | Self::Timeout => format!(
                 "is there a network here? if it has a proxy, set `HTTPS_PROXY`; else {BY_HAND}"
             ),
             Self::Certificate => {

@@ -11,13 +11,15 @@ use std::{
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// What the names of files end with that are not whole, here and in `huggingface_hub`.
 const SUFFIX: &str = ".incomplete";
 /// Whoever writes to a file does so more often than this.
 const IDLE: Duration = Duration::from_secs(60);
+/// How long nothing may be written to a file until its time is set all the same.
+pub(super) const KEEP: Duration = Duration::from_secs(IDLE.as_secs() / 2);
 /// Bytes that are hashed at a time.
 const HASHED_BYTES: usize = 1 << 20;
 
@@ -34,6 +36,8 @@ pub(super) struct Partial {
     content: Content,
     hasher: Sha256,
     n_bytes: u64,
+    /// When others were last told that somebody has it.
+    kept: Instant,
 }
 
 /// Whether a blob is what it should be.
@@ -47,16 +51,16 @@ pub(super) enum Finished {
 
 impl Partial {
     /// What is there of a blob, or nothing yet. Whoever has the lock has it alone, if locks work here at all.
-    /// `on_bytes` hears how much of what is there was read.
+    /// `on_read` is called while what is there is read.
     ///
     /// # Errors
-    /// If the file system refuses, or `on_bytes` does.
+    /// If the file system refuses, or `on_read` does.
     pub(super) fn open(
         blob: &Path,
         content: &Content,
         n_bytes: u64,
         is_alone: bool,
-        on_bytes: &mut dyn FnMut(u64) -> Result<(), HubError>,
+        on_read: &mut dyn FnMut() -> Result<(), HubError>,
     ) -> Result<Self, HubError> {
         let path = own_path(blob, is_alone);
         // Only a hash tells whether the first bytes of a stranger are the right ones.
@@ -83,8 +87,10 @@ impl Partial {
             content: content.clone(),
             hasher: Sha256::new(),
             n_bytes: 0,
+            kept: Instant::now(),
         };
-        partial.read(n_bytes, on_bytes)?;
+        partial.set_time();
+        partial.read(n_bytes, on_read)?;
         Ok(partial)
     }
 
@@ -104,15 +110,37 @@ impl Partial {
         Ok(())
     }
 
-    /// Forgets all that is there.
+    /// Tells others that somebody has it, if nothing may have been written for a while: they would take it.
+    pub(super) fn keep(&mut self) {
+        if self.kept.elapsed() >= KEEP {
+            self.set_time();
+        }
+    }
+
+    fn set_time(&mut self) {
+        self.kept = Instant::now();
+        // Where that cannot be done, it can only come to be fetched twice.
+        let _ = self.file.set_modified(SystemTime::now());
+    }
+
+    /// Forgets all that is there, in a new file: the old one may be somebody else's by now.
     ///
     /// # Errors
     /// If the file system refuses.
     pub(super) fn restart(&mut self) -> Result<(), HubError> {
         self.hasher = Sha256::new();
         self.n_bytes = 0;
-        let cut = self.file.set_len(0);
-        Ok(cut.map_err(|error| FileError::io("write", &self.path, error))?)
+        let failed = |error| FileError::io("write", &self.path, error);
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed(error).into());
+            }
+            _ => {}
+        }
+        let mut options = File::options();
+        options.read(true).write(true).create_new(true);
+        self.file = options.open(&self.path).map_err(failed)?;
+        Ok(())
     }
 
     /// Gives the blob its name, if it is what it should be. Else all of it is forgotten.
@@ -138,6 +166,11 @@ impl Partial {
             Ok(()) => {}
             // Somebody else was here, where locks do not work, and has finished it.
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.blob.exists() => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.restart()?;
+                let reason = "another machine has taken what was there of it".to_owned();
+                return Ok(Finished::Damaged(reason));
+            }
             Err(error) => return Err(FileError::io("publish", &self.blob, error).into()),
         }
         sync_folder(&self.blob);
@@ -156,9 +189,10 @@ impl Partial {
     fn read(
         &mut self,
         most_bytes: u64,
-        on_bytes: &mut dyn FnMut(u64) -> Result<(), HubError>,
+        on_read: &mut dyn FnMut() -> Result<(), HubError>,
     ) -> Result<(), HubError> {
-        let failed = |error| FileError::io("read", &self.path, error);
+        let path = self.path.clone();
+        let failed = |error| FileError::io("read", &path, error);
         let there = self.file.metadata().map_err(failed)?.len();
         if there > most_bytes {
             return self.restart();
@@ -174,7 +208,8 @@ impl Partial {
             }
             self.hasher.update(&buffer[..n_bytes]);
             self.n_bytes += n_bytes as u64;
-            on_bytes(self.n_bytes)?;
+            self.keep();
+            on_read()?;
         }
         Ok(())
     }
@@ -242,7 +277,7 @@ mod tests {
     use super::*;
 
     fn open(blob: &Path, content: &Content, n_bytes: u64, is_alone: bool) -> Partial {
-        Partial::open(blob, content, n_bytes, is_alone, &mut |_| Ok(())).unwrap()
+        Partial::open(blob, content, n_bytes, is_alone, &mut || Ok(())).unwrap()
     }
 
     #[test]
@@ -288,5 +323,50 @@ mod tests {
         partial.add(b"x").unwrap();
         drop(partial);
         assert_eq!(open(&blob, &content, 2, true).n_bytes(), 0);
+    }
+
+    #[test]
+    fn whoever_takes_a_file_has_it_for_himself() {
+        let folder = tempfile::tempdir().unwrap();
+        let content = Content::Sha256(format!("{:064}", 0));
+        let blob = folder.path().join(content.name());
+        let mut partial = open(&blob, &content, 3, true);
+        partial.add(b"abc").unwrap();
+        let taken = folder.path().join("taken");
+        fs::rename(&partial.path, &taken).unwrap();
+        partial.restart().unwrap();
+        partial.add(b"x").unwrap();
+        assert_eq!(fs::read(&taken).unwrap(), b"abc");
+        assert_eq!(fs::read(&partial.path).unwrap(), b"x");
+        // At the end it is noticed.
+        let content = Content::Git("a".repeat(40));
+        let blob = folder.path().join(content.name());
+        let mut partial = open(&blob, &content, 1, true);
+        partial.add(b"x").unwrap();
+        fs::rename(&partial.path, &taken).unwrap();
+        assert!(matches!(partial.finish().unwrap(), Finished::Damaged(_)));
+        partial.add(b"x").unwrap();
+        assert_eq!(partial.finish().unwrap(), Finished::Whole);
+    }
+
+    #[test]
+    fn nobody_takes_a_file_that_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let content = Content::Sha256(format!("{:064}", 0));
+        let blob = folder.path().join(content.name());
+        let mut partial = open(&blob, &content, 3, true);
+        let make_old = |file: &File| {
+            file.set_modified(SystemTime::now() - 2 * IDLE).unwrap();
+        };
+        make_old(&partial.file);
+        partial.kept = Instant::now().checked_sub(KEEP).unwrap();
+        assert_eq!(leftovers(&blob).len(), 1);
+        partial.keep();
+        assert_eq!(leftovers(&blob), []);
+        // What is read before it is gone on with is nobody else's, too.
+        make_old(&partial.file);
+        drop(partial);
+        let _partial = open(&blob, &content, 3, true);
+        assert_eq!(leftovers(&blob), []);
     }
 }

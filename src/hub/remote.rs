@@ -34,7 +34,8 @@ pub enum Content {
     Sha256(String),
     /// A file of git: the SHA-1 of a header and what it holds. It is not computed here, as the program has no
     /// SHA-1, which no longer proves anything against whoever means harm: such a file is one of a commit that
-    /// the Hub named over a connection that is trusted, and is known to be whole by its size.
+    /// the Hub named over a connection that is trusted. Its size is verified, and that the server which sends it
+    /// says the same hash in its `ETag`, if that is one of git.
     Git(String),
 }
 
@@ -121,6 +122,11 @@ impl Sibling {
             content: hash.and_then(|hash| Content::of_tag(&hash)),
         }
     }
+}
+
+/// A sum of sizes, which are what a server says and may be any number.
+pub fn total(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]

@@ -35,6 +35,24 @@ impl Repository {
         self.revision.as_deref().unwrap_or(DEFAULT_REVISION)
     }
 
+    /// Whether there can be a repository of this id: a name, before which its owner and a slash may stand.
+    pub fn is_id(id: &str) -> bool {
+        let parts: Vec<&str> = id.split('/').collect();
+        let is_plain = |part: &&str| {
+            let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            !part.is_empty()
+                && part.bytes().all(is_known)
+                && !part.starts_with(['-', '.'])
+                && !part.ends_with(['-', '.'])
+        };
+        // Two dashes stand for the slash in the cache.
+        parts.len() <= 2
+            && parts.iter().all(is_plain)
+            && id.len() <= MOST_CHARACTERS
+            && !id.contains("--")
+            && !id.contains("..")
+    }
+
     /// Whether there can be such a repository and such a revision. Both become parts of paths.
     ///
     /// # Errors
@@ -46,21 +64,7 @@ impl Repository {
                 what,
             })
         };
-        let parts: Vec<&str> = self.id.split('/').collect();
-        let is_plain = |part: &&str| {
-            let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-            !part.is_empty()
-                && part.bytes().all(is_known)
-                && !part.starts_with(['-', '.'])
-                && !part.ends_with(['-', '.'])
-        };
-        // Two dashes stand for the slash in the cache.
-        let is_id = parts.len() <= 2
-            && parts.iter().all(is_plain)
-            && self.id.len() <= MOST_CHARACTERS
-            && !self.id.contains("--")
-            && !self.id.contains("..");
-        if !is_id {
+        if !Self::is_id(&self.id) {
             return bad(
                 &self.id,
                 "the id of a model of the Hub, `organisation/name`",

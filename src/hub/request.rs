@@ -4,10 +4,18 @@ use super::{
     client::{Client, Part},
     error::HubError,
     failure::{Asked, Failure},
+    proxy::shown_in_full,
     remote::Remote,
+    reporter::INTERVAL,
     repository::Repository,
 };
-use std::{fmt::Write, io::Read, thread, time::Duration};
+use std::{
+    fmt::Write,
+    io::Read,
+    sync::mpsc::{RecvTimeoutError, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Bytes of what the Hub says of a repository at most.
 const MOST_ANSWER_BYTES: u64 = 64 << 20;
@@ -16,11 +24,18 @@ const MOST_TRIES: u32 = 3;
 /// Nobody waits longer for an answer.
 const MOST_PAUSE: Duration = Duration::from_secs(30);
 
+/// Whoever waits for an answer: called some ten times a second, and ends it with an error.
+type GoOn<'a> = dyn FnMut() -> Result<(), HubError> + 'a;
+
 /// Asks the Hub what a repository has.
 ///
 /// # Errors
-/// If it does not say so.
-pub(super) fn look(client: &Client, repository: &Repository) -> Result<Remote, HubError> {
+/// If it does not say so, or `go_on` fails.
+pub(super) fn look(
+    client: &Client,
+    repository: &Repository,
+    go_on: &mut GoOn,
+) -> Result<Remote, HubError> {
     let endpoint = &client.environment().endpoint;
     let (id, revision) = (&repository.id, quoted(repository.revision(), ""));
     let address = format!("{endpoint}/api/models/{id}/revision/{revision}?blobs=true");
@@ -29,21 +44,22 @@ pub(super) fn look(client: &Client, repository: &Repository) -> Result<Remote, H
         page: &page(client, repository),
         file: None,
     };
-    let read = |failure: Failure| failure.into_error(asked);
-    let (text, host) = ask(client, &address, MOST_ANSWER_BYTES).map_err(read)?;
+    let ask = move |client: &Client| ask_once(client, &address, MOST_ANSWER_BYTES);
+    let (text, host) = patiently(client, asked, ask, go_on)?;
     Remote::of_answer(&text).map_err(|reason| HubError::Answer { host, reason })
 }
 
 /// The text of a small file of a commit.
 ///
 /// # Errors
-/// If it does not come, or is no small text.
+/// If it does not come, or is no small text, or `go_on` fails.
 pub(super) fn text(
     client: &Client,
     repository: &Repository,
     remote: &Remote,
     name: &str,
     most_bytes: u64,
+    go_on: &mut GoOn,
 ) -> Result<String, HubError> {
     let asked = Asked {
         repository,
@@ -51,38 +67,67 @@ pub(super) fn text(
         file: Some((&remote.commit, name)),
     };
     let address = file_address(client, repository, remote, name);
-    let answered = ask(client, &address, most_bytes);
-    Ok(answered.map_err(|failure| failure.into_error(asked))?.0)
-}
-
-/// The text at an address, and who has it.
-fn ask(client: &Client, address: &str, most_bytes: u64) -> Result<(String, String), Failure> {
-    patiently(client, || ask_once(client, address, most_bytes))
+    let ask = move |client: &Client| ask_once(client, &address, most_bytes);
+    Ok(patiently(client, asked, ask, go_on)?.0)
 }
 
 /// Asks something again that may be answered another time.
 ///
 /// # Errors
-/// If it is not.
-pub(super) fn patiently<T>(
+/// If it is not, or `go_on` fails.
+pub(super) fn patiently<T: Send + 'static>(
     client: &Client,
-    ask: impl Fn() -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    asked: Asked,
+    ask: impl Fn(&Client) -> Result<T, Failure> + Clone + Send + 'static,
+    go_on: &mut GoOn,
+) -> Result<T, HubError> {
     let mut n_tries = 0;
     loop {
-        let failure = match ask() {
-            Err(failure) if failure.is_transient() => failure,
-            answered => return answered,
+        let failure = match answer(client, ask.clone(), go_on)? {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failure,
         };
-        // Whoever has no network need not wait to be told so.
-        let is_hopeless = matches!(failure, Failure::Unreachable { .. });
         let pause = client.environment().pause * 2_u32.pow(n_tries);
         let pause = failure.after().unwrap_or(pause).max(pause);
         n_tries += 1;
+        let is_hopeless = !failure.is_transient() || failure.is_lasting();
         if is_hopeless || n_tries == MOST_TRIES || pause > MOST_PAUSE {
-            return Err(failure);
+            return Err(failure.into_error(asked));
         }
-        thread::sleep(pause);
+        let end = Instant::now() + pause;
+        while let left = end.saturating_duration_since(Instant::now())
+            && !left.is_zero()
+        {
+            go_on()?;
+            thread::sleep(left.min(INTERVAL));
+        }
+    }
+}
+
+/// The answer to a question. A thread waits for it, so that whoever wants it can stop at any time; it ends by
+/// itself when the server is silent for too long.
+fn answer<T: Send + 'static>(
+    client: &Client,
+    ask: impl FnOnce(&Client) -> Result<T, Failure> + Send + 'static,
+    go_on: &mut GoOn,
+) -> Result<Result<T, Failure>, HubError> {
+    let (sender, receiver) = sync_channel(1);
+    let client = client.clone();
+    thread::spawn(move || {
+        // Nobody may be there any more.
+        let _ = sender.send(ask(&client));
+    });
+    loop {
+        match receiver.recv_timeout(INTERVAL) {
+            Ok(answer) => return Ok(answer),
+            Err(RecvTimeoutError::Timeout) => go_on()?,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Ok(Err(Failure::Cut {
+                    host: String::new(),
+                    reason: "the connection was cut".to_owned(),
+                }));
+            }
+        }
     }
 }
 
@@ -103,7 +148,8 @@ fn ask_once(client: &Client, address: &str, most_bytes: u64) -> Result<(String, 
 
 /// The page of a repository, for people.
 pub(super) fn page(client: &Client, repository: &Repository) -> String {
-    format!("{}/{}", client.environment().endpoint, repository.id)
+    let endpoint = shown_in_full(&client.environment().endpoint);
+    format!("{endpoint}/{}", repository.id)
 }
 
 /// Where a file of a commit is.
@@ -113,8 +159,9 @@ pub(super) fn file_address(
     remote: &Remote,
     name: &str,
 ) -> String {
-    let page = page(client, repository);
-    format!("{page}/resolve/{}/{}", remote.commit, quoted(name, "/"))
+    let endpoint = &client.environment().endpoint;
+    let (id, commit, name) = (&repository.id, &remote.commit, quoted(name, "/"));
+    format!("{endpoint}/{id}/resolve/{commit}/{name}")
 }
 
 /// A text as a part of an address, where `kept` stay as they are.

@@ -1,7 +1,7 @@
 //! What stands where a model or its weights were looked for.
 
 use super::error::{A_MODEL, Reason};
-use crate::file;
+use crate::{file, hub::id_of_folder};
 use std::{fs, io::Read, path::Path};
 
 /// A kind of file that people take for a model, or for its weights in safetensors.
@@ -143,8 +143,7 @@ pub(super) fn in_the_folder(folder: &Path) -> Option<Reason> {
             format!("name its id, `{id}`, or a folder in its `snapshots`"),
         ));
     }
-    if let Some(name) = with(&|name| name.starts_with("models--")) {
-        let id = repository(Path::new(name)).unwrap_or_default();
+    if let Some(id) = names.iter().find_map(|name| id_of_folder(name)) {
         return Some(Reason::new(
             "it is the cache of HF's tools",
             format!("name a model by its id, as `{id}`"),
@@ -186,8 +185,7 @@ pub(super) fn in_the_folder(folder: &Path) -> Option<Reason> {
 
 /// The id of the model whose repository in the cache of HF's tools is called as `folder` is.
 fn repository(folder: &Path) -> Option<String> {
-    let name = folder.file_name()?.to_str()?.strip_prefix("models--")?;
-    Some(name.replacen("--", "/", 1))
+    id_of_folder(folder.file_name()?.to_str()?)
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ pub(super) fn locate(
             },
         });
     };
-    let snapshot = Hub::from_env().cached(&repository);
+    let snapshot = Hub::of_process().cached(&repository);
     if let Some(snapshot) = snapshot.filter(|snapshot| is_whole(&snapshot.folder, need)) {
         return Ok(Place::Here(Here::cached(&repository, snapshot)));
     }

@@ -11,17 +11,12 @@ pub(super) fn hub_repository(source: &str, revision: Option<&str>) -> Option<Rep
         Some((id, named)) => (id, Some(named)),
         None => (source, None),
     };
-    let is_name = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-    };
-    let id = match id.split_once('/') {
-        Some((owner, name)) if is_name(owner) && is_name(name) => id.to_owned(),
-        None if is_name(id) => published::owned(id)?,
-        _ => return None,
+    if !Repository::is_id(id) {
+        return None;
+    }
+    let id = match id.contains('/') {
+        true => id.to_owned(),
+        false => published::owned(id)?,
     };
     let revision = named.or(revision);
     if revision == Some("") {

@@ -29,6 +29,15 @@ impl Answer {
         }
     }
 
+    /// A text, as a file of git that is another one.
+    pub fn tagged(text: &str, prefix: &str) -> Self {
+        let headers = format!("ETag: {prefix}\"{}\"\r\n", "0".repeat(40));
+        Self {
+            headers,
+            ..Self::text(text)
+        }
+    }
+
     /// Sends it, and goes wrong as it is told to.
     pub fn send(
         mut self,

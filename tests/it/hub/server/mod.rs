@@ -13,6 +13,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard},
     thread,
+    time::Duration,
 };
 
 /// A Hub on this machine.
@@ -98,6 +99,12 @@ pub enum Fault {
     Redirect(String),
     /// The body is this text.
     Text(&'static str),
+    /// The body is this text, of an entity tag that begins with this.
+    Tagged(&'static str, &'static str),
+    /// The connection ends without an answer.
+    HangUp,
+    /// There is no answer for a while.
+    Silent,
 }
 
 impl Server {
@@ -232,10 +239,15 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, is_store: bool, store: &str) 
         Some(Fault::Status(status, headers)) => Answer::refusal(*status, headers),
         Some(Fault::Redirect(address)) => Answer::refusal(302, &format!("Location: {address}\r\n")),
         Some(Fault::Text(text)) => Answer::text(text),
+        Some(Fault::Tagged(text, prefix)) => Answer::tagged(text, prefix),
+        Some(Fault::HangUp) => return None,
         _ if is_store => store_answer(&state, &request),
         _ => hub_answer(&state, &request, store),
     };
     drop(state);
+    if matches!(fault, Some(Fault::Silent)) {
+        thread::sleep(Duration::from_secs(60));
+    }
     answer.send(stream, &request, fault)
 }
 
