@@ -39,7 +39,10 @@ fn shown(status: &Status) -> String {
                 status.rejected
             ),
         ),
-        ("parts", format!("{}, {}", status.parts, bytes(status.bytes))),
+        (
+            "parts",
+            format!("{}, {}", status.parts, bytes(status.bytes)),
+        ),
     ];
     lines.splice(2..2, shards(&status.shards));
     if let Some(shard) = status.shard {

@@ -10,7 +10,7 @@ mod small_files;
 
 pub use error::ConvertError;
 
-use super::{Config, ModelError, files::Files, source, weights::Weights};
+use super::{Config, ModelError, file_names::SAFETENSORS, files::Files, source, weights::Weights};
 use crate::{
     file::{self, Existing, StagedFolder},
     job::{DeviceChoice, Dtype, ModelSpec},
@@ -48,7 +48,7 @@ pub struct Converted {
     pub left_out: Vec<String>,
 }
 
-const WEIGHTS: &str = "model.safetensors";
+const WEIGHTS: &str = SAFETENSORS.single;
 
 /// Writes the model. `on_step` is told after each tensor how many of how many are written, and may end it.
 ///
@@ -123,7 +123,8 @@ fn check_contents(target: &Path) -> Result<(), ConvertError> {
     let entries = target.read_dir().into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let names: Vec<String> = names.collect();
-    let is_other = |name: &&String| *name != WEIGHTS && !small_files::NAMES.contains(&name.as_str());
+    let is_other =
+        |name: &&String| *name != WEIGHTS && !small_files::NAMES.contains(&name.as_str());
     if let Some(name) = names.iter().find(is_other) {
         return Err(ConvertError::HoldsOthers {
             folder: target.to_owned(),

@@ -1,6 +1,6 @@
 //! Which weights a model has, as a hash of its files.
 
-use super::{ModelError, plain_file, weights::Weights};
+use super::{ModelError, file_names::CONFIG, plain_file, weights::Weights};
 use std::{
     fs::File,
     io,
@@ -38,7 +38,7 @@ impl Fingerprint {
     pub(super) fn start(folder: &Path, weights: &Weights) -> Result<Self, ModelError> {
         let mut files = Vec::new();
         // A model in one file has its configuration there.
-        let config = folder.is_dir().then(|| folder.join("config.json"));
+        let config = folder.is_dir().then(|| folder.join(CONFIG));
         let adapter = weights.adapter();
         let of_adapter = adapter.map(|adapter| adapter.config_path.clone());
         for path in config.into_iter().chain(of_adapter) {

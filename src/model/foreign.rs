@@ -1,6 +1,9 @@
 //! What stands where a model or its weights were looked for.
 
-use super::error::{A_MODEL, Reason};
+use super::{
+    error::{A_MODEL, Reason},
+    file_names::{CONFIG, WEIGHTS, WeightsNames},
+};
 use crate::file;
 use std::{fs, io::Read, path::Path};
 
@@ -28,16 +31,6 @@ pub(super) enum Stub {
 
 /// Bytes that tell what a file is.
 const BEGINNING: u64 = 64;
-
-/// What files of weights are called: one alone, how the names of several begin, and how names end.
-const FILES: [(&str, &str, &[&str]); 2] = [
-    ("model.safetensors", "model-", &[".safetensors"]),
-    (
-        "pytorch_model.bin",
-        "pytorch_model-",
-        &[".bin", ".pt", ".pth", ".ckpt"],
-    ),
-];
 
 /// How the names of files begin that training leaves beside the weights.
 const BESIDE_WEIGHTS: [&str; 5] = [
@@ -117,7 +110,7 @@ pub(super) fn instead_of_a_folder(path: &Path) -> Reason {
         _ if is_torch
             || foreign == Some(Foreign::Safetensors)
             || ending == "safetensors"
-            || name == "config.json" =>
+            || name == CONFIG =>
         {
             Reason::new(
                 "it is a file of a model",
@@ -161,7 +154,7 @@ pub(super) fn in_the_folder(folder: &Path) -> Option<Reason> {
             format!("name a model by its id, as `{id}`"),
         ));
     }
-    if let Some(name) = with(&|name| folder.join(name).join("config.json").is_file()) {
+    if let Some(name) = with(&|name| folder.join(name).join(CONFIG).is_file()) {
         let inner = folder.join(name);
         return Some(Reason::new(
             format!("its folder `{name}` looks like a model"),
@@ -175,20 +168,30 @@ pub(super) fn in_the_folder(folder: &Path) -> Option<Reason> {
         ));
     }
     let ends = |name: &str, endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
-    for (one, beginning, endings) in FILES {
-        if let Some(name) = with(&|name| name.starts_with(beginning) && ends(name, endings)) {
+    for WeightsNames {
+        index,
+        part,
+        endings,
+        ..
+    } in WEIGHTS
+    {
+        if let Some(name) = with(&|name| name.starts_with(part) && ends(name, endings)) {
             return Some(Reason::new(
                 format!("it holds `{name}`, one of several files, but not their list"),
-                format!("fetch `{one}.index.json` too"),
+                format!("fetch `{index}` too"),
             ));
         }
     }
-    for (one, _, endings) in FILES {
+    for WeightsNames {
+        single, endings, ..
+    } in WEIGHTS
+    {
         let is_beside = |name: &str| BESIDE_WEIGHTS.iter().any(|other| name.starts_with(other));
-        if let Some(name) = with(&|name| ends(name, endings) && name != one && !is_beside(name)) {
+        if let Some(name) = with(&|name| ends(name, endings) && name != single && !is_beside(name))
+        {
             return Some(Reason::new(
                 format!("it holds `{name}`"),
-                format!("if that is the model, call it `{one}`"),
+                format!("if that is the model, call it `{single}`"),
             ));
         }
     }

@@ -13,6 +13,7 @@ mod encoder;
 mod error;
 mod esm2;
 mod fair_esm;
+mod file_names;
 mod files;
 mod fingerprint;
 mod flight;

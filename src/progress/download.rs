@@ -1,10 +1,7 @@
 //! The figures of the download in progress.
 
-use crate::{
-    event::Event,
-    text::{self, bytes, counted},
-};
-use indicatif::HumanDuration;
+use crate::event::Event;
+use indicatif::{HumanBytes, HumanDuration};
 use std::time::{Duration, Instant};
 
 /// The figures of the download in progress.
@@ -84,15 +81,17 @@ impl Download {
         let end = match (error, stopped) {
             (None, _) => {
                 let come = self.bytes - self.bytes_before.unwrap_or(0);
-                let come = bytes(come);
-                return Some(format!("downloaded {model} in {seconds:.1} s: {come}"));
+                return Some(format!(
+                    "downloaded {model} in {seconds:.1} s: {}",
+                    HumanBytes(come)
+                ));
             }
             (Some(_), true) => "stopped",
             (Some(_), false) => "failed",
         };
-        let (there, of) = (bytes(self.bytes), bytes(self.of));
+        let (bytes, of) = (HumanBytes(self.bytes), HumanBytes(self.of));
         Some(format!(
-            "the download of {model} {end} after {seconds:.1} s: {there} of {of} are there, and stay"
+            "the download of {model} {end} after {seconds:.1} s: {bytes} of {of} are there, and stay"
         ))
     }
 
@@ -101,13 +100,13 @@ impl Download {
     pub(super) fn line(&self, elapsed: Duration) -> String {
         let come = self.bytes - self.bytes_before.unwrap_or(self.bytes);
         let per_second = come as f64 / elapsed.as_secs_f64().max(1e-3);
-        let mut line = format!("{} of {}", bytes(self.bytes), bytes(self.of));
+        let mut line = format!("{} of {}", HumanBytes(self.bytes), HumanBytes(self.of));
         if let Some(reason) = &self.waiting {
             line = format!("{line}, {}: {reason}", self.file);
         } else if come > 0 {
             let left = (self.of - self.bytes.min(self.of)) as f64 / per_second;
             let left = HumanDuration(Duration::from_secs_f64(left.min(1e9)));
-            let rate = bytes(per_second as u64);
+            let rate = HumanBytes(per_second as u64);
             line = format!("{left:#} left, {rate}/s, {line}, {}", self.file);
         }
         line
@@ -122,11 +121,13 @@ pub(super) fn news(event: &Event) -> Option<String> {
             files,
             bytes,
             ..
-        } if *files > 0 => Some(format!(
-            "downloading {model}: {}, {}",
-            counted(*files as u64, "file", "files"),
-            text::bytes(*bytes)
-        )),
+        } if *files > 0 => {
+            let plural = if *files == 1 { "" } else { "s" };
+            Some(format!(
+                "downloading {model}: {files} file{plural}, {}",
+                HumanBytes(*bytes)
+            ))
+        }
         Event::DownloadWaiting {
             model,
             file,
@@ -161,18 +162,18 @@ mod tests {
         };
         assert_eq!(
             news(&started).as_deref(),
-            Some("downloading a/b: 1 file, 3.0 MiB")
+            Some("downloading a/b: 1 file, 3.00 MiB")
         );
         let mut download = Download::started(&started).unwrap();
         let line = |download: &Download| download.line(Duration::from_secs(2));
-        assert_eq!(line(&download), "0 bytes of 0 bytes");
+        assert_eq!(line(&download), "0 B of 0 B");
         // A quarter was there.
         download.add(&progress(1 << 20));
-        assert_eq!(line(&download), "1.0 MiB of 4.0 MiB");
+        assert_eq!(line(&download), "1.00 MiB of 4.00 MiB");
         download.add(&progress(2 << 20));
         assert_eq!(
             line(&download),
-            "4s left, 512.0 KiB/s, 2.0 MiB of 4.0 MiB, model.safetensors"
+            "4s left, 512.00 KiB/s, 2.00 MiB of 4.00 MiB, model.safetensors"
         );
         assert_eq!(download.done(), 0.5);
         let waiting = Event::DownloadWaiting {
@@ -183,12 +184,12 @@ mod tests {
         download.add(&waiting);
         assert_eq!(
             line(&download),
-            "2.0 MiB of 4.0 MiB, model.safetensors: the Hub is busy"
+            "2.00 MiB of 4.00 MiB, model.safetensors: the Hub is busy"
         );
         download.add(&progress(4 << 20));
         assert_eq!(
             line(&download),
-            "0s left, 1.5 MiB/s, 4.0 MiB of 4.0 MiB, model.safetensors"
+            "0s left, 1.50 MiB/s, 4.00 MiB of 4.00 MiB, model.safetensors"
         );
         let end = |error: Option<&str>, stopped| Event::DownloadFinished {
             model: "a/b".to_owned(),
@@ -198,10 +199,10 @@ mod tests {
             stopped,
         };
         let said = |event: &Event| download.finished(event).unwrap();
-        assert_eq!(said(&end(None, false)), "downloaded a/b in 2.5 s: 3.0 MiB");
+        assert_eq!(said(&end(None, false)), "downloaded a/b in 2.5 s: 3.00 MiB");
         assert_eq!(
             said(&end(Some("by SIGTERM"), true)),
-            "the download of a/b stopped after 2.5 s: 4.0 MiB of 4.0 MiB are there, and stay"
+            "the download of a/b stopped after 2.5 s: 4.00 MiB of 4.00 MiB are there, and stay"
         );
     }
 

@@ -3,18 +3,13 @@
 use super::scale::{InOrder, Patterns, Scales, alpha, rank};
 use crate::model::{
     error::{ModelError, Reason},
+    file_names::{ADAPTER_CONFIG, MOST_INDEX_BYTES},
     foreign::MERGE_REMEDY,
     plain_file,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::path::Path;
-
-/// The file that makes a folder one of an adapter.
-pub(in crate::model) const FILE: &str = "adapter_config.json";
-
-/// That of an adapter of all linear layers, each with a rank of its own, has 100 kB.
-pub(super) const MOST_BYTES: u64 = 16 << 20;
 
 /// What an adapter says of itself.
 #[derive(Debug)]
@@ -64,8 +59,8 @@ impl AdapterConfig {
     /// # Errors
     /// If it is missing or broken, or the adapter is not one that can be merged.
     pub(super) fn read(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join(FILE);
-        let text = plain_file::read(&path, MOST_BYTES)?;
+        let path = folder.join(ADAPTER_CONFIG);
+        let text = plain_file::read(&path, MOST_INDEX_BYTES)?;
         Self::parse(&text).map_err(|reason| ModelError::BadFile { path, reason })
     }
 

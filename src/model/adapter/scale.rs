@@ -125,7 +125,10 @@ impl<'de> Deserialize<'de> for InOrder {
 mod tests {
     use super::*;
 
-    fn patterns<T: Copy>(text: &str, value: fn(&Value) -> Option<T>) -> Result<Patterns<T>, String> {
+    fn patterns<T: Copy>(
+        text: &str,
+        value: fn(&Value) -> Option<T>,
+    ) -> Result<Patterns<T>, String> {
         let in_order = serde_json::from_str(text).map_err(|error| error.to_string())?;
         Patterns::read(in_order, "some_pattern", value, "such").map_err(|reason| reason.text)
     }
@@ -175,7 +178,15 @@ mod tests {
 
     #[test]
     fn nothing_is_divided_by_what_is_no_rank() {
-        for text in ["0", "0.5", "-1", "2.0", "1e300", "null", "18446744073709551616"] {
+        for text in [
+            "0",
+            "0.5",
+            "-1",
+            "2.0",
+            "1e300",
+            "null",
+            "18446744073709551616",
+        ] {
             let error = patterns(&format!(r#"{{"query": {text}}}"#), rank).unwrap_err();
             assert!(error.contains("`query` the value"), "{error}");
         }

@@ -327,6 +327,17 @@ fn an_adapter_comes_with_its_model() {
         place.snapshot(ADAPTER).display().to_string()
     );
     assert!(place.snapshot(ID).join("model.safetensors").is_file());
+    // Its weights are none, and the mock device needs none.
+    let script = format!(
+        "let model = esm2(\"{ADAPTER}\", #{{ device: \"mock\" }});
+        embed(model, fasta(\"in.fa\"), #{{ output: \"out.parquet\" }});"
+    );
+    place.run("exec", &script).check(OK, &[]);
+    let found = metadata(&place.path("out.parquet"));
+    assert_eq!(found("model_repository").as_deref(), Some(ADAPTER));
+    assert_eq!(found("model_base").as_deref(), Some(ID));
+    let commit = place.server.commit(ID);
+    assert_eq!(found("model_base_commit"), Some(commit));
 }
 
 #[test]
