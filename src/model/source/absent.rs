@@ -2,12 +2,15 @@
 
 use super::{
     Base,
-    needed::{ADAPTER_CONFIG, CONFIG, MOST_INDEX_BYTES, Need, Needed, needed},
+    needed::{Need, Needed, needed},
 };
 use crate::{
     cancel::CancelToken,
     hub::{Hub, HubError, Remote, Repository, Snapshot, Step, total},
-    model::{Config, ModelError},
+    model::{
+        Config, ModelError,
+        file_names::{ADAPTER_CONFIG, CONFIG, MOST_INDEX_BYTES},
+    },
 };
 use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
 
