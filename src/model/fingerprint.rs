@@ -30,8 +30,8 @@ struct Opened {
 const BLOCK_BYTES: usize = 16 << 20;
 
 impl Fingerprint {
-    /// Starts to hash `config.json` and the weights files, and those of an adapter, which are those that the weights are read
-    /// from, also if others take their names meanwhile.
+    /// Starts to hash the configuration and the files of the weights, and those of an adapter. What is hashed is
+    /// what the weights are read from, also if other files take the names meanwhile.
     ///
     /// # Errors
     /// If a file cannot be opened.

@@ -7,16 +7,23 @@ use std::{fs, io::Read, path::Path};
 /// A kind of file that people take for a model, or for its weights in safetensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Foreign {
-    /// What git leaves in the place of a large file that was not fetched.
-    LfsPointer,
+    /// Something that is no file of a model, but lies in the place of one.
+    Stub(Stub),
     /// A checkpoint of PyTorch: a zip archive with a pickle.
     TorchArchive,
     /// A pickle, as which PyTorch before 1.6 began its checkpoints.
     Pickle,
-    /// A page instead of a download.
-    WebPage,
     /// Weights as they should be.
     Safetensors,
+}
+
+/// What people have who have not fetched a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stub {
+    /// What git leaves in the place of a large file that was not fetched.
+    LfsPointer,
+    /// A page instead of a download.
+    WebPage,
 }
 
 /// Bytes that tell what a file is.
@@ -50,12 +57,16 @@ impl Foreign {
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
         let text = bytes.trim_ascii_start();
         match bytes {
-            _ if bytes.starts_with(b"version https://git-lfs") => Some(Self::LfsPointer),
+            _ if bytes.starts_with(b"version https://git-lfs") => {
+                Some(Self::Stub(Stub::LfsPointer))
+            }
             // Before the others, whose first bytes can be the length of a header.
             [_, _, _, _, _, 0, 0, 0, b'{', ..] => Some(Self::Safetensors),
             [b'P', b'K', 3, 4, ..] => Some(Self::TorchArchive),
             [0x80, 2..=5, ..] => Some(Self::Pickle),
-            _ if text.starts_with(b"<!") || text.starts_with(b"<html") => Some(Self::WebPage),
+            _ if text.starts_with(b"<!") || text.starts_with(b"<html") => {
+                Some(Self::Stub(Stub::WebPage))
+            }
             _ => None,
         }
     }
@@ -67,7 +78,9 @@ impl Foreign {
         file.take(BEGINNING).read_to_end(&mut bytes).ok()?;
         Self::of(&bytes)
     }
+}
 
+impl Stub {
     /// Why it is of no use.
     pub(super) fn reason(self) -> Reason {
         let (text, hint) = match self {
@@ -79,8 +92,6 @@ impl Foreign {
                 "it is a web page",
                 "download the file itself: on the Hub its address has `/resolve/`, not `/blob/`",
             ),
-            Self::TorchArchive | Self::Pickle => return "it is a checkpoint of PyTorch".into(),
-            Self::Safetensors => return "it is weights in safetensors".into(),
         };
         Reason::new(text, hint)
     }
@@ -98,7 +109,7 @@ pub(super) fn instead_of_a_folder(path: &Path) -> Reason {
     let is_torch = matches!(foreign, Some(Foreign::TorchArchive | Foreign::Pickle))
         || ["pt", "pth", "bin", "ckpt"].contains(&&*ending);
     match foreign {
-        Some(foreign @ (Foreign::LfsPointer | Foreign::WebPage)) => foreign.reason(),
+        Some(Foreign::Stub(stub)) => stub.reason(),
         _ if name.ends_with("-contact-regression.pt") => Reason::new(
             "it predicts contacts from what the model beside it computes",
             "name the file of the model",
@@ -198,11 +209,11 @@ mod tests {
         let check = |bytes: &[u8], expect| assert_eq!(Foreign::of(bytes), expect, "{bytes:?}");
         check(
             b"version https://git-lfs.github.com/spec/v1",
-            Some(Foreign::LfsPointer),
+            Some(Foreign::Stub(Stub::LfsPointer)),
         );
         check(b"PK\x03\x04\0\0", Some(Foreign::TorchArchive));
         check(b"\x80\x02\x8a\nl\xfc", Some(Foreign::Pickle));
-        check(b"\n<!DOCTYPE html>", Some(Foreign::WebPage));
+        check(b"\n<!DOCTYPE html>", Some(Foreign::Stub(Stub::WebPage)));
         check(b"\x10\x03\0\0\0\0\0\0{\"a\"", Some(Foreign::Safetensors));
         check(b"\x80\x03\0\0\0\0\0\0{\"a\"", Some(Foreign::Safetensors));
         check(b">sp|P12345\nMKT", None);

@@ -77,6 +77,8 @@ pub struct Model {
 pub struct Merged {
     /// The model that the adapter changes, for people.
     pub base: String,
+    /// Where that comes from, if that is known.
+    pub base_origin: Option<Origin>,
     /// What of the adapter is not used, such as heads.
     pub unused: Vec<String>,
 }
@@ -130,6 +132,7 @@ impl Model {
         let adapter = weights.as_ref().and_then(Weights::adapter);
         let merged = base.map(|base| Merged {
             base: base.name,
+            base_origin: base.origin,
             unused: adapter
                 .map_or_else(Vec::new, |adapter| adapter.unused.iter().cloned().collect()),
         });

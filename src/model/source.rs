@@ -64,7 +64,7 @@ pub(super) struct Base {
 }
 
 /// How many models a name may lead to: an adapter, and the one that it changes.
-pub(super) const MOST_ADAPTERS: usize = 2;
+pub(super) const MOST_MODELS: usize = 2;
 
 /// Where the files are of the model that a script names, as far as `need` says: in a folder, or, by an id of the
 /// Hugging Face Hub, in the cache that HF's own tools use. Nobody is asked.
@@ -123,18 +123,23 @@ pub(super) fn locate(
     if let Some(snapshot) = snapshot.filter(|snapshot| is_whole(&snapshot.folder, need)) {
         return Ok(Place::Here(Here::cached(&repository, snapshot)));
     }
-    if hub_name::is_local(path) {
-        return Err(ModelError::NoFolder {
-            source_text: source.to_owned(),
-            reason: why_missing(path).into(),
-        });
-    }
-    match published::unpublished(&repository.id) {
-        Some(reason) => Err(ModelError::NoFolder {
+    let no_folder = |reason| {
+        Err(ModelError::NoFolder {
             source_text: source.to_owned(),
             reason,
+        })
+    };
+    match (hub_name::is_local(path), published::unpublished(&repository.id)) {
+        (true, None) => no_folder(Reason {
+            text: why_missing(path),
+            hint: Some(hub_name::hint_of_a_path(path, &repository)),
         }),
-        None => Ok(Place::Absent(Absent { repository, need })),
+        (true, Some(Reason { text, hint })) => no_folder(Reason {
+            text: format!("{}, and {text}", why_missing(path)),
+            hint,
+        }),
+        (false, Some(reason)) => no_folder(reason),
+        (false, None) => Ok(Place::Absent(Absent { repository, need })),
     }
 }
 
@@ -177,7 +182,7 @@ pub(super) fn chain(spec: &ModelSpec) -> impl Iterator<Item = Result<Place, Mode
         }
         _ => None,
     };
-    successors(Some(first), next).take(MOST_ADAPTERS)
+    successors(Some(first), next).take(MOST_MODELS)
 }
 
 /// How much of its model a spec needs.

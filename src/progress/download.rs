@@ -1,7 +1,10 @@
 //! The figures of the download in progress.
 
-use crate::event::Event;
-use indicatif::{HumanBytes, HumanDuration};
+use crate::{
+    event::Event,
+    text::{self, bytes, counted},
+};
+use indicatif::HumanDuration;
 use std::time::{Duration, Instant};
 
 /// The figures of the download in progress.
@@ -96,17 +99,15 @@ impl Download {
         };
         let end = match (error, stopped) {
             (None, _) => {
-                return Some(format!(
-                    "downloaded {model} in {seconds:.1} s: {}",
-                    HumanBytes(self.come())
-                ));
+                let come = bytes(self.come());
+                return Some(format!("downloaded {model} in {seconds:.1} s: {come}"));
             }
             (Some(_), true) => "stopped",
             (Some(_), false) => "failed",
         };
-        let (bytes, of) = (HumanBytes(self.bytes), HumanBytes(self.of));
+        let (there, of) = (bytes(self.bytes), bytes(self.of));
         Some(format!(
-            "the download of {model} {end} after {seconds:.1} s: {bytes} of {of} are there, and stay"
+            "the download of {model} {end} after {seconds:.1} s: {there} of {of} are there, and stay"
         ))
     }
 
@@ -115,13 +116,13 @@ impl Download {
     pub(super) fn line(&self, elapsed: Duration) -> String {
         let come = self.come();
         let per_second = come as f64 / elapsed.as_secs_f64().max(1e-3);
-        let mut line = format!("{} of {}", HumanBytes(self.bytes), HumanBytes(self.of));
+        let mut line = format!("{} of {}", bytes(self.bytes), bytes(self.of));
         if let Some(reason) = &self.waiting {
             line = format!("{line}, {reason}");
         } else if come > 0 {
             let left = (self.of - self.bytes.min(self.of)) as f64 / per_second;
             let left = HumanDuration(Duration::from_secs_f64(left.min(1e9)));
-            let rate = HumanBytes(per_second as u64);
+            let rate = bytes(per_second as u64);
             line = format!("{left:#} left, {rate}/s, {line}, {}", self.file);
         }
         line
@@ -136,13 +137,11 @@ pub(super) fn news(event: &Event) -> Option<String> {
             files,
             bytes,
             ..
-        } if *files > 0 => {
-            let plural = if *files == 1 { "" } else { "s" };
-            Some(format!(
-                "downloading {model}: {files} file{plural}, {}",
-                HumanBytes(*bytes)
-            ))
-        }
+        } if *files > 0 => Some(format!(
+            "downloading {model}: {}, {}",
+            counted(*files as u64, "file", "files"),
+            text::bytes(*bytes)
+        )),
         Event::DownloadWaiting {
             model,
             file,
@@ -186,10 +185,10 @@ mod tests {
         let line = |download: &Download| download.line(Duration::from_secs(1));
         download.add(&progress(2 << 20));
         download.add(&progress(0));
-        assert_eq!(line(&download), "0 B of 4.00 MiB");
+        assert_eq!(line(&download), "0 bytes of 4.0 MiB");
         download.add(&progress(1 << 20));
         assert!(
-            line(&download).contains("1.00 MiB/s"),
+            line(&download).contains("1.0 MiB/s"),
             "{}",
             line(&download)
         );
@@ -207,7 +206,7 @@ mod tests {
             download.add(&progress_of(file, file_bytes, bytes));
         }
         let line = download.line(Duration::from_secs(1));
-        assert!(line.contains("2.00 MiB/s, 3.00 MiB of"), "{line}");
+        assert!(line.contains("2.0 MiB/s, 3.0 MiB of"), "{line}");
     }
 
     #[test]
@@ -215,18 +214,18 @@ mod tests {
         let started = started();
         assert_eq!(
             news(&started).as_deref(),
-            Some("downloading a/b: 1 file, 3.00 MiB")
+            Some("downloading a/b: 1 file, 3.0 MiB")
         );
         let mut download = Download::started(&started).unwrap();
         let line = |download: &Download| download.line(Duration::from_secs(2));
-        assert_eq!(line(&download), "0 B of 0 B");
+        assert_eq!(line(&download), "0 bytes of 0 bytes");
         // A quarter was there.
         download.add(&progress(1 << 20));
-        assert_eq!(line(&download), "1.00 MiB of 4.00 MiB");
+        assert_eq!(line(&download), "1.0 MiB of 4.0 MiB");
         download.add(&progress(2 << 20));
         assert_eq!(
             line(&download),
-            "4s left, 512.00 KiB/s, 2.00 MiB of 4.00 MiB, model.safetensors"
+            "4s left, 512.0 KiB/s, 2.0 MiB of 4.0 MiB, model.safetensors"
         );
         assert_eq!(download.done(), 0.5);
         let waiting = Event::DownloadWaiting {
@@ -237,12 +236,12 @@ mod tests {
         download.add(&waiting);
         assert_eq!(
             line(&download),
-            "2.00 MiB of 4.00 MiB, model.safetensors: the Hub is busy"
+            "2.0 MiB of 4.0 MiB, model.safetensors: the Hub is busy"
         );
         download.add(&progress(4 << 20));
         assert_eq!(
             line(&download),
-            "0s left, 1.50 MiB/s, 4.00 MiB of 4.00 MiB, model.safetensors"
+            "0s left, 1.5 MiB/s, 4.0 MiB of 4.0 MiB, model.safetensors"
         );
         let end = |error: Option<&str>, stopped| Event::DownloadFinished {
             model: "a/b".to_owned(),
@@ -252,10 +251,10 @@ mod tests {
             stopped,
         };
         let said = |event: &Event| download.finished(event).unwrap();
-        assert_eq!(said(&end(None, false)), "downloaded a/b in 2.5 s: 3.00 MiB");
+        assert_eq!(said(&end(None, false)), "downloaded a/b in 2.5 s: 3.0 MiB");
         assert_eq!(
             said(&end(Some("by SIGTERM"), true)),
-            "the download of a/b stopped after 2.5 s: 4.00 MiB of 4.00 MiB are there, and stay"
+            "the download of a/b stopped after 2.5 s: 4.0 MiB of 4.0 MiB are there, and stay"
         );
     }
 

@@ -245,6 +245,16 @@ fn nothing_is_replaced_that_nobody_asked_to_replace() {
     assert_eq!(convert(&[DEMO, "out/", "--overwrite"], place.path()).0, OK);
     assert_eq!(config(&at("out"))["hidden_size"], 160);
 
+    // What somebody fetched has files of the same names.
+    fs::create_dir(at("fetched")).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        fs::copy(Path::new(DEMO).join(name), at("fetched").join(name)).unwrap();
+        let no_conversion = ["`fetched` holds a model that no conversion wrote", "remove the"];
+        refused(&[tiny, "fetched", "--overwrite"], &no_conversion);
+        assert!(at("fetched").join(name).is_file());
+    }
+    fs::remove_dir_all(at("fetched")).unwrap();
+
     fs::write(at("out/notes.txt"), "mine").unwrap();
     refused(&[tiny, "out", "--overwrite"], &["`out` holds `notes.txt`"]);
     fs::copy(tiny, at("tiny.pt")).unwrap();
@@ -258,6 +268,21 @@ fn nothing_is_replaced_that_nobody_asked_to_replace() {
     // An empty folder is as good as none.
     fs::create_dir(at("empty")).unwrap();
     assert_eq!(convert(&[tiny, "empty"], place.path()).0, OK);
+}
+
+#[test]
+fn an_interrupted_conversion_leaves_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    // Nobody writes into the pipe, so that the conversion waits until it is told to stop. A list of files is read before
+    // anything is written.
+    fs::create_dir(place.path().join("model")).unwrap();
+    for args in [&["--json"][..], &[]] {
+        let mut program = Command::new("env");
+        // Signals end it, also where these tests run under `nohup` or in the background.
+        program.args(["--default-signal=INT,TERM", RUNNER]);
+        program.args(args).args(["convert", DEMO, "out"]);
+        let _ = &mut program;
+    }
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn a_check_says_what_would_come_and_writes_nothing() {
     let place = Place::new();
     let done = place.run("check", &job(ID));
     done.check(OK, &[]);
-    let expect = "facebook/esm2_t6_8M_UR50D is to be downloaded: 3 files, 3.79 MB";
+    let expect = "facebook/esm2_t6_8M_UR50D is to be downloaded: 3 files, 3.6 MiB";
     assert!(done.stdout.contains(expect), "{}", done.stdout);
     assert_eq!(place.files_at_home(), [""; 0]);
     assert_eq!(place.asked(), ["config.json", "main"]);
