@@ -105,6 +105,11 @@ impl Download {
             (Some(_), true) => "stopped",
             (Some(_), false) => "failed",
         };
+        if self.of == 0 {
+            return Some(format!(
+                "the download of {model} {end} before anything was fetched"
+            ));
+        }
         let (there, of) = (bytes(self.bytes), bytes(self.of));
         Some(format!(
             "the download of {model} {end} after {seconds:.1} s: {there} of {of} are there, and stay"
@@ -187,11 +192,7 @@ mod tests {
         download.add(&progress(0));
         assert_eq!(line(&download), "0 bytes of 4.0 MiB");
         download.add(&progress(1 << 20));
-        assert!(
-            line(&download).contains("1.0 MiB/s"),
-            "{}",
-            line(&download)
-        );
+        assert!(line(&download).contains("1.0 MiB/s"), "{}", line(&download));
     }
 
     #[test]

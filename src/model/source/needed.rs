@@ -16,7 +16,8 @@ pub enum Need {
 pub(super) const CONFIG: &str = "config.json";
 /// What an adapter is described by, which changes another model.
 pub(super) const ADAPTER_CONFIG: &str = "adapter_config.json";
-const VOCABULARY: &str = "vocab.txt";
+/// The list of its tokens, which a model may do without.
+pub(super) const VOCABULARY: &str = "vocab.txt";
 
 /// Files with weights: one, or the list of several. The first that is there is taken.
 const WEIGHTS: [(&str, &str); 2] = [
