@@ -100,9 +100,7 @@ impl ModelSpec {
                     message: format!(
                         "`{source}` names a revision, and `revision` is \"{revision}\""
                     ),
-                    hint: Some(format!(
-                        "leave one of them out, as in `esm2(\"{id}@{revision}\")`"
-                    )),
+                    hint: Some(format!("leave one of them out: `{id}@{revision}` is both")),
                     option: Some("revision".to_owned()),
                 }]))
             }
@@ -214,7 +212,7 @@ mod tests {
         check(
             "a/b@v1",
             "v2",
-            Err("leave one of them out, as in `esm2(\"a/b@v2\")`"),
+            Err("leave one of them out: `a/b@v2` is both"),
         );
         check("a/b", "v 1", Err("\"v 1\" is no name of a revision"));
         check("a/b", "../x", Err("is no name of a revision"));

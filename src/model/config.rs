@@ -50,6 +50,14 @@ impl Config {
         let map: Map<String, Value> =
             serde_json::from_str(text).map_err(|error| vec![format!("not valid JSON: {error}")])?;
         let mut keys = Keys::new(&map);
+        keys.text("model_type", "none", |found| match found {
+            "esm" => None,
+            _ => Some("not `esm`"),
+        });
+        // What else another architecture says is beside the point.
+        if map.get("model_type").is_some_and(Value::is_string) && !keys.reasons.is_empty() {
+            return Err(keys.reasons);
+        }
         let config = Self {
             hidden_size: keys.size("hidden_size", MOST_HIDDEN),
             n_layers: keys.size("num_hidden_layers", MOST_LAYERS),
@@ -60,10 +68,6 @@ impl Config {
             token_dropout: keys.flag("token_dropout"),
             rope_theta: keys.rope_theta(),
         };
-        keys.text("model_type", "none", |found| match found {
-            "esm" => None,
-            _ => Some("not `esm`"),
-        });
         let vocabulary = keys.size("vocab_size", u64::MAX);
         if vocabulary != VOCABULARY_SIZE && map.contains_key("vocab_size") {
             keys.reasons.push(format!(
