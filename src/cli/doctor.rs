@@ -21,14 +21,17 @@ pub(super) fn doctor(global: &Global, console: &Console) -> u8 {
                 section = finding.section;
                 console.print(&format!("{gap}{section}"));
             }
-            console.print(&finding.lines());
+            console.print(&finding.lines(console.columns()));
         }
     });
     if let Some(reason) = cancel.reason() {
         return ending::stopped(global, console, reason);
     }
     match is_text {
-        true => console.print(&format!("\n{}", report.summary())),
+        true => {
+            let gap = if section.is_empty() { "" } else { "\n" };
+            console.print(&format!("{gap}{}", report.summary()));
+        }
         false => console.print(&report.json()),
     }
     let exit_code = match ending::unprinted(global, console) {
