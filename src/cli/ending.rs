@@ -20,8 +20,8 @@ pub(super) fn report(
 ) -> u8 {
     match result {
         Ok(_) if console.failure().is_some() => unprinted(global, console),
-        Ok(Finished { n_rejected: 0 }) => exit_code::OK,
-        Ok(Finished { n_rejected }) => {
+        Ok(Finished { n_rejected: 0, .. }) => exit_code::OK,
+        Ok(Finished { n_rejected, .. }) => {
             if !global.is_quiet() && !global.is_json() {
                 let records = if n_rejected == 1 {
                     "record was"

@@ -73,12 +73,18 @@ fn of_run(forecast: &Forecast) -> String {
                 Some(Rate {
                     tokens_per_sec,
                     known_by,
+                    is_given,
                 }),
                 Some(seconds),
             ) => format!(
-                "{} at {} tokens/s ({known_by})",
+                "{} at {} tokens/s ({known_by}{})",
                 duration(seconds),
-                si(*tokens_per_sec, "")
+                si(*tokens_per_sec, ""),
+                if *is_given {
+                    ""
+                } else {
+                    "; `--rate` tells that of other devices"
+                }
             ),
             _ => "unknown: give the tokens that your devices do a second with `--rate`".to_owned(),
         },
