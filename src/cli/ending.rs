@@ -48,10 +48,10 @@ pub(super) fn failed(global: &Global, console: &Console, diagnostic: &Diagnostic
             diagnostic.exit_code,
             &diagnostic.message,
             diagnostic.hint(),
-            &diagnostic.render(false),
+            &diagnostic.render(false, None),
         ));
     } else {
-        console.note(&diagnostic.render(true));
+        console.note(&diagnostic.render(true, console.note_columns()));
     }
     diagnostic.exit_code
 }
