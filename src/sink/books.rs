@@ -168,7 +168,11 @@ fn part_file(name: String, written: &HashedFile) -> PartFile {
     }
 }
 
-fn sync(staged: &Staged) -> Result<(), SinkError> {
+/// Has a file on the disk.
+///
+/// # Errors
+/// If the file system refuses.
+pub(super) fn sync(staged: &Staged) -> Result<(), SinkError> {
     let synced = staged.writer()?.sync_all();
     synced.map_err(|error| SinkError::io("write", staged.target(), error))
 }
