@@ -40,6 +40,9 @@ const OPTIONS: &[Row] = &[
               `nvidia-smi -L` writes it, that GPU; `\"cuda:all\"`, every GPU that the driver shows; \
               `[\"cuda:0\", \"cuda:2\"]`, these GPUs; `\"mock\"` hashes sequences instead of embedding them and serves \
               to measure everything around the model")
+        .flag_doc("where the model runs: `auto`, the first GPU that works, else the CPU; `cuda:1` or a UUID as \
+              `nvidia-smi -L` writes it, that GPU; `cuda:all`, every GPU that the driver shows; `cuda:0,cuda:2`, these \
+              GPUs; `mock` hashes sequences instead of embedding them and serves to measure everything around the model")
         .effect(Effect::LastBits),
     Row::choice("gelu", &Gelu::NAMES, |to, name| Gelu::from_name(name).map(|gelu| to.gelu = gelu),
         |of| of.gelu.name().into())
