@@ -43,7 +43,8 @@ impl Hint for FileError {
         let hint = match self {
             // Nothing was to be written.
             Self::Io { action, error, .. }
-                if action.starts_with("read") && error.kind() == io::ErrorKind::PermissionDenied =>
+                if action.starts_with("read")
+                    && error.kind() == io::ErrorKind::PermissionDenied =>
             {
                 "run it as somebody who may read that, or have its owner let you"
             }

@@ -220,7 +220,10 @@ fn merge_in_place(
         true => ledger::read(&place.ledger())?.filter(|history| is_published(place, history)),
         false => None,
     };
-    let whole = match history.as_ref().map(|whole| left::check_whole(place, whole)) {
+    let whole = match history
+        .as_ref()
+        .map(|whole| left::check_whole(place, whole))
+    {
         // Nobody knows whether the shards are still needed.
         Some(Err(error @ SinkError::File(_))) => return Err(error),
         whole => whole.unwrap_or(Ok(())),

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     hint::Hint,
-    sink::{State, left::files_in, ledger::Entry, status, verifier::Verifier, verify},
+    sink::{State, ledger::Entry, left::files_in, status, verifier::Verifier, verify},
 };
 use std::{fs, os::unix::fs::symlink, path::Path};
 
