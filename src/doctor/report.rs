@@ -17,7 +17,7 @@ const NAME_WIDTH: usize = 16;
 pub struct Report {
     /// In the order of the checks.
     pub findings: Vec<Finding>,
-    /// Whether a call of the driver of GPUs did not return.
+    /// Whether a call of the driver of GPUs did not return: the process has to end without asking it to clean up.
     pub driver_hangs: bool,
 }
 
