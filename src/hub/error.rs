@@ -191,6 +191,8 @@ pub enum Denial {
 /// How the files come to a machine without a network.
 const BY_HAND: &str = "run `runner download MODEL` on a machine that has a network, and copy its cache here, or \
      set `HF_HOME` to a folder that both see";
+/// A longer time is not told in minutes: a server may say anything.
+const MOST_MINUTES: u64 = 24 * 60;
 /// How to say who one is.
 const TOKEN: &str =
     "set `HF_TOKEN` to a token from https://huggingface.co/settings/tokens, or run `hf auth login`";
@@ -216,7 +218,10 @@ impl Hint for HubError {
             Self::Busy { after, has_token, .. } => {
                 let again = after.map_or_else(
                     || "try again later".to_owned(),
-                    |after| format!("try again in {} min", after.as_secs().div_ceil(60)),
+                    |after| match after.as_secs().div_ceil(60) {
+                        minutes @ ..=MOST_MINUTES => format!("try again in {minutes} min"),
+                        _ => "try again another day".to_owned(),
+                    },
                 );
                 match has_token {
                     true => again,
