@@ -6,7 +6,10 @@ use super::{
 };
 use crate::file::home_folder;
 use std::{
-    env, fmt, fs,
+    env,
+    ffi::OsString,
+    fmt, fs,
+    os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,6 +20,8 @@ const ENDPOINT: &str = "https://huggingface.co";
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a server may be silent.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How many times as long a small answer may take as a whole.
+const PATIENCE: u32 = 6;
 /// Variables that forbid to ask anyone. Only the first that is set counts.
 const OFFLINE: [&str; 2] = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"];
 /// Variables with a token. The first that is set counts.
@@ -39,6 +44,8 @@ pub(super) struct Environment {
     pub download_timeout: Duration,
     /// How long it may take to say what there is.
     pub answer_timeout: Duration,
+    /// How long it may take to say all of it: a server may be slow without being silent.
+    pub whole_answer_timeout: Duration,
     /// How long to wait before something is tried again. It doubles each time.
     pub pause: Duration,
     /// Through which proxies servers are reached.
@@ -63,29 +70,31 @@ impl Environment {
     pub(super) fn of_process() -> Self {
         Self::of(&|name| match name {
             "HOME" => home_folder(),
-            _ => match env::var_os(name)?.into_string() {
-                Ok(value) => Some(value),
-                // What is no text is complained of.
-                Err(value) if TOKENS.contains(&name) => Some(value.to_string_lossy().into_owned()),
-                Err(_) => None,
-            },
+            _ => env::var_os(name),
         })
     }
 
     /// An environment in which variables have these values. An empty one counts as not set.
-    pub(super) fn of(variables: &dyn Fn(&str) -> Option<String>) -> Self {
-        let value = |name: &str| variables(name).filter(|value| !value.trim().is_empty());
+    pub(super) fn of(variables: &dyn Fn(&str) -> Option<OsString>) -> Self {
+        let text = |name: &str| variables(name)?.into_string().ok();
+        let value = |name: &str| text(name).filter(|value| !value.trim().is_empty());
         let is_true = |name: &str| value(name).is_some_and(|value| is_true(&value));
-        let path = |name: &str| value(name).map(|path| expanded(&path, variables));
+        // Paths need not be text.
+        let path = |name: &str| {
+            let path = variables(name)?;
+            let path = path.as_bytes().trim_ascii();
+            (!path.is_empty()).then(|| expanded(path, variables))
+        };
         let home = path("HF_HOME").unwrap_or_else(|| {
             path("XDG_CACHE_HOME")
-                .unwrap_or_else(|| expanded("~/.cache", variables))
+                .unwrap_or_else(|| expanded(b"~/.cache", variables))
                 .join("huggingface")
         });
         let seconds = |name: &str| {
             let seconds = value(name)?.trim().parse().ok()?;
             (seconds > 0).then(|| Duration::from_secs(seconds))
         };
+        let answer_timeout = seconds("HF_HUB_ETAG_TIMEOUT").unwrap_or(TIMEOUT);
         let offline = OFFLINE.into_iter().find(|name| value(name).is_some());
         Self {
             cache: path("HF_HUB_CACHE")
@@ -98,9 +107,12 @@ impl Environment {
             token: match is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
                 true => Ok(None),
                 false => {
-                    let variable = TOKENS
-                        .into_iter()
-                        .find_map(|name| Some((name, value(name)?)));
+                    // What is no text is complained of.
+                    let lossy = |name: &str| Some(variables(name)?.to_string_lossy().into_owned());
+                    let variable = TOKENS.into_iter().find_map(|name| {
+                        let text = lossy(name).filter(|text| !text.trim().is_empty());
+                        Some((name, text?))
+                    });
                     match variable {
                         Some((name, text)) => Token::of(&text).map(Some).map_err(|flaw| NoToken {
                             place: format!("`{name}`"),
@@ -120,9 +132,10 @@ impl Environment {
             },
             offline: offline.filter(|name| is_true(name)),
             download_timeout: seconds("HF_HUB_DOWNLOAD_TIMEOUT").unwrap_or(TIMEOUT),
-            answer_timeout: seconds("HF_HUB_ETAG_TIMEOUT").unwrap_or(TIMEOUT),
+            answer_timeout,
+            whole_answer_timeout: answer_timeout.saturating_mul(PATIENCE),
             pause: PAUSE,
-            proxies: Proxies::of(variables),
+            proxies: Proxies::of(&text),
             symlinks: !is_true("HF_HUB_DISABLE_SYMLINKS"),
         }
     }
@@ -145,35 +158,36 @@ fn is_true(value: &str) -> bool {
 }
 
 /// A path in which `~` and variables are replaced, as `huggingface_hub` does it.
-fn expanded(path: &str, variables: &dyn Fn(&str) -> Option<String>) -> PathBuf {
-    let mut rest = path.trim().to_owned();
-    if rest == "~" || rest.starts_with("~/") {
+fn expanded(path: &[u8], variables: &dyn Fn(&str) -> Option<OsString>) -> PathBuf {
+    let mut whole = Vec::new();
+    let mut rest = path;
+    if rest == b"~" || rest.starts_with(b"~/") {
         // Without a home, things are kept where the program runs.
-        let home = variables("HOME").unwrap_or_else(|| ".".to_owned());
-        rest.replace_range(..1, &home);
+        let home = variables("HOME").unwrap_or_else(|| ".".into());
+        whole.extend_from_slice(home.as_bytes());
+        rest = &rest[1..];
     }
-    let mut whole = String::new();
-    while let Some(start) = rest.find('$') {
-        whole.push_str(&rest[..start]);
+    while let Some(start) = rest.iter().position(|byte| *byte == b'$') {
+        whole.extend_from_slice(&rest[..start]);
         let behind = &rest[start + 1..];
-        let (name, end) = match behind
-            .strip_prefix('{')
-            .and_then(|name| name.split_once('}'))
-        {
-            Some((name, _)) => (name, name.len() + 2),
-            None => {
-                let is_other = |c: char| !c.is_ascii_alphanumeric() && c != '_';
-                let end = behind.find(is_other).unwrap_or(behind.len());
-                (&behind[..end], end)
-            }
-        };
-        match variables(name) {
-            Some(value) => whole.push_str(&value),
-            None => whole.push_str(&rest[start..=start + end]),
+        let braced = behind.strip_prefix(b"{").and_then(|name| {
+            let end = name.iter().position(|byte| *byte == b'}')?;
+            Some((&name[..end], end + 2))
+        });
+        let (name, end) = braced.unwrap_or_else(|| {
+            let is_other = |byte: &u8| !byte.is_ascii_alphanumeric() && *byte != b'_';
+            let end = behind.iter().position(is_other).unwrap_or(behind.len());
+            (&behind[..end], end)
+        });
+        let name = str::from_utf8(name).ok().filter(|name| !name.is_empty());
+        match name.and_then(variables) {
+            Some(value) => whole.extend_from_slice(value.as_bytes()),
+            None => whole.extend_from_slice(&rest[start..=start + end]),
         }
-        rest = behind[end..].to_owned();
+        rest = &behind[end..];
     }
-    PathBuf::from(whole + rest.as_str())
+    whole.extend_from_slice(rest);
+    OsString::from_vec(whole).into()
 }
 
 /// The text of a small file, if it is there.
@@ -185,12 +199,26 @@ pub(super) fn read_short(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
 
     fn of(variables: &[(&str, &str)]) -> Environment {
         Environment::of(&|name| {
             let found = variables.iter().find(|(variable, _)| *variable == name);
-            found.map(|(_, value)| (*value).to_owned())
+            found.map(|(_, value)| OsString::from(value))
         })
+    }
+
+    #[test]
+    fn paths_need_not_be_text() {
+        let odd = OsStr::from_bytes(b"/data/\xff");
+        for (variable, expect) in [
+            ("HF_HOME", &b"/data/\xff/hub"[..]),
+            ("HF_HUB_CACHE", b"/data/\xff"),
+            ("HOME", b"/data/\xff/.cache/huggingface/hub"),
+        ] {
+            let found = Environment::of(&|name| (name == variable).then(|| odd.to_owned()));
+            assert_eq!(found.cache, Path::new(OsStr::from_bytes(expect)), "{variable}");
+        }
     }
 
     #[test]

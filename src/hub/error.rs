@@ -198,6 +198,9 @@ pub enum Denial {
     WeakToken,
 }
 
+     set `HF_HOME` to a folder that both see";
+/// A longer time is not told in minutes: a server may say anything.
+const MOST_MINUTES: u64 = 24 * 60;
 /// How to say who one is.
 const TOKEN: &str =
     "set `HF_TOKEN` to a token from https://huggingface.co/settings/tokens, or run `hf auth login`";
@@ -250,7 +253,10 @@ impl HubError {
             Self::Busy { after, has_token, .. } => {
                 let again = after.map_or_else(
                     || "try again later".to_owned(),
-                    |after| format!("try again in {} min", after.as_secs().div_ceil(60)),
+                    |after| match after.as_secs().div_ceil(60) {
+                        minutes @ ..=MOST_MINUTES => format!("try again in {minutes} min"),
+                        _ => "try again another day".to_owned(),
+                    },
                 );
                 match has_token {
                     true => again,

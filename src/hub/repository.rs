@@ -77,6 +77,12 @@ impl Repository {
             );
         }
         let revision = self.revision();
+        if revision.is_empty() {
+            return bad(
+                revision,
+                "a revision: leave it out, or name a branch, a tag or a commit",
+            );
+        }
         if !is_path_within(revision) || revision.len() > MOST_REVISION_CHARACTERS {
             return bad(
                 revision,

@@ -1,6 +1,6 @@
 //! `config.json` of an ESM-2 in the format of HF transformers.
 
-use super::{ModelError, file_names::CONFIG, plain_file};
+use super::{ModelError, error::NO_JSON, file_names::CONFIG, plain_file};
 use crate::alphabet::VOCABULARY_SIZE;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -48,7 +48,7 @@ impl Config {
     /// From the text of a `config.json`, or all the reasons why not.
     pub(super) fn parse(text: &str) -> Result<Self, Vec<String>> {
         let map: Map<String, Value> =
-            serde_json::from_str(text).map_err(|error| vec![format!("not valid JSON: {error}")])?;
+            serde_json::from_str(text).map_err(|error| vec![format!("{NO_JSON}: {error}")])?;
         let mut keys = Keys::new(&map);
         keys.text("model_type", "none", |found| match found {
             "esm" => None,

@@ -2,9 +2,17 @@
 
 use super::not_here::NotHere;
 use crate::{
-    alphabet::VocabularyError, device::DeviceError, file::Home, hint::Hint, hub::HubError,
+    alphabet::VocabularyError,
+    device::DeviceError,
+    file::Home,
+    hint::Hint,
+    hub::{HubError, id_of_folder},
 };
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// What can be wrong with a model or its weights.
 #[derive(Debug, thiserror::Error)]
@@ -278,6 +286,21 @@ impl ModelError {
     }
 }
 
+/// How the reason begins that a file is no JSON at all.
+pub(super) const NO_JSON: &str = "not valid JSON";
+
+/// How a broken file of the Hub's cache is mended.
+fn fetched_again(path: &Path) -> Option<String> {
+    let names = path.ancestors().filter_map(|part| part.file_name()?.to_str());
+    let id = names.filter_map(id_of_folder).next()?;
+    // What it leads to has to go, too: it is not fetched again as long as it is there.
+    let file = path.canonicalize().ok()?;
+    Some(format!(
+        "the file in the cache is damaged: delete `{}`, and `runner download {id}` fetches it again",
+        file.display()
+    ))
+}
+
 impl Hint for ModelError {
     fn hint(&self) -> Option<String> {
         match self {
@@ -322,8 +345,11 @@ impl Hint for ModelError {
             )),
             Self::TooManyAdapters { .. }
             | Self::DanglingLink { .. }
-            | Self::Io { .. }
-            | Self::Config { .. } => None,
+            | Self::Io { .. } => None,
+            Self::Config { path, reasons } => match reasons.as_slice() {
+                [reason] if reason.starts_with(NO_JSON) => fetched_again(path),
+                _ => None,
+            },
         }
     }
 }

@@ -174,6 +174,9 @@ pub(super) fn on_the_hub(source: &str, revision: Option<&str>) -> Result<Absent,
     let repository = hub_repository(source, revision).ok_or_else(|| {
         let is_folder = Path::new(source).is_dir();
         no_id(match hub_name::meant(source) {
+            _ if revision == Some("") || source.ends_with('@') => {
+                "its revision is empty: leave it out, or name a branch, a tag or a commit".into()
+            }
             Some(meant) if !is_folder => not_as_an_id(meant),
             _ => Reason {
                 text: match is_folder {
