@@ -1,7 +1,12 @@
 //! `runner doctor`.
 
 use super::{args::Global, ending};
-use crate::{device, doctor, error::exit_code, file, progress::Console};
+use crate::{
+    device, doctor,
+    error::{Error, exit_code},
+    file,
+    progress::Console,
+};
 use std::panic;
 
 /// Says what of the machine suits the program and what does not, and returns the exit code.
@@ -25,7 +30,7 @@ pub(super) fn doctor(global: &Global, console: &Console) -> u8 {
         }
     });
     if let Some(reason) = cancel.reason() {
-        return ending::stopped(global, console, reason);
+        return ending::of_error(global, console, &Error::Stopped(reason));
     }
     match is_text {
         true => console.print(&format!("\n{}", report.summary())),

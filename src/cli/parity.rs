@@ -6,7 +6,7 @@ use crate::{
     host::{Agreement, Parity},
     progress::{Console, Progress},
     script::Diagnostic,
-    text::printable,
+    text::{counted, printable},
 };
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use serde_json::json;
@@ -28,12 +28,7 @@ pub(super) fn parity(global: &Global, console: &Console, args: &ParityArgs) -> u
     };
     let parity = match parity {
         Ok(parity) => parity,
-        Err(error @ Error::Stopped(_)) => {
-            let exit_code = error.exit_code();
-            let diagnostic = Diagnostic::of_the_program(error.to_string(), None, exit_code);
-            return ending::failed(global, console, &diagnostic);
-        }
-        Err(error) => return ending::failed(global, console, &Diagnostic::of_error(&error)),
+        Err(error) => return ending::of_error(global, console, &error),
     };
     let wanted = args.least.unwrap_or(USUAL_LEAST);
     if global.is_json() {
@@ -79,6 +74,8 @@ fn shown(parity: &Parity, wanted: f64) -> String {
         true => "there, too",
         false => reference_device,
     };
+    let proteins = counted(*sequences as u64, "protein", "proteins");
+    let residues = counted(*residues as u64, "residue", "residues");
     let left_out = [
         (parity.truncated, "truncated"),
         (parity.rejected, "rejected"),
@@ -113,7 +110,7 @@ fn shown(parity: &Parity, wanted: f64) -> String {
     }
     format!(
         "{model}, layer {layer} of {layers}: {dtype} on {device}, against f32 {place}\n\
-         {sequences} proteins{left_out}, {residues} residues: {inputs}\n\n{}\n\n{}",
+         {proteins}{left_out}, {residues}: {inputs}\n\n{}\n\n{}",
         table.trim_fmt(),
         verdict(parity, wanted)
     )
@@ -148,9 +145,11 @@ fn verdict(parity: &Parity, wanted: f64) -> String {
     let least = cosine(parity.pooled.least);
     if parity.same_computation {
         let device = &parity.device;
-        return format!(
-            "verdict  nothing to compare: both are f32 on {device}. Try a GPU, or another `--dtype`"
-        );
+        let instead = match parity.is_on_cpu {
+            true => "the CPU computes in f32 only: try a GPU",
+            false => "try another `--dtype`, or `--reference cpu`",
+        };
+        return format!("verdict  nothing to compare, as both are f32 on {device}; {instead}");
     }
     let by = match wanted == USUAL_LEAST {
         true => " (what FastPLMs asks of ESM-2 3B in bf16)",
@@ -194,6 +193,7 @@ mod tests {
             centred: None,
             per_residue: agreement(Some(17)),
             same_computation,
+            is_on_cpu: same_computation,
         }
     }
 
@@ -227,6 +227,12 @@ mod tests {
         check(0.9979, false, 0.998, "verdict  poor");
         check(0.9979, false, 0.99, "verdict  good");
         check(1.0, true, 0.998, "verdict  nothing to compare");
+        let mut same = parity(1.0, true);
+        for (is_on_cpu, has_formats) in [(true, false), (false, true)] {
+            same.is_on_cpu = is_on_cpu;
+            let verdict = verdict(&same, 0.998);
+            assert_eq!(verdict.contains("--dtype"), has_formats, "{verdict}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod destination;
 mod error;
 mod home;
+mod kept;
 mod process;
 mod space;
 mod staged;

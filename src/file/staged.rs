@@ -3,12 +3,13 @@
 use super::{
     Existing, FileError, check_target, create_folder,
     destination::behind_links,
+    kept::{is_kept, make_kept},
     stale,
     target::{folder_of, sync_folder},
-    temporary::{Registration, register},
+    temporary::Registration,
 };
 use std::{
-    fs::{self, File, Permissions, TryLockError},
+    fs::{self, File, Permissions},
     io::{self, Write},
     os::unix::fs::{MetadataExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
@@ -28,8 +29,6 @@ pub enum Keep {
 const NEW_FILE_MODE: u32 = 0o666;
 /// The bits of a mode that are rights.
 const RIGHTS: u32 = 0o7777;
-/// How often a new file may be taken for one of a dead process before its lock is done without.
-const MOST_TRIES: usize = 16;
 
 /// A file on its way to its name, as a rule in the same folder so that publishing is one rename. Dropping
 /// it removes it, and so does the end of the program by a signal; what SIGKILL or a power cut leave, the
@@ -103,21 +102,16 @@ impl Staged {
             let mut names = tempfile::Builder::new();
             make(names.prefix(&prefix).suffix(stale::SUFFIX))
         };
-        let mut n_tries = 0;
-        loop {
-            let (file, registration) = register(make, NamedTempFile::path)
-                .map_err(|error| FileError::io("create a file in", folder, error))?;
-            n_tries += 1;
-            if n_tries == MOST_TRIES || is_kept(file.as_file()) {
-                return Ok(Self {
-                    target: target.to_owned(),
-                    destination,
-                    existing,
-                    file,
-                    _registration: registration,
-                });
-            }
-        }
+        let keep = |file: &NamedTempFile| is_kept(file.as_file()).then_some(());
+        let (file, _, registration) = make_kept(make, NamedTempFile::path, keep)
+            .map_err(|error| FileError::io("create a file in", folder, error))?;
+        Ok(Self {
+            target: target.to_owned(),
+            destination,
+            existing,
+            file,
+            _registration: registration,
+        })
     }
 
     /// The name that the file will have.
@@ -189,18 +183,6 @@ impl Staged {
             sync_folder(&destination);
         }
         Ok(target)
-    }
-}
-
-/// Takes the lock that tells others that this process lives, and looks whether one of them was faster
-/// and has removed the file.
-fn is_kept(file: &File) -> bool {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => false,
-        // Where there are no locks nobody removes anything.
-        Ok(()) | Err(TryLockError::Error(_)) => {
-            file.metadata().is_ok_and(|found| found.nlink() > 0)
-        }
     }
 }
 

@@ -75,6 +75,9 @@ pub struct Parity {
     pub per_residue: Agreement,
     /// Whether there was no difference to find, because both were the same computation.
     pub same_computation: bool,
+    /// Whether it ran on the CPU, which knows f32 only.
+    #[serde(skip)]
+    pub is_on_cpu: bool,
 }
 
 impl Parity {
@@ -126,6 +129,7 @@ impl Parity {
         Ok(Self {
             model: info.name,
             dtype: dtype.name().to_owned(),
+            is_on_cpu,
             same_computation: dtype == Dtype::F32 && is_on_cpu == is_reference_on_cpu,
             device,
             reference_device,

@@ -83,7 +83,11 @@ impl ModelSpec {
         if source.trim().is_empty() {
             return Err(Problems::one(
                 "the model has no name",
-                Some("give a folder with `config.json` and weights".to_owned()),
+                Some(
+                    "give a folder with `config.json` and weights, or an id of the Hugging Face Hub such as \
+                     `facebook/esm2_t12_35M_UR50D`"
+                        .to_owned(),
+                ),
             ));
         }
         let spec = Self {

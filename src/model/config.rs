@@ -1,6 +1,6 @@
 //! `config.json` of an ESM-2 in the format of HF transformers.
 
-use super::{ModelError, plain_file};
+use super::{ModelError, file_names::CONFIG, plain_file};
 use crate::alphabet::VOCABULARY_SIZE;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -40,7 +40,7 @@ impl Config {
     /// If the file is missing or is not JSON, if a key is missing or out of range, or if the model is
     /// not an ESM-2 that this program computes; every reason is named.
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join("config.json");
+        let path = folder.join(CONFIG);
         let text = plain_file::read(&path, MOST_BYTES)?;
         Self::parse(&text).map_err(|reasons| ModelError::Config { path, reasons })
     }

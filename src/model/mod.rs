@@ -13,6 +13,7 @@ mod encoder;
 mod error;
 mod esm2;
 mod fair_esm;
+mod file_names;
 mod files;
 mod fingerprint;
 mod flight;
@@ -77,6 +78,8 @@ pub struct Model {
 pub struct Merged {
     /// The model that the adapter changes, for people.
     pub base: String,
+    /// Where that comes from, if that is known.
+    pub base_origin: Option<Origin>,
     /// What of the adapter is not used, such as heads.
     pub unused: Vec<String>,
 }
@@ -130,6 +133,7 @@ impl Model {
         let adapter = weights.as_ref().and_then(Weights::adapter);
         let merged = base.map(|base| Merged {
             base: base.name,
+            base_origin: base.origin,
             unused: adapter
                 .map_or_else(Vec::new, |adapter| adapter.unused.iter().cloned().collect()),
         });

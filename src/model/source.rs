@@ -6,7 +6,13 @@ mod missing_folder;
 pub(in crate::model) mod needed;
 mod published;
 
-use super::{ModelError, error::Reason, fair_esm, foreign, plain_file};
+use super::{
+    ModelError,
+    error::Reason,
+    fair_esm,
+    file_names::{ADAPTER_CONFIG, CONFIG, MOST_INDEX_BYTES, VOCABULARY},
+    foreign, plain_file,
+};
 use crate::{
     file::Home,
     hub::{Hub, Repository, Snapshot},
@@ -15,7 +21,7 @@ use crate::{
 use absent::Absent;
 use hub_name::hub_repository;
 use missing_folder::why_missing;
-use needed::{ADAPTER_CONFIG, MOST_INDEX_BYTES, Need, Needed, needed};
+use needed::{Need, Needed, needed};
 use serde::Deserialize;
 use std::{
     fs, io,
@@ -64,7 +70,7 @@ pub(super) struct Base {
 }
 
 /// How many models a name may lead to: an adapter, and the one that it changes.
-pub(super) const MOST_ADAPTERS: usize = 2;
+pub(super) const MOST_MODELS: usize = 2;
 
 /// Where the files are of the model that a script names, as far as `need` says: in a folder, or, by an id of the
 /// Hugging Face Hub, in the cache that HF's own tools use. Nobody is asked.
@@ -123,18 +129,26 @@ pub(super) fn locate(
     if let Some(snapshot) = snapshot.filter(|snapshot| is_whole(&snapshot.folder, need)) {
         return Ok(Place::Here(Here::cached(&repository, snapshot)));
     }
-    if hub_name::is_local(path) {
-        return Err(ModelError::NoFolder {
-            source_text: source.to_owned(),
-            reason: why_missing(path).into(),
-        });
-    }
-    match published::unpublished(&repository.id) {
-        Some(reason) => Err(ModelError::NoFolder {
+    let no_folder = |reason| {
+        Err(ModelError::NoFolder {
             source_text: source.to_owned(),
             reason,
+        })
+    };
+    match (
+        hub_name::is_local(path),
+        published::unpublished(&repository.id),
+    ) {
+        (true, None) => no_folder(Reason {
+            text: why_missing(path),
+            hint: Some(hub_name::hint_of_a_path(path, &repository)),
         }),
-        None => Ok(Place::Absent(Absent { repository, need })),
+        (true, Some(Reason { text, hint })) => no_folder(Reason {
+            text: format!("{}, and {text}", why_missing(path)),
+            hint,
+        }),
+        (false, Some(reason)) => no_folder(reason),
+        (false, None) => Ok(Place::Absent(Absent { repository, need })),
     }
 }
 
@@ -177,7 +191,7 @@ pub(super) fn chain(spec: &ModelSpec) -> impl Iterator<Item = Result<Place, Mode
         }
         _ => None,
     };
-    successors(Some(first), next).take(MOST_ADAPTERS)
+    successors(Some(first), next).take(MOST_MODELS)
 }
 
 /// How much of its model a spec needs.
@@ -198,7 +212,7 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     let is_read = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let endings = [".safetensors", ".bin", ".pt", ".index.json"];
-        ["config.json", "vocab.txt", ADAPTER_CONFIG].contains(&&*name)
+        [CONFIG, VOCABULARY, ADAPTER_CONFIG].contains(&&*name)
             || endings.iter().any(|end| name.ends_with(end))
     };
     entries.map(|entry| entry.path()).filter(is_read).collect()
@@ -247,7 +261,7 @@ impl Here {
 /// fair-esm, which may be in a folder.
 fn in_place(path: &Path) -> Result<Here, ModelError> {
     let has = |name: &str| plain_file::exists(&path.join(name));
-    if has("config.json") || has(ADAPTER_CONFIG) {
+    if has(CONFIG) || has(ADAPTER_CONFIG) {
         return Ok(Here::folder(path));
     }
     if let Some(file) = fair_esm::file_at(path) {

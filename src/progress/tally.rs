@@ -4,8 +4,9 @@ use super::{download::Download, lanes};
 use crate::{
     event::Event,
     meter::{Metric, Sample},
+    text::bytes,
 };
-use indicatif::{HumanBytes, HumanCount, HumanDuration};
+use indicatif::{HumanCount, HumanDuration};
 use std::time::{Duration, Instant};
 
 /// Adds up the events of one call of `embed`, or of a download before it.
@@ -171,7 +172,7 @@ impl Tally {
             return String::new();
         };
         let get = |metric| sample.get(metric);
-        let bytes = |bytes: f64| HumanBytes(bytes as u64).to_string();
+        let bytes = |n_bytes: f64| bytes(n_bytes as u64);
         let gpu = [
             get(Metric::GpuUtilization).map(|share| format!("{:.0}%", 100.0 * share)),
             get(Metric::GpuMemoryBytes).map(bytes),
@@ -374,7 +375,7 @@ mod tests {
             tally.stages(),
             "reading 50% > packing 12% > 4 queued > encoding 98% > 2 in flight > writing 0%"
         );
-        assert_eq!(tally.machine(), "CPU 1.3 cores, 953.67 MiB");
+        assert_eq!(tally.machine(), "CPU 1.3 cores, 953.7 MiB");
         sample.set(Metric::GpuUtilization, 0.99);
         sample.set(Metric::GpuPowerWatts, 651.2);
         let mut gpu = sample.run().clone();

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::hint::Hint;
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs::{self, TryLockError},
+    os::unix::fs::symlink,
+};
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();

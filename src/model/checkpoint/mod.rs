@@ -1,6 +1,7 @@
 //! One file of weights, opened, of whatever format it is: told by its content, not by its name.
 //!
-//! *Input*: a file of safetensors, or a checkpoint of PyTorch in its format of today or that before 1.6. *Output*: the names of its tensors, their shapes, and each tensor in f32.
+//! *Input*: a file of safetensors, or a checkpoint of PyTorch in its format of today or that before 1.6. *Output*: the
+//! names of its tensors and their shapes, each tensor in f32, and what the file says beside its tensors.
 //! *Never*: holds more of a file in memory than the tensor that is read.
 
 mod archive;
@@ -14,6 +15,7 @@ mod stored;
 mod value;
 
 pub(in crate::model) use number_format::NumberFormat;
+pub(in crate::model) use safetensors::CONVERTER_KEY;
 pub(in crate::model) use stored::Stored;
 pub(in crate::model) use value::Value;
 
@@ -36,6 +38,8 @@ pub(in crate::model) struct Checkpoint {
 struct Contents {
     tensors: BTreeMap<String, Stored>,
     arguments: Option<Value>,
+    /// The program that converted the file, if it says so.
+    converter: Option<String>,
 }
 
 /// Why a file is of no use.
@@ -57,7 +61,7 @@ impl Checkpoint {
             None | Some(Foreign::Safetensors) => safetensors::contents(&file, n_bytes),
             Some(Foreign::TorchArchive) => archive::contents(&file, n_bytes),
             Some(Foreign::Pickle) => legacy::contents(&file, n_bytes),
-            Some(foreign) => Err(foreign.reason().into()),
+            Some(Foreign::Stub(stub)) => Err(stub.reason().into()),
         };
         match contents {
             Ok(contents) => Ok(Self {
@@ -84,6 +88,11 @@ impl Checkpoint {
     /// tensors are in one of its entries, as fair-esm and people's own training write it.
     pub(in crate::model) fn arguments(&self) -> Option<&Value> {
         self.contents.arguments.as_ref()
+    }
+
+    /// The program that converted the file, if it says so.
+    pub(in crate::model) fn converter(&self) -> Option<&str> {
+        self.contents.converter.as_deref()
     }
 
     /// The numbers of a tensor of this file, row by row, in f32.

@@ -2,11 +2,14 @@
 
 use super::{
     Base,
-    needed::{ADAPTER_CONFIG, CONFIG, MOST_INDEX_BYTES, Need, Needed, needed},
+    needed::{Need, Needed, needed},
 };
 use crate::{
     hub::{Hub, HubError, Remote, Repository, Snapshot, Step},
-    model::{Config, ModelError},
+    model::{
+        Config, ModelError,
+        file_names::{ADAPTER_CONFIG, CONFIG, MOST_INDEX_BYTES},
+    },
 };
 use std::{
     ops::ControlFlow,

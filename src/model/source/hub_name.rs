@@ -62,6 +62,20 @@ pub(super) fn is_local(path: &Path) -> bool {
     }
 }
 
+/// What is said of such a name: how it is meant as a path, and how the model of the Hub is had nonetheless.
+pub(super) fn hint_of_a_path(path: &Path, repository: &Repository) -> String {
+    let parent = path.parent().unwrap_or(path);
+    let why = match plain_file::exists(parent) {
+        true => "as there is a folder of that name here",
+        false => "as many folders of models are called so",
+    };
+    format!(
+        "names that begin with `{}/` are taken for paths, {why}; if `{repository}` is an id of the Hugging Face Hub, \
+         `runner download {repository}` fetches it, and scripts find it from then on",
+        parent.display()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,7 @@ use crate::{
         shards_error::ShardsError,
         verifier::{files_of, is_as_it_was},
     },
+    text::counted,
 };
 use std::{
     fs,
@@ -253,8 +254,8 @@ pub(super) fn files(
         }
     }
     if n_lost > 0 {
-        let files = if n_lost == 1 { "file" } else { "files" };
-        let problem = format!("lost {n_lost} {files}, or they are damaged");
+        let files = counted(n_lost, "file", "files");
+        let problem = format!("lost {files}, or they are damaged");
         problems.add_to_run(source.shard, &problem);
     }
     Ok(())
