@@ -198,7 +198,6 @@ pub enum Denial {
     WeakToken,
 }
 
-     set `HF_HOME` to a folder that both see";
 /// A longer time is not told in minutes: a server may say anything.
 const MOST_MINUTES: u64 = 24 * 60;
 /// How to say who one is.
