@@ -8,6 +8,7 @@ use super::{
 use crate::{RUNNER, child::finish};
 use runner::{
     cancel::CancelToken,
+    hint::Hint,
     job::{DeviceChoice, ModelSpec},
     model::Model,
 };
