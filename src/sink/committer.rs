@@ -175,8 +175,11 @@ impl Worker {
                 let secured = self.books.secure(None, &from, &to)?;
                 self.books.enter(None, secured)?
             }
-            Some((part, written)) => {
+            Some((mut part, written)) => {
+                let settled = part.settle();
+                let is_on_disk = settled.is_ok();
                 let secured = written.and_then(|written| {
+                    settled?;
                     let file = Some((&part.staged, &written));
                     self.books.secure(file, &from, &to)
                 });
@@ -186,7 +189,7 @@ impl Worker {
                         if error.is_for_want_of_room() {
                             // What it takes may be what the parts lack.
                             self.stitching = None;
-                            self.rescue.run(&mut self.books, part, from);
+                            self.rescue.run(&mut self.books, part, from, is_on_disk);
                         }
                         return Err(error);
                     }

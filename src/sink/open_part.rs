@@ -1,8 +1,8 @@
 //! The part that is being written.
 
 use super::{
-    Ended, Frontier, HashedFile, OutputPlan, PartWriter, Shorten, SinkError, format::part_writer,
-    place::Place, tail::Tail, writeback::Writeback,
+    Ended, Frontier, HashedFile, OutputPlan, PartWriter, Shorten, SinkError, books::sync,
+    format::part_writer, place::Place, tail::Tail, writeback::Writeback,
 };
 use crate::{
     batch::Rows,
@@ -24,8 +24,19 @@ pub(super) struct WrittenPart {
     /// The way to end it earlier, and where.
     pub(super) shorter: Box<dyn Shorten>,
     pub(super) tail: Tail,
-    /// It ends where nobody waits for the disk but to have the part there.
-    pub(super) writeback: Writeback,
+    writeback: Writeback,
+}
+
+impl WrittenPart {
+    /// Has all that was written on the disk.
+    ///
+    /// # Errors
+    /// If the file system refuses. Nobody knows what the file holds then.
+    pub(super) fn settle(&mut self) -> Result<(), SinkError> {
+        let settled = self.writeback.finish();
+        settled.map_err(|error| SinkError::io("write", self.staged.target(), error))?;
+        sync(&self.staged)
+    }
 }
 
 impl OpenPart {
@@ -40,7 +51,7 @@ impl OpenPart {
         from: &Frontier,
     ) -> Result<Self, SinkError> {
         let path = place.parts().join(place.part_name(from.record));
-        let staged = Staged::create(&path, Existing::IsReplaced)?;
+        let staged = Staged::create_like(place.output(), &path, Existing::IsReplaced)?;
         let file = HashedFile::new(staged.writer()?);
         let writeback = Writeback::start(staged.writer()?);
         Ok(Self {

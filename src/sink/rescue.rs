@@ -21,17 +21,23 @@ pub(super) struct Rescue {
 
 impl Rescue {
     /// Commits what there is room for of a part that begins here. Why that is necessary is the error to be
-    /// told; what goes wrong here costs rows that would be lost anyway.
-    pub(super) fn run(&self, books: &mut Books, part: WrittenPart, from: Frontier) {
+    /// told; what goes wrong here costs rows that would be lost anyway. If what is in the file did not reach the
+    /// disk, only rows that are in memory can be rescued, and only if none before them is in the file alone.
+    pub(super) fn run(
+        &self,
+        books: &mut Books,
+        part: WrittenPart,
+        from: Frontier,
+        is_on_disk: bool,
+    ) {
         let WrittenPart {
             staged,
             shorter,
             mut tail,
-            writeback,
+            ..
         } = part;
-        // It holds the file open, whose room is needed.
-        drop(writeback);
         let reached = match tail.ends().last() {
+            Some(_) if !is_on_disk => None,
             Some(last) => {
                 let reached = shorten(&self.metadata, books, staged, &*shorter, &tail, &from);
                 reached.filter(|reached| reached == last)
@@ -76,8 +82,10 @@ impl Rescue {
         for rows in tail.first(n_rows) {
             part.write_unheld(rows)?;
         }
-        let (part, written) = part.end(&[])?;
-        let secured = books.secure(Some((&part.staged, &written?)), from, to)?;
+        let (mut part, written) = part.end(&[])?;
+        let written = written?;
+        part.settle()?;
+        let secured = books.secure(Some((&part.staged, &written)), from, to)?;
         books.enter(Some(part.staged), secured)?;
         Ok(Some(to.clone()))
     }

@@ -11,11 +11,11 @@ use std::{
 /// for half a minute, which is all there is to many a run.
 const STEP_BYTES: u64 = 32 << 20;
 
-/// Has a growing file on the disk. It only saves time: what fails here fails again where the file is made durable,
-/// and is told there. Dropping it waits for what has begun.
+/// Has a growing file on the disk. What the file system refuses is kept for [`finish`](Self::finish), as the kernel tells
+/// an opened file once that data never reached the disk, and forgets it.
 pub(super) struct Writeback {
     steps: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
     /// Bytes of the file when it was last told to go to the disk.
     n_bytes_told: u64,
 }
@@ -30,7 +30,7 @@ impl Writeback {
         let (steps, waiting) = sync_channel(1);
         let thread = thread::Builder::new()
             .name("going to the disk".to_owned())
-            .spawn(move || waiting.iter().for_each(|()| drop(file.sync_data())))?;
+            .spawn(move || waiting.iter().try_for_each(|()| file.sync_data()))?;
         Ok(Self {
             steps: Some(steps),
             thread: Some(thread),
@@ -49,15 +49,24 @@ impl Writeback {
             self.n_bytes_told = n_bytes;
         }
     }
+
+    /// Waits for what has begun.
+    ///
+    /// # Errors
+    /// If the file system has refused any of it: what the file holds is unknown then, whatever it says later.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.steps = None;
+        let ended = self.thread.take().map(JoinHandle::join);
+        ended.map_or(Ok(()), |ended| {
+            ended.unwrap_or_else(|_| Err(io::Error::other("the thread that syncs has panicked")))
+        })
+    }
 }
 
 impl Drop for Writeback {
     fn drop(&mut self) {
-        self.steps = None;
-        if let Some(thread) = self.thread.take() {
-            // It cannot panic, and nothing depends on it.
-            let _ = thread.join();
-        }
+        // Whoever has not asked has no use for the file.
+        let _ = self.finish();
     }
 }
 
@@ -77,5 +86,16 @@ mod tests {
             assert!(told == before || told == step * STEP_BYTES);
         }
         assert!(writeback.n_bytes_told > 0);
+        writeback.finish().unwrap();
+    }
+
+    #[test]
+    fn what_the_file_system_refuses_is_not_forgotten() {
+        // It cannot be synced.
+        let file = File::options().write(true).open("/dev/full").unwrap();
+        let mut writeback = Writeback::start(file).unwrap();
+        writeback.reach(STEP_BYTES);
+        assert!(writeback.finish().is_err());
+        assert!(writeback.finish().is_ok(), "it is told once");
     }
 }
