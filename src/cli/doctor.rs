@@ -1,7 +1,7 @@
 //! `runner doctor`.
 
 use super::{args::Global, ending};
-use crate::{doctor, error::exit_code, progress::Console, signal};
+use crate::{doctor, error::exit_code, progress::Console};
 use std::panic;
 
 /// Says what of the machine suits the program and what does not, and returns the exit code.
@@ -24,7 +24,7 @@ pub(super) fn doctor(global: &Global, console: &Console) -> u8 {
             console.print(&finding.lines());
         }
     });
-    let exit_code = match cancel.reason() {
+    match cancel.reason() {
         Some(reason) => ending::stopped(global, console, reason),
         None => {
             match is_text {
@@ -36,9 +36,5 @@ pub(super) fn doctor(global: &Global, console: &Console) -> u8 {
                 unprinted => unprinted,
             }
         }
-    };
-    if report.driver_hangs {
-        signal::end_at_once(exit_code);
     }
-    exit_code
 }

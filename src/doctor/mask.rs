@@ -42,11 +42,16 @@ fn without_passwords(value: &str) -> String {
         let is_of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
         value[..*at].bytes().all(is_of_scheme)
     };
-    let address = value.find("://").filter(is_scheme).map(|at| at + "://".len());
+    let address = value
+        .find("://")
+        .filter(is_scheme)
+        .map(|at| at + "://".len());
     let start = address.unwrap_or(0);
     let rest = &value[start..];
     // `user:password@host` is an address of a proxy, too.
-    let at = rest.rfind('@').filter(|at| address.is_some() || rest[..*at].contains(':'));
+    let at = rest
+        .rfind('@')
+        .filter(|at| address.is_some() || rest[..*at].contains(':'));
     let shown = match at {
         Some(at) => format!("{}{MASK}{}", &value[..start], &rest[at..]),
         None => value.to_owned(),

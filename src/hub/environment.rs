@@ -183,7 +183,11 @@ mod tests {
             ("HOME", b"/data/\xff/.cache/huggingface/hub"),
         ] {
             let found = Environment::of(&|name| (name == variable).then(|| odd.to_owned()));
-            assert_eq!(found.cache, Path::new(OsStr::from_bytes(expect)), "{variable}");
+            assert_eq!(
+                found.cache,
+                Path::new(OsStr::from_bytes(expect)),
+                "{variable}"
+            );
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::{error::HubError, remote::Content};
 use crate::file::{FileError, host_name, sync_folder};
-use sha2::{Digest, Sha256};
 use nix::libc;
+use sha2::{Digest, Sha256};
 use std::{
     ffi::OsStr,
     fmt::Write,
@@ -323,10 +323,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let precious = folder.path().join("precious");
         fs::write(&precious, "precious").unwrap();
-        let links: [fn(&Path, &Path) -> io::Result<()>; 2] =
-            [|from, to| std::os::unix::fs::symlink(from, to), |from, to| {
-                fs::hard_link(from, to)
-            }];
+        let links: [fn(&Path, &Path) -> io::Result<()>; 2] = [
+            |from, to| std::os::unix::fs::symlink(from, to),
+            |from, to| fs::hard_link(from, to),
+        ];
         for content in [
             Content::Sha256(format!("{:064}", 0)),
             Content::Git("a".repeat(40)),

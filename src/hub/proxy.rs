@@ -65,7 +65,11 @@ pub(super) fn shown_in_full(address: &str) -> String {
 /// The scheme, and what is behind all that may be a password.
 fn split(address: &str) -> (&str, &str) {
     // A password may hold anything.
-    let is_scheme = |at: &usize| address[..*at].bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_scheme = |at: &usize| {
+        address[..*at]
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric())
+    };
     let scheme = address.find("://").filter(is_scheme);
     let scheme = scheme.map_or(0, |at| at + "://".len());
     let (scheme, address) = address.split_at(scheme);

@@ -294,7 +294,9 @@ pub(super) const NO_JSON: &str = "not valid JSON";
 
 /// How a broken file of the Hub's cache is mended.
 fn fetched_again(path: &Path) -> Option<String> {
-    let names = path.ancestors().filter_map(|part| part.file_name()?.to_str());
+    let names = path
+        .ancestors()
+        .filter_map(|part| part.file_name()?.to_str());
     let id = names.filter_map(id_of_folder).next()?;
     // What it leads to has to go, too: it is not fetched again as long as it is there.
     let file = path.canonicalize().ok()?;
@@ -346,9 +348,7 @@ impl Hint for ModelError {
             Self::NotFinite { dtype, .. } => Some(format!(
                 "the weights may be damaged, or their numbers too large for {dtype}"
             )),
-            Self::TooManyAdapters { .. }
-            | Self::DanglingLink { .. }
-            | Self::Io { .. } => None,
+            Self::TooManyAdapters { .. } | Self::DanglingLink { .. } | Self::Io { .. } => None,
             Self::Config { path, reasons } => match reasons.as_slice() {
                 [reason] if reason.starts_with(NO_JSON) => fetched_again(path),
                 _ => None,

@@ -151,7 +151,8 @@ pub(super) fn on_the_hub(source: &str, revision: Option<&str>) -> Result<Absent,
         no_id(Reason {
             text: match Path::new(source).is_dir() {
                 _ if revision == Some("") || source.ends_with('@') => {
-                    "its revision is empty: leave it out, or name a branch, a tag or a commit".to_owned()
+                    "its revision is empty: leave it out, or name a branch, a tag or a commit"
+                        .to_owned()
                 }
                 true => "it is a folder, which is on this machine".to_owned(),
                 false => "ids are like `owner/name`".to_owned(),

@@ -44,9 +44,7 @@ fn files_of_git_are_what_their_server_says() {
     const NO_JSON: &str = "{\"model_type\": \"esm\"!";
     const OLD: &str = r#"{"model_type": "old"}"#;
     let fixture = Fixture::new();
-    fixture
-        .server
-        .fail("/config.json", 2, Fault::Text(NO_JSON));
+    fixture.server.fail("/config.json", 2, Fault::Text(NO_JSON));
     let error = fixture.download().unwrap_err().to_string();
     assert!(error.contains("it is no JSON"), "{error}");
     let fixture = Fixture::new();

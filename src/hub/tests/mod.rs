@@ -47,9 +47,7 @@ impl Fixture {
 
     fn hub(&self) -> Hub {
         let mut environment = Environment::of(&|name| match name {
-            "HF_HUB_CACHE" if !self.has(name) => {
-                Some(self.cache.path().as_os_str().to_owned())
-            }
+            "HF_HUB_CACHE" if !self.has(name) => Some(self.cache.path().as_os_str().to_owned()),
             _ => {
                 let found = self
                     .variables
