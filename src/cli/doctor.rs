@@ -1,7 +1,11 @@
 //! `runner doctor`.
 
 use super::{args::Global, ending};
-use crate::{doctor, error::exit_code, progress::Console};
+use crate::{
+    doctor,
+    error::{Error, exit_code},
+    progress::Console,
+};
 use std::panic;
 
 /// Says what of the machine suits the program and what does not, and returns the exit code.
@@ -21,14 +25,17 @@ pub(super) fn doctor(global: &Global, console: &Console) -> u8 {
                 section = finding.section;
                 console.print(&format!("{gap}{section}"));
             }
-            console.print(&finding.lines());
+            console.print(&finding.lines(console.columns()));
         }
     });
     match cancel.reason() {
-        Some(reason) => ending::stopped(global, console, reason),
+        Some(reason) => ending::of_error(global, console, &Error::Stopped(reason)),
         None => {
             match is_text {
-                true => console.print(&format!("\n{}", report.summary())),
+                true => {
+                    let gap = if section.is_empty() { "" } else { "\n" };
+                    console.print(&format!("{gap}{}", report.summary()));
+                }
                 false => console.print(&report.json()),
             }
             match ending::unprinted(global, console) {

@@ -1,4 +1,4 @@
-//! How a script's end is reported.
+//! How the end of a script or of another command is reported.
 
 use super::args::Global;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     hint::{Hint, REPORT_IT},
     progress::Console,
     script::{Diagnostic, Finished, ScriptError},
+    text::counted,
 };
 use serde_json::json;
 use std::{any::Any, io, time::Duration};
@@ -20,24 +21,33 @@ pub(super) fn report(
 ) -> u8 {
     match result {
         Ok(_) if console.failure().is_some() => unprinted(global, console),
-        Ok(Finished { n_rejected: 0 }) => exit_code::OK,
-        Ok(Finished { n_rejected }) => {
+        Ok(Finished { n_rejected: 0, .. }) => exit_code::OK,
+        Ok(Finished { n_rejected, .. }) => {
             if !global.is_quiet() && !global.is_json() {
-                let records = if n_rejected == 1 {
-                    "record was"
-                } else {
-                    "records were"
-                };
+                let records = counted(n_rejected, "record was", "records were");
                 console.note(&format!(
-                    "warning: {n_rejected} {records} rejected; runs with an output list them \
-                     beside it"
+                    "warning: {records} rejected; runs with an output list them beside it"
                 ));
             }
             exit_code::REJECTED
         }
         Err(ScriptError::Failed(diagnostic)) => failed(global, console, &diagnostic),
-        Err(ScriptError::Stopped(reason)) => stopped(global, console, reason),
+        Err(ScriptError::Stopped(reason)) => {
+            let error = Error::Stopped(reason);
+            stopped(global, console, &error, error.hint())
+        }
         Err(ScriptError::OutputClosed) => unprinted(global, console),
+    }
+}
+
+/// Reports why a command that runs no script did not do what it was to do, and returns the exit code for it.
+pub(super) fn of_error(global: &Global, console: &Console, error: &Error) -> u8 {
+    match error {
+        Error::Stopped(_) => {
+            let hint = "run the command again to have what is missing".to_owned();
+            stopped(global, console, error, Some(hint))
+        }
+        error => failed(global, console, &Diagnostic::of_error(error)),
     }
 }
 
@@ -48,10 +58,10 @@ pub(super) fn failed(global: &Global, console: &Console, diagnostic: &Diagnostic
             diagnostic.exit_code,
             &diagnostic.message,
             diagnostic.hint(),
-            &diagnostic.render(false),
+            &diagnostic.render(false, None),
         ));
     } else {
-        console.note(&diagnostic.render(true));
+        console.note(&diagnostic.render(true, console.note_columns()));
     }
     diagnostic.exit_code
 }
@@ -125,10 +135,9 @@ pub(super) fn restarting(reason: &str, number: u32, most: u32) -> Note {
     }
 }
 
-pub(super) fn stopped(global: &Global, console: &Console, reason: StopReason) -> u8 {
-    let error = Error::Stopped(reason);
+/// Reports that somebody stopped the program, which is no fault of anything, and returns the exit code for it.
+fn stopped(global: &Global, console: &Console, error: &Error, hint: Option<String>) -> u8 {
     let message = error.to_string();
-    let hint = error.hint();
     let rendered = match &hint {
         Some(hint) => format!("{message}; {hint}"),
         None => message.clone(),

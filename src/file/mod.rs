@@ -7,6 +7,7 @@
 mod destination;
 mod error;
 mod home;
+mod kept;
 mod process;
 mod space;
 mod staged;
@@ -17,11 +18,11 @@ mod temporary;
 
 pub use destination::{MOST_LINKS, destination};
 pub use error::{FileError, remedy};
-pub use home::Home;
+pub use home::{Home, home_folder};
 pub use process::{Life, Process, host_name};
 pub use space::free_bytes;
 pub use staged::{Keep, Staged, replace, write};
 pub use staged_folder::{StagedFolder, check_folder};
 pub use stale::{is_temporary, is_temporary_of_others, sweep_once};
 pub use target::{Existing, check_target, create, create_folder, open, sync_folder};
-pub use temporary::{TemporaryFolder, remove_temporary};
+pub use temporary::{TemporaryFolder, remove_temporary, temporary_place};

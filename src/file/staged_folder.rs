@@ -3,22 +3,21 @@
 use super::{
     Existing, FileError, create_folder,
     destination::behind_links,
+    kept::{is_kept, make_kept},
     stale,
     target::{folder_of, sync_folder},
-    temporary::{Registration, register},
+    temporary::Registration,
 };
 use std::{
-    fs::{self, File, Permissions, TryLockError},
+    fs::{self, File, Permissions},
     io,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
 
 /// Rights of a new folder, which the umask reduces.
 const NEW_FOLDER_MODE: u32 = 0o777;
-/// How often a new folder may be taken for one of a dead process before its lock is done without.
-const MOST_TRIES: usize = 16;
 
 /// A folder on its way to its name, beside the place that it will have. Dropping it removes it with all that
 /// is in it, and so does the end of the program by a signal; what SIGKILL or a power cut leave, the next one
@@ -47,22 +46,16 @@ impl StagedFolder {
         let parent = folder_of(&destination);
         create_folder(parent)?;
         stale::sweep_folders(parent);
-        let mut n_tries = 0;
-        loop {
-            let (folder, registration) = register(|| temporary_in(parent), TempDir::path)
-                .map_err(|error| FileError::io("create a folder in", parent, error))?;
-            n_tries += 1;
-            let lock = lock(folder.path());
-            if lock.is_some() || n_tries == MOST_TRIES {
-                return Ok(Self {
-                    target: target.to_owned(),
-                    destination,
-                    folder,
-                    _registration: registration,
-                    _lock: lock,
-                });
-            }
-        }
+        let keep = |folder: &TempDir| File::open(folder.path()).ok().filter(is_kept);
+        let (folder, lock, registration) = make_kept(|| temporary_in(parent), TempDir::path, keep)
+            .map_err(|error| FileError::io("create a folder in", parent, error))?;
+        Ok(Self {
+            target: target.to_owned(),
+            destination,
+            folder,
+            _registration: registration,
+            _lock: lock,
+        })
     }
 
     /// Where the folder is until it has its name.
@@ -131,19 +124,6 @@ fn is_empty_or_missing(folder: &Path) -> bool {
     match folder.read_dir() {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
-    }
-}
-
-/// Takes the lock that tells others that this process lives, unless one of them was faster and has removed
-/// the folder. Where there are no locks nobody removes anything.
-fn lock(folder: &Path) -> Option<File> {
-    let lock = File::open(folder).ok()?;
-    match lock.try_lock() {
-        Err(TryLockError::WouldBlock) => None,
-        Ok(()) | Err(TryLockError::Error(_)) => {
-            let is_there = lock.metadata().is_ok_and(|found| found.nlink() > 0);
-            is_there.then_some(lock)
-        }
     }
 }
 

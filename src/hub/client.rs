@@ -88,6 +88,8 @@ impl Client {
                 .environment
                 .token
                 .as_ref()
+                .ok()
+                .and_then(Option::as_ref)
                 .filter(|_| origin(&uri) == origin(&endpoint));
             let response = self.send(&uri, part, token)?;
             let headers = response.headers();

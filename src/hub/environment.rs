@@ -4,6 +4,7 @@ use super::{
     proxy::{Proxies, shown_in_full},
     token::Token,
 };
+use crate::file::home_folder;
 use std::{
     env,
     ffi::OsString,
@@ -23,8 +24,10 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const PATIENCE: u32 = 6;
 /// Variables that forbid to ask anyone. Only the first that is set counts.
 const OFFLINE: [&str; 2] = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"];
-/// Bytes of a file with a token at most.
-const MOST_TOKEN_BYTES: u64 = 4096;
+/// Variables with a token. The first that is set counts.
+const TOKENS: [&str; 2] = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
+/// Bytes of a file that notes a commit at most.
+const MOST_SHORT_BYTES: u64 = 4096;
 
 /// What the environment says of the Hub.
 #[derive(Clone)]
@@ -33,8 +36,8 @@ pub(super) struct Environment {
     pub cache: PathBuf,
     /// The address of the Hub, without a slash at its end.
     pub endpoint: String,
-    /// Who we are.
-    pub token: Option<Token>,
+    /// Who we are, if that is said.
+    pub token: Result<Option<Token>, NoToken>,
     /// The variable that forbids to ask anyone.
     pub offline: Option<&'static str>,
     /// How long the server may be silent while it sends a file.
@@ -51,10 +54,26 @@ pub(super) struct Environment {
     pub symlinks: bool,
 }
 
+/// What should be a token and is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NoToken {
+    /// The variable or the file.
+    pub place: String,
+    /// What is wrong with it.
+    pub flaw: &'static str,
+    /// Whether it is a file.
+    pub is_file: bool,
+}
+
 impl Environment {
     /// That of this process.
     pub(super) fn of_process() -> Self {
-        Self::of(&|name| env::var_os(name))
+        Self::of(&|name| match env::var_os(name) {
+            // It need not be text either.
+            None if name == "HOME" => home_folder().map(OsString::from),
+            Some(value) if name == "HOME" && value.is_empty() => home_folder().map(OsString::from),
+            value => value,
+        })
     }
 
     /// An environment in which variables have these values. An empty one counts as not set.
@@ -62,6 +81,11 @@ impl Environment {
         let text = |name: &str| variables(name)?.into_string().ok();
         let value = |name: &str| text(name).filter(|value| !value.trim().is_empty());
         let is_true = |name: &str| value(name).is_some_and(|value| is_true(&value));
+        // What is no text is complained of.
+        let token = |name: &str| {
+            let text = variables(name)?.to_string_lossy().into_owned();
+            (!text.trim().is_empty()).then_some(text)
+        };
         // Paths need not be text.
         let path = |name: &str| {
             let path = variables(name)?;
@@ -88,13 +112,27 @@ impl Environment {
                 |endpoint| endpoint.trim().trim_end_matches('/').to_owned(),
             ),
             token: match is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
-                true => None,
-                false => value("HF_TOKEN")
-                    .or_else(|| value("HUGGING_FACE_HUB_TOKEN"))
-                    .or_else(|| {
-                        read_short(&path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token")))
-                    })
-                    .and_then(|text| Token::of(&text)),
+                true => Ok(None),
+                false => {
+                    let variable = TOKENS
+                        .into_iter()
+                        .find_map(|name| Some((name, token(name)?)));
+                    match variable {
+                        Some((name, text)) => Token::of(&text).map(Some).map_err(|flaw| NoToken {
+                            place: format!("`{name}`"),
+                            flaw,
+                            is_file: false,
+                        }),
+                        None => {
+                            let file = path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
+                            Token::in_file(&file).map_err(|flaw| NoToken {
+                                place: format!("`{}`", file.display()),
+                                flaw,
+                                is_file: true,
+                            })
+                        }
+                    }
+                }
             },
             offline: offline.filter(|name| is_true(name)),
             download_timeout: seconds("HF_HUB_DOWNLOAD_TIMEOUT").unwrap_or(TIMEOUT),
@@ -159,7 +197,7 @@ fn expanded(path: &[u8], variables: &dyn Fn(&str) -> Option<OsString>) -> PathBu
 /// The text of a small file, if it is there.
 pub(super) fn read_short(path: &Path) -> Option<String> {
     let n_bytes = path.metadata().ok().filter(|found| found.is_file())?.len();
-    (n_bytes <= MOST_TOKEN_BYTES).then(|| fs::read_to_string(path).ok())?
+    (n_bytes <= MOST_SHORT_BYTES).then(|| fs::read_to_string(path).ok())?
 }
 
 #[cfg(test)]
@@ -250,18 +288,19 @@ mod tests {
     fn the_token_is_in_a_variable_or_in_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let home = ("HF_HOME", folder.path().to_str().unwrap());
-        assert_eq!(of(&[home]).token, None);
+        let found = |variables: &[(&str, &str)]| of(variables).token.unwrap();
+        let token = |text: &str| Token::of(text).ok();
+        assert_eq!(found(&[home]), None);
         fs::write(folder.path().join("token"), "hf_file\n").unwrap();
-        assert_eq!(of(&[home]).token, Token::of("hf_file"));
-        assert_eq!(of(&[home, ("HF_TOKEN", "hf_a")]).token, Token::of("hf_a"));
+        assert_eq!(found(&[home]), token("hf_file"));
+        assert_eq!(found(&[home, ("HF_TOKEN", "hf_a")]), token("hf_a"));
         assert_eq!(
-            of(&[home, ("HUGGING_FACE_HUB_TOKEN", "hf_b")]).token,
-            Token::of("hf_b")
+            found(&[home, ("HUGGING_FACE_HUB_TOKEN", "hf_b")]),
+            token("hf_b")
         );
-        assert_eq!(
-            of(&[home, ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]).token,
-            None
-        );
-        assert_eq!(of(&[home, ("HF_TOKEN_PATH", "/nowhere")]).token, None);
+        assert_eq!(found(&[home, ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]), None);
+        assert_eq!(found(&[home, ("HF_TOKEN_PATH", "/nowhere")]), None);
+        let flaw = of(&[home, ("HF_TOKEN", "hf a")]).token.unwrap_err();
+        assert_eq!((flaw.place.as_str(), flaw.is_file), ("`HF_TOKEN`", false));
     }
 }

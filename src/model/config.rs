@@ -1,6 +1,6 @@
 //! `config.json` of an ESM-2 in the format of HF transformers.
 
-use super::{ModelError, error::NO_JSON, plain_file};
+use super::{ModelError, error::NO_JSON, file_names::CONFIG, plain_file};
 use crate::alphabet::VOCABULARY_SIZE;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -40,7 +40,7 @@ impl Config {
     /// If the file is missing or is not JSON, if a key is missing or out of range, or if the model is
     /// not an ESM-2 that this program computes; every reason is named.
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join("config.json");
+        let path = folder.join(CONFIG);
         let text = plain_file::read(&path, MOST_BYTES)?;
         Self::parse(&text).map_err(|reasons| ModelError::Config { path, reasons })
     }
@@ -50,6 +50,14 @@ impl Config {
         let map: Map<String, Value> =
             serde_json::from_str(text).map_err(|error| vec![format!("{NO_JSON}: {error}")])?;
         let mut keys = Keys::new(&map);
+        keys.text("model_type", "none", |found| match found {
+            "esm" => None,
+            _ => Some("not `esm`"),
+        });
+        // What else another architecture says is beside the point.
+        if map.get("model_type").is_some_and(Value::is_string) && !keys.reasons.is_empty() {
+            return Err(keys.reasons);
+        }
         let config = Self {
             hidden_size: keys.size("hidden_size", MOST_HIDDEN),
             n_layers: keys.size("num_hidden_layers", MOST_LAYERS),
@@ -60,10 +68,6 @@ impl Config {
             token_dropout: keys.flag("token_dropout"),
             rope_theta: keys.rope_theta(),
         };
-        keys.text("model_type", "none", |found| match found {
-            "esm" => None,
-            _ => Some("not `esm`"),
-        });
         let vocabulary = keys.size("vocab_size", u64::MAX);
         if vocabulary != VOCABULARY_SIZE && map.contains_key("vocab_size") {
             keys.reasons.push(format!(

@@ -10,7 +10,7 @@ mod small_files;
 
 pub use error::ConvertError;
 
-use super::{Config, ModelError, files::Files, source, weights::Weights};
+use super::{Config, ModelError, file_names::SAFETENSORS, files::Files, source, weights::Weights};
 use crate::{
     file::{self, Existing, StagedFolder},
     job::{DeviceChoice, Dtype, ModelSpec},
@@ -48,7 +48,7 @@ pub struct Converted {
     pub left_out: Vec<String>,
 }
 
-const WEIGHTS: &str = "model.safetensors";
+const WEIGHTS: &str = SAFETENSORS.single;
 
 /// Writes the model. `on_step` is told after each tensor how many of how many are written, and may end it.
 ///
@@ -91,6 +91,8 @@ pub fn convert(
     for (name, text) in small_files::all(&config, &plan) {
         small_files::write(&staged.path().join(name), &text)?;
     }
+    // Much may have come into the folder since.
+    check_contents(target)?;
     staged.publish(existing)?;
     Ok(Converted {
         folder: target.clone(),
@@ -112,14 +114,25 @@ fn check_place(target: &Path, existing: Existing, models: &[&Path]) -> Result<()
         }
     }
     file::check_folder(target, existing)?;
+    check_contents(target)
+}
+
+/// Checks that a folder is empty or missing, or holds an older conversion and nothing else. A model that somebody
+/// fetched by hand has files of the same names.
+fn check_contents(target: &Path) -> Result<(), ConvertError> {
     let entries = target.read_dir().into_iter().flatten().flatten();
-    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let is_other = |name: &String| name != WEIGHTS && !small_files::NAMES.contains(&name.as_str());
-    match names.find(is_other) {
-        Some(name) => Err(ConvertError::HoldsOthers {
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let names: Vec<String> = names.collect();
+    let is_other =
+        |name: &&String| *name != WEIGHTS && !small_files::NAMES.contains(&name.as_str());
+    if let Some(name) = names.iter().find(is_other) {
+        return Err(ConvertError::HoldsOthers {
             folder: target.to_owned(),
-            name,
-        }),
-        None => Ok(()),
+            name: name.clone(),
+        });
+    }
+    match names.is_empty() || safetensors_file::is_of_a_conversion(target.join(WEIGHTS)) {
+        true => Ok(()),
+        false => Err(ConvertError::HoldsModel(target.to_owned())),
     }
 }

@@ -7,11 +7,23 @@ use crate::{
         common::{golden_sequences, one_batch, project},
         files::{self, Stored, Tensors, load, save},
     },
+    models::large_model,
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
 };
 use runner::job::Pooling;
 use safetensors::Dtype;
 use serde_json::Value;
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 use tempfile::TempDir;
 
 const FAIR_ESM: &str = "tests/golden/fair_esm";
@@ -19,6 +31,7 @@ const OK: i32 = 0;
 const UNEXPECTED: i32 = 1;
 const USAGE: i32 = 2;
 const MODEL: i32 = 5;
+const TERMINATED: i32 = 75;
 
 /// The exit code, and what is on standard output and standard error.
 fn convert(args: &[&str], folder: &Path) -> (i32, String, String) {
@@ -245,6 +258,19 @@ fn nothing_is_replaced_that_nobody_asked_to_replace() {
     assert_eq!(convert(&[DEMO, "out/", "--overwrite"], place.path()).0, OK);
     assert_eq!(config(&at("out"))["hidden_size"], 160);
 
+    // What somebody fetched has files of the same names.
+    fs::create_dir(at("fetched")).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        fs::copy(Path::new(DEMO).join(name), at("fetched").join(name)).unwrap();
+        let no_conversion = [
+            "`fetched` holds a model that no conversion wrote",
+            "remove the",
+        ];
+        refused(&[tiny, "fetched", "--overwrite"], &no_conversion);
+        assert!(at("fetched").join(name).is_file());
+    }
+    fs::remove_dir_all(at("fetched")).unwrap();
+
     fs::write(at("out/notes.txt"), "mine").unwrap();
     refused(&[tiny, "out", "--overwrite"], &["`out` holds `notes.txt`"]);
     fs::copy(tiny, at("tiny.pt")).unwrap();
@@ -258,6 +284,38 @@ fn nothing_is_replaced_that_nobody_asked_to_replace() {
     // An empty folder is as good as none.
     fs::create_dir(at("empty")).unwrap();
     assert_eq!(convert(&[tiny, "empty"], place.path()).0, OK);
+}
+
+#[test]
+fn an_interrupted_conversion_leaves_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    // Long enough to be interrupted: it is when the weights are being written.
+    large_model(&place.path().join("model"), 64);
+    let folder = place.path().join("here");
+    fs::create_dir(&folder).unwrap();
+    let mut program = Command::new("env");
+    // Signals end it, also where these tests run under `nohup` or in the background.
+    program.args([
+        "--default-signal=TERM",
+        RUNNER,
+        "convert",
+        "../model",
+        "out",
+    ]);
+    let program = program.current_dir(&folder).stdin(Stdio::null());
+    let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
+    while names(&folder).is_empty() && child.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(process, Signal::SIGTERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(TERMINATED), "{stderr}");
+    let expect = "stopped by SIGTERM; run the command again";
+    assert!(stderr.contains(expect), "{stderr}");
+    assert!(!stderr.contains("script"), "{stderr}");
+    assert_eq!(names(&folder), [""; 0]);
 }
 
 #[test]

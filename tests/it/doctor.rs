@@ -82,7 +82,9 @@ fn finding<'a>(object: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn a_machine_that_computes_passes_as_text_and_as_json() {
     let environment = Environment::new();
-    let run = child::finish(environment.doctor().env("CUDA_VISIBLE_DEVICES", ""), b"");
+    let mut command = environment.doctor();
+    command.env("CUDA_VISIBLE_DEVICES", "").env("COLUMNS", "60");
+    let run = child::finish(&mut command, b"");
     let (stdout, stderr) = (text(&run.stdout), text(&run.stderr));
     assert_eq!(run.status.code(), Some(0), "{stdout}{stderr}");
     for part in [
@@ -97,7 +99,7 @@ fn a_machine_that_computes_passes_as_text_and_as_json() {
     }
     // Words that are longer than a line are paths.
     let is_long = |line: &&str| {
-        line.chars().count() > 100 && line.split_whitespace().all(|word| word.len() < 60)
+        line.chars().count() > 60 && line.split_whitespace().all(|word| word.len() < 30)
     };
     assert_eq!(stdout.lines().find(is_long), None, "{stdout}");
 
@@ -205,6 +207,13 @@ fn caches_that_cannot_be_written_to_are_odd_and_no_failure() {
 #[test]
 fn a_folder_of_temporary_files_that_is_missing_is_a_failure() {
     let environment = Environment::new();
+    let mut command = environment.doctor();
+    // An empty one counts as not set.
+    let (object, _) = json(command.env("TMPDIR", ""));
+    assert_eq!(
+        finding(&object, "temporary files")["facts"]["folder"],
+        "/tmp"
+    );
     let mut command = environment.doctor();
     command.env("TMPDIR", environment.path().join("none"));
     let (object, code) = json(&mut command);

@@ -8,12 +8,11 @@ mod low_rank;
 mod part;
 mod scale;
 
-pub(super) use config::FILE as CONFIG_FILE;
-
 use super::{
     Config, ModelError,
     checkpoint::Checkpoint,
     error::Reason,
+    file_names::{ADAPTER_CONFIG, ADAPTER_WEIGHTS},
     foreign::MERGE_REMEDY,
     layout::{layer_tensors, outer_tensors},
     plain_file,
@@ -26,9 +25,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
-
-/// The files of weights that PEFT writes. The first that is there is taken.
-pub(super) const WEIGHTS_FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
 
 /// What PEFT puts before the names of a model's modules.
 const WRAPPED: &str = "base_model.model.";
@@ -70,11 +66,11 @@ impl Adapter {
             folder: folder.to_path_buf(),
             reason,
         };
-        let paths = WEIGHTS_FILES.map(|name| folder.join(name));
+        let paths = ADAPTER_WEIGHTS.map(|name| folder.join(name));
         let path = paths.into_iter().find(|path| plain_file::exists(path));
-        let path = path.ok_or_else(|| bad(format!("it has no `{}`", WEIGHTS_FILES[0]).into()))?;
+        let path = path.ok_or_else(|| bad(format!("it has no `{}`", ADAPTER_WEIGHTS[0]).into()))?;
         let mut adapter = Self {
-            config_path: folder.join(CONFIG_FILE),
+            config_path: folder.join(ADAPTER_CONFIG),
             checkpoint: Checkpoint::open(path)?,
             changes: BTreeMap::new(),
             unused: BTreeSet::new(),

@@ -42,7 +42,11 @@ pub(super) fn contents(
         }
     }
     let arguments = (at != heap.root()).then(|| Value::of(heap, heap.root(), &[at]));
-    Ok(Contents { tensors, arguments })
+    Ok(Contents {
+        tensors,
+        arguments,
+        converter: None,
+    })
 }
 
 /// The dictionary of tensors: the whole, or its only entry that is one, as `model` or `state_dict`.

@@ -4,15 +4,33 @@ use super::{
     ConvertError,
     plan::{Plan, Tensor},
 };
-use crate::{file::FileError, model::checkpoint::NumberFormat};
+use crate::{
+    file::FileError,
+    model::checkpoint::{CONVERTER_KEY, Checkpoint, NumberFormat},
+};
 use half::{bf16, f16};
 use serde_json::{Map, Value, json};
-use std::{fs::File, io::Write, ops::ControlFlow, path::Path};
+use std::{
+    fs::File,
+    io::Write,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 /// Numbers that are converted and written at a time.
 const NUMBERS_PER_WRITE: usize = 1 << 20;
 /// The header ends at a multiple of so many bytes, so that the tensors begin at one.
 const ALIGNMENT: usize = 8;
+
+/// What the files say of who wrote them. They do not say which version did: their hash would be another with each, and
+/// outputs that were begun with one could not be gone on with.
+const CONVERTER: &str = "runner";
+
+/// Whether a conversion wrote the file.
+pub(super) fn is_of_a_conversion(path: PathBuf) -> bool {
+    let file = Checkpoint::open(path);
+    file.is_ok_and(|file| file.converter() == Some(CONVERTER))
+}
 
 /// Writes a file and returns its size in bytes. It is on the disk then.
 pub(super) fn write(
@@ -45,7 +63,8 @@ pub(super) fn write(
 fn header(plan: &Plan) -> String {
     let mut entries = Map::new();
     // transformers does not load a file without it.
-    entries.insert("__metadata__".to_owned(), json!({ "format": "pt" }));
+    let notes = json!({ "format": "pt", CONVERTER_KEY: CONVERTER });
+    entries.insert("__metadata__".to_owned(), notes);
     let mut start = 0;
     for tensor in &plan.tensors {
         let end = start + tensor.n_numbers() * bytes_of(&tensor.format) as u64;
