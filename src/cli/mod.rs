@@ -63,7 +63,7 @@ pub fn run() -> ExitCode {
         .nth(1)
         .is_some_and(|word| word == doctor_of_machine::SUBCOMMAND)
     {
-        // Neither is a check of the doctor that is made apart.
+        // Nor is a check that the doctor makes in a process of its own.
         device::prepare_process();
         return doctor_of_machine::look_apart();
     }

@@ -1,6 +1,7 @@
 //! A check in a process of its own, as a library that it opens may hang, or end its process.
 
 use super::{finding::Finding, machine::Machine};
+use crate::file::TemporaryFolder;
 use nix::sys::signal::Signal;
 use std::{
     env,
@@ -24,6 +25,8 @@ pub(super) struct Apart {
     child: Child,
     /// What it finds, and nothing at its end.
     findings: Receiver<Option<Finding>>,
+    /// Its temporary files.
+    _place: Option<TemporaryFolder>,
 }
 
 /// How it ended.
@@ -50,10 +53,15 @@ impl Apart {
         if let Some(called) = env::args_os().next() {
             command.arg0(called);
         }
-        Self::of(command.args([SUBCOMMAND, section, name]))
+        // What it leaves when it is ended is removed with this.
+        let place = TemporaryFolder::new().ok();
+        if let Some(place) = &place {
+            command.env("TMPDIR", place.path());
+        }
+        Self::of(command.args([SUBCOMMAND, section, name]), place)
     }
 
-    fn of(command: &mut Command) -> io::Result<Self> {
+    fn of(command: &mut Command, place: Option<TemporaryFolder>) -> io::Result<Self> {
         // In a group of its own, as this process decides what Ctrl-C means.
         let mut child = command
             .stdin(Stdio::null())
@@ -62,7 +70,11 @@ impl Apart {
             .spawn()?;
         let (sender, findings) = mpsc::channel();
         let text = child.stdout.take().map(BufReader::new);
-        let apart = Self { child, findings };
+        let apart = Self {
+            child,
+            findings,
+            _place: place,
+        };
         let text = text.ok_or(io::ErrorKind::BrokenPipe)?;
         thread::Builder::new().spawn(move || receive(text, &sender))?;
         Ok(apart)
@@ -137,7 +149,7 @@ mod tests {
     use super::*;
 
     fn follow(script: &str) -> (Vec<String>, Ending) {
-        let mut apart = Apart::of(Command::new("sh").args(["-c", script])).unwrap();
+        let mut apart = Apart::of(Command::new("sh").args(["-c", script]), None).unwrap();
         let mut texts = Vec::new();
         let limit = Duration::from_millis(300);
         let ending = apart.follow(limit, &Machine::default(), &mut |finding| {

@@ -139,11 +139,12 @@ pub(super) fn broke_down(name: &str, panic: &(dyn Any + Send)) -> Finding {
 
 /// What is said of a library that lacks a function.
 const LACKS: &str = "Missing symbol";
+
 /// How often it is looked whether anybody still wants to know.
 const STEP: Duration = Duration::from_millis(100);
 
 /// Room for the libraries of a driver, which take more than a thread usually has.
-const STACK_BYTES: usize = 8 << 20;
+pub(super) const STACK_BYTES: usize = 8 << 20;
 
 /// What a panic says.
 fn words(panic: &(dyn Any + Send)) -> String {

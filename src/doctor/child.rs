@@ -1,14 +1,20 @@
 //! The process that makes one check for another process.
 
-use super::{check::broke_down, checks, finding::Finding, machine::Machine};
+use super::{
+    check::{STACK_BYTES, broke_down},
+    checks,
+    finding::Finding,
+    machine::Machine,
+};
 use crate::device;
 use nix::sys::{prctl, signal::Signal};
 use std::{
     env,
     ffi::OsString,
     io::{self, Write},
-    panic::{self, AssertUnwindSafe},
+    panic,
     process::ExitCode,
+    thread::{self, JoinHandle},
 };
 
 /// Makes one check, and writes what it finds to standard output, a line a finding.
@@ -25,10 +31,14 @@ pub fn look_apart() -> ExitCode {
     let Some(check) = check else {
         return ExitCode::FAILURE;
     };
-    let machine = Machine::default();
-    let look = || (check.look)(&machine, &mut |finding| say(Some(&finding)));
-    if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(look)) {
-        say(Some(&broke_down(check.name, &*panic)));
+    let look = || (check.look)(&Machine::default(), &mut |finding| say(Some(&finding)));
+    // A thread, as the stack that this process began with may be a small one.
+    let thread = thread::Builder::new().stack_size(STACK_BYTES);
+    let ended = thread.spawn(look).map(JoinHandle::join);
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(panic)) => say(Some(&broke_down(check.name, &*panic))),
+        Err(_) => return ExitCode::FAILURE,
     }
     say(None);
     // What a library would do at an end may hang, too.
