@@ -48,6 +48,14 @@ pub(super) fn convert(global: &Global, console: &Console, args: &ConvertArgs) ->
     } else if !global.is_quiet() {
         console.print(&printable(&shown(&converted)));
     }
+    if let Some(name) = &converted.not_finite
+        && !global.is_json()
+    {
+        // That a model is of no use is said also to those who want to hear little.
+        console.note(&printable(&format!(
+            "warning: tensor `{name}` holds numbers that are not finite, as the model that was converted does"
+        )));
+    }
     ending::unprinted(global, console)
 }
 
@@ -57,6 +65,7 @@ fn shown_as_json(converted: &Converted) -> String {
         "tensors": converted.n_tensors,
         "bytes": converted.n_bytes,
         "left_out": converted.left_out,
+        "not_finite": converted.not_finite,
     })
     .to_string()
 }

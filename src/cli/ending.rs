@@ -150,8 +150,31 @@ fn stopped(global: &Global, console: &Console, error: &Error, hint: Option<Strin
     error.exit_code()
 }
 
-/// Reports a panic, which is always a bug, and returns the exit code for it.
+/// Reports that a thread could not be started, and returns the exit code for it.
+pub(super) fn no_thread(global: &Global, console: &Console, reason: &str) -> u8 {
+    let diagnostic = Diagnostic::of_the_program(
+        format!("the system has no room for another thread: {reason}"),
+        Some(
+            "raise the limits on processes and on memory, `ulimit -u` and `ulimit -v`, or those of the container"
+                .to_owned(),
+        ),
+        exit_code::UNEXPECTED,
+    );
+    failed(global, console, &diagnostic)
+}
+
+/// Whether a panic says that a thread could not be started: the standard library and rayon say it in no other way.
+fn lacks_threads(reason: &str) -> bool {
+    ["failed to spawn thread", "ThreadPoolBuildError"]
+        .iter()
+        .any(|words| reason.contains(words))
+}
+
+/// Reports a panic, which is a bug unless there are too few threads, and returns the exit code for it.
 pub(super) fn panicked(global: &Global, console: &Console, panic: &dyn Any) -> u8 {
+    if lacks_threads(reason(panic)) {
+        return no_thread(global, console, reason(panic));
+    }
     let diagnostic = Diagnostic::of_the_program(
         format!(
             "the program panicked: {}; the run in progress published nothing",
@@ -214,6 +237,17 @@ mod tests {
             stopping_line(StopReason::Terminated, grace),
             r#"{"by":"SIGTERM","event":"stopping","grace":0.5}"#
         );
+    }
+
+    #[test]
+    fn a_lack_of_threads_is_no_bug() {
+        let of_std = "failed to spawn thread: Os { code: 11, kind: WouldBlock, message: \"Resource temporarily unavailable\" }";
+        let of_rayon = "The global thread pool has not been initialized.: ThreadPoolBuildError { kind: IOError(Os { code: 11 }) }";
+        let cli = Cli::try_parse_from(["runner", "exec", "a.rhai"]).expect("it is right");
+        for text in [of_std, of_rayon] {
+            let code = panicked(&cli.global, &Console::default(), &text.to_owned());
+            assert_eq!(code, exit_code::UNEXPECTED);
+        }
     }
 
     #[test]

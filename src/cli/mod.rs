@@ -94,7 +94,7 @@ pub fn run() -> ExitCode {
     }
     let command = || match &cli.command {
         Command::New(args) => new::new(&cli.global, &console, args),
-        Command::Exec(script) => stack::with_room(|| {
+        Command::Exec(script) => stack::with_room(&cli.global, &console, || {
             exec::exec(
                 &cli.global,
                 &console,
@@ -103,10 +103,12 @@ pub fn run() -> ExitCode {
                 str::to_owned,
             )
         }),
-        Command::Embed(args) => stack::with_room(|| embed::embed(&cli.global, &console, args)),
-        Command::Check { script, forecast } => {
-            stack::with_room(|| check::check(&cli.global, &console, script, forecast))
-        }
+        Command::Embed(args) => stack::with_room(&cli.global, &console, || {
+            embed::embed(&cli.global, &console, args)
+        }),
+        Command::Check { script, forecast } => stack::with_room(&cli.global, &console, || {
+            check::check(&cli.global, &console, script, forecast)
+        }),
         Command::Script(ScriptCommand::Definitions { output }) => {
             definitions::write(&cli.global, &console, output.as_deref())
         }

@@ -2,7 +2,7 @@
 
 use super::{args::Global, ending, parity_args::ParityArgs};
 use crate::{
-    error::{Error, exit_code},
+    error::exit_code,
     host::{Agreement, Parity, SameComputation},
     progress::{Console, Progress},
     script::Diagnostic,

@@ -68,11 +68,9 @@ pub(super) struct NoToken {
 impl Environment {
     /// That of this process.
     pub(super) fn of_process() -> Self {
-        Self::of(&|name| match env::var_os(name) {
-            // It need not be text either.
-            None if name == "HOME" => home_folder().map(OsString::from),
-            Some(value) if name == "HOME" && value.is_empty() => home_folder().map(OsString::from),
-            value => value,
+        Self::of(&|name| match name {
+            "HOME" => home_folder(),
+            _ => env::var_os(name),
         })
     }
 
@@ -81,11 +79,6 @@ impl Environment {
         let text = |name: &str| variables(name)?.into_string().ok();
         let value = |name: &str| text(name).filter(|value| !value.trim().is_empty());
         let is_true = |name: &str| value(name).is_some_and(|value| is_true(&value));
-        // What is no text is complained of.
-        let token = |name: &str| {
-            let text = variables(name)?.to_string_lossy().into_owned();
-            (!text.trim().is_empty()).then_some(text)
-        };
         // Paths need not be text.
         let path = |name: &str| {
             let path = variables(name)?;
@@ -114,9 +107,12 @@ impl Environment {
             token: match is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
                 true => Ok(None),
                 false => {
-                    let variable = TOKENS
-                        .into_iter()
-                        .find_map(|name| Some((name, token(name)?)));
+                    // What is no text is complained of.
+                    let lossy = |name: &str| Some(variables(name)?.to_string_lossy().into_owned());
+                    let variable = TOKENS.into_iter().find_map(|name| {
+                        let text = lossy(name).filter(|text| !text.trim().is_empty());
+                        Some((name, text?))
+                    });
                     match variable {
                         Some((name, text)) => Token::of(&text).map(Some).map_err(|flaw| NoToken {
                             place: format!("`{name}`"),

@@ -9,6 +9,9 @@ const MOST_BYTES: u64 = 4096;
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Token(String);
 
+/// Which characters no token has, and what is said of them.
+type Flaw = (fn(char) -> bool, &'static str);
+
 impl Token {
     /// The token in a text, as a variable or a file has it.
     ///
@@ -16,7 +19,7 @@ impl Token {
     /// What is wrong with it, in words that do not show it.
     pub(super) fn of(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
-        let flaws: [(fn(char) -> bool, &'static str); 5] = [
+        let flaws: [Flaw; 5] = [
             (|c| c == '"' || c == '\'', "there are quotes in it"),
             (|c| c == '\n' || c == '\r', "it has several lines"),
             (char::is_whitespace, "it has a blank"),

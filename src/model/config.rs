@@ -98,6 +98,8 @@ impl Config {
         keys.check_heads(&config, ["hidden_size", "num_attention_heads"]);
         if let Some(head_dim) = keys.optional_size("head_dim", MOST_HIDDEN)
             && head_dim != config.head_dim()
+            && keys.says("hidden_size", config.hidden_size)
+            && keys.says("num_attention_heads", config.n_heads)
         {
             keys.reasons.push(format!(
                 "`head_dim` is {head_dim}, not `hidden_size` / `num_attention_heads` = {}",
@@ -133,11 +135,14 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Checks that hidden states can be divided into heads, and these be rotated. `names` are those of the size
-    /// and of the number of heads.
+    /// Checks that hidden states can be divided into heads, and these be rotated, if it is known how large and how
+    /// many they are. `names` are those of the size and of the number of heads.
     pub(super) fn check_heads(&mut self, config: &Config, names: [&str; 2]) {
         let [size, heads] = names;
         let (hidden_size, n_heads) = (config.hidden_size, config.n_heads);
+        if !self.says(size, hidden_size) || !self.says(heads, n_heads) {
+            return;
+        }
         if !hidden_size.is_multiple_of(n_heads) {
             self.reasons.push(format!(
                 "`{size}` {hidden_size} is not a multiple of `{heads}` {n_heads}"
@@ -148,6 +153,11 @@ impl<'a> Keys<'a> {
                 config.head_dim()
             ));
         }
+    }
+
+    /// Whether a key has this value, rather than one that is complained of already.
+    fn says(&self, name: &str, number: usize) -> bool {
+        self.get(name).and_then(Value::as_u64) == Some(number as u64)
     }
 
     /// Says so if there is no such key.
@@ -366,6 +376,9 @@ mod tests {
             ] {
                 let to = format!("{name_and_colon} {value}, \"was\":");
                 check_refused(&name_and_colon, &to, reason);
+                // What is unknown is not computed with.
+                let reasons = Config::parse(&GOOD.replace(&name_and_colon, &to));
+                assert_eq!(reasons.expect_err("must be refused").len(), 1);
             }
         }
     }

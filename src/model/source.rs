@@ -175,9 +175,7 @@ pub(super) fn on_the_hub(source: &str, revision: Option<&str>) -> Result<Absent,
         let is_folder = Path::new(source).is_dir();
         no_id(match hub_name::meant(source) {
             _ if revision == Some("") || source.ends_with('@') => {
-                let text =
-                    "its revision is empty: leave it out, or name a branch, a tag or a commit";
-                text.to_owned().into()
+                "its revision is empty: leave it out, or name a branch, a tag or a commit".into()
             }
             Some(meant) if !is_folder => not_as_an_id(meant),
             _ => Reason {
@@ -344,14 +342,25 @@ impl Base {
     /// If there is one that names none.
     pub(super) fn of_adapter(folder: &Path) -> Result<Option<Self>, ModelError> {
         match Self::of_folder(folder) {
-            None if is_adapter(folder) => Err(ModelError::BadFile {
-                path: folder.join(ADAPTER_CONFIG),
-                reason: Reason::new(
-                    "it names no model that the adapter changes",
-                    "write the id or the folder of that model as its `base_model_name_or_path`",
-                ),
-            }),
+            None if is_adapter(folder) => {
+                let path = folder.join(ADAPTER_CONFIG);
+                let text = plain_file::read(&path, MOST_INDEX_BYTES)?;
+                let reason = Self::why_none(&text);
+                Err(ModelError::BadFile { path, reason })
+            }
             base => Ok(base),
+        }
+    }
+
+    /// Why the text of an adapter's configuration names none.
+    fn why_none(text: &str) -> Reason {
+        match serde_json::from_str::<serde_json::Value>(text) {
+            // Python writes numbers that JSON does not have.
+            Err(error) => format!("it is not valid JSON: {error}").into(),
+            Ok(_) => Reason::new(
+                "it names no model that the adapter changes",
+                "write the id or the folder of that model as its `base_model_name_or_path`",
+            ),
         }
     }
 

@@ -104,6 +104,40 @@ fn a_new_script_runs_as_it_is() {
 }
 
 #[test]
+fn names_of_any_form_are_written_as_they_are_or_refused() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let folder = folder();
+    let at = folder.path();
+    let (stdout, _) = ends(at, &["new", "--", "-z.rhai"], 0);
+    assert!(stdout.contains("runner exec ./-z.rhai"), "{stdout}");
+    assert!(at.join("-z.rhai").is_file());
+    let mut command = runner(at, &["new", "x.rhai", "-o"]);
+    command.arg(OsStr::from_bytes(b"\xff.parquet"));
+    let output = finish(&mut command, b"");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("UTF-8"), "{stderr}");
+    assert!(!at.join("x.rhai").exists());
+}
+
+#[test]
+fn a_system_without_room_for_a_thread_is_no_bug() {
+    let folder = folder();
+    let at = folder.path();
+    fs::write(at.join("job.rhai"), "print(1);").unwrap();
+    // Less than the stack of a script.
+    let limited = "ulimit -v 262144; exec \"$0\" exec job.rhai";
+    let mut command = Command::new("sh");
+    let output = finish(command.args(["-c", limited, RUNNER]).current_dir(at), b"");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    for part in ["no room for another thread", "ulimit -u"] {
+        assert!(stderr.contains(part), "{stderr}");
+    }
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
 fn a_new_script_replaces_nothing_by_accident() {
     let folder = folder();
     let at = folder.path();

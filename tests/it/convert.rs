@@ -233,6 +233,32 @@ fn what_a_format_cannot_hold_is_an_error() {
 }
 
 #[test]
+fn what_is_not_finite_stays_and_is_told() {
+    const NAME: &str = "esm.encoder.layer.1.output.dense.weight";
+    let golden = "tests/golden/hd16";
+    let mut tensors = files::tensors(golden);
+    let changed = tensors[NAME].with(5, f32::INFINITY).with(6, f32::NAN);
+    tensors.insert(NAME.to_owned(), changed);
+    let folder = files::folder(golden, &tensors);
+    let place = tempfile::tempdir().unwrap();
+    let model = folder.path().to_str().unwrap();
+    for options in [&[][..], &["--dtype", "f16"]] {
+        let args = [&[model, "out", "--overwrite"], options].concat();
+        let (exit_code, _, stderr) = convert(&args, place.path());
+        assert_eq!(exit_code, OK, "{stderr}");
+        let warning = format!("warning: tensor `{NAME}` holds numbers that are not finite");
+        assert!(stderr.contains(&warning), "{stderr}");
+        let found = &files::tensors(place.path().join("out").to_str().unwrap())[NAME];
+        if options.is_empty() {
+            assert_eq!(found.bytes, tensors[NAME].bytes);
+        }
+    }
+    let (exit_code, stdout, _) = convert(&[model, "out2", "--json"], place.path());
+    let said: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((exit_code, &said["not_finite"]), (OK, &NAME.into()));
+}
+
+#[test]
 fn nothing_is_replaced_that_nobody_asked_to_replace() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name);
@@ -273,6 +299,16 @@ fn nothing_is_replaced_that_nobody_asked_to_replace() {
 
     fs::write(at("out/notes.txt"), "mine").unwrap();
     refused(&[tiny, "out", "--overwrite"], &["`out` holds `notes.txt`"]);
+    fs::remove_file(at("out/notes.txt")).unwrap();
+    // Neither a folder nor a link is a file of a conversion, whatever it is called.
+    fs::remove_file(at("out/vocab.txt")).unwrap();
+    fs::create_dir(at("out/vocab.txt")).unwrap();
+    fs::write(at("out/vocab.txt/thesis"), "mine").unwrap();
+    refused(&[tiny, "out", "--overwrite"], &["`out` holds `vocab.txt`"]);
+    assert!(at("out/vocab.txt/thesis").is_file());
+    fs::remove_dir_all(at("out/vocab.txt")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", at("out/vocab.txt")).unwrap();
+    refused(&[tiny, "out", "--overwrite"], &["`out` holds `vocab.txt`"]);
     fs::copy(tiny, at("tiny.pt")).unwrap();
     refused(&["tiny.pt", ".", "--overwrite"], &["`.` holds the model"]);
     fs::write(at("file"), "").unwrap();

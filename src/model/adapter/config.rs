@@ -46,6 +46,15 @@ const VARIANTS: &[(&str, &str)] = &[
     ("megatron_config", "layers of Megatron"),
 ];
 
+/// What is true, false or not set. A number or a text may be meant as either.
+const FLAGS: &[&str] = &[
+    "use_rslora",
+    "use_dora",
+    "use_qalora",
+    "lora_bias",
+    "fan_in_fan_out",
+];
+
 /// What ranks and alphas have to be.
 const RANK: &str = "a whole number from 1";
 const ALPHA: &str = "a finite number";
@@ -78,6 +87,13 @@ impl AdapterConfig {
                 ));
             }
             None => return Err("it has no `peft_type`: it is not one of PEFT".into()),
+        }
+        for key in FLAGS {
+            if let Some(other) = map.get(*key)
+                && !matches!(other, Value::Bool(_) | Value::Null)
+            {
+                return Err(format!("`{key}` is {other}, not true or false").into());
+            }
         }
         for (key, name) in VARIANTS {
             if map.get(*key).is_some_and(|value| !is_empty(value)) {
@@ -203,6 +219,13 @@ mod tests {
         // What Python's `json` writes for what is no number.
         let nan = r#"{"peft_type": "LORA", "r": 4, "lora_alpha": NaN}"#;
         assert!(AdapterConfig::parse(nan).is_err());
+        for key in FLAGS {
+            for value in [json!(1), json!(0), json!("true"), json!([])] {
+                let expect = format!("`{key}` is {value}, not true or false");
+                check(json!({ *key: value }), &expect);
+            }
+        }
+        check(json!({"rank_pattern": {"query": 4.5}}), "the value 4.5");
         check(json!({"modules_to_save": [1]}), "not a list of names");
         assert!(AdapterConfig::parse("[]").is_err());
     }

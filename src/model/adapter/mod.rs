@@ -31,6 +31,7 @@ const WRAPPED: &str = "base_model.model.";
 
 /// An adapter, opened.
 pub(super) struct Adapter {
+    folder: PathBuf,
     /// Its configuration.
     pub(super) config_path: PathBuf,
     pub(super) checkpoint: Checkpoint,
@@ -70,6 +71,7 @@ impl Adapter {
         let path = paths.into_iter().find(|path| plain_file::exists(path));
         let path = path.ok_or_else(|| bad(format!("it has no `{}`", ADAPTER_WEIGHTS[0]).into()))?;
         let mut adapter = Self {
+            folder: folder.to_path_buf(),
             config_path: folder.join(ADAPTER_CONFIG),
             checkpoint: Checkpoint::open(path)?,
             changes: BTreeMap::new(),
@@ -83,7 +85,7 @@ impl Adapter {
     /// The numbers of the tensor `name`, which are those of `base` where nothing changes them.
     ///
     /// # Errors
-    /// If a file cannot be read.
+    /// If a file cannot be read, or a number that is changed is not finite then.
     pub(super) fn read(
         &self,
         name: &str,
@@ -105,7 +107,16 @@ impl Adapter {
             };
             low_rank.add_to(&mut values);
         }
-        Ok(values)
+        match values.iter().find(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(value) => Err(ModelError::BadAdapter {
+                folder: self.folder.clone(),
+                reason: Reason::new(
+                    format!("merged into its model, tensor `{name}` holds {value}"),
+                    "its weights or those of the model may be damaged, or its `lora_alpha` be far too large",
+                ),
+            }),
+        }
     }
 
     fn tensor(&self, name: &str) -> Result<Vec<f32>, ModelError> {

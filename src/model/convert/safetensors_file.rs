@@ -32,12 +32,19 @@ pub(super) fn is_of_a_conversion(path: PathBuf) -> bool {
     file.is_ok_and(|file| file.converter() == Some(CONVERTER))
 }
 
-/// Writes a file and returns its size in bytes. It is on the disk then.
+/// What was written.
+pub(super) struct Written {
+    pub(super) n_bytes: u64,
+    /// The first tensor with a number that is not finite, which it was not before either.
+    pub(super) not_finite: Option<String>,
+}
+
+/// Writes a file, which is on the disk then.
 pub(super) fn write(
     path: &Path,
     plan: &Plan,
     on_step: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-) -> Result<u64, ConvertError> {
+) -> Result<Written, ConvertError> {
     let failed = |error| FileError::io("write", path, error);
     let mut file = File::create_new(path).map_err(failed)?;
     let header = header(plan);
@@ -45,10 +52,14 @@ pub(super) fn write(
     file.write_all(&length).map_err(failed)?;
     file.write_all(header.as_bytes()).map_err(failed)?;
     let mut bytes = Vec::new();
+    let mut not_finite = None;
     for (n, tensor) in plan.tensors.iter().enumerate() {
         for values in tensor.read()?.chunks(NUMBERS_PER_WRITE) {
             bytes.clear();
             encode(tensor, values, &mut bytes)?;
+            if not_finite.is_none() && !values.iter().all(|value| value.is_finite()) {
+                not_finite = Some(tensor.name.clone());
+            }
             file.write_all(&bytes).map_err(failed)?;
         }
         if on_step(n + 1, plan.tensors.len()).is_break() {
@@ -56,7 +67,11 @@ pub(super) fn write(
         }
     }
     file.sync_all().map_err(failed)?;
-    Ok(file.metadata().map_err(failed)?.len())
+    let n_bytes = file.metadata().map_err(failed)?.len();
+    Ok(Written {
+        n_bytes,
+        not_finite,
+    })
 }
 
 /// What the file says that it holds.

@@ -155,7 +155,7 @@ impl Offer {
         };
         if is_adapter {
             let base = Base::of_text(&text).map(Described::Adapter);
-            return base.ok_or_else(|| bad(vec!["it names no model that it changes".to_owned()]));
+            return base.ok_or_else(|| bad(vec![Base::why_none(&text).text]));
         }
         Config::parse(&text).map(Described::Model).map_err(bad)
     }
