@@ -102,9 +102,8 @@ fn is_impatient(first: StopReason, next: StopReason) -> bool {
     }
 }
 
-/// Ends the process at once, without its temporary files: the user does not want to wait, or a driver that hangs
-/// would hold up any other end. The kernel ends the readers with this process.
-pub fn end_at_once(exit_code: u8) -> ! {
+/// Ends the process at once, without its temporary files: the user does not want to wait. The kernel ends the readers with this process.
+fn end_at_once(exit_code: u8) -> ! {
     let (done, is_done) = mpsc::channel();
     let cleaning = thread::Builder::new().spawn(move || {
         file::remove_temporary();

@@ -5,7 +5,6 @@ use crate::{
     doctor,
     error::{Error, exit_code},
     progress::Console,
-    signal,
 };
 use std::panic;
 
@@ -29,7 +28,7 @@ pub(super) fn doctor(global: &Global, console: &Console) -> u8 {
             console.print(&finding.lines(console.columns()));
         }
     });
-    let exit_code = match cancel.reason() {
+    match cancel.reason() {
         Some(reason) => ending::of_error(global, console, &Error::Stopped(reason)),
         None => {
             match is_text {
@@ -44,9 +43,5 @@ pub(super) fn doctor(global: &Global, console: &Console) -> u8 {
                 unprinted => unprinted,
             }
         }
-    };
-    if report.driver_hangs {
-        signal::end_at_once(exit_code);
     }
-    exit_code
 }

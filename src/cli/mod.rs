@@ -32,7 +32,7 @@ mod written;
 
 use crate::{
     cancel::{CancelToken, StopReason},
-    device,
+    device, doctor as doctor_of_machine,
     error::exit_code,
     progress::Console,
     reader,
@@ -58,6 +58,14 @@ pub fn run() -> ExitCode {
         // A reader speaks with its parent alone and sets up nothing of what follows. It is no command for
         // people, so neither help nor completions nor the manual know it.
         return reader::run();
+    }
+    if env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == doctor_of_machine::SUBCOMMAND)
+    {
+        // Nor is a check that the doctor makes in a process of its own.
+        device::prepare_process();
+        return doctor_of_machine::look_apart();
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -1,6 +1,10 @@
 //! A check, run so that it can neither end the program nor hold it up.
 
-use super::{finding::Finding, machine::Machine};
+use super::{
+    apart::{Apart, Ending},
+    finding::Finding,
+    machine::Machine,
+};
 use std::{
     any::Any,
     sync::{
@@ -22,8 +26,8 @@ pub(super) struct Check {
     pub(super) name: &'static str,
     /// How long it may take from one finding to the next.
     pub(super) limit: Duration,
-    /// Whether it calls the driver of GPUs, which may hang.
-    pub(super) asks_driver: bool,
+    /// What to do if a library that it opens hangs or ends its process: it looks in one of its own then.
+    pub(super) apart: Option<&'static str>,
     /// Looks.
     pub(super) look: fn(&Machine, Tell),
 }
@@ -40,11 +44,8 @@ impl Check {
         if machine.is_abandoned() {
             return;
         }
-        if self.asks_driver && machine.driver_hangs() {
-            told_of(Finding::note(
-                self.name,
-                "not looked at, as the driver does not answer",
-            ));
+        if let Some(remedy) = self.apart {
+            self.run_apart(remedy, machine, &mut told_of);
             return;
         }
         let (sender, findings) = mpsc::channel();
@@ -76,46 +77,74 @@ impl Check {
                     last = Instant::now();
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) if machine.is_abandoned() => {
-                    if self.asks_driver {
-                        // Nobody waits to see whether it would have answered.
-                        machine.set_driver_hangs();
-                    }
-                    return;
-                }
+                Err(RecvTimeoutError::Timeout) if machine.is_abandoned() => return,
                 Err(RecvTimeoutError::Timeout) if last.elapsed() < self.limit => {}
                 Err(RecvTimeoutError::Timeout) => {
-                    let seconds = self.limit.as_secs_f64();
-                    let text = format!("no answer within {seconds:.0} s");
-                    if self.asks_driver {
-                        machine.set_driver_hangs();
-                        let remedy = "does `nvidia-smi` answer? If not, the driver has to be started again, or the machine";
-                        told_of(Finding::failure(self.name, text, remedy));
-                    } else {
-                        let remedy = "a file system that does not answer may hold it up";
-                        told_of(Finding::warning(self.name, text, remedy));
-                    }
+                    let remedy = "a file system that does not answer may hold it up";
+                    told_of(Finding::warning(self.name, self.too_late(), remedy));
                     // The thread is left to itself, and ends with the program.
                     return;
                 }
             }
         }
         if let Err(panic) = thread.join() {
-            let text = format!("the check broke down: {}", words(&*panic));
-            told_of(Finding::failure(
-                self.name,
-                text,
-                "please report it with this output",
-            ));
+            told_of(broke_down(self.name, &*panic));
         }
     }
+
+    /// Looks in a process of its own.
+    fn run_apart(&self, remedy: &str, machine: &Machine, tell: Tell) {
+        if let Some(culprit) = machine.culprit() {
+            let text = format!("not looked at, as {culprit}");
+            tell(Finding::note(self.name, text));
+            return;
+        }
+        let ending = match Apart::start(self.section, self.name) {
+            Ok(mut apart) => apart.follow(self.limit, machine, tell),
+            Err(error) => {
+                let text = format!("no process can be started: {error}");
+                let remedy = "raise the limit of processes, `ulimit -u`";
+                tell(Finding::failure(self.name, text, remedy));
+                return;
+            }
+        };
+        let (text, verb) = match ending {
+            Ending::Whole | Ending::Abandoned => return,
+            Ending::Late => (self.too_late(), "hangs"),
+            Ending::Died(how) => (
+                format!("a library ends the process that opens it ({how})"),
+                "dies",
+            ),
+        };
+        tell(Finding::failure(self.name, text, remedy));
+        machine.set_culprit(format!("the check of `{}` {verb}", self.name));
+    }
+
+    fn too_late(&self) -> String {
+        format!("no answer within {:.0} s", self.limit.as_secs_f64())
+    }
 }
+
+/// A check that panicked.
+pub(super) fn broke_down(name: &str, panic: &(dyn Any + Send)) -> Finding {
+    let words = words(panic);
+    if words.contains(LACKS) {
+        let text = format!("what is called as NVIDIA's library is none, or too old: {words}");
+        let remedy = "remove it, or what leads to it, such as `LD_LIBRARY_PATH`";
+        return Finding::failure(name, text, remedy);
+    }
+    let text = format!("the check broke down: {words}");
+    Finding::failure(name, text, "please report it with this output")
+}
+
+/// What is said of a library that lacks a function.
+const LACKS: &str = "Missing symbol";
 
 /// How often it is looked whether anybody still wants to know.
 const STEP: Duration = Duration::from_millis(100);
 
 /// Room for the libraries of a driver, which take more than a thread usually has.
-const STACK_BYTES: usize = 8 << 20;
+pub(super) const STACK_BYTES: usize = 8 << 20;
 
 /// What a panic says.
 fn words(panic: &(dyn Any + Send)) -> String {
@@ -128,12 +157,12 @@ fn words(panic: &(dyn Any + Send)) -> String {
 mod tests {
     use super::{super::finding::State, *};
 
-    fn run(look: fn(&Machine, Tell), asks_driver: bool, machine: &Arc<Machine>) -> Vec<Finding> {
+    fn run(look: fn(&Machine, Tell), machine: &Arc<Machine>) -> Vec<Finding> {
         let check = Check {
             section: "section",
             name: "check",
             limit: Duration::from_millis(200),
-            asks_driver,
+            apart: None,
             look,
         };
         let mut findings = Vec::new();
@@ -147,7 +176,7 @@ mod tests {
             tell(Finding::good("first", "well"));
             panic!("no more {}", "luck");
         };
-        let findings = run(look, false, &Arc::default());
+        let findings = run(look, &Arc::default());
         let [first, second] = findings.as_slice() else {
             panic!("{findings:?}");
         };
@@ -157,21 +186,33 @@ mod tests {
     }
 
     #[test]
-    fn a_check_that_hangs_is_left_and_the_driver_is_not_asked_again() {
+    fn a_check_that_hangs_is_left() {
         let look: fn(&Machine, Tell) = |_, tell| {
             tell(Finding::good("first", "well"));
             thread::sleep(Duration::from_secs(600));
         };
         let machine = Arc::default();
-        let findings = run(look, true, &machine);
+        let findings = run(look, &machine);
         let states: Vec<_> = findings.iter().map(|finding| finding.state).collect();
-        assert_eq!(states, [State::Good, State::Failure]);
+        assert_eq!(states, [State::Good, State::Warning]);
         assert!(findings[1].text.contains("no answer"), "{findings:?}");
-        let findings = run(look, true, &machine);
+    }
+
+    #[test]
+    fn what_has_hung_is_not_tried_again() {
+        let machine = Arc::new(Machine::default());
+        machine.set_culprit("the check of `driver` hangs".to_owned());
+        let check = Check {
+            section: "section",
+            name: "check",
+            limit: Duration::from_millis(200),
+            apart: Some("a remedy"),
+            look: |_, _| panic!("it is not called"),
+        };
+        let mut findings = Vec::new();
+        check.run(&machine, &mut |finding| findings.push(finding));
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].state, State::Note);
-        // What asks no driver goes on.
-        let findings = run(|_, tell| tell(Finding::good("a", "b")), false, &machine);
-        assert_eq!(findings[0].state, State::Good);
+        assert!(findings[0].text.contains("`driver` hangs"), "{findings:?}");
     }
 }

@@ -1,11 +1,11 @@
 //! What a check found.
 
 use crate::{hint::Hint, text::printable_line};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// How good it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// As it should be.
@@ -31,9 +31,10 @@ impl State {
 }
 
 /// What a check found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// The part of the report that it belongs to.
+    #[serde(skip_deserializing)]
     pub section: &'static str,
     /// What was looked at.
     #[serde(serialize_with = "on_a_line")]

@@ -5,17 +5,14 @@ use crate::{
     device::{self, DeviceError, ShownGpu},
     monitor::{self, Inventory},
 };
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::OnceLock;
 
 /// What several checks know of the machine: each is asked once.
 #[derive(Default)]
 pub(super) struct Machine {
     gpus: OnceLock<Result<Vec<ShownGpu>, DeviceError>>,
     inventory: OnceLock<Result<Inventory, String>>,
-    driver_hangs: AtomicBool,
+    culprit: OnceLock<String>,
     cancel: CancelToken,
 }
 
@@ -50,12 +47,13 @@ impl Machine {
         inventory.as_ref().map_err(String::as_str)
     }
 
-    /// Whether a call of the driver did not return while somebody waited for it.
-    pub(super) fn driver_hangs(&self) -> bool {
-        self.driver_hangs.load(Ordering::Relaxed)
+    /// What has hung or died: those that need the same libraries need not try.
+    pub(super) fn culprit(&self) -> Option<&str> {
+        self.culprit.get().map(String::as_str)
     }
 
-    pub(super) fn set_driver_hangs(&self) {
-        self.driver_hangs.store(true, Ordering::Relaxed);
+    /// Notes it, with what it did. The first one counts.
+    pub(super) fn set_culprit(&self, culprit: String) {
+        let _ = self.culprit.set(culprit);
     }
 }

@@ -1,16 +1,20 @@
 //! Looks whether a machine has what the program needs.
 //!
 //! *Input*: the machine. *Output*: findings, each with how to mend what is wrong. *Owns*: the table of checks, the
-//! self-test. *Never*: hangs, dies of a driver that does, or shows a secret.
+//! self-test. *Never*: hangs or dies of a library that does, or shows a secret.
 
+mod apart;
 mod check;
 mod checks;
+mod child;
 mod finding;
 mod machine;
 mod mask;
 mod report;
 mod self_test;
 
+pub use apart::SUBCOMMAND;
+pub use child::look_apart;
 pub use finding::{Finding, State};
 pub use report::Report;
 
@@ -28,8 +32,5 @@ pub fn examine(cancel: &CancelToken, mut found: impl FnMut(&Finding)) -> Report 
             findings.push(finding);
         });
     }
-    Report {
-        findings,
-        driver_hangs: machine.driver_hangs(),
-    }
+    Report { findings }
 }

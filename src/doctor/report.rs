@@ -15,8 +15,6 @@ const NAME_WIDTH: usize = 16;
 pub struct Report {
     /// In the order of the checks.
     pub findings: Vec<Finding>,
-    /// Whether a call of the driver of GPUs did not return: the process has to end without asking it to clean up.
-    pub driver_hangs: bool,
 }
 
 impl Report {
@@ -145,7 +143,6 @@ mod tests {
                 .iter()
                 .map(|&state| Finding::new(state, "a", "b"))
                 .collect(),
-            driver_hangs: false,
         };
         let good = report(&[State::Good, State::Note, State::Warning]);
         assert_eq!(good.exit_code(), 0);

@@ -25,4 +25,4 @@ pub use staged::{Keep, Staged, replace, write};
 pub use staged_folder::{StagedFolder, check_folder};
 pub use stale::{is_temporary, is_temporary_of_others, sweep_once};
 pub use target::{Existing, check_target, create, create_folder, open, sync_folder};
-pub use temporary::{TemporaryFolder, remove_temporary};
+pub use temporary::{TemporaryFolder, remove_temporary, temporary_place};

@@ -74,6 +74,15 @@ pub fn remove_temporary() {
     mem::forget(live);
 }
 
+/// Where the system keeps temporary files. A variable that is empty counts as not set.
+pub fn temporary_place() -> PathBuf {
+    let place = env::temp_dir();
+    match place.as_os_str().is_empty() {
+        true => "/tmp".into(),
+        false => place,
+    }
+}
+
 /// A folder that is removed with all that is in it when this is dropped, or the program is ended.
 #[derive(Debug)]
 pub struct TemporaryFolder {
@@ -88,10 +97,14 @@ impl TemporaryFolder {
     /// # Errors
     /// If the file system refuses.
     pub fn new() -> Result<Self, FileError> {
-        let make = || tempfile::Builder::new().prefix("runner-").tempdir();
-        let (folder, registration) = register(make, tempfile::TempDir::path).map_err(|error| {
-            FileError::io("create a temporary folder in", &env::temp_dir(), error)
-        })?;
+        let place = temporary_place();
+        let make = || {
+            tempfile::Builder::new()
+                .prefix("runner-")
+                .tempdir_in(&place)
+        };
+        let (folder, registration) = register(make, tempfile::TempDir::path)
+            .map_err(|error| FileError::io("create a temporary folder in", &place, error))?;
         Ok(Self {
             folder,
             _registration: registration,

@@ -145,6 +145,11 @@ fn secrets_are_not_shown() {
     let with_secrets = |command: &mut Command| {
         command
             .env("HF_TOKEN", "hf_theTokenThatNobodyMaySee12")
+            .env(
+                "HTTP_PROXY",
+                "http://me:first theKey\"thePassword@proxy.example:1",
+            )
+            .env("HF_ENDPOINT", "http://me:the@Key/thePassword b@hub.example")
             .env("https_proxy", "http://me:thePassword@proxy.example:3128")
             .env("RUNNER_API_KEY", "theKey")
             .env("NVIDIA_REQUIRE_CUDA", "cuda>=13.0")
@@ -161,7 +166,7 @@ fn secrets_are_not_shown() {
     assert!(shown.contains(&cut), "{shown}");
     for shown in [shown, object.to_string()] {
         assert!(!shown.contains("NVIDIA_REQUIRE"), "{shown}");
-        for secret in ["theTokenThat", "thePassword", "theKey"] {
+        for secret in ["theTokenThat", "thePassword", "theKey", "Key/", "first"] {
             assert!(!shown.contains(secret), "{shown}");
         }
         assert!(shown.contains("@proxy.example:3128"), "{shown}");
@@ -202,6 +207,13 @@ fn caches_that_cannot_be_written_to_are_odd_and_no_failure() {
 #[test]
 fn a_folder_of_temporary_files_that_is_missing_is_a_failure() {
     let environment = Environment::new();
+    let mut command = environment.doctor();
+    // An empty one counts as not set.
+    let (object, _) = json(command.env("TMPDIR", ""));
+    assert_eq!(
+        finding(&object, "temporary files")["facts"]["folder"],
+        "/tmp"
+    );
     let mut command = environment.doctor();
     command.env("TMPDIR", environment.path().join("none"));
     let (object, code) = json(&mut command);
@@ -423,6 +435,37 @@ int cuInit(unsigned flags) {
         child.kill().unwrap();
         child.wait().unwrap();
         None
+    }
+
+    #[test]
+    fn a_library_that_ends_its_process_or_is_no_driver_is_a_finding() {
+        for (code, told) in [
+            (
+                "#include <stdlib.h>\n__attribute__((constructor)) static void end(void) { abort(); }",
+                "SIGABRT",
+            ),
+            (
+                "#include <signal.h>\n__attribute__((constructor)) static void end(void) { raise(SIGSEGV); }",
+                "SIGSEGV",
+            ),
+            (
+                "#include <unistd.h>\n__attribute__((constructor)) static void end(void) { _exit(0); }",
+                "exit status: 0",
+            ),
+            ("int some_function(void) { return 0; }", "Missing symbol"),
+        ] {
+            let environment = Environment::new();
+            let driver = compiled(environment.path(), code, 13000);
+            let (object, exit_code) = json(environment.doctor().env("LD_LIBRARY_PATH", driver));
+            assert_eq!(exit_code, Some(1), "{object:#}");
+            let found = finding(&object, "driver");
+            assert_eq!(found["state"], "failure", "{found:#}");
+            assert!(found["text"].as_str().unwrap().contains(told), "{found:#}");
+            assert!(found["remedy"].is_string(), "{found:#}");
+            // The rest of the report is there.
+            assert_eq!(finding(&object, "CPU f32")["state"], "good");
+            assert_eq!(finding(&object, "variables")["section"], "environment");
+        }
     }
 
     #[test]

@@ -24,20 +24,26 @@ const DRIVER: Duration = Duration::from_secs(60);
 /// Kernels are compiled in the first self-test of a machine.
 const COMPILING: Duration = Duration::from_secs(180);
 
+/// What to do where the libraries hang or end their process that a check opens.
+const DRIVER_LIBRARY: &str = "does `nvidia-smi` answer? If not, the driver has to be started again, or the machine; if so, is `libcuda.so.1` the driver's own?";
+const TOOLKIT: &str = "a library of the toolkit is broken: where it is looked for is said in docs/doctor.md, and what `LD_LIBRARY_PATH` names comes first";
+const LIBRARIES: &str =
+    "a library of the driver or of the toolkit, or the GPU, is broken: does `nvidia-smi` answer?";
+
 /// Every check.
 #[rustfmt::skip]
 pub(super) const ALL: &[Check] = &[
-    Check { section: "program", name: "runner", limit: SOON, asks_driver: false, look: program::look },
-    Check { section: "machine", name: "system", limit: SOON, asks_driver: false, look: system::look },
-    Check { section: "machine", name: "cores", limit: SOON, asks_driver: false, look: cores::look },
-    Check { section: "machine", name: "memory", limit: SOON, asks_driver: false, look: memory::look },
-    Check { section: "machine", name: "room", limit: SOON, asks_driver: false, look: room::look },
-    Check { section: "machine", name: "open files", limit: SOON, asks_driver: false, look: open_files::look },
-    Check { section: "GPU", name: "driver", limit: DRIVER, asks_driver: true, look: driver::look },
-    Check { section: "GPU", name: "GPUs", limit: DRIVER, asks_driver: true, look: gpus::look },
-    Check { section: "GPU", name: "CUDA toolkit", limit: DRIVER, asks_driver: true, look: toolkit::look },
-    Check { section: "caches", name: "caches", limit: SOON, asks_driver: false, look: caches::look },
-    Check { section: "environment", name: "variables", limit: SOON, asks_driver: false, look: environment::look },
-    Check { section: "self-test", name: "CPU", limit: COMPILING, asks_driver: false, look: numbers::on_cpu },
-    Check { section: "self-test", name: "GPUs", limit: COMPILING, asks_driver: true, look: numbers::on_gpus },
+    Check { section: "program", name: "runner", limit: SOON, apart: None, look: program::look },
+    Check { section: "machine", name: "system", limit: SOON, apart: None, look: system::look },
+    Check { section: "machine", name: "cores", limit: SOON, apart: None, look: cores::look },
+    Check { section: "machine", name: "memory", limit: SOON, apart: None, look: memory::look },
+    Check { section: "machine", name: "room", limit: SOON, apart: None, look: room::look },
+    Check { section: "machine", name: "open files", limit: SOON, apart: None, look: open_files::look },
+    Check { section: "GPU", name: "driver", limit: DRIVER, apart: Some(DRIVER_LIBRARY), look: driver::look },
+    Check { section: "GPU", name: "GPUs", limit: DRIVER, apart: Some(DRIVER_LIBRARY), look: gpus::look },
+    Check { section: "GPU", name: "CUDA toolkit", limit: DRIVER, apart: Some(TOOLKIT), look: toolkit::look },
+    Check { section: "caches", name: "caches", limit: SOON, apart: None, look: caches::look },
+    Check { section: "environment", name: "variables", limit: SOON, apart: None, look: environment::look },
+    Check { section: "self-test", name: "CPU", limit: COMPILING, apart: None, look: numbers::on_cpu },
+    Check { section: "self-test", name: "GPUs", limit: COMPILING, apart: Some(LIBRARIES), look: numbers::on_gpus },
 ];

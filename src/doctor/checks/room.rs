@@ -10,14 +10,14 @@ use crate::{
     file::{self, TemporaryFolder},
     hint::Hint,
 };
-use std::{env, path::Path};
+use std::path::Path;
 
 /// Less is soon used up.
 const ENOUGH_BYTES: u64 = 1 << 30;
 
 /// The folder of temporary files, and shared memory.
 pub(super) fn look(_: &Machine, tell: Tell) {
-    let folder = env::temp_dir();
+    let folder = file::temporary_place();
     let path = folder.display().to_string();
     let free = file::free_bytes(&folder);
     let finding = match TemporaryFolder::new() {
