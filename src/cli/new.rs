@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     error::Error,
-    fasta,
     file::{self, Existing, FileError, Keep},
     hint::Hint,
+    host,
     job::{OutputTarget, Problems},
     progress::Console,
     script::{Diagnostic, text_literal},
@@ -32,8 +32,11 @@ pub(super) fn new(global: &Global, console: &Console, args: &NewArgs) -> u8 {
         Ok(input) => input,
         Err(error) => return ending::failed(global, console, &Diagnostic::of_error(&error)),
     };
-    if !args.input.is_empty()
-        && let Err(error) = fasta::resolve(&args.input)
+    // What comes through a pipe comes later.
+    let files = args.input.iter().filter(|input| *input != "-");
+    let files: Vec<_> = files.cloned().collect();
+    if !files.is_empty()
+        && let Err(error) = host::find_inputs(&files)
     {
         let warning = format!("warning: {}", error.in_full());
         console.note(&printable(&warning));

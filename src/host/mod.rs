@@ -32,10 +32,20 @@ pub use rehearsal::{Forecasting, Rehearsal, Seen, ToDownload};
 
 use crate::{
     error::Error,
+    fasta,
     job::{EmbedPlan, MergePlan, ModelSpec, Shard},
     report::RunSummary,
 };
 use std::path::Path;
+
+/// Looks for the inputs that a script would name so.
+///
+/// # Errors
+/// One is missing, cannot be opened, or is named twice.
+pub fn find_inputs(sources: &[String]) -> Result<(), Error> {
+    fasta::resolve(sources)?;
+    Ok(())
+}
 
 /// Does what a script says: really ([`LiveHost`]), or as a rehearsal ([`Rehearsal`]).
 pub trait Host {
