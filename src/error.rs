@@ -82,7 +82,7 @@ pub enum Error {
     Stopped(StopReason),
 }
 
-const GO_ON: &str = "run the script again to go on";
+const GO_ON: &str = "run the same command again to go on";
 
 /// The exit codes of the program.
 pub mod exit_code {

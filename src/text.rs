@@ -1,10 +1,52 @@
-//! Texts that come from outside, made safe to show.
+//! Texts for people: numbers with their nouns and units, and what comes from outside, made safe to show.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 /// The words for one thing, or for so many.
 pub fn in_number<'a>(number: u64, one: &'a str, more: &'a str) -> &'a str {
     if number == 1 { one } else { more }
+}
+
+/// A number and what it counts: "1 file", "2 files".
+pub fn counted(number: u64, one: &str, more: &str) -> String {
+    format!("{number} {}", in_number(number, one, more))
+}
+
+/// Bytes in the unit that suits them.
+///
+/// # Examples
+/// ```
+/// assert_eq!(runner::text::bytes(1536), "1.5 KiB");
+/// ```
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [
+        (1 << 40, "TiB"),
+        (1 << 30, "GiB"),
+        (1 << 20, "MiB"),
+        (1 << 10, "KiB"),
+    ];
+    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
+        None => counted(bytes, "byte", "bytes"),
+    }
+}
+
+/// A time in days, hours, minutes and whole seconds.
+///
+/// # Examples
+/// ```
+/// assert_eq!(runner::text::duration(3725.4), "1h 2m 5s");
+/// ```
+pub fn duration(seconds: f64) -> String {
+    const DAY: u64 = 86_400;
+    let seconds = Duration::try_from_secs_f64(seconds.round()).unwrap_or_default();
+    let days = seconds.as_secs() / DAY;
+    let rest = Duration::from_secs(seconds.as_secs() % DAY);
+    match (days, rest.is_zero()) {
+        (0, _) => humantime::format_duration(rest).to_string(),
+        (_, true) => format!("{days}d"),
+        (_, false) => format!("{days}d {}", humantime::format_duration(rest)),
+    }
 }
 
 /// `text` as a terminal may get it. Line feeds and tabs stay; every other control character, and
@@ -75,6 +117,19 @@ pub fn is_unprintable(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_and_times_are_short() {
+        assert_eq!(bytes(1), "1 byte");
+        assert_eq!(bytes(1023), "1023 bytes");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(3 << 30), "3.0 GiB");
+        assert_eq!(bytes(5 << 39), "2.5 TiB");
+        assert_eq!(duration(3725.4), "1h 2m 5s");
+        assert_eq!(duration(86_400.0), "1d");
+        assert_eq!(duration(400.0 * 86_400.0 + 3600.0), "400d 1h");
+        assert_eq!(duration(f64::NAN), "0s");
+    }
 
     #[test]
     fn what_a_terminal_would_obey_is_spelt_out() {

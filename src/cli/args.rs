@@ -164,8 +164,8 @@ pub(super) struct NewArgs {
     #[arg(short, long, default_value = "esm2_t6_8M_UR50D")]
     pub(super) model: String,
     /// Where embeddings go; without it, into `embeddings.parquet` beside the script
-    #[arg(short, long, value_name = "OUT.parquet")]
-    pub(super) output: Option<PathBuf>,
+    #[arg(short, long, value_name = "OUT.parquet", value_hint = ValueHint::FilePath)]
+    pub(super) output: Option<String>,
     /// Replace a script that is there
     #[arg(long)]
     pub(super) overwrite: bool,

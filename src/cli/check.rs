@@ -8,7 +8,7 @@ use super::{
 use crate::{
     host::{Rehearsal, Seen, ToDownload},
     progress::Console,
-    text::printable,
+    text::{bytes, counted, printable},
 };
 use serde_json::{Value, json};
 use std::{cell::RefCell, path::Path, rc::Rc};
@@ -78,8 +78,8 @@ fn summary(path: &Path, seen: &Seen) -> String {
     format!(
         "{} is fine: {} of `embed`, {} found; models: {models}",
         path.display(),
-        counted(seen.n_runs, "call"),
-        counted(seen.n_inputs, "input file"),
+        counted(seen.n_runs as u64, "call", "calls"),
+        counted(seen.n_inputs as u64, "input file", "input files"),
     )
 }
 
@@ -94,8 +94,8 @@ fn downloads(models: &[ToDownload]) -> String {
         } = to_download;
         format!(
             "\n{model} is to be downloaded: {}, {}",
-            counted(*n_files, "file"),
-            forecast::si(*n_bytes as f64, "B")
+            counted(*n_files as u64, "file", "files"),
+            bytes(*n_bytes)
         )
     };
     models.iter().map(line).collect()
@@ -108,9 +108,4 @@ fn as_json(to_download: &ToDownload) -> Value {
         "files": to_download.n_files,
         "bytes": to_download.n_bytes,
     })
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
 }

@@ -4,8 +4,7 @@ use super::{args::Global, convert_args::ConvertArgs, ending, stopped_by_signals}
 use crate::{
     host::{self, Conversion, Converted},
     progress::Console,
-    script::Diagnostic,
-    text::printable,
+    text::{bytes, counted, printable},
 };
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -42,12 +41,20 @@ pub(super) fn convert(global: &Global, console: &Console, args: &ConvertArgs) ->
     };
     let converted = match host::convert(&conversion, &cancel, &mut on_step) {
         Ok(converted) => converted,
-        Err(error) => return ending::failed(global, console, &Diagnostic::of_error(&error)),
+        Err(error) => return ending::of_error(global, console, &error),
     };
     if global.is_json() {
         console.print(&shown_as_json(&converted));
     } else if !global.is_quiet() {
         console.print(&printable(&shown(&converted)));
+    }
+    if let Some(name) = &converted.not_finite
+        && !global.is_json()
+    {
+        // That a model is of no use is said also to those who want to hear little.
+        console.note(&printable(&format!(
+            "warning: tensor `{name}` holds numbers that are not finite, as the model that was converted does"
+        )));
     }
     ending::unprinted(global, console)
 }
@@ -58,14 +65,15 @@ fn shown_as_json(converted: &Converted) -> String {
         "tensors": converted.n_tensors,
         "bytes": converted.n_bytes,
         "left_out": converted.left_out,
+        "not_finite": converted.not_finite,
     })
     .to_string()
 }
 
 fn shown(converted: &Converted) -> String {
     let folder = converted.folder.display();
-    let (n_tensors, n_bytes) = (converted.n_tensors, converted.n_bytes);
-    let mut text = format!("{folder}: {n_tensors} tensors, {n_bytes} bytes");
+    let tensors = counted(converted.n_tensors as u64, "tensor", "tensors");
+    let mut text = format!("{folder}: {tensors}, {}", bytes(converted.n_bytes));
     let left_out = &converted.left_out;
     if !left_out.is_empty() {
         let some = left_out.iter().take(MOST_LEFT_OUT);

@@ -5,10 +5,9 @@ use super::{
     ending, stopped_by_signals,
 };
 use crate::{
-    error::{Error, exit_code},
+    error::exit_code,
     host::{self, Downloaded},
     progress::{Console, Progress},
-    script::{Diagnostic, ScriptError},
     text::printable,
 };
 use serde_json::json;
@@ -27,11 +26,7 @@ pub(super) fn download(global: &Global, console: &Console, args: &DownloadArgs) 
             Err(error) => {
                 // What was sent is shown before what ends it all.
                 drop((events, progress));
-                let ended = match error {
-                    Error::Stopped(reason) => ScriptError::Stopped(reason),
-                    error => ScriptError::Failed(Box::new(Diagnostic::of_error(&error))),
-                };
-                return ending::report(global, console, Err(ended));
+                return ending::of_error(global, console, &error);
             }
         }
         if console.failure().is_some() {

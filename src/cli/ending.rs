@@ -1,4 +1,4 @@
-//! How a script's end is reported.
+//! How the end of a script or of another command is reported.
 
 use super::args::Global;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     hint::{Hint, REPORT_IT},
     progress::Console,
     script::{Diagnostic, Finished, ScriptError},
+    text::counted,
 };
 use serde_json::json;
 use std::{any::Any, io, time::Duration};
@@ -20,24 +21,33 @@ pub(super) fn report(
 ) -> u8 {
     match result {
         Ok(_) if console.failure().is_some() => unprinted(global, console),
-        Ok(Finished { n_rejected: 0 }) => exit_code::OK,
-        Ok(Finished { n_rejected }) => {
+        Ok(Finished { n_rejected: 0, .. }) => exit_code::OK,
+        Ok(Finished { n_rejected, .. }) => {
             if !global.is_quiet() && !global.is_json() {
-                let records = if n_rejected == 1 {
-                    "record was"
-                } else {
-                    "records were"
-                };
+                let records = counted(n_rejected, "record was", "records were");
                 console.note(&format!(
-                    "warning: {n_rejected} {records} rejected; runs with an output list them \
-                     beside it"
+                    "warning: {records} rejected; runs with an output list them beside it"
                 ));
             }
             exit_code::REJECTED
         }
         Err(ScriptError::Failed(diagnostic)) => failed(global, console, &diagnostic),
-        Err(ScriptError::Stopped(reason)) => stopped(global, console, reason),
+        Err(ScriptError::Stopped(reason)) => {
+            let error = Error::Stopped(reason);
+            stopped(global, console, &error, error.hint())
+        }
         Err(ScriptError::OutputClosed) => unprinted(global, console),
+    }
+}
+
+/// Reports why a command that runs no script did not do what it was to do, and returns the exit code for it.
+pub(super) fn of_error(global: &Global, console: &Console, error: &Error) -> u8 {
+    match error {
+        Error::Stopped(_) => {
+            let hint = "run the command again to have what is missing".to_owned();
+            stopped(global, console, error, Some(hint))
+        }
+        error => failed(global, console, &Diagnostic::of_error(error)),
     }
 }
 
@@ -48,10 +58,10 @@ pub(super) fn failed(global: &Global, console: &Console, diagnostic: &Diagnostic
             diagnostic.exit_code,
             &diagnostic.message,
             diagnostic.hint(),
-            &diagnostic.render(false),
+            &diagnostic.render(false, None),
         ));
     } else {
-        console.note(&diagnostic.render(true));
+        console.note(&diagnostic.render(true, console.note_columns()));
     }
     diagnostic.exit_code
 }
@@ -125,10 +135,9 @@ pub(super) fn restarting(reason: &str, number: u32, most: u32) -> Note {
     }
 }
 
-pub(super) fn stopped(global: &Global, console: &Console, reason: StopReason) -> u8 {
-    let error = Error::Stopped(reason);
+/// Reports that somebody stopped the program, which is no fault of anything, and returns the exit code for it.
+fn stopped(global: &Global, console: &Console, error: &Error, hint: Option<String>) -> u8 {
     let message = error.to_string();
-    let hint = error.hint();
     let rendered = match &hint {
         Some(hint) => format!("{message}; {hint}"),
         None => message.clone(),
@@ -141,8 +150,31 @@ pub(super) fn stopped(global: &Global, console: &Console, reason: StopReason) ->
     error.exit_code()
 }
 
-/// Reports a panic, which is always a bug, and returns the exit code for it.
+/// Reports that a thread could not be started, and returns the exit code for it.
+pub(super) fn no_thread(global: &Global, console: &Console, reason: &str) -> u8 {
+    let diagnostic = Diagnostic::of_the_program(
+        format!("the system has no room for another thread: {reason}"),
+        Some(
+            "raise the limits on processes and on memory, `ulimit -u` and `ulimit -v`, or those of the container"
+                .to_owned(),
+        ),
+        exit_code::UNEXPECTED,
+    );
+    failed(global, console, &diagnostic)
+}
+
+/// Whether a panic says that a thread could not be started: the standard library and rayon say it in no other way.
+fn lacks_threads(reason: &str) -> bool {
+    ["failed to spawn thread", "ThreadPoolBuildError"]
+        .iter()
+        .any(|words| reason.contains(words))
+}
+
+/// Reports a panic, which is a bug unless there are too few threads, and returns the exit code for it.
 pub(super) fn panicked(global: &Global, console: &Console, panic: &dyn Any) -> u8 {
+    if lacks_threads(reason(panic)) {
+        return no_thread(global, console, reason(panic));
+    }
     let diagnostic = Diagnostic::of_the_program(
         format!(
             "the program panicked: {}; the run in progress published nothing",
@@ -205,6 +237,17 @@ mod tests {
             stopping_line(StopReason::Terminated, grace),
             r#"{"by":"SIGTERM","event":"stopping","grace":0.5}"#
         );
+    }
+
+    #[test]
+    fn a_lack_of_threads_is_no_bug() {
+        let of_std = "failed to spawn thread: Os { code: 11, kind: WouldBlock, message: \"Resource temporarily unavailable\" }";
+        let of_rayon = "The global thread pool has not been initialized.: ThreadPoolBuildError { kind: IOError(Os { code: 11 }) }";
+        let cli = Cli::try_parse_from(["runner", "exec", "a.rhai"]).expect("it is right");
+        for text in [of_std, of_rayon] {
+            let code = panicked(&cli.global, &Console::default(), &text.to_owned());
+            assert_eq!(code, exit_code::UNEXPECTED);
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What `runner check --forecast` says.
 
-use crate::host::{Forecast, Rate};
+use crate::{
+    host::{Forecast, Rate},
+    text::{bytes, duration},
+};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// The forecast of each run, for programs.
 pub(super) fn json(forecasts: &[Forecast]) -> Value {
@@ -32,9 +34,10 @@ pub(super) fn text(forecasts: &[Forecast]) -> String {
     let mut text: String = forecasts.iter().map(of_run).collect();
     if forecasts.len() > 1 {
         let seconds: Option<f64> = forecasts.iter().map(Forecast::seconds).sum();
-        let bytes: f64 = forecasts.iter().filter_map(Forecast::output_bytes).sum();
-        let time = seconds.map_or_else(|| "time unknown".to_owned(), duration);
-        text += &format!("\nall runs: {time}, {} of outputs", si(bytes, "B"));
+        let of_outputs: f64 = forecasts.iter().filter_map(Forecast::output_bytes).sum();
+        let time = seconds.map_or_else(|| "time unknown".to_owned(), time);
+        let of_outputs = bytes(of_outputs as u64);
+        text += &format!("\nall runs: {time}, {of_outputs} of outputs");
     }
     text
 }
@@ -53,19 +56,19 @@ fn of_run(forecast: &Forecast) -> String {
         true => "counted".to_owned(),
         false => format!(
             "estimated by {} of {}",
-            si(sample.read_bytes as f64, "B"),
-            si(sample.input_bytes as f64, "B")
+            bytes(sample.read_bytes),
+            bytes(sample.input_bytes)
         ),
     };
     let rejected = match sample.records - sample.kept {
-        n if n >= 0.5 => format!(", of which rules reject {}", si(n, "")),
+        n if n >= 0.5 => format!(", of which rules reject {}", three_digits(n)),
         _ => String::new(),
     };
     line(
         "records",
-        format!("{}{rejected}, {how}", si(sample.records, "")),
+        format!("{}{rejected}, {how}", three_digits(sample.records)),
     );
-    line("tokens", si(tokens, ""));
+    line("tokens", three_digits(tokens));
     line(
         "time",
         match (&forecast.rate, forecast.seconds()) {
@@ -73,24 +76,30 @@ fn of_run(forecast: &Forecast) -> String {
                 Some(Rate {
                     tokens_per_sec,
                     known_by,
+                    is_given,
                 }),
                 Some(seconds),
             ) => format!(
-                "{} at {} tokens/s ({known_by})",
-                duration(seconds),
-                si(*tokens_per_sec, "")
+                "{} at {} tokens/s ({known_by}{})",
+                time(seconds),
+                three_digits(*tokens_per_sec),
+                if *is_given {
+                    ""
+                } else {
+                    "; `--rate` tells that of other devices"
+                }
             ),
             _ => "unknown: give the tokens that your devices do a second with `--rate`".to_owned(),
         },
     );
-    if let Some(bytes) = forecast.output_bytes() {
-        line("output", format!("about {}", si(bytes, "B")));
+    if let Some(n_bytes) = forecast.output_bytes() {
+        line("output", format!("about {}", bytes(n_bytes as u64)));
     }
     text
 }
 
-/// A number with three digits and the prefix of its unit: 69.3 M, 302 GB.
-pub(super) fn si(number: f64, unit: &str) -> String {
+/// A number with three digits: 69.3 M, 302 G.
+fn three_digits(number: f64) -> String {
     const PREFIXES: [(f64, &str); 4] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
     // What three digits round up belongs to the next prefix.
     let prefix = PREFIXES.iter().find(|(scale, _)| number >= 0.9995 * scale);
@@ -102,14 +111,13 @@ pub(super) fn si(number: f64, unit: &str) -> String {
         value if value < 99.95 => 1,
         _ => 0,
     };
-    let ending = format!("{prefix}{unit}");
-    format!("{value:.n_decimals$} {ending}")
+    format!("{value:.n_decimals$} {prefix}")
         .trim_end()
         .to_owned()
 }
 
 /// A time in its two largest units.
-fn duration(seconds: f64) -> String {
+fn time(seconds: f64) -> String {
     if seconds < 1.0 {
         return "less than a second".to_owned();
     }
@@ -118,15 +126,7 @@ fn duration(seconds: f64) -> String {
         _ if seconds >= 3600.0 => 60.0,
         _ => 1.0,
     };
-    let rounded = (seconds / step).round() * step;
-    let rounded = Duration::try_from_secs_f64(rounded).unwrap_or(Duration::MAX);
-    let days = rounded.as_secs() / 86_400;
-    let rest = Duration::from_secs(rounded.as_secs() % 86_400);
-    match (days, rest.is_zero()) {
-        (0, _) => humantime::format_duration(rest).to_string(),
-        (_, true) => format!("{days}d"),
-        (_, false) => format!("{days}d {}", humantime::format_duration(rest)),
-    }
+    duration((seconds / step).round() * step)
 }
 
 #[cfg(test)]
@@ -135,20 +135,20 @@ mod tests {
 
     #[test]
     fn numbers_have_three_digits() {
-        let check = |number: f64, expect: &str| assert_eq!(si(number, "B"), expect);
-        check(0.0, "0 B");
-        check(999.0, "999 B");
-        check(999.6, "1.00 kB");
-        check(1234.0, "1.23 kB");
-        check(69_320_000.0, "69.3 MB");
-        check(999_600.0, "1.00 MB");
-        check(302e9, "302 GB");
-        check(2.5e15, "2500 TB");
+        let check = |number: f64, expect: &str| assert_eq!(three_digits(number), expect);
+        check(0.0, "0");
+        check(999.0, "999");
+        check(999.6, "1.00 k");
+        check(1234.0, "1.23 k");
+        check(69_320_000.0, "69.3 M");
+        check(999_600.0, "1.00 M");
+        check(302e9, "302 G");
+        check(2.5e15, "2500 T");
     }
 
     #[test]
     fn times_have_two_units() {
-        let check = |seconds: f64, expect: &str| assert_eq!(duration(seconds), expect);
+        let check = |seconds: f64, expect: &str| assert_eq!(time(seconds), expect);
         check(0.2, "less than a second");
         check(75.4, "1m 15s");
         check(42_321.0, "11h 45m");

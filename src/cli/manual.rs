@@ -4,7 +4,13 @@ use super::{
     args::{Cli, Global},
     ending, written,
 };
-use crate::{error::Error, paths::Role, progress::Console, script::Diagnostic};
+use crate::{
+    error::Error,
+    paths::Role,
+    progress::Console,
+    script::Diagnostic,
+    text::{counted, printable},
+};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use std::path::Path;
@@ -25,7 +31,9 @@ pub(super) fn write(global: &Global, console: &Console, folder: Option<&Path>) -
         return ending::failed(global, console, &Diagnostic::of_error(&error));
     }
     if !global.is_quiet() && !global.is_json() {
-        console.print(&format!("{}: {} pages", folder.display(), pages.len()));
+        let n_pages = counted(pages.len() as u64, "page", "pages");
+        let text = format!("{}: {n_pages}", folder.display());
+        console.print(&printable(&text));
     }
     ending::unprinted(global, console)
 }

@@ -9,9 +9,8 @@ use crate::{
     error::{Error, exit_code},
     job::MergePlan,
     progress::Console,
-    script::Diagnostic,
     sink::{self, MergeStep, Merged},
-    text::printable,
+    text::{counted, printable},
 };
 use serde_json::json;
 use std::{
@@ -35,7 +34,7 @@ pub(super) fn merge(global: &Global, console: &Console, args: &MergeArgs) -> u8 
     };
     let merged = match put_together(global, console, &plan, &cancel) {
         Ok(merged) => merged,
-        Err(error) => return ending::failed(global, console, &Diagnostic::of_error(&error)),
+        Err(error) => return ending::of_error(global, console, &error),
     };
     if let Some(warning) = &merged.warning {
         match global.is_json() {
@@ -106,9 +105,9 @@ fn shown_as_json(merged: &Merged) -> String {
 fn shown(merged: &Merged) -> String {
     let output = merged.published.output.as_deref();
     let output = output.map_or_else(String::new, |output| output.display().to_string());
-    let (rows, rejected) = (merged.rows, merged.rejected);
+    let (rows, rejected) = (counted(merged.rows, "row", "rows"), merged.rejected);
     match merged.is_old {
-        true => format!("{output} is merged already: {rows} rows, {rejected} rejected"),
-        false => format!("{output}: {rows} rows, {rejected} rejected"),
+        true => format!("{output} is merged already: {rows}, {rejected} rejected"),
+        false => format!("{output}: {rows}, {rejected} rejected"),
     }
 }

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     error::Error,
+    fasta,
     file::{self, Existing, FileError, Keep},
+    hint::Hint,
+    job::{OutputTarget, Problems},
     progress::Console,
     script::{Diagnostic, text_literal},
     text::printable,
@@ -29,6 +32,12 @@ pub(super) fn new(global: &Global, console: &Console, args: &NewArgs) -> u8 {
         Ok(input) => input,
         Err(error) => return ending::failed(global, console, &Diagnostic::of_error(&error)),
     };
+    if !args.input.is_empty()
+        && let Err(error) = fasta::resolve(&args.input)
+    {
+        let warning = format!("warning: {}", error.in_full());
+        console.note(&printable(&warning));
+    }
     let script = args.script.display().to_string();
     if global.is_json() {
         console.print(&json!({ "script": script, "input": input }).to_string());
@@ -36,7 +45,9 @@ pub(super) fn new(global: &Global, console: &Console, args: &NewArgs) -> u8 {
         let input = input.map_or_else(String::new, |input| {
             format!(", which embeds `{}`", input.display())
         });
-        let script = quoted(&script);
+        // A command takes what begins as an option does for one.
+        let here = if script.starts_with('-') { "./" } else { "" };
+        let script = quoted(&format!("{here}{script}"));
         console.print(&printable(&format!(
             "wrote `{script}`{input}\n\n\
              runner check {script}    # looks whether all is there\n\
@@ -48,6 +59,9 @@ pub(super) fn new(global: &Global, console: &Console, args: &NewArgs) -> u8 {
 
 /// Writes the files, and gives the input that came with the script.
 fn write(args: &NewArgs) -> Result<Option<PathBuf>, Error> {
+    if let Some(output) = &args.output {
+        OutputTarget::of(Path::new(output)).map_err(|problem| Problems(vec![problem]))?;
+    }
     let existing = Existing::unless(args.overwrite);
     let remedy = "choose another name, or add `--overwrite` to replace it";
     written::script(&args.script, &text(args), existing, remedy)?;
@@ -66,7 +80,6 @@ fn write(args: &NewArgs) -> Result<Option<PathBuf>, Error> {
 fn text(args: &NewArgs) -> String {
     let beside = |name: &str| format!("script_dir + {}", text_literal(&format!("/{name}")));
     let inputs: Vec<_> = args.input.iter().map(|input| text_literal(input)).collect();
-    let path = |path: &Path| text_literal(&path.to_string_lossy());
     let part = |name| match name {
         "input" => match inputs.as_slice() {
             [] => beside(PROTEINS_NAME),
@@ -75,7 +88,7 @@ fn text(args: &NewArgs) -> String {
         },
         "model" => text_literal(&args.model),
         "output" => match &args.output {
-            Some(output) => path(output),
+            Some(output) => text_literal(output),
             None => beside("embeddings.parquet"),
         },
         other => unreachable!("`{other}` stands in the script that comes with the program"),

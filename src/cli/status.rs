@@ -6,9 +6,9 @@ use crate::{
     progress::Console,
     script::Diagnostic,
     sink::{self, Rate, ShardStatus, State, Status},
-    text::printable,
+    text::{bytes, counted, duration, printable},
 };
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 /// Says how far an output is, and returns the exit code.
 pub(super) fn status(global: &Global, console: &Console, output: &Path) -> u8 {
@@ -33,11 +33,16 @@ fn shown(status: &Status) -> String {
         (
             "done",
             format!(
-                "{} records: {} rows, {} rejected",
-                status.records, status.rows, status.rejected
+                "{}: {}, {} rejected",
+                counted(status.records, "record", "records"),
+                rows(status.rows),
+                status.rejected
             ),
         ),
-        ("parts", format!("{}, {}", status.parts, size(status.bytes))),
+        (
+            "parts",
+            format!("{}, {}", status.parts, bytes(status.bytes)),
+        ),
     ];
     lines.splice(2..2, shards(&status.shards));
     if let Some(shard) = status.shard {
@@ -69,12 +74,16 @@ fn shown(status: &Status) -> String {
     }
     if status.lost_rows > 0 || status.lost_seconds > 0.0 {
         let lost = duration(status.lost_seconds);
-        lines.push(("done twice", format!("{} rows, {lost}", status.lost_rows)));
+        let rows = rows(status.lost_rows);
+        lines.push(("done twice", format!("{rows}, {lost}")));
     }
     if status.damaged_lines > 0 {
         lines.push((
             "damaged",
-            format!("{} lines of the ledger", status.damaged_lines),
+            format!(
+                "{} of the ledger",
+                counted(status.damaged_lines, "line", "lines")
+            ),
         ));
     }
     for stretch in &status.stretches {
@@ -113,8 +122,11 @@ fn aligned(lines: &[(&str, String)]) -> String {
 fn state(status: &Status) -> String {
     match (status.state, &status.owner) {
         (State::BeingMade, Some(owner)) => format!(
-            "being made by process {} on {} since {}, with {} rows since",
-            owner.pid, owner.host, owner.since, owner.beat.rows
+            "being made by process {} on {} since {}, with {} since",
+            owner.pid,
+            owner.host,
+            owner.since,
+            rows(owner.beat.rows)
         ),
         (State::BeingMade, None) => "being made".to_owned(),
         (State::Finished, _) if status.shard.is_some() => {
@@ -124,6 +136,10 @@ fn state(status: &Status) -> String {
         (State::Finished, _) => "finished".to_owned(),
         (State::Stopped, _) if !status.shards.is_empty() => {
             let is_stopped = |shard: &ShardStatus| shard.state == State::Stopped;
+            let is_unreadable = |shard: &ShardStatus| shard.state == State::Unreadable;
+            if status.shards.iter().any(is_unreadable) {
+                return "nobody knows: the ledgers of some shards cannot be read".to_owned();
+            }
             let begin = match status.shards.iter().any(is_stopped) {
                 true => "stopped: run the shards again that are not finished",
                 false => "not finished: run the shards that are missing",
@@ -144,6 +160,7 @@ fn state(status: &Status) -> String {
             format!("all shards are finished: `runner merge {output}` puts them together")
         }
         (State::Missing, _) => "missing".to_owned(),
+        (State::Unreadable, _) => "its ledger cannot be read".to_owned(),
     }
 }
 
@@ -157,12 +174,14 @@ fn shards(shards: &[ShardStatus]) -> Vec<(&'static str, String)> {
         State::BeingMade => "being made",
         State::Stopped => "stopped",
         State::Missing => "missing",
+        State::Unreadable => "unreadable",
     };
     let states = [
         State::Finished,
         State::BeingMade,
         State::Stopped,
         State::Missing,
+        State::Unreadable,
     ];
     let counts = states.into_iter().filter_map(|state| {
         let n_shards = shards.iter().filter(|shard| shard.state == state).count();
@@ -177,11 +196,8 @@ fn shards(shards: &[ShardStatus]) -> Vec<(&'static str, String)> {
                 format!(" by process {} on {}", owner.pid, owner.host)
             });
             let state = named(shard.state);
-            let rows = shard.rows;
-            (
-                "shard",
-                format!("{}  {state}{by}, {rows} rows", shard.shard),
-            )
+            let rest = shard.problem.clone().unwrap_or_else(|| rows(shard.rows));
+            ("shard", format!("{}  {state}{by}, {rest}", shard.shard))
         });
     [("shards", format!("{}: {counts}", shards.len()))]
         .into_iter()
@@ -189,18 +205,8 @@ fn shards(shards: &[ShardStatus]) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-fn duration(seconds: f64) -> String {
-    let seconds = Duration::try_from_secs_f64(seconds.round()).unwrap_or_default();
-    humantime::format_duration(seconds).to_string()
-}
-
-fn size(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let unit = UNITS.iter().find(|(unit, _)| bytes >= *unit);
-    match unit {
-        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
-        None => format!("{bytes} bytes"),
-    }
+fn rows(number: u64) -> String {
+    counted(number, "row", "rows")
 }
 
 #[cfg(test)]
@@ -212,14 +218,5 @@ mod tests {
         let line = |name, text: &str| (name, text.to_owned());
         let lines = [line("a", "1"), line("long", "2"), line("long", "3")];
         assert_eq!(aligned(&lines), "a     1\nlong  2\n      3");
-    }
-
-    #[test]
-    fn sizes_and_times_are_short() {
-        assert_eq!(size(1023), "1023 bytes");
-        assert_eq!(size(1536), "1.5 KiB");
-        assert_eq!(size(3 << 30), "3.0 GiB");
-        assert_eq!(duration(3725.4), "1h 2m 5s");
-        assert_eq!(duration(f64::NAN), "0s");
     }
 }

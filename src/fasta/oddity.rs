@@ -54,7 +54,7 @@ pub(super) enum Severity {
 pub(super) struct Rule {
     pub(super) oddity: Oddity,
     pub(super) severity: Severity,
-    /// What is counted beside records, if anything is: "2 comment lines in 1 records were skipped".
+    /// What is counted beside records, if anything is: "2 comment lines in 1 record were skipped".
     pub(super) counted: Option<&'static str>,
     pub(super) text: &'static str,
     /// How to mend it, or nothing where that is clear.

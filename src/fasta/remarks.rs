@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     job::ResiduePolicy,
-    text::{printable_line, shortened},
+    text::{in_number, printable_line, shortened},
 };
 
 /// What is odd about the records of a file, summed up.
@@ -64,7 +64,10 @@ impl Remarks {
             let n = sum.n_records;
             let (ordinal, id) = &sum.first;
             let (what, place) = match rule.counted {
-                Some(counted) => (format!("{} {counted} in {n} records", sum.count), " in"),
+                Some(counted) => {
+                    let records = in_number(n, "record", "records");
+                    (format!("{} {counted} in {n} {records}", sum.count), " in")
+                }
                 None => (format!("{n} records"), ""),
             };
             let text = match rule.oddity {

@@ -7,6 +7,7 @@
 mod destination;
 mod error;
 mod home;
+mod kept;
 mod process;
 mod space;
 mod staged;
@@ -17,7 +18,7 @@ mod temporary;
 
 pub use destination::{MOST_LINKS, destination};
 pub use error::{FileError, remedy};
-pub use home::Home;
+pub use home::{Home, home_folder};
 pub use process::{Life, Process, host_name};
 pub use space::free_bytes;
 pub use staged::{Keep, Staged, replace, write};

@@ -20,6 +20,8 @@ use std::{
 const MOST_TRIES: u32 = 6;
 /// Times that a file may arrive damaged.
 const MOST_DAMAGED: u32 = 2;
+/// Larger files are not read again to see whether they are JSON.
+const MOST_JSON_BYTES: u64 = 64 << 20;
 /// The longest pause, also if the server wants a longer one.
 const MOST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -122,6 +124,11 @@ impl Fetch<'_> {
             && let Some(setback) = self.receive(partial, reporter)?
         {
             return Ok(Some(setback));
+        }
+        // Nothing else tells what a proxy made of a file of git, of which the hash is not computed.
+        let is_text = self.name.ends_with(".json") && partial.n_bytes() <= MOST_JSON_BYTES;
+        if is_text && matches!(self.content, Content::Git(_)) && !partial.is_json() {
+            return Ok(Some(Setback::Damaged("it is no JSON".to_owned())));
         }
         Ok(match partial.finish()? {
             Finished::Whole => None,

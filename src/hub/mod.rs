@@ -53,7 +53,7 @@ mod stream;
 mod tests;
 mod token;
 
-pub use cache::id_of_folder;
+pub use cache::{id_of_folder, repository_of_file};
 pub use error::{Denial, HubError, Obstacle};
 pub use remote::{Content, Remote, RemoteFile, total};
 pub use repository::{Repository, Snapshot};
@@ -61,7 +61,7 @@ pub use step::{Step, Wait};
 
 use crate::cancel::CancelToken;
 use cache::Folder;
-use environment::Environment;
+use environment::{Environment, NoToken};
 use said::Said;
 use std::{
     fs,
@@ -104,6 +104,21 @@ impl Hub {
     pub fn cached(&self, repository: &Repository) -> Option<Snapshot> {
         repository.check().ok()?;
         Folder::of(self.cache(), repository).cached(repository.revision())
+    }
+
+    /// The revisions of a repository that are in the cache: branches, tags, and the commits that begin as the
+    /// revision that was asked for.
+    pub fn revisions_like(&self, repository: &Repository) -> Vec<String> {
+        match repository.check() {
+            Ok(()) => Folder::of(self.cache(), repository).revisions_like(repository.revision()),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Whether the cache has a file of a commit, as long as the Hub says it is.
+    pub fn has(&self, repository: &Repository, commit: &str, file: &RemoteFile) -> bool {
+        let folder = Folder::of(self.cache(), repository);
+        repository.check().is_ok() && folder.file(commit, file).is_some()
     }
 
     /// Asks the Hub what a repository has. Nothing is written.
@@ -238,9 +253,21 @@ impl Hub {
     /// Whether anybody may be asked for it.
     fn check(&self, repository: &Repository) -> Result<(), HubError> {
         repository.check()?;
-        match self.environment.offline {
-            Some(variable) => Err(HubError::Offline { variable }),
-            None => Ok(()),
+        match (self.environment.offline, &self.environment.token) {
+            (Some(variable), _) => Err(HubError::Offline { variable }),
+            (None, Ok(_)) => Ok(()),
+            (
+                None,
+                Err(NoToken {
+                    place,
+                    flaw,
+                    is_file,
+                }),
+            ) => Err(HubError::NoToken {
+                place: place.clone(),
+                flaw,
+                is_file: *is_file,
+            }),
         }
     }
 }

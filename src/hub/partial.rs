@@ -2,13 +2,14 @@
 
 use super::{error::HubError, remote::Content};
 use crate::file::{FileError, host_name, sync_folder};
+use nix::libc;
 use sha2::{Digest, Sha256};
 use std::{
     ffi::OsStr,
     fmt::Write,
     fs::{self, File},
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process,
     time::{Duration, Instant, SystemTime},
@@ -65,7 +66,7 @@ impl Partial {
         let path = own_path(blob, is_alone);
         // Only a hash tells whether the first bytes of a stranger are the right ones.
         let is_checked = matches!(content, Content::Sha256(_));
-        let own_bytes = path.metadata().map_or(0, |found| found.len());
+        let own_bytes = ordinary_bytes(&path).unwrap_or(0);
         if is_checked
             && let Some((other, other_bytes)) = largest(&leftovers(blob))
             && (own_bytes..=n_bytes).contains(&other_bytes)
@@ -73,13 +74,14 @@ impl Partial {
             // It may be gone meanwhile.
             let _ = fs::rename(other, &path);
         }
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(!is_checked)
-            .open(&path)
-            .map_err(|error| FileError::io("write", &path, error))?;
+        let failed = |error| FileError::io("write", &path, error);
+        if !is_checked || ordinary_bytes(&path).is_none() {
+            remove_name(&path).map_err(failed)?;
+        }
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let options = options.custom_flags(libc::O_NOFOLLOW);
+        let file = options.open(&path).map_err(failed)?;
         let mut partial = Self {
             blob: blob.to_owned(),
             path,
@@ -131,12 +133,7 @@ impl Partial {
         self.hasher = Sha256::new();
         self.n_bytes = 0;
         let failed = |error| FileError::io("write", &self.path, error);
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed(error).into());
-            }
-            _ => {}
-        }
+        remove_name(&self.path).map_err(failed)?;
         let mut options = File::options();
         options.read(true).write(true).create_new(true);
         self.file = options.open(&self.path).map_err(failed)?;
@@ -180,6 +177,13 @@ impl Partial {
         Ok(Finished::Whole)
     }
 
+    /// Whether it is text of JSON.
+    pub(super) fn is_json(&self) -> bool {
+        let mut bytes = vec![0; usize::try_from(self.n_bytes).unwrap_or(usize::MAX)];
+        self.file.read_exact_at(&mut bytes, 0).is_ok()
+            && serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok()
+    }
+
     /// Removes the file.
     pub(super) fn remove(self) {
         let _ = fs::remove_file(&self.path);
@@ -217,13 +221,25 @@ impl Partial {
 
 /// How much of a blob is there that a download would go on with.
 pub(super) fn n_bytes_there(blob: &Path, content: &Content, n_bytes: u64) -> u64 {
-    let own = own_path(blob, true)
-        .metadata()
-        .map_or(0, |found| found.len());
+    let own = ordinary_bytes(&own_path(blob, true)).unwrap_or(0);
     let other = largest(&leftovers(blob)).map_or(0, |(_, n_bytes)| n_bytes);
     match content {
         Content::Sha256(_) => own.max(other).min(n_bytes),
         Content::Git(_) => 0,
+    }
+}
+
+/// The size of a file that has this name and no other one. What a link leads to is somebody's who wants to keep it.
+fn ordinary_bytes(path: &Path) -> Option<u64> {
+    let found = path.symlink_metadata().ok()?;
+    (found.is_file() && found.nlink() <= 1).then_some(found.len())
+}
+
+/// Takes a name from whatever has it.
+fn remove_name(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -300,6 +316,32 @@ mod tests {
         assert_eq!(partial.finish().unwrap(), Finished::Whole);
         assert_eq!(fs::read(&blob).unwrap(), b"hello");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_links_lead_to_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let precious = folder.path().join("precious");
+        fs::write(&precious, "precious").unwrap();
+        let links: [fn(&Path, &Path) -> io::Result<()>; 2] = [
+            |from, to| std::os::unix::fs::symlink(from, to),
+            |from, to| fs::hard_link(from, to),
+        ];
+        for content in [
+            Content::Sha256(format!("{:064}", 0)),
+            Content::Git("a".repeat(40)),
+        ] {
+            for link in links {
+                let blob = folder.path().join(content.name());
+                link(&precious, &own_path(&blob, true)).unwrap();
+                assert_eq!(n_bytes_there(&blob, &content, 100), 0);
+                let mut partial = open(&blob, &content, 100, true);
+                partial.add(b"x").unwrap();
+                assert_eq!(partial.n_bytes(), 1);
+                assert_eq!(fs::read(&precious).unwrap(), b"precious");
+                partial.remove();
+            }
+        }
     }
 
     #[test]

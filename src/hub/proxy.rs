@@ -64,7 +64,14 @@ pub(super) fn shown_in_full(address: &str) -> String {
 
 /// The scheme, and what is behind all that may be a password.
 fn split(address: &str) -> (&str, &str) {
-    let scheme = address.find("://").map_or(0, |at| at + "://".len());
+    // A password may hold anything.
+    let is_scheme = |at: &usize| {
+        address[..*at]
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric())
+    };
+    let scheme = address.find("://").filter(is_scheme);
+    let scheme = scheme.map_or(0, |at| at + "://".len());
     let (scheme, address) = address.split_at(scheme);
     let rest = address.rsplit_once('@').map_or(address, |(_, rest)| rest);
     (scheme, rest)
@@ -120,6 +127,9 @@ mod tests {
         for (address, expect) in [
             ("http://me:p@ss@hub:80/a", "http://hub:80/a"),
             ("me:pass@hub", "hub"),
+            ("ftp://me:pass@hub", "ftp://hub"),
+            ("http://me:a b/c@hub", "http://hub"),
+            ("me:a://b@hub", "hub"),
             ("https://hub/a", "https://hub/a"),
         ] {
             assert_eq!(shown_in_full(address), expect);

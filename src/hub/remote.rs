@@ -23,7 +23,7 @@ pub struct RemoteFile {
     pub name: String,
     /// Its size.
     pub n_bytes: u64,
-    /// What it holds. Some mirrors do not say it here, but only when the file is asked for.
+    /// What it holds. Some mirrors do not say it here, or not its size, but only when the file is asked for.
     pub content: Option<Content>,
 }
 
@@ -112,14 +112,16 @@ struct Lfs {
 impl Sibling {
     fn file(self) -> RemoteFile {
         let lfs_size = self.lfs.as_ref().and_then(|lfs| lfs.size);
+        let n_bytes = lfs_size.or(self.size);
         let hash = match self.lfs {
             Some(lfs) => Some(lfs.sha256),
             None => self.blob_id,
         };
         RemoteFile {
             name: self.rfilename,
-            n_bytes: lfs_size.or(self.size).unwrap_or(0),
-            content: hash.and_then(|hash| Content::of_tag(&hash)),
+            n_bytes: n_bytes.unwrap_or(0),
+            // Of a file without a size it is of no use: both are asked for.
+            content: n_bytes.and(hash).and_then(|hash| Content::of_tag(&hash)),
         }
     }
 }
@@ -142,6 +144,7 @@ mod tests {
                 {{"rfilename": "a/model.safetensors", "size": 9, "blobId": "{git}",
                   "lfs": {{"sha256": "{lfs}", "size": 9, "pointerSize": 134}}}},
                 {{"rfilename": "plain"}},
+                {{"rfilename": "of no size", "blobId": "{git}"}},
                 {{"rfilename": "odd", "size": 1, "blobId": "../../x"}},
                 {{"rfilename": "../up", "size": 1, "blobId": "{git}"}},
                 {{"rfilename": "/etc/passwd", "size": 1, "blobId": "{git}"}},
@@ -158,6 +161,7 @@ mod tests {
             file("config.json", 7, Some(Content::Git(git))),
             file("a/model.safetensors", 9, Some(Content::Sha256(lfs))),
             file("plain", 0, None),
+            file("of no size", 0, None),
             file("odd", 1, None),
         ];
         assert_eq!(remote.files, expect);

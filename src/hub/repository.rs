@@ -4,7 +4,7 @@ use super::error::HubError;
 use std::{fmt, path::PathBuf};
 
 /// The branch that is meant when none is named.
-const DEFAULT_REVISION: &str = "main";
+pub(super) const DEFAULT_REVISION: &str = "main";
 /// Characters of a repository's id, and of a revision.
 const MOST_CHARACTERS: usize = 96;
 const MOST_REVISION_CHARACTERS: usize = 250;
@@ -33,6 +33,12 @@ impl Repository {
     /// The branch, tag or commit.
     pub fn revision(&self) -> &str {
         self.revision.as_deref().unwrap_or(DEFAULT_REVISION)
+    }
+
+    /// Whether its revision may be the beginning of a commit, as people write it.
+    pub fn is_short_commit(&self) -> bool {
+        let revision = self.revision();
+        (7..COMMIT_CHARACTERS).contains(&revision.len()) && is_hexadecimal(revision)
     }
 
     /// Whether there can be a repository of this id: a name, before which its owner and a slash may stand.
@@ -71,6 +77,12 @@ impl Repository {
             );
         }
         let revision = self.revision();
+        if revision.is_empty() {
+            return bad(
+                revision,
+                "a revision: leave it out, or name a branch, a tag or a commit",
+            );
+        }
         if !is_path_within(revision) || revision.len() > MOST_REVISION_CHARACTERS {
             return bad(
                 revision,

@@ -2,9 +2,9 @@
 
 use super::{
     client::{Client, Part},
-    error::HubError,
+    error::{HubError, Obstacle},
     failure::{Asked, Failure},
-    proxy::shown_in_full,
+    proxy::{shown, shown_in_full},
     remote::Remote,
     reporter::INTERVAL,
     repository::Repository,
@@ -23,6 +23,11 @@ const MOST_ANSWER_BYTES: u64 = 64 << 20;
 const MOST_TRIES: u32 = 3;
 /// Nobody waits longer for an answer.
 const MOST_PAUSE: Duration = Duration::from_secs(30);
+
+/// No answer takes longer, whatever the environment says.
+const MOST_WHOLE_ANSWER: Duration = Duration::from_secs(24 * 60 * 60);
+/// Bytes of an answer that are read at a time.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Whoever waits for an answer: called some ten times a second, and ends it with an error.
 type GoOn<'a> = dyn FnMut() -> Result<(), HubError> + 'a;
@@ -81,8 +86,10 @@ pub(super) fn patiently<T: Send + 'static>(
     ask: impl Fn(&Client) -> Result<T, Failure> + Clone + Send + 'static,
     go_on: &mut GoOn,
 ) -> Result<T, HubError> {
+    let most = client.environment().whole_answer_timeout;
     let mut n_tries = 0;
     loop {
+        let start = Instant::now();
         let failure = match answer(client, ask.clone(), go_on)? {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure,
@@ -90,7 +97,8 @@ pub(super) fn patiently<T: Send + 'static>(
         let pause = client.environment().pause * 2_u32.pow(n_tries);
         let pause = failure.after().unwrap_or(pause).max(pause);
         n_tries += 1;
-        let is_hopeless = !failure.is_transient() || failure.is_lasting();
+        let is_too_slow = start.elapsed() >= most;
+        let is_hopeless = !failure.is_transient() || failure.is_lasting() || is_too_slow;
         if is_hopeless || n_tries == MOST_TRIES || pause > MOST_PAUSE {
             return Err(failure.into_error(asked));
         }
@@ -105,13 +113,15 @@ pub(super) fn patiently<T: Send + 'static>(
 }
 
 /// The answer to a question. A thread waits for it, so that whoever wants it can stop at any time; it ends by
-/// itself when the server is silent for too long.
+/// itself when the server is silent or speaks for too long.
 fn answer<T: Send + 'static>(
     client: &Client,
     ask: impl FnOnce(&Client) -> Result<T, Failure> + Send + 'static,
     go_on: &mut GoOn,
 ) -> Result<Result<T, Failure>, HubError> {
     let (sender, receiver) = sync_channel(1);
+    let end = end(client);
+    let host = shown(&client.environment().endpoint).to_owned();
     let client = client.clone();
     thread::spawn(move || {
         // Nobody may be there any more.
@@ -120,6 +130,9 @@ fn answer<T: Send + 'static>(
     loop {
         match receiver.recv_timeout(INTERVAL) {
             Ok(answer) => return Ok(answer),
+            Err(RecvTimeoutError::Timeout) if Instant::now() >= end => {
+                return Ok(Err(too_slow(&host)));
+            }
             Err(RecvTimeoutError::Timeout) => go_on()?,
             Err(RecvTimeoutError::Disconnected) => {
                 return Ok(Err(Failure::Cut {
@@ -136,14 +149,40 @@ fn ask_once(client: &Client, address: &str, most_bytes: u64) -> Result<(String, 
     let host = answer.head.host;
     let mut bytes = Vec::new();
     let mut reader = answer.body.as_reader().take(most_bytes + 1);
-    let read = reader.read_to_end(&mut bytes);
-    read.map_err(|error| Failure::cut(error, &host))?;
+    let mut piece = vec![0; PIECE_BYTES];
+    let end = end(client);
+    loop {
+        match reader.read(&mut piece) {
+            Ok(0) => break,
+            Ok(n_bytes) => bytes.extend_from_slice(&piece[..n_bytes]),
+            Err(error) => return Err(Failure::cut(error, &host)),
+        }
+        // Nobody waits for it any more.
+        if Instant::now() >= end {
+            return Err(too_slow(&host));
+        }
+    }
     let reason = match String::from_utf8(bytes) {
         Ok(text) if text.len() as u64 <= most_bytes => return Ok((text, host)),
         Ok(_) => format!("it says more than {most_bytes} bytes"),
         Err(_) => "what it says is no text".to_owned(),
     };
     Err(Failure::Odd { host, reason })
+}
+
+/// When an answer that is asked for now has to be there, all of it.
+fn end(client: &Client) -> Instant {
+    let most = client.environment().whole_answer_timeout;
+    // A user may set any number of seconds.
+    Instant::now() + most.min(MOST_WHOLE_ANSWER)
+}
+
+fn too_slow(host: &str) -> Failure {
+    Failure::Unreachable {
+        host: host.to_owned(),
+        obstacle: Obstacle::Timeout,
+        reason: "its answer comes too slowly".to_owned(),
+    }
 }
 
 /// The page of a repository, for people.

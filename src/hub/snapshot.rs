@@ -5,7 +5,7 @@ use super::{
 };
 use crate::file::{Existing, FileError, Keep, Staged};
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Write},
     os::unix::fs::symlink,
     path::Path,
@@ -42,9 +42,9 @@ pub(super) fn create_folders(folder: &Folder, commit: &str) -> Result<(), HubErr
         made.map_err(|error| FileError::io("create the folder", &path, error))?;
     }
     let tag = folder.cache().join("CACHEDIR.TAG");
-    if !tag.exists() {
-        // Nothing is lost but a hint.
-        let _ = fs::write(tag, TAG);
+    // Whatever has the name stays. Nothing is lost but a hint.
+    if let Ok(mut file) = File::create_new(tag) {
+        let _ = file.write_all(TAG.as_bytes());
     }
     Ok(())
 }
@@ -170,6 +170,19 @@ mod tests {
         // The next way is taken where one is closed.
         place(&folder, &commit, "f", &content, WAYS).unwrap();
         assert!(place(&folder, &commit, "g", &content, WAYS_WITHOUT_SYMLINKS).is_err());
+    }
+
+    #[test]
+    fn no_file_is_made_where_a_link_leads() {
+        let cache = tempfile::tempdir().unwrap();
+        let elsewhere = cache.path().join("elsewhere");
+        symlink(&elsewhere, cache.path().join("CACHEDIR.TAG")).unwrap();
+        let repository = Repository {
+            id: "o/m".to_owned(),
+            revision: None,
+        };
+        create_folders(&Folder::of(cache.path(), &repository), "c1").unwrap();
+        assert!(!elsewhere.exists());
     }
 
     #[test]

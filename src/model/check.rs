@@ -4,7 +4,7 @@ use super::{
     Config, Model, ModelError,
     files::{Files, check_format, config_of},
     source::{
-        self, Base, MOST_ADAPTERS, Place,
+        self, Base, MOST_MODELS, Place,
         absent::{Absent, Described, Offer},
     },
 };
@@ -99,7 +99,7 @@ fn ask(spec: &ModelSpec, cancel: &CancelToken) -> Result<Checked, ModelError> {
         Place::Here(here) => here.name.clone(),
         Place::Absent(absent) => absent.repository().id.clone(),
     };
-    for _ in 0..MOST_ADAPTERS {
+    for _ in 0..MOST_MODELS {
         let mut folder = PathBuf::new();
         let described = match place {
             Place::Here(here) => match Base::of_adapter(&here.folder)? {

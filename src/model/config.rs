@@ -1,6 +1,6 @@
 //! `config.json` of an ESM-2 in the format of HF transformers.
 
-use super::{ModelError, plain_file};
+use super::{ModelError, error::NO_JSON, file_names::CONFIG, plain_file};
 use crate::alphabet::VOCABULARY_SIZE;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -40,7 +40,7 @@ impl Config {
     /// If the file is missing or is not JSON, if a key is missing or out of range, or if the model is
     /// not an ESM-2 that this program computes; every reason is named.
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join("config.json");
+        let path = folder.join(CONFIG);
         let text = plain_file::read(&path, MOST_BYTES)?;
         Self::parse(&text).map_err(|reasons| ModelError::Config { path, reasons })
     }
@@ -48,8 +48,16 @@ impl Config {
     /// From the text of a `config.json`, or all the reasons why not.
     pub(super) fn parse(text: &str) -> Result<Self, Vec<String>> {
         let map: Map<String, Value> =
-            serde_json::from_str(text).map_err(|error| vec![format!("not valid JSON: {error}")])?;
+            serde_json::from_str(text).map_err(|error| vec![format!("{NO_JSON}: {error}")])?;
         let mut keys = Keys::new(&map);
+        keys.text("model_type", "none", |found| match found {
+            "esm" => None,
+            _ => Some("not `esm`"),
+        });
+        // What else another architecture says is beside the point.
+        if map.get("model_type").is_some_and(Value::is_string) && !keys.reasons.is_empty() {
+            return Err(keys.reasons);
+        }
         let config = Self {
             hidden_size: keys.size("hidden_size", MOST_HIDDEN),
             n_layers: keys.size("num_hidden_layers", MOST_LAYERS),
@@ -60,10 +68,6 @@ impl Config {
             token_dropout: keys.flag("token_dropout"),
             rope_theta: keys.rope_theta(),
         };
-        keys.text("model_type", "none", |found| match found {
-            "esm" => None,
-            _ => Some("not `esm`"),
-        });
         let vocabulary = keys.size("vocab_size", u64::MAX);
         if vocabulary != VOCABULARY_SIZE && map.contains_key("vocab_size") {
             keys.reasons.push(format!(
@@ -94,6 +98,8 @@ impl Config {
         keys.check_heads(&config, ["hidden_size", "num_attention_heads"]);
         if let Some(head_dim) = keys.optional_size("head_dim", MOST_HIDDEN)
             && head_dim != config.head_dim()
+            && keys.says("hidden_size", config.hidden_size)
+            && keys.says("num_attention_heads", config.n_heads)
         {
             keys.reasons.push(format!(
                 "`head_dim` is {head_dim}, not `hidden_size` / `num_attention_heads` = {}",
@@ -129,11 +135,14 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Checks that hidden states can be divided into heads, and these be rotated. `names` are those of the size
-    /// and of the number of heads.
+    /// Checks that hidden states can be divided into heads, and these be rotated, if it is known how large and how
+    /// many they are. `names` are those of the size and of the number of heads.
     pub(super) fn check_heads(&mut self, config: &Config, names: [&str; 2]) {
         let [size, heads] = names;
         let (hidden_size, n_heads) = (config.hidden_size, config.n_heads);
+        if !self.says(size, hidden_size) || !self.says(heads, n_heads) {
+            return;
+        }
         if !hidden_size.is_multiple_of(n_heads) {
             self.reasons.push(format!(
                 "`{size}` {hidden_size} is not a multiple of `{heads}` {n_heads}"
@@ -144,6 +153,11 @@ impl<'a> Keys<'a> {
                 config.head_dim()
             ));
         }
+    }
+
+    /// Whether a key has this value, rather than one that is complained of already.
+    fn says(&self, name: &str, number: usize) -> bool {
+        self.get(name).and_then(Value::as_u64) == Some(number as u64)
     }
 
     /// Says so if there is no such key.
@@ -362,6 +376,9 @@ mod tests {
             ] {
                 let to = format!("{name_and_colon} {value}, \"was\":");
                 check_refused(&name_and_colon, &to, reason);
+                // What is unknown is not computed with.
+                let reasons = Config::parse(&GOOD.replace(&name_and_colon, &to));
+                assert_eq!(reasons.expect_err("must be refused").len(), 1);
             }
         }
     }

@@ -10,14 +10,15 @@ mod small_files;
 
 pub use error::ConvertError;
 
-use super::{Config, ModelError, files::Files, source, weights::Weights};
+use super::{Config, ModelError, file_names::SAFETENSORS, files::Files, source, weights::Weights};
 use crate::{
-    file::{self, Existing, StagedFolder},
+    file::{self, Existing, FileError, StagedFolder},
     job::{DeviceChoice, Dtype, ModelSpec},
 };
 use plan::Plan;
 use std::{
-    iter,
+    ffi::OsString,
+    io, iter,
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
@@ -46,9 +47,11 @@ pub struct Converted {
     pub n_bytes: u64,
     /// Tensors of the model that embeddings do not need and transformers has no use for.
     pub left_out: Vec<String>,
+    /// The first tensor with a number that is not finite, as the model has it, too.
+    pub not_finite: Option<String>,
 }
 
-const WEIGHTS: &str = "model.safetensors";
+const WEIGHTS: &str = SAFETENSORS.single;
 
 /// Writes the model. `on_step` is told after each tensor how many of how many are written, and may end it.
 ///
@@ -87,16 +90,19 @@ pub fn convert(
     let plan = Plan::new(&config, &weights, place, *dtype)?;
 
     let staged = StagedFolder::create(target, existing)?;
-    let n_bytes = safetensors_file::write(&staged.path().join(WEIGHTS), &plan, on_step)?;
+    let written = safetensors_file::write(&staged.path().join(WEIGHTS), &plan, on_step)?;
     for (name, text) in small_files::all(&config, &plan) {
         small_files::write(&staged.path().join(name), &text)?;
     }
-    staged.publish(existing)?;
+    // Much may have come into the folder since, and something still may until nobody finds it any more.
+    files_of_a_conversion(target, target)?;
+    staged.publish(existing, |older| files_of_a_conversion(older, target))?;
     Ok(Converted {
         folder: target.clone(),
         n_tensors: plan.tensors.len(),
-        n_bytes,
+        n_bytes: written.n_bytes,
         left_out: plan.left_out,
+        not_finite: written.not_finite,
     })
 }
 
@@ -112,14 +118,61 @@ fn check_place(target: &Path, existing: Existing, models: &[&Path]) -> Result<()
         }
     }
     file::check_folder(target, existing)?;
-    let entries = target.read_dir().into_iter().flatten().flatten();
-    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let is_other = |name: &String| name != WEIGHTS && !small_files::NAMES.contains(&name.as_str());
-    match names.find(is_other) {
-        Some(name) => Err(ConvertError::HoldsOthers {
-            folder: target.to_owned(),
-            name,
-        }),
-        None => Ok(()),
+    files_of_a_conversion(target, target).map(drop)
+}
+
+/// The files of a folder that is empty or missing, or holds an older conversion and nothing else. A model that
+/// somebody fetched by hand has files of the same names. `shown` is how the user knows the folder.
+fn files_of_a_conversion(folder: &Path, shown: &Path) -> Result<Vec<OsString>, ConvertError> {
+    let failed = |error| FileError::io("list the files of", shown, error);
+    let entries = match folder.read_dir() {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error).into()),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        // A folder or a link may be called as a file is.
+        let is_file = entry.file_type().map_err(failed)?.is_file();
+        let is_known = name == WEIGHTS || small_files::NAMES.iter().any(|known| name == *known);
+        if !is_file || !is_known {
+            return Err(ConvertError::HoldsOthers {
+                folder: shown.to_owned(),
+                name: name.to_string_lossy().into_owned(),
+            });
+        }
+        names.push(name);
+    }
+    match names.is_empty() || safetensors_file::is_of_a_conversion(folder.join(WEIGHTS)) {
+        true => Ok(names),
+        false => Err(ConvertError::HoldsModel(shown.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_listed_is_not_taken_for_empty() {
+        let place = tempfile::tempdir().unwrap();
+        let missing = place.path().join("missing");
+        assert!(
+            files_of_a_conversion(&missing, &missing)
+                .unwrap()
+                .is_empty()
+        );
+        // Who may do all may list every folder, so something else must do.
+        let file = place.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = files_of_a_conversion(&file, Path::new("shown")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot list the files of `shown`"),
+            "{error}"
+        );
     }
 }

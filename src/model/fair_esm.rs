@@ -5,7 +5,10 @@ use super::{
     checkpoint::{Checkpoint, Value},
     config::{Keys, MOST_HIDDEN, MOST_LAYERS},
     error::Reason,
+    file_names::CONFIG,
     foreign::Foreign,
+    layout::EMBEDDINGS,
+    naming::{Naming, prefix_of},
     plain_file,
 };
 use serde_json::{Map, Value as Json};
@@ -25,10 +28,6 @@ const LAYER_NORM_EPSILON: f64 = 1e-5;
 const WIDTHS_OF_FEED_FORWARD: usize = 4;
 /// The base of its rotary frequencies, which its files have as well.
 const ROPE_THETA: f64 = 10_000.0;
-
-/// The output layer of the language model, which is the embeddings again.
-const OUTPUT: &str = "lm_head.weight";
-const EMBEDDINGS: &str = "embed_tokens.weight";
 
 const ESMFOLD: &str = "it is an ESMFold, which predicts structures";
 /// Other models of fair-esm, by what their `arch` is or contains.
@@ -51,9 +50,10 @@ const OTHERS: [(&str, &str); 4] = [
 /// The file that `path` is, or that a folder has as the only one of a model.
 pub(super) fn file_at(path: &Path) -> Option<PathBuf> {
     if path.is_file() {
-        return is_model(path).then(|| path.to_path_buf());
+        let is_it = is_model(path) || !is_called_so(path) && says_its_model(path);
+        return is_it.then(|| path.to_path_buf());
     }
-    if plain_file::exists(&path.join("config.json")) {
+    if plain_file::exists(&path.join(CONFIG)) {
         return None;
     }
     let mut models = files_in(path);
@@ -90,12 +90,22 @@ pub(super) fn is_called_so(path: &Path) -> bool {
 
 fn is_model(path: &Path) -> bool {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    is_called_so(path)
-        && !stem.ends_with(REGRESSION)
-        && matches!(
-            Foreign::at(path),
-            Some(Foreign::TorchArchive | Foreign::Pickle)
-        )
+    is_called_so(path) && !stem.ends_with(REGRESSION) && is_torch(path)
+}
+
+/// Whether a file with another name is such a file by what it holds.
+fn says_its_model(path: &Path) -> bool {
+    if !is_torch(path) {
+        return false;
+    }
+    let checkpoint = Checkpoint::open(path.to_path_buf());
+    let has = |said: &Value| said.get("cfg").or(said.get("args")).is_some();
+    checkpoint.is_ok_and(|checkpoint| checkpoint.arguments().is_some_and(has))
+}
+
+fn is_torch(path: &Path) -> bool {
+    let kinds = [Some(Foreign::TorchArchive), Some(Foreign::Pickle)];
+    kinds.contains(&Foreign::at(path))
 }
 
 /// The model's name for people.
@@ -201,14 +211,13 @@ fn config(arguments: &Map<String, Json>) -> Result<Config, Vec<String>> {
 
 /// Checks that the output layer is the embeddings: fair-esm has one tensor for both, and takes it from there.
 fn check_output(checkpoint: &Checkpoint) -> Result<(), ModelError> {
-    let find = |ending: &str| {
-        let is_it = |name: &&str| {
-            let prefix = name.strip_suffix(ending);
-            prefix.is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-        };
-        checkpoint.names().find(is_it)
+    let find = |wanted: &str| {
+        let mut names = checkpoint.names();
+        names.find(|name| prefix_of(name, wanted).is_some())
     };
-    let (Some(output), Some(embeddings)) = (find(OUTPUT), find(EMBEDDINGS)) else {
+    let naming = Naming::FairEsm;
+    let found = (find(naming.output()), find(&naming.of(EMBEDDINGS)));
+    let (Some(output), Some(embeddings)) = found else {
         return Ok(());
     };
     let bits = |name: &str| -> Result<Vec<u32>, ModelError> {

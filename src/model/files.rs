@@ -3,7 +3,9 @@
 use super::{
     Config, ModelError,
     adapter::Adapter,
-    f32_only, fair_esm, plain_file,
+    f32_only, fair_esm,
+    file_names::VOCABULARY,
+    plain_file,
     source::{self, Base, Here, Place},
     weights::Weights,
 };
@@ -109,7 +111,7 @@ pub(super) fn check_format(spec: &ModelSpec) -> Result<(), ModelError> {
 fn check_vocabulary(folder: &Path) -> Result<(), ModelError> {
     /// The alphabet of ESM-2 has 93.
     const MOST_BYTES: u64 = 65_536;
-    let path = folder.join("vocab.txt");
+    let path = folder.join(VOCABULARY);
     // Many people copy only the two files that matter; without the list the alphabet is taken for
     // granted.
     if !plain_file::exists(&path) {

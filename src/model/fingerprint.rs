@@ -1,6 +1,6 @@
 //! Which weights a model has, as a hash of its files.
 
-use super::{ModelError, plain_file, weights::Weights};
+use super::{ModelError, file_names::CONFIG, plain_file, weights::Weights};
 use std::{
     fs::File,
     io,
@@ -30,15 +30,15 @@ struct Opened {
 const BLOCK_BYTES: usize = 16 << 20;
 
 impl Fingerprint {
-    /// Starts to hash `config.json` and the weights files, and those of an adapter, which are those that the weights are read
-    /// from, also if others take their names meanwhile.
+    /// Starts to hash the configuration and the files of the weights, and those of an adapter. What is hashed is
+    /// what the weights are read from, also if other files take the names meanwhile.
     ///
     /// # Errors
     /// If a file cannot be opened.
     pub(super) fn start(folder: &Path, weights: &Weights) -> Result<Self, ModelError> {
         let mut files = Vec::new();
         // A model in one file has its configuration there.
-        let config = folder.is_dir().then(|| folder.join("config.json"));
+        let config = folder.is_dir().then(|| folder.join(CONFIG));
         let adapter = weights.adapter();
         let of_adapter = adapter.map(|adapter| adapter.config_path.clone());
         for path in config.into_iter().chain(of_adapter) {

@@ -1,36 +1,36 @@
 //! What stands where a model or its weights were looked for.
 
-use super::error::{A_MODEL, Reason};
+use super::{
+    error::{A_MODEL, Reason},
+    file_names::{CONFIG, WEIGHTS, WeightsNames},
+};
 use crate::{file, hub::id_of_folder};
 use std::{fs, io::Read, path::Path};
 
 /// A kind of file that people take for a model, or for its weights in safetensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Foreign {
-    /// What git leaves in the place of a large file that was not fetched.
-    LfsPointer,
+    /// Something that is no file of a model, but lies in the place of one.
+    Stub(Stub),
     /// A checkpoint of PyTorch: a zip archive with a pickle.
     TorchArchive,
     /// A pickle, as which PyTorch before 1.6 began its checkpoints.
     Pickle,
-    /// A page instead of a download.
-    WebPage,
     /// Weights as they should be.
     Safetensors,
 }
 
+/// What people have who have not fetched a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stub {
+    /// What git leaves in the place of a large file that was not fetched.
+    LfsPointer,
+    /// A page instead of a download.
+    WebPage,
+}
+
 /// Bytes that tell what a file is.
 const BEGINNING: u64 = 64;
-
-/// What files of weights are called: one alone, how the names of several begin, and how names end.
-const FILES: [(&str, &str, &[&str]); 2] = [
-    ("model.safetensors", "model-", &[".safetensors"]),
-    (
-        "pytorch_model.bin",
-        "pytorch_model-",
-        &[".bin", ".pt", ".pth", ".ckpt"],
-    ),
-];
 
 /// How the names of files begin that training leaves beside the weights.
 const BESIDE_WEIGHTS: [&str; 5] = [
@@ -50,24 +50,30 @@ impl Foreign {
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
         let text = bytes.trim_ascii_start();
         match bytes {
-            _ if bytes.starts_with(b"version https://git-lfs") => Some(Self::LfsPointer),
+            _ if bytes.starts_with(b"version https://git-lfs") => {
+                Some(Self::Stub(Stub::LfsPointer))
+            }
             // Before the others, whose first bytes can be the length of a header.
             [_, _, _, _, _, 0, 0, 0, b'{', ..] => Some(Self::Safetensors),
             [b'P', b'K', 3, 4, ..] => Some(Self::TorchArchive),
             [0x80, 2..=5, ..] => Some(Self::Pickle),
-            _ if text.starts_with(b"<!") || text.starts_with(b"<html") => Some(Self::WebPage),
+            _ if text.starts_with(b"<!")
+                || begins_as(text, b"<html")
+                || begins_as(text, b"<head") =>
+            {
+                Some(Self::Stub(Stub::WebPage))
+            }
             _ => None,
         }
     }
 
     /// What the file at `path` is.
     pub(super) fn at(path: &Path) -> Option<Self> {
-        let mut bytes = Vec::new();
-        let file = file::open(path).ok()?;
-        file.take(BEGINNING).read_to_end(&mut bytes).ok()?;
-        Self::of(&bytes)
+        Self::of(&beginning(path)?)
     }
+}
 
+impl Stub {
     /// Why it is of no use.
     pub(super) fn reason(self) -> Reason {
         let (text, hint) = match self {
@@ -79,11 +85,29 @@ impl Foreign {
                 "it is a web page",
                 "download the file itself: on the Hub its address has `/resolve/`, not `/blob/`",
             ),
-            Self::TorchArchive | Self::Pickle => return "it is a checkpoint of PyTorch".into(),
-            Self::Safetensors => return "it is weights in safetensors".into(),
         };
         Reason::new(text, hint)
     }
+}
+
+/// Whether a text begins with this tag.
+fn begins_as(text: &[u8], tag: &[u8]) -> bool {
+    text.get(..tag.len())
+        .is_some_and(|found| found.eq_ignore_ascii_case(tag))
+}
+
+/// The first bytes of the file at `path`.
+fn beginning(path: &Path) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = file::open(path).ok()?;
+    file.take(BEGINNING).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Whether a file that begins with these bytes is read by people.
+fn is_text(bytes: &[u8]) -> bool {
+    let is_of_text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..);
+    bytes.iter().all(is_of_text)
 }
 
 /// What the file at `path` is that was given in place of a model's folder.
@@ -95,18 +119,26 @@ pub(super) fn instead_of_a_folder(path: &Path) -> Reason {
     };
     let ending = path.extension().unwrap_or_default().to_string_lossy();
     let foreign = Foreign::at(path);
+    let beginning = beginning(path).unwrap_or_default();
+    let is_named_so = ["pt", "pth", "bin", "ckpt", "safetensors"].contains(&&*ending);
     let is_torch = matches!(foreign, Some(Foreign::TorchArchive | Foreign::Pickle))
         || ["pt", "pth", "bin", "ckpt"].contains(&&*ending);
     match foreign {
-        Some(foreign @ (Foreign::LfsPointer | Foreign::WebPage)) => foreign.reason(),
+        Some(Foreign::Stub(stub)) => stub.reason(),
         _ if name.ends_with("-contact-regression.pt") => Reason::new(
             "it predicts contacts from what the model beside it computes",
             "name the file of the model",
         ),
+        None if is_named_so && path.is_file() && beginning.is_empty() => {
+            Reason::new("it is empty", "was its download cut short?")
+        }
+        None if is_named_so && is_text(&beginning) => {
+            Reason::new("it is a text file, and no weights", A_MODEL)
+        }
         _ if is_torch
             || foreign == Some(Foreign::Safetensors)
             || ending == "safetensors"
-            || name == "config.json" =>
+            || name == CONFIG =>
         {
             Reason::new(
                 "it is a file of a model",
@@ -149,7 +181,7 @@ pub(super) fn in_the_folder(folder: &Path) -> Option<Reason> {
             format!("name a model by its id, as `{id}`"),
         ));
     }
-    if let Some(name) = with(&|name| folder.join(name).join("config.json").is_file()) {
+    if let Some(name) = with(&|name| folder.join(name).join(CONFIG).is_file()) {
         let inner = folder.join(name);
         return Some(Reason::new(
             format!("its folder `{name}` looks like a model"),
@@ -163,20 +195,30 @@ pub(super) fn in_the_folder(folder: &Path) -> Option<Reason> {
         ));
     }
     let ends = |name: &str, endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
-    for (one, beginning, endings) in FILES {
-        if let Some(name) = with(&|name| name.starts_with(beginning) && ends(name, endings)) {
+    for WeightsNames {
+        index,
+        part,
+        endings,
+        ..
+    } in WEIGHTS
+    {
+        if let Some(name) = with(&|name| name.starts_with(part) && ends(name, endings)) {
             return Some(Reason::new(
                 format!("it holds `{name}`, one of several files, but not their list"),
-                format!("fetch `{one}.index.json` too"),
+                format!("fetch `{index}` too"),
             ));
         }
     }
-    for (one, _, endings) in FILES {
+    for WeightsNames {
+        single, endings, ..
+    } in WEIGHTS
+    {
         let is_beside = |name: &str| BESIDE_WEIGHTS.iter().any(|other| name.starts_with(other));
-        if let Some(name) = with(&|name| ends(name, endings) && name != one && !is_beside(name)) {
+        if let Some(name) = with(&|name| ends(name, endings) && name != single && !is_beside(name))
+        {
             return Some(Reason::new(
                 format!("it holds `{name}`"),
-                format!("if that is the model, call it `{one}`"),
+                format!("if that is the model, call it `{single}`"),
             ));
         }
     }
@@ -198,11 +240,11 @@ mod tests {
         let check = |bytes: &[u8], expect| assert_eq!(Foreign::of(bytes), expect, "{bytes:?}");
         check(
             b"version https://git-lfs.github.com/spec/v1",
-            Some(Foreign::LfsPointer),
+            Some(Foreign::Stub(Stub::LfsPointer)),
         );
         check(b"PK\x03\x04\0\0", Some(Foreign::TorchArchive));
         check(b"\x80\x02\x8a\nl\xfc", Some(Foreign::Pickle));
-        check(b"\n<!DOCTYPE html>", Some(Foreign::WebPage));
+        check(b"\n<!DOCTYPE html>", Some(Foreign::Stub(Stub::WebPage)));
         check(b"\x10\x03\0\0\0\0\0\0{\"a\"", Some(Foreign::Safetensors));
         check(b"\x80\x03\0\0\0\0\0\0{\"a\"", Some(Foreign::Safetensors));
         check(b">sp|P12345\nMKT", None);
@@ -225,9 +267,16 @@ mod tests {
             b"PK\x03\x04",
             "name the file of the model",
         );
-        check("pytorch_model.bin", b"", "name its folder");
+        check("pytorch_model.bin", b"\0\x01", "name its folder");
+        check("pytorch_model.bin", b"", "it is empty");
+        check("model.pt", b"404: not found", "it is a text file");
+        check("model.pt", b"<HTML><body>", "it is a web page");
         check("weights", b"PK\x03\x04", "name its folder");
-        check("model.safetensors", b"", "name its folder");
+        check(
+            "model.safetensors",
+            b"\x10\0\0\0\0\0\0\0{}",
+            "name its folder",
+        );
         check("config.json", b"{}", "name its folder");
         check("a.fasta", b">a\nM", "it is a file (a model is a folder");
         let pipe = folder.path().join("pipe");

@@ -6,7 +6,12 @@
 //! and the scale and shift of layer norms were once called gamma and beta. All of that is known here, and in
 //! the table of `naming`, and nowhere else.
 
-use super::{Config, error::Reason, foreign::MERGE_REMEDY, naming::Naming};
+use super::{
+    Config,
+    error::Reason,
+    foreign::MERGE_REMEDY,
+    naming::{Naming, prefix_of},
+};
 use crate::alphabet::VOCABULARY_SIZE;
 use std::fmt;
 
@@ -40,11 +45,9 @@ impl Layout {
         let mut anchors: Vec<(Naming, &str, &str)> = Vec::new();
         for naming in Naming::ALL {
             let anchor = naming.of(ANCHOR);
-            let prefixes = names
-                .clone()
-                .filter_map(|name| Some((naming, name.strip_suffix(&anchor)?, name)));
+            let prefixes = names.clone();
             anchors.extend(
-                prefixes.filter(|(_, prefix, _)| prefix.is_empty() || prefix.ends_with('.')),
+                prefixes.filter_map(|name| Some((naming, prefix_of(name, &anchor)?, name))),
             );
         }
         anchors.sort_unstable_by_key(|(_, _, anchor)| *anchor);

@@ -13,6 +13,7 @@ mod encoder;
 mod error;
 mod esm2;
 mod fair_esm;
+mod file_names;
 mod files;
 mod fingerprint;
 mod flight;
@@ -21,6 +22,7 @@ mod layout;
 mod living;
 mod mock;
 mod naming;
+mod not_here;
 mod plain_file;
 mod replica;
 mod source;
@@ -31,6 +33,7 @@ pub use config::Config;
 pub use convert::{Conversion, ConvertError, Converted, convert};
 pub use error::ModelError;
 pub use flight::{Answer, InFlight};
+pub use not_here::NotHere;
 pub use replica::{Replica, padded_ids};
 pub use source::{
     Origin,
@@ -77,6 +80,8 @@ pub struct Model {
 pub struct Merged {
     /// The model that the adapter changes, for people.
     pub base: String,
+    /// Where that comes from, if that is known.
+    pub base_origin: Option<Origin>,
     /// What of the adapter is not used, such as heads.
     pub unused: Vec<String>,
 }
@@ -130,6 +135,7 @@ impl Model {
         let adapter = weights.as_ref().and_then(Weights::adapter);
         let merged = base.map(|base| Merged {
             base: base.name,
+            base_origin: base.origin,
             unused: adapter
                 .map_or_else(Vec::new, |adapter| adapter.unused.iter().cloned().collect()),
         });

@@ -32,6 +32,12 @@ const IN_LAYER: [[&str; 2]; 9] = [
     ["LayerNorm.", "final_layer_norm."],
 ];
 
+/// What stands before `name` in `full`, if that is `name` behind any prefix, or none.
+pub(super) fn prefix_of<'a>(full: &'a str, name: &str) -> Option<&'a str> {
+    let prefix = full.strip_suffix(name)?;
+    (prefix.is_empty() || prefix.ends_with('.')).then_some(prefix)
+}
+
 impl Naming {
     pub(super) const ALL: [Self; 2] = [Self::Transformers, Self::FairEsm];
 
@@ -40,6 +46,14 @@ impl Naming {
         match self {
             Self::Transformers => "num_hidden_layers",
             Self::FairEsm => "encoder_layers",
+        }
+    }
+
+    /// The output layer of the language model, which is the embeddings again.
+    pub(super) fn output(self) -> &'static str {
+        match self {
+            Self::Transformers => "lm_head.decoder.weight",
+            Self::FairEsm => "lm_head.weight",
         }
     }
 

@@ -1,6 +1,10 @@
 //! Files of a model's folder: opened only where they are files, read only where they are small.
 
-use super::{ModelError, error::Reason, foreign::Foreign};
+use super::{
+    ModelError,
+    error::Reason,
+    foreign::{Foreign, Stub},
+};
 use crate::file;
 use std::{
     fs::File,
@@ -46,8 +50,9 @@ pub(super) fn read(path: &Path, most_bytes: u64) -> Result<String, ModelError> {
         let reason = format!("it has more than {most_bytes} bytes, so it is something else");
         return Err(bad(path, reason));
     }
-    if let Some(foreign @ Foreign::LfsPointer) = Foreign::of(&bytes) {
-        return Err(bad(path, foreign.reason()));
+    // A page is complained of by who knows what the text must be.
+    if let Some(Foreign::Stub(stub @ Stub::LfsPointer)) = Foreign::of(&bytes) {
+        return Err(bad(path, stub.reason()));
     }
     String::from_utf8(bytes).map_err(|error| {
         let position = error.utf8_error().valid_up_to();

@@ -6,7 +6,13 @@ mod missing_folder;
 pub(in crate::model) mod needed;
 mod published;
 
-use super::{ModelError, error::Reason, fair_esm, foreign, plain_file};
+use super::{
+    ModelError,
+    error::Reason,
+    fair_esm,
+    file_names::{ADAPTER_CONFIG, CONFIG, MOST_INDEX_BYTES, VOCABULARY},
+    foreign, plain_file,
+};
 use crate::{
     file::Home,
     hub::{Hub, Repository, Snapshot},
@@ -15,7 +21,7 @@ use crate::{
 use absent::Absent;
 use hub_name::hub_repository;
 use missing_folder::why_missing;
-use needed::{ADAPTER_CONFIG, MOST_INDEX_BYTES, Need, Needed, needed};
+use needed::{Need, Needed, needed};
 use serde::Deserialize;
 use std::{
     fs, io,
@@ -63,8 +69,11 @@ pub(super) struct Base {
     pub(super) revision: Option<String>,
 }
 
+/// What is said of names that are no ids.
+const NO_ID: &str = "ids are like `owner/name`";
+
 /// How many models a name may lead to: an adapter, and the one that it changes.
-pub(super) const MOST_ADAPTERS: usize = 2;
+pub(super) const MOST_MODELS: usize = 2;
 
 /// Where the files are of the model that a script names, as far as `need` says: in a folder, or, by an id of the
 /// Hugging Face Hub, in the cache that HF's own tools use. Nobody is asked.
@@ -113,28 +122,43 @@ pub(super) fn locate(
     let Some(repository) = repository else {
         return Err(ModelError::NoFolder {
             source_text: source.to_owned(),
-            reason: Reason {
-                text: why_missing(path),
-                hint: published::hint(source),
-            },
+            reason: hub_name::meant(source).map_or_else(
+                || Reason {
+                    text: why_missing(path),
+                    hint: published::hint(source),
+                },
+                not_as_an_id,
+            ),
         });
     };
     let snapshot = Hub::of_process().cached(&repository);
     if let Some(snapshot) = snapshot.filter(|snapshot| is_whole(&snapshot.folder, need)) {
         return Ok(Place::Here(Here::cached(&repository, snapshot)));
     }
-    if hub_name::is_local(path) {
-        return Err(ModelError::NoFolder {
-            source_text: source.to_owned(),
-            reason: why_missing(path).into(),
-        });
-    }
-    match published::unpublished(&repository.id) {
-        Some(reason) => Err(ModelError::NoFolder {
+    let no_folder = |reason| {
+        Err(ModelError::NoFolder {
             source_text: source.to_owned(),
             reason,
+        })
+    };
+    match (
+        hub_name::is_local(path),
+        published::unpublished(&repository.id),
+    ) {
+        (true, None) => no_folder(Reason {
+            text: why_missing(path),
+            hint: Some(hub_name::hint_of_a_path(path, &repository)),
         }),
-        None => Ok(Place::Absent(Absent { repository, need })),
+        (true, Some(Reason { text, hint })) => no_folder(Reason {
+            text: format!("{}, and {text}", why_missing(path)),
+            hint,
+        }),
+        (false, Some(reason)) => no_folder(reason),
+        (false, None) => Ok(Place::Absent(Absent {
+            repository,
+            need,
+            may_be_folder: true,
+        })),
     }
 }
 
@@ -148,12 +172,19 @@ pub(super) fn on_the_hub(source: &str, revision: Option<&str>) -> Result<Absent,
         reason,
     };
     let repository = hub_repository(source, revision).ok_or_else(|| {
-        no_id(Reason {
-            text: match Path::new(source).is_dir() {
-                true => "it is a folder, which is on this machine".to_owned(),
-                false => "ids are like `owner/name`".to_owned(),
+        let is_folder = Path::new(source).is_dir();
+        no_id(match hub_name::meant(source) {
+            _ if revision == Some("") || source.ends_with('@') => {
+                "its revision is empty: leave it out, or name a branch, a tag or a commit".into()
+            }
+            Some(meant) if !is_folder => not_as_an_id(meant),
+            _ => Reason {
+                text: match is_folder {
+                    true => "it is a folder, which is on this machine".to_owned(),
+                    false => NO_ID.to_owned(),
+                },
+                hint: published::hint(source),
             },
-            hint: published::hint(source),
         })
     })?;
     match published::unpublished(&repository.id) {
@@ -161,8 +192,14 @@ pub(super) fn on_the_hub(source: &str, revision: Option<&str>) -> Result<Absent,
         None => Ok(Absent {
             repository,
             need: Need::Weights,
+            may_be_folder: false,
         }),
     }
+}
+
+/// What is said of a name that would be an id, were it written as one.
+fn not_as_an_id(meant: Repository) -> Reason {
+    Reason::new(NO_ID, format!("did you mean `{meant}`?"))
 }
 
 /// Where the model is that `spec` names and, if it is an adapter, those that it changes, as far as that is known
@@ -177,7 +214,7 @@ pub(super) fn chain(spec: &ModelSpec) -> impl Iterator<Item = Result<Place, Mode
         }
         _ => None,
     };
-    successors(Some(first), next).take(MOST_ADAPTERS)
+    successors(Some(first), next).take(MOST_MODELS)
 }
 
 /// How much of its model a spec needs.
@@ -198,7 +235,7 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     let is_read = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let endings = [".safetensors", ".bin", ".pt", ".index.json"];
-        ["config.json", "vocab.txt", ADAPTER_CONFIG].contains(&&*name)
+        [CONFIG, VOCABULARY, ADAPTER_CONFIG].contains(&&*name)
             || endings.iter().any(|end| name.ends_with(end))
     };
     entries.map(|entry| entry.path()).filter(is_read).collect()
@@ -247,7 +284,7 @@ impl Here {
 /// fair-esm, which may be in a folder.
 fn in_place(path: &Path) -> Result<Here, ModelError> {
     let has = |name: &str| plain_file::exists(&path.join(name));
-    if has("config.json") || has(ADAPTER_CONFIG) {
+    if has(CONFIG) || has(ADAPTER_CONFIG) {
         return Ok(Here::folder(path));
     }
     if let Some(file) = fair_esm::file_at(path) {
@@ -269,6 +306,10 @@ fn in_place(path: &Path) -> Result<Here, ModelError> {
 fn is_whole(folder: &Path, need: Need) -> bool {
     let has = |name: &str| folder.join(name).is_file();
     let read = |name: &str| plain_file::read(&folder.join(name), MOST_INDEX_BYTES);
+    // A model may have no such file, but this one had it.
+    if !has(VOCABULARY) && plain_file::exists(&folder.join(VOCABULARY)) {
+        return false;
+    }
     needed(need, has, read)
         .is_ok_and(|Needed { names, lacks }| lacks.is_none() && names.iter().all(|name| has(name)))
 }
@@ -301,14 +342,25 @@ impl Base {
     /// If there is one that names none.
     pub(super) fn of_adapter(folder: &Path) -> Result<Option<Self>, ModelError> {
         match Self::of_folder(folder) {
-            None if is_adapter(folder) => Err(ModelError::BadFile {
-                path: folder.join(ADAPTER_CONFIG),
-                reason: Reason::new(
-                    "it names no model that the adapter changes",
-                    "write the id or the folder of that model as its `base_model_name_or_path`",
-                ),
-            }),
+            None if is_adapter(folder) => {
+                let path = folder.join(ADAPTER_CONFIG);
+                let text = plain_file::read(&path, MOST_INDEX_BYTES)?;
+                let reason = Self::why_none(&text);
+                Err(ModelError::BadFile { path, reason })
+            }
             base => Ok(base),
+        }
+    }
+
+    /// Why the text of an adapter's configuration names none.
+    fn why_none(text: &str) -> Reason {
+        match serde_json::from_str::<serde_json::Value>(text) {
+            // Python writes numbers that JSON does not have.
+            Err(error) => format!("it is not valid JSON: {error}").into(),
+            Ok(_) => Reason::new(
+                "it names no model that the adapter changes",
+                "write the id or the folder of that model as its `base_model_name_or_path`",
+            ),
         }
     }
 

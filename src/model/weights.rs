@@ -4,6 +4,7 @@ use super::{
     Config, ModelError,
     adapter::Adapter,
     checkpoint::{Checkpoint, Stored},
+    file_names::{MOST_INDEX_BYTES, WEIGHTS},
     foreign,
     layout::{Layout, layer_tensors, outer_tensors},
     plain_file,
@@ -27,12 +28,6 @@ pub(super) struct Weights {
 struct Index {
     weight_map: BTreeMap<String, String>,
 }
-
-/// What files of weights are called, the best first: safetensors where there are both.
-const NAMES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
-
-/// The list of a model of 15B parameters has 100 kB.
-const MOST_INDEX_BYTES: u64 = 16 << 20;
 
 impl Weights {
     /// Opens `model.safetensors` or `pytorch_model.bin` of `folder`, or the files of such a name with
@@ -228,12 +223,12 @@ impl Weights {
 /// The weights files of a folder.
 fn file_paths(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
     let mut index_path = None;
-    for name in NAMES {
-        let single = folder.join(name);
+    for names in WEIGHTS {
+        let single = folder.join(names.single);
         if plain_file::exists(&single) {
             return Ok(vec![single]);
         }
-        let index = folder.join(format!("{name}.index.json"));
+        let index = folder.join(names.index);
         if plain_file::exists(&index) {
             index_path = Some(index);
             break;

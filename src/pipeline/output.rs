@@ -70,9 +70,13 @@ pub(super) fn circumstances(
 
 /// Where a model comes from, and what it is made of, if that is known. It is no part of the identity: the weights say more.
 fn origin(model: &Model) -> impl Iterator<Item = (&'static str, String)> {
-    let base = model
-        .merged()
-        .map(|merged| ("model_base", merged.base.clone()));
+    let base = model.merged().into_iter().flat_map(|merged| {
+        let commit = merged.base_origin.as_ref();
+        let commit = commit.map(|origin| ("model_base_commit", origin.commit.clone()));
+        [("model_base", merged.base.clone())]
+            .into_iter()
+            .chain(commit)
+    });
     let origin = model.origin().into_iter();
     let origin = origin.flat_map(|origin| {
         [

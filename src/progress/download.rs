@@ -1,7 +1,7 @@
 //! The figures of the download in progress.
 
-use crate::event::Event;
-use indicatif::{HumanBytes, HumanDuration};
+use crate::{event::Event, text::bytes};
+use indicatif::HumanDuration;
 use std::time::{Duration, Instant};
 
 /// The figures of the download in progress.
@@ -96,17 +96,20 @@ impl Download {
         };
         let end = match (error, stopped) {
             (None, _) => {
-                return Some(format!(
-                    "downloaded {model} in {seconds:.1} s: {}",
-                    HumanBytes(self.come())
-                ));
+                let come = bytes(self.come());
+                return Some(format!("downloaded {model} in {seconds:.1} s: {come}"));
             }
             (Some(_), true) => "stopped",
             (Some(_), false) => "failed",
         };
-        let (bytes, of) = (HumanBytes(self.bytes), HumanBytes(self.of));
+        if self.of == 0 {
+            return Some(format!(
+                "the download of {model} {end} before anything was fetched"
+            ));
+        }
+        let (there, of) = (bytes(self.bytes), bytes(self.of));
         Some(format!(
-            "the download of {model} {end} after {seconds:.1} s: {bytes} of {of} are there, and stay"
+            "the download of {model} {end} after {seconds:.1} s: {there} of {of} are there, and stay"
         ))
     }
 
@@ -115,13 +118,13 @@ impl Download {
     pub(super) fn line(&self, elapsed: Duration) -> String {
         let come = self.come();
         let per_second = come as f64 / elapsed.as_secs_f64().max(1e-3);
-        let mut line = format!("{} of {}", HumanBytes(self.bytes), HumanBytes(self.of));
+        let mut line = format!("{} of {}", bytes(self.bytes), bytes(self.of));
         if let Some(reason) = &self.waiting {
             line = format!("{line}, {reason}");
         } else if come > 0 {
             let left = (self.of - self.bytes.min(self.of)) as f64 / per_second;
             let left = HumanDuration(Duration::from_secs_f64(left.min(1e9)));
-            let rate = HumanBytes(per_second as u64);
+            let rate = bytes(per_second as u64);
             line = format!("{left:#} left, {rate}/s, {line}, {}", self.file);
         }
         line
@@ -140,7 +143,7 @@ pub(super) fn news(event: &Event) -> Option<String> {
             let plural = if *files == 1 { "" } else { "s" };
             Some(format!(
                 "downloading {model}: {files} file{plural}, {}",
-                HumanBytes(*bytes)
+                crate::text::bytes(*bytes)
             ))
         }
         Event::DownloadWaiting {
@@ -186,13 +189,9 @@ mod tests {
         let line = |download: &Download| download.line(Duration::from_secs(1));
         download.add(&progress(2 << 20));
         download.add(&progress(0));
-        assert_eq!(line(&download), "0 B of 4.00 MiB");
+        assert_eq!(line(&download), "0 bytes of 4.0 MiB");
         download.add(&progress(1 << 20));
-        assert!(
-            line(&download).contains("1.00 MiB/s"),
-            "{}",
-            line(&download)
-        );
+        assert!(line(&download).contains("1.0 MiB/s"), "{}", line(&download));
     }
 
     #[test]
@@ -207,7 +206,7 @@ mod tests {
             download.add(&progress_of(file, file_bytes, bytes));
         }
         let line = download.line(Duration::from_secs(1));
-        assert!(line.contains("2.00 MiB/s, 3.00 MiB of"), "{line}");
+        assert!(line.contains("2.0 MiB/s, 3.0 MiB of"), "{line}");
     }
 
     #[test]

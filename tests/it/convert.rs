@@ -7,11 +7,23 @@ use crate::{
         common::{golden_sequences, one_batch, project},
         files::{self, Stored, Tensors, load, save},
     },
+    models::large_model,
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
 };
 use runner::job::Pooling;
 use safetensors::Dtype;
 use serde_json::Value;
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 use tempfile::TempDir;
 
 const FAIR_ESM: &str = "tests/golden/fair_esm";
@@ -19,6 +31,7 @@ const OK: i32 = 0;
 const UNEXPECTED: i32 = 1;
 const USAGE: i32 = 2;
 const MODEL: i32 = 5;
+const TERMINATED: i32 = 75;
 
 /// The exit code, and what is on standard output and standard error.
 fn convert(args: &[&str], folder: &Path) -> (i32, String, String) {
@@ -220,6 +233,32 @@ fn what_a_format_cannot_hold_is_an_error() {
 }
 
 #[test]
+fn what_is_not_finite_stays_and_is_told() {
+    const NAME: &str = "esm.encoder.layer.1.output.dense.weight";
+    let golden = "tests/golden/hd16";
+    let mut tensors = files::tensors(golden);
+    let changed = tensors[NAME].with(5, f32::INFINITY).with(6, f32::NAN);
+    tensors.insert(NAME.to_owned(), changed);
+    let folder = files::folder(golden, &tensors);
+    let place = tempfile::tempdir().unwrap();
+    let model = folder.path().to_str().unwrap();
+    for options in [&[][..], &["--dtype", "f16"]] {
+        let args = [&[model, "out", "--overwrite"], options].concat();
+        let (exit_code, _, stderr) = convert(&args, place.path());
+        assert_eq!(exit_code, OK, "{stderr}");
+        let warning = format!("warning: tensor `{NAME}` holds numbers that are not finite");
+        assert!(stderr.contains(&warning), "{stderr}");
+        let found = &files::tensors(place.path().join("out").to_str().unwrap())[NAME];
+        if options.is_empty() {
+            assert_eq!(found.bytes, tensors[NAME].bytes);
+        }
+    }
+    let (exit_code, stdout, _) = convert(&[model, "out2", "--json"], place.path());
+    let said: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((exit_code, &said["not_finite"]), (OK, &NAME.into()));
+}
+
+#[test]
 fn nothing_is_replaced_that_nobody_asked_to_replace() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name);
@@ -245,8 +284,31 @@ fn nothing_is_replaced_that_nobody_asked_to_replace() {
     assert_eq!(convert(&[DEMO, "out/", "--overwrite"], place.path()).0, OK);
     assert_eq!(config(&at("out"))["hidden_size"], 160);
 
+    // What somebody fetched has files of the same names.
+    fs::create_dir(at("fetched")).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        fs::copy(Path::new(DEMO).join(name), at("fetched").join(name)).unwrap();
+        let no_conversion = [
+            "`fetched` holds a model that no conversion wrote",
+            "remove the",
+        ];
+        refused(&[tiny, "fetched", "--overwrite"], &no_conversion);
+        assert!(at("fetched").join(name).is_file());
+    }
+    fs::remove_dir_all(at("fetched")).unwrap();
+
     fs::write(at("out/notes.txt"), "mine").unwrap();
     refused(&[tiny, "out", "--overwrite"], &["`out` holds `notes.txt`"]);
+    fs::remove_file(at("out/notes.txt")).unwrap();
+    // Neither a folder nor a link is a file of a conversion, whatever it is called.
+    fs::remove_file(at("out/vocab.txt")).unwrap();
+    fs::create_dir(at("out/vocab.txt")).unwrap();
+    fs::write(at("out/vocab.txt/thesis"), "mine").unwrap();
+    refused(&[tiny, "out", "--overwrite"], &["`out` holds `vocab.txt`"]);
+    assert!(at("out/vocab.txt/thesis").is_file());
+    fs::remove_dir_all(at("out/vocab.txt")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", at("out/vocab.txt")).unwrap();
+    refused(&[tiny, "out", "--overwrite"], &["`out` holds `vocab.txt`"]);
     fs::copy(tiny, at("tiny.pt")).unwrap();
     refused(&["tiny.pt", ".", "--overwrite"], &["`.` holds the model"]);
     fs::write(at("file"), "").unwrap();
@@ -258,6 +320,38 @@ fn nothing_is_replaced_that_nobody_asked_to_replace() {
     // An empty folder is as good as none.
     fs::create_dir(at("empty")).unwrap();
     assert_eq!(convert(&[tiny, "empty"], place.path()).0, OK);
+}
+
+#[test]
+fn an_interrupted_conversion_leaves_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    // Long enough to be interrupted: it is when the weights are being written.
+    large_model(&place.path().join("model"), 64);
+    let folder = place.path().join("here");
+    fs::create_dir(&folder).unwrap();
+    let mut program = Command::new("env");
+    // Signals end it, also where these tests run under `nohup` or in the background.
+    program.args([
+        "--default-signal=TERM",
+        RUNNER,
+        "convert",
+        "../model",
+        "out",
+    ]);
+    let program = program.current_dir(&folder).stdin(Stdio::null());
+    let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
+    while names(&folder).is_empty() && child.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(process, Signal::SIGTERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(TERMINATED), "{stderr}");
+    let expect = "stopped by SIGTERM; run the command again";
+    assert!(stderr.contains(expect), "{stderr}");
+    assert!(!stderr.contains("script"), "{stderr}");
+    assert_eq!(names(&folder), [""; 0]);
 }
 
 #[test]

@@ -162,11 +162,11 @@ fn a_rehearsal_knows_unload() {
 /// Bytes of the weights of a large model.
 const LARGE_BYTES: f64 = 8.0 * 12.0 * 512.0 * 512.0 * 4.0;
 
-/// Writes a model of 100 MB, all of whose weights are zero, so that its file takes no room on the disk.
-fn large_model(folder: &Path) {
+/// Writes a model of 12.5 MB a layer, all of whose weights are zero, so that its file takes no room on the disk.
+pub fn large_model(folder: &Path, n_layers: usize) {
     let config = fs::read_to_string(format!("{DEMO}/config.json")).unwrap();
     let mut config: BTreeMap<String, serde_json::Value> = serde_json::from_str(&config).unwrap();
-    let (hidden, intermediate, n_layers) = (512, 2048, 8);
+    let (hidden, intermediate) = (512, 2048);
     for (key, value) in [
         ("hidden_size", hidden),
         ("intermediate_size", intermediate),
@@ -228,7 +228,7 @@ fn large_model(folder: &Path) {
 fn large_models_after_each_other_take_the_memory_of_one() {
     let folder = place();
     for name in ["first", "second", "third", "fourth"] {
-        large_model(&folder.path().join(name));
+        large_model(&folder.path().join(name), 8);
     }
     // By how much the peak grew after the first model. The allocator keeps some blocks of threads that ended.
     let growth = |script: &str| -> f64 {

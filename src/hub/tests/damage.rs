@@ -41,7 +41,12 @@ fn files_of_git_have_the_right_size() {
 #[test]
 fn files_of_git_are_what_their_server_says() {
     // It is as long as the right one.
+    const NO_JSON: &str = "{\"model_type\": \"esm\"!";
     const OLD: &str = r#"{"model_type": "old"}"#;
+    let fixture = Fixture::new();
+    fixture.server.fail("/config.json", 2, Fault::Text(NO_JSON));
+    let error = fixture.download().unwrap_err().to_string();
+    assert!(error.contains("it is no JSON"), "{error}");
     let fixture = Fixture::new();
     fixture
         .server

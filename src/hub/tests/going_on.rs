@@ -124,11 +124,35 @@ fn questions_are_asked_again_and_can_be_stopped() {
         assert!(matches!(error, Err(HubError::Interrupted)), "{error:?}");
         assert!(start.elapsed() < Duration::from_millis(800));
     }
+    fixture.server.fail("/revision/", 1, Fault::Trickle);
+    let (waited, start) = (CancelToken::default(), Instant::now());
+    let stop = waited.clone();
+    thread::spawn(move || {
+        thread::sleep(Duration::from_millis(300));
+        stop.cancel(StopReason::Terminated);
+    });
+    let error = hub.look(&repository(None), &waited);
+    assert!(matches!(error, Err(HubError::Interrupted)), "{error:?}");
+    assert!(start.elapsed() < Duration::from_millis(1_500));
     // So does what a mirror is asked for before a download.
     fixture.server.be_terse(ID);
     fixture.server.fail("/resolve/", 1, Fault::Silent);
     let error = fixture.download_with(&mut |_| ControlFlow::Break(()));
     assert!(matches!(error, Err(HubError::Interrupted)), "{error:?}");
+}
+
+#[test]
+fn an_answer_that_trickles_is_not_waited_for_and_not_asked_for_again() {
+    let fixture = Fixture::new();
+    fixture.server.fail("/revision/", 9, Fault::Trickle);
+    let start = Instant::now();
+    let error = fixture
+        .hub()
+        .look(&repository(None), &CancelToken::default())
+        .unwrap_err();
+    assert!(error.to_string().contains("too slowly"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(4));
+    assert_eq!(fixture.server.take_requests().len(), 1);
 }
 
 #[test]

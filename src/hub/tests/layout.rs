@@ -175,6 +175,13 @@ fn mirrors_that_say_less_are_asked_for_each_file() {
 }
 
 #[test]
+fn a_mirror_that_does_not_say_how_large_files_are_is_asked_for_each() {
+    let fixture = Fixture::new();
+    fixture.server.hide_sizes(ID);
+    fixture.check(&fixture.download().unwrap());
+}
+
+#[test]
 fn links_are_done_without_where_they_are_not_wanted() {
     let mut fixture = Fixture::new();
     fixture.set("HF_HUB_DISABLE_SYMLINKS", "1");

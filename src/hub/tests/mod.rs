@@ -47,20 +47,19 @@ impl Fixture {
 
     fn hub(&self) -> Hub {
         let mut environment = Environment::of(&|name| match name {
-            "HF_HUB_CACHE" if !self.has(name) => {
-                Some(self.cache.path().to_str().unwrap().to_owned())
-            }
+            "HF_HUB_CACHE" if !self.has(name) => Some(self.cache.path().as_os_str().to_owned()),
             _ => {
                 let found = self
                     .variables
                     .iter()
                     .find(|(variable, _)| *variable == name);
-                found.map(|(_, value)| value.clone())
+                found.map(|(_, value)| value.into())
             }
         });
         environment.pause = Duration::from_millis(2);
         environment.download_timeout = Duration::from_secs(1);
         environment.answer_timeout = Duration::from_secs(1);
+        environment.whole_answer_timeout = Duration::from_secs(2);
         Hub::of(environment)
     }
 

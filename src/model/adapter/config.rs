@@ -1,20 +1,15 @@
 //! `adapter_config.json`, as PEFT writes it.
 
-use super::scale::{InOrder, Patterns, Scales};
+use super::scale::{InOrder, Patterns, Scales, alpha, rank};
 use crate::model::{
     error::{ModelError, Reason},
+    file_names::{ADAPTER_CONFIG, MOST_INDEX_BYTES},
     foreign::MERGE_REMEDY,
     plain_file,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::path::Path;
-
-/// The file that makes a folder one of an adapter.
-pub(in crate::model) const FILE: &str = "adapter_config.json";
-
-/// That of an adapter of all linear layers, each with a rank of its own, has 100 kB.
-pub(super) const MOST_BYTES: u64 = 16 << 20;
 
 /// What an adapter says of itself.
 #[derive(Debug)]
@@ -51,6 +46,19 @@ const VARIANTS: &[(&str, &str)] = &[
     ("megatron_config", "layers of Megatron"),
 ];
 
+/// What is true, false or not set. A number or a text may be meant as either.
+const FLAGS: &[&str] = &[
+    "use_rslora",
+    "use_dora",
+    "use_qalora",
+    "lora_bias",
+    "fan_in_fan_out",
+];
+
+/// What ranks and alphas have to be.
+const RANK: &str = "a whole number from 1";
+const ALPHA: &str = "a finite number";
+
 /// How the matrices began, where that leaves the weights of the base as they are.
 const BEGINNINGS: &[&str] = &["gaussian", "eva", "orthogonal"];
 
@@ -60,8 +68,8 @@ impl AdapterConfig {
     /// # Errors
     /// If it is missing or broken, or the adapter is not one that can be merged.
     pub(super) fn read(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join(FILE);
-        let text = plain_file::read(&path, MOST_BYTES)?;
+        let path = folder.join(ADAPTER_CONFIG);
+        let text = plain_file::read(&path, MOST_INDEX_BYTES)?;
         Self::parse(&text).map_err(|reason| ModelError::BadFile { path, reason })
     }
 
@@ -70,7 +78,6 @@ impl AdapterConfig {
             .map_err(|error| Reason::from(format!("not valid JSON: {error}")))?;
         let ordered: Ordered = serde_json::from_str(text)
             .map_err(|error| Reason::from(format!("of its patterns, {error}")))?;
-        let patterns = |map: Option<InOrder>, key| Patterns::read(map.unwrap_or_default(), key);
         let refused = |text: String| Err(Reason::new(text, MERGE_REMEDY));
         match map.get("peft_type").and_then(Value::as_str) {
             Some("LORA") => {}
@@ -80,6 +87,13 @@ impl AdapterConfig {
                 ));
             }
             None => return Err("it has no `peft_type`: it is not one of PEFT".into()),
+        }
+        for key in FLAGS {
+            if let Some(other) = map.get(*key)
+                && !matches!(other, Value::Bool(_) | Value::Null)
+            {
+                return Err(format!("`{key}` is {other}, not true or false").into());
+            }
         }
         for (key, name) in VARIANTS {
             if map.get(*key).is_some_and(|value| !is_empty(value)) {
@@ -97,11 +111,21 @@ impl AdapterConfig {
         }
         Ok(Self {
             scales: Scales {
-                rank: whole(&map, "r")?,
-                alpha: number(&map, "lora_alpha")?,
+                rank: value(&map, "r", rank, RANK)?,
+                alpha: value(&map, "lora_alpha", alpha, ALPHA)?,
                 use_rslora: map.get("use_rslora") == Some(&Value::Bool(true)),
-                ranks: patterns(ordered.rank_pattern, "rank_pattern")?,
-                alphas: patterns(ordered.alpha_pattern, "alpha_pattern")?,
+                ranks: Patterns::read(
+                    ordered.rank_pattern.unwrap_or_default(),
+                    "rank_pattern",
+                    rank,
+                    RANK,
+                )?,
+                alphas: Patterns::read(
+                    ordered.alpha_pattern.unwrap_or_default(),
+                    "alpha_pattern",
+                    alpha,
+                    ALPHA,
+                )?,
             },
             modules_to_save: texts(&map, "modules_to_save")?,
         })
@@ -118,15 +142,19 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn number(map: &Map<String, Value>, key: &str) -> Result<f64, Reason> {
-    let found = map.get(key).and_then(Value::as_f64);
-    found.ok_or_else(|| format!("`{key}` is missing, or no number").into())
-}
-
-fn whole(map: &Map<String, Value>, key: &str) -> Result<usize, Reason> {
-    let found = map.get(key).and_then(Value::as_u64).filter(|&n| n > 0);
-    let found = found.and_then(|n| usize::try_from(n).ok());
-    found.ok_or_else(|| format!("`{key}` is missing, or no whole number from 1").into())
+/// What stands under `key`, as `read` reads it, if it is `wanted`.
+fn value<T>(
+    map: &Map<String, Value>,
+    key: &str,
+    read: fn(&Value) -> Option<T>,
+    wanted: &str,
+) -> Result<T, Reason> {
+    let found = map.get(key);
+    let given = found.unwrap_or(&Value::Null);
+    read(given).ok_or_else(|| match found {
+        None => format!("`{key}` is missing").into(),
+        Some(_) => format!("`{key}` is {given}, not {wanted}").into(),
+    })
 }
 
 /// A list of texts, which may be missing, and one may stand for a list of one.
@@ -178,8 +206,26 @@ mod tests {
             json!({"init_lora_weights": "pissa_niter_4"}),
             "weights of the base, too",
         );
-        check(json!({"r": 0}), "`r` is missing, or no whole");
-        check(json!({"lora_alpha": "8"}), "`lora_alpha` is missing");
+        check(json!({"r": 0}), "`r` is 0, not a whole number from 1");
+        check(json!({"r": 0.5}), "`r` is 0.5, not a whole");
+        check(json!({"r": -4}), "`r` is -4, not a whole");
+        check(json!({"r": null}), "`r` is null, not a whole");
+        check(json!({"lora_alpha": "8"}), "`lora_alpha` is \"8\", not a");
+        check(json!({"lora_alpha": 1e300}), "not a finite number");
+        check(
+            json!({"rank_pattern": {"query": 0.5}}),
+            "`rank_pattern` gives `query` the value 0.5, not a whole number from 1",
+        );
+        // What Python's `json` writes for what is no number.
+        let nan = r#"{"peft_type": "LORA", "r": 4, "lora_alpha": NaN}"#;
+        assert!(AdapterConfig::parse(nan).is_err());
+        for key in FLAGS {
+            for value in [json!(1), json!(0), json!("true"), json!([])] {
+                let expect = format!("`{key}` is {value}, not true or false");
+                check(json!({ *key: value }), &expect);
+            }
+        }
+        check(json!({"rank_pattern": {"query": 4.5}}), "the value 4.5");
         check(json!({"modules_to_save": [1]}), "not a list of names");
         assert!(AdapterConfig::parse("[]").is_err());
     }

@@ -8,12 +8,11 @@ mod low_rank;
 mod part;
 mod scale;
 
-pub(super) use config::FILE as CONFIG_FILE;
-
 use super::{
     Config, ModelError,
     checkpoint::Checkpoint,
     error::Reason,
+    file_names::{ADAPTER_CONFIG, ADAPTER_WEIGHTS},
     foreign::MERGE_REMEDY,
     layout::{layer_tensors, outer_tensors},
     plain_file,
@@ -27,14 +26,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The files of weights that PEFT writes. The first that is there is taken.
-pub(super) const WEIGHTS_FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
-
 /// What PEFT puts before the names of a model's modules.
 const WRAPPED: &str = "base_model.model.";
 
 /// An adapter, opened.
 pub(super) struct Adapter {
+    folder: PathBuf,
     /// Its configuration.
     pub(super) config_path: PathBuf,
     pub(super) checkpoint: Checkpoint,
@@ -70,11 +67,12 @@ impl Adapter {
             folder: folder.to_path_buf(),
             reason,
         };
-        let paths = WEIGHTS_FILES.map(|name| folder.join(name));
+        let paths = ADAPTER_WEIGHTS.map(|name| folder.join(name));
         let path = paths.into_iter().find(|path| plain_file::exists(path));
-        let path = path.ok_or_else(|| bad(format!("it has no `{}`", WEIGHTS_FILES[0]).into()))?;
+        let path = path.ok_or_else(|| bad(format!("it has no `{}`", ADAPTER_WEIGHTS[0]).into()))?;
         let mut adapter = Self {
-            config_path: folder.join(CONFIG_FILE),
+            folder: folder.to_path_buf(),
+            config_path: folder.join(ADAPTER_CONFIG),
             checkpoint: Checkpoint::open(path)?,
             changes: BTreeMap::new(),
             unused: BTreeSet::new(),
@@ -87,7 +85,7 @@ impl Adapter {
     /// The numbers of the tensor `name`, which are those of `base` where nothing changes them.
     ///
     /// # Errors
-    /// If a file cannot be read.
+    /// If a file cannot be read, or a number that is changed is not finite then.
     pub(super) fn read(
         &self,
         name: &str,
@@ -109,7 +107,16 @@ impl Adapter {
             };
             low_rank.add_to(&mut values);
         }
-        Ok(values)
+        match values.iter().find(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(value) => Err(ModelError::BadAdapter {
+                folder: self.folder.clone(),
+                reason: Reason::new(
+                    format!("merged into its model, tensor `{name}` holds {value}"),
+                    "its weights or those of the model may be damaged, or its `lora_alpha` be far too large",
+                ),
+            }),
+        }
     }
 
     fn tensor(&self, name: &str) -> Result<Vec<f32>, ModelError> {

@@ -15,13 +15,13 @@ pub(super) struct Scales {
     pub(super) alpha: f64,
     /// Whether the root of the rank is what alpha is divided by.
     pub(super) use_rslora: bool,
-    pub(super) ranks: Patterns,
-    pub(super) alphas: Patterns,
+    pub(super) ranks: Patterns<usize>,
+    pub(super) alphas: Patterns<f64>,
 }
 
 /// Values of some modules, by the end of their names. The first pattern that fits counts.
 #[derive(Debug, Default)]
-pub(super) struct Patterns(Vec<(String, f64)>);
+pub(super) struct Patterns<T>(Vec<(String, T)>);
 
 /// The entries of a map in the order of the file.
 #[derive(Debug, Default)]
@@ -30,9 +30,7 @@ pub(super) struct InOrder(Vec<(String, Value)>);
 impl Scales {
     /// The rank of the matrices of a module.
     pub(super) fn rank(&self, module: &str) -> usize {
-        self.ranks
-            .of(module)
-            .map_or(self.rank, |rank| rank as usize)
+        self.ranks.of(module).unwrap_or(self.rank)
     }
 
     /// What their product is multiplied with.
@@ -44,10 +42,27 @@ impl Scales {
     }
 }
 
-impl Patterns {
-    /// The map under `key`, whose patterns are names of modules or the ends of such.
-    pub(super) fn read(patterns: InOrder, key: &str) -> Result<Self, Reason> {
-        let read = |(pattern, value): (String, Value)| {
+/// A rank: a whole number from 1, as which no division by it fails.
+pub(super) fn rank(value: &Value) -> Option<usize> {
+    let rank = value.as_u64().filter(|&rank| rank > 0)?;
+    usize::try_from(rank).ok()
+}
+
+/// An alpha, which has to be a number in f32, too.
+pub(super) fn alpha(value: &Value) -> Option<f64> {
+    value.as_f64().filter(|alpha| (*alpha as f32).is_finite())
+}
+
+impl<T: Copy> Patterns<T> {
+    /// The map under `key`, whose patterns are names of modules or the ends of such. `value` reads what they
+    /// stand for, if it is `wanted`.
+    pub(super) fn read(
+        patterns: InOrder,
+        key: &str,
+        value: fn(&Value) -> Option<T>,
+        wanted: &str,
+    ) -> Result<Self, Reason> {
+        let read = |(pattern, given): (String, Value)| {
             let name = pattern.strip_prefix('^').unwrap_or(&pattern);
             // PEFT takes them for regular expressions, in which a dot stands for itself, too.
             let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
@@ -56,9 +71,11 @@ impl Patterns {
                     "`{key}` has the pattern `{pattern}`, and only names of modules and their ends are understood"
                 )));
             }
-            match value.as_f64() {
-                Some(value) if value > 0.0 => Ok((pattern, value)),
-                _ => Err(format!("`{key}` gives `{pattern}` the value {value}").into()),
+            match value(&given) {
+                Some(value) => Ok((pattern, value)),
+                None => {
+                    Err(format!("`{key}` gives `{pattern}` the value {given}, not {wanted}").into())
+                }
             }
         };
         Ok(Self(
@@ -66,7 +83,7 @@ impl Patterns {
         ))
     }
 
-    fn of(&self, module: &str) -> Option<f64> {
+    fn of(&self, module: &str) -> Option<T> {
         let fits = |pattern: &str| match pattern.strip_prefix('^') {
             Some(whole) => module == whole,
             None => {
@@ -108,9 +125,12 @@ impl<'de> Deserialize<'de> for InOrder {
 mod tests {
     use super::*;
 
-    fn patterns(text: &str) -> Result<Patterns, String> {
+    fn patterns<T: Copy>(
+        text: &str,
+        value: fn(&Value) -> Option<T>,
+    ) -> Result<Patterns<T>, String> {
         let in_order = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        Patterns::read(in_order, "rank_pattern").map_err(|reason| reason.text)
+        Patterns::read(in_order, "some_pattern", value, "such").map_err(|reason| reason.text)
     }
 
     fn scales(ranks: &str, alphas: &str, use_rslora: bool) -> Scales {
@@ -118,8 +138,8 @@ mod tests {
             rank: 4,
             alpha: 8.0,
             use_rslora,
-            ranks: patterns(ranks).unwrap(),
-            alphas: patterns(alphas).unwrap(),
+            ranks: patterns(ranks, rank).unwrap(),
+            alphas: patterns(alphas, alpha).unwrap(),
         }
     }
 
@@ -148,11 +168,34 @@ mod tests {
     #[test]
     fn what_is_no_name_is_refused() {
         let check = |text: &str, expect: &str| {
-            let error = patterns(text).unwrap_err();
+            let error = patterns(text, rank).unwrap_err();
             assert!(error.contains(expect), "{error}");
         };
         check(r#"{"layer.[01].*": 2}"#, "`layer.[01].*`, and only names");
         check(r#"{"query": "2"}"#, "the value \"2\"");
         check("[2]", "a map of names of modules");
+    }
+
+    #[test]
+    fn nothing_is_divided_by_what_is_no_rank() {
+        for text in [
+            "0",
+            "0.5",
+            "-1",
+            "2.0",
+            "1e300",
+            "null",
+            "18446744073709551616",
+        ] {
+            let error = patterns(&format!(r#"{{"query": {text}}}"#), rank).unwrap_err();
+            assert!(error.contains("`query` the value"), "{error}");
+        }
+        for text in ["1e39", "-1e300", "null", "true"] {
+            let error = patterns(&format!(r#"{{"query": {text}}}"#), alpha).unwrap_err();
+            assert!(error.contains("`query` the value"), "{error}");
+        }
+        let largest = format!(r#"{{"query": {}}}"#, u64::MAX);
+        let scales = scales(&largest, r#"{"query": 1e38}"#, false);
+        assert!(scales.rank("query") > 0 && scales.scale("query").is_finite());
     }
 }

@@ -1,6 +1,7 @@
 //! One file of weights, opened, of whatever format it is: told by its content, not by its name.
 //!
-//! *Input*: a file of safetensors, or a checkpoint of PyTorch in its format of today or that before 1.6. *Output*: the names of its tensors, their shapes, and each tensor in f32.
+//! *Input*: a file of safetensors, or a checkpoint of PyTorch in its format of today or that before 1.6. *Output*: the
+//! names of its tensors and their shapes, each tensor in f32, and what the file says beside its tensors.
 //! *Never*: holds more of a file in memory than the tensor that is read.
 
 mod archive;
@@ -14,10 +15,12 @@ mod stored;
 mod value;
 
 pub(in crate::model) use number_format::NumberFormat;
+pub(in crate::model) use safetensors::CONVERTER_KEY;
 pub(in crate::model) use stored::Stored;
 pub(in crate::model) use value::Value;
 
 use super::{ModelError, error::Reason, foreign::Foreign, plain_file};
+use crate::hub::repository_of_file;
 use std::{collections::BTreeMap, fs::File, io, path::PathBuf};
 
 /// One opened file of weights.
@@ -36,6 +39,8 @@ pub(in crate::model) struct Checkpoint {
 struct Contents {
     tensors: BTreeMap<String, Stored>,
     arguments: Option<Value>,
+    /// The program that converted the file, if it says so.
+    converter: Option<String>,
 }
 
 /// Why a file is of no use.
@@ -57,7 +62,7 @@ impl Checkpoint {
             None | Some(Foreign::Safetensors) => safetensors::contents(&file, n_bytes),
             Some(Foreign::TorchArchive) => archive::contents(&file, n_bytes),
             Some(Foreign::Pickle) => legacy::contents(&file, n_bytes),
-            Some(foreign) => Err(foreign.reason().into()),
+            Some(Foreign::Stub(stub)) => Err(stub.reason().into()),
         };
         match contents {
             Ok(contents) => Ok(Self {
@@ -86,6 +91,11 @@ impl Checkpoint {
         self.contents.arguments.as_ref()
     }
 
+    /// The program that converted the file, if it says so.
+    pub(in crate::model) fn converter(&self) -> Option<&str> {
+        self.contents.converter.as_deref()
+    }
+
     /// The numbers of a tensor of this file, row by row, in f32.
     ///
     /// # Errors
@@ -102,7 +112,15 @@ impl Failure {
     fn of(self, path: PathBuf) -> ModelError {
         match self {
             Self::Io(source) => ModelError::Io { path, source },
-            Self::Bad(reason) => ModelError::BadWeights { path, reason },
+            Self::Bad(mut reason) => {
+                let repository = repository_of_file(&path);
+                if let Some(repository) = repository
+                    && reason.hint.as_deref() == Some(CUT_SHORT)
+                {
+                    reason.hint = Some(format!("`runner download {repository}` repairs it"));
+                }
+                ModelError::BadWeights { path, reason }
+            }
         }
     }
 }
@@ -113,10 +131,13 @@ impl<T: Into<Reason>> From<T> for Failure {
     }
 }
 
+/// What is asked about a file that lacks its end.
+const CUT_SHORT: &str = "was its download cut short?";
+
 /// The failure of a file of `n_bytes` that should have more.
 fn cut_short(n_bytes: u64, wanted_bytes: u64) -> Failure {
     let text = format!("it has {n_bytes} bytes of {wanted_bytes}");
-    Reason::new(text, "was its download cut short?").into()
+    Reason::new(text, CUT_SHORT).into()
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use std::{
 /// safetensors' own limit on the size of a header, in bytes.
 const MOST_HEADER_BYTES: u64 = 100_000_000;
 
+/// Where the program that converted a file writes its name.
+pub(in crate::model) const CONVERTER_KEY: &str = "converted_by";
+
 /// Reads the header of a file of `n_bytes`.
 pub(super) fn contents(mut file: &File, n_bytes: u64) -> Result<Contents, Failure> {
     let mut length = [0; 8];
@@ -36,6 +39,8 @@ pub(super) fn contents(mut file: &File, n_bytes: u64) -> Result<Contents, Failur
     if n_bytes < wanted_bytes {
         return Err(cut_short(n_bytes, wanted_bytes));
     }
+    let notes = metadata.metadata().as_ref();
+    let converter = notes.and_then(|notes| notes.get(CONVERTER_KEY).cloned());
     let tensors = metadata.tensors().into_iter().map(|(name, info)| {
         let start = data_start + info.data_offsets.0 as u64;
         let format = NumberFormat::named(&format!("{:?}", info.dtype));
@@ -44,5 +49,6 @@ pub(super) fn contents(mut file: &File, n_bytes: u64) -> Result<Contents, Failur
     Ok(Contents {
         tensors: tensors.collect(),
         arguments: None,
+        converter,
     })
 }

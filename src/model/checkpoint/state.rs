@@ -6,7 +6,7 @@ use super::{
     stored::Region,
 };
 use crate::text::shortened;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Characters of a name that a message shows.
 const MOST_CHARACTERS: usize = 100;
@@ -42,7 +42,11 @@ pub(super) fn contents(
         }
     }
     let arguments = (at != heap.root()).then(|| Value::of(heap, heap.root(), &[at]));
-    Ok(Contents { tensors, arguments })
+    Ok(Contents {
+        tensors,
+        arguments,
+        converter: None,
+    })
 }
 
 /// The dictionary of tensors: the whole, or its only entry that is one, as `model` or `state_dict`.
@@ -59,9 +63,13 @@ fn dictionary(heap: &Heap) -> Result<At, Failure> {
     if has_weights(heap, root) {
         found.push((root, None));
     }
+    // All entries may be one and the same large dictionary.
+    let mut known = HashMap::new();
     for &(key, value) in entries {
         if let Some(name) = heap.text(key)
-            && has_weights(heap, value)
+            && *known
+                .entry(value)
+                .or_insert_with(|| has_weights(heap, value))
         {
             found.push((value, Some(name)));
         }

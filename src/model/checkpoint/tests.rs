@@ -48,6 +48,22 @@ fn formats_of_numbers_have_the_names_of_safetensors() {
     );
 }
 
+/// A dictionary whose entries are all the same one, which is as large and holds no tensor.
+#[test]
+fn a_dictionary_that_stands_in_many_places_is_looked_through_once() {
+    const ENTRIES: usize = 500_000;
+    let entries = |value: &[u8]| [b"h\0", value, b"s"].concat().repeat(ENTRIES);
+    let inner = [b"}q\x01".to_vec(), entries(b"N")].concat();
+    let outer = [b"}".to_vec(), entries(b"h\x01"), b".".to_vec()].concat();
+    let pickle = [b"\x80\x02X\x01\0\0\0aq\0".to_vec(), inner, outer].concat();
+    let heap = pickle::read(&mut pickle::Input::new(&*pickle))
+        .ok()
+        .expect("a good pickle");
+    let found = state::contents(&heap, |_| unreachable!("there is no storage"));
+    let found = found.ok().expect("a dictionary without tensors");
+    assert!(found.tensors.is_empty());
+}
+
 /// Good files with a few bytes changed, most of them where a file says what it holds: whatever they say
 /// then, they are read or refused.
 #[test]

@@ -23,6 +23,9 @@ pub enum ConvertError {
         /// What is in it.
         name: String,
     },
+    /// A model would be lost that no conversion wrote.
+    #[error("`{}` holds a model that no conversion wrote, so it is not replaced", .0.display())]
+    HoldsModel(PathBuf),
     /// A number that the format has no place for.
     #[error("tensor `{name}` holds {value:e}, which {format} cannot hold")]
     TooLarge {
@@ -47,7 +50,7 @@ impl Hint for ConvertError {
             ),
             Self::File(error) => error.hint(),
             Self::OverItself(_) => Some("write it into another folder".to_owned()),
-            Self::HoldsOthers { .. } => Some(
+            Self::HoldsOthers { .. } | Self::HoldsModel(_) => Some(
                 "only folders with nothing but the files of a conversion are replaced: choose another name, or \
                  remove the folder"
                     .to_owned(),

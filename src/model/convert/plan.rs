@@ -8,6 +8,7 @@ use crate::{
         checkpoint::{Checkpoint, NumberFormat, Stored},
         fair_esm,
         layout::{EMBEDDINGS, frequencies_in_layer, layer_tensors, outer_tensors},
+        naming::{Naming, prefix_of},
     },
 };
 use std::{borrow::Cow, collections::BTreeSet, path::Path};
@@ -45,8 +46,6 @@ pub(super) struct Plan<'a> {
 
 /// What the tensors of an encoder begin with in a model that has heads.
 const PREFIX: &str = "esm.";
-/// The output layer of the language model, which is the embeddings again: by transformers and by fair-esm.
-const OUTPUTS: [&str; 2] = ["lm_head.decoder.weight", "lm_head.weight"];
 
 /// The tensors of a head, behind any prefix, and their shapes.
 type Head = Vec<(&'static str, Vec<usize>)>;
@@ -66,70 +65,22 @@ impl<'a> Plan<'a> {
         let mut rest: BTreeSet<&str> = weights.files().iter().flat_map(Checkpoint::names).collect();
         let asked = dtype.map(NumberFormat::from);
         let format = |found: &NumberFormat| asked.clone().unwrap_or_else(|| found.clone());
-        let mut tensors = Vec::new();
+        let mut tensors = encoder(config, weights, &mut rest, format)?;
+        let most = tensors.iter().find(|tensor| tensor.is_encoder(EMBEDDINGS));
+        let most = most.expect("an encoder has embeddings").format.clone();
+        tensors.extend(frequencies(config, weights, &mut rest)?);
 
-        let outer = outer_tensors(config).into_iter();
-        let outer = outer.map(|(name, shape)| (name.to_owned(), shape));
-        let layers = (0..config.n_layers).flat_map(|n| {
-            let tensors = layer_tensors(config).into_iter();
-            tensors.map(move |(name, shape)| (format!("encoder.layer.{n}.{name}"), shape))
-        });
-        for (name, shape) in outer.chain(layers) {
-            let (stored_name, stored) = weights.stored(&name, &shape)?;
-            rest.remove(stored_name.as_str());
-            tensors.push(Tensor {
-                name: format!("{PREFIX}{name}"),
-                format: format(&stored.format),
-                shape,
-                numbers: Numbers::Encoder(weights, name),
-            });
-        }
-        // Rounding them would turn positions by angles that grow with the sequence, so they stay as they are.
-        for name in weights.frequency_names() {
-            rest.remove(name.as_str());
-        }
-        if let Some(frequencies) = weights.frequencies(config)? {
-            tensors.extend((0..config.n_layers).map(|n| Tensor {
-                name: format!("{PREFIX}{}", frequencies_in_layer(n)),
-                shape: vec![frequencies.len()],
-                format: NumberFormat::F32,
-                numbers: Numbers::Read(frequencies.clone()),
-            }));
-        }
-
-        let language_model = language_model(config);
-        let found = heads_of(weights, &language_model, &rest)?;
-        let has_language_model = found.len() == language_model.len();
-        let contacts = contacts(config);
-        let of_contacts = heads_of(weights, &contacts, &rest)?;
-        let mut heads = Vec::new();
-        if has_language_model {
-            heads.extend(found);
-        }
-        let has_contacts = of_contacts.len() == contacts.len();
-        if has_contacts {
-            heads.extend(of_contacts);
-        }
-        for (name, stored_name, file, stored) in heads {
-            rest.remove(stored_name);
-            tensors.push(Tensor {
-                name: name_of_head(name),
-                shape: stored.shape.clone(),
-                format: format(&stored.format),
-                numbers: Numbers::Head(file, stored),
-            });
-        }
-        if !has_contacts && place.is_file() {
-            tensors.extend(beside(place, &contacts, format)?);
-        }
+        let (head, of_contacts) = (language_model(config), contacts(config));
+        let head = whole_head(weights, &head, &mut rest, format)?;
+        let found = whole_head(weights, &of_contacts, &mut rest, format)?;
+        let has_language_model = head.is_some();
+        let of_contacts = match found {
+            None if place.is_file() => beside(place, &of_contacts, format)?,
+            found => found.unwrap_or_default(),
+        };
+        tensors.extend(head.into_iter().flatten().chain(of_contacts));
         drop_output(weights, config, &mut rest)?;
 
-        let most = format(
-            &weights
-                .stored(EMBEDDINGS, &[VOCABULARY_SIZE, config.hidden_size])?
-                .1
-                .format,
-        );
         // Larger numbers first, so that each lies at a multiple of its size.
         tensors.sort_by(|a, b| {
             let key = |tensor: &Tensor| std::cmp::Reverse(tensor.format.bytes());
@@ -144,7 +95,61 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// The tensors that embeddings are computed with, but for the frequencies, which are taken out of `rest`.
+fn encoder<'a>(
+    config: &Config,
+    weights: &'a Weights,
+    rest: &mut BTreeSet<&str>,
+    format: impl Fn(&NumberFormat) -> NumberFormat,
+) -> Result<Vec<Tensor<'a>>, ModelError> {
+    let outer = outer_tensors(config).into_iter();
+    let outer = outer.map(|(name, shape)| (name.to_owned(), shape));
+    let layers = (0..config.n_layers).flat_map(|n| {
+        let tensors = layer_tensors(config).into_iter();
+        tensors.map(move |(name, shape)| (format!("encoder.layer.{n}.{name}"), shape))
+    });
+    let mut tensors = Vec::new();
+    for (name, shape) in outer.chain(layers) {
+        let (stored_name, stored) = weights.stored(&name, &shape)?;
+        rest.remove(stored_name.as_str());
+        tensors.push(Tensor {
+            name: format!("{PREFIX}{name}"),
+            format: format(&stored.format),
+            shape,
+            numbers: Numbers::Encoder(weights, name),
+        });
+    }
+    Ok(tensors)
+}
+
+/// The rotary frequencies, once for each layer, which are taken out of `rest`. Rounding them would turn positions by
+/// angles that grow with the sequence, so they stay as they are.
+fn frequencies<'a>(
+    config: &Config,
+    weights: &Weights,
+    rest: &mut BTreeSet<&str>,
+) -> Result<Vec<Tensor<'a>>, ModelError> {
+    for name in weights.frequency_names() {
+        rest.remove(name.as_str());
+    }
+    let Some(frequencies) = weights.frequencies(config)? else {
+        return Ok(Vec::new());
+    };
+    let of_layer = |n| Tensor {
+        name: format!("{PREFIX}{}", frequencies_in_layer(n)),
+        shape: vec![frequencies.len()],
+        format: NumberFormat::F32,
+        numbers: Numbers::Read(frequencies.clone()),
+    };
+    Ok((0..config.n_layers).map(of_layer).collect())
+}
+
 impl Tensor<'_> {
+    /// Whether it is the tensor of the encoder of this name, which is without a prefix.
+    fn is_encoder(&self, name: &str) -> bool {
+        matches!(&self.numbers, Numbers::Encoder(_, of) if of == name)
+    }
+
     /// Its numbers, row by row.
     pub(super) fn read(&self) -> Result<Cow<'_, [f32]>, ModelError> {
         Ok(match &self.numbers {
@@ -199,26 +204,34 @@ fn name_of_head(name: &str) -> String {
     }
 }
 
-/// Whether `full` is `name` behind any prefix.
-fn is_called(full: &str, name: &str) -> bool {
-    let prefix = full.strip_suffix(name);
-    prefix.is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-}
-
-/// The tensors of a head that are there: name, full name, file and tensor.
-fn heads_of<'a>(
+/// The tensors of a head, which are taken out of `rest` if all of them are there.
+fn whole_head<'a>(
     weights: &'a Weights,
     head: &Head,
-    rest: &BTreeSet<&'a str>,
-) -> Result<Vec<(&'static str, &'a str, &'a Checkpoint, &'a Stored)>, ModelError> {
-    let mut found = Vec::new();
+    rest: &mut BTreeSet<&'a str>,
+    format: impl Fn(&NumberFormat) -> NumberFormat,
+) -> Result<Option<Vec<Tensor<'a>>>, ModelError> {
+    let mut names = Vec::new();
+    let mut tensors = Vec::new();
     for (name, shape) in head {
-        if let Some(full) = rest.iter().find(|full| is_called(full, name)) {
+        if let Some(full) = rest.iter().find(|full| prefix_of(full, name).is_some()) {
             let (file, stored) = weights.find_exactly(full, shape)?;
-            found.push((*name, *full, file, stored));
+            names.push(*full);
+            tensors.push(Tensor {
+                name: name_of_head(name),
+                shape: shape.clone(),
+                format: format(&stored.format),
+                numbers: Numbers::Head(file, stored),
+            });
         }
     }
-    Ok(found)
+    if names.len() < head.len() {
+        return Ok(None);
+    }
+    for name in names {
+        rest.remove(name);
+    }
+    Ok(Some(tensors))
 }
 
 /// The head that predicts contacts, from the file beside that of a model of fair-esm, if it is there.
@@ -260,7 +273,10 @@ fn drop_output(
     rest: &mut BTreeSet<&str>,
 ) -> Result<(), ModelError> {
     let shape = [VOCABULARY_SIZE, config.hidden_size];
-    let is_output = |full: &&&str| OUTPUTS.iter().any(|name| is_called(full, name));
+    let is_output = |full: &&&str| {
+        let mut namings = Naming::ALL.iter();
+        namings.any(|naming| prefix_of(full, naming.output()).is_some())
+    };
     let Some(&full) = rest.iter().find(is_output) else {
         return Ok(());
     };

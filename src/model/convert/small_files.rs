@@ -1,12 +1,17 @@
 //! What is in a model's folder beside the weights, as transformers reads it.
 
 use super::{Config, ConvertError, plan::Plan};
-use crate::{alphabet, file::FileError, model::checkpoint::NumberFormat};
+use crate::{
+    alphabet,
+    file::FileError,
+    model::{
+        checkpoint::NumberFormat,
+        file_names::{CONFIG, VOCABULARY},
+    },
+};
 use serde_json::json;
 use std::{fs::File, io::Write, path::Path};
 
-const CONFIG: &str = "config.json";
-const VOCABULARY: &str = "vocab.txt";
 const TOKENIZER: &str = "tokenizer_config.json";
 
 /// The names of all of them.

@@ -1,13 +1,17 @@
 //! A model whose files are not, or not all, on this machine, as the Hub has it.
 
 use super::{
-    Base,
-    needed::{ADAPTER_CONFIG, CONFIG, MOST_INDEX_BYTES, Need, Needed, needed},
+    Base, is_whole,
+    needed::{Need, Needed, needed},
 };
 use crate::{
     cancel::CancelToken,
-    hub::{Hub, HubError, Remote, Repository, Snapshot, Step, total},
-    model::{Config, ModelError},
+    hub::{Hub, HubError, Remote, RemoteFile, Repository, Snapshot, Step, total},
+    model::{
+        Config, ModelError,
+        file_names::{ADAPTER_CONFIG, CONFIG, MOST_INDEX_BYTES},
+        not_here::NotHere,
+    },
 };
 use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
 
@@ -16,6 +20,8 @@ use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
 pub struct Absent {
     pub(super) repository: Repository,
     pub(super) need: Need,
+    /// Whether the name could as well have been that of a folder.
+    pub(super) may_be_folder: bool,
 }
 
 /// What the Hub has of such a model, and what of it is needed.
@@ -69,16 +75,9 @@ impl Absent {
                 files: remote.files.iter().map(|file| file.name.clone()).collect(),
             });
         }
-        let cached = hub.cached(&Repository {
-            id: self.repository.id.clone(),
-            revision: Some(remote.commit.clone()),
-        });
-        let is_here = |name: &str| {
-            let snapshot = cached.as_ref();
-            snapshot.is_some_and(|snapshot| snapshot.folder.join(name).is_file())
-        };
         let files = names.iter().filter_map(|name| remote.file(name));
-        let to_come: Vec<_> = files.filter(|file| !is_here(&file.name)).collect();
+        let is_here = |file: &RemoteFile| hub.has(&self.repository, &remote.commit, file);
+        let to_come: Vec<_> = files.filter(|file| !is_here(file)).collect();
         Ok(Offer {
             repository: self.repository.clone(),
             commit: remote.commit.clone(),
@@ -110,11 +109,26 @@ impl Absent {
             .map_err(|error| self.failed(error))
     }
 
+    /// What the cache has of it, if that is all.
+    pub fn cached(&self) -> Option<Snapshot> {
+        let snapshot = Hub::of_process().cached(&self.repository);
+        snapshot.filter(|snapshot| is_whole(&snapshot.folder, self.need))
+    }
+
     fn failed(&self, error: Arc<HubError>) -> ModelError {
-        ModelError::NotHere {
-            repository: self.repository.to_string(),
+        let hub = Hub::of_process();
+        let is_begun = hub.cached(&self.repository).is_some();
+        ModelError::NotHere(Box::new(NotHere {
+            repository: self.repository.clone(),
+            may_be_folder: self.may_be_folder,
+            cache: hub.cache().to_owned(),
+            is_begun,
+            revisions: match is_begun {
+                true => Vec::new(),
+                false => hub.revisions_like(&self.repository),
+            },
             error,
-        }
+        }))
     }
 }
 
@@ -130,6 +144,7 @@ impl Offer {
         let absent = Absent {
             repository: self.repository.clone(),
             need: Need::Config,
+            may_be_folder: false,
         };
         let is_adapter = self.names.iter().any(|name| name == ADAPTER_CONFIG);
         let name = if is_adapter { ADAPTER_CONFIG } else { CONFIG };
@@ -140,7 +155,7 @@ impl Offer {
         };
         if is_adapter {
             let base = Base::of_text(&text).map(Described::Adapter);
-            return base.ok_or_else(|| bad(vec!["it names no model that it changes".to_owned()]));
+            return base.ok_or_else(|| bad(vec![Base::why_none(&text).text]));
         }
         Config::parse(&text).map(Described::Model).map_err(bad)
     }

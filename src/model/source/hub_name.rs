@@ -28,6 +28,34 @@ pub(super) fn hub_repository(source: &str, revision: Option<&str>) -> Option<Rep
     })
 }
 
+/// The repository that is meant by its address, or by an id with something around it, as people paste them.
+pub(super) fn meant(source: &str) -> Option<Repository> {
+    const HOSTS: [&str; 2] = ["huggingface.co/", "hf.co/"];
+    let text = source.trim();
+    let path = match text.split_once("://") {
+        Some(("hf", path)) => path,
+        Some(("http" | "https", rest)) => rest.split_once('/')?.1,
+        Some(_) => return None,
+        None => HOSTS
+            .iter()
+            .find_map(|host| text.strip_prefix(host))
+            .unwrap_or(text),
+    };
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+    let (id, revision) = match parts.as_slice() {
+        ["datasets" | "spaces", ..] => return None,
+        [name] => ((*name).to_owned(), None),
+        [owner, name] => (format!("{owner}/{name}"), None),
+        [owner, name, "tree" | "blob" | "resolve", revision, ..] => {
+            (format!("{owner}/{name}"), Some(*revision))
+        }
+        _ => return None,
+    };
+    let repository = hub_repository(&id, revision.filter(|name| *name != "main"))?;
+    (repository.to_string() != source && !is_local(Path::new(&repository.id))).then_some(repository)
+}
+
 /// Whether a name that could be an id of the Hub is meant as a path: the folder that it would be in is
 /// there, or is called as people call such folders.
 pub(super) fn is_local(path: &Path) -> bool {
@@ -57,9 +85,53 @@ pub(super) fn is_local(path: &Path) -> bool {
     }
 }
 
+/// What is said of such a name: how it is meant as a path, and how the model of the Hub is had nonetheless.
+pub(super) fn hint_of_a_path(path: &Path, repository: &Repository) -> String {
+    let parent = path.parent().unwrap_or(path);
+    let why = match plain_file::exists(parent) {
+        true => "as there is a folder of that name here",
+        false => "as many folders of models are called so",
+    };
+    format!(
+        "names that begin with `{}/` are taken for paths, {why}; if `{repository}` is an id of the Hugging Face Hub, \
+         `runner download {repository}` fetches it, and scripts find it from then on",
+        parent.display()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pasted_addresses_are_understood() {
+        let check = |source: &str, expect: Option<&str>| {
+            let found = meant(source).map(|repository| repository.to_string());
+            assert_eq!(found.as_deref(), expect, "{source}");
+        };
+        for source in [
+            "https://huggingface.co/a/b",
+            "https://huggingface.co/a/b/",
+            "https://huggingface.co/a/b/tree/main",
+            "https://huggingface.co/a/b/blob/main/config.json?download=true",
+            "http://mirror:8080/a/b#files",
+            "huggingface.co/a/b",
+            "hf://a/b",
+            " a/b",
+            "a/b/",
+        ] {
+            check(source, Some("a/b"));
+        }
+        check("https://hf.co/a/b/tree/v1", Some("a/b@v1"));
+        check("hf://a/b@v1", Some("a/b@v1"));
+        check("esm2_t6_8M_UR50D/", Some("facebook/esm2_t6_8M_UR50D"));
+        check("https://huggingface.co/datasets/a/b", None);
+        check("s3://a/b", None);
+        check("a/b", None);
+        check("./a/b/", None);
+        check("/a/b/", None);
+        check("models/b/", None);
+    }
 
     #[test]
     fn ids_are_recognised() {

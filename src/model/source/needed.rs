@@ -1,5 +1,8 @@
 //! Which files of a model are needed to load it.
 
+use crate::model::file_names::{
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG, VOCABULARY, WEIGHTS, WeightsNames,
+};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,22 +14,6 @@ pub enum Need {
     /// What is known of it without its weights, which the mock device does without.
     Config,
 }
-
-/// What a model is described by.
-pub(super) const CONFIG: &str = "config.json";
-/// What an adapter is described by, which changes another model.
-pub(super) const ADAPTER_CONFIG: &str = "adapter_config.json";
-const VOCABULARY: &str = "vocab.txt";
-
-/// Files with weights: one, or the list of several. The first that is there is taken.
-const WEIGHTS: [(&str, &str); 2] = [
-    ("model.safetensors", "model.safetensors.index.json"),
-    ("pytorch_model.bin", "pytorch_model.bin.index.json"),
-];
-const ADAPTER_WEIGHTS: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
-
-/// The most that a list of files may have: that of a model of 15B parameters has 100 kB.
-pub(super) const MOST_INDEX_BYTES: u64 = 16 << 20;
 
 /// Files that loading a model needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,12 +51,13 @@ pub(super) fn needed<E>(
             there(&ADAPTER_WEIGHTS).map(|weights| vec![weights]),
         ),
         false => {
-            let single = WEIGHTS
-                .iter()
-                .find(|(single, index)| has(single) || has(index));
-            let weights = match single {
-                Some((single, _)) if has(single) => Some(vec![(*single).to_owned()]),
-                Some((_, index)) if need == Need::Weights => {
+            let mut weights = WEIGHTS.iter();
+            let found = weights.find(|names| has(names.single) || has(names.index));
+            let weights = match found {
+                Some(WeightsNames { single, .. }) if has(single) => {
+                    Some(vec![(*single).to_owned()])
+                }
+                Some(WeightsNames { index, .. }) if need == Need::Weights => {
                     names.push((*index).to_owned());
                     let text = read(index)?;
                     // One that is broken is complained of by who loads it.

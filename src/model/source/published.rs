@@ -39,7 +39,7 @@ pub(super) fn hint(name: &str) -> Option<String> {
     (plain.starts_with("esm2") && !name.contains('/')).then(|| meant(name))
 }
 
-/// Which model is meant, or else all that there are.
+/// Which model is meant, if that can be told, and all that there are.
 fn meant(name: &str) -> String {
     let lower = name.to_lowercase();
     let mut begun = PUBLISHED
@@ -52,14 +52,13 @@ fn meant(name: &str) -> String {
         let mut all = PUBLISHED.iter().copied();
         all.find(|published| size(published).as_ref() == Some(&wanted))
     };
+    let all = PUBLISHED.map(|published| format!("`{published}`"));
+    let all = format!("Meta's models are {}", all.join(", "));
     match begun.or_else(of_size).or_else(|| nearest(name, &PUBLISHED)) {
         Some(published) if name.contains("_t") || size(name).is_some() => {
-            format!("did you mean `{OWNER}/{published}`?")
+            format!("did you mean `{OWNER}/{published}`? {all}")
         }
-        _ => {
-            let all = PUBLISHED.map(|published| format!("`{published}`"));
-            format!("Meta's models are {}", all.join(", "))
-        }
+        _ => all,
     }
 }
 
@@ -121,6 +120,7 @@ mod tests {
             Some("did you mean `facebook/esm2_t36_3B_UR50D`?"),
         );
         for all in PUBLISHED {
+            check("esm2_t7_9M_UR50D", Some(all));
             check("esm2", Some(all));
             check("esm2_large", Some(all));
         }

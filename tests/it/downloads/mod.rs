@@ -90,7 +90,7 @@ fn a_check_says_what_would_come_and_writes_nothing() {
     let place = Place::new();
     let done = place.run("check", &job(ID));
     done.check(OK, &[]);
-    let expect = "facebook/esm2_t6_8M_UR50D is to be downloaded: 3 files, 3.79 MB";
+    let expect = "facebook/esm2_t6_8M_UR50D is to be downloaded: 3 files, 3.6 MiB";
     assert!(done.stdout.contains(expect), "{}", done.stdout);
     assert_eq!(place.files_at_home(), [""; 0]);
     assert_eq!(place.asked(), ["config.json", "main"]);
@@ -327,6 +327,17 @@ fn an_adapter_comes_with_its_model() {
         place.snapshot(ADAPTER).display().to_string()
     );
     assert!(place.snapshot(ID).join("model.safetensors").is_file());
+    // Its weights are none, and the mock device needs none.
+    let script = format!(
+        "let model = esm2(\"{ADAPTER}\", #{{ device: \"mock\" }});
+        embed(model, fasta(\"in.fa\"), #{{ output: \"out.parquet\" }});"
+    );
+    place.run("exec", &script).check(OK, &[]);
+    let found = metadata(&place.path("out.parquet"));
+    assert_eq!(found("model_repository").as_deref(), Some(ADAPTER));
+    assert_eq!(found("model_base").as_deref(), Some(ID));
+    let commit = place.server.commit(ID);
+    assert_eq!(found("model_base_commit"), Some(commit));
 }
 
 #[test]

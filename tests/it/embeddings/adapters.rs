@@ -8,6 +8,7 @@ use super::{
 use crate::{RUNNER, child::finish};
 use runner::{
     cancel::CancelToken,
+    hint::Hint,
     job::{DeviceChoice, ModelSpec},
     model::Model,
 };
@@ -266,6 +267,50 @@ fn tensors_that_cannot_be_merged_are_refused() {
     let copy = Copied::new();
     copy.change(|tensors| tensors.retain(|name, _| name.contains("classifier")));
     copy.refused(&["none of its tensors"]);
+}
+
+#[test]
+fn merged_weights_are_finite_or_refused() {
+    // A check reads no weights.
+    let refused = |copy: &Copied, parts: &[&str]| {
+        let error = load(copy.path()).err().expect("it must be refused");
+        let message = error.in_full();
+        for part in parts {
+            assert!(message.contains(part), "{message}");
+        }
+    };
+    let tensor = "tensor `encoder.layer.0.attention.self.query.weight` holds";
+    let copy = Copied::new();
+    copy.configure("lora_alpha", json!(3e38));
+    copy.change(|tensors| {
+        for matrix in ["A", "B"] {
+            let name = format!("{QUERY}.lora_{matrix}.weight");
+            let large = Stored::new(
+                &tensors[&name].shape,
+                &vec![10.0; tensors[&name].values().len()],
+            );
+            tensors.insert(name, large);
+        }
+    });
+    refused(&copy, &[tensor, "inf", "lora_alpha"]);
+    let copy = Copied::new();
+    copy.change(|tensors| {
+        let b = tensors.get_mut(&format!("{QUERY}.lora_B.weight")).unwrap();
+        *b = b.with(0, f32::NAN);
+    });
+    refused(&copy, &[tensor, "NaN"]);
+}
+
+#[test]
+fn what_python_writes_for_no_number_is_not_json() {
+    let copy = Copied::new();
+    let path = copy.path().join("adapter_config.json");
+    copy.configure("lora_alpha", json!("was"));
+    let text = fs::read_to_string(&path).unwrap();
+    for word in ["NaN", "Infinity"] {
+        fs::write(&path, text.replace("\"was\"", word)).unwrap();
+        copy.refused(&["adapter_config.json", "not valid JSON"]);
+    }
 }
 
 #[test]

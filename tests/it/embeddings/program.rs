@@ -142,6 +142,28 @@ fn a_missing_folder_is_no_id_of_the_hub() {
         "/no/such/model",
         &["there is no folder", "has no `no` in it"],
     );
+    // A folder in the way of an id says so.
+    fs::create_dir(job.at("facebook")).unwrap();
+    job.refused(
+        "facebook/esm2_t6_8M_UR50D",
+        &[
+            "`facebook` is there, but has no `esm2_t6_8M_UR50D` in it",
+            "there is a folder of that name",
+            "`runner download facebook/esm2_t6_8M_UR50D`",
+        ],
+    );
+    job.refused(
+        "facebook/esm2_t7_9M",
+        &["Meta has published no", "esm2_t48_15B_UR50D"],
+    );
+    fs::remove_dir(job.at("facebook")).unwrap();
+    job.refused(
+        "weights/x",
+        &[
+            "many folders of models are called so",
+            "`runner download weights/x`",
+        ],
+    );
     for id in [
         "facebook/esm2_t6_8M_UR50D",
         "esm2_t6_8M_UR50D",

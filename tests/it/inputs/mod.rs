@@ -74,7 +74,7 @@ fn stops_inside_and_characters_outside_the_alphabet() {
     let job = || Job::new(&[("in.fa", content)]);
     job()
         .check("a(first):3 b:5")
-        .check_message(&["3 characters outside the alphabet in 1 records became `<unk>`"]);
+        .check_message(&["3 characters outside the alphabet in 1 record became `<unk>`"]);
     job()
         .dataset("fasta(\"in.fa\").residues(\"strip\")")
         .check("a(first):3 b:2")

@@ -41,8 +41,8 @@ fn a_definition_line_behind_a_sequence() {
     let content = b">a one\nMKTAYIAKQRQISFVK*>b two\nMSTNPKPQRKTKRNTN\n>c\nMKV\n";
     let done = read(content, "fasta(\"in.fa\")", "a(one):38 c:3");
     done.check_message(&[
-        "1 characters `>` in 1 records stand inside sequence lines; first in record 1 (`a`)",
-        "2 characters outside the alphabet in 1 records became `<unk>`: `*` 1, `>` 1",
+        "1 characters `>` in 1 record stand inside sequence lines; first in record 1 (`a`)",
+        "2 characters outside the alphabet in 1 record became `<unk>`: `*` 1, `>` 1",
     ]);
 }
 
@@ -73,7 +73,7 @@ fn nul_bytes() {
     check_warned(
         b">a\0b\nMK\n",
         "a\0b:2",
-        &["1 NUL bytes in 1 records stand in definition lines"],
+        &["1 NUL bytes in 1 record stand in definition lines"],
     );
 }
 
@@ -196,7 +196,7 @@ fn structure_instead_of_residues() {
         "a:18 b:3",
     );
     done.check_message(&[
-        "1 lines of dots and brackets in 1 records",
+        "1 lines of dots and brackets in 1 record",
         "first in record 1 (`a`)",
         "dot-bracket",
     ]);
@@ -208,7 +208,7 @@ fn structure_instead_of_residues() {
         "(((( [[[ )))) ]]]",
     ] {
         let done = Job::new(&[("in.fa", format!(">a\nGGGGAAAACCCC\n{line}\n").as_bytes())]).run();
-        done.check_message(&["1 lines of dots and brackets in 1 records"]);
+        done.check_message(&["1 lines of dots and brackets in 1 record"]);
     }
     check_warned(
         b">x:A:sequence\nMKTAYIAKQRQISFVKSHFS\n>x:A:secstr\n  HHHHHHHTTT EEEEE GGG \n",
@@ -230,7 +230,7 @@ fn numbers_among_the_residues() {
     check_warned(
         b">a\n        1 mktay iakqr\n       11 mk\n",
         "a:15",
-        &["3 characters outside the alphabet in 1 records became `<unk>`: `1` 3"],
+        &["3 characters outside the alphabet in 1 record became `<unk>`: `1` 3"],
     );
 }
 
@@ -238,7 +238,7 @@ fn numbers_among_the_residues() {
 fn characters_of_several_bytes() {
     let content = "\u{feff}>a\nMé\u{a0}K\u{ad}T\u{200b}\u{201c}\n".as_bytes();
     let list = "`U+00A0` 1, `U+00AD` 1, `é` 1, `U+200B` 1, `“` 1";
-    let n = "5 characters outside the alphabet in 1 records";
+    let n = "5 characters outside the alphabet in 1 record";
     check_warned(content, "a:8", &[n, list]);
     read(content, "fasta(\"in.fa\").residues(\"strip\")", "a:3").check_message(&[
         n,
@@ -263,13 +263,13 @@ fn warnings_are_about_the_records_that_were_taken() {
             1,
             "a:2",
             Some(
-                "1 characters outside the alphabet in 1 records became `<unk>`: `J` 1; first in record 1 (`a`)",
+                "1 characters outside the alphabet in 1 record became `<unk>`: `J` 1; first in record 1 (`a`)",
             ),
         ),
         (
             2,
             "a:2 b:2",
-            Some("1 characters outside the alphabet in 1 records"),
+            Some("1 characters outside the alphabet in 1 record"),
         ),
         (
             3,

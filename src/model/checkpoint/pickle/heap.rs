@@ -4,7 +4,7 @@ use super::global::Global;
 use std::rc::Rc;
 
 /// A value's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in super::super) struct At(pub(super) u32);
 
 /// A value.

@@ -14,6 +14,9 @@ const LATEST_PROTOCOL: u8 = 5;
 /// Values that lie on the stack, or are remembered, at a time.
 const MOST_REFERENCES: usize = 1 << 20;
 
+/// Parts that all lists and dictionaries have together, a key and its value being two: a value may be part of many.
+const MOST_PARTS: usize = 1 << 21;
+
 pub(super) struct Machine<'a, R> {
     input: &'a mut Input<R>,
     heap: Heap,
@@ -21,6 +24,8 @@ pub(super) struct Machine<'a, R> {
     /// Where the stack began when something of several parts was begun.
     marks: Vec<usize>,
     memory: HashMap<u32, At>,
+    /// Parts that lists and dictionaries have so far.
+    n_parts: usize,
 }
 
 impl<'a, R: Read> Machine<'a, R> {
@@ -31,6 +36,7 @@ impl<'a, R: Read> Machine<'a, R> {
             stack: Vec::new(),
             marks: Vec::new(),
             memory: HashMap::new(),
+            n_parts: 0,
         }
     }
 
@@ -256,6 +262,7 @@ impl<'a, R: Read> Machine<'a, R> {
 
     fn push_parts(&mut self, node: fn(Vec<At>) -> Node) -> Result<(), Failure> {
         let parts = self.pop_to_mark()?;
+        self.count_parts(parts.len())?;
         self.push(node(parts))
     }
 
@@ -268,8 +275,19 @@ impl<'a, R: Read> Machine<'a, R> {
         self.push(Node::Tuple(parts))
     }
 
+    fn count_parts(&mut self, n: usize) -> Result<(), Failure> {
+        self.n_parts += n;
+        if self.n_parts > MOST_PARTS {
+            return Err(
+                "its pickle has lists and dictionaries of more than two million parts".into(),
+            );
+        }
+        Ok(())
+    }
+
     /// Adds to the list or the set on top.
     fn add_parts(&mut self, parts: &[At]) -> Result<(), Failure> {
+        self.count_parts(parts.len())?;
         let top = self.top()?;
         match self.heap.get_mut(top) {
             Node::List(list) | Node::Set(list) => {
@@ -282,6 +300,7 @@ impl<'a, R: Read> Machine<'a, R> {
 
     /// Adds keys and values, which follow each other, to the dictionary on top.
     fn add_entries(&mut self, parts: &[At]) -> Result<(), Failure> {
+        self.count_parts(parts.len())?;
         let top = self.top()?;
         let (pairs, rest) = parts.as_chunks::<2>();
         match self.heap.get_mut(top) {

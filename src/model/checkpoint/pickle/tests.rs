@@ -108,6 +108,14 @@ fn bombs_do_not_go_off() {
         "more than a million",
     );
     check_refused(&b"]0".repeat(9 << 20), "more than");
+    // One value is all parts of a list, and one entry all of a dictionary.
+    let list = many(b"h\0a", 2_500_000, b".");
+    check_refused(&[b"\x80\x02]q\0", &list[2..]].concat(), "two million parts");
+    let dictionary = many(b"h\0h\0s", 1_500_000, b".");
+    check_refused(
+        &[b"\x80\x02}q\0", &dictionary[2..]].concat(),
+        "two million parts",
+    );
     check_refused(b"\x80\x02X\xff\xff\xff\xffabc", "more than 16777216 bytes");
     check_refused(
         b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\xffabc",

@@ -43,6 +43,8 @@ struct Repository {
     gate: Gate,
     /// Whether the listing says what files hold.
     is_terse: bool,
+    /// Whether the listing says it without sizes.
+    has_no_sizes: bool,
 }
 
 #[derive(Clone)]
@@ -87,6 +89,8 @@ pub enum Fault {
     Stall(usize),
     /// So many bytes come at a time, and a millisecond between.
     Slow(usize),
+    /// A byte comes at a time, and a tenth of a second between.
+    Trickle,
     /// A byte is another one.
     Altered,
     /// The file has a byte too many.
@@ -167,6 +171,11 @@ impl Server {
     /// The listing does not say what files hold.
     pub fn be_terse(&self, id: &str) {
         self.state().repositories.get_mut(id).unwrap().is_terse = true;
+    }
+
+    /// The listing does not say how large files are.
+    pub fn hide_sizes(&self, id: &str) {
+        self.state().repositories.get_mut(id).unwrap().has_no_sizes = true;
     }
 
     /// A token that is valid.
