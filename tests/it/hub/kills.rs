@@ -56,8 +56,8 @@ fn a_download_that_is_killed_at_any_point_ends_right() {
     let config = fs::read(Path::new(DEMO).join("config.json")).unwrap();
     server.put(ID, "config.json", &config, false);
     server.put(ID, "model.safetensors", &weights(), true);
-    // It takes a second at least.
-    server.fail("/content/", usize::MAX, Fault::Slow(4_000));
+    // It takes four seconds at least, longer than all that are killed have together.
+    server.fail("/content/", usize::MAX, Fault::Slow(1_000));
     let home = tempfile::tempdir().unwrap();
     let seed = SystemTime::now()
         .duration_since(UNIX_EPOCH)
