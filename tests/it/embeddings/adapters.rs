@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{RUNNER, child::finish};
 use runner::{
+    hint::Hint,
     job::{DeviceChoice, ModelSpec},
     model::Model,
 };
