@@ -82,7 +82,7 @@ pub enum Error {
     Stopped(StopReason),
 }
 
-const GO_ON: &str = "run the script again to go on";
+const GO_ON: &str = "run the same command again to go on";
 
 /// The exit codes of the program.
 pub mod exit_code {
@@ -150,6 +150,14 @@ impl Error {
         match (error, reason) {
             (SinkError::Shards(ShardsError::Ended(_)), Some(reason)) => Self::Stopped(reason),
             (error, _) => error.into(),
+        }
+    }
+
+    /// Why a model cannot be had, if it was not told to stop.
+    pub fn of_model(error: ModelError, reason: Option<StopReason>) -> Self {
+        match (error.of_the_hub(), reason) {
+            (Some(HubError::Interrupted), Some(reason)) => Self::Stopped(reason),
+            _ => error.into(),
         }
     }
 

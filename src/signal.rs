@@ -2,6 +2,7 @@
 
 use crate::{
     cancel::{CancelToken, StopReason},
+    device,
     error::exit_code,
     file,
 };
@@ -9,7 +10,6 @@ use nix::sys::signal::Signal;
 use procfs::process::Process;
 use std::{
     io::{self, IsTerminal},
-    process,
     sync::mpsc,
     thread,
     time::Duration,
@@ -72,7 +72,7 @@ pub fn watch(
                         let _ = thread::Builder::new().spawn(move || on_first(reason));
                     }
                 }
-                Some(first) if is_impatient(first, reason) => end_at_once(),
+                Some(first) if is_impatient(first, reason) => end_at_once(exit_code::INTERRUPTED),
                 Some(_) => {}
             }
         }
@@ -102,8 +102,9 @@ fn is_impatient(first: StopReason, next: StopReason) -> bool {
     }
 }
 
-/// The user does not want to wait. The kernel ends the readers with this process.
-fn end_at_once() {
+/// Ends the process at once, without its temporary files: the user does not want to wait, or a driver that hangs
+/// would hold up any other end. The kernel ends the readers with this process.
+pub fn end_at_once(exit_code: u8) -> ! {
     let (done, is_done) = mpsc::channel();
     let cleaning = thread::Builder::new().spawn(move || {
         file::remove_temporary();
@@ -114,8 +115,7 @@ fn end_at_once() {
         // Cleaned up or not, this is the end.
         let _ = is_done.recv_timeout(TIME_TO_CLEAN_UP);
     }
-    #[expect(clippy::exit, reason = "a second Ctrl-C means now")]
-    process::exit(exit_code::INTERRUPTED.into());
+    device::end_at_once(exit_code)
 }
 
 /// Whether whoever started this process wants it to ignore a signal, as `nohup` does.

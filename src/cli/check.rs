@@ -25,10 +25,10 @@ pub(super) fn check(
     let read = || script.read();
     let result = script
         .work
-        .run(global, console, read, None, |_, chosen, _| {
+        .run(global, console, read, None, |_, chosen, cancel| {
             let shard = chosen.as_ref().map(|chosen| chosen.shard);
             chosen_shard = chosen;
-            let (host, rehearsed) = Rehearsal::new(shard, forecast.forecasting());
+            let (host, rehearsed) = Rehearsal::new(shard, forecast.forecasting(), cancel);
             seen = rehearsed;
             Box::new(host)
         });

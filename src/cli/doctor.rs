@@ -2,10 +2,10 @@
 
 use super::{args::Global, ending};
 use crate::{
-    device, doctor,
+    doctor,
     error::{Error, exit_code},
-    file,
     progress::Console,
+    signal,
 };
 use std::panic;
 
@@ -26,23 +26,27 @@ pub(super) fn doctor(global: &Global, console: &Console) -> u8 {
                 section = finding.section;
                 console.print(&format!("{gap}{section}"));
             }
-            console.print(&finding.lines());
+            console.print(&finding.lines(console.columns()));
         }
     });
-    if let Some(reason) = cancel.reason() {
-        return ending::of_error(global, console, &Error::Stopped(reason));
-    }
-    match is_text {
-        true => console.print(&format!("\n{}", report.summary())),
-        false => console.print(&report.json()),
-    }
-    let exit_code = match ending::unprinted(global, console) {
-        exit_code::OK => report.exit_code(),
-        unprinted => unprinted,
+    let exit_code = match cancel.reason() {
+        Some(reason) => ending::of_error(global, console, &Error::Stopped(reason)),
+        None => {
+            match is_text {
+                true => {
+                    let gap = if section.is_empty() { "" } else { "\n" };
+                    console.print(&format!("{gap}{}", report.summary()));
+                }
+                false => console.print(&report.json()),
+            }
+            match ending::unprinted(global, console) {
+                exit_code::OK => report.exit_code(),
+                unprinted => unprinted,
+            }
+        }
     };
     if report.driver_hangs {
-        file::remove_temporary();
-        device::end_at_once(exit_code);
+        signal::end_at_once(exit_code);
     }
     exit_code
 }

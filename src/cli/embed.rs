@@ -2,11 +2,14 @@
 
 use super::{
     args::{EmbedArgs, Global},
-    ending, exec, written,
+    ending, exec,
+    flags::Flags,
+    written,
 };
 use crate::{
-    error::Error,
+    error::{Error, exit_code},
     file::Existing,
+    job::{EmbedOptions, ModelSpec, OptionValue},
     progress::Console,
     script::{Diagnostic, EmbedScript, Script},
     text::printable,
@@ -18,6 +21,9 @@ const NAME: &str = "runner embed";
 
 /// Writes the script that the flags stand for and runs it, and returns the exit code.
 pub(super) fn embed(global: &Global, console: &Console, args: &EmbedArgs) -> u8 {
+    if let Err(diagnostic) = check_inputs(args) {
+        return ending::failed(global, console, &diagnostic);
+    }
     let text = text(args);
     if args.print_script {
         console.print(text.trim_end());
@@ -33,7 +39,46 @@ pub(super) fn embed(global: &Global, console: &Console, args: &EmbedArgs) -> u8 
     } else if !global.is_quiet() {
         console.note(printable(&script.text).trim_end());
     }
-    exec::exec(global, console, || Ok(script), &args.work)
+    exec::exec(global, console, || Ok(script), &args.work, in_flags)
+}
+
+/// Checks that no input is the value of a switch, which stands behind `=`.
+fn check_inputs(args: &EmbedArgs) -> Result<(), Diagnostic> {
+    let is_value = |input: &&String| ["true", "false"].contains(&input.as_str());
+    let Some(value) = args.inputs.iter().find(is_value) else {
+        return Ok(());
+    };
+    let Flags {
+        rules,
+        model,
+        embed,
+    } = &args.flags;
+    let given = [rules, model, embed].into_iter().flatten();
+    let mut switches = given.filter(|(_, given)| *given == OptionValue::Flag(true));
+    let Some((name, _)) = switches.next() else {
+        return Ok(());
+    };
+    Err(Diagnostic::of_the_program(
+        format!("`{value}` is taken for an input"),
+        Some(format!(
+            "the value of a switch stands behind `=`: `--{}={value}`; a file of that name is `./{value}`",
+            name.replace('_', "-")
+        )),
+        exit_code::USAGE,
+    ))
+}
+
+/// A hint for scripts in the words of a command line.
+fn in_flags(hint: &str) -> String {
+    let mut text = hint.replace("run the script again", "run the same command again");
+    let names = [EmbedOptions::OPTIONS.names(), ModelSpec::OPTIONS.names()];
+    for name in names.into_iter().flatten() {
+        let flag = name.replace('_', "-");
+        text = text.replace(&format!("`{name}: true`"), &format!("`--{flag}`"));
+        text = text.replace(&format!("`{name}: false`"), &format!("`--{flag}=false`"));
+        text = text.replace(&format!("`{name}`"), &format!("`--{flag}`"));
+    }
+    text.replace("set `--", "add `--")
 }
 
 fn text(args: &EmbedArgs) -> String {
@@ -64,4 +109,23 @@ fn script(args: &EmbedArgs, text: String) -> Result<Script, Error> {
         text,
         args: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_speak_as_whoever_reads_them() {
+        let check = |hint: &str, expect: &str| assert_eq!(in_flags(hint), expect);
+        check(
+            "choose another output, or set `overwrite: true` to replace it",
+            "choose another output, or add `--overwrite` to replace it",
+        );
+        check("raise `token_budget`", "raise `--token-budget`");
+        check(
+            "put `a.fa` back, and run the script again",
+            "put `a.fa` back, and run the same command again",
+        );
+    }
 }

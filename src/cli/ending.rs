@@ -21,8 +21,8 @@ pub(super) fn report(
 ) -> u8 {
     match result {
         Ok(_) if console.failure().is_some() => unprinted(global, console),
-        Ok(Finished { n_rejected: 0 }) => exit_code::OK,
-        Ok(Finished { n_rejected }) => {
+        Ok(Finished { n_rejected: 0, .. }) => exit_code::OK,
+        Ok(Finished { n_rejected, .. }) => {
             if !global.is_quiet() && !global.is_json() {
                 let records = counted(n_rejected, "record was", "records were");
                 console.note(&format!(
@@ -58,10 +58,10 @@ pub(super) fn failed(global: &Global, console: &Console, diagnostic: &Diagnostic
             diagnostic.exit_code,
             &diagnostic.message,
             diagnostic.hint(),
-            &diagnostic.render(false),
+            &diagnostic.render(false, None),
         ));
     } else {
-        console.note(&diagnostic.render(true));
+        console.note(&diagnostic.render(true, console.note_columns()));
     }
     diagnostic.exit_code
 }

@@ -12,16 +12,19 @@ use crate::{
     pipeline::Context,
     progress::{Console, Progress},
     reader::{PROGRAM_VARIABLE, Pool},
-    script::{Diagnostic, Script, ScriptError},
+    script::{Diagnostic, Finished, Script, ScriptError},
+    text::printable,
 };
 use std::{cell::Cell, env, rc::Rc};
 
-/// Runs the script that `read` gives, and returns the exit code.
+/// Runs the script that `read` gives, and returns the exit code. Hints are said in the words that `reword` makes of
+/// them.
 pub(super) fn exec(
     global: &Global,
     console: &Console,
     read: impl FnOnce() -> Result<Script, Diagnostic>,
     work: &Work,
+    reword: impl Fn(&str) -> String,
 ) -> u8 {
     let mut progress = None;
     let is_for_a_restart = Rc::<Cell<bool>>::default();
@@ -61,7 +64,23 @@ pub(super) fn exec(
         restart::restart(global, console, reason);
     }
     match result {
-        Ok(result) => ending::report(global, console, result),
+        Ok(result) => {
+            let result = result.map_err(|error| match error {
+                ScriptError::Failed(diagnostic) => {
+                    ScriptError::Failed(Box::new(diagnostic.with_hints(reword)))
+                }
+                other => other,
+            });
+            if let Ok(Finished { n_runs: 0, .. }) = result {
+                for (_, path) in work.recordings.files() {
+                    console.note(&printable(&format!(
+                        "warning: `{}` was not written: the script embeds nothing",
+                        path.display()
+                    )));
+                }
+            }
+            ending::report(global, console, result)
+        }
         Err(exit_code) => exit_code,
     }
 }

@@ -76,12 +76,18 @@ fn of_run(forecast: &Forecast) -> String {
                 Some(Rate {
                     tokens_per_sec,
                     known_by,
+                    is_given,
                 }),
                 Some(seconds),
             ) => format!(
-                "{} at {} tokens/s ({known_by})",
+                "{} at {} tokens/s ({known_by}{})",
                 time(seconds),
-                three_digits(*tokens_per_sec)
+                three_digits(*tokens_per_sec),
+                if *is_given {
+                    ""
+                } else {
+                    "; `--rate` tells that of other devices"
+                }
             ),
             _ => "unknown: give the tokens that your devices do a second with `--rate`".to_owned(),
         },

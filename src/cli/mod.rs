@@ -69,7 +69,7 @@ pub fn run() -> ExitCode {
             {
                 Console::default().note(&printable(&format!("hint: `{proposal}` runs the script")));
             }
-            if usage::is_for_the_script(&error) {
+            if usage::is_for_the_script(&error, env::args_os()) {
                 Console::default().note("hint: what a script finds in `args` stands behind `--`");
             }
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
@@ -87,7 +87,13 @@ pub fn run() -> ExitCode {
     let command = || match &cli.command {
         Command::New(args) => new::new(&cli.global, &console, args),
         Command::Exec(script) => stack::with_room(&cli.global, &console, || {
-            exec::exec(&cli.global, &console, || script.read(), &script.work)
+            exec::exec(
+                &cli.global,
+                &console,
+                || script.read(),
+                &script.work,
+                str::to_owned,
+            )
         }),
         Command::Embed(args) => stack::with_room(&cli.global, &console, || {
             embed::embed(&cli.global, &console, args)

@@ -8,13 +8,16 @@ use super::{
 };
 use crate::{
     error::Error,
+    fasta,
     file::{self, Existing, FileError, Keep},
+    hint::Hint,
+    job::{OutputTarget, Problems},
     progress::Console,
     script::{Diagnostic, text_literal},
     text::printable,
 };
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The script, with the names of its parts between marks.
 const JOB: &str = include_str!("new/job.rhai");
@@ -29,6 +32,12 @@ pub(super) fn new(global: &Global, console: &Console, args: &NewArgs) -> u8 {
         Ok(input) => input,
         Err(error) => return ending::failed(global, console, &Diagnostic::of_error(&error)),
     };
+    if !args.input.is_empty()
+        && let Err(error) = fasta::resolve(&args.input)
+    {
+        let warning = format!("warning: {}", error.in_full());
+        console.note(&printable(&warning));
+    }
     let script = args.script.display().to_string();
     if global.is_json() {
         console.print(&json!({ "script": script, "input": input }).to_string());
@@ -50,6 +59,9 @@ pub(super) fn new(global: &Global, console: &Console, args: &NewArgs) -> u8 {
 
 /// Writes the files, and gives the input that came with the script.
 fn write(args: &NewArgs) -> Result<Option<PathBuf>, Error> {
+    if let Some(output) = &args.output {
+        OutputTarget::of(Path::new(output)).map_err(|problem| Problems(vec![problem]))?;
+    }
     let existing = Existing::unless(args.overwrite);
     let remedy = "choose another name, or add `--overwrite` to replace it";
     written::script(&args.script, &text(args), existing, remedy)?;

@@ -2,8 +2,8 @@
 
 use super::{args::Global, ending, parity_args::ParityArgs};
 use crate::{
-    error::{Error, exit_code},
-    host::{Agreement, Parity},
+    error::exit_code,
+    host::{Agreement, Parity, SameComputation},
     progress::{Console, Progress},
     script::Diagnostic,
     text::{counted, printable},
@@ -21,10 +21,20 @@ pub(super) fn parity(global: &Global, console: &Console, args: &ParityArgs) -> u
         Ok(cancel) => cancel,
         Err(exit_code) => return exit_code,
     };
+    let plan = match args.plan() {
+        Ok(plan) => plan,
+        Err(problems) => {
+            return ending::failed(global, console, &Diagnostic::of_error(&problems.into()));
+        }
+    };
+    match plan.same_computation() {
+        Ok(None) => {}
+        Ok(Some(same)) => return nothing_to_compare(global, console, args, &same),
+        Err(error) => return ending::failed(global, console, &Diagnostic::of_error(&error)),
+    }
     let parity = {
         let (_progress, events) = Progress::start(global.style(), console);
-        let plan = args.plan().map_err(Error::from);
-        plan.and_then(|plan| Parity::of(&plan, events, &cancel))
+        Parity::of(&plan, events, &cancel)
     };
     let parity = match parity {
         Ok(parity) => parity,
@@ -33,6 +43,7 @@ pub(super) fn parity(global: &Global, console: &Console, args: &ParityArgs) -> u
     let wanted = args.least.unwrap_or(USUAL_LEAST);
     if global.is_json() {
         let mut found = serde_json::to_value(&parity).expect("maps have texts as keys");
+        found["same_computation"] = json!(false);
         found["wanted"] = json!(wanted);
         found["is_as_wanted"] = json!(parity.pooled.least >= wanted);
         console.print(&found.to_string());
@@ -55,6 +66,39 @@ pub(super) fn parity(global: &Global, console: &Console, args: &ParityArgs) -> u
         }
         _ => exit_code::OK,
     }
+}
+
+/// Says that there is nothing to compare. A gate that is always open is none, so where a cosine is asked for that is
+/// a failure.
+fn nothing_to_compare(
+    global: &Global,
+    console: &Console,
+    args: &ParityArgs,
+    same: &SameComputation,
+) -> u8 {
+    let message = format!("nothing to compare: both are f32 on {}", same.device);
+    let hint = match same.is_cpu {
+        true => "a CPU computes in f32 only, so this needs a GPU",
+        false => "try another `--dtype`, or compare with `--reference cpu`",
+    };
+    if global.is_json() {
+        let found = json!({
+            "same_computation": true,
+            "dtype": "f32",
+            "device": same.device,
+            "wanted": args.least,
+            "is_as_wanted": null,
+        });
+        console.print(&found.to_string());
+    } else if args.least.is_none() {
+        console.print(&printable(&format!("verdict  {message}: {hint}")));
+    }
+    if args.least.is_some() {
+        let hint = Some(format!("{hint}; or leave `--least` out"));
+        let diagnostic = Diagnostic::of_the_program(message, hint, exit_code::UNEXPECTED);
+        return ending::failed(global, console, &diagnostic);
+    }
+    ending::unprinted(global, console)
 }
 
 fn shown(parity: &Parity, wanted: f64) -> String {
@@ -143,14 +187,6 @@ fn cosine(cosine: f64) -> String {
 
 fn verdict(parity: &Parity, wanted: f64) -> String {
     let least = cosine(parity.pooled.least);
-    if parity.same_computation {
-        let device = &parity.device;
-        let instead = match parity.is_on_cpu {
-            true => "the CPU computes in f32 only: try a GPU",
-            false => "try another `--dtype`, or `--reference cpu`",
-        };
-        return format!("verdict  nothing to compare, as both are f32 on {device}; {instead}");
-    }
     let by = match wanted == USUAL_LEAST {
         true => " (what FastPLMs asks of ESM-2 3B in bf16)",
         false => "",
@@ -167,7 +203,7 @@ fn verdict(parity: &Parity, wanted: f64) -> String {
 mod tests {
     use super::*;
 
-    fn parity(least: f64, same_computation: bool) -> Parity {
+    fn parity(least: f64) -> Parity {
         let agreement = |least_residue| Agreement {
             vectors: 2,
             least,
@@ -192,14 +228,12 @@ mod tests {
             pooled: agreement(None),
             centred: None,
             per_residue: agreement(Some(17)),
-            same_computation,
-            is_on_cpu: same_computation,
         }
     }
 
     #[test]
     fn a_table_names_what_is_least() {
-        let text = shown(&parity(0.9987, false), USUAL_LEAST);
+        let text = shown(&parity(0.9987), USUAL_LEAST);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines,
@@ -219,20 +253,13 @@ mod tests {
 
     #[test]
     fn verdicts() {
-        let check = |least, same, wanted, expect: &str| {
-            let verdict = verdict(&parity(least, same), wanted);
+        let check = |least, wanted, expect: &str| {
+            let verdict = verdict(&parity(least), wanted);
             assert!(verdict.starts_with(expect), "{verdict}");
         };
-        check(0.998, false, 0.998, "verdict  good");
-        check(0.9979, false, 0.998, "verdict  poor");
-        check(0.9979, false, 0.99, "verdict  good");
-        check(1.0, true, 0.998, "verdict  nothing to compare");
-        let mut same = parity(1.0, true);
-        for (is_on_cpu, has_formats) in [(true, false), (false, true)] {
-            same.is_on_cpu = is_on_cpu;
-            let verdict = verdict(&same, 0.998);
-            assert_eq!(verdict.contains("--dtype"), has_formats, "{verdict}");
-        }
+        check(0.998, 0.998, "verdict  good");
+        check(0.9979, 0.998, "verdict  poor");
+        check(0.9979, 0.99, "verdict  good");
     }
 
     #[test]

@@ -136,6 +136,10 @@ fn state(status: &Status) -> String {
         (State::Finished, _) => "finished".to_owned(),
         (State::Stopped, _) if !status.shards.is_empty() => {
             let is_stopped = |shard: &ShardStatus| shard.state == State::Stopped;
+            let is_unreadable = |shard: &ShardStatus| shard.state == State::Unreadable;
+            if status.shards.iter().any(is_unreadable) {
+                return "nobody knows: the ledgers of some shards cannot be read".to_owned();
+            }
             let begin = match status.shards.iter().any(is_stopped) {
                 true => "stopped: run the shards again that are not finished",
                 false => "not finished: run the shards that are missing",
@@ -156,6 +160,7 @@ fn state(status: &Status) -> String {
             format!("all shards are finished: `runner merge {output}` puts them together")
         }
         (State::Missing, _) => "missing".to_owned(),
+        (State::Unreadable, _) => "its ledger cannot be read".to_owned(),
     }
 }
 
@@ -169,12 +174,14 @@ fn shards(shards: &[ShardStatus]) -> Vec<(&'static str, String)> {
         State::BeingMade => "being made",
         State::Stopped => "stopped",
         State::Missing => "missing",
+        State::Unreadable => "unreadable",
     };
     let states = [
         State::Finished,
         State::BeingMade,
         State::Stopped,
         State::Missing,
+        State::Unreadable,
     ];
     let counts = states.into_iter().filter_map(|state| {
         let n_shards = shards.iter().filter(|shard| shard.state == state).count();
@@ -189,8 +196,8 @@ fn shards(shards: &[ShardStatus]) -> Vec<(&'static str, String)> {
                 format!(" by process {} on {}", owner.pid, owner.host)
             });
             let state = named(shard.state);
-            let rows = rows(shard.rows);
-            ("shard", format!("{}  {state}{by}, {rows}", shard.shard))
+            let rest = shard.problem.clone().unwrap_or_else(|| rows(shard.rows));
+            ("shard", format!("{}  {state}{by}, {rest}", shard.shard))
         });
     [("shards", format!("{}: {counts}", shards.len()))]
         .into_iter()

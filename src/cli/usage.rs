@@ -3,11 +3,15 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 
-/// Whether a word was refused that can only be an argument for the script.
-pub(super) fn is_for_the_script(error: &clap::Error) -> bool {
+/// Whether a word of a command was refused that can only be an argument for the script.
+pub(super) fn is_for_the_script(
+    error: &clap::Error,
+    mut args: impl Iterator<Item = OsString>,
+) -> bool {
+    let has_script = args.any(|arg| arg == "exec" || arg == "check");
     let word = error.get(ContextKind::InvalidArg);
     let is_word = matches!(word, Some(ContextValue::String(word)) if !word.starts_with('-'));
-    error.kind() == ErrorKind::UnknownArgument && is_word
+    has_script && error.kind() == ErrorKind::UnknownArgument && is_word
 }
 
 /// The command line that was most likely meant, where a script stands in the place of a command.

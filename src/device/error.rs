@@ -180,7 +180,7 @@ impl Hint for DeviceError {
             }
             Self::Shape(_) => "set `device` to \"cpu\"",
             Self::NotPinned => "raise the limit of locked memory (`ulimit -l unlimited`)",
-            Self::AllLost(_) => "run the script again to go on",
+            Self::AllLost(_) => "run the same command again to go on",
             Self::Cuda { .. } | Self::Kernel { .. } | Self::Abandoned => return None,
         };
         Some(hint.to_owned())

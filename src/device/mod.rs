@@ -17,7 +17,7 @@ mod timing;
 pub use choose::{Chosen, ChosenGpu, choose, free_bytes, label, release_unused};
 pub use error::DeviceError;
 pub use part::Part;
-pub use process::{end_at_once, is_set_here, prepare_process};
+pub use process::{end_at_once, is_set_here, opened_library, prepare_process};
 pub use shown_gpu::ShownGpu;
 pub use survey::{code_cache, driver, gpus, toolkit_is_ready, toolkit_parts};
 pub use timing::{BatchMarks, BatchTiming, GpuTiming, Timeline};

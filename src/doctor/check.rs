@@ -76,7 +76,13 @@ impl Check {
                     last = Instant::now();
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) if machine.is_abandoned() => return,
+                Err(RecvTimeoutError::Timeout) if machine.is_abandoned() => {
+                    if self.asks_driver {
+                        // Nobody waits to see whether it would have answered.
+                        machine.set_driver_hangs();
+                    }
+                    return;
+                }
                 Err(RecvTimeoutError::Timeout) if last.elapsed() < self.limit => {}
                 Err(RecvTimeoutError::Timeout) => {
                     let seconds = self.limit.as_secs_f64();

@@ -44,6 +44,7 @@ pub struct Finding {
     #[serde(serialize_with = "on_a_line")]
     pub text: String,
     /// How to mend it, if there is something to mend.
+    #[serde(serialize_with = "maybe_on_a_line")]
     pub remedy: Option<String>,
     /// What was found, for programs.
     pub facts: Map<String, Value>,
@@ -109,4 +110,29 @@ impl Finding {
 /// What drivers and files say may hold anything.
 fn on_a_line<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&printable_line(text))
+}
+
+#[expect(clippy::ref_option, reason = "serde gives the field")]
+fn maybe_on_a_line<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    match text {
+        Some(text) => on_a_line(text, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_get_no_control_characters_either() {
+        let odd = "a\u{1b}[2J\u{202e}b";
+        let finding = Finding::warning(odd, odd, odd);
+        let object = serde_json::to_value(finding).expect("it is plain data");
+        for key in ["name", "text", "remedy"] {
+            assert_eq!(object[key], r"a\u{1b}[2J\u{202e}b", "{key}");
+        }
+        let object = serde_json::to_value(Finding::good("a", "b")).expect("it is plain data");
+        assert!(object["remedy"].is_null());
+    }
 }

@@ -50,7 +50,7 @@ impl Machine {
         inventory.as_ref().map_err(String::as_str)
     }
 
-    /// Whether a call of the driver did not return.
+    /// Whether a call of the driver did not return while somebody waited for it.
     pub(super) fn driver_hangs(&self) -> bool {
         self.driver_hangs.load(Ordering::Relaxed)
     }

@@ -35,43 +35,27 @@ pub(super) fn masked(name: &str, value: &str) -> String {
     without_tokens(&without_passwords(value))
 }
 
-/// Names and passwords of users, and what stands behind `?`, left out of addresses.
+/// Names and passwords of users, and what stands behind `?`, left out of addresses. A password may hold anything that
+/// ought to be written otherwise, and ends at the last `@`.
 fn without_passwords(value: &str) -> String {
-    let mut shown = String::new();
-    let mut rest = value;
-    while let Some((before, after)) = rest.split_once("://") {
-        let end = after
-            .find(|character: char| {
-                character.is_whitespace() || matches!(character, '/' | ',' | '"')
-            })
-            .unwrap_or(after.len());
-        // A password may hold `/` or `,` that ought to be written otherwise.
-        let at = match after[..end].rfind('@') {
-            Some(at) => Some(at),
-            None => after
-                .split([' ', '"'])
-                .next()
-                .and_then(|address| address.rfind('@')),
-        };
-        shown.push_str(before);
-        shown.push_str("://");
-        rest = match at {
-            Some(at) => {
-                shown.push_str(MASK);
-                &after[at..]
-            }
-            None => after,
-        };
-    }
+    let is_scheme = |at: &usize| {
+        let is_of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        value[..*at].bytes().all(is_of_scheme)
+    };
+    let address = value
+        .find("://")
+        .filter(is_scheme)
+        .map(|at| at + "://".len());
+    let start = address.unwrap_or(0);
+    let rest = &value[start..];
     // `user:password@host` is an address of a proxy, too.
-    if shown.is_empty()
-        && let Some(at) = rest.rfind('@')
-        && rest[..at].contains(':')
-    {
-        shown.push_str(MASK);
-        rest = &rest[at..];
-    }
-    shown.push_str(rest);
+    let at = rest
+        .rfind('@')
+        .filter(|at| address.is_some() || rest[..*at].contains(':'));
+    let shown = match at {
+        Some(at) => format!("{}{MASK}{}", &value[..start], &rest[at..]),
+        None => value.to_owned(),
+    };
     match shown.split_once('?') {
         Some((before, _)) if value.contains("://") => format!("{before}?{MASK}"),
         _ => shown,
@@ -124,6 +108,19 @@ mod tests {
                 "http://me:p/a,s@s@proxy:3128/",
                 "http://***@proxy:3128/",
             ),
+            (
+                "HTTPS_PROXY",
+                "http://me:S3 CRET\"PW@proxy:1",
+                "http://***@proxy:1",
+            ),
+            ("HF_ENDPOINT", "http://u:a b@h", "http://***@h"),
+            ("HF_ENDPOINT", "ftp://u:a?b@h", "ftp://***@h"),
+            (
+                "https_proxy",
+                "http://me:S3@CR/ET@proxy:1",
+                "http://***@proxy:1",
+            ),
+            ("https_proxy", "me:a://b@proxy:1", "***@proxy:1"),
             ("https_proxy", "http://proxy:3128", "http://proxy:3128"),
             ("HTTP_PROXY", "me:pass@proxy:3128", "***@proxy:3128"),
             ("no_proxy", "localhost,10.0.0.0/8", "localhost,10.0.0.0/8"),

@@ -7,8 +7,6 @@ use crate::{
 };
 use serde_json::json;
 
-/// Characters in a line.
-const WIDTH: usize = 100;
 /// Characters before the text of a finding: two, the sign and another, its name, two.
 const INDENT: usize = 4 + NAME_WIDTH + 2;
 const NAME_WIDTH: usize = 16;
@@ -17,7 +15,7 @@ const NAME_WIDTH: usize = 16;
 pub struct Report {
     /// In the order of the checks.
     pub findings: Vec<Finding>,
-    /// Whether a call of the driver of GPUs did not return.
+    /// Whether a call of the driver of GPUs did not return: the process has to end without asking it to clean up.
     pub driver_hangs: bool,
 }
 
@@ -72,36 +70,37 @@ impl Report {
 }
 
 impl Finding {
-    /// The finding as lines of at most a hundred characters, as far as words allow.
-    pub fn lines(&self) -> String {
+    /// The finding as lines of at most so many characters, as far as words allow.
+    pub fn lines(&self, width: usize) -> String {
         let name = printable_line(&self.name);
         let begin = format!("  {} {name:NAME_WIDTH$}  ", self.state.sign());
-        let mut lines = filled(&begin, INDENT, &self.text);
+        let mut lines = filled(&begin, INDENT, &self.text, width);
         if let Some(remedy) = &self.remedy {
             lines.push('\n');
-            lines.push_str(&filled(&format!("{:INDENT$}→ ", ""), INDENT + 2, remedy));
+            let begin = format!("{:INDENT$}→ ", "");
+            lines.push_str(&filled(&begin, INDENT + 2, remedy, width));
         }
         lines
     }
 }
 
 /// A text behind `begin`, in lines that are filled and indented alike.
-fn filled(begin: &str, indent: usize, text: &str) -> String {
+fn filled(begin: &str, indent: usize, text: &str, width: usize) -> String {
     let mut lines = begin.to_owned();
-    let mut width = begin.chars().count();
+    let mut column = begin.chars().count();
     let mut is_first = true;
     for word in printable_line(text).split_whitespace() {
         let length = word.chars().count();
-        if !is_first && width + 1 + length > WIDTH {
+        if !is_first && column + 1 + length > width {
             lines.push('\n');
             lines.push_str(&" ".repeat(indent));
-            width = indent;
+            column = indent;
         } else if !is_first {
             lines.push(' ');
-            width += 1;
+            column += 1;
         }
         lines.push_str(word);
-        width += length;
+        column += length;
         is_first = false;
     }
     lines
@@ -115,8 +114,8 @@ mod tests {
     fn lines_are_filled_and_indented() {
         let long = "word ".repeat(40);
         let finding = Finding::failure("name", long, "do this").with("a", 1);
-        let lines = finding.lines();
-        let lines: Vec<_> = lines.lines().collect();
+        let shown = finding.lines(60);
+        let lines: Vec<_> = shown.lines().collect();
         assert!(
             lines[0].starts_with("  ✗ name              word word"),
             "{lines:?}"
@@ -127,11 +126,12 @@ mod tests {
         );
         assert_eq!(lines.last().unwrap().trim(), "→ do this");
         assert!(
-            lines.iter().all(|line| line.chars().count() <= WIDTH),
+            lines.iter().all(|line| line.chars().count() <= 60),
             "{lines:?}"
         );
+        assert!(finding.lines(100).lines().count() < lines.len());
         // What a terminal would obey is spelt out.
-        let odd = Finding::good("a\nb", "c\u{1b}[2Jd").lines();
+        let odd = Finding::good("a\nb", "c\u{1b}[2Jd").lines(100);
         assert!(
             odd.contains(r"a\u{a}b") && odd.contains(r"c\u{1b}[2Jd"),
             "{odd}"

@@ -292,6 +292,16 @@ fn merge(earlier: &mut Event, later: &Event) -> bool {
             (*file_bytes, *file_of) = (*now_file_bytes, *now_file_of);
             (*bytes, *of) = (*now_bytes, *now_of);
         }
+        (
+            Event::Comparing {
+                model, proteins, ..
+            },
+            Event::Comparing {
+                model: same,
+                proteins: now_proteins,
+                ..
+            },
+        ) if model == same => *proteins = *now_proteins,
         (Event::RowsWritten { rows }, Event::RowsWritten { rows: more }) => *rows += more,
         (Event::Sample { sample }, Event::Sample { sample: latest }) => {
             sample.clone_from(latest);

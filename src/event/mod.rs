@@ -73,6 +73,15 @@ pub enum Event {
         /// Whether it failed because it was told to stop.
         stopped: bool,
     },
+    /// How far a model is that is compared with itself by now: no increment.
+    Comparing {
+        /// Which of the two: its number format and its device, for people.
+        model: String,
+        /// Proteins that are embedded.
+        proteins: usize,
+        /// How many there are.
+        of: usize,
+    },
     /// A call of `embed` begins.
     RunStarted {
         /// What is embedded, for people: the sources as the script wrote them.

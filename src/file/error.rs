@@ -41,6 +41,13 @@ impl FileError {
 impl Hint for FileError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            // Nothing was to be written.
+            Self::Io { action, error, .. }
+                if action.starts_with("read")
+                    && error.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                "run it as somebody who may read that, or have its owner let you"
+            }
             Self::Io { error, .. } => remedy(error.kind())?,
             Self::NotAFile(_) => "end the path with the name of a file",
             Self::Exists(_) => "choose another name, or remove it",

@@ -1,6 +1,10 @@
 //! What `~` at the beginning of a path means.
 
-use std::env;
+use nix::unistd::{Uid, User};
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+};
 
 /// What `~` at the beginning of a path means to a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +19,8 @@ impl Home {
     /// What `path` means if a shell would put a home folder in the place of its beginning: `~` alone,
     /// `~/...` and `~user/...`. A name that begins with `~` is one like any other.
     pub fn of(path: &str) -> Option<Self> {
-        let home = env::var("HOME").ok().filter(|home| !home.is_empty());
-        Self::within(home.as_deref(), path)
+        let home = home_folder();
+        Self::within(home.as_deref().and_then(OsStr::to_str), path)
     }
 
     fn within(home: Option<&str>, path: &str) -> Option<Self> {
@@ -26,6 +30,17 @@ impl Home {
         }
         rest.contains('/').then_some(Self::OfUser)
     }
+}
+
+/// The user's own home folder: that of the environment, else that of the system's list of users, as services and
+/// jobs of a queue may have no `HOME`.
+pub fn home_folder() -> Option<OsString> {
+    let named = env::var_os("HOME").filter(|home| !home.is_empty());
+    named.or_else(|| {
+        let user = User::from_uid(Uid::current()).ok()??;
+        let home = user.dir.into_os_string();
+        (!home.is_empty()).then_some(home)
+    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod temporary;
 
 pub use destination::{MOST_LINKS, destination};
 pub use error::{FileError, remedy};
-pub use home::Home;
+pub use home::{Home, home_folder};
 pub use process::{Life, Process, host_name};
 pub use space::free_bytes;
 pub use staged::{Keep, Staged, replace, write};

@@ -8,6 +8,7 @@ use super::{
     target::{folder_of, sync_folder},
     temporary::Registration,
 };
+use nix::errno::Errno;
 use std::{
     fs::{self, File, Permissions},
     io::{self, Write},
@@ -27,6 +28,8 @@ pub enum Keep {
 
 /// Rights of a new file, which the umask reduces.
 const NEW_FILE_MODE: u32 = 0o666;
+/// Rights that an owner needs to write a file and to read it again.
+const OWNERS_MODE: u32 = 0o600;
 /// The bits of a mode that are rights.
 const RIGHTS: u32 = 0o7777;
 
@@ -62,8 +65,31 @@ impl Staged {
     /// As [`create`](Self::create).
     pub fn create_in(folder: &Path, target: &Path, existing: Existing) -> Result<Self, FileError> {
         // Nobody may read the new file who could not read the old one.
-        let old = behind_links(target)?.metadata();
-        let mode = old.map_or(NEW_FILE_MODE, |old| old.mode() & RIGHTS);
+        Self::create_with(folder, target, existing, rights_of(target)?)
+    }
+
+    /// As [`create`](Self::create), for a file that is to become part of another one, `whole`: nobody may read
+    /// it who cannot read what is there of that.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_like(whole: &Path, target: &Path, existing: Existing) -> Result<Self, FileError> {
+        let rights = match rights_of(target)? {
+            Some(rights) => Some(rights),
+            // The owner makes it, and has to read it again.
+            None => rights_of(whole)?.map(|rights| rights | OWNERS_MODE),
+        };
+        let destination = behind_links(target)?;
+        Self::create_with(folder_of(&destination), target, existing, rights)
+    }
+
+    fn create_with(
+        folder: &Path,
+        target: &Path,
+        existing: Existing,
+        rights: Option<u32>,
+    ) -> Result<Self, FileError> {
+        let mode = rights.unwrap_or(NEW_FILE_MODE);
         Self::make_in(folder, target, existing, |names| {
             // Temporary files are private by default; the umask decides about this one.
             let rights = Permissions::from_mode(mode);
@@ -80,8 +106,10 @@ impl Staged {
         let folder = folder_of(&destination);
         Self::make_in(folder, target, existing, |names| {
             names.make_in(folder, |name| {
+                // First, so that no name is left where that fails.
+                let file = File::open(from)?;
                 fs::hard_link(from, name)?;
-                File::open(name)
+                Ok(file)
             })
         })
     }
@@ -151,10 +179,13 @@ impl Staged {
         if let Ok(old) = destination.metadata()
             && *existing == Existing::IsReplaced
         {
-            // Only root gives files away, so it may fail.
-            let _ = fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
+            // Only root gives files away, so it may fail. A group that one is in may be given, alone.
+            let file = file.as_file();
+            if fchown(file, Some(old.uid()), Some(old.gid())).is_err() {
+                let _ = fchown(file, None, Some(old.gid()));
+            }
             let rights = Permissions::from_mode(old.mode() & RIGHTS);
-            let set = file.as_file().set_permissions(rights);
+            let set = file.set_permissions(rights);
             set.map_err(io("set the rights of"))?;
         }
         if keep == Keep::Safely {
@@ -173,7 +204,15 @@ impl Staged {
         } = self;
         let persisted = match existing {
             Existing::IsReplaced => file.persist(&destination),
-            Existing::Stays => file.persist_noclobber(&destination),
+            Existing::Stays => match file.persist_noclobber(&destination) {
+                Err(error) if is_impossible(&error.error) => {
+                    // Nothing here can be renamed without replacing, nor gets a second name. Between the look and
+                    // the rename another program may take the name; those of this one have a lock for an output.
+                    check_target(&destination, existing)?;
+                    error.file.persist(&destination)
+                }
+                persisted => persisted,
+            },
         };
         persisted.map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => FileError::Exists(target.clone()),
@@ -184,6 +223,23 @@ impl Staged {
         }
         Ok(target)
     }
+}
+
+/// The rights of the file that `target` leads to, if that is there. Those of a folder are others.
+fn rights_of(target: &Path) -> Result<Option<u32>, FileError> {
+    let found = behind_links(target)?.metadata().ok();
+    let found = found.filter(fs::Metadata::is_file);
+    Ok(found.map(|found| found.mode() & RIGHTS))
+}
+
+/// Whether a file system says that it cannot rename without replacing, nor give a file a second name: it
+/// need not have links, and there are several ways to say so.
+fn is_impossible(error: &io::Error) -> bool {
+    let said = error.raw_os_error().map(Errno::from_raw);
+    matches!(
+        said,
+        Some(Errno::EPERM | Errno::ENOTSUP | Errno::ENOSYS | Errno::EINVAL)
+    )
 }
 
 /// Writes a file under a temporary name and renames it to `target`, which it replaces. Missing

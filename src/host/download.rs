@@ -5,9 +5,9 @@ use crate::{
     error::Error,
     event::{Event, EventSender},
     hint::Hint,
-    hub::{HubError, Step},
-    job::ModelSpec,
-    model::{Model, ModelError, Offer},
+    hub::Step,
+    job::{ModelSpec, OptionValue},
+    model::{Absent, Model, ModelError, Offer},
 };
 use std::{collections::BTreeSet, ops::ControlFlow, path::PathBuf, time::Instant};
 
@@ -39,14 +39,45 @@ pub fn download(
     events: &EventSender,
     cancel: &CancelToken,
 ) -> Result<Downloaded, Error> {
-    let offer = Model::on_the_hub(source, revision)?.offer_now()?;
-    let downloaded = fetch(&offer, events, cancel)?;
-    let spec = ModelSpec {
-        revision: revision.map(str::to_owned),
-        ..ModelSpec::new(source)
+    let revision = revision.map(|name| ("revision".to_owned(), OptionValue::from(name)));
+    let spec = ModelSpec::from_map(source, revision.into_iter().collect())?;
+    let absent = Model::on_the_hub(source, spec.revision.as_deref())?;
+    let offer = absent.offer_now(cancel).and_then(|offer| {
+        // Nothing comes of what cannot be computed.
+        offer.check(cancel)?;
+        Ok(offer)
+    });
+    let downloaded = match offer {
+        Ok(offer) => fetch(&offer, events, cancel)?,
+        Err(error) => as_it_is(&absent, error, events)
+            .map_err(|error| Error::of_model(error, cancel.reason()))?,
     };
     download_missing(&spec, events, cancel)?;
     Ok(downloaded)
+}
+
+/// A model that is on this machine, if nobody says whether it is current.
+fn as_it_is(
+    absent: &Absent,
+    error: ModelError,
+    events: &EventSender,
+) -> Result<Downloaded, ModelError> {
+    let reason = error.of_the_hub().filter(|error| error.is_no_answer());
+    let (Some(reason), Some(snapshot)) = (reason, absent.cached()) else {
+        return Err(error);
+    };
+    let repository = absent.repository();
+    events.warn(format!(
+        "`{repository}` is taken as it is in the cache, as the Hub was not asked whether it is current: {reason}"
+    ));
+    Ok(Downloaded {
+        repository: repository.id.clone(),
+        revision: repository.revision().to_owned(),
+        commit: snapshot.commit,
+        folder: snapshot.folder,
+        n_files: 0,
+        n_bytes: 0,
+    })
 }
 
 /// Downloads what loading the model of `spec` needs and is not on this machine. If nothing is missing, nobody is
@@ -66,9 +97,9 @@ pub(super) fn download_missing(
             let repository = absent.repository().to_string();
             return Err(ModelError::Incomplete { repository }.into());
         }
-        let offer = absent.offer()?;
-        // Nothing comes of what cannot be computed.
-        offer.check()?;
+        let stopped = |error| Error::of_model(error, cancel.reason());
+        let offer = absent.offer(cancel).map_err(stopped)?;
+        offer.check(cancel).map_err(stopped)?;
         fetch(&offer, events, cancel)?;
     }
     Ok(())
@@ -123,13 +154,13 @@ fn fetch(offer: &Offer, events: &EventSender, cancel: &CancelToken) -> Result<Do
     };
     let result = match offer.fetch(&mut on_step) {
         Ok(snapshot) => Ok(snapshot),
-        Err(error) => Err(match (error, cancel.reason()) {
-            (HubError::Interrupted, Some(reason)) => Error::Stopped(reason),
-            (error, _) => Error::Model(ModelError::Download {
+        Err(error) => {
+            let error = ModelError::Download {
                 repository: model.clone(),
                 error: Box::new(error),
-            }),
-        }),
+            };
+            Err(Error::of_model(error, cancel.reason()))
+        }
     };
     let failure = result.as_ref().err();
     events.send(Event::DownloadFinished {

@@ -30,6 +30,8 @@ pub struct Rate {
     pub tokens_per_sec: f64,
     /// By what that is known.
     pub known_by: String,
+    /// Whether that was told, and is no measurement on other devices.
+    pub is_given: bool,
 }
 
 /// Tokens a second of models of about so many weights, from FASTA to Parquet in bf16 on one H100 (SXM,
@@ -100,6 +102,7 @@ impl Rate {
         Self {
             tokens_per_sec,
             known_by: "as given".to_owned(),
+            is_given: true,
         }
     }
 
@@ -122,6 +125,7 @@ impl Rate {
                 1 => format!("{name} in bf16 on one H100, as measured"),
                 n => format!("{name} in bf16 on {n} H100, as one was measured"),
             },
+            is_given: false,
         })
     }
 }

@@ -9,8 +9,9 @@ pub use agreement::Agreement;
 use super::models::Models;
 use crate::{
     cancel::CancelToken,
+    device,
     error::Error,
-    event::EventSender,
+    event::{Event, EventSender},
     job::{Dataset, DeviceChoice, Dtype, Layer, ModelSpec, Problems},
     model::Model,
 };
@@ -73,11 +74,35 @@ pub struct Parity {
     pub centred: Option<Agreement>,
     /// The vector of each residue.
     pub per_residue: Agreement,
-    /// Whether there was no difference to find, because both were the same computation.
-    pub same_computation: bool,
-    /// Whether it ran on the CPU, which knows f32 only.
-    #[serde(skip)]
-    pub is_on_cpu: bool,
+}
+
+/// Why there is nothing to compare: both models would be the same computation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SameComputation {
+    /// Where both would be f32, for people.
+    pub device: String,
+    /// Whether that is because the CPU computes in nothing else.
+    pub is_cpu: bool,
+}
+
+impl ParityPlan {
+    /// Whether both models would be the same computation. It is known before anything is loaded.
+    ///
+    /// # Errors
+    /// The device cannot be used.
+    pub fn same_computation(&self) -> Result<Option<SameComputation>, Error> {
+        if !matches!(self.model.dtype, None | Some(Dtype::F32)) {
+            return Ok(None);
+        }
+        let chosen = device::choose(&self.model.device)?;
+        let is_cpu = chosen.iter().all(|chosen| chosen.gpu.is_none());
+        let is_f32 = is_cpu || self.model.dtype.is_some();
+        let is_same = is_f32 && (is_cpu || self.reference == Reference::SameDevice);
+        Ok(is_same.then(|| SameComputation {
+            device: device::label(&chosen),
+            is_cpu,
+        }))
+    }
 }
 
 impl Parity {
@@ -103,17 +128,25 @@ impl Parity {
                 "look at the input, and at `--take`",
             ));
         }
-        let mut models = Models::new(events, cancel.clone());
+        let mut models = Models::new(events.clone(), cancel.clone());
         let mut embed = |spec: &ModelSpec| -> Result<_, Error> {
             let handle = models.load(spec)?;
             let model = models.get(&handle)?;
             let layer = layer_of(model, plan.layer)?;
-            let vectors = Vectors::of(model, records, layer, cancel)?;
-            let place = (model.is_on_cpu(), model.device().to_owned(), model.dtype());
+            let name = format!("{} on {}", model.dtype().name(), model.device());
+            let on_step = &mut |proteins| {
+                events.send(Event::Comparing {
+                    model: name.clone(),
+                    proteins,
+                    of: records.len(),
+                });
+            };
+            let vectors = Vectors::of(model, records, layer, cancel, on_step)?;
+            let place = (model.device().to_owned(), model.dtype());
             models.unload(&handle);
             Ok((vectors, layer, handle.info().clone(), place))
         };
-        let (got, layer, info, (is_on_cpu, device, dtype)) = embed(&plan.model)?;
+        let (got, layer, info, (device, dtype)) = embed(&plan.model)?;
         let reference = ModelSpec {
             dtype: Some(Dtype::F32),
             device: match plan.reference {
@@ -123,14 +156,12 @@ impl Parity {
             },
             ..plan.model.clone()
         };
-        let (want, _, _, (is_reference_on_cpu, reference_device, _)) = embed(&reference)?;
+        let (want, _, _, (reference_device, _)) = embed(&reference)?;
         let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
         let compared = "there is a protein, and none is empty";
         Ok(Self {
             model: info.name,
             dtype: dtype.name().to_owned(),
-            is_on_cpu,
-            same_computation: dtype == Dtype::F32 && is_on_cpu == is_reference_on_cpu,
             device,
             reference_device,
             layer,

@@ -4,6 +4,7 @@ use super::{
     Forecast, Host, Merged, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed,
 };
 use crate::{
+    cancel::CancelToken,
     error::Error,
     fasta::{self, Share},
     job::{DeviceChoice, Dtype, EmbedPlan, MergePlan, ModelSpec, Shard},
@@ -20,6 +21,7 @@ pub struct Rehearsal {
     shard: Option<Shard>,
     /// Whether it is told what runs would take.
     forecasting: Option<Forecasting>,
+    cancel: CancelToken,
 }
 
 /// What a rehearsal came across.
@@ -62,12 +64,14 @@ impl Rehearsal {
     pub fn new(
         shard: Option<Shard>,
         forecasting: Option<Forecasting>,
+        cancel: &CancelToken,
     ) -> (Self, Rc<RefCell<Seen>>) {
         let seen = Rc::<RefCell<Seen>>::default();
         let rehearsal = Self {
             seen: seen.clone(),
             shard,
             forecasting,
+            cancel: cancel.clone(),
         };
         (rehearsal, seen)
     }
@@ -79,7 +83,8 @@ impl Host for Rehearsal {
             name,
             config,
             to_download,
-        } = Model::check(spec)?;
+        } = Model::check(spec, &self.cancel)
+            .map_err(|error| Error::of_model(error, self.cancel.reason()))?;
         let mut seen = self.seen.borrow_mut();
         seen.models.insert(spec.source.clone());
         for offer in to_download {

@@ -3,9 +3,45 @@
 use super::{
     environment::read_short,
     remote::{Content, RemoteFile},
-    repository::{Repository, Snapshot, is_commit, is_hexadecimal},
+    repository::{DEFAULT_REVISION, Repository, Snapshot, is_commit, is_hexadecimal},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// What the names of the folders of models begin with.
+const MODEL: &str = "models--";
+/// What the slash of an id is in the name of a folder. No id has two dashes.
+const SLASH: &str = "--";
+
+/// The name of the folder of a model in the cache.
+pub(super) fn folder_of_id(id: &str) -> String {
+    format!("{MODEL}{}", id.replace('/', SLASH))
+}
+
+/// The model whose folder in the cache is called so.
+pub fn id_of_folder(name: &str) -> Option<String> {
+    Some(name.strip_prefix(MODEL)?.replacen(SLASH, "/", 1))
+}
+
+/// The repository of a file in a snapshot of a cache. Its revision is left out if it is what `main` was last.
+pub fn repository_of_file(path: &Path) -> Option<Repository> {
+    let snapshot = path.parent()?;
+    let commit = snapshot.file_name()?.to_str()?.to_owned();
+    let snapshots = snapshot.parent()?;
+    let folder = snapshots.parent()?;
+    let id = id_of_folder(folder.file_name()?.to_str()?)?;
+    if snapshots.file_name()? != "snapshots" || !is_commit(&commit) {
+        return None;
+    }
+    let main = read_short(&folder.join("refs").join(DEFAULT_REVISION));
+    let is_main = main.is_some_and(|main| main.trim() == commit);
+    Some(Repository {
+        id,
+        revision: (!is_main).then_some(commit),
+    })
+}
 
 /// The folder of a repository in the cache:
 /// - `blobs/<hash>`: what its files hold;
@@ -24,7 +60,7 @@ impl Folder {
     pub(super) fn of(cache: &Path, repository: &Repository) -> Self {
         Self {
             cache: cache.to_owned(),
-            name: format!("models--{}", repository.id.replace('/', "--")),
+            name: folder_of_id(&repository.id),
         }
     }
 
@@ -82,15 +118,57 @@ impl Folder {
         is_same.then_some(path)
     }
 
+    /// The branches and tags that were looked at, and the commits that begin as a name does, as far as files of
+    /// them are here.
+    pub(super) fn revisions_like(&self, name: &str) -> Vec<String> {
+        let snapshots = names_in(&self.path().join("snapshots"));
+        let mut commits: Vec<_> = snapshots
+            .filter(|commit| commit.starts_with(name))
+            .collect();
+        let mut folders = vec![String::new()];
+        let mut names = Vec::new();
+        while let Some(folder) = folders.pop() {
+            let path = self.reference(&folder);
+            for entry in names_in(&path) {
+                let is_folder = path.join(&entry).is_dir();
+                let revision = format!("{folder}{entry}");
+                match is_folder {
+                    true => folders.push(revision + "/"),
+                    false => names.push(revision),
+                }
+            }
+        }
+        names.retain(|name| self.cached(name).is_some());
+        names.sort();
+        commits.sort();
+        commits.append(&mut names);
+        commits
+    }
+
     fn path(&self) -> PathBuf {
         self.cache.join(&self.name)
     }
 }
 
+/// The names of what is in a folder.
+fn names_in(folder: &Path) -> impl Iterator<Item = String> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs, os::unix::fs::symlink};
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn folders_are_called_as_their_models() {
+        for id in ["o/m", "gpt2", "o/a-b_c"] {
+            assert_eq!(id_of_folder(&folder_of_id(id)).as_deref(), Some(id));
+        }
+        assert_eq!(folder_of_id("o/m"), "models--o--m");
+        assert_eq!(id_of_folder("datasets--o--m"), None);
+    }
 
     #[test]
     fn snapshots_are_found_by_branch_and_by_commit() {

@@ -3,7 +3,7 @@
 use super::{
     environment::Environment,
     failure::{Failure, Refusal},
-    proxy::shown,
+    proxy::{shown, shown_in_full},
     remote::Content,
     token::Token,
 };
@@ -88,6 +88,8 @@ impl Client {
                 .environment
                 .token
                 .as_ref()
+                .ok()
+                .and_then(Option::as_ref)
                 .filter(|_| origin(&uri) == origin(&endpoint));
             let response = self.send(&uri, part, token)?;
             let headers = response.headers();
@@ -188,7 +190,13 @@ fn parsed(address: &str) -> Result<Uri, Failure> {
     let is_whole =
         |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
     uri.filter(is_whole).ok_or_else(|| Failure::Odd {
-        host: address.chars().take(80).collect(),
+        host: shown_in_full(address)
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(80)
+            .collect(),
         reason: "this is no address".to_owned(),
     })
 }

@@ -8,7 +8,7 @@ use super::{
     fetch::Fetch,
     lock::Lock,
     partial::{Partial, n_bytes_there},
-    remote::{Content, Remote, RemoteFile},
+    remote::{Content, Remote, RemoteFile, total},
     reporter::{INTERVAL, Reporter},
     repository::{Repository, Snapshot},
     request::{file_address, page, patiently},
@@ -61,7 +61,7 @@ impl Download<'_> {
         }
         let wanted: Vec<_> = missing
             .into_iter()
-            .map(|file| self.wanted(file))
+            .map(|file| self.wanted(file, on_step))
             .collect::<Result<_, _>>()?;
         create_folders(&folder, commit)?;
         check_space(&folder, &wanted)?;
@@ -86,7 +86,11 @@ impl Download<'_> {
     }
 
     /// Asks for what a file holds where the Hub has not said it.
-    fn wanted<'a>(&self, file: &'a RemoteFile) -> Result<Wanted<'a>, HubError> {
+    fn wanted<'a>(
+        &self,
+        file: &'a RemoteFile,
+        on_step: &mut dyn FnMut(Step) -> ControlFlow<()>,
+    ) -> Result<Wanted<'a>, HubError> {
         let name = &file.name;
         if let Some(content) = file.content.clone() {
             let n_bytes = file.n_bytes;
@@ -98,10 +102,13 @@ impl Download<'_> {
         }
         let page = page(self.client, self.repository);
         let address = file_address(self.client, self.repository, self.remote, name);
-        let answer = patiently(self.client, || self.client.get(&address, Part::Nothing));
-        let head = answer
-            .map_err(|failure| failure.into_error(self.asked(&page, name)))?
-            .head;
+        let ask = move |client: &Client| Ok(client.get(&address, Part::Nothing)?.head);
+        let wait = &Wait::Asking;
+        let mut go_on = || match on_step(Step::Waiting { file: name, wait }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(HubError::Interrupted),
+        };
+        let head = patiently(self.client, self.asked(&page, name), ask, &mut go_on)?;
         match (head.content, head.whole_bytes) {
             (Some(content), Some(n_bytes)) => Ok(Wanted {
                 name,
@@ -135,15 +142,22 @@ impl Download<'_> {
                 None => reporter.wait(name, &Wait::Lock, INTERVAL)?,
             }
         };
+        // Whoever had the lock has done it all, and others may use it by now.
+        let commit = &self.remote.commit;
+        if is_whole(&folder.snapshot(commit).folder.join(name), *n_bytes) {
+            return Ok(());
+        }
         if !is_whole(&blob, *n_bytes) {
-            let mut on_bytes = |there| reporter.progress(name, there, *n_bytes);
-            let partial = Partial::open(&blob, content, *n_bytes, lock.excludes(), &mut on_bytes)?;
+            let mut on_read = || reporter.reading(name);
+            let partial = Partial::open(&blob, content, *n_bytes, lock.excludes(), &mut on_read)?;
+            reporter.say(name, partial.n_bytes(), *n_bytes)?;
             let page = page(self.client, self.repository);
             let fetch = Fetch {
                 client: self.client,
                 address: &file_address(self.client, self.repository, self.remote, name),
                 name,
                 n_bytes: *n_bytes,
+                content,
                 asked: self.asked(&page, name),
             };
             fetch.run(partial, reporter)?;
@@ -152,7 +166,7 @@ impl Download<'_> {
             true => WAYS,
             false => WAYS_WITHOUT_SYMLINKS,
         };
-        place(folder, &self.remote.commit, name, content, ways)
+        place(folder, commit, name, content, ways)
     }
 
     fn asked<'a>(&'a self, page: &'a str, name: &'a str) -> Asked<'a> {
@@ -164,7 +178,7 @@ impl Download<'_> {
     }
 }
 
-/// Whether a blob is there. One of another size was damaged after it got its name.
+/// Whether a blob or what leads to it is there. One of another size was damaged after it got its name.
 fn is_whole(blob: &Path, n_bytes: u64) -> bool {
     blob.metadata()
         .is_ok_and(|found| found.is_file() && found.len() == n_bytes)
@@ -188,9 +202,4 @@ fn check_space(folder: &Folder, wanted: &[Wanted]) -> Result<(), HubError> {
         }),
         _ => Ok(()),
     }
-}
-
-/// A sum of sizes, which are what a server says and may be any number.
-fn total(sizes: impl Iterator<Item = u64>) -> u64 {
-    sizes.fold(0, u64::saturating_add)
 }

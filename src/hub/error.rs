@@ -18,6 +18,16 @@ pub enum HubError {
         /// The variable that says so.
         variable: &'static str,
     },
+    /// What should be a token cannot be one. It is a secret, and not shown.
+    #[error("{place} is no token: {flaw}")]
+    NoToken {
+        /// The variable or the file.
+        place: String,
+        /// What is wrong with it.
+        flaw: &'static str,
+        /// Whether it is a file.
+        is_file: bool,
+    },
     /// The id, the revision or the address of the Hub can be none.
     #[error("`{name}` is not {what}")]
     BadName {
@@ -156,7 +166,9 @@ pub enum HubError {
 pub enum Obstacle {
     /// The name is not known.
     Name,
-    /// Nobody listens, or no way leads there.
+    /// Nobody listens.
+    Refused,
+    /// No way leads there, or it breaks.
     Connection,
     /// Nobody answers in time.
     Timeout,
@@ -186,24 +198,50 @@ pub enum Denial {
     WeakToken,
 }
 
-/// How the files come to a machine without a network.
-const BY_HAND: &str = "run `runner download MODEL` on a machine that has a network, and copy its cache here, or \
-     set `HF_HOME` to a folder that both see";
+/// A longer time is not told in minutes: a server may say anything.
+const MOST_MINUTES: u64 = 24 * 60;
 /// How to say who one is.
 const TOKEN: &str =
     "set `HF_TOKEN` to a token from https://huggingface.co/settings/tokens, or run `hf auth login`";
 
-impl Hint for HubError {
-    fn hint(&self) -> Option<String> {
+/// How the files of a model come to a machine without a network.
+fn by_hand(model: &str) -> String {
+    format!(
+        "run `runner download {model}` on a machine that has a network, and copy its cache here, or set `HF_HOME` to \
+         a folder that both see"
+    )
+}
+
+impl HubError {
+    /// Whether nobody has said anything of the repository, neither that it is there nor that it is not.
+    pub fn is_no_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::NotBuilt
+                | Self::Offline { .. }
+                | Self::Unreachable { .. }
+                | Self::Busy { .. }
+                | Self::Server { .. }
+                | Self::Answer { .. }
+                | Self::NoToken { .. }
+        )
+    }
+
+    /// How to mend it for who wants this model.
+    pub fn hint_for(&self, model: &str) -> Option<String> {
         Some(match self {
             Self::NotBuilt => {
                 "build it with the feature `download`, or fetch the model with `hf download`, whose cache is \
                  searched"
                     .to_owned()
             }
-            Self::Offline { variable } => format!("unset `{variable}`, or {BY_HAND}"),
+            Self::Offline { variable } => format!("unset `{variable}`, or {}", by_hand(model)),
+            Self::NoToken { is_file, .. } => match is_file {
+                true => "run `hf auth login`, or remove it: public models need none".to_owned(),
+                false => format!("{TOKEN}, or unset it: public models need none"),
+            },
             Self::BadName { .. } => return None,
-            Self::Unreachable { obstacle, .. } => obstacle.hint(),
+            Self::Unreachable { obstacle, .. } => obstacle.hint(model),
             Self::Denied { page, reason, .. } => reason.hint(page),
             Self::NoRepository { has_token, .. } => match has_token {
                 true => "check its name; private ones need a token that may read them".to_owned(),
@@ -214,7 +252,10 @@ impl Hint for HubError {
             Self::Busy { after, has_token, .. } => {
                 let again = after.map_or_else(
                     || "try again later".to_owned(),
-                    |after| format!("try again in {} min", after.as_secs().div_ceil(60)),
+                    |after| match after.as_secs().div_ceil(60) {
+                        minutes @ ..=MOST_MINUTES => format!("try again in {minutes} min"),
+                        _ => "try again another day".to_owned(),
+                    },
                 );
                 match has_token {
                     true => again,
@@ -251,11 +292,18 @@ impl Hint for HubError {
     }
 }
 
+impl Hint for HubError {
+    fn hint(&self) -> Option<String> {
+        self.hint_for("MODEL")
+    }
+}
+
 impl Obstacle {
-    fn hint(self) -> String {
+    fn hint(self, model: &str) -> String {
         match self {
-            Self::Name | Self::Connection | Self::Timeout => format!(
-                "is there a network here? if it has a proxy, set `HTTPS_PROXY`; else {BY_HAND}"
+            Self::Name | Self::Refused | Self::Connection | Self::Timeout => format!(
+                "is there a network here? if it has a proxy, set `HTTPS_PROXY`; else {}",
+                by_hand(model)
             ),
             Self::Certificate => {
                 "if a proxy of your institute signs certificates, set `SSL_CERT_FILE` to its own; and check \

@@ -101,11 +101,18 @@ impl Failure {
         match self {
             Self::Cut { .. } => true,
             Self::Unreachable { obstacle, .. } => {
-                [Obstacle::Name, Obstacle::Connection, Obstacle::Timeout].contains(obstacle)
+                ![Obstacle::Certificate, Obstacle::Proxy].contains(obstacle)
             }
             Self::Status(refusal) => matches!(refusal.status, 408 | 429 | 500 | 502..=504),
             Self::Odd { .. } => false,
         }
+    }
+
+    /// Whether it hardly is a moment later, as this machine has no network most likely: whoever has none need not
+    /// wait to be told so.
+    pub(super) fn is_lasting(&self) -> bool {
+        let obstacles = [Obstacle::Name, Obstacle::Refused];
+        matches!(self, Self::Unreachable { obstacle, .. } if obstacles.contains(obstacle))
     }
 
     /// When the server wants to be asked again.
@@ -224,7 +231,7 @@ fn of_io(error: &io::Error) -> (Obstacle, String) {
             (Obstacle::Name, "its name could not be resolved".to_owned())
         }
         io::ErrorKind::ConnectionRefused => {
-            (Obstacle::Connection, "it refuses the connection".to_owned())
+            (Obstacle::Refused, "it refuses the connection".to_owned())
         }
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
             (Obstacle::Timeout, "no answer in time".to_owned())

@@ -4,18 +4,24 @@ use super::{
     client::{Client, Head},
     error::HubError,
     failure::{Asked, Failure},
-    partial::{Finished, Partial},
+    partial::{Finished, KEEP, Partial},
+    remote::Content,
     reporter::{INTERVAL, Reporter},
     step::Wait,
     stream::{Next, Piece, Stream},
 };
 use crate::file::{FileError, free_bytes};
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 /// Tries in a row that bring nothing new.
 const MOST_TRIES: u32 = 6;
 /// Times that a file may arrive damaged.
 const MOST_DAMAGED: u32 = 2;
+/// Larger files are not read again to see whether they are JSON.
+const MOST_JSON_BYTES: u64 = 64 << 20;
 /// The longest pause, also if the server wants a longer one.
 const MOST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -26,6 +32,8 @@ pub(super) struct Fetch<'a> {
     pub name: &'a str,
     /// Its size.
     pub n_bytes: u64,
+    /// What it holds.
+    pub content: &'a Content,
     pub asked: Asked<'a>,
 }
 
@@ -83,7 +91,26 @@ impl Fetch<'_> {
                 }
             };
             let wait = Wait::Retry { reason, after };
-            reporter.wait(self.name, &wait, after)?;
+            self.wait(&mut partial, &wait, after, reporter)?;
+        }
+    }
+
+    /// Waits, but has what is there all the while.
+    fn wait(
+        &self,
+        partial: &mut Partial,
+        wait: &Wait,
+        time: Duration,
+        reporter: &mut Reporter,
+    ) -> Result<(), HubError> {
+        let end = Instant::now() + time;
+        loop {
+            partial.keep();
+            let left = end.saturating_duration_since(Instant::now());
+            reporter.wait(self.name, wait, left.min(KEEP))?;
+            if left <= KEEP {
+                return Ok(());
+            }
         }
     }
 
@@ -97,6 +124,11 @@ impl Fetch<'_> {
             && let Some(setback) = self.receive(partial, reporter)?
         {
             return Ok(Some(setback));
+        }
+        // Nothing else tells what a proxy made of a file of git, of which the hash is not computed.
+        let is_text = self.name.ends_with(".json") && partial.n_bytes() <= MOST_JSON_BYTES;
+        if is_text && matches!(self.content, Content::Git(_)) && !partial.is_json() {
+            return Ok(Some(Setback::Damaged("it is no JSON".to_owned())));
         }
         Ok(match partial.finish()? {
             Finished::Whole => None,
@@ -141,20 +173,30 @@ impl Fetch<'_> {
                     })));
                 }
             }
+            partial.keep();
             reporter.progress(self.name, partial.n_bytes(), self.n_bytes)?;
         }
     }
 
     /// Looks at what is said of what comes, and goes back to the first byte if all comes again.
     fn begin(&self, head: &Head, partial: &mut Partial) -> Result<Result<(), String>, HubError> {
+        // Hashes of git are not computed here. What else is a tag is of no use, or verified by its hash.
+        if let (Content::Git(expected), Some(Content::Git(found))) = (self.content, &head.content)
+            && found != expected
+        {
+            return Ok(Err(format!("its ETag is {found}, not {expected}")));
+        }
         let has_other_size = |n_bytes: u64| n_bytes != self.n_bytes;
         let wrong = |n_bytes| Ok(Err(format!("it has {n_bytes} bytes, not {}", self.n_bytes)));
         if !head.is_part {
             if let Some(n_bytes) = head.n_bytes.filter(|n_bytes| has_other_size(*n_bytes)) {
                 return wrong(n_bytes);
             }
-            // The server does not know of parts.
-            return partial.restart().map(Ok);
+            if partial.n_bytes() > 0 {
+                // The server does not know of parts.
+                partial.restart()?;
+            }
+            return Ok(Ok(()));
         }
         match head.range {
             Some((_, Some(n_bytes))) if has_other_size(n_bytes) => wrong(n_bytes),

@@ -1,9 +1,10 @@
 //! A lock on a blob, which excludes all who would fetch it: `huggingface_hub` takes the same one.
 
+use nix::libc;
 use std::{
     fs::{self, File, TryLockError},
     io,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -42,6 +43,8 @@ impl Lock {
                 .write(true)
                 .create(true)
                 .truncate(false)
+                // No file is made where a link leads.
+                .custom_flags(libc::O_NOFOLLOW)
                 .open(path)?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => return Ok(None),

@@ -43,6 +43,7 @@ mod reporter;
 mod repository;
 #[cfg(feature = "download")]
 mod request;
+mod said;
 #[cfg(feature = "download")]
 mod snapshot;
 mod step;
@@ -52,33 +53,44 @@ mod stream;
 mod tests;
 mod token;
 
+pub use cache::{id_of_folder, repository_of_file};
 pub use error::{Denial, HubError, Obstacle};
-pub use remote::{Content, Remote, RemoteFile};
+pub use remote::{Content, Remote, RemoteFile, total};
 pub use repository::{Repository, Snapshot};
 pub use step::{Step, Wait};
 
+use crate::cancel::CancelToken;
 use cache::Folder;
-use environment::Environment;
-use std::{fs, ops::ControlFlow, path::Path};
+use environment::{Environment, NoToken};
+use said::Said;
+use std::{
+    fs,
+    ops::ControlFlow,
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
 /// The Hub, as this machine reaches it, and its cache.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Hub {
     environment: Environment,
+    said: Said,
     #[cfg(feature = "download")]
     client: client::Client,
 }
 
 impl Hub {
-    /// As the environment of this process says, in the variables that `huggingface_hub` reads.
-    pub fn from_env() -> Self {
-        Self::of(Environment::of_process())
+    /// That of this process, as its environment says, in the variables that `huggingface_hub` reads.
+    pub fn of_process() -> &'static Self {
+        static HUB: LazyLock<Hub> = LazyLock::new(|| Hub::of(Environment::of_process()));
+        &HUB
     }
 
     fn of(environment: Environment) -> Self {
         Self {
             #[cfg(feature = "download")]
             client: client::Client::new(&environment),
+            said: Said::default(),
             environment,
         }
     }
@@ -94,16 +106,70 @@ impl Hub {
         Folder::of(self.cache(), repository).cached(repository.revision())
     }
 
+    /// The revisions of a repository that are in the cache: branches, tags, and the commits that begin as the
+    /// revision that was asked for.
+    pub fn revisions_like(&self, repository: &Repository) -> Vec<String> {
+        match repository.check() {
+            Ok(()) => Folder::of(self.cache(), repository).revisions_like(repository.revision()),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Whether the cache has a file of a commit, as long as the Hub says it is.
+    pub fn has(&self, repository: &Repository, commit: &str, file: &RemoteFile) -> bool {
+        let folder = Folder::of(self.cache(), repository);
+        repository.check().is_ok() && folder.file(commit, file).is_some()
+    }
+
     /// Asks the Hub what a repository has. Nothing is written.
     ///
     /// # Errors
-    /// If the Hub cannot be asked, or does not have it, or not for us.
-    pub fn look(&self, repository: &Repository) -> Result<Remote, HubError> {
+    /// If the Hub cannot be asked, or does not have it, or not for us, or it is told to stop.
+    pub fn look(&self, repository: &Repository, cancel: &CancelToken) -> Result<Remote, HubError> {
         self.check(repository)?;
         #[cfg(feature = "download")]
-        return request::look(&self.client, repository);
+        return request::look(&self.client, repository, &mut || go_on(cancel));
         #[cfg(not(feature = "download"))]
-        Err(HubError::NotBuilt)
+        {
+            let _ = cancel;
+            Err(HubError::NotBuilt)
+        }
+    }
+
+    /// As [`look`](Self::look), but asks only once, so that all of a process works with the same commit. Of a
+    /// failure only the next one who asks hears at once, and soon after it: the rehearsal of a script hears of it
+    /// first, and must not have the script wait again to hear the same.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub fn look_once(
+        &self,
+        repository: &Repository,
+        cancel: &CancelToken,
+    ) -> Result<Arc<Remote>, Arc<HubError>> {
+        self.said
+            .remote(repository, || self.look(repository, cancel))
+    }
+
+    /// As [`text`](Self::text), but asks only once.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text).
+    pub fn text_once(
+        &self,
+        repository: &Repository,
+        remote: &Remote,
+        name: &str,
+        most_bytes: u64,
+        cancel: &CancelToken,
+    ) -> Result<Arc<str>, Arc<HubError>> {
+        let read = || self.text(repository, remote, name, most_bytes, cancel);
+        self.said.text(repository, &remote.commit, name, read)
+    }
+
+    /// Forgets what [`look_once`](Self::look_once) was told.
+    pub fn forget(&self, repository: &Repository) {
+        self.said.forget(repository);
     }
 
     /// The text of a small file. Nothing is written.
@@ -117,6 +183,7 @@ impl Hub {
         remote: &Remote,
         name: &str,
         most_bytes: u64,
+        cancel: &CancelToken,
     ) -> Result<String, HubError> {
         repository.check()?;
         let file = remote.file(name).ok_or_else(|| HubError::NoFile {
@@ -140,9 +207,19 @@ impl Hub {
         }
         self.check(repository)?;
         #[cfg(feature = "download")]
-        return request::text(&self.client, repository, remote, name, most_bytes);
+        return request::text(
+            &self.client,
+            repository,
+            remote,
+            name,
+            most_bytes,
+            &mut || go_on(cancel),
+        );
         #[cfg(not(feature = "download"))]
-        Err(HubError::NotBuilt)
+        {
+            let _ = cancel;
+            Err(HubError::NotBuilt)
+        }
     }
 
     /// Has these files in the cache, and fetches those that are not there yet. `on_step` hears of it about ten
@@ -176,9 +253,30 @@ impl Hub {
     /// Whether anybody may be asked for it.
     fn check(&self, repository: &Repository) -> Result<(), HubError> {
         repository.check()?;
-        match self.environment.offline {
-            Some(variable) => Err(HubError::Offline { variable }),
-            None => Ok(()),
+        match (self.environment.offline, &self.environment.token) {
+            (Some(variable), _) => Err(HubError::Offline { variable }),
+            (None, Ok(_)) => Ok(()),
+            (
+                None,
+                Err(NoToken {
+                    place,
+                    flaw,
+                    is_file,
+                }),
+            ) => Err(HubError::NoToken {
+                place: place.clone(),
+                flaw,
+                is_file: *is_file,
+            }),
         }
+    }
+}
+
+/// Whether to wait on.
+#[cfg(feature = "download")]
+fn go_on(cancel: &CancelToken) -> Result<(), HubError> {
+    match cancel.reason() {
+        None => Ok(()),
+        Some(_) => Err(HubError::Interrupted),
     }
 }

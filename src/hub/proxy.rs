@@ -1,7 +1,7 @@
 //! Through which proxy a server is reached, as the environment says.
 
 /// Through which proxies servers are reached.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Proxies {
     http: Option<String>,
     https: Option<String>,
@@ -50,15 +50,31 @@ impl Proxies {
     }
 }
 
-/// A proxy without the name and the password that its address may have.
+/// A proxy without its scheme, and without the name and the password that its address may have.
 pub(super) fn shown(proxy: &str) -> &str {
-    let address = proxy
-        .split_once("://")
-        .map_or(proxy, |(_, address)| address);
-    let address = address
-        .rsplit_once('@')
-        .map_or(address, |(_, address)| address);
+    let (_, address) = split(proxy);
     address.trim_end_matches('/')
+}
+
+/// An address without the name and the password that it may have.
+pub(super) fn shown_in_full(address: &str) -> String {
+    let (scheme, address) = split(address);
+    format!("{scheme}{address}")
+}
+
+/// The scheme, and what is behind all that may be a password.
+fn split(address: &str) -> (&str, &str) {
+    // A password may hold anything.
+    let is_scheme = |at: &usize| {
+        address[..*at]
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric())
+    };
+    let scheme = address.find("://").filter(is_scheme);
+    let scheme = scheme.map_or(0, |at| at + "://".len());
+    let (scheme, address) = address.split_at(scheme);
+    let rest = address.rsplit_once('@').map_or(address, |(_, rest)| rest);
+    (scheme, rest)
 }
 
 #[cfg(test)]
@@ -108,5 +124,15 @@ mod tests {
     fn passwords_are_not_shown() {
         assert_eq!(shown("http://me:p@ss@proxy:3128/"), "proxy:3128");
         assert_eq!(shown("proxy:3128"), "proxy:3128");
+        for (address, expect) in [
+            ("http://me:p@ss@hub:80/a", "http://hub:80/a"),
+            ("me:pass@hub", "hub"),
+            ("ftp://me:pass@hub", "ftp://hub"),
+            ("http://me:a b/c@hub", "http://hub"),
+            ("me:a://b@hub", "hub"),
+            ("https://hub/a", "https://hub/a"),
+        ] {
+            assert_eq!(shown_in_full(address), expect);
+        }
     }
 }

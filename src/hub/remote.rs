@@ -23,7 +23,7 @@ pub struct RemoteFile {
     pub name: String,
     /// Its size.
     pub n_bytes: u64,
-    /// What it holds. Some mirrors do not say it here, but only when the file is asked for.
+    /// What it holds. Some mirrors do not say it here, or not its size, but only when the file is asked for.
     pub content: Option<Content>,
 }
 
@@ -34,7 +34,8 @@ pub enum Content {
     Sha256(String),
     /// A file of git: the SHA-1 of a header and what it holds. It is not computed here, as the program has no
     /// SHA-1, which no longer proves anything against whoever means harm: such a file is one of a commit that
-    /// the Hub named over a connection that is trusted, and is known to be whole by its size.
+    /// the Hub named over a connection that is trusted. Its size is verified, and that the server which sends it
+    /// says the same hash in its `ETag`, if that is one of git.
     Git(String),
 }
 
@@ -111,16 +112,23 @@ struct Lfs {
 impl Sibling {
     fn file(self) -> RemoteFile {
         let lfs_size = self.lfs.as_ref().and_then(|lfs| lfs.size);
+        let n_bytes = lfs_size.or(self.size);
         let hash = match self.lfs {
             Some(lfs) => Some(lfs.sha256),
             None => self.blob_id,
         };
         RemoteFile {
             name: self.rfilename,
-            n_bytes: lfs_size.or(self.size).unwrap_or(0),
-            content: hash.and_then(|hash| Content::of_tag(&hash)),
+            n_bytes: n_bytes.unwrap_or(0),
+            // Of a file without a size it is of no use: both are asked for.
+            content: n_bytes.and(hash).and_then(|hash| Content::of_tag(&hash)),
         }
     }
+}
+
+/// A sum of sizes, which are what a server says and may be any number.
+pub fn total(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]
@@ -136,6 +144,7 @@ mod tests {
                 {{"rfilename": "a/model.safetensors", "size": 9, "blobId": "{git}",
                   "lfs": {{"sha256": "{lfs}", "size": 9, "pointerSize": 134}}}},
                 {{"rfilename": "plain"}},
+                {{"rfilename": "of no size", "blobId": "{git}"}},
                 {{"rfilename": "odd", "size": 1, "blobId": "../../x"}},
                 {{"rfilename": "../up", "size": 1, "blobId": "{git}"}},
                 {{"rfilename": "/etc/passwd", "size": 1, "blobId": "{git}"}},
@@ -152,6 +161,7 @@ mod tests {
             file("config.json", 7, Some(Content::Git(git))),
             file("a/model.safetensors", 9, Some(Content::Sha256(lfs))),
             file("plain", 0, None),
+            file("of no size", 0, None),
             file("odd", 1, None),
         ];
         assert_eq!(remote.files, expect);

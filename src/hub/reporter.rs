@@ -20,7 +20,8 @@ pub(super) struct Reporter<'a> {
     before: u64,
     /// What all files have.
     of: u64,
-    last: Option<Instant>,
+    /// When something was said.
+    last: Instant,
 }
 
 impl<'a> Reporter<'a> {
@@ -34,7 +35,7 @@ impl<'a> Reporter<'a> {
             on_step,
             before,
             of,
-            last: None,
+            last: Instant::now(),
         }
     }
 
@@ -48,10 +49,22 @@ impl<'a> Reporter<'a> {
         file_bytes: u64,
         file_of: u64,
     ) -> Result<(), HubError> {
-        if self.last.is_some_and(|last| last.elapsed() < INTERVAL) {
+        if self.last.elapsed() < INTERVAL {
             return Ok(());
         }
         self.say(file, file_bytes, file_of)
+    }
+
+    /// What is there of a file is being read. Says nothing if something was just said.
+    ///
+    /// # Errors
+    /// Whoever looks on wants no more of it.
+    pub(super) fn reading(&mut self, file: &str) -> Result<(), HubError> {
+        if self.last.elapsed() < INTERVAL {
+            return Ok(());
+        }
+        let wait = &Wait::Reading;
+        self.tell(Step::Waiting { file, wait })
     }
 
     /// A file is there.
@@ -80,7 +93,16 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    fn say(&mut self, file: &str, file_bytes: u64, file_of: u64) -> Result<(), HubError> {
+    /// So much of a file is there, which is said in any case.
+    ///
+    /// # Errors
+    /// Whoever looks on wants no more of it.
+    pub(super) fn say(
+        &mut self,
+        file: &str,
+        file_bytes: u64,
+        file_of: u64,
+    ) -> Result<(), HubError> {
         self.tell(Step::Progress {
             file,
             file_bytes,
@@ -91,7 +113,7 @@ impl<'a> Reporter<'a> {
     }
 
     fn tell(&mut self, step: Step) -> Result<(), HubError> {
-        self.last = Some(Instant::now());
+        self.last = Instant::now();
         match (self.on_step)(step) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(HubError::Interrupted),

@@ -4,7 +4,7 @@ use super::error::HubError;
 use std::{fmt, path::PathBuf};
 
 /// The branch that is meant when none is named.
-const DEFAULT_REVISION: &str = "main";
+pub(super) const DEFAULT_REVISION: &str = "main";
 /// Characters of a repository's id, and of a revision.
 const MOST_CHARACTERS: usize = 96;
 const MOST_REVISION_CHARACTERS: usize = 250;
@@ -35,6 +35,30 @@ impl Repository {
         self.revision.as_deref().unwrap_or(DEFAULT_REVISION)
     }
 
+    /// Whether its revision may be the beginning of a commit, as people write it.
+    pub fn is_short_commit(&self) -> bool {
+        let revision = self.revision();
+        (7..COMMIT_CHARACTERS).contains(&revision.len()) && is_hexadecimal(revision)
+    }
+
+    /// Whether there can be a repository of this id: a name, before which its owner and a slash may stand.
+    pub fn is_id(id: &str) -> bool {
+        let parts: Vec<&str> = id.split('/').collect();
+        let is_plain = |part: &&str| {
+            let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            !part.is_empty()
+                && part.bytes().all(is_known)
+                && !part.starts_with(['-', '.'])
+                && !part.ends_with(['-', '.'])
+        };
+        // Two dashes stand for the slash in the cache.
+        parts.len() <= 2
+            && parts.iter().all(is_plain)
+            && id.len() <= MOST_CHARACTERS
+            && !id.contains("--")
+            && !id.contains("..")
+    }
+
     /// Whether there can be such a repository and such a revision. Both become parts of paths.
     ///
     /// # Errors
@@ -46,27 +70,19 @@ impl Repository {
                 what,
             })
         };
-        let parts: Vec<&str> = self.id.split('/').collect();
-        let is_plain = |part: &&str| {
-            let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-            !part.is_empty()
-                && part.bytes().all(is_known)
-                && !part.starts_with(['-', '.'])
-                && !part.ends_with(['-', '.'])
-        };
-        // Two dashes stand for the slash in the cache.
-        let is_id = parts.len() <= 2
-            && parts.iter().all(is_plain)
-            && self.id.len() <= MOST_CHARACTERS
-            && !self.id.contains("--")
-            && !self.id.contains("..");
-        if !is_id {
+        if !Self::is_id(&self.id) {
             return bad(
                 &self.id,
                 "the id of a model of the Hub, `organisation/name`",
             );
         }
         let revision = self.revision();
+        if revision.is_empty() {
+            return bad(
+                revision,
+                "a revision: leave it out, or name a branch, a tag or a commit",
+            );
+        }
         if !is_path_within(revision) || revision.len() > MOST_REVISION_CHARACTERS {
             return bad(
                 revision,

@@ -2,12 +2,20 @@
 
 use super::{
     client::{Client, Part},
-    error::HubError,
+    error::{HubError, Obstacle},
     failure::{Asked, Failure},
+    proxy::{shown, shown_in_full},
     remote::Remote,
+    reporter::INTERVAL,
     repository::Repository,
 };
-use std::{fmt::Write, io::Read, thread, time::Duration};
+use std::{
+    fmt::Write,
+    io::Read,
+    sync::mpsc::{RecvTimeoutError, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Bytes of what the Hub says of a repository at most.
 const MOST_ANSWER_BYTES: u64 = 64 << 20;
@@ -16,11 +24,23 @@ const MOST_TRIES: u32 = 3;
 /// Nobody waits longer for an answer.
 const MOST_PAUSE: Duration = Duration::from_secs(30);
 
+/// No answer takes longer, whatever the environment says.
+const MOST_WHOLE_ANSWER: Duration = Duration::from_secs(24 * 60 * 60);
+/// Bytes of an answer that are read at a time.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Whoever waits for an answer: called some ten times a second, and ends it with an error.
+type GoOn<'a> = dyn FnMut() -> Result<(), HubError> + 'a;
+
 /// Asks the Hub what a repository has.
 ///
 /// # Errors
-/// If it does not say so.
-pub(super) fn look(client: &Client, repository: &Repository) -> Result<Remote, HubError> {
+/// If it does not say so, or `go_on` fails.
+pub(super) fn look(
+    client: &Client,
+    repository: &Repository,
+    go_on: &mut GoOn,
+) -> Result<Remote, HubError> {
     let endpoint = &client.environment().endpoint;
     let (id, revision) = (&repository.id, quoted(repository.revision(), ""));
     let address = format!("{endpoint}/api/models/{id}/revision/{revision}?blobs=true");
@@ -29,21 +49,22 @@ pub(super) fn look(client: &Client, repository: &Repository) -> Result<Remote, H
         page: &page(client, repository),
         file: None,
     };
-    let read = |failure: Failure| failure.into_error(asked);
-    let (text, host) = ask(client, &address, MOST_ANSWER_BYTES).map_err(read)?;
+    let ask = move |client: &Client| ask_once(client, &address, MOST_ANSWER_BYTES);
+    let (text, host) = patiently(client, asked, ask, go_on)?;
     Remote::of_answer(&text).map_err(|reason| HubError::Answer { host, reason })
 }
 
 /// The text of a small file of a commit.
 ///
 /// # Errors
-/// If it does not come, or is no small text.
+/// If it does not come, or is no small text, or `go_on` fails.
 pub(super) fn text(
     client: &Client,
     repository: &Repository,
     remote: &Remote,
     name: &str,
     most_bytes: u64,
+    go_on: &mut GoOn,
 ) -> Result<String, HubError> {
     let asked = Asked {
         repository,
@@ -51,38 +72,75 @@ pub(super) fn text(
         file: Some((&remote.commit, name)),
     };
     let address = file_address(client, repository, remote, name);
-    let answered = ask(client, &address, most_bytes);
-    Ok(answered.map_err(|failure| failure.into_error(asked))?.0)
-}
-
-/// The text at an address, and who has it.
-fn ask(client: &Client, address: &str, most_bytes: u64) -> Result<(String, String), Failure> {
-    patiently(client, || ask_once(client, address, most_bytes))
+    let ask = move |client: &Client| ask_once(client, &address, most_bytes);
+    Ok(patiently(client, asked, ask, go_on)?.0)
 }
 
 /// Asks something again that may be answered another time.
 ///
 /// # Errors
-/// If it is not.
-pub(super) fn patiently<T>(
+/// If it is not, or `go_on` fails.
+pub(super) fn patiently<T: Send + 'static>(
     client: &Client,
-    ask: impl Fn() -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    asked: Asked,
+    ask: impl Fn(&Client) -> Result<T, Failure> + Clone + Send + 'static,
+    go_on: &mut GoOn,
+) -> Result<T, HubError> {
+    let most = client.environment().whole_answer_timeout;
     let mut n_tries = 0;
     loop {
-        let failure = match ask() {
-            Err(failure) if failure.is_transient() => failure,
-            answered => return answered,
+        let start = Instant::now();
+        let failure = match answer(client, ask.clone(), go_on)? {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failure,
         };
-        // Whoever has no network need not wait to be told so.
-        let is_hopeless = matches!(failure, Failure::Unreachable { .. });
         let pause = client.environment().pause * 2_u32.pow(n_tries);
         let pause = failure.after().unwrap_or(pause).max(pause);
         n_tries += 1;
+        let is_too_slow = start.elapsed() >= most;
+        let is_hopeless = !failure.is_transient() || failure.is_lasting() || is_too_slow;
         if is_hopeless || n_tries == MOST_TRIES || pause > MOST_PAUSE {
-            return Err(failure);
+            return Err(failure.into_error(asked));
         }
-        thread::sleep(pause);
+        let end = Instant::now() + pause;
+        while let left = end.saturating_duration_since(Instant::now())
+            && !left.is_zero()
+        {
+            go_on()?;
+            thread::sleep(left.min(INTERVAL));
+        }
+    }
+}
+
+/// The answer to a question. A thread waits for it, so that whoever wants it can stop at any time; it ends by
+/// itself when the server is silent or speaks for too long.
+fn answer<T: Send + 'static>(
+    client: &Client,
+    ask: impl FnOnce(&Client) -> Result<T, Failure> + Send + 'static,
+    go_on: &mut GoOn,
+) -> Result<Result<T, Failure>, HubError> {
+    let (sender, receiver) = sync_channel(1);
+    let end = end(client);
+    let host = shown(&client.environment().endpoint).to_owned();
+    let client = client.clone();
+    thread::spawn(move || {
+        // Nobody may be there any more.
+        let _ = sender.send(ask(&client));
+    });
+    loop {
+        match receiver.recv_timeout(INTERVAL) {
+            Ok(answer) => return Ok(answer),
+            Err(RecvTimeoutError::Timeout) if Instant::now() >= end => {
+                return Ok(Err(too_slow(&host)));
+            }
+            Err(RecvTimeoutError::Timeout) => go_on()?,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Ok(Err(Failure::Cut {
+                    host: String::new(),
+                    reason: "the connection was cut".to_owned(),
+                }));
+            }
+        }
     }
 }
 
@@ -91,8 +149,19 @@ fn ask_once(client: &Client, address: &str, most_bytes: u64) -> Result<(String, 
     let host = answer.head.host;
     let mut bytes = Vec::new();
     let mut reader = answer.body.as_reader().take(most_bytes + 1);
-    let read = reader.read_to_end(&mut bytes);
-    read.map_err(|error| Failure::cut(error, &host))?;
+    let mut piece = vec![0; PIECE_BYTES];
+    let end = end(client);
+    loop {
+        match reader.read(&mut piece) {
+            Ok(0) => break,
+            Ok(n_bytes) => bytes.extend_from_slice(&piece[..n_bytes]),
+            Err(error) => return Err(Failure::cut(error, &host)),
+        }
+        // Nobody waits for it any more.
+        if Instant::now() >= end {
+            return Err(too_slow(&host));
+        }
+    }
     let reason = match String::from_utf8(bytes) {
         Ok(text) if text.len() as u64 <= most_bytes => return Ok((text, host)),
         Ok(_) => format!("it says more than {most_bytes} bytes"),
@@ -101,9 +170,25 @@ fn ask_once(client: &Client, address: &str, most_bytes: u64) -> Result<(String, 
     Err(Failure::Odd { host, reason })
 }
 
+/// When an answer that is asked for now has to be there, all of it.
+fn end(client: &Client) -> Instant {
+    let most = client.environment().whole_answer_timeout;
+    // A user may set any number of seconds.
+    Instant::now() + most.min(MOST_WHOLE_ANSWER)
+}
+
+fn too_slow(host: &str) -> Failure {
+    Failure::Unreachable {
+        host: host.to_owned(),
+        obstacle: Obstacle::Timeout,
+        reason: "its answer comes too slowly".to_owned(),
+    }
+}
+
 /// The page of a repository, for people.
 pub(super) fn page(client: &Client, repository: &Repository) -> String {
-    format!("{}/{}", client.environment().endpoint, repository.id)
+    let endpoint = shown_in_full(&client.environment().endpoint);
+    format!("{endpoint}/{}", repository.id)
 }
 
 /// Where a file of a commit is.
@@ -113,8 +198,9 @@ pub(super) fn file_address(
     remote: &Remote,
     name: &str,
 ) -> String {
-    let page = page(client, repository);
-    format!("{page}/resolve/{}/{}", remote.commit, quoted(name, "/"))
+    let endpoint = &client.environment().endpoint;
+    let (id, commit, name) = (&repository.id, &remote.commit, quoted(name, "/"));
+    format!("{endpoint}/{id}/resolve/{commit}/{name}")
 }
 
 /// A text as a part of an address, where `kept` stay as they are.

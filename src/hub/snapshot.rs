@@ -5,10 +5,11 @@ use super::{
 };
 use crate::file::{Existing, FileError, Keep, Staged};
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Write},
     os::unix::fs::symlink,
     path::Path,
+    process,
 };
 
 /// What tells tools for backups that a folder can be had again.
@@ -41,9 +42,9 @@ pub(super) fn create_folders(folder: &Folder, commit: &str) -> Result<(), HubErr
         made.map_err(|error| FileError::io("create the folder", &path, error))?;
     }
     let tag = folder.cache().join("CACHEDIR.TAG");
-    if !tag.exists() {
-        // Nothing is lost but a hint.
-        let _ = fs::write(tag, TAG);
+    // Whatever has the name stays. Nothing is lost but a hint.
+    if let Ok(mut file) = File::create_new(tag) {
+        let _ = file.write_all(TAG.as_bytes());
     }
     Ok(())
 }
@@ -61,6 +62,8 @@ pub(super) fn place(
 ) -> Result<(), HubError> {
     let blob = folder.blob(content);
     let path = folder.snapshot(commit).folder.join(name);
+    // Whoever has the lock is alone with it; where there are no locks, the number is its own.
+    let beside = blob.with_file_name(format!("{}.link-{}", content.name(), process::id()));
     let failed = |error| FileError::io("write", &path, error);
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
@@ -72,9 +75,9 @@ pub(super) fn place(
                 // From the folder of the file over that of the commit and that of all snapshots.
                 let up = "../".repeat(name.split('/').count() + 1);
                 let target = format!("{up}blobs/{}", content.name());
-                in_place_of(&path, || symlink(&target, &path))
+                in_place_of(&path, &beside, |at| symlink(&target, at))
             }
-            Way::Link => in_place_of(&path, || fs::hard_link(&blob, &path)),
+            Way::Link => in_place_of(&path, &beside, |at| fs::hard_link(&blob, at)),
             Way::Move => fs::rename(&blob, &path),
         };
         match tried {
@@ -106,15 +109,24 @@ pub(super) fn note(folder: &Folder, revision: &str, commit: &str) -> Result<(), 
     Ok(())
 }
 
-/// Makes a name that replaces nothing where something may be.
-fn in_place_of(path: &Path, make: impl Fn() -> io::Result<()>) -> io::Result<()> {
-    match make() {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            fs::remove_file(path)?;
-            make()
-        }
-        made => made,
+/// Makes a name. What may be there is replaced at once, as others may be about to open it: the name is made
+/// `beside` it first.
+fn in_place_of(
+    path: &Path,
+    beside: &Path,
+    make: impl Fn(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    match make(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made,
     }
+    // One that was killed may have left it.
+    let _ = fs::remove_file(beside);
+    make(beside)?;
+    let renamed = fs::rename(beside, path);
+    // Two names of the same file both stay.
+    let _ = fs::remove_file(beside);
+    renamed
 }
 
 #[cfg(test)]
@@ -150,6 +162,7 @@ mod tests {
                 }
             }
         }
+        assert_eq!(fs::read_dir(folder.blobs()).unwrap().count(), 0);
         let target = fs::read_link(path("b/c/d")).unwrap();
         let expect = format!("../../../../blobs/{}", content.name());
         assert_eq!(target, Path::new(&expect));
@@ -157,6 +170,19 @@ mod tests {
         // The next way is taken where one is closed.
         place(&folder, &commit, "f", &content, WAYS).unwrap();
         assert!(place(&folder, &commit, "g", &content, WAYS_WITHOUT_SYMLINKS).is_err());
+    }
+
+    #[test]
+    fn no_file_is_made_where_a_link_leads() {
+        let cache = tempfile::tempdir().unwrap();
+        let elsewhere = cache.path().join("elsewhere");
+        symlink(&elsewhere, cache.path().join("CACHEDIR.TAG")).unwrap();
+        let repository = Repository {
+            id: "o/m".to_owned(),
+            revision: None,
+        };
+        create_folders(&Folder::of(cache.path(), &repository), "c1").unwrap();
+        assert!(!elsewhere.exists());
     }
 
     #[test]

@@ -80,12 +80,16 @@ const OPTIONS: &[Row] = &[
         |to, path| to.output = Some(path), |of| of.output.as_deref().into())
         .doc("where embeddings go, a row a sequence in input order: a Parquet file, `.parquet` or `.pq`, or, with a \
               name ending in `/`, a folder of such files, which are read as one data set; without one the run gives \
-              figures only"),
+              figures only")
+        .flag_doc("where embeddings go, a row a sequence in input order: a Parquet file, `.parquet` or `.pq`, or, with a \
+              name ending in `/`, a folder of such files, which are read as one data set"),
     Row::flag("overwrite", |to, flag| to.overwrite = flag, |of| of.overwrite.into())
         .doc("replace an output that is finished, or is another one; one that was begun is gone on with"),
     Row::flag("resume", |to, flag| to.resume = flag, |of| of.resume.into())
         .doc("go on with an output that was begun, and compute nothing where it is finished; `false` refuses to touch \
-              what is there, and with `overwrite: true` begins anew"),
+              what is there, and with `overwrite: true` begins anew")
+        .flag_doc("go on with an output that was begun, and compute nothing where it is finished; `--resume=false` \
+              refuses to touch what is there, and with `--overwrite` begins anew"),
     Row::seconds("commit_every", 0.01..=86_400.0,
         |to, seconds| to.commit_every = Duration::from_secs_f64(seconds),
         |of| of.commit_every.as_secs_f64().into())

@@ -40,6 +40,9 @@ const OPTIONS: &[Row] = &[
               `nvidia-smi -L` writes it, that GPU; `\"cuda:all\"`, every GPU that the driver shows; \
               `[\"cuda:0\", \"cuda:2\"]`, these GPUs; `\"mock\"` hashes sequences instead of embedding them and serves \
               to measure everything around the model")
+        .flag_doc("where the model runs: `auto`, the first GPU that works, else the CPU; `cuda:1` or a UUID as \
+              `nvidia-smi -L` writes it, that GPU; `cuda:all`, every GPU that the driver shows; `cuda:0,cuda:2`, these \
+              GPUs; `mock` hashes sequences instead of embedding them and serves to measure everything around the model")
         .effect(Effect::LastBits),
     Row::choice("gelu", &Gelu::NAMES, |to, name| Gelu::from_name(name).map(|gelu| to.gelu = gelu),
         |of| of.gelu.name().into())
@@ -100,9 +103,7 @@ impl ModelSpec {
                     message: format!(
                         "`{source}` names a revision, and `revision` is \"{revision}\""
                     ),
-                    hint: Some(format!(
-                        "leave one of them out, as in `esm2(\"{id}@{revision}\")`"
-                    )),
+                    hint: Some(format!("leave one of them out: `{id}@{revision}` is both")),
                     option: Some("revision".to_owned()),
                 }]))
             }
@@ -214,7 +215,7 @@ mod tests {
         check(
             "a/b@v1",
             "v2",
-            Err("leave one of them out, as in `esm2(\"a/b@v2\")`"),
+            Err("leave one of them out: `a/b@v2` is both"),
         );
         check("a/b", "v 1", Err("\"v 1\" is no name of a revision"));
         check("a/b", "../x", Err("is no name of a revision"));

@@ -15,6 +15,8 @@ pub(super) struct OptionRow<T> {
     pub(super) name: &'static str,
     /// What it does, for the documentation: without a capital and a final dot.
     doc: &'static str,
+    /// The same for a command line, where that has other words.
+    flag_doc: Option<&'static str>,
     /// What holds without it, in words, where its default is no value.
     otherwise: &'static str,
     pub(super) effect: Effect,
@@ -176,6 +178,7 @@ impl<T> OptionRow<T> {
         Self {
             name,
             doc: "",
+            flag_doc: None,
             otherwise: "none",
             effect: Effect::Nothing,
             kind,
@@ -186,6 +189,12 @@ impl<T> OptionRow<T> {
     /// The row with what the documentation says.
     pub(super) const fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
+        self
+    }
+
+    /// The row with what the help of a command line says in place of the documentation.
+    pub(super) const fn flag_doc(mut self, doc: &'static str) -> Self {
+        self.flag_doc = Some(doc);
         self
     }
 
@@ -226,6 +235,12 @@ impl<T> OptionRow<T> {
             Kind::Closure(_) => return None,
             _ => FlagForm::Text,
         })
+    }
+
+    /// What a command line says of it.
+    pub(super) fn flag_text(&self, doc: &OptionDoc) -> String {
+        self.flag_doc
+            .map_or_else(|| doc.text.clone(), str::to_owned)
     }
 
     /// Brings what a script gave to its place in `options`.

@@ -88,14 +88,15 @@ impl<T> OptionTable<T> {
         let defaults = make();
         let flag = |row: &'static OptionRow<T>| {
             let form = row.flag_form()?;
-            let OptionDoc { text, default, .. } = row.documented(&defaults);
+            let doc = row.documented(&defaults);
+            let text = row.flag_text(&doc);
             let check = move |value: &OptionValue| {
                 let map = [(row.name.to_owned(), value.clone())].into();
                 let mut reader = OptionReader::new(map, &[row.name]);
                 row.read(&mut reader, &mut make());
                 reader.finish(())
             };
-            Some(OptionFlag::new(row.name, form, &text, &default, check))
+            Some(OptionFlag::new(row.name, form, &text, &doc.default, check))
         };
         self.rows.iter().filter_map(flag).collect()
     }

@@ -8,7 +8,7 @@ use super::{
         absent::{Absent, Described, Offer},
     },
 };
-use crate::job::ModelSpec;
+use crate::{cancel::CancelToken, job::ModelSpec};
 use std::path::PathBuf;
 
 /// What is known of a model without loading it.
@@ -29,10 +29,10 @@ impl Model {
     /// it is that the Hub has it, and the configuration.
     ///
     /// # Errors
-    /// As [`load`](Self::load), and if the Hub cannot be asked.
-    pub fn check(spec: &ModelSpec) -> Result<Checked, ModelError> {
+    /// As [`load`](Self::load), and if the Hub cannot be asked, or it is told to stop meanwhile.
+    pub fn check(spec: &ModelSpec, cancel: &CancelToken) -> Result<Checked, ModelError> {
         if Self::absent(spec)?.is_some() {
-            return ask(spec);
+            return ask(spec, cancel);
         }
         let Files {
             here,
@@ -91,7 +91,7 @@ impl Model {
 }
 
 /// As [`Model::check`], of a model of which something is to be downloaded.
-fn ask(spec: &ModelSpec) -> Result<Checked, ModelError> {
+fn ask(spec: &ModelSpec, cancel: &CancelToken) -> Result<Checked, ModelError> {
     let need = source::need(spec);
     let mut to_download = Vec::new();
     let mut place = source::locate(&spec.source, spec.revision.as_deref(), need)?;
@@ -110,8 +110,8 @@ fn ask(spec: &ModelSpec) -> Result<Checked, ModelError> {
                 None => Described::Model(config_of(&here.folder)?),
             },
             Place::Absent(absent) => {
-                let offer = absent.offer()?;
-                let described = offer.described()?;
+                let offer = absent.offer(cancel)?;
+                let described = offer.described(cancel)?;
                 to_download.push(offer);
                 described
             }

@@ -1,6 +1,6 @@
 //! `config.json` of an ESM-2 in the format of HF transformers.
 
-use super::{ModelError, file_names::CONFIG, plain_file};
+use super::{ModelError, error::NO_JSON, file_names::CONFIG, plain_file};
 use crate::alphabet::VOCABULARY_SIZE;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -48,8 +48,16 @@ impl Config {
     /// From the text of a `config.json`, or all the reasons why not.
     pub(super) fn parse(text: &str) -> Result<Self, Vec<String>> {
         let map: Map<String, Value> =
-            serde_json::from_str(text).map_err(|error| vec![format!("not valid JSON: {error}")])?;
+            serde_json::from_str(text).map_err(|error| vec![format!("{NO_JSON}: {error}")])?;
         let mut keys = Keys::new(&map);
+        keys.text("model_type", "none", |found| match found {
+            "esm" => None,
+            _ => Some("not `esm`"),
+        });
+        // What else another architecture says is beside the point.
+        if map.get("model_type").is_some_and(Value::is_string) && !keys.reasons.is_empty() {
+            return Err(keys.reasons);
+        }
         let config = Self {
             hidden_size: keys.size("hidden_size", MOST_HIDDEN),
             n_layers: keys.size("num_hidden_layers", MOST_LAYERS),
@@ -60,10 +68,6 @@ impl Config {
             token_dropout: keys.flag("token_dropout"),
             rope_theta: keys.rope_theta(),
         };
-        keys.text("model_type", "none", |found| match found {
-            "esm" => None,
-            _ => Some("not `esm`"),
-        });
         let vocabulary = keys.size("vocab_size", u64::MAX);
         if vocabulary != VOCABULARY_SIZE && map.contains_key("vocab_size") {
             keys.reasons.push(format!(

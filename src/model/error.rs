@@ -1,9 +1,17 @@
 //! What can be wrong with a model or its weights.
 
+use super::not_here::NotHere;
 use crate::{
-    alphabet::VocabularyError, device::DeviceError, file::Home, hint::Hint, hub::HubError,
+    alphabet::VocabularyError,
+    device::DeviceError,
+    file::Home,
+    hint::Hint,
+    hub::{HubError, id_of_folder},
 };
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// What can be wrong with a model or its weights.
 #[derive(Debug, thiserror::Error)]
@@ -28,13 +36,8 @@ pub enum ModelError {
         home: Home,
     },
     /// A model of the Hub whose files are not on this machine and cannot be had.
-    #[error("{}", not_here(.repository, .error))]
-    NotHere {
-        /// Its id, and the revision that was asked for.
-        repository: String,
-        /// Why not.
-        error: Arc<HubError>,
-    },
+    #[error(transparent)]
+    NotHere(Box<NotHere>),
     /// A model of the Hub whose download failed.
     #[error("cannot download the model `{repository}`: {error}")]
     Download {
@@ -242,16 +245,6 @@ impl fmt::Display for Reason {
     }
 }
 
-fn not_here(repository: &str, error: &HubError) -> String {
-    match error {
-        HubError::NoRepository { id, .. } => format!("there is no folder `{id}`, and {error}"),
-        HubError::NoRevision { .. } | HubError::NoFile { .. } | HubError::Denied { .. } => {
-            error.to_string()
-        }
-        _ => format!("the files of the model `{repository}` are not on this machine: {error}"),
-    }
-}
-
 /// The first of some files, behind a semicolon.
 fn listed(files: &[String]) -> String {
     const MOST: usize = 5;
@@ -265,6 +258,17 @@ fn listed(files: &[String]) -> String {
     }
 }
 
+/// What is done with a repository of these files.
+fn of_the_repository(files: &[String]) -> String {
+    let mut of_fair_esm = files.iter().filter(|name| name.ends_with(".pt"));
+    match of_fair_esm.find(|name| !name.ends_with("-contact-regression.pt")) {
+        Some(name) => format!(
+            "if `{name}` is what fair-esm reads, download that file and name it, as in `esm2(\"{name}\")`"
+        ),
+        None => A_MODEL.to_owned(),
+    }
+}
+
 fn behind_a_colon(reason: &Option<Reason>) -> String {
     let reason = reason.as_ref();
     reason.map_or_else(String::new, |reason| format!(": {reason}"))
@@ -274,11 +278,28 @@ impl ModelError {
     /// What the Hub, or the way to it, has to do with it.
     pub fn of_the_hub(&self) -> Option<&HubError> {
         match self {
-            Self::NotHere { error, .. } => Some(error),
+            Self::NotHere(not_here) => Some(&not_here.error),
             Self::Download { error, .. } => Some(error),
             _ => None,
         }
     }
+}
+
+/// How the reason begins that a file is no JSON at all.
+pub(super) const NO_JSON: &str = "not valid JSON";
+
+/// How a broken file of the Hub's cache is mended.
+fn fetched_again(path: &Path) -> Option<String> {
+    let names = path
+        .ancestors()
+        .filter_map(|part| part.file_name()?.to_str());
+    let id = names.filter_map(id_of_folder).next()?;
+    // What it leads to has to go, too: it is not fetched again as long as it is there.
+    let file = path.canonicalize().ok()?;
+    Some(format!(
+        "the file in the cache is damaged: delete `{}`, and `runner download {id}` fetches it again",
+        file.display()
+    ))
 }
 
 impl Hint for ModelError {
@@ -295,12 +316,12 @@ impl Hint for ModelError {
                 Home::Own(Some(path)) => format!("write the whole path, `{path}`"),
                 Home::Own(None) | Home::OfUser => "write the whole path".to_owned(),
             }),
-            Self::NotHere { error, .. } => error.hint(),
-            Self::Download { error, .. } => error.hint(),
+            Self::NotHere(not_here) => not_here.hint(),
+            Self::Download { repository, error } => error.hint_for(repository),
             Self::Incomplete { repository } => {
                 Some(format!("`runner download {repository}` fetches them"))
             }
-            Self::BadRepository { .. } => Some(A_MODEL.to_owned()),
+            Self::BadRepository { files, .. } => Some(of_the_repository(files)),
             Self::NoId { reason, .. } => reason.hint.clone(),
             Self::RevisionOfFolder { .. } => {
                 Some("only models of the Hugging Face Hub have revisions: leave it out".to_owned())
@@ -323,10 +344,11 @@ impl Hint for ModelError {
             Self::NotFinite { dtype, .. } => Some(format!(
                 "the weights may be damaged, or their numbers too large for {dtype}"
             )),
-            Self::TooManyAdapters { .. }
-            | Self::DanglingLink { .. }
-            | Self::Io { .. }
-            | Self::Config { .. } => None,
+            Self::TooManyAdapters { .. } | Self::DanglingLink { .. } | Self::Io { .. } => None,
+            Self::Config { path, reasons } => match reasons.as_slice() {
+                [reason] if reason.starts_with(NO_JSON) => fetched_again(path),
+                _ => None,
+            },
         }
     }
 }

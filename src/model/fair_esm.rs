@@ -50,7 +50,8 @@ const OTHERS: [(&str, &str); 4] = [
 /// The file that `path` is, or that a folder has as the only one of a model.
 pub(super) fn file_at(path: &Path) -> Option<PathBuf> {
     if path.is_file() {
-        return is_model(path).then(|| path.to_path_buf());
+        let is_it = is_model(path) || !is_called_so(path) && says_its_model(path);
+        return is_it.then(|| path.to_path_buf());
     }
     if plain_file::exists(&path.join(CONFIG)) {
         return None;
@@ -89,12 +90,22 @@ pub(super) fn is_called_so(path: &Path) -> bool {
 
 fn is_model(path: &Path) -> bool {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    is_called_so(path)
-        && !stem.ends_with(REGRESSION)
-        && matches!(
-            Foreign::at(path),
-            Some(Foreign::TorchArchive | Foreign::Pickle)
-        )
+    is_called_so(path) && !stem.ends_with(REGRESSION) && is_torch(path)
+}
+
+/// Whether a file with another name is such a file by what it holds.
+fn says_its_model(path: &Path) -> bool {
+    if !is_torch(path) {
+        return false;
+    }
+    let checkpoint = Checkpoint::open(path.to_path_buf());
+    let has = |said: &Value| said.get("cfg").or(said.get("args")).is_some();
+    checkpoint.is_ok_and(|checkpoint| checkpoint.arguments().is_some_and(has))
+}
+
+fn is_torch(path: &Path) -> bool {
+    let kinds = [Some(Foreign::TorchArchive), Some(Foreign::Pickle)];
+    kinds.contains(&Foreign::at(path))
 }
 
 /// The model's name for people.

@@ -4,7 +4,7 @@ use super::{
     error::{A_MODEL, Reason},
     file_names::{CONFIG, WEIGHTS, WeightsNames},
 };
-use crate::file;
+use crate::{file, hub::id_of_folder};
 use std::{fs, io::Read, path::Path};
 
 /// A kind of file that people take for a model, or for its weights in safetensors.
@@ -57,7 +57,10 @@ impl Foreign {
             [_, _, _, _, _, 0, 0, 0, b'{', ..] => Some(Self::Safetensors),
             [b'P', b'K', 3, 4, ..] => Some(Self::TorchArchive),
             [0x80, 2..=5, ..] => Some(Self::Pickle),
-            _ if text.starts_with(b"<!") || text.starts_with(b"<html") => {
+            _ if text.starts_with(b"<!")
+                || begins_as(text, b"<html")
+                || begins_as(text, b"<head") =>
+            {
                 Some(Self::Stub(Stub::WebPage))
             }
             _ => None,
@@ -66,10 +69,7 @@ impl Foreign {
 
     /// What the file at `path` is.
     pub(super) fn at(path: &Path) -> Option<Self> {
-        let mut bytes = Vec::new();
-        let file = file::open(path).ok()?;
-        file.take(BEGINNING).read_to_end(&mut bytes).ok()?;
-        Self::of(&bytes)
+        Self::of(&beginning(path)?)
     }
 }
 
@@ -90,6 +90,26 @@ impl Stub {
     }
 }
 
+/// Whether a text begins with this tag.
+fn begins_as(text: &[u8], tag: &[u8]) -> bool {
+    text.get(..tag.len())
+        .is_some_and(|found| found.eq_ignore_ascii_case(tag))
+}
+
+/// The first bytes of the file at `path`.
+fn beginning(path: &Path) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = file::open(path).ok()?;
+    file.take(BEGINNING).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Whether a file that begins with these bytes is read by people.
+fn is_text(bytes: &[u8]) -> bool {
+    let is_of_text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..);
+    bytes.iter().all(is_of_text)
+}
+
 /// What the file at `path` is that was given in place of a model's folder.
 pub(super) fn instead_of_a_folder(path: &Path) -> Reason {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -99,6 +119,8 @@ pub(super) fn instead_of_a_folder(path: &Path) -> Reason {
     };
     let ending = path.extension().unwrap_or_default().to_string_lossy();
     let foreign = Foreign::at(path);
+    let beginning = beginning(path).unwrap_or_default();
+    let is_named_so = ["pt", "pth", "bin", "ckpt", "safetensors"].contains(&&*ending);
     let is_torch = matches!(foreign, Some(Foreign::TorchArchive | Foreign::Pickle))
         || ["pt", "pth", "bin", "ckpt"].contains(&&*ending);
     match foreign {
@@ -107,6 +129,12 @@ pub(super) fn instead_of_a_folder(path: &Path) -> Reason {
             "it predicts contacts from what the model beside it computes",
             "name the file of the model",
         ),
+        None if is_named_so && path.is_file() && beginning.is_empty() => {
+            Reason::new("it is empty", "was its download cut short?")
+        }
+        None if is_named_so && is_text(&beginning) => {
+            Reason::new("it is a text file, and no weights", A_MODEL)
+        }
         _ if is_torch
             || foreign == Some(Foreign::Safetensors)
             || ending == "safetensors"
@@ -147,8 +175,7 @@ pub(super) fn in_the_folder(folder: &Path) -> Option<Reason> {
             format!("name its id, `{id}`, or a folder in its `snapshots`"),
         ));
     }
-    if let Some(name) = with(&|name| name.starts_with("models--")) {
-        let id = repository(Path::new(name)).unwrap_or_default();
+    if let Some(id) = names.iter().find_map(|name| id_of_folder(name)) {
         return Some(Reason::new(
             "it is the cache of HF's tools",
             format!("name a model by its id, as `{id}`"),
@@ -200,8 +227,7 @@ pub(super) fn in_the_folder(folder: &Path) -> Option<Reason> {
 
 /// The id of the model whose repository in the cache of HF's tools is called as `folder` is.
 fn repository(folder: &Path) -> Option<String> {
-    let name = folder.file_name()?.to_str()?.strip_prefix("models--")?;
-    Some(name.replacen("--", "/", 1))
+    id_of_folder(folder.file_name()?.to_str()?)
 }
 
 #[cfg(test)]
@@ -241,9 +267,16 @@ mod tests {
             b"PK\x03\x04",
             "name the file of the model",
         );
-        check("pytorch_model.bin", b"", "name its folder");
+        check("pytorch_model.bin", b"\0\x01", "name its folder");
+        check("pytorch_model.bin", b"", "it is empty");
+        check("model.pt", b"404: not found", "it is a text file");
+        check("model.pt", b"<HTML><body>", "it is a web page");
         check("weights", b"PK\x03\x04", "name its folder");
-        check("model.safetensors", b"", "name its folder");
+        check(
+            "model.safetensors",
+            b"\x10\0\0\0\0\0\0\0{}",
+            "name its folder",
+        );
         check("config.json", b"{}", "name its folder");
         check("a.fasta", b">a\nM", "it is a file (a model is a folder");
         let pipe = folder.path().join("pipe");

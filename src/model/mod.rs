@@ -22,6 +22,7 @@ mod layout;
 mod living;
 mod mock;
 mod naming;
+mod not_here;
 mod plain_file;
 mod replica;
 mod source;
@@ -32,6 +33,7 @@ pub use config::Config;
 pub use convert::{Conversion, ConvertError, Converted, convert};
 pub use error::ModelError;
 pub use flight::{Answer, InFlight};
+pub use not_here::NotHere;
 pub use replica::{Replica, padded_ids};
 pub use source::{
     Origin,

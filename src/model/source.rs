@@ -69,6 +69,9 @@ pub(super) struct Base {
     pub(super) revision: Option<String>,
 }
 
+/// What is said of names that are no ids.
+const NO_ID: &str = "ids are like `owner/name`";
+
 /// How many models a name may lead to: an adapter, and the one that it changes.
 pub(super) const MOST_MODELS: usize = 2;
 
@@ -119,13 +122,16 @@ pub(super) fn locate(
     let Some(repository) = repository else {
         return Err(ModelError::NoFolder {
             source_text: source.to_owned(),
-            reason: Reason {
-                text: why_missing(path),
-                hint: published::hint(source),
-            },
+            reason: hub_name::meant(source).map_or_else(
+                || Reason {
+                    text: why_missing(path),
+                    hint: published::hint(source),
+                },
+                not_as_an_id,
+            ),
         });
     };
-    let snapshot = Hub::from_env().cached(&repository);
+    let snapshot = Hub::of_process().cached(&repository);
     if let Some(snapshot) = snapshot.filter(|snapshot| is_whole(&snapshot.folder, need)) {
         return Ok(Place::Here(Here::cached(&repository, snapshot)));
     }
@@ -148,7 +154,11 @@ pub(super) fn locate(
             hint,
         }),
         (false, Some(reason)) => no_folder(reason),
-        (false, None) => Ok(Place::Absent(Absent { repository, need })),
+        (false, None) => Ok(Place::Absent(Absent {
+            repository,
+            need,
+            may_be_folder: true,
+        })),
     }
 }
 
@@ -162,12 +172,19 @@ pub(super) fn on_the_hub(source: &str, revision: Option<&str>) -> Result<Absent,
         reason,
     };
     let repository = hub_repository(source, revision).ok_or_else(|| {
-        no_id(Reason {
-            text: match Path::new(source).is_dir() {
-                true => "it is a folder, which is on this machine".to_owned(),
-                false => "ids are like `owner/name`".to_owned(),
+        let is_folder = Path::new(source).is_dir();
+        no_id(match hub_name::meant(source) {
+            _ if revision == Some("") || source.ends_with('@') => {
+                "its revision is empty: leave it out, or name a branch, a tag or a commit".into()
+            }
+            Some(meant) if !is_folder => not_as_an_id(meant),
+            _ => Reason {
+                text: match is_folder {
+                    true => "it is a folder, which is on this machine".to_owned(),
+                    false => NO_ID.to_owned(),
+                },
+                hint: published::hint(source),
             },
-            hint: published::hint(source),
         })
     })?;
     match published::unpublished(&repository.id) {
@@ -175,8 +192,14 @@ pub(super) fn on_the_hub(source: &str, revision: Option<&str>) -> Result<Absent,
         None => Ok(Absent {
             repository,
             need: Need::Weights,
+            may_be_folder: false,
         }),
     }
+}
+
+/// What is said of a name that would be an id, were it written as one.
+fn not_as_an_id(meant: Repository) -> Reason {
+    Reason::new(NO_ID, format!("did you mean `{meant}`?"))
 }
 
 /// Where the model is that `spec` names and, if it is an adapter, those that it changes, as far as that is known
@@ -283,6 +306,10 @@ fn in_place(path: &Path) -> Result<Here, ModelError> {
 fn is_whole(folder: &Path, need: Need) -> bool {
     let has = |name: &str| folder.join(name).is_file();
     let read = |name: &str| plain_file::read(&folder.join(name), MOST_INDEX_BYTES);
+    // A model may have no such file, but this one had it.
+    if !has(VOCABULARY) && plain_file::exists(&folder.join(VOCABULARY)) {
+        return false;
+    }
     needed(need, has, read)
         .is_ok_and(|Needed { names, lacks }| lacks.is_none() && names.iter().all(|name| has(name)))
 }

@@ -97,8 +97,8 @@ impl Packing {
     /// more, and sends only what must come back so that rows which were sent before can leave in input order.
     ///
     /// # Errors
-    /// If an input or a reader fails, a record is longer than a batch, or the input is not the one that it
-    /// was.
+    /// If an input or a reader fails, a record is longer than a batch, the input is not the one that it
+    /// was, or nobody can tell whether an old part is damaged.
     pub(super) fn run(
         mut self,
         mut work: Work,
@@ -115,7 +115,7 @@ impl Packing {
                 self.send(rest)?;
             }
             let give_up = || self.plan.cancel.reason().is_some() || self.is_abandoned();
-            match clock.during(Activity::Starved, || work.next(&give_up)) {
+            match clock.during(Activity::Starved, || work.next(&give_up))? {
                 Next::Pass(pass) => self.pass(pass, readers, &request)?,
                 Next::Nothing => break,
                 Next::GivenUp if self.is_abandoned() => return Err(Halt::Abandoned),

@@ -4,8 +4,11 @@ use super::{Console, Listener, Tally, news, warning};
 use crate::{event::Event, text::printable};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar that fills with the input, beside the figures. Narrow terminals cut the figures off.
+/// A bar that fills with the input, beside the figures. Narrow terminals cut the end of the figures off.
 const KNOWN_INPUT: &str = "{prefix} {bar:20} {percent:>3}% {wide_msg}";
+/// The same on a terminal of fewer columns.
+const NARROW: &str = "{prefix} {bar:8} {percent:>3}% {wide_msg}";
+const NARROW_COLUMNS: usize = 110;
 /// Standard input has no known end.
 const ENDLESS_INPUT: &str = "{prefix} {spinner} {wide_msg}";
 /// What stands below the bar.
@@ -14,14 +17,19 @@ const DETAIL: &str = "{wide_msg:.dim}";
 const STEPS: u64 = 1000;
 /// Characters of a model's name that are shown.
 const WIDEST_PREFIX: usize = 20;
+/// Columns at the end of the last line that stay free for the `^C` of the terminal itself: where that begins a new
+/// line, the first line above is never cleared.
+const FREE_COLUMNS: usize = 5;
 
 /// A bar for each call of `embed` with two lines below it, and one or two more for several lanes, gone when the call
-/// ends; and one for a download.
+/// ends; one for a download; and one for a model that is compared.
 pub(super) struct Bars {
     console: Console,
     lines: Option<Lines>,
     /// The bar of a download.
     download: Option<ProgressBar>,
+    /// The bar of a model that is compared, and which one it is.
+    compared: Option<(String, ProgressBar)>,
 }
 
 /// What is drawn. Each line is cut at the edge of the terminal.
@@ -38,27 +46,64 @@ impl Bars {
             console,
             lines: None,
             download: None,
+            compared: None,
         }
     }
 
-    fn start_download(&mut self, model: &str) {
-        let bar = ProgressBar::new(STEPS).with_style(style(KNOWN_INPUT));
-        // Whose it is stands in the line above.
-        let name = model.split_once('/').map_or(model, |(_, name)| name);
-        let bar = bar.with_prefix(prefix(name));
-        self.download = Some(self.console.bars().add(bar));
+    fn is_narrow(&self) -> bool {
+        let columns = self.console.note_columns();
+        columns.is_some_and(|columns| columns < NARROW_COLUMNS)
+    }
+
+    /// A bar of something whose end is known.
+    fn bar(&self, name: &str) -> ProgressBar {
+        let template = if self.is_narrow() {
+            NARROW
+        } else {
+            KNOWN_INPUT
+        };
+        let bar = ProgressBar::new(STEPS).with_style(style(template));
+        self.console.bars().add(bar.with_prefix(prefix(name)))
+    }
+
+    /// A text as it fits into the last line, behind so many columns.
+    fn last_line(&self, taken: usize, text: &str) -> String {
+        let columns = self.console.note_columns().unwrap_or(usize::MAX);
+        let room = columns.saturating_sub(taken + FREE_COLUMNS);
+        text.chars().take(room).collect()
+    }
+
+    /// A text as it fits behind the bar that is the only line.
+    fn beside(&self, bar: &ProgressBar, text: &str) -> String {
+        // Blanks, the bar and its percentage.
+        let taken = if self.is_narrow() { 15 } else { 27 };
+        self.last_line(bar.prefix().chars().count() + taken, text)
+    }
+
+    fn compare(&mut self, model: &str, proteins: usize, of: usize) {
+        let is_same = |(shown, _): &(String, ProgressBar)| shown == model;
+        if !self.compared.as_ref().is_some_and(is_same) {
+            self.clear();
+            self.compared = Some((model.to_owned(), self.bar(model)));
+        }
+        let Some((_, bar)) = &self.compared else {
+            return;
+        };
+        bar.set_position(proteins as u64 * STEPS / of.max(1) as u64);
+        let text = format!("{proteins} of {of} proteins");
+        bar.set_message(self.beside(bar, &text));
+        bar.tick();
     }
 
     fn start(&mut self, tally: &Tally) {
-        let (bar, template) = match tally.done() {
-            Some(_) => (ProgressBar::new(STEPS), KNOWN_INPUT),
-            None => (ProgressBar::no_length(), ENDLESS_INPUT),
-        };
         let bars = self.console.bars();
-        let bar = bars.add(
-            bar.with_style(style(template))
-                .with_prefix(prefix(&tally.model)),
-        );
+        let bar = match tally.done() {
+            Some(_) => self.bar(&tally.model),
+            None => {
+                let bar = ProgressBar::no_length().with_style(style(ENDLESS_INPUT));
+                bars.add(bar.with_prefix(prefix(&tally.model)))
+            }
+        };
         let detail = || bars.add(ProgressBar::no_length().with_style(style(DETAIL)));
         self.lines = Some(Lines {
             bar,
@@ -69,6 +114,10 @@ impl Bars {
     }
 
     fn clear(&mut self) {
+        if let Some((_, bar)) = self.compared.take() {
+            bar.finish_and_clear();
+            self.console.bars().remove(&bar);
+        }
         if let Some(bar) = self.download.take() {
             bar.finish_and_clear();
             self.console.bars().remove(&bar);
@@ -88,9 +137,10 @@ impl Bars {
     }
 }
 
-/// As much of a model's name as is shown.
+/// As much of a model's name as is shown. Whose it is on the Hub stands elsewhere.
 fn prefix(model: &str) -> String {
-    printable(model).chars().take(WIDEST_PREFIX).collect()
+    let name = model.split_once('/').map_or(model, |(_, name)| name);
+    printable(name).chars().take(WIDEST_PREFIX).collect()
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -110,10 +160,25 @@ impl Listener for Bars {
             Event::DownloadStarted { model, .. } => {
                 self.clear();
                 if tally.download().is_some() {
-                    self.start_download(model);
+                    self.download = Some(self.bar(model));
                 }
             }
-            Event::RunFinished { .. } | Event::DownloadFinished { .. } => self.clear(),
+            Event::RunFinished { .. } => self.clear(),
+            Event::DownloadFinished { .. } => {
+                if self.download.is_some()
+                    && let Some(download) = tally.download()
+                    && let Some(said) = download.finished(event)
+                {
+                    self.clear();
+                    self.console.note(&printable(&said));
+                }
+                self.clear();
+            }
+            Event::Comparing {
+                model,
+                proteins,
+                of,
+            } => self.compare(model, *proteins, *of),
             _ => {}
         }
     }
@@ -121,7 +186,8 @@ impl Listener for Bars {
     fn tick(&mut self, tally: &Tally) {
         if let (Some(bar), Some(download)) = (&self.download, tally.download()) {
             bar.set_position((download.done().clamp(0.0, 1.0) * STEPS as f64) as u64);
-            bar.set_message(printable(&download.line(download.elapsed())).into_owned());
+            let text = download.line(download.elapsed());
+            bar.set_message(self.beside(bar, &printable(&text)));
             bar.tick();
         }
         if let Some(lines) = &self.lines {
@@ -130,9 +196,11 @@ impl Listener for Bars {
             lines.bar.set_message(tally.line(tally.elapsed()));
             lines.bar.tick();
             lines.stages.set_message(tally.stages());
-            lines.machine.set_message(tally.machine());
+            lines
+                .machine
+                .set_message(self.last_line(0, &tally.machine()));
             for (line, text) in lines.lanes.iter().zip(tally.lanes()) {
-                line.set_message(text);
+                line.set_message(self.last_line(0, &text));
             }
         }
     }

@@ -3,9 +3,15 @@
 use crate::text::printable;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use std::{
+    env,
     io::{self, IsTerminal, Write},
+    os::fd::AsFd,
     sync::{Arc, OnceLock},
 };
+use terminal_size::terminal_size_of;
+
+/// Characters in a line where no terminal says how many. Longer lines are hard to read.
+const COLUMNS: usize = 100;
 
 /// Standard output and standard error, with bars that step aside while anything else is written.
 /// Clones share them.
@@ -41,6 +47,21 @@ impl Console {
             // The first one says why.
             let _ = self.failure.set(error);
         }
+    }
+
+    /// Characters in a line of what is printed: as many as the terminal has, or the variable COLUMNS says, but not
+    /// more than are easy to read.
+    pub fn columns(&self) -> usize {
+        let said = || env::var("COLUMNS").ok()?.parse().ok();
+        let columns = columns_of(io::stdout()).or_else(said);
+        columns
+            .filter(|columns| *columns > 0)
+            .map_or(COLUMNS, |columns| columns.min(COLUMNS))
+    }
+
+    /// Characters in a line of the terminal that notes go to, if it is one.
+    pub fn note_columns(&self) -> Option<usize> {
+        columns_of(io::stderr())
     }
 
     /// Why standard output cannot be written any more, for instance because `head` has seen enough.
@@ -79,6 +100,11 @@ impl Console {
     pub(super) fn bars(&self) -> &MultiProgress {
         &self.bars
     }
+}
+
+fn columns_of(stream: impl AsFd) -> Option<usize> {
+    let (columns, _) = terminal_size_of(stream)?;
+    (columns.0 > 0).then_some(columns.0.into())
 }
 
 /// Writes whole log lines to standard error.

@@ -1,7 +1,7 @@
 //! The figures of the download in progress.
 
-use crate::event::Event;
-use indicatif::{HumanBytes, HumanDuration};
+use crate::{event::Event, text::bytes};
+use indicatif::HumanDuration;
 use std::time::{Duration, Instant};
 
 /// The figures of the download in progress.
@@ -10,8 +10,8 @@ pub(super) struct Download {
     started: Instant,
     pub(super) model: String,
     file: String,
-    /// What was there when it began.
-    bytes_before: Option<u64>,
+    /// What was there of the files so far before they were fetched.
+    bytes_before: u64,
     bytes: u64,
     of: u64,
     /// Why nothing comes.
@@ -28,7 +28,7 @@ impl Download {
             started: Instant::now(),
             model: model.clone(),
             file: String::new(),
-            bytes_before: None,
+            bytes_before: 0,
             bytes: 0,
             of: 0,
             waiting: None,
@@ -38,16 +38,27 @@ impl Download {
     pub(super) fn add(&mut self, event: &Event) {
         match event {
             Event::Download {
-                file, bytes, of, ..
+                file,
+                file_bytes,
+                bytes,
+                of,
+                ..
             } => {
+                if self.of == 0 {
+                    // What was read of what is there has taken its time, too.
+                    (self.started, self.bytes_before) = (Instant::now(), *bytes);
+                } else if *file != self.file {
+                    // The first that is said of a file is what was there of it.
+                    self.bytes_before = self.bytes_before.saturating_add(*file_bytes);
+                }
                 self.file.clone_from(file);
-                self.bytes_before.get_or_insert(*bytes);
+                // One that arrived damaged begins anew.
+                self.bytes_before = self.bytes_before.min(*bytes);
                 (self.bytes, self.of) = (*bytes, *of);
                 self.waiting = None;
             }
             Event::DownloadWaiting { file, reason, .. } => {
-                self.file.clone_from(file);
-                self.waiting = Some(reason.clone());
+                self.waiting = Some(format!("{file}: {reason}"));
             }
             _ => {}
         }
@@ -66,6 +77,11 @@ impl Download {
         }
     }
 
+    /// How much has come.
+    fn come(&self) -> u64 {
+        self.bytes.saturating_sub(self.bytes_before)
+    }
+
     /// How it ended, if it did with this event.
     pub(super) fn finished(&self, event: &Event) -> Option<String> {
         let Event::DownloadFinished {
@@ -80,33 +96,35 @@ impl Download {
         };
         let end = match (error, stopped) {
             (None, _) => {
-                let come = self.bytes - self.bytes_before.unwrap_or(0);
-                return Some(format!(
-                    "downloaded {model} in {seconds:.1} s: {}",
-                    HumanBytes(come)
-                ));
+                let come = bytes(self.come());
+                return Some(format!("downloaded {model} in {seconds:.1} s: {come}"));
             }
             (Some(_), true) => "stopped",
             (Some(_), false) => "failed",
         };
-        let (bytes, of) = (HumanBytes(self.bytes), HumanBytes(self.of));
+        if self.of == 0 {
+            return Some(format!(
+                "the download of {model} {end} before anything was fetched"
+            ));
+        }
+        let (there, of) = (bytes(self.bytes), bytes(self.of));
         Some(format!(
-            "the download of {model} {end} after {seconds:.1} s: {bytes} of {of} are there, and stay"
+            "the download of {model} {end} after {seconds:.1} s: {there} of {of} are there, and stay"
         ))
     }
 
     /// How far it is after this time, on one line, the most important first, because narrow terminals cut the
     /// end.
     pub(super) fn line(&self, elapsed: Duration) -> String {
-        let come = self.bytes - self.bytes_before.unwrap_or(self.bytes);
+        let come = self.come();
         let per_second = come as f64 / elapsed.as_secs_f64().max(1e-3);
-        let mut line = format!("{} of {}", HumanBytes(self.bytes), HumanBytes(self.of));
+        let mut line = format!("{} of {}", bytes(self.bytes), bytes(self.of));
         if let Some(reason) = &self.waiting {
-            line = format!("{line}, {}: {reason}", self.file);
+            line = format!("{line}, {reason}");
         } else if come > 0 {
             let left = (self.of - self.bytes.min(self.of)) as f64 / per_second;
             let left = HumanDuration(Duration::from_secs_f64(left.min(1e9)));
-            let rate = HumanBytes(per_second as u64);
+            let rate = bytes(per_second as u64);
             line = format!("{left:#} left, {rate}/s, {line}, {}", self.file);
         }
         line
@@ -125,7 +143,7 @@ pub(super) fn news(event: &Event) -> Option<String> {
             let plural = if *files == 1 { "" } else { "s" };
             Some(format!(
                 "downloading {model}: {files} file{plural}, {}",
-                HumanBytes(*bytes)
+                crate::text::bytes(*bytes)
             ))
         }
         Event::DownloadWaiting {
@@ -142,24 +160,58 @@ mod tests {
     use super::*;
 
     fn progress(bytes: u64) -> Event {
+        progress_of("model.safetensors", bytes, bytes)
+    }
+
+    fn progress_of(file: &str, file_bytes: u64, bytes: u64) -> Event {
         Event::Download {
             model: "a/b".to_owned(),
-            file: "model.safetensors".to_owned(),
-            file_bytes: bytes,
+            file: file.to_owned(),
+            file_bytes,
             file_of: 4 << 20,
             bytes,
             of: 4 << 20,
         }
     }
 
-    #[test]
-    fn speed_is_that_of_what_has_come() {
-        let started = Event::DownloadStarted {
+    fn started() -> Event {
+        Event::DownloadStarted {
             model: "a/b".to_owned(),
             commit: "c".to_owned(),
             files: 1,
             bytes: 3 << 20,
-        };
+        }
+    }
+
+    #[test]
+    fn what_begins_anew_has_not_come() {
+        let mut download = Download::started(&started()).unwrap();
+        let line = |download: &Download| download.line(Duration::from_secs(1));
+        download.add(&progress(2 << 20));
+        download.add(&progress(0));
+        assert_eq!(line(&download), "0 bytes of 4.0 MiB");
+        download.add(&progress(1 << 20));
+        assert!(line(&download).contains("1.0 MiB/s"), "{}", line(&download));
+    }
+
+    #[test]
+    fn what_is_there_of_a_later_file_has_not_come() {
+        let mut download = Download::started(&started()).unwrap();
+        for (file, file_bytes, bytes) in [
+            ("a", 0, 0),
+            ("a", 1 << 20, 1 << 20),
+            ("b", 1 << 20, 2 << 20),
+            ("b", 2 << 20, 3 << 20),
+        ] {
+            download.add(&progress_of(file, file_bytes, bytes));
+        }
+        let line = download.line(Duration::from_secs(1));
+        assert!(line.contains("2.0 MiB/s, 3.0 MiB of"), "{line}");
+    }
+
+    #[test]
+    fn speed_is_that_of_what_has_come() {
+        let started = started();
         assert_eq!(
             news(&started).as_deref(),
             Some("downloading a/b: 1 file, 3.00 MiB")

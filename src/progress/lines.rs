@@ -71,6 +71,14 @@ impl Listener for Lines {
                 self.console
                     .note(&format!("{end} after {seconds:.1} s: {figures}"));
             }
+            Event::Comparing {
+                model,
+                proteins: 0,
+                of,
+            } => {
+                let line = format!("embedding {of} proteins in {model}");
+                self.console.note(&printable(&line));
+            }
             Event::DownloadStarted { .. } => {
                 self.last_of_download = tally.download().map(|_| Instant::now());
             }

@@ -155,7 +155,7 @@ fn news(event: &Event) -> Option<String> {
             kept: Some(Kept { rows, folder }),
             ..
         } => format!(
-            "{} {} kept in `{}`: run the script again to go on{}",
+            "{} {} kept in `{}`: run the same command again to go on{}",
             HumanCount(*rows),
             rows_are(*rows),
             folder.display(),
@@ -213,7 +213,8 @@ mod tests {
                 folder: "e\u{1b}[31m.parts".into(),
             }),
         };
-        let expect = r"4,000 rows are kept in `e\u{1b}[31m.parts`: run the script again to go on";
+        let expect =
+            r"4,000 rows are kept in `e\u{1b}[31m.parts`: run the same command again to go on";
         assert_eq!(news(&failed).as_deref(), Some(expect));
         let of_shard = as_shard(Path::new("e.parts/shard-00001-of-00004"));
         assert_eq!(of_shard, ", with `--shard 1/4`");

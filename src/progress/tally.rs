@@ -223,21 +223,29 @@ impl Tally {
         left.min().filter(|left| !left.is_zero())
     }
 
-    /// How much of the input was read, from 0 to 1, if its end is known.
+    /// How much of the input is embedded, from 0 to 1, if its end is known.
     pub(super) fn done(&self) -> Option<f64> {
         let progress = self.progress().into_iter().flatten();
         progress.map(|progress| progress.done).reduce(f64::max)
     }
 
-    /// How far the run is, by bytes and by records, as far as their ends are known.
+    /// How far the run is, by bytes and by records, as far as their ends are known. What is read is done when it is
+    /// embedded, and a small input is read at once.
     fn progress(&self) -> [Option<Progress>; 2] {
         let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
-        let by_bytes = self.input_bytes.map(|total| Progress {
-            done: share(self.bytes_skipped + self.bytes_read, total),
-            skipped: share(self.bytes_skipped, total),
+        let embedded = match self.records - self.rejected {
+            0 => 1.0,
+            kept => share(self.sequences, kept).min(1.0),
+        };
+        let by_bytes = self.input_bytes.map(|total| {
+            let skipped = share(self.bytes_skipped, total);
+            Progress {
+                done: skipped + embedded * share(self.bytes_read, total),
+                skipped,
+            }
         });
         let by_records = self.take.map(|take| Progress {
-            done: share(self.records, take),
+            done: embedded * share(self.records, take),
             skipped: 0.0,
         });
         [by_bytes, by_records]
@@ -288,7 +296,7 @@ mod tests {
         tally.add(&Event::UnitRead { input_bytes: 250 });
         assert_eq!(
             tally.line(Duration::from_secs(2)),
-            "6s left, 500 embedded, 2,000 tokens/s, 1,200 read, 2 rejected, 2 queued"
+            "17s left, 500 embedded, 2,000 tokens/s, 1,200 read, 2 rejected, 2 queued"
         );
     }
 
@@ -324,12 +332,19 @@ mod tests {
                 residues: 100,
                 rejected: 0,
             });
+            assert_eq!(tally.done(), Some(0.0), "read is not embedded");
+            tally.add(&Event::BatchEncoded {
+                sequences: 10,
+                tokens: 120,
+                seconds: 0.5,
+                waited_seconds: 0.0,
+            });
             tally.left(Duration::from_secs(1))
         };
         assert_eq!(left(None), Some(Duration::from_secs(3)));
         assert_eq!(left(Some(20)), Some(Duration::from_secs(1)));
         assert_eq!(left(Some(1000)), Some(Duration::from_secs(3)));
-        assert_eq!(left(Some(10)), None, "all is read");
+        assert_eq!(left(Some(10)), None, "all is done");
     }
 
     #[test]

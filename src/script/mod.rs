@@ -63,6 +63,8 @@ pub struct Script {
 pub struct Finished {
     /// Records that rules rejected, over all runs.
     pub n_rejected: u64,
+    /// Calls of `embed`.
+    pub n_runs: u64,
 }
 
 /// Why a script did not end well.
@@ -172,6 +174,7 @@ fn perform(
     match evaluate() {
         Ok(()) => Ok(Finished {
             n_rejected: session.n_rejected(),
+            n_runs: session.n_runs(),
         }),
         Err(error) => {
             let cause = cause(&error);

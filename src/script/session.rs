@@ -34,6 +34,7 @@ struct State {
     /// Made when the script first asks for a temporary path, removed when the script ends.
     temporary: OnceCell<TemporaryFolder>,
     n_rejected: Cell<u64>,
+    n_runs: Cell<u64>,
     /// How often the script has asked for something that is not done by the engine.
     n_requests: Cell<u64>,
     cancel: CancelToken,
@@ -48,7 +49,7 @@ impl Session {
 
     /// A rehearsal of which only the files matter.
     pub(super) fn of_foresight(shard: Option<Shard>, cancel: CancelToken) -> Self {
-        let (host, _) = Rehearsal::new(shard, None);
+        let (host, _) = Rehearsal::new(shard, None, &cancel);
         Self::of_files(Box::new(host), Files::of_foresight(), cancel)
     }
 
@@ -60,6 +61,7 @@ impl Session {
             files: RefCell::new(files),
             temporary: OnceCell::new(),
             n_rejected: Cell::new(0),
+            n_runs: Cell::new(0),
             n_requests: Cell::new(0),
             cancel,
         }))
@@ -144,6 +146,10 @@ impl Session {
         }
     }
 
+    pub(super) fn add_run(&self) {
+        self.0.n_runs.set(self.0.n_runs.get() + 1);
+    }
+
     pub(super) fn add_rejected(&self, records: u64) {
         self.0.n_rejected.set(self.0.n_rejected.get() + records);
     }
@@ -151,6 +157,11 @@ impl Session {
     /// Records that policies rejected, over all runs so far.
     pub(super) fn n_rejected(&self) -> u64 {
         self.0.n_rejected.get()
+    }
+
+    /// Runs so far.
+    pub(super) fn n_runs(&self) -> u64 {
+        self.0.n_runs.get()
     }
 
     /// `name` in a folder that is removed when the script ends.

@@ -151,7 +151,7 @@ impl Books {
         }
         let name = Place::part_rejects_name(from.record);
         let path = self.place.bookkeeping().join(&name);
-        let staged = Staged::create(&path, Existing::IsReplaced)?;
+        let staged = Staged::create_like(self.place.output(), &path, Existing::IsReplaced)?;
         let mut written = HashedFile::new(staged.writer()?);
         let copied = self.rejects.copy(range, &mut written);
         copied.map_err(|error| SinkError::io("write", &path, error))?;

@@ -17,20 +17,28 @@ use std::{
 };
 
 /// Whether the file at `path` is a part that lies, or lay, at `from`: a second name of it, or a copy.
-pub(super) fn is_part(path: &Path, part: &PartFile, from: &Path) -> bool {
+///
+/// # Errors
+/// If that can be told only by reading it, which fails.
+pub(super) fn is_part(path: &Path, part: &PartFile, from: &Path) -> Result<bool, SinkError> {
     let Ok(found) = fs::symlink_metadata(path) else {
-        return false;
+        return Ok(false);
     };
+    if !found.is_file() {
+        return Ok(false);
+    }
     let is_same = |other: fs::Metadata| (other.dev(), other.ino()) == (found.dev(), found.ino());
-    let is_copy = || found.len() == part.bytes && is_as_it_was(path, part);
-    found.is_file() && (fs::metadata(from).is_ok_and(is_same) || is_copy())
+    if fs::metadata(from).is_ok_and(is_same) {
+        return Ok(true);
+    }
+    Ok(found.len() == part.bytes && is_as_it_was(path, part)?)
 }
 
 /// The first file in the folder of an output that is made in shards which is not a part of one of them: it
 /// is in the way of the merge.
 ///
 /// # Errors
-/// If the folder cannot be read.
+/// If the folder cannot be read, or a file in it.
 pub(super) fn foreign_file(place: &Place) -> Result<Option<PathBuf>, SinkError> {
     let mut files = files_in(place)?;
     files.retain(|path| {
@@ -41,7 +49,7 @@ pub(super) fn foreign_file(place: &Place) -> Result<Option<PathBuf>, SinkError> 
         return Ok(None);
     }
     let mut parts = Vec::new();
-    for shard in beside(place) {
+    for shard in beside(place)? {
         let place = place.shard(shard);
         // Of a ledger that cannot be read, nothing is known.
         if let Ok(Some(history)) = ledger::read(&place.ledger()) {
@@ -49,16 +57,24 @@ pub(super) fn foreign_file(place: &Place) -> Result<Option<PathBuf>, SinkError> 
             parts.extend(of_shard.map(|part| (place.parts().join(&part.name), part)));
         }
     }
-    let is_foreign = |path: &PathBuf| !parts.iter().any(|(from, part)| is_part(path, part, from));
-    Ok(files.into_iter().find(is_foreign))
+    'files: for path in files {
+        for (from, part) in &parts {
+            if is_part(&path, part, from)? {
+                continue 'files;
+            }
+        }
+        return Ok(Some(path));
+    }
+    Ok(None)
 }
 
 /// Checks that all of a folder that was finished is still there.
 ///
 /// # Errors
-/// Files are missing or cut, or the ledger does not speak of all records any more.
-pub(super) fn check_whole(place: &Place, history: &History) -> Result<(), ShardsError> {
-    let lost = lost(history, place);
+/// - Files are missing or cut, or the ledger does not speak of all records any more.
+/// - Nobody can tell.
+pub(super) fn check_whole(place: &Place, history: &History) -> Result<(), SinkError> {
+    let lost = lost(history, place)?;
     let commits = history.commits.iter();
     let files = commits
         .filter(|commit| lost.contains(&commit.from))
@@ -78,7 +94,8 @@ pub(super) fn check_whole(place: &Place, history: &History) -> Result<(), Shards
         false => Err(ShardsError::Incomplete {
             output: place.output().to_owned(),
             problems,
-        }),
+        }
+        .into()),
     }
 }
 

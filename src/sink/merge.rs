@@ -103,8 +103,7 @@ fn put_together(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, Si
     if let Some(into) = &into {
         check_outside(into, &places)?;
     }
-    let is_in_shards = |place: &Place| !shards::beside(place).is_empty();
-    let place = places.into_iter().find(is_in_shards);
+    let place = first_in_shards(places)?;
     match (place, into) {
         (Some(place), Some(into)) => {
             check_free(&place)?;
@@ -134,6 +133,15 @@ fn put_together(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, Si
             }
         },
     }
+}
+
+fn first_in_shards(places: Vec<Place>) -> Result<Option<Place>, SinkError> {
+    for place in places {
+        if !shards::beside(&place)?.is_empty() {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
 }
 
 fn target_of(path: &Path) -> Result<OutputTarget, SinkError> {
@@ -212,19 +220,30 @@ fn merge_in_place(
         true => ledger::read(&place.ledger())?.filter(|history| is_published(place, history)),
         false => None,
     };
-    let whole = history
+    let whole = match history
         .as_ref()
-        .map_or(Ok(()), |history| left::check_whole(place, history));
+        .map(|whole| left::check_whole(place, whole))
+    {
+        // Nobody knows whether the shards are still needed.
+        Some(Err(error @ SinkError::File(_))) => return Err(error),
+        whole => whole.unwrap_or(Ok(())),
+    };
     let finished = match place.is_folder() {
         true => history.as_ref().and_then(Finished::of),
         false => finished_file(place.output())?,
     };
-    let of_these = finished
-        .as_ref()
-        .filter(|finished| source::are_part_of(place, finished));
+    let of_these = match &finished {
+        Some(finished) if source::are_part_of(place, finished)? => Some(finished),
+        _ => None,
+    };
     // What is missing may be in the shards, if all of them are still there.
     let of_shards = || Whole::of_shards(place, &check::sources(place)?);
-    let is_mended = of_these.is_some() && whole.is_err() && of_shards().is_ok();
+    let is_mended = of_these.is_some()
+        && whole.is_err()
+        && match of_shards() {
+            Err(error @ SinkError::File(_)) => return Err(error),
+            of_shards => of_shards.is_ok(),
+        };
     if of_these.is_some() && !is_mended {
         source::remove(place, on_step)?;
         remove_half_written(place)?;
@@ -265,7 +284,7 @@ fn file_of(
             folder,
         });
     }
-    if place.ledger().exists() || !shards::beside(place).is_empty() {
+    if place.ledger().exists() || !shards::beside(place)?.is_empty() {
         return Err(ShardsError::OfAnother {
             output: place.output().to_owned(),
             folder: place.bookkeeping().to_owned(),

@@ -186,7 +186,7 @@ impl Door<'_> {
     /// Checks that shards, and those who make the output as a whole, do not get in each other's way.
     fn check_shards(&self) -> Result<(), SinkError> {
         match &self.shard {
-            None => Ok(shards::check_none(&self.place)?),
+            None => shards::check_none(&self.place),
             Some(header) => {
                 let overwrite = self.plan.overwrite;
                 shards::check_others(&self.place, header, &self.identity, overwrite)
@@ -364,7 +364,7 @@ impl Door<'_> {
         last_words: Option<LastWords>,
     ) -> Result<Opened, SinkError> {
         let place = &self.place;
-        let lost = lost(&history, place);
+        let lost = lost(&history, place)?;
         let is_published = is_published(place, &history);
         // A line of the ledger may be damaged, so that it does not speak of all records any more.
         let is_whole = lost.is_empty() && history.is_sound();
@@ -389,7 +389,7 @@ impl Door<'_> {
         let history = history.without(&lost);
         place.discard(Some(&history))?;
         let verifier = Verifier::start(&history, place);
-        let work = Work::missing(history.clone(), self.inputs, verifier);
+        let work = Work::missing(history.clone(), self.inputs, verifier)?;
         let mut opened = self.begun(claim, ledger, history, last_words, work)?;
         if let Opened::Begun(begun) = &mut opened {
             begun.resumed.n_lost = n_lost;

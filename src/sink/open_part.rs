@@ -51,7 +51,7 @@ impl OpenPart {
         from: &Frontier,
     ) -> Result<Self, SinkError> {
         let path = place.parts().join(place.part_name(from.record));
-        let staged = Staged::create(&path, Existing::IsReplaced)?;
+        let staged = Staged::create_like(place.output(), &path, Existing::IsReplaced)?;
         let file = HashedFile::new(staged.writer()?);
         let writeback = Writeback::start(staged.writer()?);
         Ok(Self {

@@ -348,7 +348,7 @@ impl Parts {
         if self.claim.is_lost().load(Ordering::Acquire) {
             return Err(SinkError::TakenOver(self.place.output().to_owned()));
         }
-        let lost = verifier::lost(&history, &self.place);
+        let lost = verifier::lost(&history, &self.place)?;
         if !lost.is_empty() {
             return Err(SinkError::PartsLost {
                 output: self.place.output().to_owned(),

@@ -77,7 +77,7 @@ impl Publication<'_> {
         let rejects = commits.filter_map(|commit| commit.rejects.as_ref());
         let checked = rejects.map(|part| {
             let path = folder.join(&part.name);
-            match is_as_it_was(&path, part) {
+            match is_as_it_was(&path, part)? {
                 true => Ok(path),
                 false => Err(SinkError::PartsLost {
                     output: self.place.output().to_owned(),

@@ -11,18 +11,35 @@ use crate::{
     fasta::{self, Input},
     job::Shard,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io};
 
 /// The shards that lie beside an output, whatever became of them, in the order of their folders.
-pub(super) fn beside(place: &Place) -> Vec<Shard> {
+///
+/// # Errors
+/// If nobody can tell.
+pub(super) fn beside(place: &Place) -> Result<Vec<Shard>, SinkError> {
     let whole = place.whole();
-    let entries = whole.bookkeeping().read_dir();
-    let entries = entries.into_iter().flatten().flatten();
-    let mut shards: Vec<Shard> = entries
-        .filter_map(|entry| Shard::of_folder_name(entry.file_name().to_str()?))
-        .collect();
+    let folder = whole.bookkeeping();
+    let refused = |error| SinkError::io("read the folder", folder, error);
+    let entries = match folder.read_dir() {
+        // Where a file has that name, there are no shards: whatever writes there says so.
+        Err(error) if is_no_folder(&error) => return Ok(Vec::new()),
+        entries => entries.map_err(refused)?,
+    };
+    let mut shards = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(refused)?.file_name();
+        shards.extend(name.to_str().and_then(Shard::of_folder_name));
+    }
     shards.sort();
-    shards
+    Ok(shards)
+}
+
+fn is_no_folder(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// What the ledger of a shard says of it.
@@ -62,17 +79,32 @@ pub(super) fn history(shard: Shard, place: &Place) -> Result<Option<History>, Si
 /// Checks that nobody makes shards of an output that is to be made as a whole.
 ///
 /// # Errors
-/// There are some.
-pub(super) fn check_none(place: &Place) -> Result<(), ShardsError> {
-    match beside(place).as_slice() {
-        [] => Ok(()),
-        shards => Err(ShardsError::Begun {
-            output: place.output().to_owned(),
-            folder: place.bookkeeping().to_owned(),
-            n_shards: shards.len(),
-            count: shards[0].count(),
-        }),
+/// There are some, or nobody can tell.
+pub(super) fn check_none(place: &Place) -> Result<(), SinkError> {
+    let shards = beside(place)?;
+    let is_left = |shard: &Shard| is_left_over(&place.shard(*shard));
+    if shards.iter().all(is_left) {
+        return Ok(());
     }
+    Err(ShardsError::Begun {
+        output: place.output().to_owned(),
+        folder: place.bookkeeping().to_owned(),
+        n_shards: shards.len(),
+        count: shards[0].count(),
+    }
+    .into())
+}
+
+/// Whether nothing of a shard is in its folder any more, and the output is there: it was merged, and only what
+/// others put there keeps the folder, such as a file of which a network keeps the contents while it is open.
+fn is_left_over(shard: &Place) -> bool {
+    let whole = shard.whole();
+    let is_made = match whole.is_folder() {
+        true => whole.manifest().exists(),
+        false => whole.output().is_file(),
+    };
+    let has_ledger = || shard.ledger().try_exists().unwrap_or(true);
+    is_made && !has_ledger() && !shard.lock().exists() && !shard.has_parts()
 }
 
 /// Checks that a shard can be made where its folder is.
@@ -105,7 +137,7 @@ pub(super) fn check_others(
         }
         .into());
     }
-    for other in beside(place) {
+    for other in beside(place)? {
         if other.count() != mine.shard.count() {
             return Err(ShardsError::Number {
                 mine: mine.shard,

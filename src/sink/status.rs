@@ -39,6 +39,8 @@ pub enum State {
     Unmerged,
     /// A shard that was never begun.
     Missing,
+    /// A shard whose ledger cannot be read.
+    Unreadable,
 }
 
 /// How fast an output was made.
@@ -109,7 +111,7 @@ pub fn status(path: &Path) -> Result<Status, SinkError> {
     Ok(match found {
         Found::File { path, finished } => of_file(path, finished),
         Found::Ledger { place, history } => of_ledger(&place, *history),
-        Found::Shards { place } => shard::of(&place),
+        Found::Shards { place } => shard::of(&place)?,
     })
 }
 
@@ -132,7 +134,7 @@ impl Found {
                 let history = Box::new(history);
                 return Ok(Self::Ledger { place, history });
             }
-            if in_shards.is_none() && !beside(&place).is_empty() {
+            if in_shards.is_none() && !beside(&place)?.is_empty() {
                 in_shards = Some(place);
             }
         }

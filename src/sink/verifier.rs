@@ -1,6 +1,7 @@
 //! Looks whether the parts of an output are as they were, while the work goes on.
 
 use super::{
+    SinkError,
     ledger::{Commit, History, PartFile},
     place::Place,
 };
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(20);
 
 /// A thread that reads parts and compares their hashes with those in the ledger.
 pub(super) struct Verifier {
-    thread: Option<JoinHandle<Vec<u64>>>,
+    thread: Option<JoinHandle<Result<Vec<u64>, SinkError>>>,
     /// Nobody wants to know any more.
     is_over: Arc<AtomicBool>,
 }
@@ -40,11 +41,13 @@ impl Verifier {
             let wanted = files
                 .into_iter()
                 .take_while(|_| !over.load(Ordering::Relaxed));
-            let damaged = wanted.filter(|(_, files)| {
-                let is_good = |(path, part): &(PathBuf, PartFile)| is_as_it_was(path, part);
-                !files.iter().all(is_good)
-            });
-            damaged.map(|(from, _)| from).collect()
+            let mut damaged = Vec::new();
+            for (from, files) in wanted {
+                if !are_all(&files, is_as_it_was)? {
+                    damaged.push(from);
+                }
+            }
+            Ok(damaged)
         };
         // Without a thread nothing is looked at, and `verify` still finds what is damaged.
         let thread = thread::Builder::new()
@@ -56,16 +59,25 @@ impl Verifier {
 
     /// The first records of damaged parts, when all have been looked at. Nothing, if `give_up` says before
     /// that nobody waits any more.
-    pub(super) fn damaged(mut self, give_up: &dyn Fn() -> bool) -> Option<Vec<u64>> {
+    ///
+    /// # Errors
+    /// If a part cannot be read, so that nobody knows whether it is damaged.
+    pub(super) fn damaged(
+        mut self,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<u64>>, SinkError> {
         let is_going = |thread: &JoinHandle<_>| !thread.is_finished();
         while self.thread.as_ref().is_some_and(is_going) {
             if give_up() {
-                return None;
+                return Ok(None);
             }
             thread::sleep(PATIENCE);
         }
         let ended = self.thread.take().map(JoinHandle::join);
-        Some(ended.and_then(Result::ok).unwrap_or_default())
+        match ended.and_then(Result::ok) {
+            Some(damaged) => damaged.map(Some),
+            None => Ok(Some(Vec::new())),
+        }
     }
 }
 
@@ -76,15 +88,42 @@ impl Drop for Verifier {
 }
 
 /// The first records of commits whose files are missing or have another size, which is seen at once.
-pub(super) fn lost(history: &History, place: &Place) -> Vec<u64> {
-    let is_there = |(path, part): &(PathBuf, PartFile)| {
-        fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == part.bytes)
-    };
-    let lost = history
-        .commits
-        .iter()
-        .filter(|commit| !files_of(commit, place).iter().all(is_there));
-    lost.map(|commit| commit.from).collect()
+///
+/// # Errors
+/// If nobody can tell.
+pub(super) fn lost(history: &History, place: &Place) -> Result<Vec<u64>, SinkError> {
+    let mut lost = Vec::new();
+    for commit in &history.commits {
+        if !are_all(&files_of(commit, place), has_its_size)? {
+            lost.push(commit.from);
+        }
+    }
+    Ok(lost)
+}
+
+/// Whether all files of a commit are as `is_good` says.
+fn are_all(
+    files: &[(PathBuf, PartFile)],
+    is_good: fn(&Path, &PartFile) -> Result<bool, SinkError>,
+) -> Result<bool, SinkError> {
+    for (path, part) in files {
+        if !is_good(path, part)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a file is there and has the size that it had.
+///
+/// # Errors
+/// If nobody can tell: what cannot be looked at may be there, and as it was, another time.
+pub(super) fn has_its_size(path: &Path, part: &PartFile) -> Result<bool, SinkError> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(found.is_file() && found.len() == part.bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(SinkError::io("read", path, error)),
+    }
 }
 
 /// The files of a commit, and what they were.
@@ -102,9 +141,15 @@ pub(super) fn files_of(commit: &Commit, place: &Place) -> Vec<(PathBuf, PartFile
     .collect()
 }
 
-/// Whether a file can be read and has the hash that it had.
-pub(super) fn is_as_it_was(path: &Path, part: &PartFile) -> bool {
-    is_unchanged(path, part).unwrap_or(false)
+/// Whether a file is there and has the hash that it had.
+///
+/// # Errors
+/// If it cannot be read: that does not make it a damaged one.
+pub(super) fn is_as_it_was(path: &Path, part: &PartFile) -> Result<bool, SinkError> {
+    match is_unchanged(path, part) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        read => read.map_err(|error| SinkError::io("read", path, error)),
+    }
 }
 
 /// Whether a file has the hash that it had.

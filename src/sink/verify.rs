@@ -55,9 +55,15 @@ pub fn verify(path: &Path) -> Result<Verified, SinkError> {
     match Found::at(path)? {
         Found::File { path, finished } => verified.read_file(&path, &finished)?,
         Found::Shards { place } => {
-            for (_, place, history) in all(&place) {
-                if let Some(history) = history {
-                    verified.read_parts(&place, &history);
+            for (_, place, history) in all(&place)? {
+                match history {
+                    Ok(Some(history)) => verified.read_parts(&place, &history),
+                    Ok(None) => {}
+                    Err(error) => verified.flaws.push(Flaw {
+                        path: place.bookkeeping().to_owned(),
+                        problem: format!("is a shard that nobody can read: {error}"),
+                        is_removable: false,
+                    }),
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! What is still to be done for an output: which records to read, and what to do with them.
 
 use super::{
-    Frontier, RecordsHash,
+    Frontier, RecordsHash, SinkError,
     chain::seams,
     ledger::{Commit, End, History},
     verifier::Verifier,
@@ -117,24 +117,31 @@ impl Work {
     }
 
     /// What `history` lacks, of whose parts `verifier` looks whether they are as they were.
-    pub(super) fn missing(history: History, inputs: &[Input], verifier: Verifier) -> Self {
+    ///
+    /// # Errors
+    /// If that must be known first, and a part cannot be read.
+    pub(super) fn missing(
+        history: History,
+        inputs: &[Input],
+        verifier: Verifier,
+    ) -> Result<Self, SinkError> {
         let mut verifier = Some(verifier);
         let mut lacking = history.clone();
         if inputs.iter().any(Input::is_stream) {
             // A pipe is read once: what is damaged must be known before.
             let damaged: Vec<u64> = match verifier.take() {
-                Some(verifier) => verifier.damaged(&|| false).unwrap_or_default(),
+                Some(verifier) => verifier.damaged(&|| false)?.unwrap_or_default(),
                 None => Vec::new(),
             };
             lacking = lacking.without(&damaged);
         }
         let ranges = lacking.missing();
-        Self {
+        Ok(Self {
             passes: passes(&history, &ranges, inputs),
             inputs: inputs.to_vec(),
             end: history.end.clone(),
             done: verifier.map(|verifier| (history, verifier)),
-        }
+        })
     }
 
     /// Whether all that is known to be missing has been done, and no more is left than to hear whether old
@@ -145,15 +152,18 @@ impl Work {
 
     /// What is to be done next. When all that was lacking has been done, this waits for the news
     /// of damaged parts, which are then done again. While `give_up` says so, nobody waits.
-    pub fn next(&mut self, give_up: &dyn Fn() -> bool) -> Next {
+    ///
+    /// # Errors
+    /// If an old part cannot be read, so that nobody knows whether it is damaged.
+    pub fn next(&mut self, give_up: &dyn Fn() -> bool) -> Result<Next, SinkError> {
         if let Some(pass) = self.passes.pop_front() {
-            return Next::Pass(pass);
+            return Ok(Next::Pass(pass));
         }
         let Some((history, verifier)) = self.done.take() else {
-            return Next::Nothing;
+            return Ok(Next::Nothing);
         };
-        let Some(damaged) = verifier.damaged(give_up) else {
-            return Next::GivenUp;
+        let Some(damaged) = verifier.damaged(give_up)? else {
+            return Ok(Next::GivenUp);
         };
         let commits = history.commits.iter();
         let ranges: Vec<_> = commits
@@ -161,12 +171,12 @@ impl Work {
             .map(|commit| (commit.from, Some(commit.to)))
             .collect();
         if ranges.is_empty() {
-            return Next::Nothing;
+            return Ok(Next::Nothing);
         }
         self.passes = passes(&history, &ranges, &self.inputs);
         let mending = self.passes.iter_mut();
         mending.for_each(|pass| pass.is_mending = true);
-        self.passes.pop_front().map_or(Next::Nothing, Next::Pass)
+        Ok(self.passes.pop_front().map_or(Next::Nothing, Next::Pass))
     }
 }
 

@@ -150,6 +150,14 @@ fn a_new_script_replaces_nothing_by_accident() {
     assert!(stderr.contains("name it `proteins.rhai`"), "{stderr}");
     ends(at, &["new", "--model", DEMO, "--overwrite"], 0);
     ends(at, &["exec", "-q", "job.rhai"], 0);
+    let (_, stderr) = ends(at, &["new", "c.rhai", "-o", "out.csv"], 3);
+    assert!(stderr.contains("ends like CSV"), "{stderr}");
+    assert!(!at.join("c.rhai").exists());
+    let (_, stderr) = ends(at, &["new", "c.rhai", "-i", "nothere.fa"], 0);
+    assert!(
+        stderr.starts_with("warning: ") && stderr.contains("nothere.fa"),
+        "{stderr}"
+    );
     // Data stay as they are.
     assert_eq!(text(at, "proteins.fasta"), ">mine\nMKVLAAGIVAA\n");
     let args = [
@@ -297,9 +305,34 @@ fn a_run_says_which_script_it_is() {
         "{stderr}"
     );
     assert!(stderr.contains("    layers: [0, 9],\n"), "{stderr}");
+    let args = [&["embed", "-q", "it's.fa", "--pooling", "max"], &common[..]].concat();
+    let (_, stderr) = ends(at, &args, 1);
+    assert!(
+        stderr.contains("add `--overwrite` to replace it"),
+        "{stderr}"
+    );
+    let args = [&["embed", "it's.fa", "--resume", "false"], &common[..]].concat();
+    let (_, stderr) = ends(at, &args, 2);
+    assert!(stderr.contains("`--resume=false`"), "{stderr}");
+    let (help, _) = ends(at, &["embed", "--help"], 0);
+    assert!(!help.contains("figures only"), "{help}");
+    let help: Vec<_> = help.split_whitespace().collect();
+    let help = help.join(" ");
+    assert!(help.contains("`cuda:0,cuda:2`, these GPUs"), "{help}");
     let args = [&["embed", "it's.fa", "--readers", "0"], &common[..]].concat();
     let (_, stderr) = ends(at, &args, 2);
     assert!(stderr.contains("a whole number from 1 to 256"), "{stderr}");
+}
+
+#[test]
+fn a_recording_of_nothing_is_remarked_on() {
+    let folder = folder();
+    let at = folder.path();
+    fs::write(at.join("a.rhai"), "print(1);").unwrap();
+    let (_, stderr) = ends(at, &["exec", "a.rhai", "--report", "x.html"], 0);
+    assert!(stderr.contains("`x.html` was not written"), "{stderr}");
+    let said = |args: &[&str]| ends(at, args, 2).1.contains("stands behind `--`");
+    assert!(said(&["exec", "a.rhai", "foo"]) && !said(&["doctor", "foo"]));
 }
 
 #[test]

@@ -82,7 +82,9 @@ fn finding<'a>(object: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn a_machine_that_computes_passes_as_text_and_as_json() {
     let environment = Environment::new();
-    let run = child::finish(environment.doctor().env("CUDA_VISIBLE_DEVICES", ""), b"");
+    let mut command = environment.doctor();
+    command.env("CUDA_VISIBLE_DEVICES", "").env("COLUMNS", "60");
+    let run = child::finish(&mut command, b"");
     let (stdout, stderr) = (text(&run.stdout), text(&run.stderr));
     assert_eq!(run.status.code(), Some(0), "{stdout}{stderr}");
     for part in [
@@ -97,7 +99,7 @@ fn a_machine_that_computes_passes_as_text_and_as_json() {
     }
     // Words that are longer than a line are paths.
     let is_long = |line: &&str| {
-        line.chars().count() > 100 && line.split_whitespace().all(|word| word.len() < 60)
+        line.chars().count() > 60 && line.split_whitespace().all(|word| word.len() < 30)
     };
     assert_eq!(stdout.lines().find(is_long), None, "{stdout}");
 
@@ -144,7 +146,9 @@ fn secrets_are_not_shown() {
         command
             .env("HF_TOKEN", "hf_theTokenThatNobodyMaySee12")
             .env("https_proxy", "http://me:thePassword@proxy.example:3128")
-            .env("RUNNER_API_KEY", "theKey");
+            .env("RUNNER_API_KEY", "theKey")
+            .env("NVIDIA_REQUIRE_CUDA", "cuda>=13.0")
+            .env("RUNNER_LONG", "long".repeat(100));
     };
     let mut command = environment.doctor();
     with_secrets(&mut command);
@@ -152,7 +156,11 @@ fn secrets_are_not_shown() {
     let mut command = environment.doctor();
     with_secrets(&mut command);
     let (object, _) = json(&mut command);
+    // People need not see all of a long one, nor what changes nothing.
+    let cut = format!("RUNNER_LONG={}…", "long".repeat(30));
+    assert!(shown.contains(&cut), "{shown}");
     for shown in [shown, object.to_string()] {
+        assert!(!shown.contains("NVIDIA_REQUIRE"), "{shown}");
         for secret in ["theTokenThat", "thePassword", "theKey"] {
             assert!(!shown.contains(secret), "{shown}");
         }
@@ -160,6 +168,7 @@ fn secrets_are_not_shown() {
     }
     let variables = &finding(&object, "variables")["facts"]["variables"];
     assert_eq!(variables["HF_TOKEN"], "***");
+    assert_eq!(variables["RUNNER_LONG"], "long".repeat(100));
 }
 
 #[test]
@@ -208,6 +217,16 @@ fn a_folder_of_temporary_files_that_is_missing_is_a_failure() {
 #[cfg(feature = "cuda")]
 mod gpu {
     use super::*;
+    use nix::{
+        sys::signal::{Signal, kill},
+        unistd::Pid,
+    };
+    use std::{
+        path::PathBuf,
+        process::Stdio,
+        thread,
+        time::{Duration, Instant},
+    };
 
     /// A driver with one GPU, which has no memory left when it is opened.
     const DRIVER: &str = r#"
@@ -225,12 +244,30 @@ int cuDevicePrimaryCtxRetain(void **context, int device) { return 2; }
 int cuGetErrorString(int error, const char **text) { *text = "out of memory"; return 0; }
 "#;
 
-    /// A folder with the library of that driver, which is made for this version of CUDA.
-    fn driver(folder: &Path, version: u32) -> std::path::PathBuf {
+    /// A driver that says it was called and never answers, and that would hold up an end which asks it to clean up.
+    const HUNG_DRIVER: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void hang(void) { for (;;) pause(); }
+int cuInit(unsigned flags) {
+    atexit(hang);
+    fclose(fopen(getenv("STUB_CALLED"), "w"));
+    hang();
+    return 0;
+}
+"#;
+
+    /// A folder with the library of a driver, which is made for this version of CUDA.
+    fn driver(folder: &Path, version: u32) -> PathBuf {
+        compiled(folder, DRIVER, version)
+    }
+
+    fn compiled(folder: &Path, code: &str, version: u32) -> PathBuf {
         let driver = folder.join("driver");
         fs::create_dir_all(&driver).unwrap();
         let source = folder.join("driver.c");
-        fs::write(&source, DRIVER).unwrap();
+        fs::write(&source, code).unwrap();
         let compiled = Command::new("cc")
             .args(["-shared", "-fPIC", &format!("-DVERSION={version}"), "-o"])
             .arg(driver.join("libcuda.so.1"))
@@ -353,5 +390,60 @@ int cuGetErrorString(int error, const char **text) { *text = "out of memory"; re
             };
             assert!(told.contains(part), "{told}");
         }
+    }
+
+    /// Starts a command beside the driver that hangs, interrupts it so many times as soon as it has called the
+    /// driver, and gives its exit code.
+    fn interrupted(environment: &Environment, command: &mut Command, times: u32) -> Option<i32> {
+        let called = environment.path().join("called");
+        let driver = compiled(environment.path(), HUNG_DRIVER, 13000);
+        let mut child = command
+            .env("LD_LIBRARY_PATH", driver)
+            .env("STUB_CALLED", &called)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let process = Pid::from_raw(child.id().try_into().unwrap());
+        let start = Instant::now();
+        while !called.exists() && start.elapsed() < Duration::from_secs(60) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        for _ in 0..times {
+            kill(process, Signal::SIGINT).unwrap();
+            thread::sleep(Duration::from_millis(300));
+        }
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(10) {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status.code();
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        None
+    }
+
+    #[test]
+    fn who_interrupts_it_does_not_wait_for_a_driver_that_hangs() {
+        let environment = Environment::new();
+        let code = interrupted(&environment, &mut environment.doctor(), 1);
+        assert_eq!(code, Some(75));
+    }
+
+    #[test]
+    fn a_second_interruption_of_a_script_does_not_wait_for_such_a_driver_either() {
+        let environment = Environment::new();
+        let script = environment.path().join("job.rhai");
+        let model = Path::new(crate::ROOT).join("examples/models/esm2_t6_2M_demo");
+        let text = format!(
+            "esm2({:?}, #{{ device: \"cuda\" }});",
+            model.display().to_string()
+        );
+        fs::write(&script, text).unwrap();
+        let mut command = Command::new(RUNNER);
+        command.arg("exec").arg(&script);
+        assert_eq!(interrupted(&environment, &mut command, 2), Some(130));
     }
 }

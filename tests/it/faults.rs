@@ -268,7 +268,7 @@ fn where_no_lane_is_left_the_next_run_goes_on() {
                 );
                 let hint = done.failure()["hint"].as_str().unwrap();
                 assert!(
-                    hint.starts_with("run the script again to go on"),
+                    hint.starts_with("run the same command again to go on"),
                     "{what}: {hint}"
                 );
             }

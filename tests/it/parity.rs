@@ -3,9 +3,10 @@
 use crate::{DEMO, RUNNER};
 use runner::{
     cancel::CancelToken,
-    event::EventSender,
+    error::Error,
+    event::{Event, EventSender},
     host::{Parity, ParityPlan, Reference},
-    job::{DeviceChoice, Dtype, Layer, ModelSpec},
+    job::{Dataset, DeviceChoice, Dtype, Layer, ModelSpec},
 };
 use serde_json::Value;
 use std::{
@@ -19,33 +20,50 @@ fn parity(args: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-fn found(args: &[&str]) -> Value {
-    let output = parity(&[args, &["--json"]].concat());
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{stderr}");
-    serde_json::from_slice(&output.stdout).unwrap()
+/// A comparison on the CPU, which the program itself knows to be none.
+fn on_cpu(layer: i64, take: Option<usize>, dataset: Option<Dataset>) -> Result<Parity, Error> {
+    let plan = ParityPlan {
+        model: ModelSpec {
+            device: DeviceChoice::Cpu,
+            ..ModelSpec::new(DEMO)
+        },
+        reference: Reference::Cpu,
+        dataset,
+        take,
+        layer: Layer(layer),
+    };
+    assert!(plan.same_computation().unwrap().unwrap().is_cpu);
+    let (sender, events) = EventSender::channel();
+    let parity = Parity::of(&plan, sender, &CancelToken::default())?;
+    let steps = events.iter().filter_map(|event| match event {
+        Event::Comparing { proteins, of, .. } => Some((proteins, of)),
+        _ => None,
+    });
+    let steps: Vec<_> = steps.collect();
+    let n = parity.sequences;
+    let first = steps.iter().filter(|step| **step == (0, n));
+    let last = steps.iter().filter(|step| **step == (n, n));
+    assert_eq!((first.count(), last.count()), (2, 2), "{steps:?}");
+    Ok(parity)
 }
 
 #[test]
 fn f32_is_equal_to_itself() {
-    let found = found(&["--device", "cpu", "--take", "12"]);
-    for vectors in ["pooled", "centred", "per_residue"] {
-        for figure in ["least", "median"] {
-            let cosine = found[vectors][figure].as_f64().unwrap();
-            assert!((cosine - 1.0).abs() < 1e-12, "{vectors} {figure} {cosine}");
+    let parity = on_cpu(-1, Some(12), None).unwrap();
+    for vectors in [
+        &parity.pooled,
+        parity.centred.as_ref().unwrap(),
+        &parity.per_residue,
+    ] {
+        for cosine in [vectors.least, vectors.median] {
+            assert!((cosine - 1.0).abs() < 1e-12, "{vectors:?}");
         }
-        for figure in ["largest_difference", "relative_norm"] {
-            assert_eq!(found[vectors][figure], 0.0, "{vectors} {figure}");
-        }
+        let differences = (vectors.largest_difference, vectors.relative_norm);
+        assert_eq!(differences, (0.0, 0.0), "{vectors:?}");
     }
-    assert_eq!(found["same_computation"], true);
-    assert_eq!(found["is_as_wanted"], true);
-    assert_eq!(
-        (&found["layer"], &found["layers"]),
-        (&found["layers"], &6.into())
-    );
-    assert_eq!(found["sequences"], 12);
-    assert_eq!(found["per_residue"]["vectors"], found["residues"]);
+    assert_eq!((parity.layer, parity.layers), (6, 6));
+    assert_eq!(parity.sequences, 12);
+    assert_eq!(parity.per_residue.vectors, parity.residues);
 }
 
 #[test]
@@ -58,26 +76,40 @@ fn proteins_of_the_user_are_embedded_by_the_rules_of_runs() {
         format!(">a\nMKTAYIAKQR\n>b\n\n>c\n{long}\n>d\nMKT\n"),
     )
     .unwrap();
-    let path = path.to_str().unwrap();
-    let found = found(&[path, "--device", "cpu", "--layer", "2", "--take", "3"]);
-    assert_eq!(
-        (&found["sequences"], &found["residues"]),
-        (&2.into(), &1032.into())
+    let dataset = Dataset::new(vec![path.to_str().unwrap().to_owned()]);
+    let parity = on_cpu(2, None, Some(dataset.take(3).unwrap())).unwrap();
+    assert_eq!((parity.sequences, parity.residues), (2, 1032));
+    assert_eq!((parity.truncated, parity.rejected, parity.layer), (1, 1, 2));
+}
+
+#[test]
+fn on_a_cpu_there_is_nothing_to_compare_and_that_is_known_at_once() {
+    let check = |args: &[&str], exit_code| {
+        let args = [&["--device", "cpu"], args].concat();
+        let output = parity(&args);
+        let [stdout, stderr] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(output.status.code(), Some(exit_code), "{stdout}{stderr}");
+        (stdout, stderr)
+    };
+    let nothing = "nothing to compare: both are f32 on CPU";
+    let (stdout, stderr) = check(&[], 0);
+    assert!(
+        stdout.starts_with(&format!("verdict  {nothing}")),
+        "{stdout}"
     );
-    assert_eq!(
-        (&found["truncated"], &found["rejected"], &found["layer"]),
-        (&1.into(), &1.into(), &2.into())
+    assert_eq!(stderr, "");
+    // A gate that is always open is none.
+    let (stdout, stderr) = check(&["--dtype", "f32", "--least", "0.9"], 1);
+    assert!(
+        stdout.is_empty() && stderr.contains(nothing),
+        "{stdout}{stderr}"
     );
-    let output = parity(&[path, "--device", "cpu"]);
-    let text = String::from_utf8(output.stdout).unwrap();
-    for expect in [
-        "esm2_t6_2M_demo, layer 6 of 6: f32 on",
-        "3 proteins, 1 truncated, 1 rejected, 1035 residues: ",
-        "\n pooled    1.000000  1.000000 ",
-        "verdict  nothing to compare: both are f32",
-    ] {
-        assert!(text.contains(expect), "{text}");
-    }
+    assert!(stderr.contains("leave `--least` out"), "{stderr}");
+    let (stdout, _) = check(&["--json"], 0);
+    let found: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(found["same_computation"], true);
+    assert!(found["is_as_wanted"].is_null(), "{found}");
 }
 
 #[test]
@@ -95,8 +127,9 @@ fn what_cannot_be_compared_is_refused() {
         5,
         "computes in f32, not in bf16",
     );
-    check(&with(&["--layer", "7", "--take", "1"]), 3, "no layer 7");
-    check(&["no-such.fa"], 4, "no-such.fa");
+    check(&["no-such.fa", "--dtype", "bf16"], 4, "no-such.fa");
+    let error = on_cpu(7, Some(1), None).unwrap_err();
+    assert!(error.to_string().contains("no layer 7"), "{error}");
     check(&["--device", "mock"], 2, "computes no embeddings");
     // A cosine of 1 is not above one that no vectors have.
     check(
@@ -118,10 +151,9 @@ fn on_gpu(dtype: Option<Dtype>, reference: Reference) -> Parity {
         take: None,
         layer: Layer(-1),
     };
+    assert_eq!(plan.same_computation().unwrap(), None);
     let (events, _) = EventSender::channel();
-    let parity = Parity::of(&plan, events, &CancelToken::default()).unwrap();
-    assert!(!parity.same_computation);
-    parity
+    Parity::of(&plan, events, &CancelToken::default()).unwrap()
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod places;
 mod surroundings;
 
 use super::driver_version;
-use crate::device::{DeviceError, Part};
+use crate::device::{DeviceError, Part, opened_library};
 use cudarc::{cublaslt, nvrtc};
 use places::Places;
 use std::{
@@ -95,7 +95,7 @@ impl Library {
     /// Its file. It must be open.
     fn path(&self) -> PathBuf {
         let begin = format!("lib{}.so", self.name);
-        library::opened(&begin).unwrap_or_else(|| begin.into())
+        opened_library(&begin).unwrap_or_else(|| begin.into())
     }
 }
 

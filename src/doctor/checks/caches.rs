@@ -4,7 +4,7 @@ use super::size::size;
 use crate::{
     device,
     doctor::{check::Tell, finding::Finding, machine::Machine},
-    hub::Hub,
+    hub::{Hub, id_of_folder, total},
     text::in_number,
 };
 use std::{
@@ -17,7 +17,7 @@ pub(super) fn look(_: &Machine, tell: Tell) {
     if let Some((folder, can_keep)) = device::code_cache() {
         tell(of_kernels(&folder, can_keep.err()));
     }
-    of_hub(Hub::from_env().cache(), tell);
+    of_hub(Hub::of_process().cache(), tell);
 }
 
 fn of_kernels(folder: &Path, problem: Option<std::io::Error>) -> Finding {
@@ -46,16 +46,11 @@ fn of_kernels(folder: &Path, problem: Option<std::io::Error>) -> Finding {
 /// The cache of the Hub: its size, whether it can be written to, and what of ESM-2 is in it.
 fn of_hub(folder: &Path, tell: Tell) {
     let path = folder.display().to_string();
-    let models = children(folder)
+    let models: Vec<(String, u64)> = children(folder)
         .into_iter()
-        .filter(|model| name(model).starts_with("models--"));
-    let models: Vec<(String, u64)> = models
-        .map(|model| {
-            let id = name(&model)["models--".len()..].replacen("--", "/", 1);
-            (id, files(&model.join("blobs")).1)
-        })
+        .filter_map(|model| Some((id_of_folder(&name(&model))?, files(&model.join("blobs")).1)))
         .collect();
-    let bytes: u64 = models.iter().map(|(_, bytes)| bytes).sum();
+    let bytes = total(models.iter().map(|(_, bytes)| *bytes));
     let n_models = models.len() as u64;
     let is_writable = is_writable(folder);
     let text = match folder.is_dir() {
@@ -98,7 +93,7 @@ fn files(folder: &Path) -> (u64, u64) {
         let found = path.metadata().ok()?;
         found.is_file().then_some(found.len())
     });
-    sizes.fold((0, 0), |(n, sum), bytes| (n + 1, sum + bytes))
+    sizes.fold((0, 0), |(n, sum), bytes| (n + 1, sum.saturating_add(bytes)))
 }
 
 fn children(folder: &Path) -> Vec<PathBuf> {

@@ -3,26 +3,31 @@
 use crate::{
     device,
     doctor::{check::Tell, finding::Finding, machine::Machine, mask::masked},
+    text::shortened,
 };
 use serde_json::{Map, Value};
 use std::env;
 
 /// How their names begin, in capitals.
-const BEGINNINGS: [&str; 7] = [
+const BEGINNINGS: [&str; 6] = [
     "RUNNER_",
     "HF_",
     "HUGGINGFACE_",
     "TRANSFORMERS_",
     "CUDA_",
-    "NVIDIA_",
     "RAYON_",
 ];
 /// The names of others, in capitals.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 24] = [
+    "NVIDIA_VISIBLE_DEVICES",
+    "NVIDIA_DRIVER_CAPABILITIES",
+    "NVIDIA_TF32_OVERRIDE",
     "LD_LIBRARY_PATH",
     "LD_PRELOAD",
     "CONDA_PREFIX",
     "VIRTUAL_ENV",
+    "PYTHONUSERBASE",
+    "HUGGING_FACE_HUB_TOKEN",
     "XDG_CACHE_HOME",
     "TMPDIR",
     "RUST_LOG",
@@ -30,7 +35,19 @@ const NAMES: [&str; 11] = [
     "HTTPS_PROXY",
     "ALL_PROXY",
     "NO_PROXY",
+    "SLURM_ARRAY_TASK_ID",
+    "SLURM_ARRAY_TASK_MIN",
+    "SLURM_ARRAY_TASK_STEP",
+    "SLURM_ARRAY_TASK_COUNT",
+    "SLURM_PROCID",
+    "SLURM_NTASKS",
+    "SLURM_STEP_ID",
+    "SLURM_STEP_NUM_TASKS",
 ];
+/// What images of containers say of themselves under names that begin so, in capitals.
+const SAY_NOTHING: [&str; 1] = ["CUDA_VERSION"];
+/// Characters of a value that people are shown.
+const MOST_CHARACTERS: usize = 120;
 
 /// Those that are set, without secrets.
 pub(super) fn look(_: &Machine, tell: Tell) {
@@ -51,7 +68,9 @@ pub(super) fn look(_: &Machine, tell: Tell) {
     let text = match set.as_slice() {
         [] => "none is set that matters here".to_owned(),
         set => {
-            let shown = set.iter().map(|(name, value)| format!("{name}={value}"));
+            let shown = set
+                .iter()
+                .map(|(name, value)| format!("{name}={}", shortened(value, MOST_CHARACTERS)));
             shown.collect::<Vec<_>>().join(" ")
         }
     };
@@ -64,5 +83,34 @@ pub(super) fn look(_: &Machine, tell: Tell) {
 
 fn matters(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    NAMES.contains(&name.as_str()) || BEGINNINGS.iter().any(|begin| name.starts_with(begin))
+    let is_one =
+        NAMES.contains(&name.as_str()) || BEGINNINGS.iter().any(|begin| name.starts_with(begin));
+    is_one && !SAY_NOTHING.contains(&name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_nothing_is_not_listed() {
+        for name in [
+            "CUDA_VISIBLE_DEVICES",
+            "CUDA_PATH",
+            "CUDA_HOME",
+            "https_proxy",
+        ] {
+            assert!(matters(name), "{name}");
+        }
+        for name in [
+            "NVIDIA_REQUIRE_CUDA",
+            "NVIDIA_PRODUCT_NAME",
+            "NVIDIA_CUDA_VERSION",
+            "CUDA_VERSION",
+            "SLURM_JOB_NAME",
+            "PATH",
+        ] {
+            assert!(!matters(name), "{name}");
+        }
+    }
 }

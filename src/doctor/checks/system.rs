@@ -1,6 +1,9 @@
 //! The operating system.
 
-use crate::doctor::{check::Tell, finding::Finding, machine::Machine};
+use crate::{
+    device,
+    doctor::{check::Tell, finding::Finding, machine::Machine},
+};
 use std::fs;
 
 /// Its name, the kernel and the C library.
@@ -32,14 +35,7 @@ fn os_name(release: &str) -> Option<String> {
 /// The version of glibc, as its file says: the one that this process has open.
 fn c_library() -> Option<String> {
     const BEGIN: &[u8] = b"release version ";
-    let maps = fs::read("/proc/self/maps").ok()?;
-    let maps = String::from_utf8_lossy(&maps);
-    let mut lines = maps.lines();
-    let path = lines.find_map(|line| {
-        let path = &line[line.find('/')?..];
-        path.ends_with("/libc.so.6").then_some(path)
-    })?;
-    let file = fs::read(path).ok()?;
+    let file = fs::read(device::opened_library("libc.so.6")?).ok()?;
     let at = file
         .windows(BEGIN.len())
         .position(|window| window == BEGIN)?;

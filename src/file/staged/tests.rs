@@ -142,3 +142,24 @@ fn a_complete_file_gets_a_second_name_without_being_copied() {
     assert_eq!(mode(&target), 0o640);
     assert_eq!(names(folder.path()), ["a.txt", "part"]);
 }
+
+#[test]
+fn what_becomes_part_of_a_file_has_its_rights() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mode_like = |whole: &str| {
+        let staged = Staged::create_like(&at(whole), &at("part"), Existing::IsReplaced);
+        let path = staged.unwrap().publish(Keep::Briefly).unwrap();
+        let mode = mode(&path);
+        fs::remove_file(path).unwrap();
+        mode
+    };
+    fs::write(at("whole"), "old").unwrap();
+    fs::create_dir(at("folder")).unwrap();
+    let of_new = mode_like("nothing");
+    assert_eq!(mode_like("folder"), of_new, "those of a folder are others");
+    for (of_whole, expected) in [(0o600, 0o600), (0o440, 0o640), (0o640, 0o640)] {
+        fs::set_permissions(at("whole"), Permissions::from_mode(of_whole)).unwrap();
+        assert_eq!(mode_like("whole"), expected, "{of_whole:o}");
+    }
+}

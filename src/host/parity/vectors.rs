@@ -21,7 +21,7 @@ pub(super) struct Vectors {
 const TOKEN_BUDGET: usize = 4096;
 
 impl Vectors {
-    /// Embeds the proteins as runs do.
+    /// Embeds the proteins as runs do. `on_step` is told how many are embedded, at first none.
     ///
     /// # Errors
     /// If the device fails, a vector is not finite, or it is told to stop.
@@ -30,6 +30,7 @@ impl Vectors {
         records: &[Record],
         layer: usize,
         cancel: &CancelToken,
+        on_step: &mut dyn FnMut(usize),
     ) -> Result<Self, Error> {
         let lengths = records.iter().map(|record| record.sequence.len());
         let longest = lengths.max().unwrap_or(0) + N_SPECIAL_TOKENS;
@@ -46,6 +47,8 @@ impl Vectors {
             batches.append(&mut packer.push(record.clone())?);
         }
         batches.append(&mut packer.finish());
+        let mut n_embedded = 0;
+        on_step(n_embedded);
         for batch in batches {
             if let Some(reason) = cancel.reason() {
                 return Err(Error::Stopped(reason));
@@ -60,6 +63,8 @@ impl Vectors {
                 vectors.pooled[index] = pooled.to_vec();
                 vectors.residues[index] = tokens[residues].to_vec();
             }
+            n_embedded += batch.rows.len();
+            on_step(n_embedded);
         }
         Ok(vectors)
     }

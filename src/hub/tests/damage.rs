@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::hint::Hint;
-use std::os::unix::fs::PermissionsExt;
 
 const CONTENT: &str = "/content/";
 
@@ -37,6 +36,30 @@ fn files_of_git_have_the_right_size() {
         error.contains("`config.json` arrived damaged, twice: it has 22 bytes, not 21"),
         "{error}"
     );
+}
+
+#[test]
+fn files_of_git_are_what_their_server_says() {
+    // It is as long as the right one.
+    const NO_JSON: &str = "{\"model_type\": \"esm\"!";
+    const OLD: &str = r#"{"model_type": "old"}"#;
+    let fixture = Fixture::new();
+    fixture.server.fail("/config.json", 2, Fault::Text(NO_JSON));
+    let error = fixture.download().unwrap_err().to_string();
+    assert!(error.contains("it is no JSON"), "{error}");
+    let fixture = Fixture::new();
+    fixture
+        .server
+        .fail("/config.json", 1, Fault::Tagged(OLD, "W/"));
+    fixture.check(&fixture.download().unwrap());
+    let fixture = Fixture::new();
+    fixture
+        .server
+        .fail("/config.json", 2, Fault::Tagged(OLD, ""));
+    let error = fixture.download().unwrap_err().to_string();
+    let hash = fixture.server.hash(ID, "config.json");
+    let expect = format!("its ETag is {}, not {hash}", "0".repeat(40));
+    assert!(error.contains(&expect), "{error}");
 }
 
 #[test]
@@ -106,12 +129,9 @@ fn caches_that_cannot_be_written_say_so() {
             && error.contains("(a folder of the path is a file)"),
         "{error}"
     );
-    if nix::unistd::geteuid().is_root() {
-        // Root may write anywhere.
-        return;
-    }
-    let fixture = Fixture::new();
-    fs::set_permissions(fixture.cache.path(), fs::Permissions::from_mode(0o500)).unwrap();
+    // A folder that even root cannot write to.
+    let mut fixture = Fixture::new();
+    fixture.set("HF_HUB_CACHE", "/sys/hub");
     let error = fixture.download().unwrap_err().in_full();
     assert!(
         error.contains("set `HF_HOME` to a folder that you may write to"),
@@ -123,7 +143,9 @@ fn caches_that_cannot_be_written_say_so() {
 fn what_has_no_room_is_not_begun() {
     let fixture = Fixture::new();
     let hub = fixture.hub();
-    let mut remote = hub.look(&repository(None)).unwrap();
+    let mut remote = hub
+        .look(&repository(None), &CancelToken::default())
+        .unwrap();
     for file in &mut remote.files {
         file.n_bytes = u64::MAX;
     }

@@ -101,7 +101,10 @@ fn what_there_is_not_is_named() {
             id: id.to_owned(),
             revision: revision.map(str::to_owned),
         };
-        let error = hub.look(&repository).unwrap_err().in_full();
+        let error = hub
+            .look(&repository, &CancelToken::default())
+            .unwrap_err()
+            .in_full();
         assert!(error.contains(part), "{error}");
     };
     fails("lab/other", None, "has no model `lab/other`");
@@ -123,7 +126,9 @@ fn what_there_is_not_is_named() {
         .server
         .fail("/revision/", 1, Fault::Text("<html>log in</html>"));
     fails(ID, None, "does not answer as the Hub does");
-    let remote = hub.look(&repository(None)).unwrap();
+    let remote = hub
+        .look(&repository(None), &CancelToken::default())
+        .unwrap();
     let names = ["gone.bin".to_owned()];
     let error = hub.download(&repository(None), &remote, &names, &mut |_| {
         ControlFlow::Continue(())
@@ -218,6 +223,23 @@ fn hubs_that_cannot_be_reached_say_why() {
         Some("http://me:hf_secret@127.0.0.1:9"),
         &["it refuses the connection", through],
     );
+    check(
+        "http://me:hf_secret@127.0.0.1:9",
+        None,
+        &["cannot reach `127.0.0.1:9`"],
+    );
+    check(
+        "ftp://me:hf_secret@hub",
+        None,
+        &["`ftp://hub` does not answer as the Hub does"],
+    );
+    let mut fixture = Fixture::new();
+    let endpoint = fixture.server.endpoint.clone();
+    fixture.variables.clear();
+    fixture.set("HF_ENDPOINT", &endpoint.replace("://", "://me:hf_secret@"));
+    fixture.server.gate(ID, Gate::Gated);
+    assert!(said(&fixture).contains(&format!("accept them at {endpoint}/lab/model, then")));
+    assert!(!format!("{:?}", fixture.hub()).contains(TOKEN));
     let fixture = Fixture::new();
     fixture.server.fail("/revision/", 3, Fault::Stall(0));
     assert!(said(&fixture).contains("the server is silent"));

@@ -1,6 +1,7 @@
 //! Downloads that end too early, and go on.
 
 use super::*;
+use crate::hub::lock::Lock;
 use std::{
     fs::{File, FileTimes},
     path::Path,
@@ -91,7 +92,9 @@ fn a_silent_server_does_not_keep_anybody_from_stopping() {
     fixture.set("HF_HUB_DOWNLOAD_TIMEOUT", "60");
     fixture.server.fail(CONTENT, 1, Fault::Stall(1_000));
     let (hub, start) = (fixture.hub(), Instant::now());
-    let remote = hub.look(&repository(None)).unwrap();
+    let remote = hub
+        .look(&repository(None), &CancelToken::default())
+        .unwrap();
     let names = ["model.safetensors".to_owned()];
     let mut n_steps = 0;
     let error = hub.download(&repository(None), &remote, &names, &mut |_| {
@@ -103,6 +106,53 @@ fn a_silent_server_does_not_keep_anybody_from_stopping() {
     });
     assert!(matches!(error, Err(HubError::Interrupted)), "{error:?}");
     assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn questions_are_asked_again_and_can_be_stopped() {
+    let fixture = Fixture::new();
+    fixture.server.fail("/revision/", 1, Fault::HangUp);
+    let cancel = CancelToken::default();
+    let hub = fixture.hub();
+    hub.look(&repository(None), &cancel).unwrap();
+    cancel.cancel(StopReason::Terminated);
+    let busy = Fault::Status(429, "Retry-After: 20\r\n");
+    for fault in [busy, Fault::Silent] {
+        fixture.server.fail("/revision/", 1, fault);
+        let start = Instant::now();
+        let error = hub.look(&repository(None), &cancel);
+        assert!(matches!(error, Err(HubError::Interrupted)), "{error:?}");
+        assert!(start.elapsed() < Duration::from_millis(800));
+    }
+    fixture.server.fail("/revision/", 1, Fault::Trickle);
+    let (waited, start) = (CancelToken::default(), Instant::now());
+    let stop = waited.clone();
+    thread::spawn(move || {
+        thread::sleep(Duration::from_millis(300));
+        stop.cancel(StopReason::Terminated);
+    });
+    let error = hub.look(&repository(None), &waited);
+    assert!(matches!(error, Err(HubError::Interrupted)), "{error:?}");
+    assert!(start.elapsed() < Duration::from_millis(1_500));
+    // So does what a mirror is asked for before a download.
+    fixture.server.be_terse(ID);
+    fixture.server.fail("/resolve/", 1, Fault::Silent);
+    let error = fixture.download_with(&mut |_| ControlFlow::Break(()));
+    assert!(matches!(error, Err(HubError::Interrupted)), "{error:?}");
+}
+
+#[test]
+fn an_answer_that_trickles_is_not_waited_for_and_not_asked_for_again() {
+    let fixture = Fixture::new();
+    fixture.server.fail("/revision/", 9, Fault::Trickle);
+    let start = Instant::now();
+    let error = fixture
+        .hub()
+        .look(&repository(None), &CancelToken::default())
+        .unwrap_err();
+    assert!(error.to_string().contains("too slowly"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(4));
+    assert_eq!(fixture.server.take_requests().len(), 1);
 }
 
 #[test]
@@ -179,6 +229,34 @@ fn one_fetches_and_the_others_wait() {
         .filter(|(_, has_waited)| *has_waited)
         .count();
     assert!(n_waited >= 3, "{n_waited}");
+}
+
+#[test]
+fn whoever_has_waited_takes_what_is_there() {
+    let fixture = Fixture::new();
+    let hash = fixture.server.hash(ID, "model.safetensors");
+    let locks = fixture.cache.path().join(".locks/models--lab--model");
+    let mut lock = Lock::take(&locks.join(format!("{hash}.lock"))).unwrap();
+    let snapshots = fixture.repository_folder().join("snapshots");
+    let path = snapshots
+        .join(fixture.server.commit(ID))
+        .join("model.safetensors");
+    let snapshot = fixture.download_with(&mut |step| {
+        if let Step::Waiting {
+            wait: Wait::Lock, ..
+        } = step
+        {
+            // The other one is done, where links do not work: its blob is the file.
+            fs::write(&path, weights()).unwrap();
+            lock.take();
+        }
+        ControlFlow::Continue(())
+    });
+    let snapshot = snapshot.unwrap();
+    assert!(fixture.content_requests().is_empty());
+    assert_eq!(fs::read(path).unwrap(), weights());
+    assert!(!snapshot.folder.join("model.safetensors").is_symlink());
+    assert_eq!(fixture.blobs().len(), 1);
 }
 
 #[test]

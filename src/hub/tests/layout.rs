@@ -70,7 +70,10 @@ fn what_is_there_is_not_fetched_again() {
     fixture.check(&second);
     assert!(fixture.content_requests().is_empty());
     // Nobody is asked for what is here.
-    let remote = fixture.hub().look(&repository(None)).unwrap();
+    let remote = fixture
+        .hub()
+        .look(&repository(None), &CancelToken::default())
+        .unwrap();
     fixture.set("HF_HUB_OFFLINE", "1");
     let names = ["config.json".to_owned()];
     let hub = fixture.hub();
@@ -79,10 +82,18 @@ fn what_is_there_is_not_fetched_again() {
     });
     assert_eq!(again.unwrap(), second);
     assert!(
-        hub.text(&repository(None), &remote, "config.json", 100)
-            .is_ok()
+        hub.text(
+            &repository(None),
+            &remote,
+            "config.json",
+            100,
+            &CancelToken::default()
+        )
+        .is_ok()
     );
-    let error = hub.look(&repository(None)).unwrap_err();
+    let error = hub
+        .look(&repository(None), &CancelToken::default())
+        .unwrap_err();
     assert!(
         matches!(
             error,
@@ -93,7 +104,13 @@ fn what_is_there_is_not_fetched_again() {
         "{error}"
     );
     let error = hub
-        .text(&repository(None), &remote, "vocab.txt", 100)
+        .text(
+            &repository(None),
+            &remote,
+            "vocab.txt",
+            100,
+            &CancelToken::default(),
+        )
         .unwrap_err();
     assert!(matches!(error, HubError::Offline { .. }), "{error}");
 }
@@ -105,7 +122,7 @@ fn revisions_lead_to_their_commits() {
     for revision in ["v1", "refs/pr/1", commit.as_str()] {
         let hub = fixture.hub();
         let repository = repository(Some(revision));
-        let remote = hub.look(&repository).unwrap();
+        let remote = hub.look(&repository, &CancelToken::default()).unwrap();
         let names = ["config.json".to_owned()];
         let snapshot = hub.download(&repository, &remote, &names, &mut |_| {
             ControlFlow::Continue(())
@@ -125,8 +142,11 @@ fn revisions_lead_to_their_commits() {
 fn small_files_are_read_into_memory_alone() {
     let fixture = Fixture::new();
     let hub = fixture.hub();
-    let remote = hub.look(&repository(None)).unwrap();
-    let text = |name: &str, most| hub.text(&repository(None), &remote, name, most);
+    let remote = hub
+        .look(&repository(None), &CancelToken::default())
+        .unwrap();
+    let cancel = CancelToken::default();
+    let text = |name: &str, most| hub.text(&repository(None), &remote, name, most, &cancel);
     assert_eq!(text("config.json", 21).unwrap(), r#"{"model_type": "esm"}"#);
     let fails = |name: &str, most, part: &str| {
         let error = text(name, most).unwrap_err().to_string();
@@ -155,6 +175,13 @@ fn mirrors_that_say_less_are_asked_for_each_file() {
 }
 
 #[test]
+fn a_mirror_that_does_not_say_how_large_files_are_is_asked_for_each() {
+    let fixture = Fixture::new();
+    fixture.server.hide_sizes(ID);
+    fixture.check(&fixture.download().unwrap());
+}
+
+#[test]
 fn links_are_done_without_where_they_are_not_wanted() {
     let mut fixture = Fixture::new();
     fixture.set("HF_HUB_DISABLE_SYMLINKS", "1");
@@ -168,7 +195,9 @@ fn files_in_folders_are_put_into_folders() {
     let fixture = Fixture::new();
     fixture.server.put(ID, "adapter/a b.bin", b"text", true);
     let hub = fixture.hub();
-    let remote = hub.look(&repository(None)).unwrap();
+    let remote = hub
+        .look(&repository(None), &CancelToken::default())
+        .unwrap();
     let names = ["adapter/a b.bin".to_owned()];
     let snapshot = hub.download(&repository(None), &remote, &names, &mut |_| {
         ControlFlow::Continue(())

@@ -9,6 +9,7 @@ mod python;
 mod server;
 
 use super::{Environment, Hub, HubError, Repository, Snapshot, Step, Wait};
+use crate::cancel::{CancelToken, StopReason};
 use server::{Fault, Gate, Request, Server};
 use std::{fs, ops::ControlFlow, path::PathBuf, time::Duration};
 use tempfile::TempDir;
@@ -40,20 +41,25 @@ impl Fixture {
         self.variables.push((name, value.to_owned()));
     }
 
+    fn has(&self, name: &str) -> bool {
+        self.variables.iter().any(|(variable, _)| *variable == name)
+    }
+
     fn hub(&self) -> Hub {
         let mut environment = Environment::of(&|name| match name {
-            "HF_HUB_CACHE" => Some(self.cache.path().to_str().unwrap().to_owned()),
+            "HF_HUB_CACHE" if !self.has(name) => Some(self.cache.path().as_os_str().to_owned()),
             _ => {
                 let found = self
                     .variables
                     .iter()
                     .find(|(variable, _)| *variable == name);
-                found.map(|(_, value)| value.clone())
+                found.map(|(_, value)| value.into())
             }
         });
         environment.pause = Duration::from_millis(2);
         environment.download_timeout = Duration::from_secs(1);
         environment.answer_timeout = Duration::from_secs(1);
+        environment.whole_answer_timeout = Duration::from_secs(2);
         Hub::of(environment)
     }
 
@@ -66,7 +72,7 @@ impl Fixture {
         on_step: &mut dyn FnMut(Step) -> ControlFlow<()>,
     ) -> Result<Snapshot, HubError> {
         let hub = self.hub();
-        let remote = hub.look(&repository(None))?;
+        let remote = hub.look(&repository(None), &CancelToken::default())?;
         let names = ["config.json", "model.safetensors"].map(str::to_owned);
         hub.download(&repository(None), &remote, &names, on_step)
     }

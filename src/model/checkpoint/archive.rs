@@ -1,7 +1,7 @@
 //! What a checkpoint of PyTorch holds: a zip archive with a pickle, and an entry for each storage.
 
 use super::{
-    Contents, Failure, Reason,
+    CUT_SHORT, Contents, Failure, Reason,
     pickle::{self, Heap, Input, Storage},
     state,
     stored::Region,
@@ -155,7 +155,7 @@ fn broken(error: ZipError) -> Failure {
         ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => Failure::Io(error),
         error => Reason::new(
             format!("its list of entries is missing or broken: {error}"),
-            "was its download cut short?",
+            CUT_SHORT,
         )
         .into(),
     }

@@ -20,6 +20,7 @@ pub(in crate::model) use stored::Stored;
 pub(in crate::model) use value::Value;
 
 use super::{ModelError, error::Reason, foreign::Foreign, plain_file};
+use crate::hub::repository_of_file;
 use std::{collections::BTreeMap, fs::File, io, path::PathBuf};
 
 /// One opened file of weights.
@@ -111,7 +112,15 @@ impl Failure {
     fn of(self, path: PathBuf) -> ModelError {
         match self {
             Self::Io(source) => ModelError::Io { path, source },
-            Self::Bad(reason) => ModelError::BadWeights { path, reason },
+            Self::Bad(mut reason) => {
+                let repository = repository_of_file(&path);
+                if let Some(repository) = repository
+                    && reason.hint.as_deref() == Some(CUT_SHORT)
+                {
+                    reason.hint = Some(format!("`runner download {repository}` repairs it"));
+                }
+                ModelError::BadWeights { path, reason }
+            }
         }
     }
 }
@@ -122,10 +131,13 @@ impl<T: Into<Reason>> From<T> for Failure {
     }
 }
 
+/// What is asked about a file that lacks its end.
+const CUT_SHORT: &str = "was its download cut short?";
+
 /// The failure of a file of `n_bytes` that should have more.
 fn cut_short(n_bytes: u64, wanted_bytes: u64) -> Failure {
     let text = format!("it has {n_bytes} bytes of {wanted_bytes}");
-    Reason::new(text, "was its download cut short?").into()
+    Reason::new(text, CUT_SHORT).into()
 }
 
 #[cfg(test)]

@@ -1,28 +1,27 @@
 //! A model whose files are not, or not all, on this machine, as the Hub has it.
 
 use super::{
-    Base,
+    Base, is_whole,
     needed::{Need, Needed, needed},
 };
 use crate::{
-    hub::{Hub, HubError, Remote, Repository, Snapshot, Step},
+    cancel::CancelToken,
+    hub::{Hub, HubError, Remote, RemoteFile, Repository, Snapshot, Step, total},
     model::{
         Config, ModelError,
         file_names::{ADAPTER_CONFIG, CONFIG, MOST_INDEX_BYTES},
+        not_here::NotHere,
     },
 };
-use std::{
-    ops::ControlFlow,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
 
 /// A model whose files are not, or not all, on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Absent {
     pub(super) repository: Repository,
     pub(super) need: Need,
+    /// Whether the name could as well have been that of a folder.
+    pub(super) may_be_folder: bool,
 }
 
 /// What the Hub has of such a model, and what of it is needed.
@@ -48,25 +47,6 @@ pub(in crate::model) enum Described {
     Adapter(Base),
 }
 
-/// What the Hub has said to this process.
-static SAID: Mutex<Said> = Mutex::new(Said {
-    remotes: Vec::new(),
-    texts: Vec::new(),
-    failure: None,
-});
-
-/// A process asks once what a revision is, so that all of it works with the same commit, and once for a small
-/// file. Of a failure only the next one who asks hears at once, and soon after it: the rehearsal of a script
-/// hears of it first, and must not have the script wait again to hear the same.
-struct Said {
-    remotes: Vec<(Repository, Arc<Remote>)>,
-    texts: Vec<((String, String, String), Arc<str>)>,
-    failure: Option<(Repository, Arc<HubError>, Instant)>,
-}
-
-/// How long a failure is heard of again.
-const FAILURE_STANDS: Duration = Duration::from_secs(10);
-
 impl Absent {
     /// The repository.
     pub fn repository(&self) -> &Repository {
@@ -76,14 +56,18 @@ impl Absent {
     /// Asks the Hub for the files that are needed. Nothing is written.
     ///
     /// # Errors
-    /// If the Hub cannot be asked, does not have the model or not for us, or its repository is not that of a model.
-    pub fn offer(&self) -> Result<Offer, ModelError> {
-        let hub = Hub::from_env();
-        let failed = |error| self.failed(error);
-        let remote = self.remote(&hub).map_err(failed)?;
-        let read = |name: &str| self.text(&hub, &remote, name).map(|text| text.to_string());
+    /// If the Hub cannot be asked, does not have the model or not for us, its repository is not
+    /// that of a model, or it is told to stop.
+    pub fn offer(&self, cancel: &CancelToken) -> Result<Offer, ModelError> {
+        let hub = Hub::of_process();
+        let remote = hub.look_once(&self.repository, cancel);
+        let remote = remote.map_err(|error| self.failed(error))?;
+        let read = |name: &str| {
+            self.text(&remote, name, cancel)
+                .map(|text| text.to_string())
+        };
         let has = |name: &str| remote.file(name).is_some();
-        let Needed { names, lacks } = needed(self.need, has, read).map_err(failed)?;
+        let Needed { names, lacks } = needed(self.need, has, read)?;
         if let Some(lacks) = lacks {
             return Err(ModelError::BadRepository {
                 repository: self.repository.to_string(),
@@ -91,21 +75,14 @@ impl Absent {
                 files: remote.files.iter().map(|file| file.name.clone()).collect(),
             });
         }
-        let cached = hub.cached(&Repository {
-            id: self.repository.id.clone(),
-            revision: Some(remote.commit.clone()),
-        });
-        let is_here = |name: &str| {
-            let snapshot = cached.as_ref();
-            snapshot.is_some_and(|snapshot| snapshot.folder.join(name).is_file())
-        };
         let files = names.iter().filter_map(|name| remote.file(name));
-        let to_come: Vec<_> = files.filter(|file| !is_here(&file.name)).collect();
+        let is_here = |file: &RemoteFile| hub.has(&self.repository, &remote.commit, file);
+        let to_come: Vec<_> = files.filter(|file| !is_here(file)).collect();
         Ok(Offer {
             repository: self.repository.clone(),
             commit: remote.commit.clone(),
             n_files: to_come.len(),
-            n_bytes: to_come.iter().map(|file| file.n_bytes).sum(),
+            n_bytes: total(to_come.iter().map(|file| file.n_bytes)),
             names,
             remote,
         })
@@ -115,55 +92,43 @@ impl Absent {
     ///
     /// # Errors
     /// As [`offer`](Self::offer).
-    pub fn offer_now(&self) -> Result<Offer, ModelError> {
-        said().remotes.retain(|(of, _)| *of != self.repository);
-        said().failure = None;
-        self.offer()
-    }
-
-    fn remote(&self, hub: &Hub) -> Result<Arc<Remote>, Arc<HubError>> {
-        let failure = said().failure.take_if(|(of, ..)| *of == self.repository);
-        if let Some((_, error, at)) = failure
-            && at.elapsed() < FAILURE_STANDS
-        {
-            return Err(error);
-        }
-        let is_ours = |(of, _): &&(Repository, _)| *of == self.repository;
-        if let Some((_, remote)) = said().remotes.iter().find(is_ours) {
-            return Ok(remote.clone());
-        }
-        let remote = hub.look(&self.repository).map(Arc::new);
-        let remote = remote.map_err(|error| self.remembered(error))?;
-        said()
-            .remotes
-            .push((self.repository.clone(), remote.clone()));
-        Ok(remote)
+    pub fn offer_now(&self, cancel: &CancelToken) -> Result<Offer, ModelError> {
+        Hub::of_process().forget(&self.repository);
+        self.offer(cancel)
     }
 
     /// The text of a small file.
-    fn text(&self, hub: &Hub, remote: &Remote, name: &str) -> Result<Arc<str>, Arc<HubError>> {
-        let Repository { id, .. } = &self.repository;
-        let key = (id.clone(), remote.commit.clone(), name.to_owned());
-        if let Some((_, text)) = said().texts.iter().find(|(other, _)| *other == key) {
-            return Ok(text.clone());
-        }
-        let text = hub.text(&self.repository, remote, name, MOST_INDEX_BYTES);
-        let text: Arc<str> = text.map_err(|error| self.remembered(error))?.into();
-        said().texts.push((key, text.clone()));
-        Ok(text)
+    fn text(
+        &self,
+        remote: &Remote,
+        name: &str,
+        cancel: &CancelToken,
+    ) -> Result<Arc<str>, ModelError> {
+        let hub = Hub::of_process();
+        hub.text_once(&self.repository, remote, name, MOST_INDEX_BYTES, cancel)
+            .map_err(|error| self.failed(error))
     }
 
-    fn remembered(&self, error: HubError) -> Arc<HubError> {
-        let error = Arc::new(error);
-        said().failure = Some((self.repository.clone(), error.clone(), Instant::now()));
-        error
+    /// What the cache has of it, if that is all.
+    pub fn cached(&self) -> Option<Snapshot> {
+        let snapshot = Hub::of_process().cached(&self.repository);
+        snapshot.filter(|snapshot| is_whole(&snapshot.folder, self.need))
     }
 
     fn failed(&self, error: Arc<HubError>) -> ModelError {
-        ModelError::NotHere {
-            repository: self.repository.to_string(),
+        let hub = Hub::of_process();
+        let is_begun = hub.cached(&self.repository).is_some();
+        ModelError::NotHere(Box::new(NotHere {
+            repository: self.repository.clone(),
+            may_be_folder: self.may_be_folder,
+            cache: hub.cache().to_owned(),
+            is_begun,
+            revisions: match is_begun {
+                true => Vec::new(),
+                false => hub.revisions_like(&self.repository),
+            },
             error,
-        }
+        }))
     }
 }
 
@@ -172,15 +137,18 @@ impl Offer {
     ///
     /// # Errors
     /// If it cannot be had, or is not that of an ESM-2.
-    pub(in crate::model) fn described(&self) -> Result<Described, ModelError> {
+    pub(in crate::model) fn described(
+        &self,
+        cancel: &CancelToken,
+    ) -> Result<Described, ModelError> {
         let absent = Absent {
             repository: self.repository.clone(),
             need: Need::Config,
+            may_be_folder: false,
         };
         let is_adapter = self.names.iter().any(|name| name == ADAPTER_CONFIG);
         let name = if is_adapter { ADAPTER_CONFIG } else { CONFIG };
-        let text = absent.text(&Hub::from_env(), &self.remote, name);
-        let text = text.map_err(|error| absent.failed(error))?;
+        let text = absent.text(&self.remote, name, cancel)?;
         let bad = |reasons| ModelError::Config {
             path: PathBuf::from(format!("{}/{name}", self.repository)),
             reasons,
@@ -196,8 +164,8 @@ impl Offer {
     ///
     /// # Errors
     /// If the description cannot be had, or is not that of an ESM-2.
-    pub fn check(&self) -> Result<(), ModelError> {
-        self.described().map(|_| ())
+    pub fn check(&self, cancel: &CancelToken) -> Result<(), ModelError> {
+        self.described(cancel).map(|_| ())
     }
 
     /// Has the files in the cache, and fetches those that are not there. `on_step` is told about ten times a
@@ -209,10 +177,6 @@ impl Offer {
         &self,
         on_step: &mut dyn FnMut(Step) -> ControlFlow<()>,
     ) -> Result<Snapshot, HubError> {
-        Hub::from_env().download(&self.repository, &self.remote, &self.names, on_step)
+        Hub::of_process().download(&self.repository, &self.remote, &self.names, on_step)
     }
-}
-
-fn said() -> MutexGuard<'static, Said> {
-    SAID.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,17 +11,12 @@ pub(super) fn hub_repository(source: &str, revision: Option<&str>) -> Option<Rep
         Some((id, named)) => (id, Some(named)),
         None => (source, None),
     };
-    let is_name = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-    };
-    let id = match id.split_once('/') {
-        Some((owner, name)) if is_name(owner) && is_name(name) => id.to_owned(),
-        None if is_name(id) => published::owned(id)?,
-        _ => return None,
+    if !Repository::is_id(id) {
+        return None;
+    }
+    let id = match id.contains('/') {
+        true => id.to_owned(),
+        false => published::owned(id)?,
     };
     let revision = named.or(revision);
     if revision == Some("") {
@@ -31,6 +26,34 @@ pub(super) fn hub_repository(source: &str, revision: Option<&str>) -> Option<Rep
         id,
         revision: revision.map(str::to_owned),
     })
+}
+
+/// The repository that is meant by its address, or by an id with something around it, as people paste them.
+pub(super) fn meant(source: &str) -> Option<Repository> {
+    const HOSTS: [&str; 2] = ["huggingface.co/", "hf.co/"];
+    let text = source.trim();
+    let path = match text.split_once("://") {
+        Some(("hf", path)) => path,
+        Some(("http" | "https", rest)) => rest.split_once('/')?.1,
+        Some(_) => return None,
+        None => HOSTS
+            .iter()
+            .find_map(|host| text.strip_prefix(host))
+            .unwrap_or(text),
+    };
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+    let (id, revision) = match parts.as_slice() {
+        ["datasets" | "spaces", ..] => return None,
+        [name] => ((*name).to_owned(), None),
+        [owner, name] => (format!("{owner}/{name}"), None),
+        [owner, name, "tree" | "blob" | "resolve", revision, ..] => {
+            (format!("{owner}/{name}"), Some(*revision))
+        }
+        _ => return None,
+    };
+    let repository = hub_repository(&id, revision.filter(|name| *name != "main"))?;
+    (repository.to_string() != source && !is_local(Path::new(&repository.id))).then_some(repository)
 }
 
 /// Whether a name that could be an id of the Hub is meant as a path: the folder that it would be in is
@@ -79,6 +102,36 @@ pub(super) fn hint_of_a_path(path: &Path, repository: &Repository) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pasted_addresses_are_understood() {
+        let check = |source: &str, expect: Option<&str>| {
+            let found = meant(source).map(|repository| repository.to_string());
+            assert_eq!(found.as_deref(), expect, "{source}");
+        };
+        for source in [
+            "https://huggingface.co/a/b",
+            "https://huggingface.co/a/b/",
+            "https://huggingface.co/a/b/tree/main",
+            "https://huggingface.co/a/b/blob/main/config.json?download=true",
+            "http://mirror:8080/a/b#files",
+            "huggingface.co/a/b",
+            "hf://a/b",
+            " a/b",
+            "a/b/",
+        ] {
+            check(source, Some("a/b"));
+        }
+        check("https://hf.co/a/b/tree/v1", Some("a/b@v1"));
+        check("hf://a/b@v1", Some("a/b@v1"));
+        check("esm2_t6_8M_UR50D/", Some("facebook/esm2_t6_8M_UR50D"));
+        check("https://huggingface.co/datasets/a/b", None);
+        check("s3://a/b", None);
+        check("a/b", None);
+        check("./a/b/", None);
+        check("/a/b/", None);
+        check("models/b/", None);
+    }
 
     #[test]
     fn ids_are_recognised() {

@@ -1,5 +1,6 @@
 //! How far the path of a missing folder goes.
 
+use crate::model::fair_esm;
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -21,32 +22,43 @@ pub(super) fn why_missing(path: &Path) -> String {
             target.display()
         );
     }
-    if parent == Path::new("") {
-        return format!(
-            "`{}` is not in the working directory, `{}`",
-            missing.display(),
-            env::current_dir().unwrap_or_default().display()
-        );
-    }
     if parent.is_file() {
         return format!("`{}` is a file", parent.display());
     }
-    let mut folders: Vec<String> = fs::read_dir(parent)
+    // Whoever names a file of fair-esm looks for files.
+    let is_file = fair_esm::is_called_so(path);
+    let is_in_place = parent == Path::new("");
+    let listed = if is_in_place { Path::new(".") } else { parent };
+    let mut names: Vec<String> = fs::read_dir(listed)
         .into_iter()
         .flatten()
         .flatten()
-        .filter(|entry| entry.path().is_dir())
+        .filter(|entry| match is_file {
+            true => fair_esm::is_called_so(&entry.path()),
+            false => !is_in_place && entry.path().is_dir(),
+        })
         .map(|entry| format!("`{}`", entry.file_name().to_string_lossy()))
         .filter(|name| !name.starts_with("`."))
         .collect();
-    folders.sort();
-    let more = if folders.len() > MOST { ", ..." } else { "" };
-    folders.truncate(MOST);
-    let has = if folders.is_empty() {
+    names.sort();
+    let more = if names.len() > MOST { ", ..." } else { "" };
+    names.truncate(MOST);
+    let has = if names.is_empty() {
         String::new()
     } else {
-        format!("; it has {}{more}", folders.join(", "))
+        format!("; it has {}{more}", names.join(", "))
     };
+    if is_in_place {
+        let name = match missing == path {
+            true => "it".to_owned(),
+            false => format!("`{}`", missing.display()),
+        };
+        let place = env::current_dir().unwrap_or_default();
+        return format!(
+            "{name} is not in the working directory, `{}`{has}",
+            place.display()
+        );
+    }
     format!(
         "`{}` is there, but has no `{}` in it{has}",
         parent.display(),

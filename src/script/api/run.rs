@@ -48,6 +48,7 @@ fn run_embed(
     mut options: Map,
 ) -> RhaiResultOf<ScriptRun> {
     let session = Session::of(context);
+    session.add_run();
     let mut host = session.host()?;
     let mut closures = Closures::take(context, &mut options, host.is_rehearsal());
     let options = option_map(context, options);

@@ -77,6 +77,12 @@ impl Diagnostic {
         }
     }
 
+    /// The same with other words for how to mend it.
+    pub fn with_hints(mut self, reword: impl Fn(&str) -> String) -> Self {
+        self.hints = self.hints.iter().map(|hint| reword(hint)).collect();
+        self
+    }
+
     /// How to mend it, in one line, if there is something to say.
     pub fn hint(&self) -> Option<String> {
         (!self.hints.is_empty()).then(|| self.hints.join("; "))

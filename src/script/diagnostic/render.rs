@@ -7,19 +7,31 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 /// Lines wider than this are cut around the caret.
 const WIDTH_COLUMNS: usize = 100;
 
+/// What stands before a text: `error: `.
+const LABEL_COLUMNS: usize = 7;
+/// A terminal with less room wraps lines as it likes.
+const LEAST_COLUMNS: usize = 30;
+
 impl Diagnostic {
-    /// The report, with or without colours.
-    pub fn render(&self, styled: bool) -> String {
+    /// The report, with or without colours, in lines of so many columns, if that is known.
+    pub fn render(&self, styled: bool, columns: Option<usize>) -> String {
         // Names of files and what scripts throw come from outside.
-        let safe = |text: &str| printable(text).into_owned();
+        let safe = |text: &str| {
+            let text = printable(text);
+            let room = columns.map(|columns| columns.saturating_sub(LABEL_COLUMNS));
+            match room {
+                Some(room) if room >= LEAST_COLUMNS => wrapped(&text, room),
+                _ => text.into_owned(),
+            }
+        };
         let mut report = vec![Group::with_title(
             Level::ERROR.primary_title(safe(&self.message)),
         )];
         for place in &self.places {
             let snippet = Snippet::source(&*place.text)
-                .path(safe(&place.name))
+                .path(printable(&place.name))
                 .annotations(place.marks.iter().map(|(range, label)| {
-                    let label = (!label.is_empty()).then(|| safe(label));
+                    let label = (!label.is_empty()).then(|| printable(label));
                     AnnotationKind::Primary.span(range.clone()).label(label)
                 }));
             match &place.role {
@@ -53,5 +65,61 @@ impl Diagnostic {
             return lines.join("\n");
         }
         renderer.render(&report)
+    }
+}
+
+/// A text in lines that end between words. What backticks hold is one word, which somebody may want to copy.
+fn wrapped(text: &str, columns: usize) -> String {
+    let mut lines = String::with_capacity(text.len() + text.len() / columns);
+    let mut column = 0;
+    for line in text.split_inclusive('\n') {
+        let mut is_quoted = false;
+        let words = line.split_inclusive(|character| {
+            is_quoted ^= character == '`';
+            character == ' ' && !is_quoted
+        });
+        for word in words {
+            let length = word.trim_end().chars().count();
+            if column > 0 && column + length > columns {
+                lines.truncate(lines.trim_end_matches(' ').len());
+                lines.push('\n');
+                column = 0;
+            }
+            lines.push_str(word);
+            column += word.chars().count();
+        }
+        if line.ends_with('\n') {
+            column = 0;
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_between_words_and_commands_stay_whole() {
+        let check = |text: &str, expect: &str| assert_eq!(wrapped(text, 12), expect);
+        check("a few words only", "a few words\nonly");
+        check("try `runner man x` here", "try\n`runner man x`\nhere");
+        check("one\ntwo three", "one\ntwo three");
+        check("averyveryverylongword and", "averyveryverylongword\nand");
+        check("it's 12 long", "it's 12 long");
+    }
+
+    #[test]
+    fn reports_fit_the_terminal() {
+        let words = "word ".repeat(30);
+        let hint = Some(words.trim().to_owned());
+        let diagnostic = Diagnostic::without_place(words.trim().to_owned(), hint);
+        let shown = diagnostic.render(false, Some(60));
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= 60),
+            "{shown}"
+        );
+        assert!(shown.lines().count() >= 6, "{shown}");
+        assert_eq!(diagnostic.render(false, None).lines().count(), 2);
     }
 }

@@ -16,21 +16,19 @@ use crate::{
         place::Place,
         shards::{self, beside},
         shards_error::ShardsError,
-        verifier::{files_of, is_as_it_was},
+        verifier::{files_of, has_its_size, is_as_it_was},
     },
     text::counted,
 };
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// All shards of an output, in input order.
 ///
 /// # Errors
-/// If one is missing or not finished, or they do not belong together: all that is wrong.
-pub(super) fn sources(place: &Place) -> Result<Vec<Source>, ShardsError> {
-    let found = beside(place);
+/// - If one is missing or not finished, or they do not belong together: all that is wrong.
+/// - If nobody can tell which there are.
+pub(super) fn sources(place: &Place) -> Result<Vec<Source>, SinkError> {
+    let found = beside(place)?;
     let count = one_number(place, &found)?;
     let mut problems = Problems::default();
     let mut sources = Vec::new();
@@ -48,7 +46,7 @@ pub(super) fn sources(place: &Place) -> Result<Vec<Source>, ShardsError> {
     if sources.len() == count as usize {
         neighbours(&sources, &mut problems);
     }
-    problems.none_or(place, sources)
+    Ok(problems.none_or(place, sources)?)
 }
 
 /// The number of shards into which the work was divided.
@@ -226,7 +224,10 @@ fn neighbours(sources: &[Source], problems: &mut Problems) {
 }
 
 /// Whether the files of a shard are there as its ledger says. Those in `moved` were put there by a merge that
-/// was ended.
+/// was ended. What is damaged is removed.
+///
+/// # Errors
+/// If a file cannot be read, which then stays, or cannot be removed.
 pub(super) fn files(
     source: &Source,
     moved: impl Fn(&Path) -> Option<PathBuf>,
@@ -235,18 +236,17 @@ pub(super) fn files(
     let mut n_lost = 0;
     for commit in &source.history.commits {
         for (path, part) in files_of(commit, &source.place) {
-            let path = match path.exists() {
+            let is_there = path.try_exists();
+            let path = match is_there.map_err(|error| SinkError::io("read", &path, error))? {
                 true => path,
                 false => moved(&path).unwrap_or(path),
             };
-            let has_size =
-                fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() == part.bytes);
             let is_rejects = commit.rejects.as_ref() == Some(&part);
             // All of its data are compared before it is copied, or gets a second name.
-            let is_suspect = is_rejects || !matches!(read_metadata(&path), Ok(Some(_)));
-            if !has_size {
+            let is_suspect = || is_rejects || !matches!(read_metadata(&path), Ok(Some(_)));
+            if !has_its_size(&path, &part)? {
                 n_lost += 1;
-            } else if is_suspect && !is_as_it_was(&path, &part) {
+            } else if is_suspect() && !is_as_it_was(&path, &part)? {
                 // It has the size that it had, so the shard would not see it.
                 remove_damaged(&path, &source.place)?;
                 problems.add_damaged(&source.place, &path);

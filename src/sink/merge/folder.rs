@@ -114,8 +114,11 @@ fn check_empty(whole: &Whole, place: &Place) -> Result<(), SinkError> {
         .collect();
     for path in files_in(place)? {
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        let is_ours = |(part, from): &(&PartFile, &Path)| is_part(&path, part, from);
-        if !is_temporary(name) && !parts.get(name).is_some_and(is_ours) {
+        let is_ours = match parts.get(name) {
+            Some((part, from)) => is_part(&path, part, from)?,
+            None => is_temporary(name),
+        };
+        if !is_ours {
             return Err(SinkError::InTheWay(path));
         }
     }
@@ -129,7 +132,7 @@ fn link(part: &PartFile, from: &Path, to: &Path) -> Result<(), SinkError> {
         return Ok(());
     }
     if fs::symlink_metadata(to).is_ok() {
-        return match is_part(to, part, from) {
+        return match is_part(to, part, from)? {
             true => Ok(()),
             false => Err(SinkError::InTheWay(to.to_owned())),
         };

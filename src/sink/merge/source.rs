@@ -23,9 +23,12 @@ pub(super) struct Source {
 }
 
 /// Whether what is left of the shards is in a finished output.
-pub(super) fn are_part_of(place: &Place, finished: &Finished) -> bool {
+///
+/// # Errors
+/// If nobody can tell what is left.
+pub(super) fn are_part_of(place: &Place, finished: &Finished) -> Result<bool, SinkError> {
     let chains = finished.end.all_chains();
-    beside(place).into_iter().all(|shard| {
+    let is_part = |shard: Shard| {
         match ledger::read(&place.shard(shard).ledger()) {
             // Its ledger goes last.
             Ok(None) => !place.shard(shard).has_parts(),
@@ -41,12 +44,13 @@ pub(super) fn are_part_of(place: &Place, finished: &Finished) -> bool {
             }
             Err(_) => false,
         }
-    })
+    };
+    Ok(beside(place)?.into_iter().all(is_part))
 }
 
 /// Removes the shards of an output that is published.
 pub(super) fn remove(place: &Place, on_step: &mut OnStep<'_>) -> Result<(), SinkError> {
-    for shard in beside(place) {
+    for shard in beside(place)? {
         let place = place.shard(shard);
         place.discard(None)?;
         // That of a process that was killed; nobody else is there.

@@ -4,7 +4,7 @@ use super::{Rate, State, Status, rate, seconds_since};
 use crate::{
     job::Shard,
     sink::{
-        Difference,
+        Difference, SinkError,
         identity::differences,
         ledger::{self, Commit, Header, History, Living},
         place::Place,
@@ -24,6 +24,8 @@ pub struct ShardStatus {
     pub folder: PathBuf,
     /// What becomes of it.
     pub state: State,
+    /// Why its ledger cannot be read, if it cannot.
+    pub problem: Option<String>,
     /// Who works on it, and how far it is since it began.
     pub owner: Option<Living>,
     /// Records that are done.
@@ -42,36 +44,43 @@ pub struct ShardStatus {
     pub recent_rate: Option<Rate>,
 }
 
-/// All shards that there should be, by those that are there, with their ledgers, as far as they can be read.
-pub(in crate::sink) fn all(place: &Place) -> Vec<(Shard, Place, Option<History>)> {
-    let found = beside(place);
+/// A shard, and what its ledger says, or why it cannot be read.
+pub(in crate::sink) type Read = (Shard, Place, Result<Option<History>, SinkError>);
+
+/// All shards that there should be, by those that are there, with their ledgers.
+///
+/// # Errors
+/// If nobody can tell which are there.
+pub(in crate::sink) fn all(place: &Place) -> Result<Vec<Read>, SinkError> {
+    let found = beside(place)?;
     let count = found.first().map_or(0, |shard| shard.count());
     // Those of another number are in the way, so they are shown, too.
     let others = found.iter().filter(|shard| shard.count() != count).copied();
     let expected = (0..count).filter_map(|index| Shard::new(index, count).ok());
     let of = |shard: Shard| {
         let place = place.shard(shard);
-        let history = ledger::read(&place.ledger()).ok().flatten();
+        let history = ledger::read(&place.ledger());
         (shard, place, history)
     };
-    expected.chain(others).map(of).collect()
+    Ok(expected.chain(others).map(of).collect())
+}
+
+fn history(read: &Read) -> Option<&History> {
+    read.2.as_ref().ok()?.as_ref()
 }
 
 /// How far an output is that is made in shards.
-pub(super) fn of(place: &Place) -> Status {
-    let all = all(place);
-    let shards: Vec<ShardStatus> = all
-        .iter()
-        .map(|(shard, place, history)| shard_status(*shard, place, history.as_ref()))
-        .collect();
+///
+/// # Errors
+/// If nobody can tell which shards are there.
+pub(super) fn of(place: &Place) -> Result<Status, SinkError> {
+    let all = all(place)?;
+    let shards: Vec<ShardStatus> = all.iter().map(shard_status).collect();
     let owner = match place.lock().exists() {
         true => ledger::look(&place.lock()),
         false => None,
     };
-    let histories: Vec<&History> = all
-        .iter()
-        .filter_map(|(_, _, history)| history.as_ref())
-        .collect();
+    let histories: Vec<&History> = all.iter().filter_map(history).collect();
     let sum = |of: fn(&History) -> u64| histories.iter().copied().map(of).sum();
     let is = |state: State| shards.iter().any(|shard| shard.state == state);
     let last_commit = shards
@@ -88,13 +97,16 @@ pub(super) fn of(place: &Place) -> Status {
         .flat_map(|history| history.stretches.clone())
         .collect();
     stretches.sort_by(|one, other| one.at.cmp(&other.at));
-    Status {
+    let is_open = [State::Stopped, State::Missing, State::Unreadable]
+        .into_iter()
+        .any(is);
+    Ok(Status {
         output: place.output().to_owned(),
         shard: None,
         conflicts: conflicts(&all),
         state: match owner.is_some() || is(State::BeingMade) {
             true => State::BeingMade,
-            false if is(State::Stopped) || is(State::Missing) => State::Stopped,
+            false if is_open => State::Stopped,
             false => State::Unmerged,
         },
         owner,
@@ -121,14 +133,14 @@ pub(super) fn of(place: &Place) -> Status {
             .unwrap_or_default(),
         damaged_lines: sum(|history| history.damaged_lines),
         shards,
-    }
+    })
 }
 
 /// What is not the same in shards, compared with the first one that was begun.
-fn conflicts(all: &[(Shard, Place, Option<History>)]) -> Vec<String> {
+fn conflicts(all: &[Read]) -> Vec<String> {
     let mut begun = all
         .iter()
-        .filter_map(|(shard, _, history)| Some((shard, &history.as_ref()?.header)));
+        .filter_map(|read| Some((read.0, &history(read)?.header)));
     let Some((first, expected)) = begun.next() else {
         return Vec::new();
     };
@@ -174,7 +186,9 @@ fn recent(shards: &[ShardStatus]) -> Option<Rate> {
     })
 }
 
-fn shard_status(shard: Shard, place: &Place, history: Option<&History>) -> ShardStatus {
+fn shard_status(all_of_it: &Read) -> ShardStatus {
+    let (shard, place, read) = all_of_it;
+    let history = history(all_of_it);
     let owner = match place.lock().exists() {
         true => ledger::look(&place.lock()),
         false => None,
@@ -184,12 +198,14 @@ fn shard_status(shard: Shard, place: &Place, history: Option<&History>) -> Shard
         (Some(_), _) => State::BeingMade,
         (None, Some(history)) if is_finished(history) => State::Finished,
         (None, Some(_)) => State::Stopped,
+        (None, None) if read.is_err() => State::Unreadable,
         (None, None) => State::Missing,
     };
     let recent = history.map(super::by_time).unwrap_or_default();
     let sum = |of: fn(&History) -> u64| history.map_or(0, of);
     ShardStatus {
-        shard,
+        shard: *shard,
+        problem: read.as_ref().err().map(SinkError::to_string),
         folder: place.bookkeeping().to_owned(),
         state,
         owner,

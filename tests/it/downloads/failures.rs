@@ -67,6 +67,7 @@ fn repositories_of_something_else_are_refused() {
     for command in ["exec", "check"] {
         place.run(command, &job(OTHER)).check(MODEL, &not_esm);
     }
+    place.runner(&["download", OTHER]).check(MODEL, &not_esm);
     // Nothing comes of what the program would not compute.
     assert_eq!(place.files_at_home(), [""; 0]);
 }

@@ -5,9 +5,14 @@ use super::{
     place::{ID, OK, Place},
     slow,
 };
+use crate::hub::server::Fault;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
+};
+use std::{
+    thread,
+    time::{Duration, Instant},
 };
 
 fn send(pid: u32, signal: Signal) {
@@ -66,6 +71,41 @@ fn a_download_that_is_stopped_is_gone_on_with() {
             "{files:?}"
         );
     }
+}
+
+#[test]
+fn a_question_is_stopped_as_soon_as_a_download() {
+    for (command, what, fault) in [
+        ("exec", "main", busy()),
+        ("check", "main", Fault::Silent),
+        ("exec", "config.json", busy()),
+        ("download", "main", busy()),
+        ("download", "config.json", Fault::Silent),
+    ] {
+        let place = Place::new();
+        place.server.fail(what, 1, fault);
+        place.script(&job(ID));
+        let argument = if command == "download" {
+            ID
+        } else {
+            "job.rhai"
+        };
+        let mut running = place.start(&[command, argument]);
+        while !place.asked().iter().any(|name| name == what) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        thread::sleep(Duration::from_millis(200));
+        send(running.child.id(), Signal::SIGTERM);
+        let start = Instant::now();
+        assert_eq!(running.end(), 75, "{command} {what}: {:?}", running.events);
+        assert!(start.elapsed() < Duration::from_secs(5), "{command} {what}");
+        assert_eq!(place.files_at_home(), [""; 0]);
+    }
+}
+
+/// The Hub has had too many requests, and is to be asked again in a while.
+fn busy() -> Fault {
+    Fault::Status(429, "Retry-After: 20\r\n")
 }
 
 #[test]

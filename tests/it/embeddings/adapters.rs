@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{RUNNER, child::finish};
 use runner::{
+    cancel::CancelToken,
     hint::Hint,
     job::{DeviceChoice, ModelSpec},
     model::Model,
@@ -156,7 +157,13 @@ fn all_files_that_are_read_are_known() {
         device: DeviceChoice::Mock,
         ..spec
     };
-    assert_eq!(Model::check(&mock).unwrap().config.hidden_size, 64);
+    assert_eq!(
+        Model::check(&mock, &CancelToken::default())
+            .unwrap()
+            .config
+            .hidden_size,
+        64
+    );
 }
 
 #[test]

@@ -44,6 +44,10 @@ fn the_form_of_a_model_does_not_matter() {
     assert_eq!(embed(&without_prefixes), of_transformers);
 
     let folder = tempfile::tempdir().unwrap();
+    let other_name = folder.path().join("model.bin");
+    fs::copy(project(TINY), &other_name).unwrap();
+    assert_eq!(embed(&load(other_name.to_str().unwrap())), of_transformers);
+    fs::remove_file(other_name).unwrap();
     let link = |name: &str| {
         symlink(project(FOLDER).join(name), folder.path().join(name)).unwrap();
     };

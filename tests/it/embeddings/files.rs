@@ -2,6 +2,7 @@
 
 use super::common::project;
 use runner::{
+    cancel::CancelToken,
     hint::Hint,
     job::{DeviceChoice, ModelSpec},
     model::{Model, ModelError},
@@ -106,7 +107,8 @@ fn on_cpu(folder: &Path) -> ModelSpec {
 /// Neither `load` nor `check` takes the model, and both say why with all of `parts`.
 pub fn check_refused(folder: &Path, parts: &[&str]) {
     let loaded = load(folder).err().expect("the model must be refused");
-    let checked = Model::check(&on_cpu(folder)).expect_err("the model must be refused");
+    let checked = Model::check(&on_cpu(folder), &CancelToken::default())
+        .expect_err("the model must be refused");
     for message in [loaded.in_full(), checked.in_full()] {
         for part in parts {
             assert!(message.contains(part), "`{message}` does not say `{part}`");

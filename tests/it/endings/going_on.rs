@@ -50,7 +50,7 @@ fn a_run_that_goes_on_says_so_and_its_report_shows_each_stretch() {
         "going on after record ",
         " rows are there already",
         "stopped after ",
-        " rows are kept in `out.parquet.parts`: run the script again to go on",
+        " rows are kept in `out.parquet.parts`: run the same command again to go on",
     ] {
         assert!(stderr.contains(part), "{part} is not in {stderr}");
     }

@@ -248,7 +248,7 @@ fn ctrl_c_on_a_terminal_finishes_what_is_begun() {
         "stopping; what is begun is finished within 10 s; press Ctrl-C again to end at once",
     );
     assert_eq!(code(&mut run.child), Some(130));
-    run.wait_for("stopped by the user; run the script again to go on");
+    run.wait_for("stopped by the user; run the same command again to go on");
 }
 
 #[test]

@@ -46,7 +46,7 @@ const HOUSE: &[Room] = &[
     ("host", 5, &["batch", "device", "error", "fasta", "hub", "model", "pipeline", "report", "sink"]),
     ("doctor", 5, &["batch", "device", "error", "hub", "model", "monitor"]),
     ("script", 6, &["embeddings", "error", "fasta", "host", "monitor", "progress", "report"]),
-    ("signal", 6, &["error"]),
+    ("signal", 6, &["device", "error"]),
     ("cli", 6, &["device", "doctor", "error", "host", "monitor", "pipeline", "progress", "reader", "script", "signal", "sink"]),
 ];
 

@@ -6,7 +6,11 @@ use super::{
     inputs::touch,
     job::{Job, REJECTED, SLOW, names_in},
 };
-use std::{fs, os::unix::fs::MetadataExt, path::Path};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+};
 
 /// What tells a file from one that was written again.
 fn state(job: &Job) -> Vec<(u64, i64, i64)> {
@@ -112,6 +116,7 @@ fn an_output_that_is_replaced_stays_until_the_other_is_there() {
     let mut job = Job::new();
     job.check_ends_well();
     let before = Content::of(&job.output_path());
+    fs::set_permissions(job.output_path(), Permissions::from_mode(0o600)).unwrap();
     "overwrite: true, pooling: \"max\",".clone_into(&mut job.options);
     let mut n_rows = 0;
     for _ in 0..2 {
@@ -120,6 +125,11 @@ fn an_output_that_is_replaced_stays_until_the_other_is_there() {
         running.killed();
         Content::of(&job.output_path()).check_is(&before);
         n_rows = job.n_committed();
+    }
+    // Nobody may read the new rows meanwhile who could not read the old ones.
+    for commit in job.commits() {
+        let mode = job.part(&commit).metadata().unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
     let done = job.run().check_code(REJECTED);
     assert_eq!(done.figure("resumed"), n_rows);

@@ -3,9 +3,8 @@
 use nix::libc;
 use std::{
     ffi::{CStr, CString},
-    fs,
     os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// Opens a library for the life of the process, so that whoever asks for it by its name gets it.
@@ -32,26 +31,10 @@ pub(super) fn open(path: &Path) -> Result<(), String> {
     Err(text.trim_start_matches([':', ' ']).to_owned())
 }
 
-/// The file of a library that is open in this process, whose name begins so.
-pub(super) fn opened(begin: &str) -> Option<PathBuf> {
-    let maps = fs::read("/proc/self/maps").ok()?;
-    let maps = String::from_utf8_lossy(&maps);
-    let mut paths = maps.lines().filter_map(|line| {
-        let start = line.find('/')?;
-        Some(Path::new(&line[start..]))
-    });
-    let is_it = |path: &&Path| {
-        path.file_name()
-            .unwrap_or_default()
-            .as_bytes()
-            .starts_with(begin.as_bytes())
-    };
-    paths.find(is_it).map(Path::to_path_buf)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn what_the_loader_says_is_told() {
@@ -64,12 +47,5 @@ mod tests {
         assert!(!said.contains("libnvrtc"), "{said}");
         let said = open(&folder.path().join("none.so")).expect_err("it is not there");
         assert!(said.contains("No such file"), "{said}");
-    }
-
-    #[test]
-    fn the_path_of_an_open_library_is_known() {
-        let path = opened("libc.so").expect("every process has it");
-        assert!(path.is_file(), "{path:?}");
-        assert_eq!(opened("libnone.so"), None);
     }
 }

@@ -68,6 +68,12 @@ fn every_file_has_an_operation() {
 #[test]
 fn every_kernel_compiles() {
     let [compiler, ..] = parts();
+    // Which one it has to be, where several are installed.
+    if let (Ok((path, version)), Ok(expected)) =
+        (&compiler.found, std::env::var("RUNNER_NVRTC_VERSION"))
+    {
+        assert_eq!(*version, expected, "{}", path.display());
+    }
     if let Err(error) = compiler.found {
         // Most machines for development have no NVRTC; .ci/run installs it and says so.
         assert!(

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     hint::Hint,
-    sink::{State, left::files_in, status, verify},
+    sink::{State, ledger::Entry, left::files_in, status, verifier::Verifier, verify},
 };
-use std::{fs, os::unix::fs::symlink};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 #[test]
 fn files_of_others_in_the_folder_of_an_output_stay() {
@@ -208,5 +208,103 @@ fn no_link_leads_into_another_output() {
         assert!(matches!(error, SinkError::Inside { .. }), "{error}");
         let after = (snapshot(made.folder.path()), snapshot(shards.folder.path()));
         assert!(before == after);
+    }
+}
+
+/// A file that is there, and cannot be read by anybody.
+fn make_unreadable(path: &Path) {
+    fs::remove_file(path).unwrap();
+    symlink("/proc/self/mem", path).unwrap();
+}
+
+/// Has the ledger say that the lists of rejections of a shard were empty, as files that cannot be read are.
+fn say_that_lists_are_empty(place: &Place) {
+    let mut history = ledger::read(&place.ledger()).unwrap().unwrap();
+    let lists = history.commits.iter_mut();
+    lists
+        .filter_map(|commit| commit.rejects.as_mut())
+        .for_each(|list| list.bytes = 0);
+    let mut entries = vec![Entry::Header(history.header)];
+    entries.extend(history.commits.into_iter().map(Entry::Commit));
+    entries.extend(history.end.map(Entry::End));
+    ledger::write(&place.ledger(), &entries).unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_stays() {
+    for name in ["x.parquet", "x/"] {
+        for (index, file) in [
+            (0, "part-000000000004.rejects.tsv"),
+            (0, "part-000000000000.parquet"),
+            (2, "part-000000000003.parquet"),
+        ] {
+            let made = Made::new(name);
+            let place = made.shard_place(index);
+            let path = place.bookkeeping().join(file);
+            if file.ends_with("tsv") {
+                say_that_lists_are_empty(&place);
+                make_unreadable(&path);
+            } else {
+                fs::remove_file(&path).unwrap();
+                symlink(file, &path).unwrap();
+            }
+            let error = made.merge().unwrap_err().to_string();
+            let expected = format!("cannot read `{}`: ", path.display());
+            assert!(error.starts_with(&expected), "{error}");
+            assert!(path.is_symlink(), "{}", path.display());
+            // Nor does the shard itself take it for damaged.
+            let history = ledger::read(&place.ledger()).unwrap().unwrap();
+            let verifier = Verifier::start(&history, &place);
+            let error = verifier.damaged(&|| false).unwrap_err().to_string();
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
+}
+
+#[test]
+fn shards_that_nobody_can_look_at_are_not_missing() {
+    let made = Made::new("x/");
+    let ledger = made.shard_place(1).ledger();
+    fs::remove_file(&ledger).unwrap();
+    symlink("ledger.jsonl", &ledger).unwrap();
+    let found = status(&made.output()).unwrap();
+    assert_eq!(found.state, State::Stopped);
+    let shard = &found.shards[1];
+    assert_eq!(shard.state, State::Unreadable);
+    let expected = format!("cannot read `{}`: ", ledger.display());
+    let problem = shard.problem.as_deref().unwrap();
+    assert!(problem.starts_with(&expected), "{problem}");
+    let flaws = verify(&made.output()).unwrap().flaws;
+    assert_eq!((flaws.len(), flaws[0].is_removable), (1, false));
+    assert!(flaws[0].problem.contains(&expected), "{flaws:?}");
+    // All of them.
+    let folder = made.place().bookkeeping().to_owned();
+    fs::remove_dir_all(&folder).unwrap();
+    symlink("x.ledger", &folder).unwrap();
+    let expected = format!("cannot read the folder `{}`: ", folder.display());
+    for error in [
+        made.merge().unwrap_err(),
+        shards::check_none(&made.place()).unwrap_err(),
+    ] {
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+}
+
+#[test]
+fn a_file_of_others_in_the_folder_of_a_shard_does_not_block_what_was_merged() {
+    for name in ["x.parquet", "x/"] {
+        let made = Made::new(name);
+        let other = made.shard_place(1).bookkeeping().join(".nfs0001");
+        fs::write(&other, "somebody's").unwrap();
+        let place = made.place();
+        assert!(shards::check_none(&place).is_err());
+        made.merge().unwrap();
+        assert!(other.exists());
+        shards::check_none(&place).unwrap();
+        assert!(made.merge().unwrap().is_old);
+        // A shard that has begun again is none that is left over.
+        let (owner, _) = Owner::take(&made.shard_place(1).lock()).unwrap();
+        assert!(shards::check_none(&place).is_err());
+        drop(owner);
     }
 }

@@ -29,6 +29,15 @@ impl Answer {
         }
     }
 
+    /// A text, as a file of git that is another one.
+    pub fn tagged(text: &str, prefix: &str) -> Self {
+        let headers = format!("ETag: {prefix}\"{}\"\r\n", "0".repeat(40));
+        Self {
+            headers,
+            ..Self::text(text)
+        }
+    }
+
     /// Sends it, and goes wrong as it is told to.
     pub fn send(
         mut self,
@@ -75,6 +84,13 @@ impl Answer {
                 stream.write_all(&body[..n_bytes.min(length)]).ok()?;
                 thread::sleep(Duration::from_secs(60));
                 None
+            }
+            Some(Fault::Trickle) => {
+                for byte in body.chunks(1) {
+                    stream.write_all(byte).ok()?;
+                    thread::sleep(Duration::from_millis(100));
+                }
+                Some(())
             }
             Some(Fault::Slow(n_bytes)) => {
                 for piece in body.chunks(n_bytes) {
@@ -179,6 +195,12 @@ fn listing(id: &str, repository: &Repository) -> String {
         let (hash, length) = (&file.hash, file.bytes.len());
         match (repository.is_terse, file.is_lfs) {
             (true, _) => serde_json::json!({ "rfilename": name }),
+            _ if repository.has_no_sizes && file.is_lfs => serde_json::json!({
+                "rfilename": name, "blobId": &hash[..40], "lfs": { "sha256": hash },
+            }),
+            _ if repository.has_no_sizes => {
+                serde_json::json!({ "rfilename": name, "blobId": hash })
+            }
             (false, true) => serde_json::json!({
                 "rfilename": name, "size": length, "blobId": &hash[..40],
                 "lfs": { "sha256": hash, "size": length, "pointerSize": 134 },

@@ -13,6 +13,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard},
     thread,
+    time::Duration,
 };
 
 /// A Hub on this machine.
@@ -42,6 +43,8 @@ struct Repository {
     gate: Gate,
     /// Whether the listing says what files hold.
     is_terse: bool,
+    /// Whether the listing says it without sizes.
+    has_no_sizes: bool,
 }
 
 #[derive(Clone)]
@@ -86,6 +89,8 @@ pub enum Fault {
     Stall(usize),
     /// So many bytes come at a time, and a millisecond between.
     Slow(usize),
+    /// A byte comes at a time, and a tenth of a second between.
+    Trickle,
     /// A byte is another one.
     Altered,
     /// The file has a byte too many.
@@ -98,6 +103,12 @@ pub enum Fault {
     Redirect(String),
     /// The body is this text.
     Text(&'static str),
+    /// The body is this text, of an entity tag that begins with this.
+    Tagged(&'static str, &'static str),
+    /// The connection ends without an answer.
+    HangUp,
+    /// There is no answer for a while.
+    Silent,
 }
 
 impl Server {
@@ -160,6 +171,11 @@ impl Server {
     /// The listing does not say what files hold.
     pub fn be_terse(&self, id: &str) {
         self.state().repositories.get_mut(id).unwrap().is_terse = true;
+    }
+
+    /// The listing does not say how large files are.
+    pub fn hide_sizes(&self, id: &str) {
+        self.state().repositories.get_mut(id).unwrap().has_no_sizes = true;
     }
 
     /// A token that is valid.
@@ -232,10 +248,15 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, is_store: bool, store: &str) 
         Some(Fault::Status(status, headers)) => Answer::refusal(*status, headers),
         Some(Fault::Redirect(address)) => Answer::refusal(302, &format!("Location: {address}\r\n")),
         Some(Fault::Text(text)) => Answer::text(text),
+        Some(Fault::Tagged(text, prefix)) => Answer::tagged(text, prefix),
+        Some(Fault::HangUp) => return None,
         _ if is_store => store_answer(&state, &request),
         _ => hub_answer(&state, &request, store),
     };
     drop(state);
+    if matches!(fault, Some(Fault::Silent)) {
+        thread::sleep(Duration::from_secs(60));
+    }
     answer.send(stream, &request, fault)
 }
 
