@@ -92,7 +92,10 @@ fn offline_means_that_nobody_is_asked() {
     place.environment.push(("HF_HUB_OFFLINE", "1".to_owned()));
     place
         .run("exec", &job(ID))
-        .check(MODEL, &["are not on this machine"]);
+        .check(
+            MODEL,
+            &["not all files of the model", "are on this machine"],
+        );
 }
 
 #[test]
@@ -107,7 +110,10 @@ fn a_hub_that_is_not_there_is_told_once_and_soon() {
     let start = Instant::now();
     for command in ["exec", "check"] {
         let done = place.run(command, &job(ID));
-        done.check(UNEXPECTED, &["are not on this machine: cannot reach"]);
+        done.check(
+            UNEXPECTED,
+            &["are not on this machine, in the cache `", ": cannot reach"],
+        );
         said_once(&done, "cannot reach");
     }
     assert!(

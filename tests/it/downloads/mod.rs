@@ -1,6 +1,8 @@
 //! Models that are named by their ids: found, downloaded and used by the real program, with a Hub on this machine.
 
 mod failures;
+mod here;
+mod names;
 mod place;
 mod stops;
 

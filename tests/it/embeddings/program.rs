@@ -128,7 +128,7 @@ fn a_missing_folder_is_no_id_of_the_hub() {
     job.refused(
         "esm2",
         &[
-            "`esm2` is not in the working directory",
+            "there is no folder `esm2`: it is not in the working directory",
             "esm2_t6_8M_UR50D",
             "esm2_t48_15B_UR50D",
         ],
@@ -210,7 +210,10 @@ fn what_is_no_model_says_what_it_is() {
     job.refused("pointer.safetensors", &["git lfs pull"]);
     job.refused(
         "esm2_t12_35M_UR50D.pt",
-        &["`esm2_t12_35M_UR50D.pt` is not in the working directory"],
+        &[
+            "there is no folder `esm2_t12_35M_UR50D.pt`: it is not in the working directory",
+            "it has `esm2_t6_8M_UR50D.pt`",
+        ],
     );
     job.refused("in.fa", &["it is a file", "hint: a model is a folder"]);
 
