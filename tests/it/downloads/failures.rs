@@ -90,12 +90,10 @@ fn offline_means_that_nobody_is_asked() {
         .run("exec", &format!("esm2(\"{ID}\", #{{ device: \"mock\" }});"))
         .check(OK, &[]);
     place.environment.push(("HF_HUB_OFFLINE", "1".to_owned()));
-    place
-        .run("exec", &job(ID))
-        .check(
-            MODEL,
-            &["not all files of the model", "are on this machine"],
-        );
+    place.run("exec", &job(ID)).check(
+        MODEL,
+        &["not all files of the model", "are on this machine"],
+    );
 }
 
 #[test]

@@ -47,7 +47,7 @@ const HOUSE: &[Room] = &[
     ("doctor", 5, &["batch", "device", "error", "hub", "model", "monitor"]),
     ("script", 6, &["embeddings", "error", "fasta", "host", "monitor", "progress", "report"]),
     ("signal", 6, &["device", "error"]),
-    ("cli", 6, &["device", "doctor", "error", "host", "monitor", "pipeline", "progress", "reader", "script", "signal", "sink"]),
+    ("cli", 6, &["device", "doctor", "error", "fasta", "host", "monitor", "pipeline", "progress", "reader", "script", "signal", "sink"]),
 ];
 
 /// Crates and the only places that may name them.
