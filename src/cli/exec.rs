@@ -15,6 +15,7 @@ use crate::{
     script::{Diagnostic, Finished, Script, ScriptError},
     text::printable,
 };
+use serde_json::json;
 use std::{cell::Cell, env, rc::Rc};
 
 /// Runs the script that `read` gives, and returns the exit code. Hints are said in the words that `reword` makes of
@@ -73,10 +74,13 @@ pub(super) fn exec(
             });
             if let Ok(Finished { n_runs: 0, .. }) = result {
                 for (_, path) in work.recordings.files() {
-                    console.note(&printable(&format!(
-                        "warning: `{}` was not written: the script embeds nothing",
-                        path.display()
-                    )));
+                    let path = path.display();
+                    let message = format!("`{path}` was not written: the script embeds nothing");
+                    console.note(&if global.is_json() {
+                        json!({ "event": "warning", "message": message }).to_string()
+                    } else {
+                        printable(&format!("warning: {message}")).into_owned()
+                    });
                 }
             }
             ending::report(global, console, result)

@@ -17,9 +17,6 @@ const DETAIL: &str = "{wide_msg:.dim}";
 const STEPS: u64 = 1000;
 /// Characters of a model's name that are shown.
 const WIDEST_PREFIX: usize = 20;
-/// Columns at the end of the last line that stay free for the `^C` of the terminal itself: where that begins a new
-/// line, the first line above is never cleared.
-const FREE_COLUMNS: usize = 5;
 
 /// A bar for each call of `embed` with two lines below it, and one or two more for several lanes, gone when the call
 /// ends; one for a download; and one for a model that is compared.
@@ -66,20 +63,6 @@ impl Bars {
         self.console.bars().add(bar.with_prefix(prefix(name)))
     }
 
-    /// A text as it fits into the last line, behind so many columns.
-    fn last_line(&self, taken: usize, text: &str) -> String {
-        let columns = self.console.note_columns().unwrap_or(usize::MAX);
-        let room = columns.saturating_sub(taken + FREE_COLUMNS);
-        text.chars().take(room).collect()
-    }
-
-    /// A text as it fits behind the bar that is the only line.
-    fn beside(&self, bar: &ProgressBar, text: &str) -> String {
-        // Blanks, the bar and its percentage.
-        let taken = if self.is_narrow() { 15 } else { 27 };
-        self.last_line(bar.prefix().chars().count() + taken, text)
-    }
-
     fn compare(&mut self, model: &str, proteins: usize, of: usize) {
         let is_same = |(shown, _): &(String, ProgressBar)| shown == model;
         if !self.compared.as_ref().is_some_and(is_same) {
@@ -91,7 +74,7 @@ impl Bars {
         };
         bar.set_position(proteins as u64 * STEPS / of.max(1) as u64);
         let text = format!("{proteins} of {of} proteins");
-        bar.set_message(self.beside(bar, &text));
+        bar.set_message(text);
         bar.tick();
     }
 
@@ -187,7 +170,7 @@ impl Listener for Bars {
         if let (Some(bar), Some(download)) = (&self.download, tally.download()) {
             bar.set_position((download.done().clamp(0.0, 1.0) * STEPS as f64) as u64);
             let text = download.line(download.elapsed());
-            bar.set_message(self.beside(bar, &printable(&text)));
+            bar.set_message(printable(&text).into_owned());
             bar.tick();
         }
         if let Some(lines) = &self.lines {
@@ -196,11 +179,9 @@ impl Listener for Bars {
             lines.bar.set_message(tally.line(tally.elapsed()));
             lines.bar.tick();
             lines.stages.set_message(tally.stages());
-            lines
-                .machine
-                .set_message(self.last_line(0, &tally.machine()));
+            lines.machine.set_message(tally.machine());
             for (line, text) in lines.lanes.iter().zip(tally.lanes()) {
-                line.set_message(self.last_line(0, &text));
+                line.set_message(text);
             }
         }
     }
