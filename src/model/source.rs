@@ -122,13 +122,13 @@ pub(super) fn locate(
     let Some(repository) = repository else {
         return Err(ModelError::NoFolder {
             source_text: source.to_owned(),
-            reason: hub_name::meant(source).map_or_else(
-                || Reason {
+            reason: match hub_name::meant(source) {
+                Some(meant) if !fair_esm::is_called_so(path) => not_as_an_id(meant),
+                _ => Reason {
                     text: why_missing(path),
                     hint: published::hint(source),
                 },
-                not_as_an_id,
-            ),
+            },
         });
     };
     let snapshot = Hub::of_process().cached(&repository);

@@ -203,11 +203,11 @@ fn warnings_tell_of_what_comes_out_by_its_number_in_the_file() {
             ),
             (
                 3,
-                Some("2 comment lines in 1 records were skipped; first in record 12 (`r12`)"),
+                Some("2 comment lines in 1 record were skipped; first in record 12 (`r12`)"),
             ),
             (
                 11,
-                Some("2 comment lines in 1 records were skipped; first in record 12 (`r12`)"),
+                Some("2 comment lines in 1 record were skipped; first in record 12 (`r12`)"),
             ),
             (12, None),
         ] {

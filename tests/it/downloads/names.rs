@@ -110,5 +110,6 @@ fn what_is_no_token_is_not_passed_over() {
     refused(&place, &[&expect]);
     fs::remove_dir(&file).unwrap();
     fs::write(&file, "hf_secret\n").unwrap();
+    place.server.admit("hf_secret");
     place.runner(&["download", ID]).check(OK, &[]);
 }

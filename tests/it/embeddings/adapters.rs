@@ -282,6 +282,7 @@ fn merged_weights_are_finite_or_refused() {
     let tensor = "tensor `encoder.layer.0.attention.self.query.weight` holds";
     let copy = Copied::new();
     copy.configure("lora_alpha", json!(3e38));
+    copy.configure("alpha_pattern", json!({}));
     copy.change(|tensors| {
         for matrix in ["A", "B"] {
             let name = format!("{QUERY}.lora_{matrix}.weight");
