@@ -218,7 +218,7 @@ mod tests {
         );
         let mut download = Download::started(&started).unwrap();
         let line = |download: &Download| download.line(Duration::from_secs(2));
-        assert_eq!(line(&download), "0 B of 0 B");
+        assert_eq!(line(&download), "0 bytes of 0 bytes");
         // A quarter was there.
         download.add(&progress(1 << 20));
         assert_eq!(line(&download), "1.0 MiB of 4.0 MiB");

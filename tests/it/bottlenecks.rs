@@ -535,6 +535,11 @@ fn every_event_is_of_the_schema() {
             shard: String::new(),
             by: String::new(),
         },
+        Event::Comparing {
+            model: String::new(),
+            proteins: 1,
+            of: 1,
+        },
         Event::DownloadStarted {
             model: String::new(),
             commit: String::new(),
