@@ -234,7 +234,10 @@ mod tests {
             reason: "the Hub is busy".to_owned(),
         };
         download.add(&waiting);
-        assert_eq!(line(&download), "2.0 MiB of 4.0 MiB, model.safetensors: the Hub is busy");
+        assert_eq!(
+            line(&download),
+            "2.0 MiB of 4.0 MiB, model.safetensors: the Hub is busy"
+        );
         download.add(&progress(4 << 20));
         assert_eq!(
             line(&download),
