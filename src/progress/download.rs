@@ -1,6 +1,9 @@
 //! The figures of the download in progress.
 
-use crate::{event::Event, text::bytes};
+use crate::{
+    event::Event,
+    text::{self, bytes, counted},
+};
 use indicatif::HumanDuration;
 use std::time::{Duration, Instant};
 
@@ -140,11 +143,9 @@ pub(super) fn news(event: &Event) -> Option<String> {
             bytes,
             ..
         } if *files > 0 => {
-            let plural = if *files == 1 { "" } else { "s" };
-            Some(format!(
-                "downloading {model}: {files} file{plural}, {}",
-                crate::text::bytes(*bytes)
-            ))
+            let files = counted(*files as u64, "file", "files");
+            let come = text::bytes(*bytes);
+            Some(format!("downloading {model}: {files}, {come}"))
         }
         Event::DownloadWaiting {
             model,

@@ -1,11 +1,10 @@
 //! What the program keeps between runs, and what it finds.
 
-use super::size::size;
 use crate::{
     device,
     doctor::{check::Tell, finding::Finding, machine::Machine},
     hub::{Hub, id_of_folder, total},
-    text::in_number,
+    text::{self, in_number},
 };
 use std::{
     fs,
@@ -28,7 +27,7 @@ fn of_kernels(folder: &Path, problem: Option<std::io::Error>) -> Finding {
             let files = in_number(n_files, "file", "files");
             Finding::good(
                 "kernels",
-                format!("{path}: {n_files} {files}, {}", size(bytes)),
+                format!("{path}: {n_files} {files}, {}", text::bytes(bytes)),
             )
         }
         Some(error) => {
@@ -57,7 +56,7 @@ fn of_hub(folder: &Path, tell: Tell) {
         false => format!("{path}: empty"),
         true => {
             let models = in_number(n_models, "model", "models");
-            format!("{path}: {n_models} {models}, {}", size(bytes))
+            format!("{path}: {n_models} {models}, {}", text::bytes(bytes))
         }
     };
     let finding = match is_writable {
@@ -75,7 +74,7 @@ fn of_hub(folder: &Path, tell: Tell) {
     tell(finding);
     for (id, bytes) in models {
         if id.to_ascii_lowercase().contains("esm2") {
-            let finding = Finding::note("ESM-2", format!("{id}, {}", size(bytes)));
+            let finding = Finding::note("ESM-2", format!("{id}, {}", text::bytes(bytes)));
             tell(finding.with("id", id).with("bytes", bytes));
         }
     }

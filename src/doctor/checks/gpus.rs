@@ -1,6 +1,5 @@
 //! The GPUs.
 
-use super::size::size;
 use crate::{
     device::{DeviceError, ShownGpu},
     doctor::{
@@ -9,7 +8,7 @@ use crate::{
         machine::Machine,
     },
     monitor::{InstalledGpu, Inventory},
-    text::in_number,
+    text::{self, in_number},
 };
 use std::env;
 
@@ -52,8 +51,12 @@ fn of_gpu(gpu: &ShownGpu, inventory: Option<&Inventory>) -> Finding {
         format!("compute capability {major}.{minor}"),
     ];
     parts.push(match free {
-        Some(free) => format!("{} of {} free", size(free), size(gpu.memory_bytes)),
-        None => size(gpu.memory_bytes),
+        Some(free) => format!(
+            "{} of {} free",
+            text::bytes(free),
+            text::bytes(gpu.memory_bytes)
+        ),
+        None => text::bytes(gpu.memory_bytes),
     });
     let is_slice = gpu.name.contains("MIG");
     let modes = installed.map(|gpu| {

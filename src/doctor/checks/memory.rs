@@ -1,7 +1,9 @@
 //! Main memory.
 
-use super::size::size;
-use crate::doctor::{check::Tell, finding::Finding, machine::Machine};
+use crate::{
+    doctor::{check::Tell, finding::Finding, machine::Machine},
+    text,
+};
 use std::{fs, path::Path};
 
 /// What the smaller published models, readers and queues take together.
@@ -18,9 +20,9 @@ pub(super) fn look(_: &Machine, tell: Tell) {
         return;
     };
     let limit = limit().filter(|limit| *limit < total);
-    let mut text = format!("{} of {} free", size(free), size(total));
+    let mut text = format!("{} of {} free", text::bytes(free), text::bytes(total));
     if let Some(limit) = limit {
-        text.push_str(&format!("; a control group allows {}", size(limit)));
+        text.push_str(&format!("; a control group allows {}", text::bytes(limit)));
     }
     let finding = match free.min(limit.unwrap_or(free)) < ENOUGH_BYTES {
         false => Finding::good("memory", text),

@@ -10,7 +10,6 @@ mod numbers;
 mod open_files;
 mod program;
 mod room;
-mod size;
 mod system;
 mod toolkit;
 

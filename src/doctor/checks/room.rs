@@ -1,6 +1,5 @@
 //! Room for temporary files.
 
-use super::size::size;
 use crate::{
     doctor::{
         check::Tell,
@@ -9,6 +8,7 @@ use crate::{
     },
     file::{self, TemporaryFolder},
     hint::Hint,
+    text,
 };
 use std::path::Path;
 
@@ -32,7 +32,7 @@ pub(super) fn look(_: &Machine, tell: Tell) {
         },
         Ok(_) => {
             let free = free.unwrap_or(0);
-            let text = format!("{path}: {} free", size(free));
+            let text = format!("{path}: {} free", text::bytes(free));
             match free < ENOUGH_BYTES {
                 false => Finding::good("temporary files", text),
                 true => Finding::warning(
@@ -47,7 +47,10 @@ pub(super) fn look(_: &Machine, tell: Tell) {
     let shared = Path::new("/dev/shm");
     let free = file::free_bytes(shared);
     let finding = match free {
-        Some(free) => Finding::note("shared memory", format!("/dev/shm: {} free", size(free))),
+        Some(free) => Finding::note(
+            "shared memory",
+            format!("/dev/shm: {} free", text::bytes(free)),
+        ),
         None => Finding::note(
             "shared memory",
             "there is no /dev/shm; nothing here needs it",
