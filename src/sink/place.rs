@@ -175,7 +175,7 @@ impl Place {
         };
         record.len() >= PART_DIGITS
             && record.bytes().all(|byte| byte.is_ascii_digit())
-            && [self.target.format.ending(), REJECTS_ENDING].contains(&ending)
+            && [OutputFormat::OF_PARTS.ending(), REJECTS_ENDING].contains(&ending)
     }
 
     /// Removes all that is kept of an output while it is made, but for the lock, and of parts those that
