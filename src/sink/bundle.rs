@@ -51,7 +51,7 @@ impl Bundle {
             None => Staged::create(path, existing),
         };
         let main = create(&target.path, existing)?;
-        let paths = sidecars(target, has_many);
+        let paths = target.format.sidecars(&target.path, has_many);
         let beside = paths.iter().map(|path| {
             // What is there is looked at when this one is complete.
             let existing = match path.exists() {
@@ -141,11 +141,6 @@ impl Bundle {
         }
         published
     }
-}
-
-/// The files that lie beside an output, by its name.
-pub(super) fn sidecars(target: &OutputTarget, has_many: bool) -> Vec<PathBuf> {
-    target.format.sidecars(&target.path, has_many)
 }
 
 /// Whether two files hold the same bytes.

@@ -114,6 +114,14 @@ impl Place {
         rejects_beside(&self.target)
     }
 
+    /// The files that lie beside the output at the end; `has_many` says whether a sequence has many vectors.
+    pub(super) fn sidecars(&self, has_many: bool) -> Vec<PathBuf> {
+        match self.is_folder() {
+            true => Vec::new(),
+            false => self.target.format.sidecars(self.output(), has_many),
+        }
+    }
+
     /// What a run leaves that is over, for those who look for it: the files that it published, or, of a
     /// shard, the folder of its parts.
     pub(super) fn published(&self) -> Published {

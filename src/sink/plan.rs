@@ -26,6 +26,11 @@ pub struct OutputPlan {
 }
 
 impl OutputPlan {
+    /// Whether a sequence has many vectors.
+    pub(super) fn has_many(&self) -> bool {
+        false
+    }
+
     /// How the rows are put into a file of another format than that of parts.
     pub(super) fn export_options(&self) -> ExportOptions {
         ExportOptions::of(&self.identity.to_map(), self.overwrite)
