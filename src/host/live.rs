@@ -1,11 +1,11 @@
 //! The host that really works.
 
-use super::{Host, Merged, ModelHandle, Recording, Watcher, models::Models};
+use super::{Exported, Host, Merged, ModelHandle, Recording, Watcher, models::Models};
 use crate::{
     error::{Error, exit_code},
     fasta::{self, Input},
     hint::Hint,
-    job::{EmbedPlan, MergePlan, ModelSpec, Shard},
+    job::{EmbedPlan, ExportPlan, MergePlan, ModelSpec, Shard},
     paths::check_ours,
     pipeline::{self, Context},
     report::{Failure, RunReport, RunSummary},
@@ -124,6 +124,16 @@ impl Host for LiveHost {
             self.context.events.warn(warning.clone());
         }
         merged.map_err(|error| Error::of_merge(error, cancel.reason()))
+    }
+
+    fn export(&mut self, plan: &ExportPlan) -> Result<Exported, Error> {
+        let cancel = &self.context.cancel;
+        let mut on_step = |_| match cancel.reason() {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        };
+        let exported = sink::export(plan, &mut on_step);
+        exported.map_err(|error| Error::of_merge(error, cancel.reason()))
     }
 
     fn record(&mut self, recording: Recording, path: &Path) {

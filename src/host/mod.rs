@@ -18,7 +18,7 @@ mod rehearsed;
 pub use crate::{
     model::{Conversion, Converted},
     pipeline::{Notice, Watcher},
-    sink::Merged,
+    sink::{Exported, Merged},
 };
 pub use convert::convert;
 pub use download::{Downloaded, download};
@@ -33,7 +33,7 @@ pub use rehearsal::{Forecasting, Rehearsal, Seen, ToDownload};
 use crate::{
     error::Error,
     fasta,
-    job::{EmbedPlan, MergePlan, ModelSpec, Shard},
+    job::{EmbedPlan, ExportPlan, MergePlan, ModelSpec, Shard},
     report::RunSummary,
 };
 use std::path::Path;
@@ -75,6 +75,12 @@ pub trait Host {
     /// # Errors
     /// Some of them are missing, or the file system refuses.
     fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error>;
+
+    /// Writes a finished output again in another format.
+    ///
+    /// # Errors
+    /// It is not finished, cannot be in that format, or the file system refuses.
+    fn export(&mut self, plan: &ExportPlan) -> Result<Exported, Error>;
 
     /// Has runs write something about themselves to `path`, from the next one on. Nothing is opened
     /// before that run, of which the register of paths then knows all files.

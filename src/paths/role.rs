@@ -17,6 +17,8 @@ pub enum Role {
     Output,
     /// What is kept of an output while it is made.
     Parts,
+    /// A file that lies beside an output, as it has no room in it.
+    Beside,
     /// The list of rejected records beside an output.
     Rejects,
     /// The page about all runs.
@@ -60,6 +62,7 @@ impl Role {
             Self::Embeddings => "a file of embeddings that the script reads",
             Self::Output => "an output",
             Self::Parts => "the folder of an output that is being made",
+            Self::Beside => "a file that lies beside an output",
             Self::Rejects => "the list of an output's rejected records",
             Self::Report => "the report",
             Self::Metrics => "the file of `metrics`",

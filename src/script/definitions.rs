@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cancel::CancelToken,
-    job::{EmbedOptions, MergePlan, ModelSpec, SweepPlan},
+    job::{EmbedOptions, ExportOptions, MergePlan, ModelSpec, SweepPlan},
 };
 use rhai::{Engine, Scope};
 
@@ -33,10 +33,11 @@ pub fn definitions() -> String {
 }
 
 /// The calls that have options, and the lists of these, which stand for `{options of ...}`.
-fn option_lists() -> [(&'static str, String); 4] {
+fn option_lists() -> [(&'static str, String); 5] {
     [
         ("embed", option_list(&EmbedOptions::OPTIONS.docs())),
         ("esm2", option_list(&ModelSpec::OPTIONS.docs())),
+        ("export", option_list(&ExportOptions::OPTIONS.docs())),
         ("merge", option_list(&MergePlan::OPTIONS.docs())),
         ("sweep", option_list(&SweepPlan::OPTIONS.docs())),
     ]

@@ -1,14 +1,17 @@
 //! The files that a script names, looked at before any of them is opened or written.
 
-use super::unmerged;
+use super::{
+    output_files::{output_claims, sidecars},
+    unmerged,
+};
 use crate::{
     error::Error,
     fasta,
     file::destination,
     host::Recording,
     job::{
-        Dataset, EmbedOptions, MergePlan, OutputKind, OutputTarget, Problem, Problems, Shard,
-        SweepPlan, check_file_name, parts_beside, rejects_beside,
+        Dataset, EmbedOptions, ExportPlan, MergePlan, OutputTarget, Problem, Problems, Shard, SweepPlan,
+        check_file_name, parts_beside, rejects_beside,
     },
     monitor,
     paths::{
@@ -207,11 +210,10 @@ impl Files {
             .collect();
         if let Some(output) = &options.output {
             let output = OutputTarget::of(output).map_err(|problem| Problems(vec![problem]))?;
-            let rejects = rejects_beside(&output);
-            let files = output_claims(&output);
+            let files = output_claims(&output).into_iter();
             claims.extend(files.map(|claim| claim.by_option("output")));
             self.check(&claims)?;
-            self.check_output(&output, &rejects, options)?;
+            self.check_output(&output, options)?;
         }
         Ok(self.claim(&claims)?)
     }
@@ -241,6 +243,44 @@ impl Files {
             }));
         }
         Ok(self.claim(&claims)?)
+    }
+
+    /// Adds the files of an export: the output that it reads, and the file that it writes.
+    ///
+    /// # Errors
+    /// There is no output, or the file cannot be written, or must not be.
+    pub(super) fn export(&mut self, plan: &ExportPlan) -> Result<(), Error> {
+        self.check_merged(&plan.from)?;
+        self.read(Role::Embeddings, &plan.from)?;
+        if self.rehearsed(&plan.from).is_none() && !plan.from.exists() {
+            let shown = plan.from.display();
+            return Err(Problems::one(
+                format!("`{shown}` is not there"),
+                Some("check the path, and whether `embed` has written it".to_owned()),
+            )
+            .into());
+        }
+        check_output_place(&plan.to)?;
+        for path in sidecars(&plan.to) {
+            check_writable(&path)?;
+        }
+        let claims = output_claims(&plan.to);
+        self.check(&claims)?;
+        let to = plan.to.path.as_path();
+        if !plan.options.overwrite && to.exists() && check_ours(Role::Output, to).is_err() {
+            return Err(Problems::one(
+                format!("`{}` exists", to.display()),
+                Some("choose another path, or add `overwrite: true`".to_owned()),
+            )
+            .into());
+        }
+        Ok(self.claim(&claims)?)
+    }
+
+    /// Remembers that an export of a rehearsal would have written a file.
+    pub(super) fn rehearse_export(&mut self, plan: &ExportPlan) {
+        let hidden_size = self.rehearsed(&plan.from).unwrap_or(ANY_HIDDEN_SIZE);
+        self.rehearse(&plan.to.path, hidden_size);
     }
 
     /// Remembers that a run of a rehearsal would have written `output` with such vectors.
@@ -324,10 +364,12 @@ impl Files {
     fn check_output(
         &self,
         output: &OutputTarget,
-        rejects: &Path,
         options: &EmbedOptions,
     ) -> Result<(), Error> {
-        for checked in [check_output_place(output), check_writable(rejects)] {
+        let mut beside = sidecars(output);
+        beside.insert(0, rejects_beside(output));
+        let places = beside.iter().map(|path| check_writable(path));
+        for checked in [check_output_place(output)].into_iter().chain(places) {
             checked.map_err(|error| match error {
                 PathError::Plan(mut problems) => {
                     for problem in &mut problems.0 {
@@ -354,11 +396,19 @@ impl Files {
             format!("`output` is {shown}, which an earlier run of this script writes")
         } else if output.exists() && !may_stay(output) {
             format!("`output` is {shown}, which exists")
-        } else if rejects.exists() && !output.exists() && !has_parts {
-            format!(
-                "`output` is {shown}, and its list {} exists",
-                rejects.display()
-            )
+        } else if let Some(path) = beside.iter().find(|path| path.exists())
+            && !output.exists()
+            && !has_parts
+        {
+            match path.extension() {
+                Some(ending) if ending == "tsv" => {
+                    format!("`output` is {shown}, and its list {} exists", path.display())
+                }
+                _ => format!(
+                    "`output` is {shown}, and {}, which would lie beside it, exists",
+                    path.display()
+                ),
+            }
         } else {
             return Ok(());
         };
@@ -368,19 +418,6 @@ impl Files {
             option: Some("output".to_owned()),
         }])))
     }
-}
-
-/// What belongs to an output.
-fn output_claims(output: &OutputTarget) -> [Claim; 3] {
-    let written = Claim::new(Role::Output, &output.path);
-    [
-        match output.kind {
-            OutputKind::File => written,
-            OutputKind::Folder => written.with_contents(),
-        },
-        Claim::new(Role::Parts, &parts_beside(output)).with_contents(),
-        Claim::new(Role::Rejects, &rejects_beside(output)),
-    ]
 }
 
 /// As [`check_file_name`], with one problem as all problems.

@@ -18,6 +18,7 @@ mod columns;
 mod committer;
 mod difference;
 mod error;
+mod export;
 mod format;
 mod formats;
 mod frontier;
@@ -57,6 +58,7 @@ use std::path::PathBuf;
 
 pub use difference::Difference;
 pub use error::{OrderError, SinkError};
+pub use export::{ExportStep, Exported, export};
 pub use frontier::{Frontier, Tally, Trail};
 pub use heart::Pulse;
 pub use identity::{Circumstances, Identity};
@@ -73,7 +75,7 @@ pub use status::{Rate, ShardStatus, State, Status, status};
 pub use verify::{Flaw, Verified, verify};
 pub use work::{Next, Pass, Section, Task, Work};
 
-use format::{Checked, Ended, PartWriter, Shorten, Stitcher, TableWriter};
+use format::{Checked, Ended, PartWriter, Shorten, Stitcher, TableRows, TableWriter};
 use hashed_file::HashedFile;
 use rejects::Rejects;
 
