@@ -43,11 +43,23 @@ fn bits(values: &Values) -> Vec<u32> {
     // One NaN is as good as another.
     match values {
         Values::F16(values) => {
-            let bits = |value: &f16| if value.is_nan() { u16::MAX } else { value.to_bits() };
+            let bits = |value: &f16| {
+                if value.is_nan() {
+                    u16::MAX
+                } else {
+                    value.to_bits()
+                }
+            };
             values.iter().map(|value| u32::from(bits(value))).collect()
         }
         Values::F32(values) => {
-            let bits = |value: &f32| if value.is_nan() { u32::MAX } else { value.to_bits() };
+            let bits = |value: &f32| {
+                if value.is_nan() {
+                    u32::MAX
+                } else {
+                    value.to_bits()
+                }
+            };
             values.iter().map(bits).collect()
         }
     }
@@ -103,10 +115,7 @@ fn selected_rows_have_the_bits_that_half_gives_them() {
             assert_eq!(got.len(), wanted.len());
             for (n, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
                 assert_eq!(got.dtype(), wanted.dtype(), "{dtype:?}, {width}, {n}");
-                assert!(
-                    bits(got) == bits(wanted),
-                    "{dtype:?}, {width}, number {n}"
-                );
+                assert!(bits(got) == bits(wanted), "{dtype:?}, {width}, number {n}");
             }
         }
     }
