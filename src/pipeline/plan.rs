@@ -3,6 +3,7 @@
 use super::fleet::Fleet;
 use crate::{
     alphabet::N_SPECIAL_TOKENS,
+    batch::MAX_REORDER_BUDGETS,
     device::DeviceError,
     error::Error,
     event::EventSender,
@@ -17,7 +18,8 @@ pub(super) struct Plan {
     pub(super) token_budget: NonZeroUsize,
     /// Whether batches are packed, or padded.
     pub(super) packing: bool,
-    /// Whether each batch holds consecutive records. On the CPU, fuller batches are no faster.
+    /// Whether each batch holds consecutive records. On the CPU, fuller batches are no faster; and where rows are
+    /// large, too many of them would wait for their turn.
     pub(super) is_in_order: bool,
     /// The most residues of a record that fits into the device's memory, where that is less than
     /// the dataset lets through.
@@ -27,6 +29,8 @@ pub(super) struct Plan {
 /// The most tokens that a batch holds unless the script asks for more. Only one protein in millions
 /// is longer.
 const LARGEST_DEFAULT_BUDGET: usize = 65_536;
+/// Rows that wait for their turn may take so many bytes. Beyond, batches are made in order.
+const MOST_WAITING_BYTES: usize = 4 << 30;
 /// A device that has no memory for a batch of so few tokens has none for the model.
 const SMALLEST_BUDGET_TRIED: usize = 256;
 
@@ -44,11 +48,13 @@ impl Plan {
     ) -> Result<Self, Error> {
         let options = wanted.options();
         let budget = Self::wanted_budget(model, wanted);
-        let fitting = fitting_budget(fleet, budget, wanted.question(), events)?;
+        let question = wanted.question();
+        let fitting = fitting_budget(fleet, budget, question, events)?;
+        let waiting_bytes = most_waiting_bytes(question, fitting, model.hidden_size());
         Ok(Self {
             token_budget: NonZeroUsize::new(fitting).expect("budgets are not zero"),
             packing: options.packing,
-            is_in_order: model.is_on_cpu(),
+            is_in_order: model.is_on_cpu() || waiting_bytes > MOST_WAITING_BYTES,
             longest_that_fits: (fitting < budget).then(|| fitting - N_SPECIAL_TOKENS),
         })
     }
@@ -73,6 +79,14 @@ impl Plan {
         let default = model.default_token_budget().max(longest);
         options.token_budget.map_or(default, NonZeroUsize::get)
     }
+}
+
+/// Bytes of the rows that can wait for their turn if batches of so many tokens are not made in order, where sequences
+/// are as long as they usually are.
+fn most_waiting_bytes(question: &Question, token_budget: usize, hidden_size: usize) -> usize {
+    const USUAL_TOKENS: usize = 512;
+    let n_sequences = MAX_REORDER_BUDGETS * token_budget / USUAL_TOKENS;
+    n_sequences * question.bytes_of(USUAL_TOKENS, hidden_size)
 }
 
 /// `wanted`, halved until every device has memory for a batch of that size. One that has room for none is
@@ -106,5 +120,38 @@ fn fitting_budget(
         } else {
             return Ok(budget);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Column, Content, OutputDtype, Pooling, Positions};
+
+    #[test]
+    fn only_large_rows_make_batches_come_in_order() {
+        let waiting = |content, dtype, token_budget, hidden_size| {
+            let name = String::new();
+            let columns = vec![Column {
+                name,
+                content,
+                dtype,
+            }];
+            most_waiting_bytes(&Question { columns }, token_budget, hidden_size)
+        };
+        let states = Content::States {
+            layer: 33,
+            positions: Positions::Residues,
+        };
+        let pooled = Content::Pooled {
+            layer: 33,
+            pooling: Pooling::Mean,
+        };
+        // ESM-2 650M has 1.5 GB of residues in half precision on their way, and 15B twelve.
+        let bytes = waiting(states, OutputDtype::F16, 32_768, 1280);
+        assert!((1_490_000_000..1_510_000_000).contains(&bytes), "{bytes}");
+        assert!(waiting(states, OutputDtype::F32, 32_768, 1280) <= MOST_WAITING_BYTES);
+        assert!(waiting(states, OutputDtype::F32, 32_768, 2560) > MOST_WAITING_BYTES);
+        assert!(waiting(pooled, OutputDtype::F32, 65_536, 5120) < MOST_WAITING_BYTES / 50);
     }
 }
