@@ -2,7 +2,7 @@
 
 use super::{Tokens, backend::Backend, cpu};
 use crate::job::{OutputDtype, Positions};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 
 /// The rows of `x`, `[T, width]`, that belong to some of the tokens of each sequence: `[positions, width]`. A number
 /// that is too large for `dtype` becomes infinite.
@@ -15,7 +15,10 @@ pub fn select(
     match Backend::of(x) {
         Backend::Cpu => cpu::select(x, tokens.segments(), positions, dtype),
         #[cfg(feature = "cuda")]
-        Backend::Cuda => select_plain(x, tokens, positions, dtype),
+        Backend::Cuda => match positions {
+            Positions::Residues => super::cuda::residues(x, tokens.gpu_batch(), dtype),
+            Positions::Tokens => super::cuda::tokens(x, tokens.gpu_batch(), dtype),
+        },
         Backend::Plain => select_plain(x, tokens, positions, dtype),
     }
 }
@@ -35,10 +38,40 @@ pub fn select_plain(
     narrowed(Tensor::cat(pieces.collect(), 0), dtype)
 }
 
-/// A matrix in a number format that is written.
+/// The rows of `x` with these numbers, in their order.
+pub fn select_rows(x: &Tensor<2>, rows: &[usize], dtype: OutputDtype) -> Tensor<2> {
+    #[cfg(feature = "cuda")]
+    if Backend::of(x) == Backend::Cuda {
+        return super::cuda::listed(x, rows, dtype);
+    }
+    select_rows_plain(x, rows, dtype)
+}
+
+/// The same in operations that every device has.
+pub fn select_rows_plain(x: &Tensor<2>, rows: &[usize], dtype: OutputDtype) -> Tensor<2> {
+    if rows.is_empty() {
+        return narrowed(x.clone().slice_dim(0, 0..0), dtype);
+    }
+    let numbers = rows.iter().map(|&row| {
+        i32::try_from(row).expect("rows of activations are tokens, and batches are far smaller")
+    });
+    let numbers = TensorData::new(numbers.collect::<Vec<_>>(), [rows.len()]);
+    let numbers = Tensor::<1, Int>::from_data(numbers, (&x.device(), DType::I32));
+    narrowed(x.clone().select(0, numbers), dtype)
+}
+
+/// A matrix in a number format that is written. A number that is too large for it becomes infinite.
 pub fn narrowed(x: Tensor<2>, dtype: OutputDtype) -> Tensor<2> {
-    x.cast(match dtype {
+    let burn_dtype = match dtype {
         OutputDtype::F16 => DType::F16,
         OutputDtype::F32 => DType::F32,
-    })
+    };
+    if x.dtype() == burn_dtype {
+        return x;
+    }
+    #[cfg(feature = "cuda")]
+    if Backend::of(&x) == Backend::Cuda {
+        return super::cuda::narrowed(&x, dtype);
+    }
+    x.cast(burn_dtype)
 }
