@@ -10,6 +10,7 @@ mod layer_norm;
 mod linear;
 mod panels;
 mod pool;
+mod select;
 mod simd;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;
 pub(super) use panels::Panels;
 pub(super) use pool::pool;
+pub(super) use select::select;
 
 use burn::{
     backend::Flex,
