@@ -33,7 +33,7 @@ use crate::{
 pub use arithmetic::arithmetic;
 pub use attention::{attention, attention_plain};
 pub use dtype::{Numbers, tensor};
-pub use embedding::embedding;
+pub use embedding::{embedding, without_masks};
 pub use epilogue::Epilogue;
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, linear_plain};

@@ -22,6 +22,7 @@ mod pool;
 mod random;
 #[cfg(test)]
 mod tests;
+mod token_dropout;
 mod variant;
 
 pub(super) use attention::attention;
@@ -60,13 +61,14 @@ type Kernels = fn(&Shape) -> Result<Vec<Instance>, DeviceError>;
 
 /// Every operation with kernels of its own. They are made ready when a model is loaded, and the tests
 /// compile them for every shape.
-const OPERATIONS: [Kernels; 6] = [
+const OPERATIONS: [Kernels; 7] = [
     attention::kernels,
     embedding::kernels,
     gelu::kernels,
     layer_norm::kernels,
     pool::kernels,
     random::kernels,
+    token_dropout::kernels,
 ];
 
 /// All kernels that a model of this shape may launch.
