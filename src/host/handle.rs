@@ -1,6 +1,10 @@
 //! A model, as scripts hold it.
 
-use crate::job::ModelSpec;
+use crate::{
+    error::Error,
+    job::{ModelSpec, Question},
+    model::{ModelError, Reason},
+};
 use std::rc::Rc;
 
 /// A model, as scripts hold it. Clones are the same model. The host keeps one, too, and knows by the number
@@ -29,6 +33,8 @@ pub struct ModelInfo {
     pub n_layers: usize,
     /// Weights in the model.
     pub n_parameters: u64,
+    /// Why it predicts no contacts, if that is known.
+    pub no_contacts: Option<Reason>,
 }
 
 impl ModelHandle {
@@ -45,6 +51,21 @@ impl ModelHandle {
     /// What was known of it when it was loaded first.
     pub fn info(&self) -> &ModelInfo {
         &self.0.info
+    }
+
+    /// Checks that the model has what it takes to answer a question, as far as that is known.
+    ///
+    /// # Errors
+    /// It has no head for it.
+    pub(super) fn check(&self, question: &Question) -> Result<(), Error> {
+        match &self.0.info.no_contacts {
+            Some(reason) if question.needs_contacts() => Err(ModelError::NoContacts {
+                name: self.0.info.name.clone(),
+                reason: reason.clone(),
+            }
+            .into()),
+            _ => Ok(()),
+        }
     }
 
     /// Whether there are handles beside this one.

@@ -102,6 +102,7 @@ mod tests {
             hidden_size: 160,
             n_layers: 6,
             n_parameters: 1,
+            no_contacts: None,
         };
         let dataset = Dataset::new(vec!["a.fa".to_owned()]);
         let plan = EmbedPlan::new(dataset, EmbedOptions::default(), 6).unwrap();

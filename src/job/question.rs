@@ -1,6 +1,6 @@
 //! What a model is asked of every sequence: the columns of an answer.
 
-use super::{OutputDtype, Pooling};
+use super::{ContactPairs, OutputDtype, Pooling};
 use crate::alphabet::{N_SPECIAL_TOKENS, VOCABULARY_SIZE};
 
 /// What a model is asked of every sequence. Its answer, the rows on their way and the output have these
@@ -45,6 +45,10 @@ pub enum Content {
         /// The tokens.
         positions: Positions,
     },
+    /// The probability of each pair of residues to be in contact, `[residues, residues]`.
+    Contacts,
+    /// Those pairs of residues that are likely to be in contact. Until it is in main memory, it is all of them.
+    ContactPairs(ContactPairs),
 }
 
 /// Some of the tokens of a sequence.
@@ -63,6 +67,10 @@ pub enum Form {
     Vector(usize),
     /// Vectors of so many numbers, one a position.
     Vectors(usize),
+    /// As many rows as columns, which are as many as the sequence has residues.
+    Square,
+    /// Two numbers of residues and a probability for each of any number of pairs.
+    Pairs,
 }
 
 impl Question {
@@ -112,7 +120,7 @@ impl Question {
         let columns = self.columns.iter();
         let bytes = columns.map(|column| match column.content.form(hidden_size) {
             Form::Vector(width) => width * column.dtype.bytes(),
-            Form::Vectors(_) => 0,
+            Form::Vectors(_) | Form::Square | Form::Pairs => 0,
         });
         bytes.sum()
     }
@@ -122,14 +130,25 @@ impl Question {
         let mut columns = self.columns.iter();
         columns.any(|column| matches!(column.content, Content::Logits { .. }))
     }
+
+    /// Whether the head that predicts contacts is asked.
+    pub fn needs_contacts(&self) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| column.content.is_of_contacts())
+    }
 }
 
 impl Content {
+    /// Whether it is what the head says that predicts contacts.
+    pub fn is_of_contacts(self) -> bool {
+        matches!(self, Self::Contacts | Self::ContactPairs(_))
+    }
+
     /// The last hidden state that it needs.
     pub fn layer(self, n_layers: usize) -> usize {
         match self {
             Self::Pooled { layer, .. } | Self::States { layer, .. } => layer,
-            Self::Logits { .. } => n_layers,
+            Self::Logits { .. } | Self::Contacts | Self::ContactPairs(_) => n_layers,
         }
     }
 
@@ -139,6 +158,8 @@ impl Content {
             Self::Pooled { .. } => Form::Vector(hidden_size),
             Self::States { .. } => Form::Vectors(hidden_size),
             Self::Logits { .. } => Form::Vectors(VOCABULARY_SIZE),
+            Self::Contacts => Form::Square,
+            Self::ContactPairs(_) => Form::Pairs,
         }
     }
 
@@ -149,8 +170,12 @@ impl Content {
             Self::States { positions, .. } | Self::Logits { positions } => {
                 positions.count(n_tokens)
             }
+            Self::Contacts | Self::ContactPairs(_) => Positions::Residues.count(n_tokens),
         };
-        let (Form::Vector(width) | Form::Vectors(width)) = self.form(hidden_size);
+        let width = match self.form(hidden_size) {
+            Form::Vector(width) | Form::Vectors(width) => width,
+            Form::Square | Form::Pairs => n_positions,
+        };
         n_positions * width
     }
 }
@@ -216,5 +241,10 @@ mod tests {
         question.columns = vec![states, logits];
         assert_eq!(question.bytes_of(12, 320), 2 * 10 * 320 + 4 * 12 * 33);
         assert!(question.needs_head());
+        let contacts = column(Content::Contacts, OutputDtype::F32);
+        question.columns = vec![contacts];
+        assert_eq!(question.bytes_of(12, 320), 4 * 10 * 10);
+        assert_eq!(question.vector_bytes(320), 0);
+        assert!(question.needs_contacts() && !question.needs_head());
     }
 }

@@ -1,8 +1,9 @@
 //! What can be known of a model without loading it.
 
 use super::{
-    Config, Model, ModelError,
+    Config, Model, ModelError, Reason,
     files::{Files, check_format, config_of},
+    no_contacts,
     source::{
         self, Base, MOST_MODELS, Place,
         absent::{Absent, Described, Offer},
@@ -18,6 +19,8 @@ pub struct Checked {
     pub name: String,
     /// Its configuration.
     pub config: Config,
+    /// Why it predicts no contacts, if that is known.
+    pub no_contacts: Option<Reason>,
     /// What would be downloaded first.
     pub to_download: Vec<Offer>,
 }
@@ -40,10 +43,11 @@ impl Model {
             weights,
             ..
         } = Files::open(spec)?;
-        if let Some(weights) = weights {
+        if let Some(weights) = &weights {
             weights.frequencies(&config)?;
         }
         Ok(Checked {
+            no_contacts: weights.and_then(|weights| no_contacts(&config, &weights)),
             name: here.name,
             config,
             to_download: Vec::new(),
@@ -121,6 +125,7 @@ fn ask(spec: &ModelSpec, cancel: &CancelToken) -> Result<Checked, ModelError> {
                 return Ok(Checked {
                     name,
                     config,
+                    no_contacts: None,
                     to_download,
                 });
             }

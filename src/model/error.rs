@@ -192,6 +192,14 @@ pub enum ModelError {
         /// The format that was asked for.
         asked: &'static str,
     },
+    /// A question for contacts to a model that does not predict them.
+    #[error("the model `{name}` predicts no contacts: {reason}")]
+    NoContacts {
+        /// The model.
+        name: String,
+        /// What it lacks.
+        reason: Reason,
+    },
     /// An embedding is not finite.
     #[error("the embedding of `{id}` ({length} residues) is not finite")]
     NotFinite {
@@ -322,7 +330,7 @@ impl Hint for ModelError {
                 Some(format!("`runner download {repository}` fetches them"))
             }
             Self::BadRepository { files, .. } => Some(of_the_repository(files)),
-            Self::NoId { reason, .. } => reason.hint.clone(),
+            Self::NoId { reason, .. } | Self::NoContacts { reason, .. } => reason.hint.clone(),
             Self::RevisionOfFolder { .. } => {
                 Some("only models of the Hugging Face Hub have revisions: leave it out".to_owned())
             }

@@ -4,19 +4,15 @@
 //! scaled for token dropout, pre-layer-norm blocks, rotary positions, the erf form of GELU.
 
 use super::{
-    Config, Encoder, ModelError,
-    error::Reason,
-    head::LmHead,
-    layout::EMBEDDINGS,
-    reader::Reader,
-    weights::Weights,
+    Config, Encoder, ModelError, contact_head::ContactHead, head::LmHead, layout::EMBEDDINGS,
+    reader::Reader, weights::Weights,
 };
 use crate::{
     alphabet::VOCABULARY_SIZE,
     cancel::Abandonment,
     device::{Chosen, DeviceError},
     job::{Content, Dtype, GeluForm, Question},
-    ops::{self, Epilogue, LayerNorm, Linear, Results, RotaryTable, Tokens},
+    ops::{self, ContactMaps, Epilogue, LayerNorm, Linear, Results, RotaryTable, Tokens},
 };
 use burn::tensor::{Device, Tensor};
 use std::{
@@ -33,8 +29,10 @@ pub(super) struct Esm2 {
     token_dropout: bool,
     layers: Vec<Layer>,
     final_norm: LayerNorm,
-    /// What answers questions for logits, or why nothing does.
-    head: Result<LmHead, Reason>,
+    /// What answers questions for logits, if the files have it.
+    head: Option<LmHead>,
+    /// What predicts contacts, if the model does.
+    contact_head: Option<ContactHead>,
     /// Grows to the longest sequence seen.
     rotary: Mutex<RotaryTable>,
 }
@@ -95,9 +93,10 @@ impl Esm2 {
         let embeddings = reader.numbers(embeddings, [VOCABULARY_SIZE, hidden]);
         let final_norm = reader.layer_norm(config, "encoder.emb_layer_norm_after")?;
         let head = match LmHead::check(config, weights) {
-            Ok(()) => Ok(LmHead::read(config, weights)?),
-            Err(reason) => Err(reason),
+            Ok(()) => Some(LmHead::read(config, weights)?),
+            Err(_) => None,
         };
+        let contact_head = ContactHead::read(config, weights).ok();
         let token_dropout = config.token_dropout;
         let make = move |device: &Device| Self {
             gelu: form.gelu,
@@ -106,6 +105,7 @@ impl Esm2 {
             layers: Vec::with_capacity(config.n_layers),
             final_norm: final_norm(device),
             head: head.map(|head| head(device)),
+            contact_head,
             rotary: Mutex::new(RotaryTable::new(frequencies, 0)),
         };
         let mut models = on_each(chosen, make);
@@ -129,7 +129,8 @@ impl Esm2 {
     }
 
     /// Calls `visit` with the index and value, `[T, hidden]`, of every hidden state that `wanted`
-    /// names, in rising order. States beyond the last one wanted are not computed.
+    /// names, in rising order. States beyond the last one wanted are not computed. Before, `see` gets the queries
+    /// and keys of each layer that is computed, with its number from 0.
     ///
     /// # Errors
     /// The run was abandoned meanwhile. On a CPU a batch of a large model takes long.
@@ -138,6 +139,7 @@ impl Esm2 {
         tokens: &Tokens,
         wanted: &[usize],
         abandonment: &Abandonment,
+        mut see: impl FnMut(usize, &Tensor<2>, &RotaryTable),
         mut visit: impl FnMut(usize, &Tensor<2>),
     ) -> Result<(), DeviceError> {
         let longest = tokens.segments().max_seqlen();
@@ -155,7 +157,7 @@ impl Esm2 {
             if abandonment.is_declared() {
                 return Err(DeviceError::Abandoned);
             }
-            x = layer.forward(x, tokens, &rotary, self.gelu());
+            x = layer.forward(x, tokens, &rotary, self.gelu(), |qkv| see(n, qkv, &rotary));
             let state = n + 1;
             if wanted.contains(&state) {
                 // As in HF's `hidden_states`, only the last layer's output is normalised.
@@ -181,9 +183,20 @@ impl Encoder for Esm2 {
         let n_layers = self.layers.len();
         let mut answers: Vec<Option<Tensor<2>>> = vec![None; question.columns.len()];
         let layers = question.layers(n_layers);
-        self.hidden_states(tokens, &layers, abandonment, |state, x| {
+        let head = self
+            .contact_head
+            .as_ref()
+            .filter(|_| question.needs_contacts());
+        let mut maps = None;
+        let see = |layer: usize, qkv: &Tensor<2>, rotary: &RotaryTable| {
+            if let Some(head) = head {
+                let maps = maps.get_or_insert_with(|| ContactMaps::new(qkv, tokens));
+                maps.add(qkv, tokens, rotary, head.of_layer(layer));
+            }
+        };
+        self.hidden_states(tokens, &layers, abandonment, see, |state, x| {
             for (column, answer) in question.columns.iter().zip(&mut answers) {
-                if column.content.layer(n_layers) != state {
+                if column.content.layer(n_layers) != state || column.content.is_of_contacts() {
                     continue;
                 }
                 *answer = Some(match column.content {
@@ -196,9 +209,18 @@ impl Encoder for Esm2 {
                     Content::Logits { .. } => {
                         unreachable!("models without a head are not asked for it")
                     }
+                    Content::Contacts | Content::ContactPairs(_) => {
+                        unreachable!("they are not made of hidden states")
+                    }
                 });
             }
         })?;
+        let contacts = head.zip(maps).map(|(head, maps)| maps.finish(head.bias));
+        for (column, answer) in question.columns.iter().zip(&mut answers) {
+            if column.content.is_of_contacts() {
+                answer.clone_from(&contacts);
+            }
+        }
         let answers = answers.into_iter();
         let answers = answers.map(|answer| answer.expect("every wanted state was visited"));
         Results::start(answers.collect(), tokens, start)
@@ -249,9 +271,11 @@ impl Layer {
         tokens: &Tokens,
         rotary: &RotaryTable,
         gelu: Epilogue<'_>,
+        see: impl FnOnce(&Tensor<2>),
     ) -> Tensor<2> {
         let normal = self.attention_norm.forward(&x);
         let qkv = self.qkv.forward(normal, Epilogue::None);
+        see(&qkv);
         let context = ops::attention(&qkv, tokens, rotary);
         let x = self
             .attention_output

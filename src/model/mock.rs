@@ -157,6 +157,9 @@ impl Mock {
                 Content::Logits { .. } => {
                     hasher.update(b"logits");
                 }
+                Content::Contacts | Content::ContactPairs(_) => {
+                    hasher.update(b"contacts");
+                }
             }
             hasher.update(&bytes);
             let mut stream = vec![0; 4 * content.n_numbers(range.len(), self.hidden_size)];

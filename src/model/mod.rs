@@ -8,6 +8,7 @@ mod adapter;
 mod check;
 mod checkpoint;
 mod config;
+mod contact_head;
 mod convert;
 mod encoder;
 mod error;
@@ -33,7 +34,7 @@ mod weights;
 pub use check::Checked;
 pub use config::Config;
 pub use convert::{Conversion, ConvertError, Converted, convert};
-pub use error::ModelError;
+pub use error::{ModelError, Reason};
 pub use flight::{Answer, InFlight};
 pub use not_here::NotHere;
 pub use replica::{Replica, padded_ids};
@@ -49,6 +50,7 @@ use crate::{
     job::{Column, Content, Dtype, GeluForm, ModelSpec, OutputDtype, Pooling, Positions, Question},
     ops,
 };
+use contact_head::ContactHead;
 use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
@@ -73,6 +75,8 @@ pub struct Model {
     n_parameters: u64,
     default_token_budget: usize,
     fingerprint: Fingerprint,
+    /// Why it predicts no contacts, if it does not.
+    no_contacts: Option<Reason>,
     /// At least one.
     replicas: Vec<Replica>,
 }
@@ -145,6 +149,7 @@ impl Model {
         let dtype = dtype(spec, chosen.first())?;
         let gelu = spec.gelu.form(dtype);
         let n_parameters = n_parameters(&config);
+        let no_contacts = weights.as_ref().and_then(|weights| no_contacts(&config, weights));
         let device = device::label(&chosen);
         let shape = (config.hidden_size, config.head_dim(), config.n_layers);
         let (replicas, fingerprint, default_token_budget) = match weights {
@@ -199,6 +204,7 @@ impl Model {
             n_parameters,
             default_token_budget,
             fingerprint,
+            no_contacts,
             replicas,
         })
     }
@@ -354,6 +360,11 @@ impl Model {
         self.gelu
     }
 
+    /// Why it predicts no contacts, if it does not.
+    pub fn no_contacts(&self) -> Option<&Reason> {
+        self.no_contacts.as_ref()
+    }
+
     /// Components of an embedding.
     pub fn hidden_size(&self) -> usize {
         self.config.hidden_size
@@ -419,6 +430,11 @@ impl Model {
     pub fn unload(self) {
         self.replicas.into_iter().for_each(Replica::unload);
     }
+}
+
+/// Why a model with these weights predicts no contacts, if it does not.
+fn no_contacts(config: &Config, weights: &Weights) -> Option<Reason> {
+    ContactHead::read(config, weights).err()
 }
 
 /// The number format to compute in: the one asked for, else bf16 on a GPU and f32 on the CPU.

@@ -94,6 +94,11 @@ impl Weights {
         self.adapter.as_ref()
     }
 
+    /// Their folder, or the only file.
+    pub(super) fn place(&self) -> &Path {
+        &self.folder
+    }
+
     /// The files, in the order in which they are hashed.
     pub(super) fn files(&self) -> &[Checkpoint] {
         &self.files

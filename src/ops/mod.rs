@@ -9,6 +9,7 @@
 mod arithmetic;
 mod attention;
 mod backend;
+mod contacts;
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -33,6 +34,7 @@ use crate::{
 
 pub use arithmetic::arithmetic;
 pub use attention::{attention, attention_plain};
+pub use contacts::ContactMaps;
 pub use dtype::{Numbers, tensor};
 pub use embedding::{embedding, without_masks};
 pub use epilogue::Epilogue;

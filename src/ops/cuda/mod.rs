@@ -9,6 +9,7 @@ mod attention;
 mod batch;
 mod code;
 mod compile;
+mod contacts;
 mod embedding;
 mod format;
 mod gelu;
@@ -26,6 +27,7 @@ mod token_dropout;
 mod variant;
 
 pub(super) use attention::attention;
+pub(super) use contacts::ContactMaps;
 pub(super) use batch::{Batch, UploadStager};
 pub(super) use embedding::embedding;
 pub(super) use layer_norm::layer_norm;
@@ -63,6 +65,7 @@ type Kernels = fn(&Shape) -> Result<Vec<Instance>, DeviceError>;
 /// compile them for every shape.
 const OPERATIONS: [Kernels; 7] = [
     attention::kernels,
+    contacts::kernels,
     embedding::kernels,
     gelu::kernels,
     layer_norm::kernels,
