@@ -11,7 +11,7 @@ use crate::{
     alphabet::VOCABULARY_SIZE,
     cancel::Abandonment,
     device::{Chosen, DeviceError},
-    job::{Content, Dtype, GeluForm, Question},
+    job::{Content, Dtype, GeluForm, OutputDtype, Question},
     ops::{self, ContactMaps, Epilogue, LayerNorm, Linear, Results, RotaryTable, Tokens},
 };
 use burn::tensor::{Device, Tensor};
@@ -206,8 +206,11 @@ impl Encoder for Esm2 {
                     Content::States { positions, .. } => {
                         ops::select(x, tokens, positions, column.dtype)
                     }
-                    Content::Logits { .. } => {
-                        unreachable!("models without a head are not asked for it")
+                    Content::Logits { positions } => {
+                        let states = ops::select(x, tokens, positions, OutputDtype::F32);
+                        let head = self.head.as_ref();
+                        head.expect("models without a head are not asked for logits")
+                            .forward(states)
                     }
                     Content::Contacts | Content::ContactPairs(_) => {
                         unreachable!("they are not made of hidden states")

@@ -145,6 +145,9 @@ impl Weights {
     /// # Errors
     /// The reason why not.
     pub(super) fn check(&self, name: &str, shape: &[usize]) -> Result<(), Reason> {
+        if !self.has(name) {
+            return Err(format!("tensor `{name}` is missing").into());
+        }
         match self.find(name, shape) {
             Ok(_) => Ok(()),
             Err(ModelError::BadTensor { name, reason, .. }) => {
