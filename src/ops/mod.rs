@@ -36,7 +36,7 @@ pub use arithmetic::arithmetic;
 pub use attention::{attention, attention_plain};
 pub use contacts::ContactMaps;
 pub use dtype::{Numbers, tensor};
-pub use embedding::embedding;
+pub use embedding::{embedding, without_masks};
 pub use epilogue::Epilogue;
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, linear_plain};

@@ -24,6 +24,7 @@ mod random;
 mod select;
 #[cfg(test)]
 mod tests;
+mod token_dropout;
 mod variant;
 
 pub(super) use attention::attention;
@@ -64,7 +65,7 @@ type Kernels = fn(&Shape) -> Result<Vec<Instance>, DeviceError>;
 
 /// Every operation with kernels of its own. They are made ready when a model is loaded, and the tests
 /// compile them for every shape.
-const OPERATIONS: [Kernels; 7] = [
+const OPERATIONS: [Kernels; 9] = [
     attention::kernels,
     contacts::kernels,
     embedding::kernels,
@@ -73,6 +74,7 @@ const OPERATIONS: [Kernels; 7] = [
     pool::kernels,
     random::kernels,
     select::kernels,
+    token_dropout::kernels,
 ];
 
 /// All kernels that a model of this shape may launch.
