@@ -142,6 +142,7 @@ mod tests {
             description: "d".repeat(n_bytes - n_bytes / 2),
             length: 1,
             truncated: false,
+            piece: None,
         }
     }
 

@@ -29,6 +29,7 @@ mod sweep;
 mod table;
 mod thresholds;
 mod value;
+mod window;
 
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
 pub use delays::Delays;
@@ -55,3 +56,4 @@ pub use sweep::SweepPlan;
 pub use table::OptionTable;
 pub use thresholds::Thresholds;
 pub use value::{OptionMap, OptionValue};
+pub use window::Window;

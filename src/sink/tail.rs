@@ -137,6 +137,7 @@ mod tests {
                 description: String::new(),
                 length: 1,
                 truncated: false,
+                piece: None,
             };
             rows.push(row, &[index as f32]);
         }

@@ -83,6 +83,7 @@ fn batch(indices: std::ops::Range<u64>, n_values: usize) -> Rows {
             },
             length: 30 + index as u32,
             truncated: index % 3 == 0,
+            piece: None,
         };
         rows.push(row, &values);
     }
@@ -173,6 +174,7 @@ fn read_rows(path: &Path, columns: &[&str]) -> Rows {
                 description: descriptions.value(position).into(),
                 length: lengths.value(position),
                 truncated: truncated.value(position),
+                piece: None,
             };
             let mut values = Vec::new();
             for name in columns {

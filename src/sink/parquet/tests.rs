@@ -66,6 +66,7 @@ fn rows(indices: Range<u64>, layers: &[usize]) -> Rows {
             description: format!("number {index}"),
             length: index as u32,
             truncated: index % 2 == 0,
+            piece: None,
         };
         rows.push(row, &values);
     }
