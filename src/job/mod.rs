@@ -32,6 +32,7 @@ mod sweep;
 mod table;
 mod thresholds;
 mod value;
+mod window;
 
 pub use contact_pairs::{ContactPairs, NUMBERS_OF_A_PAIR};
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
@@ -61,3 +62,4 @@ pub use sweep::SweepPlan;
 pub use table::OptionTable;
 pub use thresholds::Thresholds;
 pub use value::{OptionMap, OptionValue};
+pub use window::Window;

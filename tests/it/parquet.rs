@@ -100,6 +100,7 @@ fn batch(indices: std::ops::Range<u64>, n_columns: usize, width: usize) -> Rows 
             },
             length: 30 + index as u32,
             truncated: index % 3 == 0,
+            piece: None,
         };
         rows.push_from(row, &columns(&values, width), 0);
     }
@@ -190,6 +191,7 @@ fn read_rows(path: &Path, names: &[&str]) -> Rows {
                 description: descriptions.value(position).into(),
                 length: lengths.value(position),
                 truncated: truncated.value(position),
+                piece: None,
             };
             let mut values = Vec::new();
             for name in names {
