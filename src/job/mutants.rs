@@ -104,7 +104,8 @@ fn residues(text: &str) -> String {
 fn check_sequence(text: &str) -> Result<(), Problem> {
     let residues = residues(text);
     let is_residue = |letter: char| {
-        letter.is_ascii_alphabetic() && RESIDUES.contains(&(letter as u32).to_le_bytes()[0])
+        u8::try_from(letter)
+            .is_ok_and(|letter| letter.is_ascii_alphabetic() && RESIDUES.contains(&letter))
     };
     let found = residues.chars().position(|letter| !is_residue(letter));
     let message = match found.and_then(|at| Some((at, residues.chars().nth(at)?))) {
