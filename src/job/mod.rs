@@ -19,10 +19,12 @@ mod mutants;
 mod option_doc;
 mod options;
 mod output;
+mod output_dtype;
 mod output_target;
 mod plan;
 mod pooling;
 mod problem;
+mod question;
 mod row;
 mod rule;
 mod score;
@@ -48,10 +50,12 @@ pub use mutants::{Mutants, MutantsTable};
 pub use option_doc::OptionDoc;
 pub use options::nearest;
 pub use output::{OutputFormat, check_file_name, check_name};
+pub use output_dtype::OutputDtype;
 pub use output_target::{OutputKind, OutputTarget, parts_beside, rejects_beside};
 pub use plan::EmbedPlan;
 pub use pooling::Pooling;
 pub use problem::{Problem, Problems};
+pub use question::{Column, Content, Form, Positions, Question};
 pub use row::Effect;
 pub use score::{
     PerplexityMethod, PerplexityOptions, RUN_OPTIONS, ScoreMethod, ScoreOptions, ScorePlan, ScoreQuestion,

@@ -129,8 +129,8 @@ impl<T> OptionTable<T> {
 mod tests {
     use super::*;
     use crate::job::{
-        EmbedOptions, Layer, Mock, ModelSpec, MutantsTable, PerplexityOptions, ScoreOptions, SweepPlan,
-        Thresholds,
+        EmbedOptions, Layer, Mock, ModelSpec, MutantsTable, PerplexityOptions, Pooling,
+        ScoreOptions, SweepPlan, Thresholds,
     };
     use std::collections::BTreeSet;
 
@@ -182,6 +182,7 @@ mod tests {
     fn outputs_know_what_they_depend_on() {
         let options = EmbedOptions {
             layers: vec![Layer(0), Layer(33)],
+            pooling: Some(vec![Pooling::Mean, Pooling::Std]),
             ..EmbedOptions::default()
         };
         let check = |name: &str, expect: Option<(Effect, &str)>| {
@@ -192,7 +193,7 @@ mod tests {
                 assert_eq!(value.as_deref(), expect.map(|expect| expect.1), "{name}");
             }
         };
-        check("pooling", Some((Effect::Values, "mean")));
+        check("pooling", Some((Effect::Values, "mean,std")));
         check("layers", Some((Effect::Values, "0,33")));
         check("packing", Some((Effect::LastBits, "true")));
         check("readers", None);
