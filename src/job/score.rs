@@ -209,6 +209,11 @@ impl ScorePlan {
         self.beside(".json")
     }
 
+    /// The list of records that rules reject.
+    pub fn rejects(&self) -> PathBuf {
+        self.beside(".rejects.tsv")
+    }
+
     fn beside(&self, ending: &str) -> PathBuf {
         let mut name = OsString::from(self.output.file_name().unwrap_or_default());
         name.push(ending);

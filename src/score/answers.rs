@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Reads the logits of planned copies, one after the other.
 pub(super) struct Answers {
-    rows: LogitRows,
+    rows: Option<LogitRows>,
     /// Those of the copy at hand: of its masked site, or of all of its residues.
     logits: Vec<f32>,
 }
@@ -18,9 +18,25 @@ impl Answers {
     /// It cannot be read.
     pub(super) fn open(folder: &Path) -> Result<Self, ScoreError> {
         Ok(Self {
-            rows: LogitRows::open(folder)?,
+            rows: Some(LogitRows::open(folder)?),
             logits: Vec::new(),
         })
+    }
+
+    /// Those of nothing.
+    pub(super) fn none() -> Self {
+        Self {
+            rows: None,
+            logits: Vec::new(),
+        }
+    }
+
+    /// Goes on to the next row, and gives its id.
+    fn next_id(&mut self) -> Result<Option<String>, ScoreError> {
+        let Some(rows) = &mut self.rows else {
+            return Ok(None);
+        };
+        Ok(rows.next(&mut self.logits)?)
     }
 
     /// Goes on to the next copy, which must be this one.
@@ -33,7 +49,7 @@ impl Answers {
             true => 1,
             false => copy.window.len(),
         };
-        match self.rows.next(&mut self.logits)? {
+        match self.next_id()? {
             Some(found) if found != id => Err(ScoreError::Conservation(format!(
                 "the logits of `{found}` stand where those of `{id}` should be"
             ))),
@@ -71,7 +87,7 @@ impl Answers {
     /// # Errors
     /// There are more logits than copies.
     pub(super) fn finish(mut self) -> Result<(), ScoreError> {
-        match self.rows.next(&mut self.logits)? {
+        match self.next_id()? {
             Some(id) => Err(ScoreError::Conservation(format!(
                 "the logits of `{id}` are one too many"
             ))),

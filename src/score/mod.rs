@@ -18,12 +18,13 @@ mod probabilities;
 mod protein;
 mod rank;
 mod sites;
+mod table;
 mod table_file;
 mod task;
 mod variants;
 mod window;
 
-pub use done::{Done, Spread};
+pub use done::Done;
 pub use error::ScoreError;
-pub use output::{Note, finished, remove_kept};
+pub use output::ScoreOutput;
 pub use task::{Extent, Task};
