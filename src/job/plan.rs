@@ -1,7 +1,7 @@
 //! What a run of `embed` is to do, checked as far as that needs no device and no file.
 
 use super::{
-    Column, Content, Dataset, EmbedOptions, Layer, OutputDtype, Pooling, Positions, Problems,
+    Column, Content, ContactPairs, Dataset, EmbedOptions, Layer, OutputDtype, Pooling, Positions, Problems,
     Question, Shard,
 };
 use std::num::NonZeroUsize;
@@ -35,6 +35,13 @@ impl EmbedPlan {
                 "special_tokens",
                 "`special_tokens` is of no use without `residues` or `logits`".to_owned(),
                 Some("vectors of whole sequences leave BOS and EOS out; `pooling: \"cls\"` takes that of BOS".to_owned()),
+            );
+        }
+        if options.threshold.is_some() && !options.contacts {
+            problems.add_option(
+                "threshold",
+                "`threshold` is of no use without `contacts`".to_owned(),
+                Some("`contacts: true` asks for contacts; figures that hold a run back have `thresholds`".to_owned()),
             );
         }
         let question = question(&options, &layers);
@@ -96,7 +103,7 @@ impl EmbedPlan {
 
 /// How vectors of residues become one.
 fn poolings(options: &EmbedOptions) -> Vec<Pooling> {
-    let default = match options.residues || options.logits {
+    let default = match options.residues || options.logits || options.contacts {
         true => Vec::new(),
         false => vec![Pooling::default()],
     };
@@ -151,6 +158,18 @@ fn question(options: &EmbedOptions, layers: &[usize]) -> Question {
             dtype: OutputDtype::F32,
         });
     }
+    if options.contacts {
+        let min_separation = options.min_separation.get();
+        let pairs = options.threshold.map(|threshold| ContactPairs {
+            threshold: threshold as f32,
+            min_separation,
+        });
+        columns.push(Column {
+            name: "contacts".to_owned(),
+            content: pairs.map_or(Content::Contacts, Content::ContactPairs),
+            dtype: OutputDtype::F32,
+        });
+    }
     Question { columns }
 }
 
@@ -191,6 +210,20 @@ mod tests {
             with(&[2, 3], &two, true, true),
             "embedding_2_mean:f16 embedding_2_std:f16 embedding_3_mean:f16 embedding_3_std:f16 \
              residues_2:f16 residues_3:f16 logits:f32",
+        );
+        let contacts = EmbedOptions {
+            contacts: true,
+            ..EmbedOptions::default()
+        };
+        check(contacts.clone(), "contacts:f32");
+        let pairs = EmbedOptions {
+            threshold: Some(0.5),
+            pooling: Some(two.to_vec()),
+            ..contacts
+        };
+        check(
+            pairs,
+            "embedding_mean:f32 embedding_std:f32 contacts:f32",
         );
     }
 

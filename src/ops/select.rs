@@ -12,6 +12,9 @@ pub fn select(
     positions: Positions,
     dtype: OutputDtype,
 ) -> Tensor<2> {
+    if positions == Positions::Masks {
+        return select_rows(x, &masks(tokens), dtype);
+    }
     match Backend::of(x) {
         Backend::Cpu => cpu::select(x, tokens.segments(), positions, dtype),
         #[cfg(feature = "cuda")]

@@ -14,6 +14,7 @@ mod chain;
 mod claim;
 mod columns;
 mod committer;
+mod contacts;
 mod difference;
 mod error;
 mod format;

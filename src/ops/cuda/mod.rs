@@ -9,6 +9,7 @@ mod attention;
 mod batch;
 mod code;
 mod compile;
+mod contacts;
 mod embedding;
 mod format;
 mod gelu;
@@ -22,9 +23,11 @@ mod pool;
 mod random;
 #[cfg(test)]
 mod tests;
+mod token_dropout;
 mod variant;
 
 pub(super) use attention::attention;
+pub(super) use contacts::ContactMaps;
 pub(super) use batch::{Batch, UploadStager};
 pub(super) use embedding::embedding;
 pub(super) use layer_norm::layer_norm;
@@ -60,13 +63,15 @@ type Kernels = fn(&Shape) -> Result<Vec<Instance>, DeviceError>;
 
 /// Every operation with kernels of its own. They are made ready when a model is loaded, and the tests
 /// compile them for every shape.
-const OPERATIONS: [Kernels; 6] = [
+const OPERATIONS: [Kernels; 7] = [
     attention::kernels,
+    contacts::kernels,
     embedding::kernels,
     gelu::kernels,
     layer_norm::kernels,
     pool::kernels,
     random::kernels,
+    token_dropout::kernels,
 ];
 
 /// All kernels that a model of this shape may launch.

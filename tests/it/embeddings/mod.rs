@@ -25,6 +25,6 @@ mod layouts;
 mod lost;
 mod poison;
 mod program;
-mod real;
+pub mod real;
 mod torch_files;
 mod weights;
