@@ -1,7 +1,12 @@
 //! The one place that knows the formats of outputs: what each can do is looked up here.
 
 use super::{HashedFile, OutputPlan, SinkError, parquet};
-use crate::{batch::Rows, job::OutputFormat};
+use crate::{
+    batch::Rows,
+    job::{ExportOptions, OutputFormat},
+};
+use arrow_array::RecordBatch;
+use arrow_schema::Schema;
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -55,6 +60,24 @@ pub(super) trait Shorten: Send {
     ) -> Result<HashedFile, SinkError>;
 }
 
+/// Writes a file of a format from rows in order, a few at a time. What it holds in memory does not grow with their
+/// number. The vectors of all rows have the same columns.
+pub(super) trait TableWriter: Send {
+    /// Takes the next rows.
+    ///
+    /// # Errors
+    /// - If the file system refuses: [`SinkError::writing`].
+    /// - If they cannot be in the format: [`SinkError::Unfit`].
+    fn write(&mut self, rows: &RecordBatch) -> Result<(), SinkError>;
+
+    /// Completes the file, with what it says of itself: entries as Parquet has them, such as `runner.identity`. It is
+    /// not on the disk yet.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn finish(self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError>;
+}
+
 /// Begins a part in an empty file, with what is known of it from the start. Errors call it by the
 /// name of the output.
 ///
@@ -65,9 +88,7 @@ pub(super) fn part_writer(
     file: HashedFile,
     metadata: &[(String, String)],
 ) -> Result<Box<dyn PartWriter>, SinkError> {
-    match plan.target.format {
-        OutputFormat::Parquet => parquet::part_writer(plan, file, metadata),
-    }
+    parquet::part_writer(plan, file, metadata)
 }
 
 /// Copies parts into one file, one after the other. Nothing is encoded again.
@@ -97,6 +118,7 @@ pub(super) fn stitcher(
 ) -> Result<Box<dyn Stitcher>, SinkError> {
     match format {
         OutputFormat::Parquet => parquet::stitcher(to, first),
+        _ => Err(SinkError::NoParts),
     }
 }
 
@@ -131,6 +153,22 @@ pub(super) fn read_metadata(path: &Path) -> Result<Option<BTreeMap<String, Strin
     // The beginning of a file says its format.
     parquet::read_metadata(path)
 }
+
+/// What can be done with files of a format that are made of parts.
+pub(super) struct Format {
+    /// The format.
+    pub(super) format: OutputFormat,
+    /// Begins empty files: the output, then those that [lie beside it](OutputFormat::sidecars).
+    pub(super) begin: Begin,
+    /// As [`read_metadata`].
+    pub(super) read_metadata: fn(&Path) -> Result<Option<BTreeMap<String, String>>, SinkError>,
+    /// As [`check`].
+    pub(super) check: fn(&Path) -> Result<Checked, SinkError>,
+}
+
+/// Begins empty files of a format, for rows with these columns.
+pub(super) type Begin =
+    fn(Vec<File>, &ExportOptions, &Schema) -> Result<Box<dyn TableWriter>, SinkError>;
 
 /// What was found in a file that was read again.
 #[derive(Clone, Debug, PartialEq, Eq)]

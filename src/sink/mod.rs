@@ -69,7 +69,7 @@ pub use status::{Rate, ShardStatus, State, Status, status};
 pub use verify::{Flaw, Verified, verify};
 pub use work::{Next, Pass, Section, Task, Work};
 
-use format::{Checked, Ended, PartWriter, Shorten, Stitcher};
+use format::{Checked, Ended, PartWriter, Shorten, Stitcher, TableWriter};
 use hashed_file::HashedFile;
 use rejects::Rejects;
 

@@ -3,7 +3,7 @@
 use super::{Published, ledger::History};
 use crate::{
     file::{FileError, destination, is_temporary, is_temporary_of_others, sweep_once},
-    job::{OutputKind, OutputTarget, Shard, parts_beside, rejects_beside},
+    job::{OutputFormat, OutputKind, OutputTarget, Shard, parts_beside, rejects_beside},
 };
 use std::{
     collections::BTreeSet,
@@ -156,7 +156,7 @@ impl Place {
 
     /// The name of the part that begins with this record.
     pub(super) fn part_name(&self, record: u64) -> String {
-        let ending = self.target.format.ending();
+        let ending = OutputFormat::OF_PARTS.ending();
         format!("{PART}{record:0PART_DIGITS$}.{ending}")
     }
 
