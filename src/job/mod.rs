@@ -63,7 +63,8 @@ pub use problem::{Problem, Problems};
 pub use question::{Column, Content, Form, Positions, Question};
 pub use row::Effect;
 pub use score::{
-    PerplexityMethod, PerplexityOptions, RUN_OPTIONS, ScoreMethod, ScoreOptions, ScorePlan, ScoreQuestion,
+    PerplexityMethod, PerplexityOptions, RUN_OPTIONS, ScoreMethod, ScoreOptions, ScorePlan,
+    ScoreQuestion,
 };
 pub use shard::{SHARD_SETTING, Shard, ShardError};
 pub use sweep::SweepPlan;

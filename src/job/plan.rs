@@ -1,8 +1,8 @@
 //! What a run of `embed` is to do, checked as far as that needs no device and no file.
 
 use super::{
-    Column, ContactPairs, Content, Dataset, EmbedOptions, Layer, LongSequences, OutputDtype, Pooling,
-    Positions, Problems, Question, Shard,
+    Column, ContactPairs, Content, Dataset, EmbedOptions, Layer, LongSequences, OutputDtype,
+    Pooling, Positions, Problems, Question, Shard,
 };
 use crate::alphabet::N_SPECIAL_TOKENS;
 use std::num::NonZeroUsize;
@@ -231,10 +231,7 @@ mod tests {
             pooling: Some(two.to_vec()),
             ..contacts
         };
-        check(
-            pairs,
-            "embedding_mean:f32 embedding_std:f32 contacts:f32",
-        );
+        check(pairs, "embedding_mean:f32 embedding_std:f32 contacts:f32");
     }
 
     #[test]

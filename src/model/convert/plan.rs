@@ -7,9 +7,7 @@ use crate::{
     model::{
         checkpoint::{Checkpoint, NumberFormat, Stored},
         fair_esm,
-        layout::{
-            EMBEDDINGS, frequencies_in_layer, head_tensors, layer_tensors, outer_tensors,
-        },
+        layout::{EMBEDDINGS, frequencies_in_layer, head_tensors, layer_tensors, outer_tensors},
         naming::{Naming, prefix_of},
     },
 };
