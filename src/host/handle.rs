@@ -3,7 +3,7 @@
 use crate::{
     error::Error,
     job::{ModelSpec, Question},
-    model::{ModelError, Reason},
+    model::Lacks,
 };
 use std::rc::Rc;
 
@@ -33,8 +33,8 @@ pub struct ModelInfo {
     pub n_layers: usize,
     /// Weights in the model.
     pub n_parameters: u64,
-    /// Why it predicts no contacts, if that is known.
-    pub no_contacts: Option<Reason>,
+    /// What it cannot answer, as far as that is known.
+    pub lacks: Lacks,
 }
 
 impl ModelHandle {
@@ -58,14 +58,8 @@ impl ModelHandle {
     /// # Errors
     /// It has no head for it.
     pub(super) fn check(&self, question: &Question) -> Result<(), Error> {
-        match &self.0.info.no_contacts {
-            Some(reason) if question.needs_contacts() => Err(ModelError::NoContacts {
-                name: self.0.info.name.clone(),
-                reason: reason.clone(),
-            }
-            .into()),
-            _ => Ok(()),
-        }
+        let info = &self.0.info;
+        Ok(info.lacks.check(&info.name, question)?)
     }
 
     /// Whether there are handles beside this one.

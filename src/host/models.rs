@@ -182,7 +182,7 @@ fn info(model: &Model) -> ModelInfo {
         hidden_size: model.hidden_size(),
         n_layers: model.n_layers(),
         n_parameters: model.n_parameters(),
-        no_contacts: model.no_contacts().cloned(),
+        lacks: model.lacks().clone(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     fasta::{self, Share},
     job::{DeviceChoice, Dtype, EmbedPlan, MergePlan, ModelSpec, Shard},
-    model::{Checked, Config, Model},
+    model::{Checked, Config, Lacks, Model},
     report::RunSummary,
     sink::Published,
 };
@@ -82,7 +82,7 @@ impl Host for Rehearsal {
         let Checked {
             name,
             config,
-            no_contacts,
+            lacks,
             to_download,
         } = Model::check(spec, &self.cancel)
             .map_err(|error| Error::of_model(error, self.cancel.reason()))?;
@@ -100,7 +100,7 @@ impl Host for Rehearsal {
             }
         }
         let info = ModelInfo {
-            no_contacts,
+            lacks,
             ..info(spec, name, &config)
         };
         Ok(ModelHandle::new(spec, info))
@@ -183,7 +183,7 @@ fn info(spec: &ModelSpec, name: String, config: &Config) -> ModelInfo {
         hidden_size: config.hidden_size,
         n_layers: config.n_layers,
         n_parameters: Model::n_parameters_of(config),
-        no_contacts: None,
+        lacks: Lacks::default(),
     }
 }
 

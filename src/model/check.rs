@@ -1,9 +1,8 @@
 //! What can be known of a model without loading it.
 
 use super::{
-    Config, Model, ModelError, Reason,
+    Config, Lacks, Model, ModelError,
     files::{Files, check_format, config_of},
-    no_contacts,
     source::{
         self, Base, MOST_MODELS, Place,
         absent::{Absent, Described, Offer},
@@ -19,8 +18,8 @@ pub struct Checked {
     pub name: String,
     /// Its configuration.
     pub config: Config,
-    /// Why it predicts no contacts, if that is known.
-    pub no_contacts: Option<Reason>,
+    /// What it cannot answer, as far as that is known.
+    pub lacks: Lacks,
     /// What would be downloaded first.
     pub to_download: Vec<Offer>,
 }
@@ -47,7 +46,7 @@ impl Model {
             weights.frequencies(&config)?;
         }
         Ok(Checked {
-            no_contacts: weights.and_then(|weights| no_contacts(&config, &weights)),
+            lacks: Lacks::of(&config, weights.as_ref()),
             name: here.name,
             config,
             to_download: Vec::new(),
@@ -125,7 +124,7 @@ fn ask(spec: &ModelSpec, cancel: &CancelToken) -> Result<Checked, ModelError> {
                 return Ok(Checked {
                     name,
                     config,
-                    no_contacts: None,
+                    lacks: Lacks::default(),
                     to_download,
                 });
             }

@@ -3,13 +3,16 @@
 //! Follows `modeling_esm.py` of HF transformers, which follows Meta's fair-esm: token embeddings
 //! scaled for token dropout, pre-layer-norm blocks, rotary positions, the erf form of GELU.
 
-use super::{Config, Encoder, ModelError, contact_head::ContactHead, weights::Weights};
+use super::{
+    Config, Encoder, ModelError, contact_head::ContactHead, head::LmHead, layout::EMBEDDINGS,
+    reader::Reader, weights::Weights,
+};
 use crate::{
     alphabet::VOCABULARY_SIZE,
     cancel::Abandonment,
     device::{Chosen, DeviceError},
-    job::{Content, Dtype, GeluForm, Question},
-    ops::{self, ContactMaps, Epilogue, LayerNorm, Linear, Numbers, Results, RotaryTable, Tokens},
+    job::{Content, Dtype, GeluForm, OutputDtype, Question},
+    ops::{self, ContactMaps, Epilogue, LayerNorm, Linear, Results, RotaryTable, Tokens},
 };
 use burn::tensor::{Device, Tensor};
 use std::{
@@ -23,8 +26,11 @@ pub(super) struct Esm2 {
     gelu: GeluForm,
     /// `[VOCABULARY_SIZE, hidden]`, token-dropout scale included.
     embeddings: Tensor<2>,
+    token_dropout: bool,
     layers: Vec<Layer>,
     final_norm: LayerNorm,
+    /// What answers questions for logits, if the files have it.
+    head: Option<LmHead>,
     /// What predicts contacts, if the model does.
     contact_head: Option<ContactHead>,
     /// Grows to the longest sequence seen.
@@ -73,12 +79,9 @@ impl Esm2 {
             dtype: form.dtype,
         };
         let hidden = config.hidden_size;
-        let mut embeddings = weights.read(
-            "embeddings.word_embeddings.weight",
-            &[VOCABULARY_SIZE, hidden],
-        )?;
+        let mut embeddings = weights.read(EMBEDDINGS, &[VOCABULARY_SIZE, hidden])?;
         if config.token_dropout {
-            // No token of a FASTA file is `<mask>`, so the factor is the same for every sequence.
+            // What it becomes in sequences with masks is the matter of `ops::embedding`.
             for value in &mut embeddings {
                 *value *= 1.0 - MASKED_IN_TRAINING;
             }
@@ -89,12 +92,19 @@ impl Esm2 {
         };
         let embeddings = reader.numbers(embeddings, [VOCABULARY_SIZE, hidden]);
         let final_norm = reader.layer_norm(config, "encoder.emb_layer_norm_after")?;
+        let head = match LmHead::check(config, weights) {
+            Ok(()) => Some(LmHead::read(config, weights)?),
+            Err(_) => None,
+        };
         let contact_head = ContactHead::read(config, weights).ok();
+        let token_dropout = config.token_dropout;
         let make = move |device: &Device| Self {
             gelu: form.gelu,
             embeddings: embeddings.on(device),
+            token_dropout,
             layers: Vec::with_capacity(config.n_layers),
             final_norm: final_norm(device),
+            head: head.map(|head| head(device)),
             contact_head,
             rotary: Mutex::new(RotaryTable::new(frequencies, 0)),
         };
@@ -139,7 +149,7 @@ impl Esm2 {
             rotary.grow(longest.next_power_of_two().max(LEAST_POSITIONS));
         }
 
-        let mut x = ops::embedding(&self.embeddings, tokens);
+        let mut x = ops::embedding(&self.embeddings, tokens, self.token_dropout);
         if wanted.contains(&0) {
             visit(0, &x);
         }
@@ -196,8 +206,11 @@ impl Encoder for Esm2 {
                     Content::States { positions, .. } => {
                         ops::select(x, tokens, positions, column.dtype)
                     }
-                    Content::Logits { .. } => {
-                        unreachable!("models without a head are not asked for it")
+                    Content::Logits { positions } => {
+                        let states = ops::select(x, tokens, positions, OutputDtype::F32);
+                        let head = self.head.as_ref();
+                        head.expect("models without a head are not asked for logits")
+                            .forward(states)
                     }
                     Content::Contacts | Content::ContactPairs(_) => {
                         unreachable!("they are not made of hidden states")
@@ -280,49 +293,4 @@ impl Layer {
 fn on_each<T>(chosen: &[Chosen], make: impl FnOnce(&Device) -> T + Clone) -> Vec<T> {
     let makers = iter::repeat_n(make, chosen.len()).zip(chosen);
     makers.map(|(make, chosen)| make(&chosen.device)).collect()
-}
-
-/// Reads weights and brings them into the model's number format.
-struct Reader<'a> {
-    weights: &'a Weights,
-    dtype: Dtype,
-}
-
-impl Reader<'_> {
-    /// Numbers in the model's format.
-    fn numbers<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Numbers<D> {
-        Numbers::new(values, shape, self.dtype)
-    }
-
-    /// What makes a linear layer on a device.
-    fn linear(
-        &self,
-        name: &str,
-        n_out: usize,
-        n_in: usize,
-    ) -> Result<impl FnOnce(&Device) -> Linear + Clone + use<>, ModelError> {
-        let weight = self
-            .weights
-            .read(&format!("{name}.weight"), &[n_out, n_in])?;
-        let bias = self.weights.read(&format!("{name}.bias"), &[n_out])?;
-        let weight = self.numbers(weight, [n_out, n_in]);
-        let bias = self.numbers(bias, [n_out]);
-        Ok(move |device: &Device| Linear::new(weight.on(device), bias.on(device)))
-    }
-
-    /// What makes a layer norm on a device. Scale and shift stay in f32: they are small, and rounding them
-    /// would gain nothing.
-    fn layer_norm(
-        &self,
-        config: &Config,
-        name: &str,
-    ) -> Result<impl FnOnce(&Device) -> LayerNorm + Clone + use<>, ModelError> {
-        let hidden = config.hidden_size;
-        let weight = self.weights.read(&format!("{name}.weight"), &[hidden])?;
-        let bias = self.weights.read(&format!("{name}.bias"), &[hidden])?;
-        let weight = Numbers::new(weight, [hidden], Dtype::F32);
-        let bias = Numbers::new(bias, [hidden], Dtype::F32);
-        let epsilon = config.layer_norm_epsilon;
-        Ok(move |device: &Device| LayerNorm::new(weight.on(device), bias.on(device), epsilon))
-    }
 }

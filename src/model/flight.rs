@@ -5,7 +5,7 @@ use crate::{
     batch::{Ragged, Values},
     device::BatchMarks,
     job::{ContactPairs, Content, Question},
-    ops::{Results, Segments},
+    ops::{Results, Tokens},
 };
 use std::iter;
 
@@ -27,17 +27,18 @@ pub struct Answer {
 }
 
 impl InFlight {
-    /// The answers to a question about these sequences, by a model of this hidden size.
+    /// The answers to a question about the sequences of a batch, by a model of this hidden size.
     pub(super) fn new(
         results: Results,
         question: &Question,
-        segments: &Segments,
+        tokens: &Tokens,
         hidden_size: usize,
     ) -> Self {
         let offsets = question.columns.iter().map(|column| {
             let mut end = 0;
-            let ends = segments.ranges().map(|range| {
-                end += column.content.n_numbers(range.len(), hidden_size);
+            let ends = tokens.segments().ranges().map(|range| {
+                let ids = &tokens.input_ids()[range];
+                end += column.content.n_numbers_of(ids, hidden_size);
                 end
             });
             iter::once(0).chain(ends).collect()

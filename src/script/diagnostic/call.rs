@@ -77,7 +77,9 @@ fn bare_argument(name: &str, types: &[String]) -> Option<String> {
     let hint = match name {
         "embed" | "contacts" if is_text(0) => "a model is loaded first: `esm2(\"models/esm2\")`",
         "embed" | "contacts" if is_text(1) => "the records of a file are `fasta(\"proteins.fa\")`",
-        "embed" | "contacts" if is_text(2) => "options stand in a map: `#{ output: \"embeddings.parquet\" }`",
+        "embed" | "contacts" if is_text(2) => {
+            "options stand in a map: `#{ output: \"embeddings.parquet\" }`"
+        }
         "esm2" if is_text(1) => "options stand in a map: `#{ device: \"cpu\" }`",
         _ => return None,
     };

@@ -184,10 +184,7 @@ fn a_model_without_the_head_is_refused_before_anything_is_done() {
         let done = job.run(command, &script);
         assert_eq!(done.exit_code, 5, "{done:?}");
         assert!(done.stderr.contains("predicts no contacts"), "{done:?}");
-        assert!(
-            done.stderr.contains("contact_head.regression"),
-            "{done:?}"
-        );
+        assert!(done.stderr.contains("contact_head.regression"), "{done:?}");
     }
     assert!(!job.at("maps.parquet").exists());
 }
