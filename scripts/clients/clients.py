@@ -1,10 +1,10 @@
 """Programs that others read embeddings with, on files of ours.
 
-Usage: python3 scripts/clients/clients.py prepare MODEL_DIR FOLDER     writes FOLDER/in.fasta
+Usage: python3 scripts/clients/clients.py prepare MODEL_DIR FOLDER     writes in.fasta and contacts.fasta
        python3 scripts/clients/clients.py check MODEL_DIR FOLDER       reads the files of outputs.rhai
 
-What they read is compared with the outputs of HF transformers, MODEL_DIR/golden.safetensors. The program that takes the
-files knows none of it. run.sh does all.
+What they read is compared with what HF transformers makes of the same sequences: MODEL_DIR/golden.safetensors, and
+MODEL_DIR/answers.safetensors for contacts. run.sh does all.
 
 Needs: what is in requirements.txt
 """
@@ -55,6 +55,10 @@ class Expected:
         self.lengths = [len(sequence) for sequence in self.sequences]
         self.golden = load_file(model / "golden.safetensors")
 
+        answers = load_file(model / "answers.safetensors")
+        names = [line[1:] for line in (model / "answers.fasta").read_text().splitlines() if line.startswith(">")]
+        self.maps = {name: answers[f"{n}.contacts"] for n, name in enumerate(names)}
+
     def at(self, name):
         return str(self.folder / name)
 
@@ -83,6 +87,12 @@ class Expected:
         else:
             want = tokens[1:-1]
         assert (np.abs(matrix - want) <= bound).all(), (name, np.abs(matrix - want).max())
+
+    def contacts(self, name, found):
+        """Compares the probabilities of contacts of a sequence."""
+        found, want = np.asarray(found), self.maps[name]
+        assert found.shape == want.shape and found.dtype == np.float32, (name, found.shape, found.dtype)
+        assert np.abs(found - want).max() <= TOLERANCE, (name, np.abs(found - want).max())
 
     def all_pooled(self, ids, vectors):
         """Compares the vectors of all sequences, in input order."""
@@ -126,6 +136,7 @@ def arrow_table(table, expected, is_pooled):
 
 
 def pyarrow_parquet(expected):
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     for name in ["pooled", "residues"]:
@@ -133,6 +144,13 @@ def pyarrow_parquet(expected):
         says_model(pq.read_metadata(path).metadata)
         table = pq.read_table(path)
         arrow_table(table.replace_schema_metadata(pq.read_metadata(path).metadata), expected, name == "pooled")
+
+
+    table = pq.read_table(expected.at("contacts.parquet"))
+    assert table.schema.field("contacts").type == pa.list_(pa.list_(pa.float32())), table.schema
+    assert table["id"].to_pylist() == list(expected.maps)
+    for name, rows in zip(expected.maps, table["contacts"].to_pylist()):
+        expected.contacts(name, np.array(rows, np.float32))
 
 
 def pyarrow_arrow(expected):
@@ -176,6 +194,10 @@ def h5py(expected):
                 found.append(original)
                 compare(original, dataset[()])
             assert sorted(found) == sorted(expected.ids), found
+    with h5py.File(expected.at("contacts.h5")) as file:
+        assert sorted(file) == sorted(expected.maps), list(file)
+        for name, dataset in file.items():
+            expected.contacts(name, dataset[()])
 
 
 def protspace(expected):
@@ -276,6 +298,12 @@ def safetensors(expected):
     with safe_open(expected.at("residues.safetensors"), "np") as file:
         says_model(file.metadata())
         expected.all_residues(texts(file), file.get_tensor("residues"), file.get_tensor("residues_offsets"))
+    with safe_open(expected.at("contacts.safetensors"), "np") as file:
+        flat, offsets = file.get_tensor("contacts"), file.get_tensor("contacts_offsets")
+        assert texts(file) == list(expected.maps)
+        for name, start, end in zip(expected.maps, offsets, offsets[1:]):
+            length = int((end - start) ** 0.5)
+            expected.contacts(name, flat[start:end].reshape(length, length))
 
 
 CLIENTS = [
@@ -288,6 +316,7 @@ def main():
     if what == "prepare":
         text = "".join(f">{name}\n{sequence}\n" for name, sequence in records(model))
         (folder / "in.fasta").write_text(text)
+        (folder / "contacts.fasta").write_bytes((model / "answers.fasta").read_bytes())
         return
     expected, failed = Expected(model, folder), 0
     for client in CLIENTS:
