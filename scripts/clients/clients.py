@@ -116,6 +116,13 @@ def says_model(metadata):
     assert value in (MODEL, MODEL.encode()), value
 
 
+def each(kind, *size):
+    """The type of lists of a type, with no nulls among it."""
+    import pyarrow as pa
+
+    return pa.list_(pa.field("item", kind, nullable=False), *size)
+
+
 def arrow_table(table, expected, is_pooled):
     """A table that pyarrow read."""
     import pyarrow as pa
@@ -125,11 +132,11 @@ def arrow_table(table, expected, is_pooled):
     assert table["sequence"].to_pylist() == expected.sequences
     says_model(table.schema.metadata)
     if is_pooled:
-        assert table.schema.field("embedding").type == pa.list_(pa.float32(), HIDDEN)
+        assert table.schema.field("embedding").type == each(pa.float32(), HIDDEN), table.schema
         column = table["embedding"].combine_chunks()
         expected.all_pooled(ids, column.flatten().to_numpy().reshape(-1, HIDDEN))
     else:
-        assert table.schema.field("residues").type == pa.list_(pa.list_(pa.float16(), HIDDEN))
+        assert table.schema.field("residues").type == each(each(pa.float16(), HIDDEN)), table.schema
         column = table["residues"].combine_chunks()
         flat = column.flatten().flatten().to_numpy(zero_copy_only=False).reshape(-1, HIDDEN)
         expected.all_residues(ids, flat, column.offsets.to_numpy())
@@ -147,7 +154,7 @@ def pyarrow_parquet(expected):
 
 
     table = pq.read_table(expected.at("contacts.parquet"))
-    assert table.schema.field("contacts").type == pa.list_(pa.list_(pa.float32())), table.schema
+    assert table.schema.field("contacts").type == each(each(pa.float32())), table.schema
     assert table["id"].to_pylist() == list(expected.maps)
     for name, rows in zip(expected.maps, table["contacts"].to_pylist()):
         expected.contacts(name, np.array(rows, np.float32))
