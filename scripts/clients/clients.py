@@ -11,6 +11,7 @@ Needs: what is in requirements.txt
 
 import hashlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -313,8 +314,33 @@ def safetensors(expected):
             expected.contacts(name, flat[start:end].reshape(length, length))
 
 
+def documentation(expected):
+    """The lines of Python in docs/questions.md, each on its own."""
+    page = pathlib.Path(__file__).parents[2] / "docs/questions.md"
+    blocks = [part.split("```")[0] for part in page.read_text().split("```python\n")[1:]]
+    before = os.getcwd()
+    os.chdir(expected.folder)
+    try:
+        n_compared = 0
+        for block in blocks:
+            names = {}
+            exec(block, names)  # Nothing but what the page says.
+            if "vectors" in names:
+                expected.all_pooled(names["ids"], names["vectors"])
+            if "residues" in names:
+                expected.residues(COPIED, np.asarray(names["residues"], np.float16))
+            if "by_id" in names:
+                for name, vector in names["by_id"].items():
+                    expected.pooled(name, vector)
+            n_compared += bool({"vectors", "residues", "by_id"} & names.keys())
+        assert len(blocks) > 10 and n_compared >= len(blocks) - 1, (len(blocks), n_compared)
+    finally:
+        os.chdir(before)
+
+
 CLIENTS = [
     pyarrow_parquet, pyarrow_arrow, polars, h5py, protspace, biotrainer, scikit_bio, numpy_npy, faiss, safetensors,
+    documentation,
 ]
 
 
