@@ -44,7 +44,7 @@ pub use pool::pool;
 pub use results::{Results, values};
 pub use rotary::RotaryTable;
 pub use segments::Segments;
-pub use select::{narrowed, select, select_plain};
+pub use select::{narrowed, select, select_plain, select_rows, select_rows_plain};
 pub use stager::Stager;
 pub use stager_options::StagerOptions;
 pub use tokens::Tokens;

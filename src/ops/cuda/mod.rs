@@ -21,6 +21,7 @@ mod lost;
 mod operand;
 mod pool;
 mod random;
+mod select;
 #[cfg(test)]
 mod tests;
 mod token_dropout;
@@ -34,6 +35,7 @@ pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;
 pub(super) use operand::is_cuda;
 pub(super) use pool::pool;
+pub(super) use select::{listed, narrowed, residues, tokens};
 
 use crate::{
     device::{
@@ -63,7 +65,7 @@ type Kernels = fn(&Shape) -> Result<Vec<Instance>, DeviceError>;
 
 /// Every operation with kernels of its own. They are made ready when a model is loaded, and the tests
 /// compile them for every shape.
-const OPERATIONS: [Kernels; 7] = [
+const OPERATIONS: [Kernels; 9] = [
     attention::kernels,
     contacts::kernels,
     embedding::kernels,
@@ -71,6 +73,7 @@ const OPERATIONS: [Kernels; 7] = [
     layer_norm::kernels,
     pool::kernels,
     random::kernels,
+    select::kernels,
     token_dropout::kernels,
 ];
 
@@ -116,7 +119,7 @@ pub(super) fn arithmetic(gpu: &str) -> String {
     format!("{gpu}, cuBLASLt {cublaslt}, NVRTC {major}.{minor}")
 }
 
-/// Ends a batch: starts copying `tensors`, which are f32, to main memory.
+/// Ends a batch: starts copying `tensors` to main memory.
 ///
 /// # Errors
 /// If main memory cannot be pinned.
