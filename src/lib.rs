@@ -36,6 +36,7 @@ pub mod monitor;
 pub mod pipeline;
 pub mod progress;
 pub mod report;
+pub mod score;
 
 // Third floor: what scripts ask for, done; and whether the machine has what that takes.
 pub mod doctor;

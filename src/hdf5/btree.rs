@@ -73,7 +73,11 @@ fn write_level(
         node.put_u16((end - start) as u16);
         node.put_u64(n_node.checked_sub(1).map_or(NOWHERE, address));
         let has_right = n_node + 1 < n_nodes;
-        node.put_u64(if has_right { address(n_node + 1) } else { NOWHERE });
+        node.put_u64(if has_right {
+            address(n_node + 1)
+        } else {
+            NOWHERE
+        });
         for child in &children[start..end] {
             node.extend(&child.key);
             node.put_u64(child.address);
@@ -82,7 +86,10 @@ fn write_level(
         node.put_zeros_to(node_bytes);
         writer.put(&node)?;
         nodes.push(Child {
-            key: children.get(start).map_or(last, |child| &child.key).to_vec(),
+            key: children
+                .get(start)
+                .map_or(last, |child| &child.key)
+                .to_vec(),
             address: address(n_node),
         });
     }
@@ -96,7 +103,11 @@ pub(super) fn decode(kind: &Kind, node: &[u8]) -> Option<(u8, Vec<u64>)> {
     let entries = node.get(HEAD_BYTES..)?;
     let addresses = (0..n_children).map(|n_child| {
         let at = n_child * (kind.key_bytes + 8) + kind.key_bytes;
-        entries.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
+        entries
+            .get(at..)?
+            .first_chunk()
+            .copied()
+            .map(u64::from_le_bytes)
     });
     let addresses = addresses.collect::<Option<Vec<_>>>()?;
     (number == kind.number).then_some((level, addresses))

@@ -204,7 +204,10 @@ impl Reader {
         if texts.0 != place.collection {
             let head = self.array(place.collection, "text")?;
             let n_bytes = global_heap::collection_bytes(&head).ok_or_else(wrong)?;
-            *texts = (place.collection, self.bytes(place.collection, n_bytes, "text")?);
+            *texts = (
+                place.collection,
+                self.bytes(place.collection, n_bytes, "text")?,
+            );
         }
         global_heap::find(&texts.1, place).ok_or_else(wrong)
     }
@@ -216,7 +219,9 @@ impl Reader {
     /// - If the file system refuses.
     pub fn values(&self, dataset: &Object) -> Result<Vec<u8>, ReadError> {
         match dataset.data {
-            None => Err(ReadError::Damaged("the values of a dataset are missing".to_owned())),
+            None => Err(ReadError::Damaged(
+                "the values of a dataset are missing".to_owned(),
+            )),
             Some((_, 0)) => Ok(Vec::new()),
             Some((address, n_bytes)) => self.bytes(address, n_bytes, "value"),
         }
@@ -229,7 +234,8 @@ impl Reader {
     pub fn checksums(&self) -> Result<Option<(String, String)>, ReadError> {
         let root = self.root()?;
         let place = root.texts.iter().find(|(name, _)| name == CHECKSUM);
-        let Some((_, place)) = place.filter(|(_, place)| place.n_bytes as usize == UNKNOWN.len()) else {
+        let Some((_, place)) = place.filter(|(_, place)| place.n_bytes as usize == UNKNOWN.len())
+        else {
             return Ok(None);
         };
         let written = self.text_at(*place)?;

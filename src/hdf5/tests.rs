@@ -33,11 +33,26 @@ fn written(n_datasets: usize) -> NamedTempFile {
     let links: Vec<_> = links.map(|(name, object)| Link { name, object }).collect();
     let group = writer.group(&links[..n_datasets.min(1)]).unwrap();
     let mut links = links;
-    links.insert(0, Link { name: "a group", object: group });
+    links.insert(
+        0,
+        Link {
+            name: "a group",
+            object: group,
+        },
+    );
     let attributes = [
-        Attribute { name: "model", value: Value::Text("x") },
-        Attribute { name: "nothing", value: Value::Text("") },
-        Attribute { name: "size", value: Value::Number(-3) },
+        Attribute {
+            name: "model",
+            value: Value::Text("x"),
+        },
+        Attribute {
+            name: "nothing",
+            value: Value::Text(""),
+        },
+        Attribute {
+            name: "size",
+            value: Value::Number(-3),
+        },
     ];
     writer.finish(&links, &attributes).unwrap();
     file
@@ -55,7 +70,10 @@ fn what_is_written_is_read() {
         let reader = open(&file).unwrap().unwrap();
         let root = reader.root().unwrap();
         let texts = reader.texts(&root).unwrap();
-        let texts: Vec<_> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let texts: Vec<_> = texts
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+            .collect();
         assert_eq!(texts[..2], [("model", "x"), ("nothing", "")]);
         assert_eq!(texts[2].0, CHECKSUM);
         let mut links = reader.links(&root).unwrap();
@@ -73,7 +91,10 @@ fn what_is_written_is_read() {
             assert_eq!(reader.text(&object, "other").unwrap(), None);
             assert_eq!(object.shape, [1, id.len() as u64]);
             assert_eq!(object.datatype, Some(Datatype::U8));
-            assert_eq!(reader.values(&object).unwrap(), vec![id.len() as u8; id.len()]);
+            assert_eq!(
+                reader.values(&object).unwrap(),
+                vec![id.len() as u8; id.len()]
+            );
         }
     }
 }

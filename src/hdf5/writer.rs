@@ -199,9 +199,7 @@ fn attribute(of: &Attribute<'_>, texts: &mut Collection) -> Message {
             let place: Place = texts.add(text);
             message::attribute(of.name, Datatype::Text, &message::text(place))
         }
-        Value::Number(number) => {
-            message::attribute(of.name, Datatype::I64, &number.to_le_bytes())
-        }
+        Value::Number(number) => message::attribute(of.name, Datatype::I64, &number.to_le_bytes()),
     };
     (ATTRIBUTE, message)
 }

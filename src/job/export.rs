@@ -1,6 +1,7 @@
 //! How a file of embeddings is written in another format.
 
 use super::{OptionMap, OptionTable, Problems, row::OptionRow};
+use std::collections::BTreeMap;
 
 /// What the entries of a format that has names for them are called by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +65,16 @@ impl ExportOptions {
         rows: OPTIONS,
         defaults: Self::default,
     };
+
+    /// Those of an output whose identity says it.
+    pub fn of(identity: &BTreeMap<String, String>, overwrite: bool) -> Self {
+        let keys = identity.get("keys").map(String::as_str);
+        Self {
+            keys: keys.and_then(Keys::from_name).unwrap_or_default(),
+            columns: Vec::new(),
+            overwrite,
+        }
+    }
 
     /// Reads the options that a script gave; the others keep their defaults.
     ///

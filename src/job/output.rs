@@ -51,8 +51,8 @@ const FORMATS: &[Named] = &[
     Named { format: OutputFormat::Embed, name: "embed", title: "scikit-bio's HDF5", endings: &["embed"], sidecars: &[] },
     Named { format: OutputFormat::Npy, name: "npy", title: "NumPy", endings: &["npy"], sidecars: &[
         Sidecar { ending: ".ids.txt", is_behind: false, is_for_many: false },
-        Sidecar { ending: ".json", is_behind: true, is_for_many: false },
         Sidecar { ending: ".offsets.npy", is_behind: false, is_for_many: true },
+        Sidecar { ending: ".json", is_behind: true, is_for_many: false },
     ] },
     Named { format: OutputFormat::Safetensors, name: "safetensors", title: "safetensors", endings: &["safetensors"], sidecars: &[] },
     Named { format: OutputFormat::Arrow, name: "arrow", title: "Arrow IPC", endings: &["arrow", "feather", "ipc"], sidecars: &[] },
@@ -334,7 +334,7 @@ mod tests {
         };
         check("o.parquet", true, &[]);
         check("a/o.b.npy", false, &["a/o.b.ids.txt", "a/o.b.npy.json"]);
-        let many = ["o.ids.txt", "o.npy.json", "o.offsets.npy"];
+        let many = ["o.ids.txt", "o.offsets.npy", "o.npy.json"];
         check("o.npy", true, &many);
     }
 

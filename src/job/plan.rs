@@ -1,6 +1,10 @@
 //! What a run of `embed` is to do, checked as far as that needs no device and no file.
 
-use super::{Dataset, EmbedOptions, Layer, Problems, Shard};
+use super::{
+    Column, ContactPairs, Content, Dataset, EmbedOptions, Layer, LongSequences, OutputDtype,
+    Pooling, Positions, Problems, Question, Shard,
+};
+use crate::alphabet::N_SPECIAL_TOKENS;
 use std::num::NonZeroUsize;
 
 /// What a run of `embed` is to do. There is none that makes no sense, so nothing behind it looks again.
@@ -9,6 +13,7 @@ pub struct EmbedPlan {
     dataset: Dataset,
     options: EmbedOptions,
     layers: Vec<usize>,
+    question: Question,
 }
 
 impl EmbedPlan {
@@ -17,8 +22,17 @@ impl EmbedPlan {
     /// # Errors
     /// A sequence that `dataset` lets through does not fit into a batch, the model has no such layer, or a
     /// layer is named twice.
-    pub fn new(dataset: Dataset, options: EmbedOptions, n_layers: usize) -> Result<Self, Problems> {
+    pub fn new(
+        mut dataset: Dataset,
+        options: EmbedOptions,
+        n_layers: usize,
+    ) -> Result<Self, Problems> {
         let mut problems = Problems::default();
+        if let (LongSequences::Full(room), Some(budget)) =
+            (&mut dataset.policy.long_sequences, options.token_budget)
+        {
+            *room = budget.get().saturating_sub(N_SPECIAL_TOKENS);
+        }
         if let Err(found) = options.check_fits(&dataset) {
             problems.0.extend(found.0);
         }
@@ -26,10 +40,26 @@ impl EmbedPlan {
             problems.0.extend(found.0);
             Vec::new()
         });
+        if options.special_tokens && !options.residues && !options.logits {
+            problems.add_option(
+                "special_tokens",
+                "`special_tokens` is of no use without `residues` or `logits`".to_owned(),
+                Some("vectors of whole sequences leave BOS and EOS out; `pooling: \"cls\"` takes that of BOS".to_owned()),
+            );
+        }
+        if options.threshold.is_some() && !options.contacts {
+            problems.add_option(
+                "threshold",
+                "`threshold` is of no use without `contacts`".to_owned(),
+                Some("`contacts: true` asks for contacts; figures that hold a run back have `thresholds`".to_owned()),
+            );
+        }
+        let question = question(&options, &layers);
         problems.none_or(Self {
             dataset,
             options,
             layers,
+            question,
         })
     }
 
@@ -48,11 +78,18 @@ impl EmbedPlan {
         &self.layers
     }
 
+    /// What the model is asked of each sequence.
+    pub fn question(&self) -> &Question {
+        &self.question
+    }
+
     /// The options with what the run used where the script left the choice to it.
     pub fn used(&self, token_budget: NonZeroUsize) -> EmbedOptions {
         EmbedOptions {
             token_budget: Some(token_budget),
             layers: self.layers.iter().map(|&n| Layer(n as i64)).collect(),
+            pooling: Some(poolings(&self.options)).filter(|poolings| !poolings.is_empty()),
+            output_dtype: Some(output_dtype(&self.options)),
             ..self.options.clone()
         }
     }
@@ -74,9 +111,160 @@ impl EmbedPlan {
     }
 }
 
+/// How vectors of residues become one.
+fn poolings(options: &EmbedOptions) -> Vec<Pooling> {
+    let default = match options.residues || options.logits || options.contacts {
+        true => Vec::new(),
+        false => vec![Pooling::default()],
+    };
+    options.pooling.clone().unwrap_or(default)
+}
+
+fn output_dtype(options: &EmbedOptions) -> OutputDtype {
+    let default = match options.residues {
+        true => OutputDtype::F16,
+        false => OutputDtype::F32,
+    };
+    options.output_dtype.unwrap_or(default)
+}
+
+/// What is asked of these hidden states, and of the head.
+fn question(options: &EmbedOptions, layers: &[usize]) -> Question {
+    let dtype = output_dtype(options);
+    let poolings = poolings(options);
+    let positions = match options.special_tokens {
+        true => Positions::Tokens,
+        false => Positions::Residues,
+    };
+    let named = |what: &str, layer: usize| match layers {
+        [_] => what.to_owned(),
+        _ => format!("{what}_{layer}"),
+    };
+    let mut columns = Vec::new();
+    for &layer in layers {
+        for &pooling in &poolings {
+            let name = match poolings.as_slice() {
+                [_] => named("embedding", layer),
+                _ => format!("{}_{}", named("embedding", layer), pooling.name()),
+            };
+            columns.push(Column {
+                name,
+                content: Content::Pooled { layer, pooling },
+                dtype,
+            });
+        }
+    }
+    if options.residues {
+        columns.extend(layers.iter().map(|&layer| Column {
+            name: named("residues", layer),
+            content: Content::States { layer, positions },
+            dtype,
+        }));
+    }
+    if options.logits {
+        columns.push(Column {
+            name: "logits".to_owned(),
+            content: Content::Logits { positions },
+            dtype: OutputDtype::F32,
+        });
+    }
+    if options.contacts {
+        let min_separation = options.min_separation.get();
+        let pairs = options.threshold.map(|threshold| ContactPairs {
+            threshold: threshold as f32,
+            min_separation,
+        });
+        columns.push(Column {
+            name: "contacts".to_owned(),
+            content: pairs.map_or(Content::Contacts, Content::ContactPairs),
+            dtype: OutputDtype::F32,
+        });
+    }
+    Question { columns }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_have_names_that_tell_them_apart() {
+        let names = |options: EmbedOptions| {
+            let dataset = Dataset::new(vec!["a.fa".to_owned()]);
+            let plan = EmbedPlan::new(dataset, options, 6).unwrap();
+            let columns = plan.question().columns.iter();
+            let names = columns.map(|column| format!("{}:{}", column.name, column.dtype.name()));
+            names.collect::<Vec<_>>().join(" ")
+        };
+        let with = |layers: &[i64], poolings: &[Pooling], residues, logits| EmbedOptions {
+            layers: layers.iter().copied().map(Layer).collect(),
+            pooling: (!poolings.is_empty()).then(|| poolings.to_vec()),
+            residues,
+            logits,
+            ..EmbedOptions::default()
+        };
+        let check = |options, expect: &str| assert_eq!(names(options), expect);
+        check(with(&[-1], &[], false, false), "embedding:f32");
+        check(
+            with(&[0, -1], &[], false, false),
+            "embedding_0:f32 embedding_6:f32",
+        );
+        let two = [Pooling::Mean, Pooling::Std];
+        check(
+            with(&[-1], &two, false, false),
+            "embedding_mean:f32 embedding_std:f32",
+        );
+        check(with(&[2], &[], true, false), "residues:f16");
+        check(with(&[2], &[], false, true), "logits:f32");
+        check(
+            with(&[2, 3], &two, true, true),
+            "embedding_2_mean:f16 embedding_2_std:f16 embedding_3_mean:f16 embedding_3_std:f16 \
+             residues_2:f16 residues_3:f16 logits:f32",
+        );
+        let contacts = EmbedOptions {
+            contacts: true,
+            ..EmbedOptions::default()
+        };
+        check(contacts.clone(), "contacts:f32");
+        let pairs = EmbedOptions {
+            threshold: Some(0.5),
+            pooling: Some(two.to_vec()),
+            ..contacts
+        };
+        check(pairs, "embedding_mean:f32 embedding_std:f32 contacts:f32");
+    }
+
+    #[test]
+    fn special_tokens_are_of_residues() {
+        let options = EmbedOptions {
+            special_tokens: true,
+            ..EmbedOptions::default()
+        };
+        let dataset = Dataset::new(vec!["a.fa".to_owned()]);
+        let problems = EmbedPlan::new(dataset.clone(), options.clone(), 6).unwrap_err();
+        assert_eq!(problems.0[0].option.as_deref(), Some("special_tokens"));
+        let options = EmbedOptions {
+            residues: true,
+            ..options
+        };
+        let plan = EmbedPlan::new(dataset, options, 6).unwrap();
+        let [column] = plan.question().columns.as_slice() else {
+            panic!("nothing is pooled");
+        };
+        let positions = Positions::Tokens;
+        assert_eq!(
+            column.content,
+            Content::States {
+                layer: 6,
+                positions
+            }
+        );
+        let used = plan.used(NonZeroUsize::MIN);
+        assert_eq!(
+            (used.pooling, used.output_dtype),
+            (None, Some(OutputDtype::F16))
+        );
+    }
 
     #[test]
     fn a_plan_has_every_problem() {

@@ -1,13 +1,14 @@
 //! ESM-2, written once over `ops`.
 //!
-//! *Input*: a folder in the format of HF transformers and packed batches. *Output*: one vector a
-//! sequence and layer. *Owns*: configuration, weights, the forward pass, pooling. *Never*: branches
+//! *Input*: a folder in the format of HF transformers and packed batches. *Output*: what was asked of
+//! each sequence: vectors of it and of its residues. *Owns*: configuration, weights, the forward pass, pooling. *Never*: branches
 //! on the kind of device, keeps what is known of a batch beside its tokens.
 
 mod adapter;
 mod check;
 mod checkpoint;
 mod config;
+mod contact_head;
 mod convert;
 mod encoder;
 mod error;
@@ -18,39 +19,46 @@ mod files;
 mod fingerprint;
 mod flight;
 mod foreign;
+mod head;
+mod lacks;
 mod layout;
 mod living;
 mod mock;
 mod naming;
 mod not_here;
 mod plain_file;
+mod reader;
 mod replica;
 mod source;
+mod token_budget;
 mod weights;
 
 pub use check::Checked;
 pub use config::Config;
 pub use convert::{Conversion, ConvertError, Converted, convert};
-pub use error::ModelError;
+pub use error::{ModelError, Reason};
 pub use flight::{Answer, InFlight};
+pub use lacks::Lacks;
 pub use not_here::NotHere;
 pub use replica::{Replica, padded_ids};
 pub use source::{
     Origin,
     absent::{Absent, Offer},
 };
+pub use token_budget::{DeviceKind, usual_token_budget};
 
 use crate::{
     alphabet::VOCABULARY_SIZE,
     batch::{PackedBatch, Row, Rows},
     device::{self, Chosen},
-    job::{Dtype, GeluForm, ModelSpec, Pooling},
+    job::{Column, Content, Dtype, GeluForm, ModelSpec, OutputDtype, Pooling, Positions, Question},
     ops,
 };
 use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
 use source::Here;
+use token_budget::default_token_budget;
 use weights::Weights;
 
 pub use crate::ops::{Stager, StagerOptions};
@@ -71,6 +79,8 @@ pub struct Model {
     n_parameters: u64,
     default_token_budget: usize,
     fingerprint: Fingerprint,
+    /// What it cannot answer.
+    lacks: Lacks,
     /// At least one.
     replicas: Vec<Replica>,
 }
@@ -84,33 +94,6 @@ pub struct Merged {
     pub base_origin: Option<Origin>,
     /// What of the adapter is not used, such as heads.
     pub unused: Vec<String>,
-}
-
-/// Tokens in a batch on the CPU: enough rows for good GEMMs, few enough that activations stay near
-/// the cores.
-const CPU_TOKEN_BUDGET: usize = 4096;
-/// Tokens in a batch of the mock device: what a GPU would take.
-const MOCK_TOKEN_BUDGET: usize = 32_768;
-
-/// A kind of device, as far as the size of batches depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceKind {
-    /// A GPU.
-    Gpu,
-    /// The CPU.
-    Cpu,
-    /// The mock device.
-    Mock,
-}
-
-/// Tokens in a batch that suit a device of this kind, if it has the memory for them.
-pub fn usual_token_budget(kind: DeviceKind, hidden_size: usize) -> usize {
-    match kind {
-        DeviceKind::Gpu if hidden_size < 1000 => 65_536,
-        DeviceKind::Gpu => 32_768,
-        DeviceKind::Cpu => CPU_TOKEN_BUDGET,
-        DeviceKind::Mock => MOCK_TOKEN_BUDGET,
-    }
 }
 
 impl Model {
@@ -143,12 +126,17 @@ impl Model {
         let dtype = dtype(spec, chosen.first())?;
         let gelu = spec.gelu.form(dtype);
         let n_parameters = n_parameters(&config);
+        let lacks = Lacks::of(&config, weights.as_ref());
         let device = device::label(&chosen);
-        let shape = (config.hidden_size, config.head_dim());
+        let shape = (config.hidden_size, config.head_dim(), config.n_layers);
         let (replicas, fingerprint, default_token_budget) = match weights {
             Some(weights) => {
                 let free_before: Vec<_> = chosen.iter().map(device::free_bytes).collect();
-                let sizes = (shape.0, config.intermediate_size, shape.1);
+                let sizes = (
+                    config.hidden_size,
+                    config.intermediate_size,
+                    config.head_dim(),
+                );
                 let mut devices = chosen.iter();
                 devices.try_for_each(|chosen| ops::prepare(chosen, dtype, sizes))?;
                 let fingerprint = Fingerprint::start(&folder, &weights)?;
@@ -193,6 +181,7 @@ impl Model {
             n_parameters,
             default_token_budget,
             fingerprint,
+            lacks,
             replicas,
         })
     }
@@ -223,12 +212,31 @@ impl Model {
         layers: &[usize],
         pooling: Pooling,
     ) -> Result<Vec<f32>, ModelError> {
-        let answer = self.first().compute(batch, layers, pooling)?;
-        let rows = Rows::new(batch.rows.clone(), answer.values, answer.offsets);
+        let rows = self.answer(batch, &Question::pooled(layers, pooling))?;
+        let columns: Vec<_> = rows
+            .columns
+            .iter()
+            .map(|column| column.values.to_f32())
+            .collect();
+        let hidden = self.config.hidden_size;
+        let vectors = (0..rows.len()).flat_map(|row| {
+            let columns = columns.iter();
+            columns.flat_map(move |column| &column[row * hidden..][..hidden])
+        });
+        Ok(vectors.copied().collect())
+    }
+
+    /// What the model answers to a question about the sequences of a batch.
+    ///
+    /// # Errors
+    /// If the device fails, or a value is not finite; the sequence is named.
+    pub fn answer(&self, batch: &PackedBatch, question: &Question) -> Result<Rows, ModelError> {
+        let answer = self.first().compute(batch, question)?;
+        let rows = Rows::new(batch.rows.clone(), answer.columns);
         let rows = rows.expect("a model answers for each sequence of a batch");
         match rows.first_not_finite() {
             Some(row) => Err(self.not_finite(row)),
-            None => Ok(rows.values),
+            None => Ok(rows),
         }
     }
 
@@ -245,13 +253,20 @@ impl Model {
     /// `[T, hidden]`, row by row, in f32. Sequences lie as in `batch.cu_seqlens`.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the device fails, or a value is not finite; the sequence is named.
     pub fn encode_tokens(&self, batch: &PackedBatch, layer: usize) -> Result<Vec<f32>, ModelError> {
-        let replica = self.first();
-        let tokens = replica.stage_alone(batch)?;
-        let mut values = replica.encoder.encode_tokens(&tokens, layer)?;
-        values.truncate(batch.n_tokens() * self.config.hidden_size);
-        Ok(values)
+        let positions = Positions::Tokens;
+        let column = Column {
+            name: String::new(),
+            content: Content::States { layer, positions },
+            dtype: OutputDtype::F32,
+        };
+        let columns = vec![column];
+        let rows = self.answer(batch, &Question { columns })?;
+        Ok(rows
+            .columns
+            .first()
+            .map_or_else(Vec::new, |column| column.values.to_f32()))
     }
 
     /// The model, for people: its folder's name or its id.
@@ -320,6 +335,11 @@ impl Model {
     /// The form of GELU that it computes.
     pub fn gelu(&self) -> GeluForm {
         self.gelu
+    }
+
+    /// What it cannot answer.
+    pub fn lacks(&self) -> &Lacks {
+        &self.lacks
     }
 
     /// Components of an embedding.
@@ -408,32 +428,6 @@ fn f32_only(spec: &ModelSpec, device: &str) -> Result<Dtype, ModelError> {
             asked: asked.name(),
         }),
     }
-}
-
-/// Tokens in a batch that suit the device: on a GPU, as many as keep it busy for long enough to
-/// hide everything else, as far as the memory that the weights leave allows.
-fn default_token_budget(
-    chosen: &Chosen,
-    config: &Config,
-    dtype: Dtype,
-    n_parameters: u64,
-) -> usize {
-    /// The widest moment of a layer: input, normalised input, the four-fold intermediate state and
-    /// the output, and one more in reserve.
-    const WIDTHS: usize = 8;
-    let Some(free) = device::free_bytes(chosen) else {
-        return usual_token_budget(DeviceKind::Cpu, config.hidden_size);
-    };
-    let bytes = dtype.bytes();
-    // Weights may still be on their way, so their size is taken from what was free in any case.
-    // The limits of a configuration keep these products far below 2^64.
-    let room = free.saturating_sub(n_parameters * bytes as u64) / 2;
-    let per_token = (WIDTHS * config.hidden_size * bytes) as u64;
-    let fitting = usize::try_from(room / per_token).unwrap_or(usize::MAX);
-    let wanted = usual_token_budget(DeviceKind::Gpu, config.hidden_size);
-    // Powers of two need no rows of padding.
-    let fitting = (fitting + 1).next_power_of_two() / 2;
-    wanted.min(fitting).max(CPU_TOKEN_BUDGET)
 }
 
 /// Numbers in the encoder's weights: embeddings, layers, final layer norm.

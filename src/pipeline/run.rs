@@ -17,6 +17,7 @@ use super::{
     write::{Writing, Written},
 };
 use crate::{
+    alphabet::SHORTEST_SEQUENCE,
     cancel::Abandonment,
     error::Error,
     event::{Event, EventSender},
@@ -140,12 +141,11 @@ pub(super) fn run(
         monitor.meters(),
     )?;
     let abandonment = Abandonment::default();
-    let n_values = wanted.layers().len() * model.hidden_size();
-    let dispatcher = Dispatcher::new(batches, replicas.len(), budget, n_values);
+    let most_bytes = (wanted.question()).most_bytes(budget, SHORTEST_SEQUENCE, model.hidden_size());
+    let dispatcher = Dispatcher::new(batches, replicas.len(), most_bytes);
     let lane_plan = LanePlan {
         model,
-        layers: wanted.layers(),
-        pooling: options.pooling,
+        question: wanted.question(),
         overlap: options.overlap,
         dispatcher: Arc::new(dispatcher),
         faults: fleet.faults().clone(),

@@ -1,17 +1,13 @@
 //! The one place that knows the formats of outputs: what each can do is looked up here.
 
-use super::{HashedFile, OutputPlan, SinkError, parquet};
-use crate::{
-    batch::Rows,
-    job::{ExportOptions, OutputFormat},
+use super::{
+    HashedFile, OutputPlan, SinkError,
+    formats::{FORMATS, Format},
+    parquet,
 };
+use crate::{batch::Rows, job::OutputFormat};
 use arrow_array::RecordBatch;
-use arrow_schema::Schema;
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs::File, path::Path};
 
 /// Writes a part of an output: a file of the output's format that holds some consecutive rows.
 pub(super) trait PartWriter: Send {
@@ -91,9 +87,10 @@ pub(super) fn part_writer(
     parquet::part_writer(plan, file, metadata)
 }
 
-/// Copies parts into one file, one after the other. Nothing is encoded again.
+/// Puts the rows of parts into one file, one after the other. Where it is a file as parts are, nothing is encoded
+/// again.
 pub(super) trait Stitcher: Send {
-    /// Copies the rows of the next part.
+    /// Takes the rows of the next part.
     ///
     /// # Errors
     /// - If the part does not hold what was written, or has other columns.
@@ -107,41 +104,9 @@ pub(super) trait Stitcher: Send {
     fn finish(self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError>;
 }
 
-/// Begins a file with the rows of its first part.
-///
-/// # Errors
-/// As [`Stitcher::append`].
-pub(super) fn stitcher(
-    format: OutputFormat,
-    to: HashedFile,
-    first: &Path,
-) -> Result<Box<dyn Stitcher>, SinkError> {
-    match format {
-        OutputFormat::Parquet => parquet::stitcher(to, first),
-        _ => Err(SinkError::NoParts),
-    }
-}
-
-/// Writes one file with the rows of all `parts`, in their order, and with `metadata` instead of theirs.
-/// It is not on the disk yet.
-///
-/// # Errors
-/// - If there is no part, or one that does not hold what was written, or has other columns.
-/// - If the file system refuses.
-pub(super) fn stitch(
-    format: OutputFormat,
-    parts: &[PathBuf],
-    to: HashedFile,
-    metadata: &[(String, String)],
-) -> Result<(), SinkError> {
-    let [first, others @ ..] = parts else {
-        return Err(SinkError::NoParts);
-    };
-    let mut stitcher = stitcher(format, to, first)?;
-    for part in others {
-        stitcher.append(part)?;
-    }
-    stitcher.finish(metadata)
+/// What can be done with files of a format that are not parts themselves. Nothing, if they are.
+pub(super) fn format_of(format: OutputFormat) -> Option<&'static Format> {
+    FORMATS.iter().find(|of| of.format == format)
 }
 
 /// What a complete file says of how it came about. `None` if it is someone else's, whatever it is.
@@ -150,25 +115,13 @@ pub(super) fn stitch(
 /// - If the file is damaged, or was cut short.
 /// - If the file system refuses.
 pub(super) fn read_metadata(path: &Path) -> Result<Option<BTreeMap<String, String>>, SinkError> {
-    // The beginning of a file says its format.
-    parquet::read_metadata(path)
+    // A file of parts that was renamed is still what it holds.
+    let of_parts = parquet::read_metadata(path)?;
+    match (of_parts, format_at(path)) {
+        (None, Some(format)) => (format.read_metadata)(path),
+        (of_parts, _) => Ok(of_parts),
+    }
 }
-
-/// What can be done with files of a format that are made of parts.
-pub(super) struct Format {
-    /// The format.
-    pub(super) format: OutputFormat,
-    /// Begins empty files: the output, then those that [lie beside it](OutputFormat::sidecars).
-    pub(super) begin: Begin,
-    /// As [`read_metadata`].
-    pub(super) read_metadata: fn(&Path) -> Result<Option<BTreeMap<String, String>>, SinkError>,
-    /// As [`check`].
-    pub(super) check: fn(&Path) -> Result<Checked, SinkError>,
-}
-
-/// Begins empty files of a format, for rows with these columns.
-pub(super) type Begin =
-    fn(Vec<File>, &ExportOptions, &Schema) -> Result<Box<dyn TableWriter>, SinkError>;
 
 /// What was found in a file that was read again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,5 +137,13 @@ pub struct Checked {
 /// # Errors
 /// If the file cannot be opened.
 pub(super) fn check(path: &Path) -> Result<Checked, SinkError> {
-    parquet::check(path)
+    match format_at(path) {
+        Some(format) => (format.check)(path),
+        None => parquet::check(path),
+    }
+}
+
+/// What can be done with the file of that name, if it is not called like a part.
+fn format_at(path: &Path) -> Option<&'static Format> {
+    OutputFormat::of(path).ok().and_then(format_of)
 }

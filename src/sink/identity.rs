@@ -8,6 +8,7 @@ use crate::job::{Dtype, GeluForm, OutputFormat};
 use std::collections::{BTreeMap, BTreeSet};
 
 const PREFIX: &str = "runner.";
+const FORMAT: &str = "format";
 const IDENTITY: &str = "runner.identity";
 const FINGERPRINT: &str = "runner.input_fingerprint";
 const RECORDS: &str = "runner.records";
@@ -29,9 +30,7 @@ pub struct Identity {
     pub model: String,
     /// A hash of the model's weights.
     pub weights_hash: String,
-    /// The hidden states that are written, in output order: 0 is the embedding output.
-    pub layers: Vec<usize>,
-    /// The number format of weights and activations. The output is always `f32`.
+    /// The number format of weights and activations.
     pub dtype: Dtype,
     /// The form of GELU that was computed.
     pub gelu: GeluForm,
@@ -76,12 +75,11 @@ impl Identity {
             ("gelu", self.gelu.name()),
             ("device_kind", &self.device_kind),
             ("numerics", &self.numerics.to_string()),
-            ("format", self.format.name()),
+            (FORMAT, self.format.name()),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let chosen = self.options.iter().chain(&self.rules);
         let chosen = chosen.map(|(name, value)| ((*name).to_owned(), value.clone()));
-        // Layers are written as the model counts them, however the script does.
         chosen.chain(settings).collect()
     }
 
@@ -97,6 +95,15 @@ pub(super) fn identity_entries(identity: BTreeMap<String, String>) -> Vec<(Strin
     let mut entries = keyed(identity);
     entries.push((IDENTITY.to_owned(), whole));
     entries
+}
+
+/// The identity of what is the same in another format.
+pub(super) fn in_format(
+    mut identity: BTreeMap<String, String>,
+    format: OutputFormat,
+) -> BTreeMap<String, String> {
+    identity.insert(FORMAT.to_owned(), format.name().to_owned());
+    identity
 }
 
 /// What is not the same in the identity of an output and in that of what is asked for.

@@ -114,6 +114,14 @@ impl Place {
         rejects_beside(&self.target)
     }
 
+    /// The files that lie beside the output at the end; `has_many` says whether a sequence has many vectors.
+    pub(super) fn sidecars(&self, has_many: bool) -> Vec<PathBuf> {
+        match self.is_folder() {
+            true => Vec::new(),
+            false => self.target.format.sidecars(self.output(), has_many),
+        }
+    }
+
     /// What a run leaves that is over, for those who look for it: the files that it published, or, of a
     /// shard, the folder of its parts.
     pub(super) fn published(&self) -> Published {
@@ -175,7 +183,7 @@ impl Place {
         };
         record.len() >= PART_DIGITS
             && record.bytes().all(|byte| byte.is_ascii_digit())
-            && [self.target.format.ending(), REJECTS_ENDING].contains(&ending)
+            && [OutputFormat::OF_PARTS.ending(), REJECTS_ENDING].contains(&ending)
     }
 
     /// Removes all that is kept of an output while it is made, but for the lock, and of parts those that

@@ -1,7 +1,7 @@
 //! Where an output goes and what it says about itself.
 
 use super::Identity;
-use crate::job::{OutputTarget, Shard};
+use crate::job::{ExportOptions, OutputTarget, Question, Shard};
 use std::time::Duration;
 
 /// Where the output goes and what it says about itself.
@@ -17,10 +17,24 @@ pub struct OutputPlan {
     pub commit_every: Duration,
     /// What is embedded, for people.
     pub inputs: String,
+    /// Which columns of answers it has.
+    pub question: Question,
     /// Components of an embedding.
     pub hidden_size: usize,
-    /// Which embeddings it holds, and of which layers.
+    /// Which embeddings it holds.
     pub identity: Identity,
     /// Which part of the records is written, if it is not all of them.
     pub shard: Option<Shard>,
+}
+
+impl OutputPlan {
+    /// Whether a sequence has many vectors.
+    pub(super) fn has_many(&self) -> bool {
+        self.question.has_many(self.hidden_size)
+    }
+
+    /// How the rows are put into a file of another format than that of parts.
+    pub(super) fn export_options(&self) -> ExportOptions {
+        ExportOptions::of(&self.identity.to_map(), self.overwrite)
+    }
 }

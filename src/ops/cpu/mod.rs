@@ -4,20 +4,24 @@
 //! it, on threads, or on how many numbers a vector has.
 
 mod attention;
+mod contacts;
 mod epilogue;
 mod layer_norm;
 mod linear;
 mod panels;
 mod pool;
+mod select;
 mod simd;
 #[cfg(test)]
 mod tests;
 
 pub(super) use attention::attention;
+pub(super) use contacts::ContactMaps;
 pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;
 pub(super) use panels::Panels;
 pub(super) use pool::pool;
+pub(super) use select::select;
 
 use burn::{
     backend::Flex,

@@ -79,15 +79,14 @@ impl Encoding<'_> {
             let packed = &batch.batch;
             let lengths = packed.ranges().map(|range| range.len());
             let (flops, n_tokens) = (self.plan.model.flops(lengths), packed.n_tokens());
-            let sequences = packed.n_sequences() as u64;
+            let sequences = packed.n_records() as u64;
             if came_back {
                 left.taken_again += sequences;
             }
             watch.arrived(sequences, n_tokens as u64);
             let submitted = attempt("encoding", || {
                 let tokens = self.stager.stage(padded_ids(packed), &packed.cu_seqlens)?;
-                let (layers, pooling) = (self.plan.layers, self.plan.pooling);
-                let in_flight = replica.submit(&tokens, layers, pooling, abandonment)?;
+                let in_flight = replica.submit(&tokens, self.plan.question, abandonment)?;
                 // Its slot is free for another batch as soon as the device thread has enqueued this one.
                 drop(tokens);
                 Ok(if self.plan.overlap {

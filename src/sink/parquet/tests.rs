@@ -2,13 +2,13 @@
 
 use super::super::{
     HashedFile, Identity, OutputPlan, SinkError,
-    format::{Checked, check, part_writer, read_metadata, stitch},
+    format::{Checked, check, part_writer, read_metadata},
 };
 use super::file::ParquetFile;
 use crate::{
-    batch::{Row, Rows},
+    batch::{Ragged, Row, Rows, Values},
     hint::Hint,
-    job::{Dtype, GeluForm, OutputFormat, OutputKind, OutputTarget},
+    job::{Dtype, GeluForm, OutputFormat, OutputKind, OutputTarget, Pooling, Question},
 };
 use ::parquet::{
     arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
@@ -38,11 +38,11 @@ pub fn plan(path: &Path, layers: &[usize]) -> OutputPlan {
         resume: true,
         commit_every: Duration::ZERO,
         inputs: "in.fa".into(),
+        question: Question::pooled(layers, Pooling::Mean),
         hidden_size: HIDDEN_SIZE,
         identity: Identity {
             model: "m".into(),
             weights_hash: "w".into(),
-            layers: layers.to_vec(),
             dtype: Dtype::F32,
             gelu: GeluForm::Erf,
             device_kind: "cpu".into(),
@@ -59,15 +59,23 @@ fn rows(indices: Range<u64>, layers: &[usize]) -> Rows {
     let mut rows = Rows::default();
     for index in indices {
         let value = |n: usize| ((index * 31 + n as u64 * 7) as f32).sin();
-        let values: Vec<_> = (0..layers.len() * HIDDEN_SIZE).map(value).collect();
+        let column = |layer: usize| {
+            let positions = layer * HIDDEN_SIZE..(layer + 1) * HIDDEN_SIZE;
+            Ragged {
+                values: Values::F32(positions.map(value).collect()),
+                offsets: vec![0, HIDDEN_SIZE],
+            }
+        };
+        let columns: Vec<_> = (0..layers.len()).map(column).collect();
         let row = Row {
             index,
             id: format!("id{index}"),
             description: format!("number {index}"),
             length: index as u32,
             truncated: index % 2 == 0,
+            piece: None,
         };
-        rows.push(row, &values);
+        rows.push_from(row, &columns, 0);
     }
     rows
 }
@@ -112,13 +120,26 @@ pub fn write_parts(folder: &Path, n_rows: &[u64], layers: &[usize]) -> Vec<PathB
     n_rows.iter().enumerate().map(write).collect()
 }
 
+/// Puts all parts into a file.
+pub fn stitch(
+    parts: &[PathBuf],
+    to: HashedFile,
+    metadata: &[(String, String)],
+) -> Result<(), SinkError> {
+    let mut stitcher = super::stitcher(to, &parts[0])?;
+    for part in &parts[1..] {
+        stitcher.append(part)?;
+    }
+    stitcher.finish(metadata)
+}
+
 fn stitched(
     parts: &[PathBuf],
     path: &Path,
     metadata: &[(String, String)],
 ) -> Result<(), SinkError> {
     let to = HashedFile::new(File::create(path).unwrap());
-    stitch(OutputFormat::Parquet, parts, to, metadata)
+    stitch(parts, to, metadata)
 }
 
 fn metadata(path: &Path) -> ParquetMetaData {
@@ -375,7 +396,7 @@ fn a_full_disk_is_named_as_such() {
         "cannot write `out.parquet`",
     );
     let parts = write_parts(folder.path(), &[3, 2], &[6]);
-    let error = stitch(OutputFormat::Parquet, &parts, full(), &version()).unwrap_err();
+    let error = stitch(&parts, full(), &version()).unwrap_err();
     let expect = format!("cannot stitch the parts in `{}`", folder.path().display());
     check(error, &expect);
 }

@@ -1,7 +1,10 @@
 //! Kernels against references in f64. They need a GPU.
 
 use super::*;
-use crate::ops::cuda::{gelu::gelu, operand::Operand};
+use crate::{
+    alphabet::MASK,
+    ops::cuda::{gelu::gelu, operand::Operand},
+};
 
 /// One head of one sequence in f64, with queries and keys rounded after their rotation as the
 /// kernels round them: `[L, head_dim]`.
@@ -60,7 +63,7 @@ fn attention_agrees_with_f64() {
             let rotary = RotaryTable::new(RotaryTable::frequencies(head_dim, 1e4), 4096);
             let qkv = numbers.vector(rows * 3 * hidden, 2.0, dtype);
             let got = attention(&on_gpu(&qkv, [rows, 3 * hidden], dtype), &tokens, &rotary);
-            let got = values(got).expect("attention");
+            let got = values(got).expect("attention").to_f32();
             for range in tokens.segments().ranges() {
                 // The longest sequence is checked in one head only, as its reference is slow.
                 for head in 0..if range.len() > 1000 { 1 } else { HEADS } {
@@ -218,7 +221,7 @@ fn linear_agrees_with_f64() {
                     continue;
                 }
                 let got = linear.forward(on_gpu(&x, [rows, n_in], dtype), epilogue);
-                let error = relative_error(&values(got).expect("linear"), &want);
+                let error = relative_error(&values(got).expect("linear").to_f32(), &want);
                 assert!(
                     error <= unit(dtype) + 1e-6,
                     "{dtype:?}, {rows} x {n_in} x {n_out}, {epilogue:?}: {error:e}"
@@ -247,7 +250,7 @@ fn each_gelu_is_its_own_form() {
         let way = |epilogue| {
             let shape = [x.len() / GELU_WIDTH, GELU_WIDTH];
             let got = linear.forward(on_gpu(&x, shape, dtype), epilogue);
-            way_to_tanh_form(&values(got).expect("GELU"), &exact)
+            way_to_tanh_form(&values(got).expect("GELU").to_f32(), &exact)
         };
         let erf = way(Epilogue::Gelu);
         // Models in f32 compute the erf form only.
@@ -292,7 +295,7 @@ fn layer_norm_agrees_with_f64() {
                     (f64::from(x) - mean) / (variance + 1e-5).sqrt() * f64::from(w) + f64::from(b)
                 }));
             }
-            let error = relative_error(&values(got).expect("layer norm"), &want);
+            let error = relative_error(&values(got).expect("layer norm").to_f32(), &want);
             assert!(error <= unit(dtype) + 1e-6, "{dtype:?}, {width}: {error:e}");
         }
     }
@@ -306,7 +309,7 @@ fn pooling_and_embedding_agree_with_f64() {
         for width in [64, 160, 1280] {
             let tokens = tokens(&[3, 4, 35, 200, 1000, 5], dtype, 32);
             let table = numbers.vector(33 * width, 1.0, dtype);
-            let x = embedding(&on_gpu(&table, [33, width], dtype), &tokens);
+            let x = embedding(&on_gpu(&table, [33, width], dtype), &tokens, false);
             let row = |token: usize, i: usize| {
                 f64::from(table[tokens.input_ids()[token] as usize * width + i])
             };
@@ -318,9 +321,50 @@ fn pooling_and_embedding_agree_with_f64() {
                         pooled(&column.collect::<Vec<_>>(), pooling)
                     }));
                 }
-                let got = values(pool(&x, &tokens, pooling)).expect("pooling");
+                let got = values(pool(&x, &tokens, pooling))
+                    .expect("pooling")
+                    .to_f32();
                 let error = relative_error(&got, &want);
                 assert!(error <= 1e-6, "{dtype:?}, {width}, {pooling:?}: {error:e}");
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn token_dropout_agrees_with_f64() {
+    let mut numbers = Numbers(5);
+    for dtype in Dtype::ALL {
+        for width in [64, 1280] {
+            // The third sequence is the first one with a mask, the fourth one has several; the others have none.
+            let tokens = tokens(&[3, 20, 35, 1000, 3, 5], dtype, 32);
+            let table = numbers.vector(33 * width, 1.0, dtype);
+            let table_there = on_gpu(&table, [33, width], dtype);
+            let got = values(embedding(&table_there, &tokens, true))
+                .expect("embedding")
+                .to_f32();
+            let plain = values(embedding(&table_there, &tokens, false))
+                .expect("embedding")
+                .to_f32();
+            for range in tokens.segments().ranges() {
+                let ids = &tokens.input_ids()[range.clone()];
+                let n_masks = ids.iter().filter(|&&id| id == MASK).count();
+                let numbers = range.start * width..range.end * width;
+                if n_masks == 0 {
+                    assert_eq!(got[numbers.clone()], plain[numbers], "as before");
+                    continue;
+                }
+                let kept = 1.0 - n_masks as f64 / ids.len() as f64;
+                let want = ids.iter().flat_map(|&id| {
+                    let row = &table[id as usize * width..][..width];
+                    row.iter().map(move |&x| match id {
+                        MASK => 0.0,
+                        _ => f64::from(x) / kept,
+                    })
+                });
+                let error = relative_error(&got[numbers], &want.collect::<Vec<_>>());
+                assert!(error <= unit(dtype) + 1e-7, "{dtype:?}, {width}: {error:e}");
             }
         }
     }
@@ -343,7 +387,7 @@ fn every_kernel_runs() {
                 [33, hidden],
                 dtype,
             );
-            let embedded = embedding(&table, &tokens);
+            let embedded = embedding(&table, &tokens, true);
             let qkv = numbers.vector(rows * 3 * hidden, 1.0, dtype);
             let context = attention(&on_gpu(&qkv, [rows, 3 * hidden], dtype), &tokens, &rotary);
             let expanded = on_gpu(
@@ -361,7 +405,7 @@ fn every_kernel_runs() {
             let results = Results::start(vectors.collect(), &tokens, std::time::Instant::now());
             let (vectors, _) = results.and_then(Results::wait).expect("results");
             assert!(
-                vectors.iter().flatten().all(|x| x.is_finite()),
+                vectors.iter().all(|x| x.are_finite(0..x.len())),
                 "{dtype:?} {head_dim}"
             );
         }
@@ -396,7 +440,9 @@ fn every_product_runs() {
             if dtype == Dtype::F32 && matches!(epilogue, Epilogue::GeluTanh) {
                 continue;
             }
-            let y = values(linear.forward(x.clone(), epilogue)).expect("a product");
+            let y = values(linear.forward(x.clone(), epilogue))
+                .expect("a product")
+                .to_f32();
             assert!(y.iter().all(|y| y.is_finite()), "{dtype:?} {epilogue:?}");
         }
     }
