@@ -1,8 +1,12 @@
 //! From the rows of all tokens to those of some of them, in a number format that is written.
 
 use super::{Tokens, backend::Backend, cpu};
-use crate::job::{OutputDtype, Positions};
+use crate::{
+    alphabet::MASK,
+    job::{OutputDtype, Positions},
+};
 use burn::tensor::{DType, Int, Tensor, TensorData};
+use std::ops::Range;
 
 /// The rows of `x`, `[T, width]`, that belong to some of the tokens of each sequence: `[positions, width]`. A number
 /// that is too large for `dtype` becomes infinite.
@@ -13,13 +17,33 @@ pub fn select(
     dtype: OutputDtype,
 ) -> Tensor<2> {
     match Backend::of(x) {
-        Backend::Cpu => cpu::select(x, tokens.segments(), positions, dtype),
+        Backend::Cpu => cpu::select(x, &ranges(tokens, positions), dtype),
         #[cfg(feature = "cuda")]
         Backend::Cuda => match positions {
             Positions::Residues => super::cuda::residues(x, tokens.gpu_batch(), dtype),
             Positions::Tokens => super::cuda::tokens(x, tokens.gpu_batch(), dtype),
+            Positions::Masks => {
+                let masks = ranges(tokens, positions).into_iter().flatten();
+                select_rows(x, &masks.collect::<Vec<_>>(), dtype)
+            }
         },
         Backend::Plain => select_plain(x, tokens, positions, dtype),
+    }
+}
+
+/// Where the rows of some tokens are.
+fn ranges(tokens: &Tokens, positions: Positions) -> Vec<Range<usize>> {
+    let sequences = tokens.segments().ranges();
+    match positions {
+        Positions::Tokens => sequences.collect(),
+        Positions::Residues => sequences
+            .map(|range| range.start + 1..range.end - 1)
+            .collect(),
+        Positions::Masks => {
+            let is_mask = |row: &usize| tokens.input_ids()[*row] == MASK;
+            let masks = sequences.flatten().filter(is_mask);
+            masks.map(|row| row..row + 1).collect()
+        }
     }
 }
 
@@ -30,12 +54,8 @@ pub fn select_plain(
     positions: Positions,
     dtype: OutputDtype,
 ) -> Tensor<2> {
-    let ranges = tokens.segments().ranges();
-    let pieces = ranges.map(|range| match positions {
-        Positions::Tokens => x.clone().slice_dim(0, range),
-        Positions::Residues => x.clone().slice_dim(0, range.start + 1..range.end - 1),
-    });
-    narrowed(Tensor::cat(pieces.collect(), 0), dtype)
+    let rows = ranges(tokens, positions).into_iter().flatten();
+    select_rows_plain(x, &rows.collect::<Vec<_>>(), dtype)
 }
 
 /// The rows of `x` with these numbers, in their order.
