@@ -120,9 +120,15 @@ fn the_head_of_fair_esm_is_a_file_beside_the_model() {
     };
     assert_eq!(contacts("esm2_t2_tiny.pt"), contacts("transformers"));
     let without = load(&format!("{folder}/esm2_t2_plain.pt"));
-    let reason = without.no_contacts().expect("there is no such file");
+    let columns = vec![Column {
+        name: "contacts".to_owned(),
+        content: Content::Contacts,
+        dtype: OutputDtype::F32,
+    }];
+    let refused = without.lacks().check("plain", &Question { columns });
+    let reason = refused.expect_err("there is no such file").to_string();
     assert!(
-        reason.text.contains("esm2_t2_plain-contact-regression.pt"),
+        reason.contains("esm2_t2_plain-contact-regression.pt"),
         "{reason}"
     );
 }
