@@ -28,6 +28,11 @@ pub(super) struct Plan {
     pub(super) window: Option<Window>,
 }
 
+/// Tokens of a sequence, about.
+const USUAL_TOKENS: usize = 512;
+/// Bytes of the answer to a batch, about, unless the script asks for larger ones: some batches are in main memory at a
+/// time. It is that of every layer of a large model that makes batches smaller.
+const MOST_ANSWER_BYTES: usize = 1 << 30;
 /// Rows that wait for their turn may take so many bytes. Beyond, batches are made in order.
 const MOST_WAITING_BYTES: usize = 4 << 30;
 /// The most tokens that a batch holds by default where contacts are asked for, of which there are as many as the
@@ -81,10 +86,13 @@ impl Plan {
         let longest = dataset.policy.long_sequences.limit();
         let longest = longest.min(LongSequences::LARGEST_DEFAULT_BUDGET - N_SPECIAL_TOKENS)
             + N_SPECIAL_TOKENS;
-        let usual = match wanted.question().needs_contacts() {
+        let question = wanted.question();
+        let usual = match question.needs_contacts() {
             true => model.default_token_budget().min(CONTACTS_BUDGET),
             false => model.default_token_budget(),
         };
+        let answer_bytes = question.bytes_of(USUAL_TOKENS, model.hidden_size());
+        let usual = usual.min(MOST_ANSWER_BYTES / answer_bytes.max(1) * USUAL_TOKENS);
         let default = usual.max(longest);
         options.token_budget.map_or(default, NonZeroUsize::get)
     }
@@ -93,7 +101,6 @@ impl Plan {
 /// Bytes of the rows that can wait for their turn if batches of so many tokens are not made in order, where sequences
 /// are as long as they usually are.
 fn most_waiting_bytes(question: &Question, token_budget: usize, hidden_size: usize) -> usize {
-    const USUAL_TOKENS: usize = 512;
     let n_sequences = MAX_REORDER_BUDGETS * token_budget / USUAL_TOKENS;
     n_sequences * question.bytes_of(USUAL_TOKENS, hidden_size)
 }

@@ -5,8 +5,14 @@ use std::{
     io::{self, Seek, SeekFrom, Write},
 };
 
-/// So many bytes at once are hashed by several threads.
-const MANY_BYTES: usize = 512 << 10;
+/// Hashes what comes next: by several threads where it is much.
+pub(super) fn hash(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    const MANY_BYTES: usize = 512 << 10;
+    match bytes.len() >= MANY_BYTES {
+        true => hasher.update_rayon(bytes),
+        false => hasher.update(bytes),
+    };
+}
 
 /// A file that is written from its beginning to its end, with the checksum of all that has been written.
 #[derive(Debug)]
@@ -59,12 +65,7 @@ impl Write for HashedFile {
             Ok(n_there) => bytes.len().min(n_there),
             Err(_) => bytes.len(),
         };
-        let written = &bytes[..n_written];
-        // Several threads pay off for pages of large columns only.
-        match n_written >= MANY_BYTES {
-            true => self.hasher.update_rayon(written),
-            false => self.hasher.update(written),
-        };
+        hash(&mut self.hasher, &bytes[..n_written]);
         self.n_bytes += n_written as u64;
         Ok(n_written)
     }
