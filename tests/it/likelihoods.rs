@@ -146,7 +146,7 @@ fn perplexities_are_those_of_one_mask_a_residue_or_of_none() {
             let rows = table(&model, &all, &call);
             assert_eq!(rows.len(), proteins.len());
             for (row, protein) in rows.iter().zip(&proteins) {
-                let want = if method == "exact" {
+                let want: f64 = if method == "exact" {
                     let name = format!("{}.pseudo_log_likelihood", protein.number);
                     f64::from(references[&name].row(0)[0])
                 } else {
