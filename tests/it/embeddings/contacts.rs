@@ -136,6 +136,8 @@ fn a_script_asks_for_contacts() {
         contacts(model, fasta("in.fa"), #{ output: "maps.parquet" });
         let run = contacts(model, fasta("in.fa"), #{ output: "pairs.parquet", threshold: 0.0, min_separation: 8 });
         print(run.sequences);
+        contact_map("maps.parquet", "a", "map.svg");
+        contact_table("pairs.parquet", "pairs.csv");
     "#;
     let checked = job.run("check", script);
     assert_eq!(checked.exit_code, 0, "{checked:?}");
@@ -169,6 +171,18 @@ fn a_script_asks_for_contacts() {
         probabilities.as_primitive::<Float32Type>().values(),
         &expect
     );
+    let table = fs::read_to_string(job.at("pairs.csv")).expect("a table");
+    let lines: Vec<_> = table.lines().collect();
+    assert_eq!(lines[0], "id,i,j,probability");
+    assert_eq!(lines[1], format!("a,1,9,{}", probability(1, 9)));
+    assert_eq!(lines.len(), 4);
+    let picture = fs::read_to_string(job.at("map.svg")).expect("a picture");
+    assert!(picture.contains(">a</text>") && picture.contains("10 residues"));
+    let missing = job.run("exec", r#"contact_map("maps.parquet", "c", "map.svg");"#);
+    assert!(missing.stderr.contains("no sequence `c`"), "{missing:?}");
+    let foreign = job.run("exec", r#"contact_table("maps.parquet", "in.fa");"#);
+    assert!(foreign.stderr.contains("in.fa"), "{foreign:?}");
+    assert!(fs::read_to_string(job.at("in.fa")).expect("still there").starts_with(">a"));
     // Of six residues none are so far from each other.
     assert_eq!(pairs["i"].as_list::<i32>().value(1).len(), 0);
 }
