@@ -95,7 +95,11 @@ fn contacts_are_those_of_the_cpu_whatever_the_batch() {
         &sequences,
         Content::Contacts,
     );
-    for (dtype, tolerance) in [(Dtype::F32, 2e-4), (Dtype::F16, f32::INFINITY), (Dtype::Bf16, f32::INFINITY)] {
+    for (dtype, tolerance) in [
+        (Dtype::F32, 2e-4),
+        (Dtype::F16, f32::INFINITY),
+        (Dtype::Bf16, f32::INFINITY),
+    ] {
         let model = load(folder, dtype);
         let together = ask(&model, &sequences, Content::Contacts);
         let mut largest = 0f32;
