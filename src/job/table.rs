@@ -128,7 +128,7 @@ impl<T> OptionTable<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{
+    use crate::job::{AttentionPlan, 
         EmbedOptions, Layer, Mock, ModelSpec, MutantsTable, PerplexityOptions, Pooling,
         ScoreOptions, SweepPlan, Thresholds,
     };
@@ -155,6 +155,7 @@ mod tests {
         check(&MutantsTable::OPTIONS);
         check(&PerplexityOptions::OPTIONS);
         check(&ScoreOptions::OPTIONS);
+        check(&AttentionPlan::OPTIONS);
         check(&SweepPlan::OPTIONS);
         check(&Thresholds::OPTIONS);
     }

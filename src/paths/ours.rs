@@ -99,6 +99,10 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
         }
         Role::ContactMap => contains(head, CONTACT_MAP_MARK.as_bytes()),
         Role::ContactTable => line == CONTACT_TABLE_HEAD,
+        // An array has no room for a sign. No other one of ours has four dimensions.
+        Role::AttentionMaps => {
+            head.starts_with(b"\x93NUMPY") && line.matches(", ").count() >= 5
+        }
         Role::Definitions => line.starts_with("module static;"),
         Role::Manual => contains(head, b"\n.TH runner"),
         Role::ScoreNote => {

@@ -39,6 +39,8 @@ pub enum Role {
     ContactMap,
     /// A table of contacts.
     ContactTable,
+    /// Attention maps.
+    AttentionMaps,
     /// The definitions of the script API.
     Definitions,
     /// A page of the manual.
@@ -77,6 +79,7 @@ impl Role {
             Self::Plot => "the page of a sweep",
             Self::ContactMap => "a picture of contacts",
             Self::ContactTable => "a table of contacts",
+            Self::AttentionMaps => "attention maps",
             Self::Definitions => "the file of definitions",
             Self::Manual => "a page of the manual",
             Self::Printed => "where the program's own text goes",

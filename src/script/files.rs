@@ -1,5 +1,7 @@
 //! The files that a script names, looked at before any of them is opened or written.
 
+mod contacts;
+
 use super::unmerged;
 use crate::{
     error::Error,
@@ -327,19 +329,6 @@ impl Files {
     pub(super) fn rehearsed(&self, path: &Path) -> Option<usize> {
         let rehearsed = self.rehearsed.get(&destination(path)).copied();
         rehearsed.or_else(|| self.is_foresight.then_some(ANY_HIDDEN_SIZE))
-    }
-
-    /// Adds an output that is read, and a file that is made of it. Says whether the output is one that a run of this
-    /// rehearsal would have written.
-    ///
-    /// # Errors
-    /// The one is not whole, or the other cannot be written, or must not be.
-    pub(super) fn made_of_output(&mut self, from: &Path, role: Role, to: &Path) -> Result<bool, Error> {
-        self.check_merged(from)?;
-        self.read(Role::Embeddings, from)?;
-        self.certain(check_file(to))?;
-        self.written(Claim::new(role, to), role, to)?;
-        Ok(self.rehearsed(from).is_some())
     }
 
     /// Adds the files in which a sweep keeps its table, and gives the sweep a number.

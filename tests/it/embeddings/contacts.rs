@@ -202,3 +202,39 @@ fn a_model_without_the_head_is_refused_before_anything_is_done() {
     }
     assert!(!job.at("maps.parquet").exists());
 }
+
+#[test]
+fn attention_maps_are_those_of_hf_transformers() {
+    let bytes = fs::read(project("tests/golden/hd32/attention.safetensors")).expect("references");
+    let tensors = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let sequences = golden_sequences("tests/golden/hd32");
+    let job = Job::new();
+    symlink(project("tests/golden/hd32"), job.at("model")).expect("a link");
+    let mut names = tensors.names();
+    names.sort();
+    for name in names {
+        let number: usize = name.strip_suffix(".attention").expect("a name").parse().unwrap();
+        let reference = tensors.tensor(name).expect("a reference");
+        let script = format!(
+            r#"attention_maps(esm2("model", #{{ device: "cpu" }}), "{}",
+                #{{ output: "maps.npy", output_dtype: "f32", overwrite: true }});"#,
+            sequences[number]
+        );
+        let done = job.run("exec", &script);
+        assert_eq!(done.exit_code, 0, "{done:?}");
+        let file = fs::read(job.at("maps.npy")).expect("the maps");
+        let data = file.len() - reference.data().len();
+        assert_eq!(data % 64, 0);
+        let shape = reference.shape().iter().map(usize::to_string);
+        let shape = format!("({})", shape.collect::<Vec<_>>().join(", "));
+        let header = String::from_utf8_lossy(&file[..data]);
+        assert!(header.contains("'<f4'") && header.contains(&shape), "{header}");
+        let numbers = |bytes: &[u8]| -> Vec<f32> {
+            let words = bytes.as_chunks::<4>().0.iter();
+            words.map(|&word| f32::from_le_bytes(word)).collect()
+        };
+        for (got, want) in numbers(&file[data..]).iter().zip(numbers(reference.data())) {
+            assert!((got - want).abs() < 1e-5, "{name}: {got}, not {want}");
+        }
+    }
+}
