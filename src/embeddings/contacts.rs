@@ -103,7 +103,8 @@ impl ContactRows {
     ) -> Result<Option<(String, ParquetRecordBatchReader)>, EmbeddingsError> {
         let name = path.display().to_string();
         let open = || {
-            let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
+            let file =
+                file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
             let builder = ParquetRecordBatchReaderBuilder::try_new(file);
             builder.map_err(|error| broken(&name, &error))
         };

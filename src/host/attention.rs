@@ -45,7 +45,9 @@ pub(super) fn write(model: &Model, plan: &AttentionPlan) -> Result<(), Error> {
 fn write_numbers(to: &mut impl Write, numbers: &[f32], dtype: OutputDtype) -> io::Result<()> {
     let mut numbers = numbers.iter();
     match dtype {
-        OutputDtype::F16 => numbers.try_for_each(|&x| to.write_all(&f16::from_f32(x).to_le_bytes())),
+        OutputDtype::F16 => {
+            numbers.try_for_each(|&x| to.write_all(&f16::from_f32(x).to_le_bytes()))
+        }
         OutputDtype::F32 => numbers.try_for_each(|x| to.write_all(&x.to_le_bytes())),
     }
 }

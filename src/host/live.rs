@@ -1,7 +1,7 @@
 //! The host that really works.
 
-use super::{attention, 
-    Host, Merged, ModelHandle, Recording, Scored, Watcher,
+use super::{
+    Host, Merged, ModelHandle, Recording, Scored, Watcher, attention,
     models::Models,
     score::{Scoring, logits_of},
 };

@@ -1,8 +1,6 @@
 //! What attention maps are written of.
 
-use super::{
-    OptionMap, OptionTable, OptionValue, OutputDtype, Problem, Problems, row::OptionRow,
-};
+use super::{OptionMap, OptionTable, OptionValue, OutputDtype, Problem, Problems, row::OptionRow};
 use crate::alphabet::{MASK_RESIDUE, MASK_TEXT};
 use std::path::{Path, PathBuf};
 
@@ -38,7 +36,10 @@ fn check_file(path: &Path) -> Result<(), Problem> {
     match path.extension() {
         Some(ending) if ending.eq_ignore_ascii_case("npy") => Ok(()),
         _ => Err(Problem {
-            message: format!("attention maps are a single array, and `{}` is none", path.display()),
+            message: format!(
+                "attention maps are a single array, and `{}` is none",
+                path.display()
+            ),
             hint: Some("end it with `.npy`".to_owned()),
             option: None,
         }),
@@ -94,7 +95,8 @@ fn residues(text: &str) -> Option<Vec<u8>> {
         residues.extend((n > 0).then_some(MASK_RESIDUE));
         residues.extend(part.bytes().map(|byte| byte.to_ascii_uppercase()));
     }
-    let is_residue = |byte: &u8| *byte == MASK_RESIDUE || byte.is_ascii_uppercase() || b"-.".contains(byte);
+    let is_residue =
+        |byte: &u8| *byte == MASK_RESIDUE || byte.is_ascii_uppercase() || b"-.".contains(byte);
     (!residues.is_empty() && residues.iter().all(is_residue)).then_some(residues)
 }
 
@@ -104,10 +106,14 @@ mod tests {
 
     #[test]
     fn sequences_are_residues() {
-        assert_eq!(residues("mK<mask>V"), Some(vec![b'M', b'K', MASK_RESIDUE, b'V']));
+        assert_eq!(
+            residues("mK<mask>V"),
+            Some(vec![b'M', b'K', MASK_RESIDUE, b'V'])
+        );
         assert_eq!(residues(""), None);
         assert_eq!(residues(">a\nMKT"), None);
-        let output = |path: &str| [("output".to_owned(), OptionValue::Text(path.to_owned()))].into();
+        let output =
+            |path: &str| [("output".to_owned(), OptionValue::Text(path.to_owned()))].into();
         assert!(AttentionPlan::from_map("MKT", output("maps.npy")).is_ok());
         assert!(AttentionPlan::from_map("MKT", output("maps.parquet")).is_err());
         let problems = AttentionPlan::from_map("", OptionMap::new()).unwrap_err();

@@ -128,9 +128,9 @@ impl<T> OptionTable<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{AttentionPlan, 
-        EmbedOptions, Layer, Mock, ModelSpec, MutantsTable, PerplexityOptions, Pooling,
-        ScoreOptions, SweepPlan, Thresholds,
+    use crate::job::{
+        AttentionPlan, EmbedOptions, Layer, Mock, ModelSpec, MutantsTable, PerplexityOptions,
+        Pooling, ScoreOptions, SweepPlan, Thresholds,
     };
     use std::collections::BTreeSet;
 

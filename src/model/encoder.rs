@@ -21,9 +21,5 @@ pub(super) trait Encoder: Send + Sync {
 
     /// Calls `visit` with what each token of a batch of one sequence attends to each with, layer by layer: `[heads, T,
     /// T]`.
-    fn attention(
-        &self,
-        tokens: &Tokens,
-        visit: &mut dyn FnMut(&[f32]),
-    ) -> Result<(), DeviceError>;
+    fn attention(&self, tokens: &Tokens, visit: &mut dyn FnMut(&[f32])) -> Result<(), DeviceError>;
 }

@@ -229,11 +229,7 @@ impl Encoder for Esm2 {
         Results::start(answers.collect(), tokens, start)
     }
 
-    fn attention(
-        &self,
-        tokens: &Tokens,
-        visit: &mut dyn FnMut(&[f32]),
-    ) -> Result<(), DeviceError> {
+    fn attention(&self, tokens: &Tokens, visit: &mut dyn FnMut(&[f32])) -> Result<(), DeviceError> {
         let mut failed = None;
         let see = |_, qkv: &Tensor<2>, rotary: &RotaryTable| {
             if failed.is_none() {

@@ -201,10 +201,8 @@ mod tests {
         for length in [3, 16, 17, 37] {
             let qkv = numbers.tensor([length, 3 * 48], 2.0);
             let maps = attention_maps(&qkv, &tokens(&[length]), &rotary).expect("on the CPU");
-            let maps = Tensor::<3>::from_data(
-                TensorData::new(maps, [3, length, length]),
-                &Device::flex(),
-            );
+            let maps =
+                Tensor::<3>::from_data(TensorData::new(maps, [3, length, length]), &Device::flex());
             for head in 0..3 {
                 let got = maps.clone().slice([head..head + 1]).squeeze_dim(0);
                 assert_close(got, plain_map(&qkv, &rotary, head), 1e-6, "a map");

@@ -100,14 +100,15 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
         Role::ContactMap => contains(head, CONTACT_MAP_MARK.as_bytes()),
         Role::ContactTable => line == CONTACT_TABLE_HEAD,
         // An array has no room for a sign. No other one of ours has four dimensions.
-        Role::AttentionMaps => {
-            head.starts_with(b"\x93NUMPY") && line.matches(", ").count() >= 5
-        }
+        Role::AttentionMaps => head.starts_with(b"\x93NUMPY") && line.matches(", ").count() >= 5,
         Role::Definitions => line.starts_with("module static;"),
         Role::Manual => contains(head, b"\n.TH runner"),
         Role::ScoreNote => {
             let text = head.trim_ascii_start().strip_prefix(b"{");
-            text.is_some_and(|text| text.trim_ascii_start().starts_with(b"\"generator\": \"runner\""))
+            text.is_some_and(|text| {
+                text.trim_ascii_start()
+                    .starts_with(b"\"generator\": \"runner\"")
+            })
         }
         Role::Rejects => line == "ordinal\tid\treason",
         Role::Output => head.starts_with(b"PAR1") && contains(&ends.tail, b"runner.content_blake3"),
@@ -188,7 +189,11 @@ mod tests {
         check(Role::ContactTable, "id,i,j,probability\n", true);
         check(Role::ContactTable, "id,i,j\n", false);
         check(Role::ContactMap, "<svg><path/></svg>", false);
-        check(Role::ContactMap, &format!("<svg>{CONTACT_MAP_MARK}</svg>"), true);
+        check(
+            Role::ContactMap,
+            &format!("<svg>{CONTACT_MAP_MARK}</svg>"),
+            true,
+        );
         check(Role::Output, "PAR1 rows runner.content_blake3 PAR1", true);
         check(Role::Output, "PAR1 rows of others PAR1", false);
         check(Role::Output, "text about runner.content_blake3", false);

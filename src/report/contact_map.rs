@@ -81,7 +81,11 @@ fn cells(n_residues: usize, pairs: &[(u32, u32, f32)]) -> String {
     let mut svg = format!(
         r#"<g transform="translate({LEFT} {TOP}) scale({scale:.6})" shape-rendering="crispEdges">"#
     );
-    for (shade, path) in paths.iter().enumerate().filter(|(_, path)| !path.is_empty()) {
+    for (shade, path) in paths
+        .iter()
+        .enumerate()
+        .filter(|(_, path)| !path.is_empty())
+    {
         let _ = write!(svg, "\n<path fill=\"{}\" d=\"{path}\"/>", colour(shade));
     }
     svg + "\n</g>\n"
@@ -166,7 +170,9 @@ mod tests {
     fn pairs_are_on_both_sides_in_their_shade() {
         let svg = picture("<a&b>", 20, &[(1, 9, 0.97), (2, 3, 0.55), (4, 12, 0.04)]);
         assert!(svg.contains("&lt;a&amp;b&gt;"));
-        assert!(svg.contains("20 residues, 1 contact of p ≥ 0.5 between residues that are 6 or more apart"));
+        assert!(svg.contains(
+            "20 residues, 1 contact of p ≥ 0.5 between residues that are 6 or more apart"
+        ));
         assert!(svg.contains("M8 0h1v1h-1zM0 8h1v1h-1z"));
         assert!(svg.contains("M2 1h1v1h-1zM1 2h1v1h-1z"));
         assert!(!svg.contains("M11 3h1"), "white cells are not drawn");

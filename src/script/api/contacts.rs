@@ -27,7 +27,11 @@ fn of_sequence(from: &Path, id: &str) -> Result<SequenceContacts, Error> {
     let found = ContactRows::open(from, Some(id))?.next()?;
     found.ok_or_else(|| {
         let message = format!("`{}` has no sequence `{id}`", from.display());
-        Problems::one(message, Some("ids are what comes first in definition lines".to_owned())).into()
+        Problems::one(
+            message,
+            Some("ids are what comes first in definition lines".to_owned()),
+        )
+        .into()
     })
 }
 
@@ -71,7 +75,10 @@ fn make(
         let is_rehearsed = session.files().made_of_output(from, role, to)?;
         match is_rehearsal {
             true if is_rehearsed => Ok(()),
-            true => ContactRows::open(from, None)?.next().map(|_| ()).map_err(Error::from),
+            true => ContactRows::open(from, None)?
+                .next()
+                .map(|_| ())
+                .map_err(Error::from),
             false => Ok(()),
         }
     };

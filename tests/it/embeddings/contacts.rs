@@ -120,9 +120,15 @@ fn the_head_of_fair_esm_is_a_file_beside_the_model() {
     };
     assert_eq!(contacts("esm2_t2_tiny.pt"), contacts("transformers"));
     let without = load(&format!("{folder}/esm2_t2_plain.pt"));
-    let reason = without.no_contacts().expect("there is no such file");
+    let columns = vec![Column {
+        name: "contacts".to_owned(),
+        content: Content::Contacts,
+        dtype: OutputDtype::F32,
+    }];
+    let refused = without.lacks().check("plain", &Question { columns });
+    let reason = refused.expect_err("there is no such file").to_string();
     assert!(
-        reason.text.contains("esm2_t2_plain-contact-regression.pt"),
+        reason.contains("esm2_t2_plain-contact-regression.pt"),
         "{reason}"
     );
 }
@@ -182,7 +188,11 @@ fn a_script_asks_for_contacts() {
     assert!(missing.stderr.contains("no sequence `c`"), "{missing:?}");
     let foreign = job.run("exec", r#"contact_table("maps.parquet", "in.fa");"#);
     assert!(foreign.stderr.contains("in.fa"), "{foreign:?}");
-    assert!(fs::read_to_string(job.at("in.fa")).expect("still there").starts_with(">a"));
+    assert!(
+        fs::read_to_string(job.at("in.fa"))
+            .expect("still there")
+            .starts_with(">a")
+    );
     // Of six residues none are so far from each other.
     assert_eq!(pairs["i"].as_list::<i32>().value(1).len(), 0);
 }
@@ -213,7 +223,11 @@ fn attention_maps_are_those_of_hf_transformers() {
     let mut names = tensors.names();
     names.sort();
     for name in names {
-        let number: usize = name.strip_suffix(".attention").expect("a name").parse().unwrap();
+        let number: usize = name
+            .strip_suffix(".attention")
+            .expect("a name")
+            .parse()
+            .unwrap();
         let reference = tensors.tensor(name).expect("a reference");
         let script = format!(
             r#"attention_maps(esm2("model", #{{ device: "cpu" }}), "{}",
@@ -228,7 +242,10 @@ fn attention_maps_are_those_of_hf_transformers() {
         let shape = reference.shape().iter().map(usize::to_string);
         let shape = format!("({})", shape.collect::<Vec<_>>().join(", "));
         let header = String::from_utf8_lossy(&file[..data]);
-        assert!(header.contains("'<f4'") && header.contains(&shape), "{header}");
+        assert!(
+            header.contains("'<f4'") && header.contains(&shape),
+            "{header}"
+        );
         let numbers = |bytes: &[u8]| -> Vec<f32> {
             let words = bytes.as_chunks::<4>().0.iter();
             words.map(|&word| f32::from_le_bytes(word)).collect()
