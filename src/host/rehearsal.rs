@@ -8,7 +8,10 @@ use crate::{
     cancel::CancelToken,
     error::Error,
     fasta::{self, Share},
-    job::{DeviceChoice, Dtype, EmbedPlan, LongSequences, MergePlan, ModelSpec, ScorePlan, Shard},
+    job::{
+        AttentionPlan, DeviceChoice, Dtype, EmbedPlan, LongSequences, MergePlan, ModelSpec,
+        ScorePlan, Shard,
+    },
     model::{Checked, Config, Lacks, Model},
     report::RunSummary,
     score::{Done, Extent, Task},
@@ -192,6 +195,10 @@ impl Host for Rehearsal {
             run: Some(summary),
             shard: self.shard,
         })
+    }
+
+    fn attention(&mut self, _model: &ModelHandle, _plan: &AttentionPlan) -> Result<(), Error> {
+        Ok(())
     }
 
     fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error> {
