@@ -16,9 +16,14 @@ pub enum Values {
 impl Values {
     /// No numbers of a format.
     pub fn empty(dtype: OutputDtype) -> Self {
+        Self::with_room(dtype, 0)
+    }
+
+    /// No numbers of a format yet, with room for so many.
+    pub fn with_room(dtype: OutputDtype, n_values: usize) -> Self {
         match dtype {
-            OutputDtype::F16 => Self::F16(Vec::new()),
-            OutputDtype::F32 => Self::F32(Vec::new()),
+            OutputDtype::F16 => Self::F16(Vec::with_capacity(n_values)),
+            OutputDtype::F32 => Self::F32(Vec::with_capacity(n_values)),
         }
     }
 
@@ -49,8 +54,8 @@ impl Values {
     /// If there are not so many.
     pub fn are_finite(&self, range: Range<usize>) -> bool {
         match self {
-            Self::F16(values) => values[range].iter().all(|value| value.is_finite()),
-            Self::F32(values) => values[range].iter().all(|value| value.is_finite()),
+            Self::F16(values) => all(&values[range], |value| value.is_finite()),
+            Self::F32(values) => all(&values[range], |value| value.is_finite()),
         }
     }
 
@@ -84,4 +89,11 @@ impl Values {
             Self::F32(values) => values.clone(),
         }
     }
+}
+
+/// Whether all values are so. It looks at many before it decides, which compilers turn into vector code.
+fn all<T: Copy>(values: &[T], is_so: impl Fn(T) -> bool) -> bool {
+    const PIECE: usize = 1024;
+    let mut pieces = values.chunks(PIECE);
+    pieces.all(|piece| piece.iter().fold(true, |all, &value| all & is_so(value)))
 }

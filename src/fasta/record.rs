@@ -1,5 +1,6 @@
 //! A record on its way from a file to the packer.
 
+use super::piece::Piece;
 use serde::{Deserialize, Serialize};
 
 /// A protein that passed every policy.
@@ -12,12 +13,15 @@ pub struct Record {
     pub description: String,
     /// The residues to embed, upper-case, after truncation. Under the policy `unk` characters
     /// outside the alphabet stand here as they are in the file, upper-cased; one of several bytes
-    /// is a `?`.
+    /// is a `?`, and a `<mask>` is [`MASK_RESIDUE`](crate::alphabet::MASK_RESIDUE).
     // As bytes, because serde would write and read one number after the other.
     #[serde(with = "serde_bytes")]
     pub sequence: Vec<u8>,
     /// Residues before truncation.
     pub length: u32,
+    /// Which part of a longer record this is. Readers give whole ones.
+    #[serde(skip)]
+    pub piece: Option<Piece>,
 }
 
 /// What became of one record of the input.
@@ -41,7 +45,7 @@ pub struct Rejection {
 impl Record {
     /// Whether only the first residues are embedded.
     pub fn is_truncated(&self) -> bool {
-        self.sequence.len() < self.length as usize
+        self.piece.is_none() && self.sequence.len() < self.length as usize
     }
 }
 

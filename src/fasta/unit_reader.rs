@@ -186,7 +186,11 @@ impl UnitReader {
     }
 
     fn read_residues(&mut self, id: &str) -> Result<Residues, Fault> {
-        let n_kept_at_most = self.policy.long_sequences.limit().min(MOST_KEPT_RESIDUES);
+        let n_kept_at_most = self
+            .policy
+            .long_sequences
+            .most_read()
+            .min(MOST_KEPT_RESIDUES);
         let mut residues = Residues::new(self.policy.residues, n_kept_at_most);
         loop {
             let piece = match self.lines.peek() {
@@ -194,6 +198,8 @@ impl UnitReader {
                 Err(error) => return Err(self.broken(&error)),
             };
             if piece.text.is_empty() || piece.begins_record() {
+                let ended = residues.end();
+                ended.map_err(|refusal| self.refused(id, &refusal))?;
                 return Ok(residues);
             }
             let n_bytes = piece.text.len();
@@ -242,6 +248,15 @@ impl UnitReader {
         match refusal {
             Refusal::CarriageReturn => Oddity::CarriageReturn.fault(place),
             Refusal::Nul => Oddity::Nul.fault(place),
+            Refusal::BrokenMask => Fault {
+                place,
+                message: "the record ends within a `<mask>`".to_owned(),
+                hint: Some(
+                    "does a line break stand before its `>`? what follows then is a definition line: keep `<mask>` \
+                     in one line"
+                        .to_owned(),
+                ),
+            },
             Refusal::Foreign {
                 character,
                 n_residues_before,

@@ -4,6 +4,7 @@
 //! runs. *Owns*: the models of a script, when they are downloaded and when their memory is given back, the files
 //! that runs write about themselves, rehearsals. *Never*: knows the script language.
 
+mod attention;
 mod convert;
 mod download;
 mod forecast;
@@ -14,6 +15,8 @@ mod parity;
 mod recording;
 mod rehearsal;
 mod rehearsed;
+mod score;
+mod scored;
 
 pub use crate::{
     model::{Conversion, Converted},
@@ -29,11 +32,12 @@ pub use models::model_files;
 pub use parity::{Agreement, Parity, ParityPlan, Reference, SameComputation};
 pub use recording::Recording;
 pub use rehearsal::{Forecasting, Rehearsal, Seen, ToDownload};
+pub use scored::Scored;
 
 use crate::{
     error::Error,
     fasta,
-    job::{EmbedPlan, ExportPlan, MergePlan, ModelSpec, Shard},
+    job::{AttentionPlan, EmbedPlan, ExportPlan, MergePlan, ModelSpec, ScorePlan, Shard},
     report::RunSummary,
 };
 use std::path::Path;
@@ -69,6 +73,23 @@ pub trait Host {
         plan: &EmbedPlan,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error>;
+
+    /// Scores what `plan` says with `model`, as a run of which a table is made. `watcher` is told what happens.
+    ///
+    /// # Errors
+    /// Whatever ends a run, what is wrong with mutants, and an output that must not be replaced.
+    fn score(
+        &mut self,
+        model: &ModelHandle,
+        plan: &ScorePlan,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Scored, Error>;
+
+    /// Writes the attention maps of one sequence.
+    ///
+    /// # Errors
+    /// The model fails, or the file system refuses.
+    fn attention(&mut self, model: &ModelHandle, plan: &AttentionPlan) -> Result<(), Error>;
 
     /// Puts the shards of an output together.
     ///

@@ -1,15 +1,20 @@
 //! The host behind `runner check`: everything but the work.
 
 use super::{
-    Exported, Forecast, Host, Merged, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed,
+    Exported, Forecast, Host, Merged, ModelHandle, ModelInfo, Notice, Recording, Scored, Watcher,
+    rehearsed, score::logits_of,
 };
 use crate::{
     cancel::CancelToken,
     error::Error,
     fasta::{self, Share},
-    job::{DeviceChoice, Dtype, EmbedPlan, ExportPlan, MergePlan, ModelSpec, Shard},
-    model::{Checked, Config, Model},
+    job::{
+        AttentionPlan, DeviceChoice, Dtype, EmbedPlan, ExportPlan, LongSequences, MergePlan,
+        ModelSpec, ScorePlan, Shard,
+    },
+    model::{Checked, Config, Lacks, Model},
     report::RunSummary,
+    score::{Done, Extent, Task},
     sink::Published,
 };
 use std::{cell::RefCell, collections::BTreeSet, ops::ControlFlow, path::Path, rc::Rc};
@@ -82,6 +87,7 @@ impl Host for Rehearsal {
         let Checked {
             name,
             config,
+            lacks,
             to_download,
         } = Model::check(spec, &self.cancel)
             .map_err(|error| Error::of_model(error, self.cancel.reason()))?;
@@ -98,7 +104,11 @@ impl Host for Rehearsal {
                 seen.to_download.push(wanted);
             }
         }
-        Ok(ModelHandle::new(spec, info(spec, name, &config)))
+        let info = ModelInfo {
+            lacks,
+            ..info(spec, name, &config)
+        };
+        Ok(ModelHandle::new(spec, info))
     }
 
     fn unload(&mut self, _model: &ModelHandle) {}
@@ -109,6 +119,7 @@ impl Host for Rehearsal {
         plan: &EmbedPlan,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
+        model.check(plan.question())?;
         let inputs = fasta::resolve(&plan.dataset().sources)?;
         plan.check_shard(self.shard)?;
         let share = Share::of(self.shard, &inputs)?;
@@ -124,17 +135,70 @@ impl Host for Rehearsal {
             shard: self.shard,
             ..rehearsed::summary(model.info().clone(), is_on_gpu(model.spec()), plan)
         };
-        let sample = summary.details.timeline.first().cloned();
-        let notices = [
-            sample.map(Box::new).map(Notice::Sample),
-            summary.bottleneck.clone().map(Notice::Bottleneck),
-        ];
-        for notice in notices.into_iter().flatten() {
-            if let ControlFlow::Break(reason) = watcher.notice(notice) {
-                return Err(Error::StoppedByScript(reason));
-            }
-        }
+        tell(&summary, watcher)?;
         Ok(summary)
+    }
+
+    fn score(
+        &mut self,
+        model: &ModelHandle,
+        plan: &ScorePlan,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Scored, Error> {
+        let run = logits_of(
+            plan,
+            &plan.question.inputs(),
+            LongSequences::TRAINED_RESIDUES,
+        )?;
+        model.check(run.question())?;
+        let task = Task::new(&plan.question)?;
+        task.check_column(&model.info().name, plan.run.overwrite)?;
+        // Proteins may be many, and are read only where somebody wants to know.
+        let extent = match task.is_read() || self.forecasting.is_some() {
+            true => Some(task.extent()?),
+            false => None,
+        };
+        let mut seen = self.seen.borrow_mut();
+        seen.n_inputs += task.n_inputs();
+        seen.n_runs += 1;
+        if let (Some(Forecasting { tokens_per_sec }), Some(extent)) = (self.forecasting, &extent) {
+            let model = (model.spec(), model.info());
+            let inputs = plan.question.inputs();
+            let share = self
+                .shard
+                .map_or(1.0, |shard| 1.0 / f64::from(shard.count()));
+            let forecast = Forecast::of_scores(model, inputs, extent, share, tokens_per_sec);
+            seen.forecasts.push(forecast);
+        }
+        drop(seen);
+        let extent = extent.unwrap_or(Extent::ONE);
+        let summary = RunSummary {
+            shard: self.shard,
+            output: Some(plan.output.clone()),
+            ..rehearsed::summary(model.info().clone(), is_on_gpu(model.spec()), &run)
+        };
+        tell(&summary, watcher)?;
+        Ok(Scored {
+            done: self.shard.is_none().then(|| Done {
+                output: plan.output.clone(),
+                column: model.info().name.clone(),
+                method: plan.question.method().to_owned(),
+                extent,
+                spearman: Some(1.0),
+                histogram: None,
+                rejects: None,
+            }),
+            method: plan.question.method(),
+            other_sites: plan.question.other_sites(),
+            extent,
+            seconds: summary.seconds,
+            run: Some(summary),
+            shard: self.shard,
+        })
+    }
+
+    fn attention(&mut self, _model: &ModelHandle, _plan: &AttentionPlan) -> Result<(), Error> {
+        Ok(())
     }
 
     fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error> {
@@ -172,6 +236,21 @@ impl Host for Rehearsal {
     }
 }
 
+/// Tells whoever follows a run what there is to tell.
+fn tell(summary: &RunSummary, watcher: &mut dyn Watcher) -> Result<(), Error> {
+    let sample = summary.details.timeline.first().cloned();
+    let notices = [
+        sample.map(Box::new).map(Notice::Sample),
+        summary.bottleneck.clone().map(Notice::Bottleneck),
+    ];
+    for notice in notices.into_iter().flatten() {
+        if let ControlFlow::Break(reason) = watcher.notice(notice) {
+            return Err(Error::StoppedByScript(reason));
+        }
+    }
+    Ok(())
+}
+
 /// A model as it would be, had it been loaded.
 fn info(spec: &ModelSpec, name: String, config: &Config) -> ModelInfo {
     let dtype = spec.dtype.unwrap_or(match is_on_gpu(spec) {
@@ -185,6 +264,7 @@ fn info(spec: &ModelSpec, name: String, config: &Config) -> ModelInfo {
         hidden_size: config.hidden_size,
         n_layers: config.n_layers,
         n_parameters: Model::n_parameters_of(config),
+        lacks: Lacks::default(),
     }
 }
 

@@ -3,6 +3,8 @@
 //! *Input*: what a script asked for. *Output*: plain data that the stations can rely on.
 //! *Owns*: names, defaults and limits of every option. *Never*: opens a file or touches a device.
 
+mod attention;
+mod contact_pairs;
 mod dataset;
 mod delays;
 mod device;
@@ -16,6 +18,7 @@ mod layer;
 mod merge;
 mod mock;
 mod model;
+mod mutants;
 mod option_doc;
 mod options;
 mod output;
@@ -27,12 +30,16 @@ mod problem;
 mod question;
 mod row;
 mod rule;
+mod score;
 mod shard;
 mod sweep;
 mod table;
 mod thresholds;
 mod value;
+mod window;
 
+pub use attention::AttentionPlan;
+pub use contact_pairs::{ContactPairs, NUMBERS_OF_A_PAIR};
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
 pub use delays::Delays;
 pub use device::{DeviceChoice, GpuChoice};
@@ -46,6 +53,7 @@ pub use layer::Layer;
 pub use merge::MergePlan;
 pub use mock::{Mock, MockFault};
 pub use model::ModelSpec;
+pub use mutants::{Mutants, MutantsTable};
 pub use option_doc::OptionDoc;
 pub use options::nearest;
 pub use output::{OutputFormat, check_file_name, check_name};
@@ -56,8 +64,13 @@ pub use pooling::Pooling;
 pub use problem::{Problem, Problems};
 pub use question::{Column, Content, Form, Positions, Question};
 pub use row::Effect;
+pub use score::{
+    PerplexityMethod, PerplexityOptions, RUN_OPTIONS, ScoreMethod, ScoreOptions, ScorePlan,
+    ScoreQuestion,
+};
 pub use shard::{SHARD_SETTING, Shard, ShardError};
 pub use sweep::SweepPlan;
 pub use table::OptionTable;
 pub use thresholds::Thresholds;
 pub use value::{OptionMap, OptionValue};
+pub use window::Window;

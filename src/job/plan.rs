@@ -1,9 +1,10 @@
 //! What a run of `embed` is to do, checked as far as that needs no device and no file.
 
 use super::{
-    Column, Content, Dataset, EmbedOptions, Layer, OutputDtype, Pooling, Positions, Problems,
-    Question, Shard,
+    Column, ContactPairs, Content, Dataset, EmbedOptions, Layer, LongSequences, OutputDtype,
+    Pooling, Positions, Problems, Question, Shard, contact_pairs,
 };
+use crate::alphabet::N_SPECIAL_TOKENS;
 use std::num::NonZeroUsize;
 
 /// What a run of `embed` is to do. There is none that makes no sense, so nothing behind it looks again.
@@ -21,8 +22,17 @@ impl EmbedPlan {
     /// # Errors
     /// A sequence that `dataset` lets through does not fit into a batch, the model has no such layer, or a
     /// layer is named twice.
-    pub fn new(dataset: Dataset, options: EmbedOptions, n_layers: usize) -> Result<Self, Problems> {
+    pub fn new(
+        mut dataset: Dataset,
+        options: EmbedOptions,
+        n_layers: usize,
+    ) -> Result<Self, Problems> {
         let mut problems = Problems::default();
+        if let (LongSequences::Full(room), Some(budget)) =
+            (&mut dataset.policy.long_sequences, options.token_budget)
+        {
+            *room = budget.get().saturating_sub(N_SPECIAL_TOKENS);
+        }
         if let Err(found) = options.check_fits(&dataset) {
             problems.0.extend(found.0);
         }
@@ -37,11 +47,38 @@ impl EmbedPlan {
                 Some("vectors of whole sequences leave BOS and EOS out; `pooling: \"cls\"` takes that of BOS".to_owned()),
             );
         }
+        contact_pairs::check(&options, &mut problems);
         let question = question(&options, &layers);
         problems.none_or(Self {
             dataset,
             options,
             layers,
+            question,
+        })
+    }
+
+    /// The plan to ask for logits at some tokens of `dataset`, whatever `options` ask for.
+    ///
+    /// # Errors
+    /// A sequence that `dataset` lets through does not fit into a batch.
+    pub fn for_logits(
+        dataset: Dataset,
+        options: EmbedOptions,
+        positions: Positions,
+    ) -> Result<Self, Problems> {
+        let options = EmbedOptions {
+            logits: true,
+            ..options
+        };
+        options.check_fits(&dataset)?;
+        let mut question = question(&options, &[]);
+        for column in &mut question.columns {
+            column.content = Content::Logits { positions };
+        }
+        Ok(Self {
+            dataset,
+            options,
+            layers: Vec::new(),
             question,
         })
     }
@@ -96,7 +133,7 @@ impl EmbedPlan {
 
 /// How vectors of residues become one.
 fn poolings(options: &EmbedOptions) -> Vec<Pooling> {
-    let default = match options.residues || options.logits {
+    let default = match options.residues || options.logits || options.contacts {
         true => Vec::new(),
         false => vec![Pooling::default()],
     };
@@ -151,6 +188,18 @@ fn question(options: &EmbedOptions, layers: &[usize]) -> Question {
             dtype: OutputDtype::F32,
         });
     }
+    if options.contacts {
+        let min_separation = options.min_separation.get();
+        let pairs = options.threshold.map(|threshold| ContactPairs {
+            threshold: threshold as f32,
+            min_separation,
+        });
+        columns.push(Column {
+            name: "contacts".to_owned(),
+            content: pairs.map_or(Content::Contacts, Content::ContactPairs),
+            dtype: OutputDtype::F32,
+        });
+    }
     Question { columns }
 }
 
@@ -192,6 +241,17 @@ mod tests {
             "embedding_2_mean:f16 embedding_2_std:f16 embedding_3_mean:f16 embedding_3_std:f16 \
              residues_2:f16 residues_3:f16 logits:f32",
         );
+        let contacts = EmbedOptions {
+            contacts: true,
+            ..EmbedOptions::default()
+        };
+        check(contacts.clone(), "contacts:f32");
+        let pairs = EmbedOptions {
+            threshold: Some(0.5),
+            pooling: Some(two.to_vec()),
+            ..contacts
+        };
+        check(pairs, "embedding_mean:f32 embedding_std:f32 contacts:f32");
     }
 
     #[test]
@@ -224,6 +284,19 @@ mod tests {
             (used.pooling, used.output_dtype),
             (None, Some(OutputDtype::F16))
         );
+    }
+
+    #[test]
+    fn logits_can_be_asked_for_alone() {
+        let dataset = Dataset::new(vec!["a.fa".to_owned()]);
+        let options = EmbedOptions::default();
+        let plan = EmbedPlan::for_logits(dataset, options, Positions::Masks).unwrap();
+        let columns = plan.question().columns.iter();
+        let columns: Vec<_> = columns
+            .map(|column| (column.name.as_str(), column.content))
+            .collect();
+        let positions = Positions::Masks;
+        assert_eq!(columns, [("logits", Content::Logits { positions })]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a model is asked of every sequence: the columns of an answer.
 
-use super::{OutputDtype, Pooling};
-use crate::alphabet::{N_SPECIAL_TOKENS, VOCABULARY_SIZE};
+use super::{ContactPairs, NUMBERS_OF_A_PAIR, OutputDtype, Pooling};
+use crate::alphabet::{MASK, N_SPECIAL_TOKENS, VOCABULARY_SIZE};
 
 /// What a model is asked of every sequence. Its answer, the rows on their way and the output have these
 /// columns, in this order.
@@ -45,6 +45,10 @@ pub enum Content {
         /// The tokens.
         positions: Positions,
     },
+    /// The probability of each pair of residues to be in contact, `[residues, residues]`.
+    Contacts,
+    /// Those pairs of residues that are likely to be in contact. Until it is in main memory, it is all of them.
+    ContactPairs(ContactPairs),
 }
 
 /// Some of the tokens of a sequence.
@@ -54,6 +58,8 @@ pub enum Positions {
     Residues,
     /// All, BOS and EOS included.
     Tokens,
+    /// Those that are `<mask>`.
+    Masks,
 }
 
 /// The form of what a column holds of one sequence.
@@ -63,7 +69,14 @@ pub enum Form {
     Vector(usize),
     /// Vectors of so many numbers, one a position.
     Vectors(usize),
+    /// As many rows as columns, which are as many as the sequence has residues.
+    Square,
+    /// Two numbers of residues and a probability for each of any number of pairs.
+    Pairs,
 }
+
+/// Contacts that a residue has, about: those of a folded protein, each counted once.
+const PAIRS_OF_A_RESIDUE: usize = 2;
 
 impl Question {
     /// One vector a sequence in f32, from each of `layers`.
@@ -99,6 +112,20 @@ impl Question {
         bytes.sum()
     }
 
+    /// Bytes of what an output has of a sequence of `n_tokens` tokens, as [`bytes_of`](Self::bytes_of), about: nobody
+    /// knows beforehand how many pairs are likely to be in contact.
+    pub fn written_bytes_of(&self, n_tokens: usize, hidden_size: usize) -> usize {
+        let columns = self.columns.iter();
+        let bytes = columns.map(|column| match column.content {
+            Content::ContactPairs(_) => {
+                let n_residues = Positions::Residues.count(n_tokens);
+                PAIRS_OF_A_RESIDUE * NUMBERS_OF_A_PAIR * n_residues * column.dtype.bytes()
+            }
+            content => content.n_numbers(n_tokens, hidden_size) * column.dtype.bytes(),
+        });
+        bytes.sum()
+    }
+
     /// Bytes at most of the answer for sequences of `n_tokens` tokens together, none of which is shorter than
     /// `shortest`.
     pub fn most_bytes(&self, n_tokens: usize, shortest: usize, hidden_size: usize) -> usize {
@@ -112,9 +139,23 @@ impl Question {
         let columns = self.columns.iter();
         let bytes = columns.map(|column| match column.content.form(hidden_size) {
             Form::Vector(width) => width * column.dtype.bytes(),
-            Form::Vectors(_) => 0,
+            Form::Vectors(_) | Form::Square | Form::Pairs => 0,
         });
         bytes.sum()
+    }
+
+    /// The same for every residue where it is for masks alone: the most that can be asked so.
+    pub fn of_all_residues(&self) -> Self {
+        let mut question = self.clone();
+        for column in &mut question.columns {
+            if let Content::States { positions, .. } | Content::Logits { positions } =
+                &mut column.content
+                && *positions == Positions::Masks
+            {
+                *positions = Positions::Residues;
+            }
+        }
+        question
     }
 
     /// Whether a sequence has several vectors in one of the columns.
@@ -128,14 +169,25 @@ impl Question {
         let mut columns = self.columns.iter();
         columns.any(|column| matches!(column.content, Content::Logits { .. }))
     }
+
+    /// Whether the head that predicts contacts is asked.
+    pub fn needs_contacts(&self) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| column.content.is_of_contacts())
+    }
 }
 
 impl Content {
+    /// Whether it is what the head says that predicts contacts.
+    pub fn is_of_contacts(self) -> bool {
+        matches!(self, Self::Contacts | Self::ContactPairs(_))
+    }
+
     /// The last hidden state that it needs.
     pub fn layer(self, n_layers: usize) -> usize {
         match self {
             Self::Pooled { layer, .. } | Self::States { layer, .. } => layer,
-            Self::Logits { .. } => n_layers,
+            Self::Logits { .. } | Self::Contacts | Self::ContactPairs(_) => n_layers,
         }
     }
 
@@ -145,27 +197,49 @@ impl Content {
             Self::Pooled { .. } => Form::Vector(hidden_size),
             Self::States { .. } => Form::Vectors(hidden_size),
             Self::Logits { .. } => Form::Vectors(VOCABULARY_SIZE),
+            Self::Contacts => Form::Square,
+            Self::ContactPairs(_) => Form::Pairs,
         }
     }
 
-    /// Numbers that it has of a sequence of `n_tokens` tokens, BOS and EOS included.
+    /// Numbers that it has of a sequence of these tokens, BOS and EOS included.
+    pub fn n_numbers_of(self, ids: &[i32], hidden_size: usize) -> usize {
+        let positions = match self {
+            Self::States { positions, .. } | Self::Logits { positions } => positions,
+            _ => Positions::Residues,
+        };
+        match positions {
+            Positions::Masks => {
+                let n_masks = ids.iter().filter(|&&id| id == MASK).count();
+                // BOS and EOS are no positions.
+                self.n_numbers(n_masks + N_SPECIAL_TOKENS, hidden_size)
+            }
+            Positions::Residues | Positions::Tokens => self.n_numbers(ids.len(), hidden_size),
+        }
+    }
+
+    /// Numbers that it has of a sequence of `n_tokens` tokens, BOS and EOS included; at most, where it is about masks.
     pub fn n_numbers(self, n_tokens: usize, hidden_size: usize) -> usize {
         let n_positions = match self {
             Self::Pooled { .. } => 1,
             Self::States { positions, .. } | Self::Logits { positions } => {
                 positions.count(n_tokens)
             }
+            Self::Contacts | Self::ContactPairs(_) => Positions::Residues.count(n_tokens),
         };
-        let (Form::Vector(width) | Form::Vectors(width)) = self.form(hidden_size);
+        let width = match self.form(hidden_size) {
+            Form::Vector(width) | Form::Vectors(width) => width,
+            Form::Square | Form::Pairs => n_positions,
+        };
         n_positions * width
     }
 }
 
 impl Positions {
-    /// How many there are in a sequence of `n_tokens` tokens, BOS and EOS included.
+    /// How many there are at most in a sequence of `n_tokens` tokens, BOS and EOS included.
     pub fn count(self, n_tokens: usize) -> usize {
         match self {
-            Self::Residues => n_tokens.saturating_sub(N_SPECIAL_TOKENS),
+            Self::Residues | Self::Masks => n_tokens.saturating_sub(N_SPECIAL_TOKENS),
             Self::Tokens => n_tokens,
         }
     }
@@ -222,5 +296,21 @@ mod tests {
         question.columns = vec![states, logits];
         assert_eq!(question.bytes_of(12, 320), 2 * 10 * 320 + 4 * 12 * 33);
         assert!(question.needs_head());
+        let positions = Positions::Masks;
+        let masks = Content::Logits { positions };
+        assert_eq!(masks.n_numbers(12, 320), 10 * 33);
+        assert_eq!(masks.n_numbers_of(&[0, 32, 5, 32, 2], 320), 2 * 33);
+        assert_eq!(masks.n_numbers_of(&[0, 5, 2], 320), 0);
+        question.columns = vec![column(masks, OutputDtype::F32)];
+        assert_eq!(question.of_all_residues().bytes_of(12, 320), 4 * 10 * 33);
+        let positions = Positions::Residues;
+        let content = Content::Logits { positions };
+        assert_eq!(question.of_all_residues().columns[0].content, content);
+        let contacts = column(Content::Contacts, OutputDtype::F32);
+        question.columns = vec![contacts];
+        assert_eq!(question.bytes_of(12, 320), 4 * 10 * 10);
+        assert_eq!(question.vector_bytes(320), 0);
+        assert_eq!(question.written_bytes_of(12, 320), 4 * 10 * 10);
+        assert!(question.needs_contacts() && !question.needs_head());
     }
 }

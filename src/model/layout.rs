@@ -13,10 +13,14 @@ use super::{
     naming::{Naming, prefix_of},
 };
 use crate::alphabet::VOCABULARY_SIZE;
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// The embeddings of tokens.
 pub(super) const EMBEDDINGS: &str = "embeddings.word_embeddings.weight";
+/// The output layer of the language model, where it is not the embeddings.
+pub(super) const DECODER: &str = "lm_head.decoder.weight";
+/// What the names of the language model's head begin with.
+const HEAD: &str = "lm_head.";
 /// The tensor whose name tells the prefix.
 const ANCHOR: &str = EMBEDDINGS;
 
@@ -96,6 +100,7 @@ impl Layout {
         names: impl Iterator<Item = &'a str>,
     ) -> Result<(), Reason> {
         let known = layer_tensors(config).map(|(name, _)| name);
+        let mut known_layers = BTreeSet::new();
         for name in names {
             let rest = name.strip_prefix(&self.prefix);
             let rest = rest.map(|rest| self.naming.to_transformers(rest));
@@ -103,6 +108,7 @@ impl Layout {
                 continue;
             };
             let number = layer.parse::<usize>().ok();
+            known_layers.extend(number);
             if number.is_some_and(|number| number >= config.n_layers) {
                 return Err(format!(
                     "`{name}` belongs to layer {layer} (from 0), but `{}` is {}: they are of different models",
@@ -126,6 +132,15 @@ impl Layout {
                 });
             }
         }
+        let n_layers = known_layers.len();
+        if n_layers < config.n_layers && known_layers.iter().copied().eq(0..n_layers) {
+            return Err(format!(
+                "they have {n_layers} layers, but `{}` is {}: they are of different models",
+                self.naming.key_of_layers(),
+                config.n_layers
+            )
+            .into());
+        }
         let lacking = (0..config.n_layers).find(|n| !self.layers_with_frequencies.contains(n));
         // transformers 5 would take the first one for all layers, and transformers 4 would compute those
         // that are missing: the file has no meaning that all readers agree on.
@@ -145,6 +160,18 @@ impl Layout {
         let called = |name: &str| format!("{}{}", self.prefix, self.naming.of(name));
         let old = old_name(name).map(|old| called(&old));
         std::iter::once(called(name)).chain(old)
+    }
+
+    /// Whether a tensor is called `full` in a file that is called `name` by today's transformers, without a prefix,
+    /// and belongs to the head of the language model. That stands beside the encoder, behind another prefix.
+    pub(super) fn is_of_head(&self, full: &str, name: &str) -> bool {
+        let called = match name {
+            DECODER => self.naming.output().to_owned(),
+            name => self.naming.of(name),
+        };
+        let old = old_name(name).map(|old| self.naming.of(&old));
+        let mut names = std::iter::once(called).chain(old);
+        name.starts_with(HEAD) && names.any(|name| prefix_of(full, &name).is_some())
     }
 
     /// The full names of all rotary frequencies.
@@ -206,6 +233,18 @@ pub(super) fn layer_tensors(config: &Config) -> [(&'static str, Vec<usize>); 16]
     ]
 }
 
+/// The tensors of the language model's head but the last one, [`DECODER`], and their shapes.
+pub(super) fn head_tensors(config: &Config) -> [(&'static str, Vec<usize>); 5] {
+    let hidden = config.hidden_size;
+    [
+        ("lm_head.dense.weight", vec![hidden, hidden]),
+        ("lm_head.dense.bias", vec![hidden]),
+        ("lm_head.layer_norm.weight", vec![hidden]),
+        ("lm_head.layer_norm.bias", vec![hidden]),
+        ("lm_head.bias", vec![VOCABULARY_SIZE]),
+    ]
+}
+
 /// The rotary frequencies of a layer, without a prefix.
 pub(super) fn frequencies_in_layer(layer: usize) -> String {
     format!("encoder.layer.{layer}.{FREQUENCIES_IN_LAYER}")
@@ -219,7 +258,9 @@ fn old_name(name: &str) -> Option<String> {
         "bias" => "beta",
         _ => return None,
     };
-    let is_norm = norm.ends_with("LayerNorm") || norm.ends_with("layer_norm_after");
+    let is_norm = ["LayerNorm", "layer_norm", "layer_norm_after"]
+        .iter()
+        .any(|end| norm.ends_with(end));
     is_norm.then(|| format!("{norm}.{old}"))
 }
 

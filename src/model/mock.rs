@@ -75,6 +75,17 @@ impl Encoder for Mock {
         }
         Ok(Results::here(values, start.elapsed().as_secs_f64()))
     }
+
+    fn attention(
+        &self,
+        _tokens: &Tokens,
+        _visit: &mut dyn FnMut(&[f32]),
+    ) -> Result<(), DeviceError> {
+        Err(DeviceError::Cuda {
+            doing: "compute attention",
+            reason: "the mock device has none: it hashes".to_owned(),
+        })
+    }
 }
 
 impl Mock {
@@ -140,10 +151,8 @@ impl Mock {
         let Column { content, dtype, .. } = column;
         let mut values = Vec::new();
         for range in tokens.segments().ranges() {
-            let bytes: Vec<u8> = tokens.input_ids()[range.clone()]
-                .iter()
-                .map(|&id| id as u8)
-                .collect();
+            let ids = &tokens.input_ids()[range];
+            let bytes: Vec<u8> = ids.iter().map(|&id| id as u8).collect();
             let mut hasher = blake3::Hasher::new();
             hasher.update(&self.behaviour.seed.to_le_bytes());
             match content {
@@ -157,9 +166,12 @@ impl Mock {
                 Content::Logits { .. } => {
                     hasher.update(b"logits");
                 }
+                Content::Contacts | Content::ContactPairs(_) => {
+                    hasher.update(b"contacts");
+                }
             }
             hasher.update(&bytes);
-            let mut stream = vec![0; 4 * content.n_numbers(range.len(), self.hidden_size)];
+            let mut stream = vec![0; 4 * content.n_numbers_of(ids, self.hidden_size)];
             hasher.finalize_xof().fill(&mut stream);
             let words = stream.as_chunks::<4>().0.iter();
             values.extend(words.map(|&word| from_minus_one_to_one(word)));

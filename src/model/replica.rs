@@ -96,12 +96,7 @@ impl Replica {
         abandonment: &Abandonment,
     ) -> Result<InFlight, ModelError> {
         let results = self.encoder.submit(tokens, question, abandonment)?;
-        Ok(InFlight::new(
-            results,
-            question,
-            tokens.segments(),
-            self.hidden_size,
-        ))
+        Ok(InFlight::new(results, question, tokens, self.hidden_size))
     }
 
     /// Computes a batch that is alone on the device.
@@ -113,6 +108,17 @@ impl Replica {
         let tokens = self.stage_alone(batch)?;
         self.submit(&tokens, question, &Abandonment::default())?
             .wait()
+    }
+
+    /// Calls `visit` with what each token of a batch of one sequence attends to each with, layer by layer: `[heads, T,
+    /// T]`.
+    pub(super) fn attention(
+        &self,
+        batch: &PackedBatch,
+        visit: &mut dyn FnMut(&[f32]),
+    ) -> Result<(), ModelError> {
+        let tokens = self.stage_alone(batch)?;
+        Ok(self.encoder.attention(&tokens, visit)?)
     }
 
     /// Brings a batch that is alone to the device.
@@ -144,7 +150,8 @@ impl Replica {
             return Ok(());
         }
         let batch = PackedBatch::synthetic(token_budget);
-        let result = self.compute(&batch, question);
+        // It has no masks, and real ones may have many.
+        let result = self.compute(&batch, &question.of_all_residues());
         if result.is_err()
             && let Some(chosen) = &self.chosen
         {

@@ -3,6 +3,7 @@
 //! *Input*: the figures of runs. *Output*: text, tables and pages. *Owns*: how figures are worded,
 //! compared and drawn. *Never*: prints.
 
+mod contact_map;
 mod details;
 mod error;
 mod figure;
@@ -12,11 +13,13 @@ mod lane_figure;
 mod page;
 mod record;
 mod run_table;
+mod scores;
 mod summary;
 mod svg;
 mod sweep;
 mod table;
 
+pub use contact_map::draw_contact_map;
 pub use details::{LengthHistogram, RejectedRecord, RunDetails, StretchOfWork};
 pub use error::ReportError;
 pub use figure::{Better, FIGURES, Figure, Get, Unit};
@@ -24,5 +27,6 @@ pub use lane::LaneSummary;
 pub use lane_figure::LANE_FIGURES;
 pub use page::{Failure, PageRun, page};
 pub use record::RunReport;
+pub use scores::ScoreHistogram;
 pub use summary::{GpuSummary, RunSummary};
 pub use sweep::{Row, Sweep};

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     cancel::CancelToken,
-    job::{EmbedOptions, ExportOptions, MergePlan, ModelSpec, SweepPlan},
+    job::{
+        AttentionPlan, EmbedOptions, ExportOptions, MergePlan, ModelSpec, MutantsTable,
+        PerplexityOptions, ScoreOptions, SweepPlan,
+    },
 };
 use rhai::{Engine, Scope};
 
@@ -33,12 +36,22 @@ pub fn definitions() -> String {
 }
 
 /// The calls that have options, and the lists of these, which stand for `{options of ...}`.
-fn option_lists() -> [(&'static str, String); 5] {
+fn option_lists() -> [(&'static str, String); 9] {
     [
+        (
+            "attention_maps",
+            option_list(&AttentionPlan::OPTIONS.docs()),
+        ),
         ("embed", option_list(&EmbedOptions::OPTIONS.docs())),
         ("esm2", option_list(&ModelSpec::OPTIONS.docs())),
         ("export", option_list(&ExportOptions::OPTIONS.docs())),
         ("merge", option_list(&MergePlan::OPTIONS.docs())),
+        ("mutants", option_list(&MutantsTable::OPTIONS.docs())),
+        (
+            "perplexity",
+            option_list(&PerplexityOptions::OPTIONS.docs()),
+        ),
+        ("score", option_list(&ScoreOptions::OPTIONS.docs())),
         ("sweep", option_list(&SweepPlan::OPTIONS.docs())),
     ]
 }

@@ -50,7 +50,10 @@ impl Making {
                 let rows = RowsOfFile::open(first)?;
                 let bundle = create(has_many(rows.schema()))?;
                 let begun = TableStitcher::begin(format, bundle.files()?, options, rows);
-                (bundle, Box::new(begun.map_err(|error| error.named(&target.path))?))
+                (
+                    bundle,
+                    Box::new(begun.map_err(|error| error.named(&target.path))?),
+                )
             }
         };
         Ok(Self {

@@ -11,6 +11,8 @@
 //! - `models`: when they are loaded and their memory is given back.
 //! - `downloads`: models that are named by their ids.
 //! - `pipeline`: the whole job: order, packing, conservation.
+//! - `questions`: all that a model can be asked of a sequence, against HF transformers: logits, layers, contacts.
+//! - `likelihoods`: scores and perplexities, against what HF transformers says of each residue.
 //! - `parity`: how much a number format changes embeddings.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
@@ -42,11 +44,13 @@ mod floors;
 mod forecast;
 mod hub;
 mod inputs;
+mod likelihoods;
 mod models;
 mod parity;
 mod parquet;
 mod paths;
 mod pipeline;
+mod questions;
 mod readers;
 mod resume;
 mod run;

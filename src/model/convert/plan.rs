@@ -7,7 +7,7 @@ use crate::{
     model::{
         checkpoint::{Checkpoint, NumberFormat, Stored},
         fair_esm,
-        layout::{EMBEDDINGS, frequencies_in_layer, layer_tensors, outer_tensors},
+        layout::{EMBEDDINGS, frequencies_in_layer, head_tensors, layer_tensors, outer_tensors},
         naming::{Naming, prefix_of},
     },
 };
@@ -70,7 +70,7 @@ impl<'a> Plan<'a> {
         let most = most.expect("an encoder has embeddings").format.clone();
         tensors.extend(frequencies(config, weights, &mut rest)?);
 
-        let (head, of_contacts) = (language_model(config), contacts(config));
+        let (head, of_contacts) = (head_tensors(config).to_vec(), contacts(config));
         let head = whole_head(weights, &head, &mut rest, format)?;
         let found = whole_head(weights, &of_contacts, &mut rest, format)?;
         let has_language_model = head.is_some();
@@ -175,18 +175,6 @@ impl From<Dtype> for NumberFormat {
     }
 }
 
-/// The head that predicts masked residues.
-fn language_model(config: &Config) -> Head {
-    let hidden = config.hidden_size;
-    vec![
-        ("lm_head.dense.weight", vec![hidden, hidden]),
-        ("lm_head.dense.bias", vec![hidden]),
-        ("lm_head.layer_norm.weight", vec![hidden]),
-        ("lm_head.layer_norm.bias", vec![hidden]),
-        ("lm_head.bias", vec![VOCABULARY_SIZE]),
-    ]
-}
-
 /// The head that predicts contacts.
 fn contacts(config: &Config) -> Head {
     let n_maps = config.n_layers * config.n_heads;
@@ -204,7 +192,8 @@ fn name_of_head(name: &str) -> String {
     }
 }
 
-/// The tensors of a head, which are taken out of `rest` if all of them are there.
+/// The tensors of a head, which are taken out of `rest` if all of them are there. There is none where an adapter
+/// changes it: heads are not merged, and the one of the adapter's model would pass for it.
 fn whole_head<'a>(
     weights: &'a Weights,
     head: &Head,
@@ -213,7 +202,12 @@ fn whole_head<'a>(
 ) -> Result<Option<Vec<Tensor<'a>>>, ModelError> {
     let mut names = Vec::new();
     let mut tensors = Vec::new();
+    let changed = weights.adapter().map(|adapter| &adapter.unused);
     for (name, shape) in head {
+        let module = name.split('.').next().unwrap_or_default();
+        if changed.is_some_and(|changed| changed.contains(module)) {
+            return Ok(None);
+        }
         if let Some(full) = rest.iter().find(|full| prefix_of(full, name).is_some()) {
             let (file, stored) = weights.find_exactly(full, shape)?;
             names.push(*full);

@@ -1,8 +1,10 @@
 //! What scripts can say: one file a station.
 
+mod attention;
 mod bottleneck;
 mod closures;
 pub(super) mod comment;
+mod contacts;
 mod dataset;
 mod embeddings;
 mod export;
@@ -14,6 +16,7 @@ mod pause;
 mod place;
 mod recording;
 mod run;
+mod scores;
 mod string;
 mod sweep;
 mod value;
@@ -22,12 +25,14 @@ mod watching;
 use rhai::{Engine, exported_module};
 
 /// The names of the types that scripts handle.
-pub(super) const TYPES: [&str; 7] = [
+pub(super) const TYPES: [&str; 9] = [
     "Dataset",
     "Model",
     "Run",
     "Bottleneck",
     "Embeddings",
+    "Mutants",
+    "Scores",
     "Sweep",
     "Error",
 ];
@@ -46,9 +51,12 @@ pub(super) fn register(engine: &mut Engine) {
         .register_global_module(exported_module!(sweep::sweep_api).into())
         .register_global_module(exported_module!(export::export_api).into())
         .register_global_module(exported_module!(merge::merge_api).into())
+        .register_global_module(exported_module!(scores::scores_api).into())
         .register_global_module(exported_module!(embeddings::embeddings_api).into())
         .register_global_module(exported_module!(bottleneck::bottleneck_api).into())
         .register_global_module(exported_module!(watching::watching_api).into())
+        .register_global_module(exported_module!(attention::attention_api).into())
+        .register_global_module(exported_module!(contacts::contacts_api).into())
         .register_global_module(run.into())
         .register_global_module(exported_module!(model::model_api).into())
         .register_global_module(exported_module!(dataset::dataset_api).into());

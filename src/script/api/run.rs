@@ -41,7 +41,7 @@ impl ScriptRun {
     }
 }
 
-fn run_embed(
+pub(super) fn run_embed(
     context: &NativeCallContext,
     model: &Model,
     dataset: &Dataset,

@@ -1,7 +1,9 @@
 //! Arrow IPC: the columns as they are in Parquet, uncompressed, so that they can be mapped into memory. Feather is
 //! another name of it.
 
-use super::{CONTENT_BYTES, CONTENT_HASH, Files, VERSION, check_content, damaged, spool::BUFFER_BYTES};
+use super::{
+    CONTENT_BYTES, CONTENT_HASH, Files, VERSION, check_content, damaged, spool::BUFFER_BYTES,
+};
 use crate::{
     file,
     job::ExportOptions,

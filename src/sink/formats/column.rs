@@ -102,7 +102,9 @@ impl VectorColumn {
     /// # Errors
     /// If the rows have another column there.
     pub(super) fn bytes<'a>(&self, rows: &'a RecordBatch) -> Result<&'a [u8], SinkError> {
-        let bytes = self.array(rows).and_then(|array| bytes(array, 0..array.len()));
+        let bytes = self
+            .array(rows)
+            .and_then(|array| bytes(array, 0..array.len()));
         bytes.ok_or_else(|| self.other())
     }
 

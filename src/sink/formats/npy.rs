@@ -164,7 +164,10 @@ impl TableWriter for NpyWriter {
     fn finish(self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError> {
         let finish = || {
             let array = self.array.finish()?;
-            let ids = self.ids.into_inner().map_err(io::IntoInnerError::into_error)?;
+            let ids = self
+                .ids
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)?;
             let mut beside = BTreeMap::from([(IDS.to_owned(), ids.hash())]);
             if let Some(offsets) = self.offsets {
                 beside.insert(OFFSETS.to_owned(), offsets.finish()?.hash);
@@ -207,7 +210,10 @@ impl Array {
     }
 
     fn finish(self) -> io::Result<Written> {
-        let data = self.data.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let data = self
+            .data
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
         let shape = match self.width {
             Some(width) => format!("({}, {width})", self.n_rows),
             None => format!("({},)", self.n_rows),

@@ -289,7 +289,10 @@ pub(super) fn read_metadata(path: &Path) -> Result<Option<BTreeMap<String, Strin
         .is_some_and(|bytes| *bytes == n_data.to_string());
     match is_whole {
         true => Ok(Some(entries)),
-        false => Err(damaged(path, "it has not the size that it was written with")),
+        false => Err(damaged(
+            path,
+            "it has not the size that it was written with",
+        )),
     }
 }
 

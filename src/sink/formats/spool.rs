@@ -51,7 +51,10 @@ impl Spool {
     /// # Errors
     /// If the file system refuses.
     pub(super) fn append_to(self, to: &mut BufWriter<HashedFile>) -> io::Result<()> {
-        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let mut file = self
+            .file
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {

@@ -73,6 +73,7 @@ fn rows(indices: Range<u64>, layers: &[usize]) -> Rows {
             description: format!("number {index}"),
             length: index as u32,
             truncated: index % 2 == 0,
+            piece: None,
         };
         rows.push_from(row, &columns, 0);
     }
