@@ -5,6 +5,7 @@
 
 mod error;
 mod folder;
+mod hdf5;
 mod logits;
 mod parquet;
 mod read;

@@ -2,12 +2,14 @@
 
 use super::{
     CHECKSUM, Datatype,
-    btree::{self},
+    btree,
     global_heap::{self, Place},
-    group::{self, NODE_BYTES, Table},
+    group::{self, NODE_BYTES},
+    links::Table,
     local_heap,
     message::{self, ATTRIBUTE, DATASPACE, DATATYPE, LAYOUT, SYMBOL_TABLE},
-    object_header, superblock,
+    object_header,
+    superblock::{self, Superblock},
     writer::UNKNOWN,
 };
 use std::{
@@ -79,7 +81,7 @@ impl Reader {
             return Ok(None);
         }
         file.read_exact_at(&mut block, 0)?;
-        let Some((end, root)) = superblock::decode(&block) else {
+        let Some(Superblock { end, root, .. }) = Superblock::decode(&block) else {
             return Ok(None);
         };
         if end > n_bytes {
