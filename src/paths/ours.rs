@@ -63,7 +63,7 @@ impl Ends {
     }
 }
 
-/// Whether a file looks like one of this role. Each of them says in its first lines, or a Parquet or HDF5 file
+/// Whether a file looks like one of this role. Each of them says in its first lines, or a Parquet file
 /// in its last bytes, what nothing else would say there.
 fn looks_like(role: Role, ends: &Ends) -> bool {
     let head = ends.head.as_slice();
@@ -102,11 +102,7 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
             })
         }
         Role::Rejects => line == "ordinal\tid\treason",
-        Role::Output => {
-            let magics: [&[u8]; 2] = [b"PAR1", b"\x89HDF"];
-            let is_of_a_format = magics.iter().any(|magic| head.starts_with(magic));
-            is_of_a_format && contains(&ends.tail, b"runner.content_blake3")
-        }
+        Role::Output => head.starts_with(b"PAR1") && contains(&ends.tail, b"runner.content_blake3"),
         Role::Parts => true,
         Role::Script
         | Role::Module
