@@ -88,8 +88,7 @@ impl Reading<'_> {
         let object = |address: u64| self.of(|reader| reader.object(address));
         let first = links.first().map(|(_, address)| object(*address));
         if first.transpose()?.is_some_and(|first| first.is_group()) {
-            let is_of_vectors =
-                |name: &str| name == "embedding" || name.starts_with("embedding_");
+            let is_of_vectors = |name: &str| name == "embedding" || name.starts_with("embedding_");
             let column = links.iter().rfind(|(name, _)| is_of_vectors(name));
             let Some((_, address)) = column else {
                 let message = "has no group `embedding`".to_owned();
@@ -101,7 +100,9 @@ impl Reading<'_> {
     }
 
     fn append(&self, dataset: &Object, embeddings: &mut Embeddings) -> Result<(), EmbeddingsError> {
-        let id = self.of(|reader| reader.text(dataset, ORIGINAL_ID))?.unwrap_or_default();
+        let id = self
+            .of(|reader| reader.text(dataset, ORIGINAL_ID))?
+            .unwrap_or_default();
         let foreign = |message: String| EmbeddingsError::foreign(self.name, message);
         let [size] = dataset.shape[..] else {
             return Err(EmbeddingsError {
@@ -180,7 +181,12 @@ mod tests {
 
     fn links(links: &[(String, u64)]) -> Vec<Link<'_>> {
         let links = links.iter();
-        links.map(|(name, object)| Link { name, object: *object }).collect()
+        links
+            .map(|(name, object)| Link {
+                name,
+                object: *object,
+            })
+            .collect()
     }
 
     fn begun() -> (tempfile::NamedTempFile, Writer) {
@@ -230,7 +236,12 @@ mod tests {
             assert!(error.hint.unwrap().contains(hint), "{error:?}");
         };
         check(&[&[3, 2]], &[], "a matrix for `0`", "pooling");
-        check(&[&[2], &[3]], &[], "a vector of 3 components for `1`", "`embed` wrote");
+        check(
+            &[&[2], &[3]],
+            &[],
+            "a vector of 3 components for `1`",
+            "`embed` wrote",
+        );
         check(&[], &[text("format", "embedding")], "scikit-bio", "`.h5`");
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "\u{89}HDF").unwrap();

@@ -134,7 +134,9 @@ mod tests {
             });
             let last = (10 * n_children).to_le_bytes();
             let root = write(&mut writer, &kind, children.collect(), &last).unwrap();
-            writer.seal(vec![0; 64], 0..64, &Superblock::default()).unwrap();
+            writer
+                .seal(vec![0; 64], 0..64, &Superblock::default())
+                .unwrap();
             let node = |address: u64| {
                 let mut node = vec![0; kind.node_bytes()];
                 file.as_file().read_exact_at(&mut node, address).unwrap();
@@ -148,10 +150,15 @@ mod tests {
                 let read: Vec<_> = nodes.iter().map(|at| (*at, node(*at))).collect();
                 // Neighbours know each other, and share a key.
                 for pair in read.windows(2) {
-                    let [(left_at, left), (right_at, right)] = pair else { unreachable!() };
+                    let [(left_at, left), (right_at, right)] = pair else {
+                        unreachable!()
+                    };
                     assert_eq!((number(left, 16), number(right, 8)), (*right_at, *left_at));
                     let n_left = decode(&kind, left).unwrap().1.len();
-                    assert_eq!(number(left, HEAD_BYTES + 16 * n_left), number(right, HEAD_BYTES));
+                    assert_eq!(
+                        number(left, HEAD_BYTES + 16 * n_left),
+                        number(right, HEAD_BYTES)
+                    );
                 }
                 assert_eq!(number(&read[0].1, 8), NOWHERE);
                 assert_eq!(number(&read[read.len() - 1].1, 16), NOWHERE);

@@ -1,8 +1,7 @@
 //! What is in a file that this program wrote.
 
 use super::{
-    CHECKSUM, Datatype,
-    btree,
+    CHECKSUM, Datatype, btree,
     global_heap::{self, Place},
     group::{self, NODE_BYTES},
     links::Table,
