@@ -41,6 +41,7 @@ mod endings;
 mod faults;
 mod floors;
 mod forecast;
+mod hdf5;
 mod hub;
 mod inputs;
 mod models;
