@@ -42,6 +42,7 @@ mod endings;
 mod faults;
 mod floors;
 mod forecast;
+mod hdf5;
 mod hub;
 mod inputs;
 mod likelihoods;
