@@ -2,7 +2,8 @@
 
 use super::{
     ScoreError,
-    copies::{Copies, Copy},
+    copies::Copies,
+    copy::Copy,
     mutant_table::MutantTable,
     mutation::{AMINO_ACIDS, Mutation},
     protein::{Found, Protein, Rejected, try_each},
