@@ -39,6 +39,10 @@ pub struct Seen {
     pub n_inputs: usize,
     /// Calls of `embed`.
     pub n_runs: usize,
+    /// Calls of `score` and `perplexity`.
+    pub n_scores: usize,
+    /// How much each of them has to score, with its inputs, where that was looked at.
+    pub extents: Vec<(String, Extent)>,
     /// What each call would take, if that was asked for.
     pub forecasts: Vec<Forecast>,
 }
@@ -155,7 +159,8 @@ impl Host for Rehearsal {
         };
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += task.n_inputs();
-        seen.n_runs += 1;
+        seen.n_scores += 1;
+        seen.extents.extend(extent.map(|extent| (plan.question.inputs(), extent)));
         if let (Some(Forecasting { tokens_per_sec }), Some(extent)) = (self.forecasting, &extent) {
             let model = (model.spec(), model.info());
             let inputs = plan.question.inputs();
