@@ -8,6 +8,7 @@ pub mod alphabet;
 pub mod cancel;
 pub mod event;
 pub mod file;
+pub mod hdf5;
 pub mod hint;
 pub mod job;
 pub mod meter;

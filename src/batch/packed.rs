@@ -2,13 +2,13 @@
 
 use crate::{
     alphabet::{N_SPECIAL_TOKENS, encode, token_id},
-    fasta::Record,
+    fasta::{Piece, Record},
 };
 
 /// What the output needs to know about a sequence of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Index among the embedded records of the run, in input order, from 0.
+    /// Index among the sequences that the run embeds, in input order, from 0. A piece is one of its own.
     pub index: u64,
     /// The record's id.
     pub id: String,
@@ -18,12 +18,19 @@ pub struct Row {
     pub length: u32,
     /// Whether only the first residues are embedded.
     pub truncated: bool,
+    /// Which part of a longer record the sequence is, if it is not all of one.
+    pub piece: Option<Piece>,
 }
 
 impl Row {
     /// Bytes of its texts, which can be far more than those of its sequence.
     pub fn text_bytes(&self) -> usize {
         self.id.len() + self.description.len()
+    }
+
+    /// Whether no piece of the same record follows.
+    pub fn ends_record(&self) -> bool {
+        self.piece.is_none_or(Piece::is_last)
     }
 }
 
@@ -66,6 +73,7 @@ impl PackedBatch {
             description: String::new(),
             length: LENGTH as u32,
             truncated: false,
+            piece: None,
         };
         Self {
             input_ids: vec![leucine; n_tokens],
@@ -102,6 +110,7 @@ impl PackedBatch {
         self.rows.push(Row {
             index,
             truncated: record.is_truncated(),
+            piece: record.piece,
             id: record.id,
             description: record.description,
             length: record.length,
@@ -116,6 +125,11 @@ impl PackedBatch {
     /// Sequences in the batch.
     pub fn n_sequences(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Records in the batch: one of several pieces is where its last one is.
+    pub fn n_records(&self) -> usize {
+        self.rows.iter().filter(|row| row.ends_record()).count()
     }
 
     /// The half-open token ranges of the sequences, in the order of the batch.

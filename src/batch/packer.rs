@@ -53,7 +53,7 @@ const WINDOW_LEAST_BUDGETS: usize = 2;
 ///
 /// let mut packer = Packer::new(NonZeroUsize::new(8).unwrap());
 /// let sequence = b"MKTA".to_vec();
-/// let record = Record { id: "p1".into(), description: String::new(), length: 4, sequence };
+/// let record = Record { id: "p1".into(), description: String::new(), length: 4, sequence, piece: None };
 /// assert!(packer.push(record)?.is_empty());
 /// let batches = packer.finish();
 /// assert_eq!(batches[0].input_ids, [0, 20, 15, 11, 5, 2]);
@@ -162,9 +162,12 @@ impl Packer {
         self.pack(false)
     }
 
-    /// Records that wait.
+    /// Records that wait: one of several pieces does where its last one does.
     pub fn n_waiting(&self) -> usize {
-        self.waiting.len()
+        let waiting = self.waiting.iter();
+        waiting
+            .filter(|waiting| waiting.record.ends_record())
+            .count()
     }
 
     /// Whether a record fits into one batch with those that wait.

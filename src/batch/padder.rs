@@ -49,9 +49,9 @@ impl Padder {
         Ok(completed)
     }
 
-    /// Records that wait. They come after all that are out.
+    /// Records that wait: one of several pieces does where its last one does. They come after all that are out.
     pub fn n_waiting(&self) -> usize {
-        self.batch.n_sequences()
+        self.batch.n_records()
     }
 
     /// The batch of the records that still wait.
@@ -78,6 +78,7 @@ mod tests {
                 description: "d".repeat(WINDOW_TEXT_BYTES / 2),
                 length: 1,
                 sequence: b"M".to_vec(),
+                piece: None,
             };
             sizes.extend(padder.push(record).expect("it fits"));
         }
@@ -98,6 +99,7 @@ mod tests {
                 description: String::new(),
                 length: length as u32,
                 sequence: vec![b'A'; length],
+                piece: None,
             };
             batches.extend(padder.push(record).expect("it fits"));
         }

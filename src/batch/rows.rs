@@ -180,6 +180,7 @@ mod tests {
             description: "d".repeat(n_bytes - n_bytes / 2),
             length: 1,
             truncated: false,
+            piece: None,
         }
     }
 

@@ -152,7 +152,7 @@ fn value_name(form: FlagForm) -> &'static str {
         FlagForm::Wholes => "N[,N..]",
         FlagForm::Text => "TEXT",
         FlagForm::Entries => "NAME=VALUE[,..]",
-        FlagForm::NameAndWhole(_) => "NAME[=N]",
+        FlagForm::NameAndWhole(_) => "NAME[=N][,NAME=N]",
     }
 }
 

@@ -101,7 +101,10 @@ impl Part {
         });
         match rows {
             Ok(rows) => Ok(Self { name, rows }),
-            Err(error) => Err(EmbeddingsError::damaged(&name, format!("is broken: {error}"))),
+            Err(error) => Err(EmbeddingsError::damaged(
+                &name,
+                format!("is broken: {error}"),
+            )),
         }
     }
 }

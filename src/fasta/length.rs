@@ -5,7 +5,7 @@ use super::{
     record::{Outcome, Record, Rejection},
     residues::Residues,
 };
-use crate::job::{LongSequences, RecordPolicy};
+use crate::job::{LongSequences, RecordPolicy, Window};
 
 /// Far more than any protein has. It bounds what one record costs.
 pub(super) const MOST_KEPT_RESIDUES: usize = 16 << 20;
@@ -19,6 +19,7 @@ pub(super) fn judge(
 ) -> Result<Outcome, Fault> {
     let n_residues = residues.n_residues;
     let limit = policy.long_sequences.limit();
+    let most_read = policy.long_sequences.most_read();
     let reject = |id, reason| Ok(Outcome::Rejected(Rejection { id, reason }));
     if n_residues == 0 {
         return reject(id, "empty sequence".to_owned());
@@ -38,6 +39,18 @@ pub(super) fn judge(
     if n_residues > limit as u64 {
         match policy.long_sequences {
             LongSequences::Truncate(_) => {}
+            LongSequences::Window(_) if n_residues <= Window::MOST_RESIDUES as u64 => {}
+            LongSequences::Window(_) => {
+                let most = Window::MOST_RESIDUES;
+                let reason =
+                    format!("{n_residues} residues, more than the {most} that windows join");
+                return reject(id, reason);
+            }
+            LongSequences::Full(_) => {
+                let reason =
+                    format!("{n_residues} residues, more than the {limit} that a batch holds");
+                return reject(id, reason);
+            }
             LongSequences::Skip(_) => {
                 return reject(id, format!("{n_residues} residues, more than {limit}"));
             }
@@ -53,8 +66,10 @@ pub(super) fn judge(
         }
     }
     let length = u32::try_from(n_residues).ok();
-    let (true, Some(length)) = (limit.min(n_residues as usize) <= MOST_KEPT_RESIDUES, length)
-    else {
+    let (true, Some(length)) = (
+        most_read.min(n_residues as usize) <= MOST_KEPT_RESIDUES,
+        length,
+    ) else {
         return Err(Fault::of_file(
             format!("{n_residues} residues, which no protein has"),
             "`.max_length(100000)` rejects such records",
@@ -65,5 +80,6 @@ pub(super) fn judge(
         description,
         sequence: residues.sequence,
         length,
+        piece: None,
     }))
 }

@@ -1,5 +1,6 @@
 //! A record on its way from a file to the packer.
 
+use super::piece::Piece;
 use serde::{Deserialize, Serialize};
 
 /// A protein that passed every policy.
@@ -18,6 +19,9 @@ pub struct Record {
     pub sequence: Vec<u8>,
     /// Residues before truncation.
     pub length: u32,
+    /// Which part of a longer record this is. Readers give whole ones.
+    #[serde(skip)]
+    pub piece: Option<Piece>,
 }
 
 /// What became of one record of the input.
@@ -41,7 +45,7 @@ pub struct Rejection {
 impl Record {
     /// Whether only the first residues are embedded.
     pub fn is_truncated(&self) -> bool {
-        self.sequence.len() < self.length as usize
+        self.piece.is_none() && self.sequence.len() < self.length as usize
     }
 }
 

@@ -366,7 +366,9 @@ mod tests {
         check(Error, "M<Mask>", "<@1");
         let mut residues = Residues::new(Unk, 8);
         for part in ["M*<mas", "k><m", "ask"] {
-            residues.push(part.as_bytes(), part.starts_with('M')).unwrap();
+            residues
+                .push(part.as_bytes(), part.starts_with('M'))
+                .unwrap();
         }
         residues.push(b">\n", false).unwrap();
         residues.end().unwrap();

@@ -3,7 +3,7 @@
 use super::{
     Compression, Input, InputError, InputKind, Offset, Outcome, PlanFault, UnitReader, Units,
 };
-use crate::job::RecordPolicy;
+use crate::job::{LongSequences, RecordPolicy};
 use std::collections::BTreeMap;
 
 /// Bytes on the disk that are read at most, about. Inputs that have no more are counted.
@@ -22,7 +22,9 @@ pub struct Sample {
     pub records: f64,
     /// Records of them that every policy lets through.
     pub kept: f64,
-    /// Residues of those.
+    /// Sequences that a model is given of those: themselves, or their windows.
+    pub sequences: f64,
+    /// Residues of these sequences.
     pub residues: f64,
     /// Bytes of their ids and descriptions.
     pub text_bytes: f64,
@@ -89,17 +91,24 @@ impl Sample {
         Self {
             records: factor * self.records,
             kept: factor * self.kept,
+            sequences: factor * self.sequences,
             residues: factor * self.residues,
             text_bytes: factor * self.text_bytes,
             ..self
         }
     }
 
-    fn count(&mut self, outcome: &Outcome) {
+    fn count(&mut self, outcome: &Outcome, long_sequences: LongSequences) {
         self.records += 1.0;
         if let Outcome::Kept(record) = outcome {
+            let length = record.sequence.len();
+            let (n_sequences, n_residues) = match long_sequences.window() {
+                Some(window) => (window.count(length), window.residues_of(length)),
+                None => (1, length),
+            };
             self.kept += 1.0;
-            self.residues += record.sequence.len() as f64;
+            self.sequences += n_sequences as f64;
+            self.residues += n_residues as f64;
             self.text_bytes += (record.id.len() + record.description.len()) as f64;
         }
     }
@@ -114,6 +123,7 @@ impl std::ops::Add for Sample {
             read_bytes: self.read_bytes + other.read_bytes,
             records: self.records + other.records,
             kept: self.kept + other.kept,
+            sequences: self.sequences + other.sequences,
             residues: self.residues + other.residues,
             text_bytes: self.text_bytes + other.text_bytes,
             is_share: self.is_share || other.is_share,
@@ -166,7 +176,7 @@ fn read(
         while n_left > 0
             && let Some(outcome) = reader.next_outcome().map_err(fail)?
         {
-            stratum.found.count(&outcome);
+            stratum.found.count(&outcome, policy.long_sequences);
             n_left -= 1;
             let is_enough = || reader.disk_bytes() >= wanted.max(Units::UNIT_BYTES);
             if is_whole_file
@@ -194,7 +204,10 @@ fn compression(input: &Input) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fasta::resolve, job::Dataset};
+    use crate::{
+        fasta::resolve,
+        job::{Dataset, OptionMap},
+    };
     use std::{fmt::Write as _, fs};
 
     /// Records of 100 residues on average, whose share of short ones does not depend on the place.
@@ -259,5 +272,20 @@ mod tests {
         let policy = Dataset::new(Vec::new()).policy;
         let taken = Sample::of(&inputs, &policy, Some(11)).unwrap().unwrap();
         assert_eq!((taken.records, taken.residues), (11.0, 1100.0));
+        // Of windows of 60 residues that share 30, those of 70 to 90 residues need two, up to 120 three and above
+        // that four, and the two short ones are whole.
+        let dataset = Dataset::new(Vec::new()).long_sequences(
+            "window",
+            Some(60),
+            OptionMap::from([("overlap".to_owned(), 30_i64.into())]),
+        );
+        let windows = Sample::of(&inputs, &dataset.unwrap().policy, Some(11));
+        let windows = windows.unwrap().unwrap();
+        assert_eq!((windows.records, windows.kept), (11.0, 11.0));
+        assert_eq!(windows.sequences, (2 + 3 * 2 + 3 * 3 + 3 * 4) as f64);
+        assert_eq!(
+            windows.residues,
+            (50 + 60 + 60 * (3 * 2 + 3 * 3 + 3 * 4)) as f64
+        );
     }
 }

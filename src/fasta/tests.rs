@@ -3,7 +3,7 @@
 use super::*;
 use crate::alphabet;
 use crate::hint::Hint;
-use crate::job::{LongSequences, RecordPolicy, ResiduePolicy};
+use crate::job::{LongSequences, RecordPolicy, ResiduePolicy, Window};
 use proptest::prelude::*;
 use std::{fs, io::Write, path::Path};
 
@@ -173,6 +173,24 @@ fn lengths_follow_the_policy() {
         ">b\nMK\n>a\nMKTV\n",
         "`x.fa`, record 2 (`a`): 4 residues, more than 2 (`.long_sequences(\"truncate\", 2)` \
          embeds the first 2, `\"skip\"` rejects such records)",
+    );
+    long.long_sequences = LongSequences::Full(3);
+    check_with(
+        &long,
+        ">a\nMKTV\n>b\nMKT\n",
+        "a!4 residues, more than the 3 that a batch holds b:MKT",
+    );
+    // Who packs divides records into windows: readers give whole ones, within reason.
+    let window = Window {
+        residues: 2,
+        overlap: 1,
+    };
+    long.long_sequences = LongSequences::Window(window);
+    check_with(&long, ">a\nMKTV\n>b\nMK\n", "a:MKTV b:MK");
+    let endless = [b">a\n", "M".repeat((1 << 17) + 1).as_bytes(), b"\n>b\nMK\n"].concat();
+    assert_eq!(
+        show(read(&endless, &long, 1 << 20)),
+        "a!131073 residues, more than the 131072 that windows join b:MK"
     );
 }
 

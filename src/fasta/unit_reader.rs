@@ -186,7 +186,11 @@ impl UnitReader {
     }
 
     fn read_residues(&mut self, id: &str) -> Result<Residues, Fault> {
-        let n_kept_at_most = self.policy.long_sequences.limit().min(MOST_KEPT_RESIDUES);
+        let n_kept_at_most = self
+            .policy
+            .long_sequences
+            .most_read()
+            .min(MOST_KEPT_RESIDUES);
         let mut residues = Residues::new(self.policy.residues, n_kept_at_most);
         loop {
             let piece = match self.lines.peek() {

@@ -115,7 +115,7 @@ impl Forecast {
     /// Tokens, BOS and EOS included.
     pub fn tokens(&self) -> Option<f64> {
         let sample = self.sample?;
-        Some(sample.residues + N_SPECIAL_TOKENS as f64 * sample.kept)
+        Some(sample.residues + N_SPECIAL_TOKENS as f64 * sample.sequences)
     }
 
     /// Seconds of the work itself, models loaded.

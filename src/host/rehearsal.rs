@@ -8,9 +8,7 @@ use crate::{
     cancel::CancelToken,
     error::Error,
     fasta::{self, Share},
-    job::{
-        DeviceChoice, Dtype, EmbedPlan, LongSequences, MergePlan, ModelSpec, ScorePlan, Shard,
-    },
+    job::{DeviceChoice, Dtype, EmbedPlan, LongSequences, MergePlan, ModelSpec, ScorePlan, Shard},
     model::{Checked, Config, Lacks, Model},
     report::RunSummary,
     score::{Done, Extent, Task},
@@ -148,7 +146,11 @@ impl Host for Rehearsal {
         plan: &ScorePlan,
         watcher: &mut dyn Watcher,
     ) -> Result<Scored, Error> {
-        let run = logits_of(plan, &plan.question.inputs(), LongSequences::TRAINED_RESIDUES)?;
+        let run = logits_of(
+            plan,
+            &plan.question.inputs(),
+            LongSequences::TRAINED_RESIDUES,
+        )?;
         model.check(run.question())?;
         let task = Task::new(&plan.question)?;
         task.check_column(&model.info().name, plan.run.overwrite)?;
@@ -164,7 +166,9 @@ impl Host for Rehearsal {
         if let (Some(Forecasting { tokens_per_sec }), Some(extent)) = (self.forecasting, &extent) {
             let model = (model.spec(), model.info());
             let inputs = plan.question.inputs();
-            let share = self.shard.map_or(1.0, |shard| 1.0 / f64::from(shard.count()));
+            let share = self
+                .shard
+                .map_or(1.0, |shard| 1.0 / f64::from(shard.count()));
             let forecast = Forecast::of_scores(model, inputs, extent, share, tokens_per_sec);
             seen.forecasts.push(forecast);
         }

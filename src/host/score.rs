@@ -165,7 +165,5 @@ fn identity(
         ("device_kind", model.device_kind()),
         ("numerics", NUMERICS.to_string()),
     ];
-    Ok(entries
-        .map(|(name, value)| (name.to_owned(), value))
-        .into())
+    Ok(entries.map(|(name, value)| (name.to_owned(), value)).into())
 }

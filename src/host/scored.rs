@@ -36,7 +36,10 @@ impl fmt::Display for Scored {
             "scores",
             match self.other_sites {
                 Some(_) => {
-                    format!("{} of {proteins}", counted(extent.scores, "mutant", "mutants"))
+                    format!(
+                        "{} of {proteins}",
+                        counted(extent.scores, "mutant", "mutants")
+                    )
                 }
                 None => proteins,
             },
@@ -70,7 +73,8 @@ impl fmt::Display for Scored {
         line("time", duration(self.seconds))?;
         let output = match &self.done {
             Some(done) => format!("{}, column `{}`", done.output.display(), done.column),
-            None => "none before the last shard is there: run the script without a shard then".to_owned(),
+            None => "none before the last shard is there: run the script without a shard then"
+                .to_owned(),
         };
         write!(f, "{:10} {output}", "output")
     }
@@ -117,6 +121,8 @@ mod tests {
         scored.done = None;
         scored.shard = "1/3".parse().ok();
         let text = scored.to_string();
-        assert!(text.contains("this is shard 1/3") && text.contains("run the script without a shard"));
+        assert!(
+            text.contains("this is shard 1/3") && text.contains("run the script without a shard")
+        );
     }
 }

@@ -1,11 +1,12 @@
 //! Which records to embed.
 
 use super::{
-    Problems,
-    options::{nearest, one_of, whole_in},
+    OptionMap, Problems, Window,
+    options::{OptionReader, nearest, one_of, whole_in},
 };
+use crate::alphabet::N_SPECIAL_TOKENS;
 use serde::{Deserialize, Serialize};
-use std::ops::RangeInclusive;
+use std::{fmt, ops::RangeInclusive};
 
 /// FASTA sources and the rules that their records go through.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,10 @@ pub enum LongSequences {
     Skip(usize),
     /// Stop the run, naming the record.
     Error(usize),
+    /// Embed windows of it, and join what the model says of them.
+    Window(Window),
+    /// Embed whole sequences, and reject those of more than `n` residues, which no batch holds.
+    Full(usize),
 }
 
 /// What to do with characters that are neither residues of the alphabet nor `*` at the end.
@@ -97,24 +102,18 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Says by a policy's name what happens to sequences of more than `residues` residues.
+    /// Says by a policy's name what happens to sequences of more than `residues` residues, 1,022 if it is not said.
+    /// Windows may have the option `overlap`.
     ///
     /// # Errors
-    /// There is no such policy, or `residues` is below 1.
-    pub fn long_sequences(mut self, policy: &str, residues: i64) -> Result<Self, Problems> {
-        let residues = whole("long_sequences", residues, 1..=LONGEST)?;
-        self.policy.long_sequences = match policy {
-            "truncate" => LongSequences::Truncate(residues),
-            "skip" => LongSequences::Skip(residues),
-            "error" => LongSequences::Error(residues),
-            _ => {
-                return Err(no_such_policy(
-                    "long_sequences",
-                    policy,
-                    &LongSequences::NAMES,
-                ));
-            }
-        };
+    /// There is no such policy, it takes no such number or option, or a number is out of range.
+    pub fn long_sequences(
+        mut self,
+        policy: &str,
+        residues: Option<i64>,
+        options: OptionMap,
+    ) -> Result<Self, Problems> {
+        self.policy.long_sequences = LongSequences::of(policy, residues, options)?;
         Ok(self)
     }
 
@@ -140,11 +139,10 @@ impl Dataset {
             long_sequences,
             residues,
         } = &self.policy;
-        let long_sequences = format!("{} {}", long_sequences.name(), long_sequences.limit());
         [
             ("min_length", min_length.map(|n| n.to_string())),
             ("max_length", max_length.map(|n| n.to_string())),
-            ("long_sequences", Some(long_sequences)),
+            ("long_sequences", Some(long_sequences.to_string())),
             ("residues", Some(residues.name().to_owned())),
             ("take", self.take.map(|n| n.to_string())),
         ]
@@ -187,13 +185,65 @@ fn no_such_policy(name: &str, policy: &str, policies: &[&str]) -> Problems {
 impl LongSequences {
     /// Residues in the longest crop that ESM-2 was trained on.
     pub const TRAINED_RESIDUES: usize = 1022;
+    /// The most tokens that a batch holds unless the script asks for more. Only one protein in millions
+    /// is longer.
+    pub const LARGEST_DEFAULT_BUDGET: usize = 65_536;
     /// Every policy's name in scripts.
-    pub const NAMES: [&str; 3] = ["truncate", "skip", "error"];
+    pub const NAMES: [&str; 5] = ["truncate", "skip", "error", "window", "full"];
+
+    /// The policy of this name, for sequences of more than `residues` residues.
+    fn of(policy: &str, residues: Option<i64>, options: OptionMap) -> Result<Self, Problems> {
+        let given = residues.unwrap_or(Self::TRAINED_RESIDUES as i64);
+        let n = whole("long_sequences", given, 1..=LONGEST)?;
+        let read = match policy {
+            "truncate" => Self::Truncate(n),
+            "skip" => Self::Skip(n),
+            "error" => Self::Error(n),
+            "window" => return Ok(Self::Window(Window::of(n, options)?)),
+            "full" => Self::Full(Self::LARGEST_DEFAULT_BUDGET - N_SPECIAL_TOKENS),
+            _ => return Err(no_such_policy("long_sequences", policy, &Self::NAMES)),
+        };
+        if let (Self::Full(_), Some(n)) = (read, residues) {
+            return Err(Problems::one(
+                format!("`long_sequences` is given {n}, but \"full\" takes no number"),
+                Some(format!(
+                    "whole sequences may have as many residues as fit into a batch: write \
+                     `.long_sequences(\"full\")`, and `token_budget: {}` in the options of `embed`; or reject longer \
+                     ones with `.long_sequences(\"skip\", {n})`",
+                    n.saturating_add(N_SPECIAL_TOKENS as i64)
+                )),
+            ));
+        }
+        match options.into_iter().next() {
+            None => Ok(read),
+            Some((name, _)) => Err(Problems::one(
+                format!("`long_sequences` has the option `{name}`, but \"{policy}\" takes none"),
+                Some("`overlap` is an option of `.long_sequences(\"window\", 1022)`".to_owned()),
+            )),
+        }
+    }
 
     /// The longest sequence that passes unchanged, in residues.
     pub fn limit(self) -> usize {
         match self {
-            Self::Truncate(n) | Self::Skip(n) | Self::Error(n) => n,
+            Self::Truncate(n) | Self::Skip(n) | Self::Error(n) | Self::Full(n) => n,
+            Self::Window(window) => window.residues,
+        }
+    }
+
+    /// Residues of a sequence that are read, at most.
+    pub fn most_read(self) -> usize {
+        match self {
+            Self::Window(_) => Window::MOST_RESIDUES,
+            _ => self.limit(),
+        }
+    }
+
+    /// The windows that long sequences are divided into, if they are.
+    pub fn window(self) -> Option<Window> {
+        match self {
+            Self::Window(window) => Some(window),
+            _ => None,
         }
     }
 
@@ -203,7 +253,39 @@ impl LongSequences {
             Self::Truncate(_) => "truncate",
             Self::Skip(_) => "skip",
             Self::Error(_) => "error",
+            Self::Window(_) => "window",
+            Self::Full(_) => "full",
         }
+    }
+}
+
+impl fmt::Display for LongSequences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name(), self.limit())?;
+        match self {
+            Self::Window(window) => write!(f, " overlap {}", window.overlap),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Window {
+    /// Windows of so many residues, with the options that a script gave.
+    fn of(residues: usize, options: OptionMap) -> Result<Self, Problems> {
+        let most = Self::most_overlap(residues);
+        let mut reader = OptionReader::new(options, &["overlap"]);
+        let overlap = reader.whole("overlap", 0..=most as i64);
+        let read = reader.finish(Self {
+            residues,
+            overlap: overlap.map_or_else(|| Self::default_overlap(residues), |n| n as usize),
+        });
+        read.map_err(|mut problems| {
+            for problem in &mut problems.0 {
+                let why = format!("windows of {residues} residues share half of them at most");
+                problem.hint.get_or_insert(why);
+            }
+            problems
+        })
     }
 }
 
@@ -224,7 +306,7 @@ impl ResiduePolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hint::Hint;
+    use crate::{hint::Hint, job::OptionValue};
 
     fn dataset() -> Dataset {
         Dataset::new(vec!["a.fa".to_owned()])
@@ -235,7 +317,7 @@ mod tests {
         let dataset = dataset()
             .min_length(10)
             .and_then(|d| d.max_length(500))
-            .and_then(|d| d.long_sequences("skip", 400))
+            .and_then(|d| d.long_sequences("skip", Some(400), OptionMap::new()))
             .and_then(|d| d.residues("strip"))
             .and_then(|d| d.take(7))
             .expect("every rule is valid");
@@ -262,8 +344,35 @@ mod tests {
             "`min_length` 9 is above `max_length` 8",
         );
         check(
-            dataset().long_sequences("truncat", 9),
+            dataset().long_sequences("truncat", Some(9), OptionMap::new()),
             "did you mean \"truncate\"?",
+        );
+        let long = |policy: &str, residues: i64, options: &[(&str, OptionValue)]| {
+            let options = options.iter().cloned();
+            let options = options.map(|(name, value)| (name.to_owned(), value));
+            dataset().long_sequences(policy, Some(residues), options.collect())
+        };
+        check(long("window", 0, &[]), "a whole number from 1");
+        check(
+            long("window", 100, &[("overlap", 51_i64.into())]),
+            "`overlap` is 51, but must be a whole number from 0 to 50 (windows of 100 residues share half",
+        );
+        check(
+            long("window", 100, &[("overlap", "much".into())]),
+            "`overlap` is \"much\", but must be a whole number",
+        );
+        check(
+            long("window", 100, &[("overlp", 5_i64.into())]),
+            "did you mean `overlap`?",
+        );
+        check(
+            long("skip", 100, &[("overlap", 5_i64.into())]),
+            "`long_sequences` has the option `overlap`, but \"skip\" takes none",
+        );
+        check(
+            long("full", 100, &[]),
+            "\"full\" takes no number (whole sequences may have as many residues as fit into a batch: write \
+             `.long_sequences(\"full\")`, and `token_budget: 102`",
         );
         check(dataset().residues("drop"), "one of \"unk\", \"strip\"");
     }
@@ -271,8 +380,15 @@ mod tests {
     #[test]
     fn names_and_policies_agree() {
         for name in LongSequences::NAMES {
-            let dataset = dataset().long_sequences(name, 5).expect("a valid name");
-            assert_eq!(dataset.policy.long_sequences.name(), name);
+            let dataset = dataset().long_sequences(name, None, OptionMap::new());
+            let policy = dataset.expect("a valid name").policy.long_sequences;
+            assert_eq!(policy.name(), name);
+            let expect = match name {
+                "window" => "window 1022 overlap 256".to_owned(),
+                "full" => "full 65534".to_owned(),
+                name => format!("{name} 1022"),
+            };
+            assert_eq!(policy.to_string(), expect);
         }
         for name in ResiduePolicy::NAMES {
             let dataset = dataset().residues(name).expect("a valid name");

@@ -42,7 +42,8 @@ pub enum FlagForm {
     Text,
     /// Entries of a map such as `name=value`, with commas between them.
     Entries,
-    /// One of some names, which a whole number may follow, as in `name=12`.
+    /// One of some names, which a whole number may follow, and behind that entries of a map, as in
+    /// `name=12,other=3`.
     NameAndWhole(&'static [&'static str]),
 }
 
@@ -121,19 +122,31 @@ impl FlagForm {
                 false => text.into(),
             },
             Self::Wholes => OptionValue::List(items().map(plain_value).collect()),
-            Self::Entries => {
-                let entry = |item: &str| match item.split_once('=') {
-                    Some((name, value)) => (name.trim().to_owned(), plain_value(value.trim())),
-                    None => (item.to_owned(), "".into()),
+            Self::Entries => entries(text),
+            Self::NameAndWhole(_) => {
+                let (first, options) = match text.split_once(',') {
+                    Some((first, rest)) => (first, Some(entries(rest))),
+                    None => (text, None),
                 };
-                OptionValue::Map(items().map(entry).collect::<OptionMap>())
+                let (name, number) = match first.split_once('=') {
+                    Some((name, number)) => (name, Some(plain_value(number))),
+                    None => (first, None),
+                };
+                let name = [OptionValue::from(name)].into_iter();
+                OptionValue::List(name.chain(number).chain(options).collect())
             }
-            Self::NameAndWhole(_) => match text.split_once('=') {
-                Some((name, number)) => OptionValue::List(vec![name.into(), plain_value(number)]),
-                None => OptionValue::List(vec![text.into()]),
-            },
         }
     }
+}
+
+/// The map that entries such as `name=value` make, with commas between them.
+fn entries(text: &str) -> OptionValue {
+    let items = text.split(',').map(str::trim);
+    let entry = |item: &str| match item.split_once('=') {
+        Some((name, value)) => (name.trim().to_owned(), plain_value(value.trim())),
+        None => (item.to_owned(), "".into()),
+    };
+    OptionValue::Map(items.map(entry).collect::<OptionMap>())
 }
 
 /// A flag or a number, and else the text.
@@ -211,6 +224,19 @@ mod tests {
         check("long_sequences", "skip=2000", Ok("[\"skip\", 2000]"));
         check("long_sequences", "skip", Ok("[\"skip\"]"));
         check("long_sequences", "skip=x", Err("`long_sequences` is \"x\""));
+        check(
+            "long_sequences",
+            "window=1022,overlap=256",
+            Ok("[\"window\", 1022, #{ overlap: 256 }]"),
+        );
+        check(
+            "long_sequences",
+            "window,overlap=0",
+            Ok("[\"window\", #{ overlap: 0 }]"),
+        );
+        check("long_sequences", "window=9,overlap=5", Err("from 0 to 4"));
+        check("long_sequences", "full", Ok("[\"full\"]"));
+        check("long_sequences", "full=9", Err("takes no number"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod delays;
 mod device;
 mod dtype;
 mod embed;
+mod export;
 mod flag;
 mod gelu;
 mod gelu_form;
@@ -34,6 +35,7 @@ mod sweep;
 mod table;
 mod thresholds;
 mod value;
+mod window;
 
 pub use contact_pairs::{ContactPairs, NUMBERS_OF_A_PAIR};
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
@@ -41,6 +43,7 @@ pub use delays::Delays;
 pub use device::{DeviceChoice, GpuChoice};
 pub use dtype::Dtype;
 pub use embed::EmbedOptions;
+pub use export::{ExportOptions, Keys};
 pub use flag::{FlagForm, OptionFlag};
 pub use gelu::Gelu;
 pub use gelu_form::GeluForm;
@@ -60,10 +63,12 @@ pub use problem::{Problem, Problems};
 pub use question::{Column, Content, Form, Positions, Question};
 pub use row::Effect;
 pub use score::{
-    PerplexityMethod, PerplexityOptions, RUN_OPTIONS, ScoreMethod, ScoreOptions, ScorePlan, ScoreQuestion,
+    PerplexityMethod, PerplexityOptions, RUN_OPTIONS, ScoreMethod, ScoreOptions, ScorePlan,
+    ScoreQuestion,
 };
 pub use shard::{SHARD_SETTING, Shard, ShardError};
 pub use sweep::SweepPlan;
 pub use table::OptionTable;
 pub use thresholds::Thresholds;
 pub use value::{OptionMap, OptionValue};
+pub use window::Window;

@@ -144,9 +144,18 @@ mod tests {
         check(&[], "is not told the protein");
         let both = [("sequence", "MK".into()), ("fasta", "a.fa".into())];
         check(&both, "is told the protein twice");
-        check(&[("sequence", "MKJ".into())], "residue 3 of `sequence` is `J`");
-        check(&[("sequence", "M-".into())], "residue 2 of `sequence` is `-`");
-        check(&[("sequence", "MKé".into())], "residue 3 of `sequence` is `é`");
+        check(
+            &[("sequence", "MKJ".into())],
+            "residue 3 of `sequence` is `J`",
+        );
+        check(
+            &[("sequence", "M-".into())],
+            "residue 2 of `sequence` is `-`",
+        );
+        check(
+            &[("sequence", "MKé".into())],
+            "residue 3 of `sequence` is `é`",
+        );
         check(&[("sequence", "  ".into())], "no residues");
         check(&[("colum", "a".into())], "did you mean `column`?");
     }

@@ -1,9 +1,10 @@
 //! What a run of `embed` is to do, checked as far as that needs no device and no file.
 
 use super::{
-    Column, Content, ContactPairs, Dataset, EmbedOptions, Layer, OutputDtype, Pooling, Positions, Problems,
-    Question, Shard,
+    Column, ContactPairs, Content, Dataset, EmbedOptions, Layer, LongSequences, OutputDtype,
+    Pooling, Positions, Problems, Question, Shard,
 };
+use crate::alphabet::N_SPECIAL_TOKENS;
 use std::num::NonZeroUsize;
 
 /// What a run of `embed` is to do. There is none that makes no sense, so nothing behind it looks again.
@@ -21,8 +22,17 @@ impl EmbedPlan {
     /// # Errors
     /// A sequence that `dataset` lets through does not fit into a batch, the model has no such layer, or a
     /// layer is named twice.
-    pub fn new(dataset: Dataset, options: EmbedOptions, n_layers: usize) -> Result<Self, Problems> {
+    pub fn new(
+        mut dataset: Dataset,
+        options: EmbedOptions,
+        n_layers: usize,
+    ) -> Result<Self, Problems> {
         let mut problems = Problems::default();
+        if let (LongSequences::Full(room), Some(budget)) =
+            (&mut dataset.policy.long_sequences, options.token_budget)
+        {
+            *room = budget.get().saturating_sub(N_SPECIAL_TOKENS);
+        }
         if let Err(found) = options.check_fits(&dataset) {
             problems.0.extend(found.0);
         }
@@ -247,10 +257,7 @@ mod tests {
             pooling: Some(two.to_vec()),
             ..contacts
         };
-        check(
-            pairs,
-            "embedding_mean:f32 embedding_std:f32 contacts:f32",
-        );
+        check(pairs, "embedding_mean:f32 embedding_std:f32 contacts:f32");
     }
 
     #[test]

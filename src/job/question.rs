@@ -141,6 +141,12 @@ impl Question {
         question
     }
 
+    /// Whether a sequence has several vectors in one of the columns.
+    pub fn has_many(&self, hidden_size: usize) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| !matches!(column.content.form(hidden_size), Form::Vector(_)))
+    }
+
     /// Whether the head of the language model is asked.
     pub fn needs_head(&self) -> bool {
         let mut columns = self.columns.iter();

@@ -1,7 +1,7 @@
 //! The rules of a dataset as flags of a command line: the calls of a script that they stand for.
 
 use super::{
-    Dataset, FlagForm, LongSequences, OptionFlag, OptionValue, Problems, ResiduePolicy,
+    Dataset, FlagForm, LongSequences, OptionFlag, OptionMap, OptionValue, Problems, ResiduePolicy,
     options::whole_in,
 };
 
@@ -22,11 +22,19 @@ const RULES: [Row; 5] = [
         |to, given| to.max_length(whole("max_length", given)?)),
     ("long_sequences", FlagForm::NameAndWhole(&LongSequences::NAMES),
         "what becomes of sequences of more residues than the number says (1,022): `truncate` embeds their beginning, \
-         `skip` rejects them, `error` stops the run", "truncate=1022",
-        |to, given| to.long_sequences(name(given), match given {
-            [_] => LongSequences::TRAINED_RESIDUES as i64,
-            given => whole("long_sequences", given)?,
-        })),
+         `skip` rejects them, `error` stops the run, `window` embeds windows of that length and joins them, as in \
+         `window=1022,overlap=256`, `full` embeds all that fit into a batch", "truncate=1022",
+        |to, given| {
+            let (given, options) = match given {
+                [given @ .., OptionValue::Map(options)] => (given, options.clone()),
+                given => (given, OptionMap::new()),
+            };
+            let residues = match given {
+                [_] => None,
+                given => Some(whole("long_sequences", given)?),
+            };
+            to.long_sequences(name(given), residues, options)
+        }),
     ("residues", FlagForm::Name(&ResiduePolicy::NAMES),
         "what becomes of characters outside the alphabet: `unk` embeds them as unknown residues, `strip` removes them, \
          `error` stops the run", "unk",

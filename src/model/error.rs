@@ -193,7 +193,9 @@ pub enum ModelError {
         asked: &'static str,
     },
     /// A question for logits to a model without the head of the language model.
-    #[error("the model `{name}` gives no logits, as it has no head for the language model: {reason}")]
+    #[error(
+        "the model `{name}` gives no logits, as it has no head for the language model: {reason}"
+    )]
     NoLogits {
         /// The model.
         name: String,

@@ -15,7 +15,11 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     /// Numbers in this format.
-    pub(super) fn numbers<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Numbers<D> {
+    pub(super) fn numbers<const D: usize>(
+        &self,
+        values: Vec<f32>,
+        shape: [usize; D],
+    ) -> Numbers<D> {
         Numbers::new(values, shape, self.dtype)
     }
 

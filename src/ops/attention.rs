@@ -55,7 +55,11 @@ pub fn attention_plain(qkv: &Tensor<2>, segments: &Segments, rotary: &RotaryTabl
 }
 
 /// Cosines and sines of the first `length` positions, `[1, length, head_dim]` each.
-pub(super) fn angles(length: usize, rotary: &RotaryTable, like: &Tensor<2>) -> (Tensor<3>, Tensor<3>) {
+pub(super) fn angles(
+    length: usize,
+    rotary: &RotaryTable,
+    like: &Tensor<2>,
+) -> (Tensor<3>, Tensor<3>) {
     let head_dim = rotary.head_dim();
     let tensor = |row: fn(&RotaryTable, usize) -> &[f32]| {
         // Both halves of a head turn by the same angles.

@@ -29,7 +29,9 @@ impl ContactMaps {
         let segments = tokens.segments();
         Self(match Backend::of(like) {
             #[cfg(feature = "cuda")]
-            Backend::Cuda => State::Cuda(super::cuda::ContactMaps::new(segments, tokens.gpu_batch())),
+            Backend::Cuda => {
+                State::Cuda(super::cuda::ContactMaps::new(segments, tokens.gpu_batch()))
+            }
             Backend::Cpu => State::Cpu(cpu::ContactMaps::new(segments)),
             Backend::Plain => State::Plain(plain_new(like, segments)),
         })
@@ -159,7 +161,9 @@ mod tests {
             assert!(matches!(maps.0, State::Cpu(_)), "a version for the CPU");
             let mut plain = plain_new(&layers[0], segments);
             for (n, qkv) in layers.iter().enumerate() {
-                let weights: Vec<f32> = (0..n_heads).map(|head| (5 * n + head) as f32 - 3.0).collect();
+                let weights: Vec<f32> = (0..n_heads)
+                    .map(|head| (5 * n + head) as f32 - 3.0)
+                    .collect();
                 maps.add(qkv, &tokens, &rotary, &weights);
                 plain_add(&mut plain, qkv, segments, &rotary, &weights);
             }
@@ -177,7 +181,11 @@ mod tests {
             let tokens = tokens(lengths);
             let mut maps = ContactMaps::new(qkv, &tokens);
             maps.add(qkv, &tokens, &rotary, &[1.5, -2.0]);
-            let values = maps.finish(0.25).into_data().try_into_vec::<f32>().expect("f32");
+            let values = maps
+                .finish(0.25)
+                .into_data()
+                .try_into_vec::<f32>()
+                .expect("f32");
             values.into_iter().map(f32::to_bits).collect()
         };
         let together = contacts(&qkv, &[21, 3, 16]);

@@ -23,7 +23,12 @@ impl Numbers {
     }
 }
 
-pub(super) fn assert_close<const D: usize>(got: Tensor<D>, want: Tensor<D>, tolerance: f32, what: &str) {
+pub(super) fn assert_close<const D: usize>(
+    got: Tensor<D>,
+    want: Tensor<D>,
+    tolerance: f32,
+    what: &str,
+) {
     assert_eq!(got.dims(), want.dims(), "{what}: shape");
     let values =
         |tensor: Tensor<D>| -> Vec<f32> { tensor.into_data().try_into_vec().expect("f32") };

@@ -96,7 +96,10 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
         Role::Manual => contains(head, b"\n.TH runner"),
         Role::ScoreNote => {
             let text = head.trim_ascii_start().strip_prefix(b"{");
-            text.is_some_and(|text| text.trim_ascii_start().starts_with(b"\"generator\": \"runner\""))
+            text.is_some_and(|text| {
+                text.trim_ascii_start()
+                    .starts_with(b"\"generator\": \"runner\"")
+            })
         }
         Role::Rejects => line == "ordinal\tid\treason",
         Role::Output => head.starts_with(b"PAR1") && contains(&ends.tail, b"runner.content_blake3"),

@@ -42,13 +42,13 @@ impl Batcher {
     }
 
     /// The batches without which rows that are computed could not leave in input order, and how many of the
-    /// records that still wait are not in them.
+    /// records that still wait do not end in them.
     pub(super) fn due(&mut self) -> (Vec<PackedBatch>, u64) {
         match self {
             Self::Packing(packer) => {
                 let n_waiting = packer.n_waiting();
                 let due = packer.due();
-                let n_due = due.iter().map(PackedBatch::n_sequences).sum::<usize>();
+                let n_due = due.iter().map(PackedBatch::n_records).sum::<usize>();
                 (due, (n_waiting - n_due) as u64)
             }
             Self::Padding(padder) => (Vec::new(), padder.n_waiting() as u64),

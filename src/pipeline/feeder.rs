@@ -18,7 +18,7 @@ impl Feeder {
     /// Hands over a batch, and waits for room.
     pub(super) fn send(&mut self, batch: PackedBatch) -> Result<(), Halt> {
         thread::sleep(self.delay);
-        let sequences = batch.n_sequences() as u64;
+        let sequences = batch.n_records() as u64;
         let number = self.n_batches;
         self.n_batches += 1;
         // The lanes are gone if they failed; their own errors say why.

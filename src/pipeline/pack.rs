@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     event::{Event, EventSender},
     fasta::{Outcome, Position, Record, Rejection},
+    job::Window,
     meter::{Activity, Meters},
     reader::{Pool, ReadRecords, ReadRequest},
     report::{LengthHistogram, RejectedRecord},
@@ -25,7 +26,9 @@ pub(super) struct PackTotals {
     pub(super) records: u64,
     /// What became of them. Its rows are the records that went into the packer.
     pub(super) tally: Tally,
-    /// Of these, records that were dropped because the run was told to stop: none comes before one that
+    /// Sequences that went into the packer: records, or the pieces of those that are in pieces.
+    pub(super) sequences: u64,
+    /// Of the records, those that were dropped because the run was told to stop: none comes before one that
     /// was sent to a lane.
     pub(super) dropped: u64,
     /// Why the stage ended before its input did, if it was told to stop.
@@ -66,6 +69,8 @@ pub(super) struct Packing {
     /// The most residues of a record that fits into the device's memory, where that is less than
     /// the dataset lets through.
     longest: Option<usize>,
+    /// The windows that long sequences are divided into, if they are.
+    window: Option<Window>,
     meters: Arc<Meters>,
     totals: PackTotals,
     /// Records, residues and rejections that were told of already.
@@ -83,6 +88,7 @@ impl Packing {
         Self {
             batcher: Batcher::new(plan),
             longest: plan.longest_that_fits,
+            window: plan.window,
             meters: wanted.feeder.meters.clone(),
             plan: wanted,
             totals: PackTotals::default(),
@@ -127,7 +133,7 @@ impl Packing {
         let rest = if self.totals.stopped.is_some() {
             self.leave_rejections();
             let (due, dropped) = self.batcher.due();
-            self.totals.dropped = dropped;
+            self.totals.dropped += dropped;
             due
         } else {
             self.batcher.finish()
@@ -304,12 +310,16 @@ impl Packing {
 
     /// The outcome, a rejection where the record does not fit into the device's memory.
     fn unless_too_long(&self, outcome: Outcome) -> Outcome {
+        let longest_piece = |record: &Record| match self.window {
+            Some(window) => window.residues.min(record.sequence.len()),
+            None => record.sequence.len(),
+        };
         match (outcome, self.longest) {
-            (Outcome::Kept(record), Some(longest)) if record.sequence.len() > longest => {
+            (Outcome::Kept(record), Some(longest)) if longest_piece(&record) > longest => {
                 Outcome::Rejected(Rejection {
                     reason: format!(
                         "{} residues, more than the {longest} that the device has memory for",
-                        record.sequence.len()
+                        longest_piece(&record)
                     ),
                     id: record.id,
                 })
@@ -321,16 +331,44 @@ impl Packing {
     fn keep(&mut self, record: Record) -> Result<(), Halt> {
         // The run may be stopped before this row leaves, and not before those rejections are known.
         self.leave_rejections();
-        let residues = record.sequence.len() as u64;
+        let residues = record.sequence.len();
+        let (n_pieces, residues_of_pieces) = match self.window {
+            Some(window) => (window.count(residues), window.residues_of(residues)),
+            None => (1, residues),
+        };
         self.totals.mended_rows += u64::from(self.is_mending);
-        self.totals.lengths.add(record.sequence.len());
+        self.totals.lengths.add(residues);
         let tally = &mut self.at.tally;
         tally.rows += 1;
-        tally.residues += residues;
-        tally.tokens += residues + N_SPECIAL_TOKENS as u64;
+        tally.residues += residues as u64;
+        tally.tokens += (residues_of_pieces + n_pieces * N_SPECIAL_TOKENS) as u64;
         tally.truncated += u64::from(record.is_truncated());
         // The row cannot leave before its mark is there.
         self.reach();
+        match self.window {
+            Some(window) => self.pack_pieces(record, window),
+            None => self.pack(record),
+        }
+    }
+
+    /// Packs the pieces of a record, or itself if it is short. A record may have thousands, so packing stops
+    /// between two of them if it is told to: without its last one the record is computed again.
+    fn pack_pieces(&mut self, record: Record, window: Window) -> Result<(), Halt> {
+        for piece in record.into_pieces(window) {
+            if piece.piece.is_some_and(|piece| piece.number > 0) {
+                self.totals.stopped = self.plan.cancel.reason();
+                if self.totals.stopped.is_some() {
+                    self.totals.dropped += 1;
+                    break;
+                }
+            }
+            self.pack(piece)?;
+        }
+        Ok(())
+    }
+
+    fn pack(&mut self, record: Record) -> Result<(), Halt> {
+        self.totals.sequences += 1;
         let batches = self.batcher.push(record).map_err(Error::from)?;
         self.send(batches)
     }
@@ -365,7 +403,7 @@ impl Packing {
 
     fn send(&mut self, batches: Vec<PackedBatch>) -> Result<(), Halt> {
         for batch in batches {
-            let (sequences, tokens) = (batch.n_sequences() as u64, batch.n_tokens() as u64);
+            let (sequences, tokens) = (batch.n_records() as u64, batch.n_tokens() as u64);
             // Handing over may wait for a long time.
             self.report();
             self.plan.feeder.send(batch)?;

@@ -6,7 +6,7 @@ use crate::{
     device::DeviceError,
     error::Error,
     event::EventSender,
-    job::{EmbedPlan, Question},
+    job::{EmbedPlan, LongSequences, Question, Window},
     model::{Model, ModelError},
 };
 use std::num::NonZeroUsize;
@@ -22,11 +22,10 @@ pub(super) struct Plan {
     /// The most residues of a record that fits into the device's memory, where that is less than
     /// the dataset lets through.
     pub(super) longest_that_fits: Option<usize>,
+    /// The windows that long sequences are divided into, if they are.
+    pub(super) window: Option<Window>,
 }
 
-/// The most tokens that a batch holds unless the script asks for more. Only one protein in millions
-/// is longer.
-const LARGEST_DEFAULT_BUDGET: usize = 65_536;
 /// The most tokens that a batch holds by default where contacts are asked for, of which there are as many as the
 /// square of a sequence's length: with sequences of 1,022 residues it is 16 MB of them.
 const CONTACTS_BUDGET: usize = 4096;
@@ -52,6 +51,7 @@ impl Plan {
             token_budget: NonZeroUsize::new(fitting).expect("budgets are not zero"),
             packing: options.packing,
             is_in_order: model.is_on_cpu(),
+            window: wanted.dataset().policy.long_sequences.window(),
             longest_that_fits: (fitting < budget).then(|| fitting - N_SPECIAL_TOKENS),
         })
     }
@@ -63,6 +63,7 @@ impl Plan {
             token_budget: NonZeroUsize::new(budget).expect("budgets are not zero"),
             packing: wanted.options().packing,
             is_in_order: model.is_on_cpu(),
+            window: wanted.dataset().policy.long_sequences.window(),
             longest_that_fits: None,
         }
     }
@@ -72,7 +73,8 @@ impl Plan {
         // The default holds the longest sequence that the dataset lets through, within reason: a
         // limit of a billion residues must not make the packer collect billions of tokens.
         let longest = dataset.policy.long_sequences.limit();
-        let longest = longest.min(LARGEST_DEFAULT_BUDGET - N_SPECIAL_TOKENS) + N_SPECIAL_TOKENS;
+        let longest = longest.min(LongSequences::LARGEST_DEFAULT_BUDGET - N_SPECIAL_TOKENS)
+            + N_SPECIAL_TOKENS;
         let usual = match wanted.question().needs_contacts() {
             true => model.default_token_budget().min(CONTACTS_BUDGET),
             false => model.default_token_budget(),

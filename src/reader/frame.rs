@@ -105,6 +105,7 @@ mod tests {
                     description,
                     sequence,
                     length,
+                    piece: None,
                 })
             },
         );

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// Changes whenever a message does. Both sides come from one program, unless it is replaced while
 /// it runs.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 /// What this process asks of a reader.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

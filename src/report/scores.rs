@@ -58,7 +58,9 @@ impl ScoreHistogram {
 
     fn n_classes(&self) -> i64 {
         let bounds = self.counts.keys().next().zip(self.counts.keys().last());
-        bounds.map_or(0, |(first, last)| last.saturating_sub(*first).saturating_add(1))
+        bounds.map_or(0, |(first, last)| {
+            last.saturating_sub(*first).saturating_add(1)
+        })
     }
 }
 

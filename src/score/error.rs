@@ -82,9 +82,7 @@ impl Hint for ScoreError {
             Self::Input(error) => error.hint(),
             Self::Logits(error) => error.hint(),
             Self::File(error) => error.hint(),
-            Self::Exists { .. } => {
-                Some("choose another path, or add `overwrite: true`".to_owned())
-            }
+            Self::Exists { .. } => Some("choose another path, or add `overwrite: true`".to_owned()),
             Self::Changed(_) => {
                 Some("run the same command again when nobody writes to it".to_owned())
             }

@@ -202,8 +202,14 @@ mod tests {
                 Ok(())
             },
         );
-        let expect = [(0, Some(0.5), "1"), (1, None, "2"), (2, None, "3"), (0, Some(-1000.0), "4")];
-        let expect = expect.map(|(variant, measured, x)| (variant, measured, x.as_bytes().to_vec()));
+        let expect = [
+            (0, Some(0.5), "1"),
+            (1, None, "2"),
+            (2, None, "3"),
+            (0, Some(-1000.0), "4"),
+        ];
+        let expect =
+            expect.map(|(variant, measured, x)| (variant, measured, x.as_bytes().to_vec()));
         assert_eq!(found.unwrap(), expect);
         fs::write(folder.path().join("a.csv"), text.replace("0.5", "0.6")).unwrap();
         let changed = table.try_each(|_| Ok(()), |_, _| Ok(()));
@@ -217,8 +223,14 @@ mod tests {
             let message = read(folder.path(), text, "MKT").err().unwrap();
             assert!(message.contains(expect), "{message}");
         };
-        check("mutants\nM1A\n", "has no column `mutant` (its columns are `mutants`");
-        check("mutant\nM1A\nA1P\n", "a.csv`, line 3: `A1P` has A as the wild type");
+        check(
+            "mutants\nM1A\n",
+            "has no column `mutant` (its columns are `mutants`",
+        );
+        check(
+            "mutant\nM1A\nA1P\n",
+            "a.csv`, line 3: `A1P` has A as the wild type",
+        );
         check("mutant\n", "has no rows");
     }
 
@@ -241,6 +253,9 @@ mod tests {
         check(">a\nmk\nt\n", "MKT");
         check(">a\nMK\n>b\nMK\n", "has several records");
         check(">a\n", "has no protein");
-        check(">a\nM1K\n", "`1` behind 1 residues is not in the model's alphabet");
+        check(
+            ">a\nM1K\n",
+            "`1` behind 1 residues is not in the model's alphabet",
+        );
     }
 }

@@ -139,14 +139,28 @@ mod tests {
             let (message, _) = mutations(text, b"MKTV", offset).unwrap_err();
             assert!(message.contains(expect), "{message}");
         };
-        check("A1P", 1, "`A1P` has A as the wild type, and the protein has M there");
+        check(
+            "A1P",
+            1,
+            "`A1P` has A as the wild type, and the protein has M there",
+        );
         check("V5P", 1, "outside of the protein, whose sites are 1 to 4");
         check("M0P", 1, "outside of the protein");
         check("M1P", 24, "whose sites are 24 to 27");
         check("M1*", 1, "`*` in `M1*` is no residue");
         check("M1J", 1, "`J` in `M1J` is no residue");
         check("M1A:M1P", 1, "mutates site 1 twice");
-        for text in ["1", "M", "M1", "MA", "M1A:", "MK", "p.Met1Ala", "M1.5A", "é1A"] {
+        for text in [
+            "1",
+            "M",
+            "M1",
+            "MA",
+            "M1A:",
+            "MK",
+            "p.Met1Ala",
+            "M1.5A",
+            "é1A",
+        ] {
             let (message, _) = mutations(text, b"MKTV", 1).unwrap_err();
             assert!(
                 message.contains("is no mutation") || message.contains("is no residue"),

@@ -112,7 +112,10 @@ impl ScoreOutput {
             return Err(self.exists(&self.folder(), "exists".to_owned()));
         }
         match self.others().first() {
-            Some(other) => Err(self.exists(other, "was begun with other mutants, another model or other options".to_owned())),
+            Some(other) => Err(self.exists(
+                other,
+                "was begun with other mutants, another model or other options".to_owned(),
+            )),
             None => Ok(None),
         }
     }
@@ -142,7 +145,8 @@ impl ScoreOutput {
         let entries = self.kept.read_dir().into_iter().flatten().flatten();
         let others = entries.filter(|entry| {
             let name = entry.file_name();
-            name.to_str().is_some_and(|name| is_key(name) && name != self.key)
+            name.to_str()
+                .is_some_and(|name| is_key(name) && name != self.key)
         });
         others.map(|entry| entry.path()).collect()
     }
@@ -191,7 +195,11 @@ impl ScoreOutput {
     /// If the file system refuses.
     pub(super) fn write_note(&self, note: &Note) -> Result<(), ScoreError> {
         let text = serde_json::to_string_pretty(note).unwrap_or_default();
-        Ok(file::replace(&self.note, format!("{text}\n").as_bytes(), Keep::Safely)?)
+        Ok(file::replace(
+            &self.note,
+            format!("{text}\n").as_bytes(),
+            Keep::Safely,
+        )?)
     }
 
     fn done(&self, note: Note) -> Done {

@@ -14,9 +14,7 @@ impl Sites {
     /// Those that `variants` mutate.
     pub(super) fn of(length: usize, variants: &[Vec<Mutation>], is_masked: bool) -> Self {
         let mutations = variants.iter().flatten();
-        let mut sites: Vec<_> = mutations
-            .map(|mutation| mutation.site as usize)
-            .collect();
+        let mut sites: Vec<_> = mutations.map(|mutation| mutation.site as usize).collect();
         sites.sort_unstable();
         sites.dedup();
         Self {
@@ -38,8 +36,9 @@ impl Sites {
     /// A copy for each site, or, where nothing is masked, for each window.
     pub(super) fn copies(&self) -> impl Iterator<Item = Copy<'static>> {
         let begins = |index: usize| window(self.length, self.sites[index]).start;
-        let is_needed =
-            move |&index: &usize| self.is_masked || index == 0 || begins(index) != begins(index - 1);
+        let is_needed = move |&index: &usize| {
+            self.is_masked || index == 0 || begins(index) != begins(index - 1)
+        };
         let needed = (0..self.sites.len()).filter(is_needed);
         needed.map(|index| Copy::new(self.length, (0, &[]), self.sites[index], self.is_masked))
     }
@@ -90,7 +89,11 @@ mod tests {
     #[test]
     fn only_mutated_sites_are_asked_for() {
         let mutation = |site| Mutation { site, to: b'A' };
-        let variants = [vec![mutation(7), mutation(2)], vec![mutation(2)], Vec::new()];
+        let variants = [
+            vec![mutation(7), mutation(2)],
+            vec![mutation(2)],
+            Vec::new(),
+        ];
         let sites = Sites::of(9, &variants, true);
         let found: Vec<_> = sites.copies().map(|copy| copy.site).collect();
         assert_eq!(found, [2, 7]);

@@ -171,7 +171,13 @@ impl Task {
             (Source::Table(_), _) => return None,
             (_, ScoreQuestion::Mutants(..)) => vec!["seq_id", "mut_name", column],
             (_, ScoreQuestion::Perplexity(_, PerplexityMethod::Exact)) => {
-                vec!["id", "length", "perplexity", "pseudo_log_likelihood", "truncated"]
+                vec![
+                    "id",
+                    "length",
+                    "perplexity",
+                    "pseudo_log_likelihood",
+                    "truncated",
+                ]
             }
             (_, ScoreQuestion::Perplexity(_, PerplexityMethod::OnePass)) => vec![
                 "id",
@@ -251,7 +257,9 @@ impl Table<'_> {
                 } = row;
                 let score = scores[variant];
                 table.histogram.add(score);
-                table.measured.extend(measured.map(|measured| (score, measured)));
+                table
+                    .measured
+                    .extend(measured.map(|measured| (score, measured)));
                 table.n_rows += 1;
                 table.write(&with(fields, *at, &number(score)))
             },
@@ -268,7 +276,11 @@ impl Table<'_> {
             &protein.n_residues.to_string(),
             &number(perplexity),
             &number(likelihood),
-            if protein.is_truncated { "true" } else { "false" },
+            if protein.is_truncated {
+                "true"
+            } else {
+                "false"
+            },
         ])
     }
 }

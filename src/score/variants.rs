@@ -241,9 +241,15 @@ mod tests {
             let mutations = &variants.all[by].mutations;
             let differs = |&site: &usize| {
                 let window = window(length, site);
-                mutations.iter().any(|of| window.contains(&(of.site as usize)))
+                mutations
+                    .iter()
+                    .any(|of| window.contains(&(of.site as usize)))
             };
-            assert_eq!(seen, (0..length).filter(differs).collect::<Vec<_>>(), "{by}");
+            assert_eq!(
+                seen,
+                (0..length).filter(differs).collect::<Vec<_>>(),
+                "{by}"
+            );
         }
         // Each is looked up in a copy that there is.
         let has = |of: &Borrowed| copies.iter().any(|copy| of.by(copy).is_some());

@@ -10,7 +10,8 @@ use super::{
 use crate::{
     cancel::CancelToken,
     job::{
-        EmbedOptions, MergePlan, ModelSpec, MutantsTable, PerplexityOptions, ScoreOptions, SweepPlan,
+        EmbedOptions, MergePlan, ModelSpec, MutantsTable, PerplexityOptions, ScoreOptions,
+        SweepPlan,
     },
 };
 use rhai::{Engine, Scope};
@@ -41,7 +42,10 @@ fn option_lists() -> [(&'static str, String); 7] {
         ("esm2", option_list(&ModelSpec::OPTIONS.docs())),
         ("merge", option_list(&MergePlan::OPTIONS.docs())),
         ("mutants", option_list(&MutantsTable::OPTIONS.docs())),
-        ("perplexity", option_list(&PerplexityOptions::OPTIONS.docs())),
+        (
+            "perplexity",
+            option_list(&PerplexityOptions::OPTIONS.docs()),
+        ),
         ("score", option_list(&ScoreOptions::OPTIONS.docs())),
         ("sweep", option_list(&SweepPlan::OPTIONS.docs())),
     ]

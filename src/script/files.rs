@@ -7,8 +7,8 @@ use crate::{
     file::destination,
     host::Recording,
     job::{
-        Dataset, EmbedOptions, MergePlan, Mutants, OutputKind, OutputTarget, Problem, Problems, ScorePlan, ScoreQuestion, Shard,
-        SweepPlan, check_file_name, parts_beside, rejects_beside,
+        Dataset, EmbedOptions, MergePlan, Mutants, OutputKind, OutputTarget, Problem, Problems,
+        ScorePlan, ScoreQuestion, Shard, SweepPlan, check_file_name, parts_beside, rejects_beside,
     },
     monitor,
     paths::{
@@ -228,9 +228,8 @@ impl Files {
         let sources = plan.question.sources();
         if !sources.is_empty() {
             let inputs = fasta::resolve(&sources)?;
-            let claim = |input: &fasta::Input| {
-                Claim::new(Role::Input, &input.path).named(&input.name)
-            };
+            let claim =
+                |input: &fasta::Input| Claim::new(Role::Input, &input.path).named(&input.name);
             claims.extend(inputs.iter().map(claim));
         }
         let (note, rejects) = (plan.note(), plan.rejects());

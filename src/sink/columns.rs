@@ -188,7 +188,9 @@ impl AnswerColumn {
                     None,
                 )?)
             }
-            Form::Square => contacts::matrices(&self.vector, &self.number, numbers(values), &offsets)?,
+            Form::Square => {
+                contacts::matrices(&self.vector, &self.number, numbers(values), &offsets)?
+            }
             Form::Pairs => return contacts::pairs(&values.to_f32(), &offsets),
         };
         Ok(vec![column])

@@ -72,7 +72,11 @@ pub(super) fn matrices(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{Array, cast::AsArray, types::{Float32Type, UInt32Type}};
+    use arrow_array::{
+        Array,
+        cast::AsArray,
+        types::{Float32Type, UInt32Type},
+    };
 
     #[test]
     fn pairs_are_three_lists() {
@@ -81,7 +85,10 @@ mod tests {
         let row = |column: usize, row: usize| lists[column].as_list::<i32>().value(row);
         assert_eq!(row(0, 0).as_primitive::<UInt32Type>().values(), &[1, 2]);
         assert_eq!(row(1, 0).as_primitive::<UInt32Type>().values(), &[7, 9]);
-        assert_eq!(row(2, 0).as_primitive::<Float32Type>().values(), &[0.5, 0.25]);
+        assert_eq!(
+            row(2, 0).as_primitive::<Float32Type>().values(),
+            &[0.5, 0.25]
+        );
         assert_eq!(row(2, 1).len(), 0);
         assert_eq!(row(2, 2).as_primitive::<Float32Type>().values(), &[0.75]);
         let types = fields().into_iter().map(|field| field.data_type().clone());
@@ -96,7 +103,10 @@ mod tests {
         let matrices = matrices(&rows, &number, numbers, &[0, 4, 5]).expect("matrices");
         let first = matrices.as_list::<i32>().value(0);
         let second_row = first.as_list::<i32>().value(1);
-        assert_eq!(second_row.as_primitive::<Float32Type>().values(), &[3.0, 4.0]);
+        assert_eq!(
+            second_row.as_primitive::<Float32Type>().values(),
+            &[3.0, 4.0]
+        );
         let second = matrices.as_list::<i32>().value(1);
         assert_eq!(second.as_list::<i32>().value(0).len(), 1);
     }

@@ -101,6 +101,7 @@ mod tests {
             description: String::new(),
             length: 1,
             truncated: false,
+            piece: None,
         }
     }
 

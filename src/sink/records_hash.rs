@@ -40,6 +40,8 @@ impl RecordsHash {
                 description,
                 sequence,
                 length,
+                // Whole records are hashed.
+                piece: _,
             }) => {
                 hasher.update(b"k").update(&length.to_le_bytes());
                 add(
@@ -82,6 +84,7 @@ mod tests {
             description: description.to_owned(),
             sequence: sequence.as_bytes().to_vec(),
             length,
+            piece: None,
         })
     }
 

@@ -140,6 +140,7 @@ mod tests {
                 description: String::new(),
                 length: 1,
                 truncated: false,
+                piece: None,
             };
             let column = Ragged {
                 values: Values::F32(vec![index as f32]),

@@ -32,13 +32,17 @@ use std::{
 use tempfile::TempDir;
 
 fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
+    let mut question = Question::pooled(layers, Pooling::Mean);
+    if let [column] = question.columns.as_mut_slice() {
+        column.name = "embedding".to_owned();
+    }
     OutputPlan {
         target: OutputTarget::of(path).unwrap(),
         overwrite: false,
         resume: true,
         commit_every: Duration::from_secs(30),
         inputs: "in.fa".into(),
-        question: Question::pooled(layers, Pooling::Mean),
+        question,
         hidden_size,
         identity: Identity {
             model: "esm2_t6_8M_UR50D".into(),
@@ -96,6 +100,7 @@ fn batch(indices: std::ops::Range<u64>, n_columns: usize, width: usize) -> Rows 
             },
             length: 30 + index as u32,
             truncated: index % 3 == 0,
+            piece: None,
         };
         rows.push_from(row, &columns(&values, width), 0);
     }
@@ -186,6 +191,7 @@ fn read_rows(path: &Path, names: &[&str]) -> Rows {
                 description: descriptions.value(position).into(),
                 length: lengths.value(position),
                 truncated: truncated.value(position),
+                piece: None,
             };
             let mut values = Vec::new();
             for name in names {

@@ -428,6 +428,7 @@ fn record((n_residues, n_text): (usize, usize)) -> Record {
         description: "d".repeat(n_text.saturating_sub(10)),
         sequence: vec![b'M'; n_residues],
         length: n_residues as u32,
+        piece: None,
     }
 }
 

@@ -16,6 +16,7 @@ fn record(index: usize, n_residues: usize) -> Record {
             .map(|position| RESIDUES[(index * 7 + position) % RESIDUES.len()])
             .collect(),
         length: (n_residues + index % 3) as u32,
+        piece: None,
     }
 }
 
@@ -113,6 +114,7 @@ proptest! {
                     description: record.description.clone(),
                     length: record.length,
                     truncated: record.is_truncated(),
+                    piece: None,
                 });
             }
         }

@@ -103,6 +103,7 @@ fn batch() -> PackedBatch {
             description: String::new(),
             length: length as u32,
             truncated: false,
+            piece: None,
         });
     }
     let longest = LENGTHS.iter().max().expect("there are some");

@@ -29,6 +29,7 @@ impl Proteins {
                 description: description.to_owned(),
                 length: sequence.len() as u32,
                 sequence,
+                piece: None,
             }
         };
         let records = BUILT_IN.split('>').skip(1).take(take);

@@ -90,20 +90,22 @@ impl Map {
             .map(|(weight, sums)| weight / sums.iter().sum::<f32>().max(f32::MIN_POSITIVE))
             .collect();
         let mut rows = vec![0.0; n * n];
-        rows.par_chunks_exact_mut(n).enumerate().for_each(|(i, row)| {
-            for (factor, sums) in factors.iter().zip(self.sums.chunks_exact(n)) {
-                arch.dispatch(AddProducts {
-                    factor: *factor,
-                    sum: sums[i],
-                    sums,
-                    row,
-                });
-            }
-            for (j, value) in row.iter_mut().enumerate() {
-                let symmetric = self.weighted[i * n + j] + self.weighted[j * n + i];
-                *value = 1.0 / (1.0 + (*value - symmetric - bias).exp());
-            }
-        });
+        rows.par_chunks_exact_mut(n)
+            .enumerate()
+            .for_each(|(i, row)| {
+                for (factor, sums) in factors.iter().zip(self.sums.chunks_exact(n)) {
+                    arch.dispatch(AddProducts {
+                        factor: *factor,
+                        sum: sums[i],
+                        sums,
+                        row,
+                    });
+                }
+                for (j, value) in row.iter_mut().enumerate() {
+                    let symmetric = self.weighted[i * n + j] + self.weighted[j * n + i];
+                    *value = 1.0 / (1.0 + (*value - symmetric - bias).exp());
+                }
+            });
         rows
     }
 }
@@ -275,7 +277,10 @@ impl WithSimd for AddRows<'_> {
 #[inline(always)]
 fn products(queries: &[f32], panels: &[f32], head_dim: usize, scores: &mut [f32]) {
     let padded = scores.len() / QUERIES;
-    for (start, panel) in (0..padded).step_by(PANEL).zip(panels.chunks_exact(PANEL * head_dim)) {
+    for (start, panel) in (0..padded)
+        .step_by(PANEL)
+        .zip(panels.chunks_exact(PANEL * head_dim))
+    {
         let mut sums = [[0f32; PANEL]; QUERIES];
         let components = panel.as_chunks::<PANEL>().0.iter();
         for (keys, queries) in components.zip(queries.as_chunks::<QUERIES>().0) {

@@ -96,7 +96,9 @@ impl ContactMaps {
         let n_tiles = self.longest.div_ceil(ROWS);
         let is_first = self.maps.is_none();
         let numbers = |shape| qkv.allocate(shape, Dtype::F32);
-        let maps = self.maps.get_or_insert_with(|| numbers([self.n_numbers, 1]));
+        let maps = self
+            .maps
+            .get_or_insert_with(|| numbers([self.n_numbers, 1]));
         let of_rows = numbers([n_heads, n_tokens]);
         let of_columns = numbers([n_tiles * n_heads, n_tokens]);
 

@@ -27,11 +27,7 @@ pub(super) fn kernels(shape: &Shape) -> Result<Vec<Instance>, DeviceError> {
 /// The rows of `table`, `[vocabulary, hidden]`, that the batch's ids name, in the table's format:
 /// `[rows, hidden]`, with token dropout if the batch `drops` any. It is the first operation on a batch: the stream
 /// waits for its copy here.
-pub(in super::super) fn embedding(
-    table: &Tensor<2>,
-    batch: &Arc<Batch>,
-    drops: bool,
-) -> Tensor<2> {
+pub(in super::super) fn embedding(table: &Tensor<2>, batch: &Arc<Batch>, drops: bool) -> Tensor<2> {
     let [_, hidden] = table.dims();
     let table = Operand::new(table);
     let n_rows = batch.n_rows();

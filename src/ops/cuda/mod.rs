@@ -28,8 +28,8 @@ mod token_dropout;
 mod variant;
 
 pub(super) use attention::attention;
-pub(super) use contacts::ContactMaps;
 pub(super) use batch::{Batch, UploadStager};
+pub(super) use contacts::ContactMaps;
 pub(super) use embedding::embedding;
 pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;

@@ -59,7 +59,7 @@ impl Collecting<'_> {
                 waited,
                 at,
             } = submitted;
-            let (sequences, tokens) = (batch.batch.n_sequences() as u64, batch.batch.n_tokens());
+            let (sequences, tokens) = (batch.batch.n_records() as u64, batch.batch.n_tokens());
             let answered = attempt("collecting", || {
                 if is_lost {
                     // Nobody waits for it, but what it still has in hand must be let go of with the same care.

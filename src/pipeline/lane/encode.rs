@@ -79,7 +79,7 @@ impl Encoding<'_> {
             let packed = &batch.batch;
             let lengths = packed.ranges().map(|range| range.len());
             let (flops, n_tokens) = (self.plan.model.flops(lengths), packed.n_tokens());
-            let sequences = packed.n_sequences() as u64;
+            let sequences = packed.n_records() as u64;
             if came_back {
                 left.taken_again += sequences;
             }

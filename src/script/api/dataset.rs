@@ -1,13 +1,14 @@
 //! `fasta(...)` and the rules that records go through.
 
+use super::value::option_map;
 use crate::{
-    job::{Dataset, LongSequences, Problems},
+    job::{Dataset, LongSequences, OptionMap, Problems, Window},
     script::{
         failure::{RhaiResultOf, raise_error},
         session::Session,
     },
 };
-use rhai::{Array, INT, plugin::*};
+use rhai::{Array, INT, Map, plugin::*};
 
 fn checked(dataset: Result<Dataset, Problems>) -> RhaiResultOf<Dataset> {
     dataset.map_err(|problems| raise_error(problems.into()))
@@ -39,7 +40,14 @@ fn as_script(dataset: &Dataset) -> String {
         text += &format!(".max_length({residues})");
     }
     let long = policy.long_sequences;
-    text += &format!(".long_sequences({:?}, {})", long.name(), long.limit());
+    text += &match long {
+        LongSequences::Full(_) => format!(".long_sequences({:?})", long.name()),
+        LongSequences::Window(Window { residues, overlap }) => {
+            let name = long.name();
+            format!(".long_sequences({name:?}, {residues}, #{{ overlap: {overlap} }})")
+        }
+        _ => format!(".long_sequences({:?}, {})", long.name(), long.limit()),
+    };
     text += &format!(".residues({:?})", policy.residues.name());
     if let Some(records) = dataset.take {
         text += &format!(".take({records})");
@@ -130,7 +138,8 @@ pub(super) mod dataset_api {
 
     /// Returns the dataset with a rule for sequences of more than `residues` residues:
     /// `"truncate"` embeds their first `residues` residues, `"skip"` rejects them, `"error"` stops
-    /// the run. Without a rule, sequences are truncated to the 1,022 residues that ESM-2 was
+    /// the run, `"window"` embeds windows of `residues` residues and joins what the model says of
+    /// them. Without a rule, sequences are truncated to the 1,022 residues that ESM-2 was
     /// trained on.
     ///
     /// # Example
@@ -140,11 +149,53 @@ pub(super) mod dataset_api {
     /// ```
     #[rhai_fn(name = "long_sequences", return_raw)]
     pub fn long_sequences(dataset: Dataset, policy: &str, residues: INT) -> RhaiResultOf<Dataset> {
-        checked(dataset.long_sequences(policy, residues))
+        checked(dataset.long_sequences(policy, Some(residues), OptionMap::new()))
+    }
+
+    /// Returns the dataset with a rule for sequences of more than `residues` residues: `"window"`
+    /// with the option `overlap`, the residues that windows which follow each other share at least.
+    /// It is a quarter of a window, and half of one at most.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let proteins = fasta("proteins.fa").long_sequences("window", 1022, #{ overlap: 256 });
+    /// ```
+    #[rhai_fn(name = "long_sequences", return_raw)]
+    pub fn long_sequences_with(
+        context: NativeCallContext,
+        dataset: Dataset,
+        policy: &str,
+        residues: INT,
+        options: Map,
+    ) -> RhaiResultOf<Dataset> {
+        let options = option_map(&context, options);
+        checked(dataset.long_sequences(policy, Some(residues), options))
+    }
+
+    /// Returns the dataset with a rule for sequences of more than 1,022 residues, and an option of
+    /// the rule.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let proteins = fasta("proteins.fa").long_sequences("window", #{ overlap: 300 });
+    /// ```
+    #[rhai_fn(name = "long_sequences", return_raw)]
+    pub fn long_sequences_trained_with(
+        context: NativeCallContext,
+        dataset: Dataset,
+        policy: &str,
+        options: Map,
+    ) -> RhaiResultOf<Dataset> {
+        let options = option_map(&context, options);
+        checked(dataset.long_sequences(policy, None, options))
     }
 
     /// Returns the dataset with a rule for sequences of more than 1,022 residues: `"truncate"`,
-    /// `"skip"` or `"error"`.
+    /// `"skip"`, `"error"` or `"window"`; or `"full"`, which embeds whole sequences and rejects
+    /// those that do not fit into a batch: of more than 65,534 residues, or two fewer than the
+    /// `token_budget` that `embed` is given.
     ///
     /// # Example
     ///
@@ -153,7 +204,7 @@ pub(super) mod dataset_api {
     /// ```
     #[rhai_fn(name = "long_sequences", return_raw)]
     pub fn long_sequences_trained(dataset: Dataset, policy: &str) -> RhaiResultOf<Dataset> {
-        checked(dataset.long_sequences(policy, LongSequences::TRAINED_RESIDUES as INT))
+        checked(dataset.long_sequences(policy, None, OptionMap::new()))
     }
 
     /// Returns the dataset with a rule for characters outside the model's alphabet: `"unk"` embeds

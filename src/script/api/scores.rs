@@ -52,7 +52,9 @@ fn table(context: &NativeCallContext, path: &str, options: Map) -> RhaiResultOf<
     let mut files = session.files();
     let known = files.read(Role::Input, Path::new(path)).and_then(|()| {
         let fasta = table.fasta.iter();
-        let fasta: Vec<_> = fasta.map(|path| path.to_string_lossy().into_owned()).collect();
+        let fasta: Vec<_> = fasta
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect();
         files.sources(&fasta)
     });
     known.map_err(|problems| raise_error(problems.into()))?;
@@ -104,7 +106,10 @@ pub(super) mod scores_api {
     /// let all = all_single_mutants("proteins.fa");
     /// ```
     #[rhai_fn(name = "all_single_mutants", volatile, return_raw)]
-    pub fn all_single_mutants_of(context: NativeCallContext, source: &str) -> RhaiResultOf<Mutants> {
+    pub fn all_single_mutants_of(
+        context: NativeCallContext,
+        source: &str,
+    ) -> RhaiResultOf<Mutants> {
         let sources = vec![source.to_owned()];
         let known = Session::of(&context).files().sources(&sources);
         known.map_err(|problems| raise_error(problems.into()))?;

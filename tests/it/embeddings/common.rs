@@ -58,6 +58,7 @@ pub fn one_batch<S: AsRef<[u8]>>(sequences: &[S]) -> PackedBatch {
             description: String::new(),
             sequence: sequence.to_vec(),
             length: sequence.len() as u32,
+            piece: None,
         });
         assert!(
             completed.expect("it fits").is_empty(),

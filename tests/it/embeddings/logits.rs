@@ -50,7 +50,12 @@ pub fn ask(model: &Model, sequences: &[Vec<u8>], positions: Positions) -> Vec<Ve
     let rows = model.answer(&batch, &question(positions)).expect("logits");
     let values = rows.columns[0].values.to_f32();
     let mut answers: Vec<_> = (0..rows.len())
-        .map(|row| (rows.meta[row].index, values[rows.columns[0].range(row)].to_vec()))
+        .map(|row| {
+            (
+                rows.meta[row].index,
+                values[rows.columns[0].range(row)].to_vec(),
+            )
+        })
         .collect();
     answers.sort_by_key(|(index, _)| *index);
     answers.into_iter().map(|(_, values)| values).collect()
@@ -83,7 +88,9 @@ fn logits_agree_with_fair_esm() {
     };
     let logits = of("esm2_t2_tiny.pt");
     for (n, got) in logits.iter().enumerate() {
-        let want = references.tensor(&format!("{n}.logits")).expect("a reference");
+        let want = references
+            .tensor(&format!("{n}.logits"))
+            .expect("a reference");
         let words = want.data().as_chunks::<4>().0.iter();
         let want: Vec<f32> = words.map(|&word| f32::from_le_bytes(word)).collect();
         assert_close(got, &want, &format!("sequence {n}"));
@@ -137,13 +144,18 @@ fn the_head_is_read_from_every_form() {
         other.insert(format!("lm_head.layer_norm.{old}"), tensor.expect("a norm"));
     }
     assert_eq!(logits(&other), before);
-    let wrapped = tied.iter().map(|(name, tensor)| (format!("module.{name}"), tensor.clone()));
+    let wrapped = tied
+        .iter()
+        .map(|(name, tensor)| (format!("module.{name}"), tensor.clone()));
     assert_eq!(logits(&wrapped.collect()), before);
 
     // The output layer counts where the files have it; without a bias it is linear in it.
     const EMBEDDINGS: &str = "esm.embeddings.word_embeddings.weight";
     let mut own = tied.clone();
-    own.insert("lm_head.decoder.weight".to_owned(), tied[EMBEDDINGS].clone());
+    own.insert(
+        "lm_head.decoder.weight".to_owned(),
+        tied[EMBEDDINGS].clone(),
+    );
     assert_eq!(logits(&own), before, "what it is tied to");
     let embeddings = &tied[EMBEDDINGS];
     let twice: Vec<f32> = embeddings.values().iter().map(|x| 2.0 * x).collect();
@@ -178,9 +190,17 @@ fn models_without_the_head_say_what_they_lack() {
         tensors.remove(name).expect("a tensor");
         tensors
     };
-    for name in ["lm_head.bias", "lm_head.dense.weight", "lm_head.layer_norm.bias"] {
+    for name in [
+        "lm_head.bias",
+        "lm_head.dense.weight",
+        "lm_head.layer_norm.bias",
+    ] {
         let missing = format!("`{name}` is missing");
-        check(&without(name), &[], &["`m` gives no logits", &missing, "facebook/"]);
+        check(
+            &without(name),
+            &[],
+            &["`m` gives no logits", &missing, "facebook/"],
+        );
     }
     let mut wide = tied.clone();
     let dense = tied["lm_head.dense.bias"].clone();

@@ -7,6 +7,7 @@
 //! - `fair_esm`: equal to those of fair-esm, for files as Meta published them.
 //! - `logits`: equal to those of fair-esm, for every form of the head; sequences with masks.
 //! - `adapters`: equal to those of PEFT and transformers, of models that adapters are merged into.
+//! - `contacts`: equal to those of HF transformers, and written as matrices or pairs.
 //! - `real`: equal to those of HF transformers for trained weights, where these are.
 //! - `finite`: finite, or the run ends.
 //! - `program`: models through the real program: what they may be called, what a device has room for.
@@ -15,6 +16,7 @@
 
 mod adapters;
 pub mod common;
+mod contacts;
 mod fair_esm;
 pub mod files;
 mod finite;
