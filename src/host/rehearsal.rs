@@ -159,13 +159,14 @@ impl Host for Rehearsal {
             true => Some(task.extent()?),
             false => None,
         };
+        // Whether the longest sequence fits into a batch.
+        logits_of(plan, &inputs, extent.map_or(1, |extent| extent.longest))?;
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += task.n_inputs();
         seen.n_scores += 1;
-        seen.extents.extend(extent.map(|extent| (plan.question.inputs(), extent)));
+        seen.extents.extend(extent.map(|extent| (inputs.clone(), extent)));
         if let (Some(Forecasting { tokens_per_sec }), Some(extent)) = (self.forecasting, &extent) {
             let model = (model.spec(), model.info());
-            let inputs = plan.question.inputs();
             let share = self
                 .shard
                 .map_or(1.0, |shard| 1.0 / f64::from(shard.count()));
