@@ -21,6 +21,7 @@
 //! - `resume`: jobs that are ended in any way, and run again.
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `shards`: processes that share the work of a script.
+//! - `scores`: scores of mutants and perplexities: their numbers, their tables, and however a job ends.
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `command_line`: commands beside those that run a script.
 //! - `sweeps`: parameter sweeps.
@@ -55,6 +56,7 @@ mod questions;
 mod readers;
 mod resume;
 mod run;
+mod scores;
 mod scripts;
 mod shards;
 mod sweeps;
