@@ -9,6 +9,7 @@ mod packed;
 mod packer;
 mod padder;
 mod rows;
+mod values;
 
 pub use error::PackError;
 pub use packed::{PackedBatch, Row};
@@ -16,4 +17,5 @@ pub use packer::{
     MAX_CARRIES, MAX_REORDER_BUDGETS, MAX_REORDER_WINDOWS, Packer, WINDOW_TEXT_BYTES,
 };
 pub use padder::Padder;
-pub use rows::{Rows, RowsError};
+pub use rows::{Ragged, Rows, RowsError};
+pub use values::Values;

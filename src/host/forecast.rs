@@ -5,7 +5,7 @@ use crate::{
     alphabet::N_SPECIAL_TOKENS,
     error::Error,
     fasta::{Input, Sample, Share},
-    job::{DeviceChoice, Dtype, EmbedPlan, ModelSpec},
+    job::{DeviceChoice, Dtype, EmbedPlan, ModelSpec, Question},
 };
 
 /// What a run would take.
@@ -19,8 +19,8 @@ pub struct Forecast {
     pub sample: Option<Sample>,
     /// How fast the model would be. Nothing, if nobody knows.
     pub rate: Option<Rate>,
-    /// Bytes of the output for each row beside its texts. Nothing, if there is no output.
-    bytes_per_row: Option<f64>,
+    /// Bytes of what the output has beside texts. Nothing, if there is no output or the input is a pipe.
+    answer_bytes: Option<f64>,
 }
 
 /// How fast a model is.
@@ -66,16 +66,18 @@ impl Forecast {
         let dataset = plan.dataset();
         let sample = Sample::of(inputs, &dataset.policy, dataset.take)?;
         let share_bytes = share.disk_bytes().unwrap_or(0);
-        let n_values = plan.layers().len() * model.hidden_size;
+        let sample = sample.map(|sample| sample.of_share(share_bytes));
+        let answer_bytes = sample
+            .filter(|_| plan.options().output.is_some())
+            .map(|sample| answer_bytes(&sample, plan.question(), model.hidden_size));
         Ok(Self {
             inputs: dataset.sources.join(", "),
             model: model.name.clone(),
-            sample: sample.map(|sample| sample.of_share(share_bytes)),
+            sample,
             rate: given
                 .map(Rate::given)
                 .or_else(|| Rate::measured(spec, model)),
-            bytes_per_row: (plan.options().output.is_some())
-                .then_some(VECTORS_COMPRESSED * (n_values * size_of::<f32>()) as f64),
+            answer_bytes,
         })
     }
 
@@ -93,8 +95,21 @@ impl Forecast {
     /// Bytes of the output, about.
     pub fn output_bytes(&self) -> Option<f64> {
         let sample = self.sample?;
-        Some(self.bytes_per_row? * sample.kept + TEXT_COMPRESSED * sample.text_bytes)
+        Some(VECTORS_COMPRESSED * self.answer_bytes? + TEXT_COMPRESSED * sample.text_bytes)
     }
+}
+
+/// Bytes of the answers to a question about so many sequences. For what grows with the square of their length
+/// it is the least that they can be.
+fn answer_bytes(sample: &Sample, question: &Question, hidden_size: usize) -> f64 {
+    if sample.kept <= 0.0 {
+        return 0.0;
+    }
+    let mean = sample.residues / sample.kept + N_SPECIAL_TOKENS as f64;
+    let bytes = |n_tokens: f64| question.bytes_of(n_tokens as usize, hidden_size) as f64;
+    // Lengths are whole numbers, and their mean is not.
+    let (below, above) = (bytes(mean.floor()), bytes(mean.ceil()));
+    sample.kept * (below + (mean - mean.floor()) * (above - below))
 }
 
 impl Rate {

@@ -2,7 +2,7 @@
 
 use super::{
     Dataset, Delays, Effect, Layer, LongSequences, OptionMap, OptionTable, OptionValue,
-    OutputTarget, Pooling, Problems, Thresholds,
+    OutputDtype, OutputTarget, Pooling, Problem, Problems, Thresholds,
     row::{OptionRow, non_zero},
 };
 use crate::alphabet::{N_SPECIAL_TOKENS, SHORTEST_SEQUENCE};
@@ -17,8 +17,17 @@ pub struct EmbedOptions {
     pub prefetch: NonZeroUsize,
     /// Tokens in a batch; the device decides if it is not given.
     pub token_budget: Option<NonZeroUsize>,
-    /// How the vectors of a sequence's residues become one.
-    pub pooling: Pooling,
+    /// How the vectors of a sequence's residues become one: a vector for each way. If it is not given, it is
+    /// their mean, and none where something else is asked for.
+    pub pooling: Option<Vec<Pooling>>,
+    /// Keep the vectors of residues, too.
+    pub residues: bool,
+    /// Keep what the head of the language model says of each residue.
+    pub logits: bool,
+    /// Keep that of BOS and EOS as well as that of residues.
+    pub special_tokens: bool,
+    /// The number format of vectors; if it is not given, `f16` where those of residues are kept.
+    pub output_dtype: Option<OutputDtype>,
     /// The layers whose output is kept, in output order.
     pub layers: Vec<Layer>,
     /// The Parquet file to write, or the folder of parts; without one the run returns statistics only.
@@ -66,11 +75,29 @@ const OPTIONS: &[Row] = &[
         .doc("tokens in a batch: residues, and two for each sequence. Halved, with a warning, where the GPU's \
               memory is too small")
         .effect(Effect::LastBits),
-    Row::choice("pooling", &Pooling::NAMES,
-        |to, name| Pooling::from_name(name).map(|pooling| to.pooling = pooling), |of| of.pooling.name().into())
+    Row::choices("pooling", &Pooling::NAMES, |name| Pooling::from_name(name).is_some(), |_| None,
+        |to, names| poolings(names).map(|poolings| to.pooling = Some(poolings)),
+        |of| of.pooling.as_deref().map_or(OptionValue::Nothing, named))
+        .otherwise("`\"mean\"`; nothing with `residues` or `logits`")
         .doc("how the vectors of a sequence's residues become one: of each component their mean, their largest value \
               or their standard deviation (divided by their number n, so 0 for a single one); `\"cls\"` takes the vector \
-              of the first token, BOS, instead")
+              of the first token, BOS, instead. Of several, each is a column")
+        .effect(Effect::Values),
+    Row::flag("residues", |to, flag| to.residues = flag, |of| of.residues.into())
+        .doc("keep a vector for each residue")
+        .effect(Effect::Values),
+    Row::flag("logits", |to, flag| to.logits = flag, |of| of.logits.into())
+        .doc("keep what the head of the language model says of each residue: 33 numbers, one for each token, before \
+              softmax, in `\"f32\"`")
+        .effect(Effect::Values),
+    Row::flag("special_tokens", |to, flag| to.special_tokens = flag, |of| of.special_tokens.into())
+        .doc("with `residues` or `logits`, keep what belongs to BOS and EOS, too: first and last of each sequence")
+        .effect(Effect::Values),
+    Row::choice("output_dtype", &OutputDtype::NAMES,
+        |to, name| OutputDtype::from_name(name).map(|dtype| to.output_dtype = Some(dtype)),
+        |of| of.output_dtype.map_or(OptionValue::Nothing, |dtype| dtype.name().into()))
+        .otherwise("`\"f32\"`; `\"f16\"` with `residues`")
+        .doc("the number format of vectors in the output; one that is too large for it ends the run")
         .effect(Effect::Values),
     Row::wholes("layers", |to, layers| to.layers = layers.into_iter().map(Layer).collect(),
         |of| OptionValue::List(of.layers.iter().map(|layer| layer.0.into()).collect()))
@@ -144,6 +171,37 @@ fn monitor_hz(hz: f64) -> f64 {
         hz.max(LEAST_MONITOR_HZ)
     } else {
         hz
+    }
+}
+
+/// The poolings of these names.
+fn poolings(names: &[&str]) -> Result<Vec<Pooling>, Problem> {
+    let mut poolings = Vec::with_capacity(names.len());
+    for name in names {
+        // They were found to be names.
+        let pooling = Pooling::from_name(name).unwrap_or_default();
+        if poolings.contains(&pooling) {
+            return Err(Problem {
+                message: format!("`pooling` names \"{name}\" twice"),
+                hint: Some("name each pooling once".to_owned()),
+                option: None,
+            });
+        }
+        poolings.push(pooling);
+    }
+    Ok(poolings)
+}
+
+/// The names of poolings as a script gives them.
+fn named(poolings: &[Pooling]) -> OptionValue {
+    match poolings {
+        [pooling] => pooling.name().into(),
+        several => OptionValue::List(
+            several
+                .iter()
+                .map(|pooling| pooling.name().into())
+                .collect(),
+        ),
     }
 }
 
@@ -234,7 +292,11 @@ impl Default for EmbedOptions {
             readers: non_zero(2),
             prefetch: non_zero(4),
             token_budget: None,
-            pooling: Pooling::Mean,
+            pooling: None,
+            residues: false,
+            logits: false,
+            special_tokens: false,
+            output_dtype: None,
             layers: vec![Layer(-1)],
             output: None,
             overwrite: false,
@@ -280,7 +342,14 @@ mod tests {
             ("readers", Whole(3)),
             ("prefetch", Whole(5)),
             ("token_budget", Whole(4096)),
-            ("pooling", Text("cls".to_owned())),
+            (
+                "pooling",
+                List(vec![Text("cls".to_owned()), Text("std".to_owned())]),
+            ),
+            ("residues", Flag(true)),
+            ("logits", Flag(true)),
+            ("special_tokens", Flag(true)),
+            ("output_dtype", Text("f32".to_owned())),
             ("layers", List(vec![Whole(0), Whole(-1)])),
             ("output", Text("a.parquet".to_owned())),
             ("overwrite", Flag(true)),
@@ -301,7 +370,11 @@ mod tests {
             readers: non_zero(3),
             prefetch: non_zero(5),
             token_budget: Some(non_zero(4096)),
-            pooling: Pooling::Cls,
+            pooling: Some(vec![Pooling::Cls, Pooling::Std]),
+            residues: true,
+            logits: true,
+            special_tokens: true,
+            output_dtype: Some(OutputDtype::F32),
             layers: vec![Layer(0), Layer(-1)],
             output: Some(PathBuf::from("a.parquet")),
             overwrite: true,

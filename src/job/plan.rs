@@ -1,6 +1,9 @@
 //! What a run of `embed` is to do, checked as far as that needs no device and no file.
 
-use super::{Dataset, EmbedOptions, Layer, LongSequences, Problems, Shard};
+use super::{
+    Column, Content, Dataset, EmbedOptions, Layer, LongSequences, OutputDtype, Pooling, Positions,
+    Problems, Question, Shard,
+};
 use crate::alphabet::N_SPECIAL_TOKENS;
 use std::num::NonZeroUsize;
 
@@ -10,6 +13,8 @@ pub struct EmbedPlan {
     dataset: Dataset,
     options: EmbedOptions,
     layers: Vec<usize>,
+    question: Question,
+    asked: Question,
 }
 
 impl EmbedPlan {
@@ -36,10 +41,24 @@ impl EmbedPlan {
             problems.0.extend(found.0);
             Vec::new()
         });
+        if options.special_tokens && !options.residues && !options.logits {
+            problems.add_option(
+                "special_tokens",
+                "`special_tokens` is of no use without `residues` or `logits`".to_owned(),
+                Some("vectors of whole sequences leave BOS and EOS out; `pooling: \"cls\"` takes that of BOS".to_owned()),
+            );
+        }
+        let question = question(&options, &layers);
+        let asked = match dataset.policy.long_sequences.window() {
+            Some(_) => question.of_pieces(),
+            None => question.clone(),
+        };
         problems.none_or(Self {
             dataset,
             options,
             layers,
+            question,
+            asked,
         })
     }
 
@@ -58,11 +77,24 @@ impl EmbedPlan {
         &self.layers
     }
 
+    /// What the output says of each record.
+    pub fn question(&self) -> &Question {
+        &self.question
+    }
+
+    /// What the model is asked of each sequence: the columns of the output, and behind them what pieces of records
+    /// are joined by.
+    pub fn asked(&self) -> &Question {
+        &self.asked
+    }
+
     /// The options with what the run used where the script left the choice to it.
     pub fn used(&self, token_budget: NonZeroUsize) -> EmbedOptions {
         EmbedOptions {
             token_budget: Some(token_budget),
             layers: self.layers.iter().map(|&n| Layer(n as i64)).collect(),
+            pooling: Some(poolings(&self.options)).filter(|poolings| !poolings.is_empty()),
+            output_dtype: Some(output_dtype(&self.options)),
             ..self.options.clone()
         }
     }
@@ -84,9 +116,137 @@ impl EmbedPlan {
     }
 }
 
+/// How vectors of residues become one.
+fn poolings(options: &EmbedOptions) -> Vec<Pooling> {
+    let default = match options.residues || options.logits {
+        true => Vec::new(),
+        false => vec![Pooling::default()],
+    };
+    options.pooling.clone().unwrap_or(default)
+}
+
+fn output_dtype(options: &EmbedOptions) -> OutputDtype {
+    let default = match options.residues {
+        true => OutputDtype::F16,
+        false => OutputDtype::F32,
+    };
+    options.output_dtype.unwrap_or(default)
+}
+
+/// What is asked of these hidden states, and of the head.
+fn question(options: &EmbedOptions, layers: &[usize]) -> Question {
+    let dtype = output_dtype(options);
+    let poolings = poolings(options);
+    let positions = match options.special_tokens {
+        true => Positions::Tokens,
+        false => Positions::Residues,
+    };
+    let named = |what: &str, layer: usize| match layers {
+        [_] => what.to_owned(),
+        _ => format!("{what}_{layer}"),
+    };
+    let mut columns = Vec::new();
+    for &layer in layers {
+        for &pooling in &poolings {
+            let name = match poolings.as_slice() {
+                [_] => named("embedding", layer),
+                _ => format!("{}_{}", named("embedding", layer), pooling.name()),
+            };
+            columns.push(Column {
+                name,
+                content: Content::Pooled { layer, pooling },
+                dtype,
+            });
+        }
+    }
+    if options.residues {
+        columns.extend(layers.iter().map(|&layer| Column {
+            name: named("residues", layer),
+            content: Content::States { layer, positions },
+            dtype,
+        }));
+    }
+    if options.logits {
+        columns.push(Column {
+            name: "logits".to_owned(),
+            content: Content::Logits { positions },
+            dtype: OutputDtype::F32,
+        });
+    }
+    Question { columns }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_have_names_that_tell_them_apart() {
+        let names = |options: EmbedOptions| {
+            let dataset = Dataset::new(vec!["a.fa".to_owned()]);
+            let plan = EmbedPlan::new(dataset, options, 6).unwrap();
+            let columns = plan.question().columns.iter();
+            let names = columns.map(|column| format!("{}:{}", column.name, column.dtype.name()));
+            names.collect::<Vec<_>>().join(" ")
+        };
+        let with = |layers: &[i64], poolings: &[Pooling], residues, logits| EmbedOptions {
+            layers: layers.iter().copied().map(Layer).collect(),
+            pooling: (!poolings.is_empty()).then(|| poolings.to_vec()),
+            residues,
+            logits,
+            ..EmbedOptions::default()
+        };
+        let check = |options, expect: &str| assert_eq!(names(options), expect);
+        check(with(&[-1], &[], false, false), "embedding:f32");
+        check(
+            with(&[0, -1], &[], false, false),
+            "embedding_0:f32 embedding_6:f32",
+        );
+        let two = [Pooling::Mean, Pooling::Std];
+        check(
+            with(&[-1], &two, false, false),
+            "embedding_mean:f32 embedding_std:f32",
+        );
+        check(with(&[2], &[], true, false), "residues:f16");
+        check(with(&[2], &[], false, true), "logits:f32");
+        check(
+            with(&[2, 3], &two, true, true),
+            "embedding_2_mean:f16 embedding_2_std:f16 embedding_3_mean:f16 embedding_3_std:f16 \
+             residues_2:f16 residues_3:f16 logits:f32",
+        );
+    }
+
+    #[test]
+    fn special_tokens_are_of_residues() {
+        let options = EmbedOptions {
+            special_tokens: true,
+            ..EmbedOptions::default()
+        };
+        let dataset = Dataset::new(vec!["a.fa".to_owned()]);
+        let problems = EmbedPlan::new(dataset.clone(), options.clone(), 6).unwrap_err();
+        assert_eq!(problems.0[0].option.as_deref(), Some("special_tokens"));
+        let options = EmbedOptions {
+            residues: true,
+            ..options
+        };
+        let plan = EmbedPlan::new(dataset, options, 6).unwrap();
+        let [column] = plan.question().columns.as_slice() else {
+            panic!("nothing is pooled");
+        };
+        let positions = Positions::Tokens;
+        assert_eq!(
+            column.content,
+            Content::States {
+                layer: 6,
+                positions
+            }
+        );
+        let used = plan.used(NonZeroUsize::MIN);
+        assert_eq!(
+            (used.pooling, used.output_dtype),
+            (None, Some(OutputDtype::F16))
+        );
+    }
 
     #[test]
     fn a_plan_has_every_problem() {

@@ -105,7 +105,7 @@ impl<T> OptionTable<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{EmbedOptions, Layer, Mock, ModelSpec, SweepPlan, Thresholds};
+    use crate::job::{EmbedOptions, Layer, Mock, ModelSpec, Pooling, SweepPlan, Thresholds};
     use std::collections::BTreeSet;
 
     /// Checks what holds for every table.
@@ -153,6 +153,7 @@ mod tests {
     fn outputs_know_what_they_depend_on() {
         let options = EmbedOptions {
             layers: vec![Layer(0), Layer(33)],
+            pooling: Some(vec![Pooling::Mean, Pooling::Std]),
             ..EmbedOptions::default()
         };
         let check = |name: &str, expect: Option<(Effect, &str)>| {
@@ -163,7 +164,7 @@ mod tests {
                 assert_eq!(value.as_deref(), expect.map(|expect| expect.1), "{name}");
             }
         };
-        check("pooling", Some((Effect::Values, "mean")));
+        check("pooling", Some((Effect::Values, "mean,std")));
         check("layers", Some((Effect::Values, "0,33")));
         check("packing", Some((Effect::LastBits, "true")));
         check("readers", None);

@@ -8,7 +8,7 @@ use crate::{
     alphabet::VOCABULARY_SIZE,
     cancel::Abandonment,
     device::{Chosen, DeviceError},
-    job::{Dtype, GeluForm, Pooling},
+    job::{Content, Dtype, GeluForm, Question},
     ops::{self, Epilogue, LayerNorm, Linear, Numbers, Results, RotaryTable, Tokens},
 };
 use burn::tensor::{Device, Tensor};
@@ -160,30 +160,35 @@ impl Encoder for Esm2 {
     fn submit(
         &self,
         tokens: &Tokens,
-        layers: &[usize],
-        pooling: Pooling,
+        question: &Question,
         abandonment: &Abandonment,
     ) -> Result<Results, DeviceError> {
         let start = Instant::now();
-        let mut pooled: Vec<(usize, Tensor<2>)> = Vec::new();
-        self.hidden_states(tokens, layers, abandonment, |state, x| {
-            pooled.push((state, ops::pool(x, tokens, pooling)));
+        let n_layers = self.layers.len();
+        let mut answers: Vec<Option<Tensor<2>>> = vec![None; question.columns.len()];
+        let layers = question.layers(n_layers);
+        self.hidden_states(tokens, &layers, abandonment, |state, x| {
+            for (column, answer) in question.columns.iter().zip(&mut answers) {
+                if column.content.layer(n_layers) != state {
+                    continue;
+                }
+                *answer = Some(match column.content {
+                    Content::Pooled { pooling, .. } => {
+                        ops::narrowed(ops::pool(x, tokens, pooling), column.dtype)
+                    }
+                    Content::States { positions, .. } => {
+                        ops::select(x, tokens, positions, column.dtype)
+                    }
+                    Content::Pieces { .. } => ops::select_pieces(x, tokens, column.dtype),
+                    Content::Logits { .. } => {
+                        unreachable!("models without a head are not asked for it")
+                    }
+                });
+            }
         })?;
-        let in_output_order = layers.iter().map(|layer| {
-            let (_, vectors) = pooled
-                .iter()
-                .find(|(state, _)| state == layer)
-                .expect("every wanted state was visited");
-            vectors.clone()
-        });
-        Results::start(in_output_order.collect(), tokens, start)
-    }
-
-    fn encode_tokens(&self, tokens: &Tokens, layer: usize) -> Result<Vec<f32>, DeviceError> {
-        let mut values = Vec::new();
-        let wanted = Abandonment::default();
-        self.hidden_states(tokens, &[layer], &wanted, |_, x| values.push(x.clone()))?;
-        ops::values(values.remove(0))
+        let answers = answers.into_iter();
+        let answers = answers.map(|answer| answer.expect("every wanted state was visited"));
+        Results::start(answers.collect(), tokens, start)
     }
 }
 

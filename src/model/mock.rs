@@ -2,9 +2,10 @@
 
 use super::Encoder;
 use crate::{
+    batch::Values,
     cancel::Abandonment,
     device::DeviceError,
-    job::{self, MockFault, Pooling},
+    job::{self, Column, Content, MockFault, Question},
     ops::{Results, Tokens},
 };
 use std::{
@@ -30,8 +31,7 @@ impl Encoder for Mock {
     fn submit(
         &self,
         tokens: &Tokens,
-        layers: &[usize],
-        pooling: Pooling,
+        question: &Question,
         abandonment: &Abandonment,
     ) -> Result<Results, DeviceError> {
         let start = Instant::now();
@@ -43,10 +43,8 @@ impl Encoder for Mock {
                 reason: format!("the mock device has memory for {most} tokens, not for {n_tokens}"),
             });
         }
-        let values = layers
-            .iter()
-            .map(|&layer| self.hash(tokens, layer, pooling));
-        let values = values.collect();
+        let columns = question.columns.iter();
+        let values = columns.map(|column| self.hash(tokens, column)).collect();
         let batch = self.n_batches.fetch_add(1, Ordering::Relaxed);
         let fault = self.fault(batch);
         match fault {
@@ -75,14 +73,6 @@ impl Encoder for Mock {
             return Ok(Results::never(lost()));
         }
         Ok(Results::here(values, start.elapsed().as_secs_f64()))
-    }
-
-    fn encode_tokens(&self, tokens: &Tokens, layer: usize) -> Result<Vec<f32>, DeviceError> {
-        let component = |id: i32, i: usize| (id as f32 + layer as f32) / (i + 1) as f32;
-        let ids = tokens.input_ids().iter();
-        Ok(ids
-            .flat_map(|&id| (0..self.hidden_size).map(move |i| component(id, i)))
-            .collect())
     }
 }
 
@@ -144,24 +134,40 @@ impl Mock {
         Duration::from_secs_f64(n_tokens as f64 / (tokens_per_sec * share) * variation)
     }
 
-    fn hash(&self, tokens: &Tokens, layer: usize, pooling: Pooling) -> Vec<f32> {
-        let mut values = Vec::with_capacity(tokens.segments().len() * self.hidden_size);
-        let mut stream = vec![0; 4 * self.hidden_size];
-        for range in tokens.segments().ranges() {
-            let bytes: Vec<u8> = tokens.input_ids()[range]
+    /// What a column holds of each sequence: hashes of its tokens.
+    fn hash(&self, tokens: &Tokens, column: &Column) -> Values {
+        let Column { content, dtype, .. } = column;
+        let mut values = Vec::new();
+        let segments = tokens.segments();
+        for (n, range) in segments.ranges().enumerate() {
+            if matches!(content, Content::Pieces { .. }) && !segments.is_piece(n) {
+                continue;
+            }
+            let bytes: Vec<u8> = tokens.input_ids()[range.clone()]
                 .iter()
                 .map(|&id| id as u8)
                 .collect();
             let mut hasher = blake3::Hasher::new();
             hasher.update(&self.behaviour.seed.to_le_bytes());
-            hasher.update(&layer.to_le_bytes());
-            hasher.update(pooling.name().as_bytes());
+            match content {
+                Content::Pooled { layer, pooling } => {
+                    hasher.update(&layer.to_le_bytes());
+                    hasher.update(pooling.name().as_bytes());
+                }
+                Content::States { layer, .. } | Content::Pieces { layer } => {
+                    hasher.update(&layer.to_le_bytes());
+                }
+                Content::Logits { .. } => {
+                    hasher.update(b"logits");
+                }
+            }
             hasher.update(&bytes);
+            let mut stream = vec![0; 4 * content.n_numbers(range.len(), self.hidden_size)];
             hasher.finalize_xof().fill(&mut stream);
             let words = stream.as_chunks::<4>().0.iter();
             values.extend(words.map(|&word| from_minus_one_to_one(word)));
         }
-        values
+        Values::rounded(values, *dtype)
     }
 }
 

@@ -1,7 +1,7 @@
 //! ESM-2, written once over `ops`.
 //!
-//! *Input*: a folder in the format of HF transformers and packed batches. *Output*: one vector a
-//! sequence and layer. *Owns*: configuration, weights, the forward pass, pooling. *Never*: branches
+//! *Input*: a folder in the format of HF transformers and packed batches. *Output*: what was asked of
+//! each sequence: vectors of it and of its residues. *Owns*: configuration, weights, the forward pass, pooling. *Never*: branches
 //! on the kind of device, keeps what is known of a batch beside its tokens.
 
 mod adapter;
@@ -44,7 +44,7 @@ use crate::{
     alphabet::VOCABULARY_SIZE,
     batch::{PackedBatch, Row, Rows},
     device::{self, Chosen},
-    job::{Dtype, GeluForm, ModelSpec, Pooling},
+    job::{Column, Content, Dtype, GeluForm, ModelSpec, OutputDtype, Pooling, Positions, Question},
     ops,
 };
 use encoder::Encoder;
@@ -53,7 +53,7 @@ use fingerprint::Fingerprint;
 use source::Here;
 use weights::Weights;
 
-pub use crate::ops::{Stager, StagerOptions};
+pub use crate::ops::{Stager, StagerOptions, pool_sequence};
 
 /// The number of this program's arithmetic. It is raised by every change after which some model gives
 /// some sequence other bits on some device.
@@ -144,11 +144,15 @@ impl Model {
         let gelu = spec.gelu.form(dtype);
         let n_parameters = n_parameters(&config);
         let device = device::label(&chosen);
-        let shape = (config.hidden_size, config.head_dim());
+        let shape = (config.hidden_size, config.head_dim(), config.n_layers);
         let (replicas, fingerprint, default_token_budget) = match weights {
             Some(weights) => {
                 let free_before: Vec<_> = chosen.iter().map(device::free_bytes).collect();
-                let sizes = (shape.0, config.intermediate_size, shape.1);
+                let sizes = (
+                    config.hidden_size,
+                    config.intermediate_size,
+                    config.head_dim(),
+                );
                 let mut devices = chosen.iter();
                 devices.try_for_each(|chosen| ops::prepare(chosen, dtype, sizes))?;
                 let fingerprint = Fingerprint::start(&folder, &weights)?;
@@ -223,12 +227,31 @@ impl Model {
         layers: &[usize],
         pooling: Pooling,
     ) -> Result<Vec<f32>, ModelError> {
-        let answer = self.first().compute(batch, layers, pooling)?;
-        let rows = Rows::new(batch.rows.clone(), answer.values, answer.offsets);
+        let rows = self.answer(batch, &Question::pooled(layers, pooling))?;
+        let columns: Vec<_> = rows
+            .columns
+            .iter()
+            .map(|column| column.values.to_f32())
+            .collect();
+        let hidden = self.config.hidden_size;
+        let vectors = (0..rows.len()).flat_map(|row| {
+            let columns = columns.iter();
+            columns.flat_map(move |column| &column[row * hidden..][..hidden])
+        });
+        Ok(vectors.copied().collect())
+    }
+
+    /// What the model answers to a question about the sequences of a batch.
+    ///
+    /// # Errors
+    /// If the device fails, or a value is not finite; the sequence is named.
+    pub fn answer(&self, batch: &PackedBatch, question: &Question) -> Result<Rows, ModelError> {
+        let answer = self.first().compute(batch, question)?;
+        let rows = Rows::new(batch.rows.clone(), answer.columns);
         let rows = rows.expect("a model answers for each sequence of a batch");
         match rows.first_not_finite() {
             Some(row) => Err(self.not_finite(row)),
-            None => Ok(rows.values),
+            None => Ok(rows),
         }
     }
 
@@ -245,13 +268,20 @@ impl Model {
     /// `[T, hidden]`, row by row, in f32. Sequences lie as in `batch.cu_seqlens`.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the device fails, or a value is not finite; the sequence is named.
     pub fn encode_tokens(&self, batch: &PackedBatch, layer: usize) -> Result<Vec<f32>, ModelError> {
-        let replica = self.first();
-        let tokens = replica.stage_alone(batch)?;
-        let mut values = replica.encoder.encode_tokens(&tokens, layer)?;
-        values.truncate(batch.n_tokens() * self.config.hidden_size);
-        Ok(values)
+        let positions = Positions::Tokens;
+        let column = Column {
+            name: String::new(),
+            content: Content::States { layer, positions },
+            dtype: OutputDtype::F32,
+        };
+        let columns = vec![column];
+        let rows = self.answer(batch, &Question { columns })?;
+        Ok(rows
+            .columns
+            .first()
+            .map_or_else(Vec::new, |column| column.values.to_f32()))
     }
 
     /// The model, for people: its folder's name or its id.

@@ -2,11 +2,11 @@
 
 use super::{Answer, Encoder, InFlight, ModelError};
 use crate::{
-    alphabet::PAD,
+    alphabet::{PAD, SHORTEST_SEQUENCE},
     batch::PackedBatch,
     cancel::Abandonment,
     device::{self, Chosen},
-    job::{Dtype, Pooling},
+    job::{Dtype, Question},
     ops::{Stager, StagerOptions, Tokens},
 };
 use std::{
@@ -21,6 +21,7 @@ pub struct Replica {
     pub(super) dtype: Dtype,
     pub(super) head_dim: usize,
     pub(super) hidden_size: usize,
+    pub(super) n_layers: usize,
     /// Whether the device's memory may be too small for a batch.
     pub(super) is_memory_tried: bool,
     /// Free bytes of the GPU's memory before the weights came there.
@@ -36,9 +37,9 @@ pub struct Replica {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Warm {
     token_budget: usize,
-    /// Layers whose vectors were kept at once.
-    n_layers: usize,
-    /// The last of them, up to which there was anything to compute.
+    /// Bytes of the answer.
+    n_bytes: usize,
+    /// The last hidden state, up to which there was anything to compute.
     deepest: usize,
 }
 
@@ -46,7 +47,7 @@ impl Warm {
     /// Whether another batch needs no more.
     fn holds(self, other: Self) -> bool {
         self.token_budget >= other.token_budget
-            && self.n_layers >= other.n_layers
+            && self.n_bytes >= other.n_bytes
             && self.deepest >= other.deepest
     }
 }
@@ -55,7 +56,7 @@ impl Replica {
     pub(super) fn new(
         chosen: Option<Chosen>,
         dtype: Dtype,
-        (hidden_size, head_dim): (usize, usize),
+        (hidden_size, head_dim, n_layers): (usize, usize, usize),
         encoder: Box<dyn Encoder>,
     ) -> Self {
         Self {
@@ -65,6 +66,7 @@ impl Replica {
             dtype,
             head_dim,
             hidden_size,
+            n_layers,
             encoder: encoder.into(),
             lost: OnceLock::new(),
             warm: Mutex::default(),
@@ -82,24 +84,22 @@ impl Replica {
         }
     }
 
-    /// Starts to embed a batch: one vector a sequence and layer. On a GPU it only enqueues the work;
-    /// batches are computed in the order of the calls.
-    ///
-    /// `layers` are indices of hidden states, from 0 to the model's number of transformer layers.
+    /// Starts to answer a question about a batch. On a GPU it only enqueues the work; batches are computed in
+    /// the order of the calls.
     ///
     /// # Errors
     /// If the device has no memory left, or the run was abandoned meanwhile.
     pub fn submit(
         &self,
         tokens: &Tokens,
-        layers: &[usize],
-        pooling: Pooling,
+        question: &Question,
         abandonment: &Abandonment,
     ) -> Result<InFlight, ModelError> {
-        let results = self.encoder.submit(tokens, layers, pooling, abandonment)?;
+        let results = self.encoder.submit(tokens, question, abandonment)?;
         Ok(InFlight::new(
             results,
-            tokens.segments().len(),
+            question,
+            tokens.segments(),
             self.hidden_size,
         ))
     }
@@ -108,44 +108,47 @@ impl Replica {
     pub(super) fn compute(
         &self,
         batch: &PackedBatch,
-        layers: &[usize],
-        pooling: Pooling,
+        question: &Question,
     ) -> Result<Answer, ModelError> {
         let tokens = self.stage_alone(batch)?;
-        self.submit(&tokens, layers, pooling, &Abandonment::default())?
+        self.submit(&tokens, question, &Abandonment::default())?
             .wait()
     }
 
     /// Brings a batch that is alone to the device.
-    pub(super) fn stage_alone(&self, batch: &PackedBatch) -> Result<Tokens, ModelError> {
+    fn stage_alone(&self, batch: &PackedBatch) -> Result<Tokens, ModelError> {
         let stager = self.stager(StagerOptions {
             token_budget: batch.n_tokens() + batch.n_padding,
             n_slots: 1,
             poisoned: false,
             lost_at: None,
         })?;
-        Ok(stager.stage(padded_ids(batch), &batch.cu_seqlens)?)
+        let tokens = stager.stage(padded_ids(batch), &batch.cu_seqlens)?;
+        Ok(tokens.with_pieces(batch.pieces()))
     }
 
-    /// Embeds a batch of `token_budget` tokens for nothing, so that memory is taken and kernels are
+    /// Asks a question about a batch of `token_budget` tokens for nothing, so that memory is taken and kernels are
     /// chosen before the first real batch. Later calls that ask for no more do nothing.
     ///
     /// # Errors
     /// [`DeviceError::OutOfMemory`](crate::device::DeviceError::OutOfMemory) if a batch of that size
     /// does not fit; a smaller one may.
-    pub fn warm_up(&self, token_budget: usize, layers: &[usize]) -> Result<(), ModelError> {
+    pub fn warm_up(&self, token_budget: usize, question: &Question) -> Result<(), ModelError> {
         let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = Warm {
             token_budget,
-            n_layers: layers.len(),
-            deepest: layers.iter().copied().max().unwrap_or(0),
+            n_bytes: question.most_bytes(token_budget, SHORTEST_SEQUENCE, self.hidden_size),
+            deepest: question.layers(self.n_layers).last().copied().unwrap_or(0),
         };
         let is_warm = warm.holds(wanted);
         if !self.is_memory_tried || is_warm {
             return Ok(());
         }
-        let batch = PackedBatch::synthetic(token_budget);
-        let result = self.compute(&batch, layers, Pooling::Mean);
+        let mut batch = PackedBatch::synthetic(token_budget);
+        if question.is_of_pieces() {
+            batch.mark_as_pieces();
+        }
+        let result = self.compute(&batch, question);
         if result.is_err()
             && let Some(chosen) = &self.chosen
         {

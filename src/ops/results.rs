@@ -1,8 +1,13 @@
 //! Results on their way from the device to main memory.
 
 use super::{Tokens, tokens::Place};
-use crate::device::{BatchMarks, DeviceError};
-use burn::tensor::Tensor;
+use crate::{
+    batch::Values,
+    device::{BatchMarks, DeviceError},
+    job::OutputDtype,
+};
+use burn::tensor::{DType, Tensor};
+use half::f16;
 use std::time::Instant;
 
 /// The results of a batch: computed, or on their way to main memory. They may be waited for on
@@ -11,17 +16,17 @@ pub struct Results(State);
 
 enum State {
     /// In main memory, row by row, after so many seconds.
-    Here(Vec<Vec<f32>>, f64),
+    Here(Vec<Values>, f64),
     /// Lost on their way.
     Never(DeviceError),
-    /// Still to be computed and copied.
+    /// Still to be computed and copied, each in its format.
     #[cfg(feature = "cuda")]
-    Coming(crate::device::cuda::Download),
+    Coming(crate::device::cuda::Download, Vec<OutputDtype>),
 }
 
 impl Results {
     /// Results that are in main memory, row by row, after so many seconds of computing.
-    pub fn here(values: Vec<Vec<f32>>, seconds: f64) -> Self {
+    pub fn here(values: Vec<Values>, seconds: f64) -> Self {
         Self(State::Here(values, seconds))
     }
 
@@ -30,8 +35,8 @@ impl Results {
         Self(State::Never(error))
     }
 
-    /// Ends a batch: brings `tensors`, which are f32 where the batch is on a GPU, to main memory. The
-    /// work on the batch began at `start`.
+    /// Ends a batch: brings `tensors`, which are in formats that are written, to main memory. The work on the
+    /// batch began at `start`.
     ///
     /// # Errors
     /// If the device has no memory left.
@@ -49,7 +54,8 @@ impl Results {
             #[cfg(feature = "cuda")]
             Place::Gpu(batch) => {
                 let download = super::cuda::download(&tensors, batch)?;
-                Ok(Self(State::Coming(download)))
+                let dtypes = tensors.iter().map(dtype).collect();
+                Ok(Self(State::Coming(download, dtypes)))
             }
         }
     }
@@ -58,36 +64,60 @@ impl Results {
     ///
     /// # Errors
     /// If computing or copying them failed.
-    pub fn wait(self) -> Result<(Vec<Vec<f32>>, BatchMarks), DeviceError> {
+    pub fn wait(self) -> Result<(Vec<Values>, BatchMarks), DeviceError> {
         match self.0 {
             State::Here(values, seconds) => Ok((values, BatchMarks::host(seconds))),
             State::Never(error) => Err(error),
             #[cfg(feature = "cuda")]
-            State::Coming(download) => {
+            State::Coming(download, dtypes) => {
                 let (values, marks) = download.wait()?;
-                let values = values.iter().map(|bytes| {
-                    let (words, _) = bytes.as_chunks::<4>();
-                    words.iter().map(|&word| f32::from_ne_bytes(word)).collect()
-                });
+                let values = values.iter().zip(dtypes);
+                let values = values.map(|(bytes, dtype)| of_bytes(bytes, dtype));
                 Ok((values.collect(), BatchMarks::cuda(marks)))
             }
         }
     }
 }
 
-/// The numbers of a tensor, row by row, in f32. Waits for them.
+/// Numbers as they lie in memory.
+#[cfg(feature = "cuda")]
+fn of_bytes(bytes: &[u8], dtype: OutputDtype) -> Values {
+    match dtype {
+        OutputDtype::F16 => {
+            let (words, _) = bytes.as_chunks::<2>();
+            Values::F16(words.iter().map(|&word| f16::from_ne_bytes(word)).collect())
+        }
+        OutputDtype::F32 => {
+            let (words, _) = bytes.as_chunks::<4>();
+            Values::F32(words.iter().map(|&word| f32::from_ne_bytes(word)).collect())
+        }
+    }
+}
+
+/// The format of a tensor that is to be written.
+fn dtype(tensor: &Tensor<2>) -> OutputDtype {
+    match tensor.dtype() {
+        DType::F16 => OutputDtype::F16,
+        _ => OutputDtype::F32,
+    }
+}
+
+/// The numbers of a tensor, row by row, in half precision where it has that, else in f32. Waits for them.
 ///
 /// # Errors
 /// If computing them failed.
-pub fn values(tensor: Tensor<2>) -> Result<Vec<f32>, DeviceError> {
+pub fn values(tensor: Tensor<2>) -> Result<Values, DeviceError> {
     let failed = |reason: String| DeviceError::Cuda {
         doing: "compute a tensor",
         reason,
     };
+    let dtype = dtype(&tensor);
     let data = tensor
         .try_into_data()
         .map_err(|error| failed(format!("{error:?}")))?;
-    let data = data.convert::<f32>();
-    data.try_into_vec()
-        .map_err(|error| failed(format!("{error:?}")))
+    let values = match dtype {
+        OutputDtype::F16 => data.try_into_vec().map(Values::F16),
+        OutputDtype::F32 => data.convert::<f32>().try_into_vec().map(Values::F32),
+    };
+    values.map_err(|error| failed(format!("{error:?}")))
 }

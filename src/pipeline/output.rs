@@ -25,7 +25,6 @@ pub(super) fn output_plan(
     let identity = Identity {
         model: model.name().to_owned(),
         weights_hash: model.weights_hash()?.to_owned(),
-        layers: wanted.layers().to_vec(),
         dtype: model.dtype(),
         gelu: model.gelu(),
         device_kind: model.device_kind(),
@@ -44,6 +43,8 @@ pub(super) fn output_plan(
         resume: options.resume,
         commit_every: options.commit_every,
         inputs: wanted.dataset().sources.join(", "),
+        question: wanted.question().clone(),
+        windows: wanted.dataset().policy.long_sequences.window().is_some(),
         hidden_size: model.hidden_size(),
         identity,
         shard,

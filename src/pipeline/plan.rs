@@ -6,7 +6,7 @@ use crate::{
     device::DeviceError,
     error::Error,
     event::EventSender,
-    job::{EmbedPlan, LongSequences, Window},
+    job::{EmbedPlan, LongSequences, Question, Window},
     model::{Model, ModelError},
 };
 use std::num::NonZeroUsize;
@@ -43,7 +43,7 @@ impl Plan {
     ) -> Result<Self, Error> {
         let options = wanted.options();
         let budget = Self::wanted_budget(model, wanted);
-        let fitting = fitting_budget(fleet, budget, wanted.layers(), events)?;
+        let fitting = fitting_budget(fleet, budget, wanted.asked(), events)?;
         Ok(Self {
             token_budget: NonZeroUsize::new(fitting).expect("budgets are not zero"),
             packing: options.packing,
@@ -82,13 +82,13 @@ impl Plan {
 fn fitting_budget(
     fleet: &mut Fleet<'_>,
     wanted: usize,
-    layers: &[usize],
+    question: &Question,
     events: &EventSender,
 ) -> Result<usize, Error> {
     let mut budget = wanted;
     loop {
         let n_lost = fleet.n_lost();
-        let fits = fleet.each(|_, replica| match replica.warm_up(budget, layers) {
+        let fits = fleet.each(|_, replica| match replica.warm_up(budget, question) {
             Err(ModelError::Device(DeviceError::OutOfMemory { .. }))
                 if budget / 2 >= SMALLEST_BUDGET_TRIED =>
             {

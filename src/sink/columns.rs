@@ -1,50 +1,72 @@
 //! From rows to Arrow columns.
 
-use crate::batch::Rows;
-use arrow_array::{
-    ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, RecordBatch, StringArray, UInt32Array,
+use crate::{
+    batch::{Ragged, Rows, Values},
+    job::{Form, OutputDtype, Question},
 };
+use arrow_array::{
+    ArrayRef, BooleanArray, FixedSizeListArray, Float16Array, Float32Array, ListArray, RecordBatch,
+    StringArray, UInt32Array,
+};
+use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use std::sync::Arc;
 
 /// The columns of an output.
 pub(super) struct Columns {
     schema: SchemaRef,
-    /// The item of the vector columns.
-    item: Arc<Field>,
-    hidden_size: usize,
-    /// Names of the vector columns.
-    names: Vec<String>,
+    answers: Vec<AnswerColumn>,
+    /// Whether there is a column that tells of how many windows a row is made.
+    windows: bool,
+}
+
+/// A column of what the model answered.
+struct AnswerColumn {
+    name: String,
+    form: Form,
+    dtype: OutputDtype,
+    /// The item of a vector.
+    number: Arc<Field>,
+    /// The item of a list of vectors.
+    vector: Arc<Field>,
 }
 
 impl Columns {
-    /// The columns for vectors of `hidden_size` components from each of `layers`, which differ.
-    pub(super) fn new(layers: &[usize], hidden_size: usize) -> Self {
-        let names: Vec<_> = match layers {
-            [_] => vec!["embedding".to_owned()],
-            _ => layers
-                .iter()
-                .map(|layer| format!("embedding_{layer}"))
-                .collect(),
-        };
-        let item = Arc::new(Field::new("item", DataType::Float32, false));
-        let vector = DataType::FixedSizeList(item.clone(), list_size(hidden_size));
+    /// The columns of the answers to a question, by a model of this hidden size; `windows` says whether there is one
+    /// that tells of how many windows a row is made.
+    pub(super) fn new(question: &Question, hidden_size: usize, windows: bool) -> Self {
+        let answers = question.columns.iter().map(|column| {
+            let form = column.content.form(hidden_size);
+            let number = match column.dtype {
+                OutputDtype::F16 => DataType::Float16,
+                OutputDtype::F32 => DataType::Float32,
+            };
+            let number = Arc::new(Field::new("item", number, false));
+            let (Form::Vector(width) | Form::Vectors(width)) = form;
+            let vector = DataType::FixedSizeList(number.clone(), list_size(width));
+            AnswerColumn {
+                name: column.name.clone(),
+                form,
+                dtype: column.dtype,
+                number,
+                vector: Arc::new(Field::new("item", vector, false)),
+            }
+        });
+        let answers: Vec<_> = answers.collect();
         let mut fields = vec![
             Field::new("id", DataType::Utf8, false),
             Field::new("description", DataType::Utf8, false),
             Field::new("length", DataType::UInt32, false),
             Field::new("truncated", DataType::Boolean, false),
         ];
-        fields.extend(
-            names
-                .iter()
-                .map(|name| Field::new(name, vector.clone(), false)),
-        );
+        if windows {
+            fields.push(Field::new("windows", DataType::UInt32, false));
+        }
+        fields.extend(answers.iter().map(AnswerColumn::field));
         Self {
             schema: Arc::new(Schema::new(fields)),
-            item,
-            hidden_size,
-            names,
+            answers,
+            windows,
         }
     }
 
@@ -52,34 +74,35 @@ impl Columns {
         self.schema.clone()
     }
 
-    /// Components of all vectors of a row.
-    pub(super) fn n_values_per_row(&self) -> usize {
-        self.names.len() * self.hidden_size
+    /// Where the numbers of each answer are in the Parquet schema.
+    pub(super) fn value_paths(&self) -> impl Iterator<Item = Vec<String>> {
+        self.answers.iter().map(AnswerColumn::value_path)
     }
 
-    /// Where the components of each vector column are in the Parquet schema.
-    pub(super) fn value_paths(&self) -> impl Iterator<Item = Vec<String>> {
-        let path = |name: &String| vec![name.clone(), "list".to_owned(), "item".to_owned()];
-        self.names.iter().map(path)
+    /// Bytes of what the rows have more of the longer their sequences are.
+    pub(super) fn n_ragged_bytes(&self, rows: &Rows) -> usize {
+        let columns = self.answers.iter().zip(&rows.columns);
+        let ragged = columns.filter(|(answer, _)| matches!(answer.form, Form::Vectors(_)));
+        let bytes = ragged.map(|(_, column)| column.values.len() * column.values.dtype().bytes());
+        bytes.sum()
     }
 
     /// The rows as columns.
     ///
     /// # Errors
-    /// If a row has not one vector a layer.
+    /// If a row has not what the question asks for.
     pub(super) fn record_batch(&self, rows: Rows) -> Result<RecordBatch, ArrowError> {
-        let n_values = self.n_values_per_row();
-        if let Some(row) = (0..rows.len()).find(|&row| rows.range(row).len() != n_values) {
+        let Rows { meta, columns } = rows;
+        if columns.len() != self.answers.len() {
             return Err(ArrowError::InvalidArgumentError(format!(
-                "`{}` has {} values instead of {n_values}",
-                rows.meta[row].id,
-                rows.range(row).len()
+                "rows have {} columns instead of {}",
+                columns.len(),
+                self.answers.len()
             )));
         }
-        let Rows { meta, values, .. } = rows;
         let ids = meta.iter().map(|row| &row.id);
         let descriptions = meta.iter().map(|row| &row.description);
-        let mut columns: Vec<ArrayRef> = vec![
+        let mut arrays: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from_iter_values(ids)),
             Arc::new(StringArray::from_iter_values(descriptions)),
             Arc::new(UInt32Array::from_iter_values(
@@ -91,34 +114,85 @@ impl Columns {
                     .collect::<BooleanArray>(),
             ),
         ];
-        for values in self.values_of_layers(values) {
-            let values = Arc::new(Float32Array::from(values));
-            let size = list_size(self.hidden_size);
-            let vectors = FixedSizeListArray::try_new(self.item.clone(), size, values, None)?;
-            columns.push(Arc::new(vectors));
+        if self.windows {
+            let windows = meta.iter().map(|row| row.piece.map_or(1, |piece| piece.of));
+            arrays.push(Arc::new(UInt32Array::from_iter_values(windows)));
         }
-        RecordBatch::try_new(self.schema.clone(), columns)
+        for (answer, column) in self.answers.iter().zip(columns) {
+            arrays.push(answer.array(column)?);
+        }
+        RecordBatch::try_new(self.schema.clone(), arrays)
+    }
+}
+
+impl AnswerColumn {
+    fn field(&self) -> Field {
+        let data_type = match self.form {
+            Form::Vector(_) => self.vector.data_type().clone(),
+            Form::Vectors(_) => DataType::List(self.vector.clone()),
+        };
+        Field::new(&self.name, data_type, false)
     }
 
-    /// From `[n, layers, hidden_size]` to `[n, hidden_size]` for each layer.
-    fn values_of_layers(&self, values: Vec<f32>) -> Vec<Vec<f32>> {
-        let n_layers = self.names.len();
-        if n_layers == 1 {
-            // One layer is as it should be already. The column takes over its memory.
-            return vec![values];
+    fn value_path(&self) -> Vec<String> {
+        let n_lists = match self.form {
+            Form::Vector(_) => 1,
+            Form::Vectors(_) => 2,
+        };
+        let mut path = vec![self.name.clone()];
+        for _ in 0..n_lists {
+            path.extend(["list".to_owned(), "item".to_owned()]);
         }
-        let mut of_layers = vec![Vec::new(); n_layers];
-        for of_layer in &mut of_layers {
-            of_layer.reserve_exact(values.len() / n_layers);
+        path
+    }
+
+    /// The values of some rows. They are taken over, not copied.
+    fn array(&self, column: Ragged) -> Result<ArrayRef, ArrowError> {
+        let Ragged { values, offsets } = column;
+        if values.dtype() != self.dtype {
+            return Err(ArrowError::InvalidArgumentError(format!(
+                "`{}` has values in {}",
+                self.name,
+                values.dtype().name()
+            )));
         }
-        for (position, vector) in values.chunks(self.hidden_size).enumerate() {
-            of_layers[position % n_layers].extend_from_slice(vector);
+        let (Form::Vector(width) | Form::Vectors(width)) = self.form;
+        let mut lengths = offsets.windows(2).map(|pair| pair[1] - pair[0]);
+        let is_odd = |n_values: &usize| match self.form {
+            Form::Vector(_) => *n_values != width,
+            Form::Vectors(_) => !n_values.is_multiple_of(width),
+        };
+        if let Some(n_values) = lengths.find(is_odd) {
+            return Err(ArrowError::InvalidArgumentError(format!(
+                "`{}` of a row has {n_values} values, which are no vectors of {width}",
+                self.name
+            )));
         }
-        of_layers
+        let numbers: ArrayRef = match values {
+            Values::F16(values) => Arc::new(Float16Array::from(values)),
+            Values::F32(values) => Arc::new(Float32Array::from(values)),
+        };
+        let vectors =
+            FixedSizeListArray::try_new(self.number.clone(), list_size(width), numbers, None)?;
+        match self.form {
+            Form::Vector(_) => Ok(Arc::new(vectors)),
+            Form::Vectors(_) => {
+                let offsets = offsets.into_iter().map(|offset| list_size(offset / width));
+                let offsets = OffsetBuffer::new(ScalarBuffer::from_iter(offsets));
+                let vectors = Arc::new(vectors);
+                Ok(Arc::new(ListArray::try_new(
+                    self.vector.clone(),
+                    offsets,
+                    vectors,
+                    None,
+                )?))
+            }
+        }
     }
 }
 
 /// Arrow counts the items of a list in i32.
-fn list_size(hidden_size: usize) -> i32 {
-    i32::try_from(hidden_size).expect("no model has vectors of 2^31 components")
+fn list_size(n_items: usize) -> i32 {
+    i32::try_from(n_items)
+        .expect("no model has vectors, and no piece of rows residues, in the billions")
 }

@@ -29,9 +29,7 @@ pub struct Identity {
     pub model: String,
     /// A hash of the model's weights.
     pub weights_hash: String,
-    /// The hidden states that are written, in output order: 0 is the embedding output.
-    pub layers: Vec<usize>,
-    /// The number format of weights and activations. The output is always `f32`.
+    /// The number format of weights and activations.
     pub dtype: Dtype,
     /// The form of GELU that was computed.
     pub gelu: GeluForm,
@@ -81,7 +79,6 @@ impl Identity {
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let chosen = self.options.iter().chain(&self.rules);
         let chosen = chosen.map(|(name, value)| ((*name).to_owned(), value.clone()));
-        // Layers are written as the model counts them, however the script does.
         chosen.chain(settings).collect()
     }
 

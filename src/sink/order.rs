@@ -1,8 +1,8 @@
 //! From the order of the packer back to the order of the input.
 
 use super::OrderError;
-use crate::batch::{Row, Rows};
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use crate::batch::{Ragged, Row, Rows};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Bytes of values and texts that are released at a time, which end with the row that reaches them. It
 /// bounds the copy that is in memory twice.
@@ -26,9 +26,9 @@ pub struct ReorderBuffer {
 struct Held {
     row: Row,
     /// The values of the row's batch.
-    values: Arc<Vec<f32>>,
-    /// Where those of the row are.
-    range: Range<usize>,
+    columns: Arc<Vec<Ragged>>,
+    /// Which of its rows it is.
+    number: usize,
 }
 
 impl ReorderBuffer {
@@ -37,15 +37,21 @@ impl ReorderBuffer {
     /// # Errors
     /// If a row was here before.
     pub fn push(&mut self, rows: Rows) -> Result<(), OrderError> {
-        let ranges: Vec<_> = (0..rows.len()).map(|row| rows.range(row)).collect();
-        let values = Arc::new(rows.values);
-        for (row, range) in rows.meta.into_iter().zip(ranges) {
+        let columns = Arc::new(rows.columns);
+        for (number, row) in rows.meta.into_iter().enumerate() {
             let index = row.index;
             if index < self.next || self.held.contains_key(&index) {
                 return Err(OrderError::Duplicate { index, id: row.id });
             }
-            let values = Arc::clone(&values);
-            self.held.insert(index, Held { row, values, range });
+            let columns = Arc::clone(&columns);
+            self.held.insert(
+                index,
+                Held {
+                    row,
+                    columns,
+                    number,
+                },
+            );
         }
         Ok(())
     }
@@ -58,9 +64,8 @@ impl ReorderBuffer {
         while n_bytes < RELEASED_BYTES
             && let Some(held) = self.held.remove(&self.next)
         {
-            let values = &held.values[held.range];
-            n_bytes += Rows::n_bytes(&held.row, values);
-            ready.push(held.row, values);
+            n_bytes += held.row.text_bytes() + Rows::n_bytes(&held.columns, held.number);
+            ready.push_from(held.row, &held.columns, held.number);
             self.next += 1;
         }
         (!ready.is_empty()).then_some(ready)
@@ -86,6 +91,7 @@ impl ReorderBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Values;
     use proptest::prelude::*;
 
     fn row(index: u64) -> Row {
@@ -99,11 +105,20 @@ mod tests {
         }
     }
 
+    /// A column of one row.
+    fn column(values: Vec<f32>) -> Ragged {
+        Ragged {
+            offsets: vec![0, values.len()],
+            values: Values::F32(values),
+        }
+    }
+
     /// Rows of different lengths.
     fn batch(indices: &[u64]) -> Rows {
         let mut rows = Rows::default();
         for &index in indices {
-            rows.push(row(index), &vec![index as f32; 1 + index as usize % 3]);
+            let values = vec![index as f32; 1 + index as usize % 3];
+            rows.push_from(row(index), &[column(values)], 0);
         }
         rows
     }
@@ -127,7 +142,7 @@ mod tests {
                 buffer.push(batch(indices)).unwrap();
                 while let Some(ready) = buffer.next_ready() {
                     for (n, meta) in ready.meta.iter().enumerate() {
-                        released.push(meta.clone(), ready.row(n));
+                        released.push_from(meta.clone(), &ready.columns, n);
                     }
                 }
                 let unbroken = (0..).take_while(|index| seen.contains(index)).count();
@@ -150,7 +165,8 @@ mod tests {
         };
         let values = vec![0.0; RELEASED_BYTES / size_of::<f32>() / 2];
         let mut rows = Rows::default();
-        (0..5).for_each(|index| rows.push(row(index), &values));
+        let values = [column(values)];
+        (0..5).for_each(|index| rows.push_from(row(index), &values, 0));
         assert_eq!(released(rows), [Some(2), Some(2), Some(1), None]);
         // So is its text.
         let mut rows = Rows::default();
@@ -160,7 +176,7 @@ mod tests {
                 description,
                 ..row(index)
             };
-            rows.push(row, &[]);
+            rows.push_from(row, &[column(Vec::new())], 0);
         }
         assert_eq!(released(rows), [Some(2), Some(2), Some(1), None]);
     }

@@ -1,7 +1,7 @@
 //! Where an output goes and what it says about itself.
 
 use super::Identity;
-use crate::job::{OutputTarget, Shard};
+use crate::job::{OutputTarget, Question, Shard};
 use std::time::Duration;
 
 /// Where the output goes and what it says about itself.
@@ -17,9 +17,13 @@ pub struct OutputPlan {
     pub commit_every: Duration,
     /// What is embedded, for people.
     pub inputs: String,
+    /// Which columns of answers it has.
+    pub question: Question,
+    /// Whether it says of how many windows a row is made.
+    pub windows: bool,
     /// Components of an embedding.
     pub hidden_size: usize,
-    /// Which embeddings it holds, and of which layers.
+    /// Which embeddings it holds.
     pub identity: Identity,
     /// Which part of the records is written, if it is not all of them.
     pub shard: Option<Shard>,

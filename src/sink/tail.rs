@@ -115,7 +115,10 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{batch::Row, sink::Tally};
+    use crate::{
+        batch::{Ragged, Row, Values},
+        sink::Tally,
+    };
 
     fn frontier(record: u64, rows: u64) -> Frontier {
         Frontier {
@@ -139,13 +142,18 @@ mod tests {
                 truncated: false,
                 piece: None,
             };
-            rows.push(row, &[index as f32]);
+            let column = Ragged {
+                values: Values::F32(vec![index as f32]),
+                offsets: vec![0, 1],
+            };
+            rows.push_from(row, &[column], 0);
         }
         rows
     }
 
     fn held(tail: &Tail, n_rows: usize) -> Vec<f32> {
-        tail.first(n_rows).flat_map(|rows| rows.values).collect()
+        let values = tail.first(n_rows).map(|mut rows| rows.columns.remove(0));
+        values.flat_map(|column| column.values.to_f32()).collect()
     }
 
     #[test]

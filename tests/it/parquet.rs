@@ -7,10 +7,13 @@ use arrow_array::{
 use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use runner::{
-    batch::{Row, Rows},
+    batch::{Ragged, Row, Rows, Values},
     fasta::Rejection,
     hint::Hint,
-    job::{Dtype, Effect, EmbedOptions, GeluForm, Layer, OutputFormat, OutputTarget, Pooling},
+    job::{
+        Dtype, Effect, EmbedOptions, GeluForm, Layer, OutputDtype, OutputFormat, OutputTarget,
+        Pooling, Question,
+    },
     meter::{Meters, QueueMeters, StageClock},
     sink::{
         self, Begun, Circumstances, Frontier, Identity, Opened, Output, OutputPlan, Published,
@@ -30,16 +33,17 @@ use tempfile::TempDir;
 
 fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
     OutputPlan {
+        windows: false,
         target: OutputTarget::of(path).unwrap(),
         overwrite: false,
         resume: true,
         commit_every: Duration::from_secs(30),
         inputs: "in.fa".into(),
+        question: Question::pooled(layers, Pooling::Mean),
         hidden_size,
         identity: Identity {
             model: "esm2_t6_8M_UR50D".into(),
             weights_hash: "abc".into(),
-            layers: layers.to_vec(),
             dtype: Dtype::Bf16,
             gelu: GeluForm::Tanh,
             device_kind: "cpu".into(),
@@ -52,8 +56,18 @@ fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
     }
 }
 
-/// Rows with `n_values` values each, among them floats that only a bit-exact copy keeps.
-fn batch(indices: std::ops::Range<u64>, n_values: usize) -> Rows {
+/// Columns of one row, of so many numbers each.
+fn columns(values: &[f32], width: usize) -> Vec<Ragged> {
+    let columns = values.chunks(width).map(|values| Ragged {
+        values: Values::F32(values.to_vec()),
+        offsets: vec![0, values.len()],
+    });
+    columns.collect()
+}
+
+/// Rows with `n_columns` vectors of `width` numbers each, among them floats that only a bit-exact copy keeps.
+fn batch(indices: std::ops::Range<u64>, n_columns: usize, width: usize) -> Rows {
+    let n_values = n_columns * width;
     let odd = [
         f32::NAN,
         -0.0,
@@ -85,7 +99,7 @@ fn batch(indices: std::ops::Range<u64>, n_values: usize) -> Rows {
             truncated: index % 3 == 0,
             piece: None,
         };
-        rows.push(row, &values);
+        rows.push_from(row, &columns(&values, width), 0);
     }
     rows
 }
@@ -159,7 +173,7 @@ fn read(path: &Path) -> Vec<RecordBatch> {
 }
 
 /// The rows of a file, with each layer's column back in its place.
-fn read_rows(path: &Path, columns: &[&str]) -> Rows {
+fn read_rows(path: &Path, names: &[&str]) -> Rows {
     let mut rows = Rows::default();
     for batch in read(path) {
         let column = |name: &str| batch.column_by_name(name).unwrap();
@@ -177,20 +191,21 @@ fn read_rows(path: &Path, columns: &[&str]) -> Rows {
                 piece: None,
             };
             let mut values = Vec::new();
-            for name in columns {
+            for name in names {
                 let vectors: &FixedSizeListArray = column(name).as_fixed_size_list();
                 let vector = vectors.value(position);
                 let vector: &Float32Array = vector.as_primitive();
                 values.extend_from_slice(vector.values());
             }
-            rows.push(row, &values);
+            rows.push_from(row, &columns(&values, values.len() / names.len()), 0);
         }
     }
     rows
 }
 
-fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|value| value.to_bits()).collect()
+fn bits(rows: &Rows) -> Vec<u32> {
+    let columns = rows.columns.iter().map(|column| column.values.to_f32());
+    columns.flatten().map(f32::to_bits).collect()
 }
 
 fn metadata(path: &Path) -> BTreeMap<String, String> {
@@ -217,11 +232,11 @@ fn every_bit_comes_back() {
     let check = |layers: &[usize], columns: &[&str]| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/out.parquet");
-        let n_values = layers.len() * 24;
+        let n_columns = layers.len();
         let batches = [
-            batch(0..5, n_values),
-            batch(5..6, n_values),
-            batch(6..40, n_values),
+            batch(0..5, n_columns, 24),
+            batch(5..6, n_columns, 24),
+            batch(6..40, n_columns, 24),
         ];
         let published = write(&plan(&path, layers, 24), &batches).unwrap();
         let expected = Published {
@@ -230,9 +245,9 @@ fn every_bit_comes_back() {
         };
         assert_eq!(published, expected);
         let found = read_rows(&path, columns);
-        let written = batch(0..40, n_values);
+        let written = batch(0..40, n_columns, 24);
         assert_eq!(found.meta, written.meta);
-        assert_eq!(bits(&found.values), bits(&written.values));
+        assert_eq!(bits(&found), bits(&written));
     };
     check(&[6], &["embedding"]);
     check(
@@ -272,7 +287,7 @@ fn the_file_tells_where_it_comes_from() {
     let path = folder.path().join("out.parquet");
     let plan = plan(&path, &[0, 6], 8);
     let mut job = Job::open(Some(&plan)).unwrap();
-    job.write(batch(0..3, 16)).unwrap();
+    job.write(batch(0..3, 1, 16)).unwrap();
     job.reject(&Rejection {
         id: "p4".into(),
         reason: "empty sequence".into(),
@@ -351,7 +366,8 @@ fn a_run_says_with_which_options_it_was_made() {
     let used = EmbedOptions {
         output: Some(output.clone()),
         layers: vec![Layer(0), Layer(6)],
-        pooling: Pooling::Max,
+        pooling: Some(vec![Pooling::Max]),
+        output_dtype: Some(OutputDtype::F32),
         token_budget: NonZeroUsize::new(2048),
         ..EmbedOptions::default()
     };
@@ -386,7 +402,7 @@ fn memory_is_bounded_by_row_groups() {
     let path = folder.path().join("out.parquet");
     // 70 MiB of values.
     let batches: Vec<_> = (0..5)
-        .map(|n| batch(n * 2_800..(n + 1) * 2_800, 1_280))
+        .map(|n| batch(n * 2_800..(n + 1) * 2_800, 1, 1_280))
         .collect();
     write(&plan(&path, &[33], 1_280), &batches).unwrap();
     let file = File::open(&path).unwrap();
@@ -398,7 +414,7 @@ fn memory_is_bounded_by_row_groups() {
         assert!(n_bytes < 33 << 20, "{n_bytes}");
     }
     let found = read_rows(&path, &["embedding"]);
-    assert_eq!(bits(&found.values), bits(&batch(0..14_000, 1_280).values));
+    assert_eq!(bits(&found), bits(&batch(0..14_000, 1, 1_280)));
 }
 
 #[test]
@@ -406,7 +422,7 @@ fn text_counts_for_row_groups_as_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
     // 100 MB of text in one batch, which compression makes nothing of.
-    let mut rows = batch(0..200, 8);
+    let mut rows = batch(0..200, 1, 8);
     for row in &mut rows.meta {
         row.description = "d".repeat(500_000);
     }
@@ -421,7 +437,7 @@ fn text_counts_for_row_groups_as_it_is_read() {
     }
     let found = read_rows(&path, &["embedding"]);
     assert_eq!(found.meta, rows.meta);
-    assert_eq!(bits(&found.values), bits(&rows.values));
+    assert_eq!(bits(&found), bits(&rows));
 }
 
 #[test]
@@ -433,7 +449,7 @@ fn an_output_of_which_nothing_was_committed_leaves_nothing() {
         id: "p1".into(),
         reason: "empty sequence".into(),
     });
-    job.write(batch(0..100, 8)).unwrap();
+    job.write(batch(0..100, 1, 8)).unwrap();
     assert_eq!(n_files(&folder), 1, "the folder of the parts");
     drop(job);
     assert_eq!(n_files(&folder), 0);
@@ -444,7 +460,7 @@ fn an_output_that_lost_records_is_not_published() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
     let mut job = Job::open(Some(&plan(&path, &[6], 8))).unwrap();
-    job.write(batch(0..3, 8)).unwrap();
+    job.write(batch(0..3, 1, 8)).unwrap();
     job.at.record += 1;
     let error = job.finish().unwrap_err();
     let expected = "4 records were read, but 3 embedded and 0 rejected";
@@ -455,7 +471,7 @@ fn an_output_that_lost_records_is_not_published() {
 #[test]
 fn a_run_without_output_leaves_nothing() {
     let mut job = Job::open(None).unwrap();
-    job.write(batch(0..3, 8)).unwrap();
+    job.write(batch(0..3, 1, 8)).unwrap();
     let published = job.finish().unwrap();
     assert_eq!(published, Published::default());
 }
@@ -467,13 +483,13 @@ fn nothing_is_replaced_unless_told() {
     let mut plan = plan(&path, &[6], 8);
     let job = Job::open(Some(&plan)).unwrap();
     let other = folder.path().join("other.parquet");
-    write(&self::plan(&other, &[6], 8), &[batch(0..2, 8)]).unwrap();
+    write(&self::plan(&other, &[6], 8), &[batch(0..2, 1, 8)]).unwrap();
     fs::rename(&other, &path).unwrap();
     // An output that came into being during the run, and one that was there before it.
     let late = job.finish().unwrap_err();
     fs::remove_dir_all(folder.path().join("out.parquet.parts")).unwrap();
     plan.resume = false;
-    for error in [late, write(&plan, &[batch(0..3, 8)]).unwrap_err()] {
+    for error in [late, write(&plan, &[batch(0..3, 1, 8)]).unwrap_err()] {
         assert_eq!(
             error.in_full(),
             format!(
@@ -484,7 +500,7 @@ fn nothing_is_replaced_unless_told() {
     }
     assert_eq!(read_rows(&path, &["embedding"]).len(), 2);
     plan.overwrite = true;
-    write(&plan, &[batch(0..3, 8)]).unwrap();
+    write(&plan, &[batch(0..3, 1, 8)]).unwrap();
     assert_eq!(read_rows(&path, &["embedding"]).len(), 3);
     assert_eq!(n_files(&folder), 1);
 }
@@ -493,11 +509,15 @@ fn nothing_is_replaced_unless_told() {
 fn a_row_of_another_length_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
-    for n_values in [15, 17, 0] {
+    for (n_columns, width, expected) in [
+        (2, 7, "7 values, which are no vectors of 8"),
+        (2, 16, "16 values, which are no vectors of 8"),
+        (1, 8, "1 columns instead of 2"),
+        (3, 8, "3 columns instead of 2"),
+    ] {
         let mut job = Job::open(Some(&plan(&path, &[0, 6], 8))).unwrap();
-        let error = job.write(batch(0..1, n_values)).unwrap_err();
-        let expected = format!("`sp|P0|\u{3b1}` has {n_values} values instead of 16");
-        assert!(error.to_string().contains(&expected), "{error}");
+        let error = job.write(batch(0..1, n_columns, width)).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
     }
     assert_eq!(n_files(&folder), 0);
 }

@@ -6,7 +6,9 @@ use flate2::{Compression, write::GzEncoder};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use runner::{
-    batch::{MAX_REORDER_WINDOWS, PackedBatch, Packer, Padder, Rows, WINDOW_TEXT_BYTES},
+    batch::{
+        MAX_REORDER_WINDOWS, PackedBatch, Packer, Padder, Ragged, Rows, Values, WINDOW_TEXT_BYTES,
+    },
     fasta::Record,
     sink::ReorderBuffer,
 };
@@ -430,6 +432,14 @@ fn record((n_residues, n_text): (usize, usize)) -> Record {
     }
 }
 
+/// A column of one row, a number.
+fn one_number() -> Ragged {
+    Ragged {
+        values: Values::F32(vec![0.0]),
+        offsets: vec![0, 1],
+    }
+}
+
 fn text_bytes(batch: &PackedBatch) -> usize {
     batch.rows.iter().map(|row| row.text_bytes()).sum()
 }
@@ -457,7 +467,7 @@ proptest! {
                 in_packer -= text;
                 in_order += text;
                 let mut rows = Rows::default();
-                batch.rows.into_iter().for_each(|row| rows.push(row, &[0.0]));
+                batch.rows.into_iter().for_each(|row| rows.push_from(row, &[one_number()], 0));
                 order.push(rows).unwrap();
                 prop_assert!(in_order < MAX_REORDER_WINDOWS * (WINDOW_TEXT_BYTES + LONGEST_TEXT));
                 while let Some(ready) = order.next_ready() {

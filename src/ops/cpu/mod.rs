@@ -9,6 +9,7 @@ mod layer_norm;
 mod linear;
 mod panels;
 mod pool;
+mod select;
 mod simd;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,8 @@ pub(super) use attention::attention;
 pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;
 pub(super) use panels::Panels;
-pub(super) use pool::pool;
+pub(super) use pool::{pool, pool_sequence};
+pub(super) use select::select;
 
 use burn::{
     backend::Flex,

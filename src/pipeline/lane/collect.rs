@@ -68,7 +68,7 @@ impl Collecting<'_> {
                 }
                 let answer = wait(state, clock)?;
                 let timing = timeline.add(answer.marks).map_err(ModelError::from)?;
-                Ok(Some((answer.values, answer.offsets, timing)))
+                Ok(Some((answer.columns, timing)))
             })?;
             let answered = match answered {
                 Ok(answered) => answered,
@@ -78,14 +78,14 @@ impl Collecting<'_> {
                     None
                 }
             };
-            let Some((values, offsets, timing)) = answered else {
+            let Some((columns, timing)) = answered else {
                 is_lost = true;
                 self.health.hand_back(batch);
                 left.handed_back += sequences;
                 continue;
             };
             self.health.dispatcher.done(batch.number);
-            let rows = Rows::new(batch.batch.rows, values, offsets)
+            let rows = Rows::new(batch.batch.rows, columns)
                 .map_err(|error| Error::Conservation(error.to_string()))?;
             if let Some(row) = rows.first_not_finite() {
                 return Err(self.model.not_finite(row).into());

@@ -6,13 +6,11 @@
 
 use super::ticket::NumberedBatch;
 use crate::{
-    alphabet::SHORTEST_SEQUENCE,
     meter::{Activity, StageClock},
     queue::{Nothing, QueueReceiver},
 };
 use std::{
     collections::BTreeMap,
-    mem,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -67,16 +65,15 @@ struct State {
 }
 
 impl Dispatcher {
-    /// For so many lanes, and batches of so many tokens at most, whose sequences have so many values each.
+    /// For so many lanes, and batches for which so many bytes at most are answered.
     pub(in super::super) fn new(
         batches: QueueReceiver<NumberedBatch>,
         n_lanes: usize,
-        token_budget: usize,
-        n_values: usize,
+        most_bytes: usize,
     ) -> Self {
         Self {
             batches,
-            most_ahead: most_ahead(n_lanes, token_budget, n_values),
+            most_ahead: most_ahead(n_lanes, most_bytes),
             state: Mutex::new(State {
                 n_lanes,
                 n_receiving: 0,
@@ -210,9 +207,8 @@ impl State {
 }
 
 /// How many batches a lane may be ahead of the oldest one under way.
-fn most_ahead(n_lanes: usize, token_budget: usize, n_values: usize) -> u64 {
-    let bytes = token_budget / SHORTEST_SEQUENCE * n_values * mem::size_of::<f32>();
-    let ahead = (BYTES_AHEAD / bytes.max(1)).min(MOST_AHEAD);
+fn most_ahead(n_lanes: usize, most_bytes: usize) -> u64 {
+    let ahead = (BYTES_AHEAD / most_bytes.max(1)).min(MOST_AHEAD);
     ahead.max(UNDER_WAY * n_lanes - 1) as u64
 }
 
@@ -234,7 +230,7 @@ mod tests {
             let sent = sender.send(&clock, 1, NumberedBatch { number, batch });
             assert!(sent.is_ok());
         }
-        let dispatcher = Dispatcher::new(receiver, 2, 1024, 320);
+        let dispatcher = Dispatcher::new(receiver, 2, 4 * 320 * 1024);
         (sender, Arc::new(dispatcher), clock)
     }
 
@@ -324,15 +320,14 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded_in_bytes() {
-        let check = |n_lanes, token_budget, n_values, expect| {
-            let ahead = most_ahead(n_lanes, token_budget, n_values);
-            assert_eq!(ahead, expect);
+        let check = |n_lanes, most_bytes, expect| {
+            assert_eq!(most_ahead(n_lanes, most_bytes), expect);
         };
-        check(1, 4096, 320, 64);
-        check(1, 32_768, 1280, 9);
-        check(1, 65_536, 34 * 1280, 4);
+        check(1, 2 << 20, 64);
+        check(1, 50 << 20, 10);
+        check(1, 1 << 30, 4);
         // Each of them is to have its fill.
-        check(8, 32_768, 1280, 39);
+        check(8, 50 << 20, 39);
     }
 
     #[test]

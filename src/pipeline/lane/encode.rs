@@ -86,8 +86,8 @@ impl Encoding<'_> {
             watch.arrived(sequences, n_tokens as u64);
             let submitted = attempt("encoding", || {
                 let tokens = self.stager.stage(padded_ids(packed), &packed.cu_seqlens)?;
-                let (layers, pooling) = (self.plan.layers, self.plan.pooling);
-                let in_flight = replica.submit(&tokens, layers, pooling, abandonment)?;
+                let tokens = tokens.with_pieces(packed.pieces());
+                let in_flight = replica.submit(&tokens, self.plan.question, abandonment)?;
                 // Its slot is free for another batch as soon as the device thread has enqueued this one.
                 drop(tokens);
                 Ok(if self.plan.overlap {

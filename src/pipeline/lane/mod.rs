@@ -18,7 +18,7 @@ use crate::{
     batch::Rows,
     cancel::Abandonment,
     event::EventSender,
-    job::{EmbedOptions, Pooling},
+    job::{EmbedOptions, Question},
     meter::{Flow, FlowMeter},
     model::{Model, ModelError, Replica, Stager, StagerOptions},
     monitor::LaneWatch,
@@ -53,9 +53,8 @@ const SLOTS: usize = IN_FLIGHT + 4;
 #[derive(Clone)]
 pub(super) struct LanePlan<'a> {
     pub(super) model: &'a Model,
-    /// Indices of hidden states, in output order.
-    pub(super) layers: &'a [usize],
-    pub(super) pooling: Pooling,
+    /// What the model is asked of each sequence.
+    pub(super) question: &'a Question,
     /// Whether a batch is brought to the device, and another one's answer fetched, while it computes.
     pub(super) overlap: bool,
     pub(super) dispatcher: Arc<Dispatcher>,

@@ -19,7 +19,7 @@ use ::parquet::{
     },
     schema::types::ColumnPath,
 };
-use std::{num::NonZeroUsize, path::PathBuf, thread};
+use std::{collections::VecDeque, num::NonZeroUsize, path::PathBuf, thread};
 
 /// Bytes in a row besides its vectors, about, where texts are as long as they usually are.
 const BYTES_OF_TEXT: usize = 256;
@@ -34,10 +34,8 @@ struct ParquetPart {
     columns: Columns,
     /// The output, for errors.
     path: PathBuf,
-    /// Bytes of a row, about.
-    bytes_per_row: usize,
-    /// Rows that were handed to the encoders and are not in the file.
-    n_rows_encoding: usize,
+    /// Bytes of each row group that was handed to the encoders and is not in the file, about.
+    encoding_bytes: VecDeque<usize>,
     /// Rows of the row groups that are in the file.
     n_rows_in_file: u64,
 }
@@ -51,7 +49,7 @@ pub(in super::super) fn part_writer(
     file: HashedFile,
     metadata: &[(String, String)],
 ) -> Result<Box<dyn PartWriter>, SinkError> {
-    let columns = Columns::new(&plan.identity.layers, plan.hidden_size);
+    let columns = Columns::new(&plan.question, plan.hidden_size, plan.windows);
     let properties = properties(&columns, metadata);
     let path = plan.target.path.clone();
     let writer = ArrowWriter::try_new(Slot::new(file), columns.schema(), Some(properties))
@@ -60,7 +58,7 @@ pub(in super::super) fn part_writer(
     let n_cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let encoders = Encoders::start(&columns.schema(), n_cores);
     let encoders = encoders.map_err(|error| SinkError::io("write", &path, error))?;
-    let bytes_per_row = columns.n_values_per_row() * size_of::<f32>() + BYTES_OF_TEXT;
+    let bytes_per_row = plan.question.vector_bytes(plan.hidden_size) + BYTES_OF_TEXT;
     Ok(Box::new(ParquetPart {
         writer,
         factory,
@@ -68,8 +66,7 @@ pub(in super::super) fn part_writer(
         group: RowGroup::new(bytes_per_row),
         columns,
         path,
-        bytes_per_row,
-        n_rows_encoding: 0,
+        encoding_bytes: VecDeque::new(),
         n_rows_in_file: 0,
     }))
 }
@@ -77,10 +74,11 @@ pub(in super::super) fn part_writer(
 impl ParquetPart {
     /// Writes rows whose text fits into an array.
     fn write_piece(&mut self, piece: Rows) -> Result<(), ParquetError> {
-        let mut n_text_bytes = piece.meta.iter().map(Row::text_bytes).sum();
+        let n_text_bytes: usize = piece.meta.iter().map(Row::text_bytes).sum();
+        let mut n_ragged_bytes = n_text_bytes + self.columns.n_ragged_bytes(&piece);
         let mut rest = Some(self.columns.record_batch(piece)?);
         while let Some(batch) = rest {
-            rest = self.group.take(batch, std::mem::take(&mut n_text_bytes));
+            rest = self.group.take(batch, std::mem::take(&mut n_ragged_bytes));
             if self.group.is_complete() {
                 self.encode_group()?;
             }
@@ -94,7 +92,7 @@ impl ParquetPart {
             self.write_group()?;
         }
         let n_groups = self.writer.flushed_row_groups().len();
-        self.n_rows_encoding += self.group.n_rows();
+        self.encoding_bytes.push_back(self.group.n_bytes());
         self.encoders.begin(RawGroup {
             columns: self.factory.create_column_writers(n_groups)?,
             batches: self.group.end(),
@@ -110,8 +108,8 @@ impl ParquetPart {
         for chunk in chunks {
             chunk.append_to_row_group(&mut group)?;
         }
-        let written = group.close()?;
-        self.n_rows_encoding -= usize::try_from(written.num_rows()).unwrap_or(0);
+        group.close()?;
+        self.encoding_bytes.pop_front();
         self.look_into_file()?;
         Ok(true)
     }
@@ -158,8 +156,8 @@ impl PartWriter for ParquetPart {
     }
 
     fn n_bytes(&self) -> u64 {
-        let n_rows = self.n_rows_encoding + self.group.n_rows();
-        (self.writer.bytes_written() + n_rows * self.bytes_per_row) as u64
+        let waiting = self.encoding_bytes.iter().sum::<usize>() + self.group.n_bytes();
+        (self.writer.bytes_written() + waiting) as u64
     }
 
     fn n_rows_in_file(&self) -> u64 {

@@ -2,37 +2,42 @@
 
 use arrow_array::RecordBatch;
 
-/// Bytes of vectors, and bytes of text, in a row group, about: it ends with the rows that reach one of
+/// Bytes of vectors of sequences, and bytes of texts and of vectors of residues, in a row group, about: it ends with the rows that reach one of
 /// them. A row group is in memory until it is encoded, and readers load one at a time.
 pub(super) const ROW_GROUP_BYTES: usize = 32 << 20;
 
 /// Collects rows until they are a row group.
 pub(super) struct RowGroup {
-    /// Rows at most.
-    most_rows: usize,
+    /// Bytes of a row without what differs from row to row.
+    bytes_per_row: usize,
     batches: Vec<RecordBatch>,
     n_rows: usize,
-    n_text_bytes: usize,
+    /// Bytes of what differs from row to row.
+    n_ragged_bytes: usize,
 }
 
 impl RowGroup {
-    /// No rows yet, of which one has so many bytes, about.
+    /// No rows yet, of which one has so many bytes without what differs from row to row, about.
     pub(super) fn new(bytes_per_row: usize) -> Self {
         Self {
-            most_rows: (ROW_GROUP_BYTES / bytes_per_row.max(1)).max(1),
+            bytes_per_row: bytes_per_row.max(1),
             batches: Vec::new(),
             n_rows: 0,
-            n_text_bytes: 0,
+            n_ragged_bytes: 0,
         }
     }
 
-    /// Takes rows from the beginning of `batch`, which has so many bytes of text, as far as there is room, and
-    /// returns the rest.
-    pub(super) fn take(&mut self, batch: RecordBatch, n_text_bytes: usize) -> Option<RecordBatch> {
-        let n_taken = batch.num_rows().min(self.most_rows - self.n_rows);
+    /// Takes rows from the beginning of `batch`, which has so many bytes of texts and of vectors of residues, as
+    /// far as there is room, and returns the rest.
+    pub(super) fn take(
+        &mut self,
+        batch: RecordBatch,
+        n_ragged_bytes: usize,
+    ) -> Option<RecordBatch> {
+        let n_taken = batch.num_rows().min(self.most_rows() - self.n_rows);
         let n_left = batch.num_rows() - n_taken;
-        // Text is not counted row by row: what is left is a small part of a row group.
-        self.n_text_bytes += n_text_bytes;
+        // They are not counted row by row: what is left is a small part of a row group.
+        self.n_ragged_bytes += n_ragged_bytes;
         self.n_rows += n_taken;
         let rest = (n_left > 0).then(|| batch.slice(n_taken, n_left));
         self.batches.push(batch.slice(0, n_taken));
@@ -41,7 +46,16 @@ impl RowGroup {
 
     /// Whether there is no room.
     pub(super) fn is_complete(&self) -> bool {
-        self.n_rows >= self.most_rows || self.n_text_bytes >= ROW_GROUP_BYTES
+        self.n_rows >= self.most_rows() || self.n_ragged_bytes >= ROW_GROUP_BYTES
+    }
+
+    fn most_rows(&self) -> usize {
+        (ROW_GROUP_BYTES / self.bytes_per_row).max(1)
+    }
+
+    /// Bytes so far, about.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.n_rows * self.bytes_per_row + self.n_ragged_bytes
     }
 
     /// Rows so far.
@@ -52,7 +66,7 @@ impl RowGroup {
     /// The rows so far. Those that come next are another row group.
     pub(super) fn end(&mut self) -> Vec<RecordBatch> {
         self.n_rows = 0;
-        self.n_text_bytes = 0;
+        self.n_ragged_bytes = 0;
         std::mem::take(&mut self.batches)
     }
 }

@@ -6,9 +6,9 @@ use super::super::{
 };
 use super::file::ParquetFile;
 use crate::{
-    batch::{Row, Rows},
+    batch::{Ragged, Row, Rows, Values},
     hint::Hint,
-    job::{Dtype, GeluForm, OutputFormat, OutputKind, OutputTarget},
+    job::{Dtype, GeluForm, OutputFormat, OutputKind, OutputTarget, Pooling, Question},
 };
 use ::parquet::{
     arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
@@ -29,6 +29,7 @@ const HIDDEN_SIZE: usize = 24;
 
 pub fn plan(path: &Path, layers: &[usize]) -> OutputPlan {
     OutputPlan {
+        windows: false,
         target: OutputTarget {
             path: path.to_owned(),
             format: OutputFormat::Parquet,
@@ -38,11 +39,11 @@ pub fn plan(path: &Path, layers: &[usize]) -> OutputPlan {
         resume: true,
         commit_every: Duration::ZERO,
         inputs: "in.fa".into(),
+        question: Question::pooled(layers, Pooling::Mean),
         hidden_size: HIDDEN_SIZE,
         identity: Identity {
             model: "m".into(),
             weights_hash: "w".into(),
-            layers: layers.to_vec(),
             dtype: Dtype::F32,
             gelu: GeluForm::Erf,
             device_kind: "cpu".into(),
@@ -59,7 +60,14 @@ fn rows(indices: Range<u64>, layers: &[usize]) -> Rows {
     let mut rows = Rows::default();
     for index in indices {
         let value = |n: usize| ((index * 31 + n as u64 * 7) as f32).sin();
-        let values: Vec<_> = (0..layers.len() * HIDDEN_SIZE).map(value).collect();
+        let column = |layer: usize| {
+            let positions = layer * HIDDEN_SIZE..(layer + 1) * HIDDEN_SIZE;
+            Ragged {
+                values: Values::F32(positions.map(value).collect()),
+                offsets: vec![0, HIDDEN_SIZE],
+            }
+        };
+        let columns: Vec<_> = (0..layers.len()).map(column).collect();
         let row = Row {
             index,
             id: format!("id{index}"),
@@ -68,7 +76,7 @@ fn rows(indices: Range<u64>, layers: &[usize]) -> Rows {
             truncated: index % 2 == 0,
             piece: None,
         };
-        rows.push(row, &values);
+        rows.push_from(row, &columns, 0);
     }
     rows
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use runner::{
     batch::PackedBatch,
-    job::{DeviceChoice, Dtype, Pooling},
+    job::{DeviceChoice, Dtype, Pooling, Question},
     model::{Model, ModelError},
 };
 
@@ -103,7 +103,9 @@ pub fn check_tokens(place: &Place) {
             broken.insert(EMBEDDINGS.to_owned(), good[EMBEDDINGS].with(index, value));
             let model = place.load(&broken);
             // On a GPU this computes a batch of made-up sequences first.
-            model.replicas()[0].warm_up(512, &[last]).expect("memory");
+            model.replicas()[0]
+                .warm_up(512, &Question::pooled(&[last], Pooling::Mean))
+                .expect("memory");
             let mut padded = without.clone();
             padded.n_padding = 40;
             for pooling in Pooling::ALL {
@@ -141,7 +143,7 @@ pub fn check_warm_up(place: &Place) {
     let model = place.load(&broken);
     let last = model.n_layers();
     model.replicas()[0]
-        .warm_up(512, &[last])
+        .warm_up(512, &Question::pooled(&[last], Pooling::Mean))
         .expect("nobody looks at it");
     let batch = one_batch(&["MKTA", "MKLTA"]);
     let found = found(&model, &batch, last, Pooling::Mean).expect("the device works");

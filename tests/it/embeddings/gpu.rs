@@ -9,10 +9,11 @@ use super::{
     real,
 };
 use runner::{
+    batch::Ragged,
     cancel::Abandonment,
     device::{DeviceError, choose, free_bytes},
     hint::Hint,
-    job::{DeviceChoice, Dtype, Gelu, ModelSpec, Pooling},
+    job::{DeviceChoice, Dtype, Gelu, ModelSpec, Pooling, Question},
     model::{Model, ModelError, StagerOptions, padded_ids},
 };
 
@@ -105,7 +106,8 @@ fn no_batch_reads_a_slot_too_early_or_late() {
         .map(|batch| batch.n_tokens())
         .max()
         .expect("batches");
-    let run = |n_slots, poisoned| -> Vec<Vec<f32>> {
+    let question = Question::pooled(&layers, Pooling::Mean);
+    let run = |n_slots, poisoned| -> Vec<Vec<Ragged>> {
         let options = StagerOptions {
             token_budget,
             n_slots,
@@ -120,7 +122,7 @@ fn no_batch_reads_a_slot_too_early_or_late() {
                 let input_ids = padded_ids(batch);
                 let tokens = stager.stage(input_ids, &batch.cu_seqlens).expect("staged");
                 replica
-                    .submit(&tokens, &layers, Pooling::Mean, &Abandonment::default())
+                    .submit(&tokens, &question, &Abandonment::default())
                     .expect("submitted")
             })
             .collect();
@@ -128,14 +130,15 @@ fn no_batch_reads_a_slot_too_early_or_late() {
             .into_iter()
             .map(|batch| {
                 let answer = batch.wait().expect("embeddings");
-                assert!(answer.values.iter().all(|value| value.is_finite()));
-                answer.values
+                let finite = |column: &Ragged| column.values.are_finite(0..column.values.len());
+                assert!(answer.columns.iter().all(finite));
+                answer.columns
             })
             .collect()
     };
-    let one_by_one: Vec<Vec<f32>> = batches
+    let one_by_one: Vec<Vec<Ragged>> = batches
         .iter()
-        .map(|batch| model.encode(batch, &layers, Pooling::Mean).expect("finite"))
+        .map(|batch| model.answer(batch, &question).expect("finite").columns)
         .collect();
     for n_slots in [1, 2, 3] {
         assert_eq!(run(n_slots, true), one_by_one, "{n_slots} slots");
@@ -251,14 +254,14 @@ fn a_batch_without_room_is_an_error_and_not_the_end() {
     let model = load(GOLDEN_MODELS[4], Dtype::F32);
     // Queries, keys and values alone would take 128 GB.
     let error = model.replicas()[0]
-        .warm_up(1 << 26, &[1])
+        .warm_up(1 << 26, &Question::pooled(&[1], Pooling::Mean))
         .expect_err("there is no room");
     assert!(
         matches!(error, ModelError::Device(DeviceError::OutOfMemory { .. })),
         "{error}"
     );
     model.replicas()[0]
-        .warm_up(1 << 12, &[1])
+        .warm_up(1 << 12, &Question::pooled(&[1], Pooling::Mean))
         .expect("there is room for this");
     let sequences = golden_sequences(GOLDEN_MODELS[4]);
     assert_eq!(embed(&model, &sequences), embed(&model, &sequences));
@@ -276,7 +279,7 @@ fn the_memory_of_a_model_goes_back_to_the_driver() {
         for dtype in [Dtype::F32, Dtype::Bf16, Dtype::F16] {
             let model = load(GOLDEN_MODELS[4], dtype);
             model.replicas()[0]
-                .warm_up(1 << 17, &[1])
+                .warm_up(1 << 17, &Question::pooled(&[1], Pooling::Mean))
                 .expect("there is room");
             let loaded = free();
             model.unload();

@@ -1,0 +1,95 @@
+//! Numbers in one of the formats that are written.
+
+use crate::job::OutputDtype;
+use half::f16;
+use std::ops::Range;
+
+/// Numbers in one of the formats that are written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// IEEE half precision.
+    F16(Vec<f16>),
+    /// IEEE single precision.
+    F32(Vec<f32>),
+}
+
+impl Values {
+    /// No numbers of a format.
+    pub fn empty(dtype: OutputDtype) -> Self {
+        match dtype {
+            OutputDtype::F16 => Self::F16(Vec::new()),
+            OutputDtype::F32 => Self::F32(Vec::new()),
+        }
+    }
+
+    /// Numbers in another format: what is too large for it becomes infinite.
+    pub fn rounded(values: Vec<f32>, dtype: OutputDtype) -> Self {
+        match dtype {
+            OutputDtype::F16 => Self::F16(values.into_iter().map(f16::from_f32).collect()),
+            OutputDtype::F32 => Self::F32(values),
+        }
+    }
+
+    /// Their format.
+    pub fn dtype(&self) -> OutputDtype {
+        match self {
+            Self::F16(_) => OutputDtype::F16,
+            Self::F32(_) => OutputDtype::F32,
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F16(values) => values.len(),
+            Self::F32(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether all of a range are numbers: neither infinite nor NaN.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn are_finite(&self, range: Range<usize>) -> bool {
+        match self {
+            Self::F16(values) => values[range].iter().all(|value| value.is_finite()),
+            Self::F32(values) => values[range].iter().all(|value| value.is_finite()),
+        }
+    }
+
+    /// Adds some of `other`, which has the same format.
+    ///
+    /// # Panics
+    /// If there are not so many, or they have another format: a column never changes it.
+    pub fn extend_from(&mut self, other: &Self, range: Range<usize>) {
+        match (self, other) {
+            (Self::F16(values), Self::F16(other)) => values.extend_from_slice(&other[range]),
+            (Self::F32(values), Self::F32(other)) => values.extend_from_slice(&other[range]),
+            _ => panic!("the values of a column have one format"),
+        }
+    }
+
+    /// Takes all from `at` on.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn split_off(&mut self, at: usize) -> Self {
+        match self {
+            Self::F16(values) => Self::F16(values.split_off(at)),
+            Self::F32(values) => Self::F32(values.split_off(at)),
+        }
+    }
+
+    /// All of them in single precision.
+    pub fn to_f32(&self) -> Vec<f32> {
+        match self {
+            Self::F16(values) => values.iter().map(|value| value.to_f32()).collect(),
+            Self::F32(values) => values.clone(),
+        }
+    }
+}

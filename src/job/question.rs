@@ -1,0 +1,269 @@
+//! What a model is asked of every sequence: the columns of an answer.
+
+use super::{OutputDtype, Pooling};
+use crate::alphabet::{N_SPECIAL_TOKENS, VOCABULARY_SIZE};
+
+/// What a model is asked of every sequence. Its answer, the rows on their way and the output have these
+/// columns, in this order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// At least one.
+    pub columns: Vec<Column>,
+}
+
+/// A column of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// What it is called in an output.
+    pub name: String,
+    /// What it holds of a sequence.
+    pub content: Content,
+    /// The format of its numbers.
+    pub dtype: OutputDtype,
+}
+
+/// What a column holds of a sequence. Layers are indices of hidden states: 0 is the embedding output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// One vector, `[hidden]`.
+    Pooled {
+        /// The hidden state.
+        layer: usize,
+        /// How the vectors of residues become one.
+        pooling: Pooling,
+    },
+    /// A vector for each of some tokens, `[positions, hidden]`.
+    States {
+        /// The hidden state.
+        layer: usize,
+        /// The tokens.
+        positions: Positions,
+    },
+    /// What the head of the language model says at each of some tokens, before softmax: a number for each
+    /// token of the vocabulary, `[positions, 33]`.
+    Logits {
+        /// The tokens.
+        positions: Positions,
+    },
+    /// A vector for each token of a sequence that is a piece of a longer one, `[tokens, hidden]`; nothing of other
+    /// sequences.
+    Pieces {
+        /// The hidden state.
+        layer: usize,
+    },
+}
+
+/// Some of the tokens of a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Positions {
+    /// All but BOS and EOS.
+    Residues,
+    /// All, BOS and EOS included.
+    Tokens,
+}
+
+/// The form of what a column holds of one sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A vector of so many numbers.
+    Vector(usize),
+    /// Vectors of so many numbers, one a position.
+    Vectors(usize),
+}
+
+impl Question {
+    /// One vector a sequence in f32, from each of `layers`.
+    pub fn pooled(layers: &[usize], pooling: Pooling) -> Self {
+        let column = |&layer| Column {
+            name: format!("embedding_{layer}"),
+            content: Content::Pooled { layer, pooling },
+            dtype: OutputDtype::F32,
+        };
+        Self {
+            columns: layers.iter().map(column).collect(),
+        }
+    }
+
+    /// The hidden states that are needed, each once, in rising order. `n_layers` is the model's number of
+    /// transformer layers.
+    pub fn layers(&self, n_layers: usize) -> Vec<usize> {
+        let columns = self.columns.iter();
+        let mut layers: Vec<_> = columns
+            .map(|column| column.content.layer(n_layers))
+            .collect();
+        layers.sort_unstable();
+        layers.dedup();
+        layers
+    }
+
+    /// Bytes of the answer for a sequence of `n_tokens` tokens, BOS and EOS included, by a model of this hidden
+    /// size.
+    pub fn bytes_of(&self, n_tokens: usize, hidden_size: usize) -> usize {
+        let columns = self.columns.iter();
+        let bytes = columns
+            .map(|column| column.content.n_numbers(n_tokens, hidden_size) * column.dtype.bytes());
+        bytes.sum()
+    }
+
+    /// Bytes at most of the answer for sequences of `n_tokens` tokens together, none of which is shorter than
+    /// `shortest`.
+    pub fn most_bytes(&self, n_tokens: usize, shortest: usize, hidden_size: usize) -> usize {
+        // What a sequence has of each column grows with its length at least as fast as that, or not at all.
+        let as_short = n_tokens / shortest.max(1) * self.bytes_of(shortest, hidden_size);
+        as_short.max(self.bytes_of(n_tokens, hidden_size))
+    }
+
+    /// Bytes of what every sequence has the same number of: its vectors.
+    pub fn vector_bytes(&self, hidden_size: usize) -> usize {
+        let columns = self.columns.iter();
+        let bytes = columns.map(|column| match column.content.form(hidden_size) {
+            Form::Vector(width) => width * column.dtype.bytes(),
+            Form::Vectors(_) => 0,
+        });
+        bytes.sum()
+    }
+
+    /// The question with what the answers for pieces of a record are joined by, behind its own columns: the states
+    /// of all tokens, at each hidden state that some column is made of.
+    pub fn of_pieces(&self) -> Self {
+        let mut columns = self.columns.clone();
+        for layer in self.layers_of_states() {
+            columns.push(Column {
+                name: format!("pieces_{layer}"),
+                content: Content::Pieces { layer },
+                dtype: OutputDtype::F32,
+            });
+        }
+        Self { columns }
+    }
+
+    /// The hidden states that vectors are made of, each once, in rising order.
+    pub fn layers_of_states(&self) -> Vec<usize> {
+        let layers = self
+            .columns
+            .iter()
+            .filter_map(|column| match column.content {
+                Content::Pooled { layer, .. } | Content::States { layer, .. } => Some(layer),
+                Content::Logits { .. } | Content::Pieces { .. } => None,
+            });
+        let mut layers: Vec<_> = layers.collect();
+        layers.sort_unstable();
+        layers.dedup();
+        layers
+    }
+
+    /// Whether pieces of records are asked about.
+    pub fn is_of_pieces(&self) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| matches!(column.content, Content::Pieces { .. }))
+    }
+
+    /// Whether the head of the language model is asked.
+    pub fn needs_head(&self) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| matches!(column.content, Content::Logits { .. }))
+    }
+}
+
+impl Content {
+    /// The last hidden state that it needs.
+    pub fn layer(self, n_layers: usize) -> usize {
+        match self {
+            Self::Pooled { layer, .. } | Self::States { layer, .. } | Self::Pieces { layer } => {
+                layer
+            }
+            Self::Logits { .. } => n_layers,
+        }
+    }
+
+    /// The form of what it is of one sequence.
+    pub fn form(self, hidden_size: usize) -> Form {
+        match self {
+            Self::Pooled { .. } => Form::Vector(hidden_size),
+            Self::States { .. } | Self::Pieces { .. } => Form::Vectors(hidden_size),
+            Self::Logits { .. } => Form::Vectors(VOCABULARY_SIZE),
+        }
+    }
+
+    /// Numbers that it has of a sequence of `n_tokens` tokens, BOS and EOS included: of a piece, where it is only of
+    /// them.
+    pub fn n_numbers(self, n_tokens: usize, hidden_size: usize) -> usize {
+        let n_positions = match self {
+            Self::Pooled { .. } => 1,
+            Self::Pieces { .. } => n_tokens,
+            Self::States { positions, .. } | Self::Logits { positions } => {
+                positions.count(n_tokens)
+            }
+        };
+        let (Form::Vector(width) | Form::Vectors(width)) = self.form(hidden_size);
+        n_positions * width
+    }
+}
+
+impl Positions {
+    /// How many there are in a sequence of `n_tokens` tokens, BOS and EOS included.
+    pub fn count(self, n_tokens: usize) -> usize {
+        match self {
+            Self::Residues => n_tokens.saturating_sub(N_SPECIAL_TOKENS),
+            Self::Tokens => n_tokens,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(content: Content, dtype: OutputDtype) -> Column {
+        Column {
+            name: String::new(),
+            content,
+            dtype,
+        }
+    }
+
+    #[test]
+    fn layers_are_named_once() {
+        let mut question = Question::pooled(&[6, 0, 3], Pooling::Mean);
+        question.columns.push(column(
+            Content::States {
+                layer: 3,
+                positions: Positions::Residues,
+            },
+            OutputDtype::F16,
+        ));
+        assert_eq!(question.layers(6), [0, 3, 6]);
+        let of_pieces = question.of_pieces();
+        assert_eq!(of_pieces.columns.len(), 7);
+        assert_eq!(of_pieces.columns[..4], question.columns);
+        assert!(of_pieces.is_of_pieces() && !question.is_of_pieces());
+        assert!(!question.needs_head());
+    }
+
+    #[test]
+    fn bytes_follow_from_the_number_of_tokens() {
+        let positions = Positions::Residues;
+        let states = column(
+            Content::States {
+                layer: 0,
+                positions,
+            },
+            OutputDtype::F16,
+        );
+        let logits = column(
+            Content::Logits {
+                positions: Positions::Tokens,
+            },
+            OutputDtype::F32,
+        );
+        let mut question = Question::pooled(&[1], Pooling::Std);
+        assert_eq!(question.bytes_of(12, 320), 4 * 320);
+        assert_eq!(question.most_bytes(120, 12, 320), 10 * 4 * 320);
+        question.columns = vec![states.clone()];
+        assert_eq!(question.bytes_of(12, 320), 2 * 10 * 320);
+        assert_eq!(question.most_bytes(120, 12, 320), 2 * 118 * 320);
+        question.columns = vec![states, logits];
+        assert_eq!(question.bytes_of(12, 320), 2 * 10 * 320 + 4 * 12 * 33);
+        assert!(question.needs_head());
+    }
+}
