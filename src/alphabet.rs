@@ -23,6 +23,12 @@ pub const UNK: i32 = 3;
 /// A masked residue. ESM-2 was trained on it, so its embedding is scaled by how many there are.
 pub const MASK: i32 = 32;
 
+/// What `<mask>` is called in text, as the tokenisers of transformers and fair-esm read it: in lower case.
+pub const MASK_TEXT: &str = TOKENS[MASK as usize];
+/// What stands for a `<mask>` in a sequence of bytes, which has one for each residue: no UTF-8 has it, and no reader
+/// keeps what is no UTF-8.
+pub const MASK_RESIDUE: u8 = 0xff;
+
 /// Special tokens of every sequence: BOS and EOS, which frame it.
 pub const N_SPECIAL_TOKENS: usize = 2;
 
@@ -65,6 +71,24 @@ pub fn encode(sequence: &[u8], input_ids: &mut Vec<i32>) {
     input_ids.push(CLS);
     input_ids.extend(sequence.iter().map(|&residue| token_id(residue)));
     input_ids.push(EOS);
+}
+
+/// A sequence as text that can be read again: a `<mask>` is six characters there.
+///
+/// # Examples
+/// ```
+/// use runner::alphabet::{MASK_RESIDUE, text};
+/// assert_eq!(text(&[b'M', MASK_RESIDUE, b'K']), "M<mask>K");
+/// ```
+pub fn text(sequence: &[u8]) -> String {
+    let mut text = String::with_capacity(sequence.len());
+    for &residue in sequence {
+        match residue {
+            MASK_RESIDUE => text.push_str(MASK_TEXT),
+            residue => text.push(char::from(residue)),
+        }
+    }
+    text
 }
 
 /// Compares the text of a model's `vocab.txt`, one token a line, with [`TOKENS`].
@@ -127,9 +151,10 @@ const fn residues() -> [u8; N_RESIDUES] {
     residues
 }
 
-/// Inverts the one-character tokens of [`TOKENS`].
+/// Inverts the one-character tokens of [`TOKENS`], and [`MASK_RESIDUE`].
 const fn token_ids() -> [i32; 256] {
     let mut ids = [UNK; 256];
+    ids[MASK_RESIDUE as usize] = MASK;
     let mut id = 0;
     while id < TOKENS.len() {
         if let [byte] = TOKENS[id].as_bytes() {
@@ -171,6 +196,9 @@ mod tests {
             ]
         });
         check("XBUZO.-", &[0, 24, 25, 26, 27, 28, 29, 30, 2]);
+        let mut masked = Vec::new();
+        encode(&[b'M', MASK_RESIDUE], &mut masked);
+        assert_eq!(masked, [0, 20, 32, 2]);
         // No letter J, no stop codon, no lower case, no part of a longer token's name.
         check("J*a<", &[0, 3, 3, 3, 3, 2]);
         check("\u{e9}", &[0, 3, 3, 2]);

@@ -15,6 +15,7 @@ use crate::{
     paths::PathError,
     reader::ReaderError,
     report::ReportError,
+    score::ScoreError,
     sink::{OrderError, ShardsError, SinkError},
 };
 
@@ -62,6 +63,9 @@ pub enum Error {
     /// The files of a report.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// Scores, or the mutants that they are of.
+    #[error(transparent)]
+    Score(ScoreError),
     /// The files that measurements go to.
     #[error(transparent)]
     Monitor(#[from] MonitorError),
@@ -126,6 +130,17 @@ impl From<ReaderError> for Error {
     }
 }
 
+impl From<ScoreError> for Error {
+    fn from(error: ScoreError) -> Self {
+        match error {
+            // What is wrong with an input or a file is the same error wherever it was found.
+            ScoreError::Input(error) => Self::Input(error),
+            ScoreError::File(error) => Self::File(error),
+            error => Self::Score(error),
+        }
+    }
+}
+
 impl From<PathError> for Error {
     fn from(error: PathError) -> Self {
         match error {
@@ -179,6 +194,7 @@ impl Error {
             | Self::Sink(SinkError::Name(_)) => exit_code::SCRIPT,
             Self::Input(_)
             | Self::Embeddings(_)
+            | Self::Score(ScoreError::Table { .. })
             | Self::Pack(_)
             | Self::Sink(SinkError::NoOutput { .. }) => exit_code::INPUT,
             Self::Convert(ConvertError::TooLarge { .. }) => exit_code::MODEL,
@@ -199,6 +215,7 @@ impl Error {
             Self::Order(_)
             | Self::Conservation(_)
             | Self::Panicked(_)
+            | Self::Score(ScoreError::Conservation(_))
             | Self::Sink(SinkError::Conservation { .. })
             | Self::Reader(ReaderError::Lost) => exit_code::BUG,
             Self::Reader(_)
@@ -206,6 +223,7 @@ impl Error {
             | Self::Convert(_)
             | Self::File(_)
             | Self::Report(_)
+            | Self::Score(_)
             | Self::Monitor(_) => exit_code::UNEXPECTED,
             Self::Stopped(StopReason::Interrupted) => exit_code::INTERRUPTED,
             Self::Stopped(StopReason::Terminated | StopReason::InterruptedUnseen) => {
@@ -237,6 +255,7 @@ impl Hint for Error {
             Self::File(error) => error.hint(),
             Self::Convert(error) => error.hint(),
             Self::Report(error) => error.hint(),
+            Self::Score(error) => error.hint(),
             Self::Monitor(error) => error.hint(),
             Self::Order(error) => error.hint(),
             Self::Conservation(_) | Self::Panicked(_) => Some(REPORT_IT.to_owned()),

@@ -8,6 +8,7 @@ pub mod alphabet;
 pub mod cancel;
 pub mod event;
 pub mod file;
+pub mod hdf5;
 pub mod hint;
 pub mod job;
 pub mod meter;
@@ -35,6 +36,7 @@ pub mod monitor;
 pub mod pipeline;
 pub mod progress;
 pub mod report;
+pub mod score;
 
 // Third floor: what scripts ask for, done; and whether the machine has what that takes.
 pub mod doctor;

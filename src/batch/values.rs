@@ -57,8 +57,8 @@ impl Values {
     /// If there are not so many.
     pub fn are_finite(&self, range: Range<usize>) -> bool {
         match self {
-            Self::F16(values) => values[range].iter().all(|value| value.is_finite()),
-            Self::F32(values) => values[range].iter().all(|value| value.is_finite()),
+            Self::F16(values) => all(&values[range], |value| value.is_finite()),
+            Self::F32(values) => all(&values[range], |value| value.is_finite()),
         }
     }
 
@@ -92,4 +92,11 @@ impl Values {
             Self::F32(values) => values.clone(),
         }
     }
+}
+
+/// Whether all values are so. It looks at many before it decides, which compilers turn into vector code.
+fn all<T: Copy>(values: &[T], is_so: impl Fn(T) -> bool) -> bool {
+    const PIECE: usize = 1024;
+    let mut pieces = values.chunks(PIECE);
+    pieces.all(|piece| piece.iter().fold(true, |all, &value| all & is_so(value)))
 }

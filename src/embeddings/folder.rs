@@ -45,7 +45,7 @@ pub(super) fn read(
 }
 
 /// The parts in a folder, in the order of their names.
-fn paths(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+pub(super) fn paths(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in folder.read_dir()? {
         let path = entry?.path();

@@ -5,6 +5,7 @@
 
 mod error;
 mod folder;
+mod logits;
 mod parquet;
 mod read;
 mod table;
@@ -13,4 +14,5 @@ mod table;
 mod tests;
 
 pub use error::EmbeddingsError;
+pub use logits::LogitRows;
 pub use table::Embeddings;

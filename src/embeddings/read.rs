@@ -20,7 +20,7 @@ impl Embeddings {
         let source = match OutputFormat::of(path) {
             _ if path.is_dir() => folder::read(path, &mut embeddings)?,
             // A file that was renamed is still what it holds.
-            Ok(OutputFormat::Parquet) | Err(_) => parquet::read(path, &mut embeddings)?,
+            Ok(_) | Err(_) => parquet::read(path, &mut embeddings)?,
         };
         embeddings.set_source(source);
         Ok(embeddings)

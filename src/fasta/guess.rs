@@ -74,6 +74,11 @@ impl Evidence {
         self.has_letters |= letters & (LOWER_CASE | UPPER_CASE) != 0;
     }
 
+    /// Adds a masked residue, which may be any.
+    pub(super) fn add_mask(&mut self) {
+        self.has_letters = true;
+    }
+
     /// Adds a character outside the alphabet.
     pub(super) fn add_foreign(&mut self, character: char) {
         if matches!(character, '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>') {

@@ -13,7 +13,7 @@ pub struct Record {
     pub description: String,
     /// The residues to embed, upper-case, after truncation. Under the policy `unk` characters
     /// outside the alphabet stand here as they are in the file, upper-cased; one of several bytes
-    /// is a `?`.
+    /// is a `?`, and a `<mask>` is [`MASK_RESIDUE`](crate::alphabet::MASK_RESIDUE).
     // As bytes, because serde would write and read one number after the other.
     #[serde(with = "serde_bytes")]
     pub sequence: Vec<u8>,

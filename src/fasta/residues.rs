@@ -5,7 +5,10 @@ use super::{
     definition::without_marks,
     guess::{Evidence, LETTER},
 };
-use crate::{alphabet::RESIDUES, job::ResiduePolicy};
+use crate::{
+    alphabet::{MASK_RESIDUE, MASK_TEXT, RESIDUES},
+    job::ResiduePolicy,
+};
 use memchr::memchr;
 
 /// What a byte of a sequence line means: one of these, or the upper-case letter of the alphabet.
@@ -55,6 +58,8 @@ pub(super) struct Residues {
     pub(super) evidence: Evidence,
     /// Stops that are dropped if nothing follows.
     n_stops: u64,
+    /// Characters of `<mask>` that came last, while it is not whole.
+    n_of_mask: usize,
     /// Whether the line is a comment.
     in_comment: bool,
     /// Whether a carriage return came before in the line.
@@ -74,6 +79,8 @@ pub(super) enum Refusal {
     CarriageReturn,
     /// It has a NUL byte.
     Nul,
+    /// It ends within a `<mask>`.
+    BrokenMask,
 }
 
 impl Residues {
@@ -87,6 +94,7 @@ impl Residues {
             n_comments: 0,
             evidence: Evidence::default(),
             n_stops: 0,
+            n_of_mask: 0,
             in_comment: false,
             carriage_return: false,
         }
@@ -114,10 +122,25 @@ impl Residues {
         if let Some(line) = text.strip_suffix(b"\n") {
             text = line.strip_suffix(b"\r").unwrap_or(line);
         }
-        if self.n_stops > 0 || self.carriage_return || !self.push_letters(text) {
+        let in_between = self.n_stops > 0 || self.carriage_return || self.n_of_mask > 0;
+        if in_between || !self.push_letters(text) {
             self.push_characters(text)?;
         }
         Ok(())
+    }
+
+    /// The record is over.
+    ///
+    /// # Errors
+    /// What does not allow it: the beginning of a `<mask>` at its end. A line break before its `>` makes a definition
+    /// line of what follows.
+    pub(super) fn end(&mut self) -> Result<(), Refusal> {
+        // Nothing follows it.
+        self.carriage_return = false;
+        match self.n_of_mask == MASK_TEXT.len() - 1 {
+            true => Err(Refusal::BrokenMask),
+            false => self.end_mask(),
+        }
     }
 
     fn begin_line(&mut self, line: &[u8]) -> Result<(), Refusal> {
@@ -167,6 +190,7 @@ impl Residues {
                 self.push_character(character)?;
             }
             for &byte in chunk.invalid() {
+                self.end_mask()?;
                 self.end_stops()?;
                 self.foreign(Character::of_byte(byte), MANY_BYTES)?;
             }
@@ -177,6 +201,49 @@ impl Residues {
     fn push_character(&mut self, character: char) -> Result<(), Refusal> {
         let byte = u8::try_from(character).ok().filter(u8::is_ascii);
         let meaning = byte.map_or(FOREIGN.into(), |byte| MEANING[usize::from(byte)]);
+        if meaning as u8 != BLANK && !self.is_of_mask(byte) {
+            self.end_mask()?;
+        }
+        match (self.is_of_mask(byte), self.carriage_return) {
+            (true, false) => self.push_of_mask(),
+            (true, true) => Err(Refusal::CarriageReturn),
+            (false, _) => self.push_single(character, byte, meaning),
+        }
+    }
+
+    /// Whether `byte` goes on with a `<mask>`, or begins one. Blanks and line breaks in it vanish as everywhere.
+    fn is_of_mask(&self, byte: Option<u8>) -> bool {
+        byte == Some(MASK_TEXT.as_bytes()[self.n_of_mask])
+    }
+
+    fn push_of_mask(&mut self) -> Result<(), Refusal> {
+        self.n_of_mask += 1;
+        if self.n_of_mask == MASK_TEXT.len() {
+            self.n_of_mask = 0;
+            self.end_stops()?;
+            self.evidence.add_mask();
+            self.keep(MASK_RESIDUE);
+        }
+        Ok(())
+    }
+
+    /// What began as a `<mask>` and is none is a `<` and letters.
+    fn end_mask(&mut self) -> Result<(), Refusal> {
+        let n_of_mask = std::mem::take(&mut self.n_of_mask);
+        for &byte in &MASK_TEXT.as_bytes()[..n_of_mask] {
+            let meaning = MEANING[usize::from(byte)];
+            self.push_single(char::from(byte), Some(byte), meaning)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a character that is no part of a `<mask>`.
+    fn push_single(
+        &mut self,
+        character: char,
+        byte: Option<u8>,
+        meaning: u32,
+    ) -> Result<(), Refusal> {
         match (meaning as u8, byte) {
             (BLANK, byte) => self.carriage_return |= byte == Some(b'\r'),
             _ if self.carriage_return => return Err(Refusal::CarriageReturn),
@@ -230,6 +297,7 @@ impl Residues {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alphabet::text;
     use ResiduePolicy::{Error, Strip, Unk};
 
     /// The lines are given with `|` between them. Refusals show as `character@residues before`.
@@ -237,9 +305,10 @@ mod tests {
         let mut residues = Residues::new(policy, 8);
         let pushed = lines
             .split('|')
-            .try_for_each(|line| residues.push(format!("{line}\n").as_bytes(), true));
+            .try_for_each(|line| residues.push(format!("{line}\n").as_bytes(), true))
+            .and_then(|()| residues.end());
         let got = match pushed {
-            Ok(()) => String::from_utf8_lossy(&residues.sequence).into_owned(),
+            Ok(()) => text(&residues.sequence),
             Err(Refusal::Foreign {
                 character,
                 n_residues_before,
@@ -279,6 +348,49 @@ mod tests {
         check(Unk, "MéK\u{200b}", "M?K?");
         check(Strip, "MéK\u{200b}", "MK");
         check(Error, "MKé", "é@2");
+    }
+
+    #[test]
+    fn masks_are_residues() {
+        for policy in [Unk, Strip, Error] {
+            check(policy, "MK<mask>V", "MK<mask>V");
+            check(policy, "<mask><mask>|<mask>", "<mask><mask><mask>");
+            check(policy, "mk<ma|sk>v*", "MK<mask>V");
+            check(policy, "MK<|m|a s|\tk\r|>V", "MK<mask>V");
+            check(policy, "A<mask>CDEFGHIK", "A<mask>CDEFGH");
+            check(policy, "MK|<mask|", "BrokenMask");
+        }
+        // As tokenisers do, one is known in lower case only.
+        check(Unk, "<MASK>", "<MASK>");
+        check(Strip, "M<MASK>", "MMASK");
+        check(Error, "M<Mask>", "<@1");
+        let mut residues = Residues::new(Unk, 8);
+        for part in ["M*<mas", "k><m", "ask"] {
+            residues
+                .push(part.as_bytes(), part.starts_with('M'))
+                .unwrap();
+        }
+        residues.push(b">\n", false).unwrap();
+        residues.end().unwrap();
+        let masks = [b'M', b'*', MASK_RESIDUE, MASK_RESIDUE];
+        assert_eq!(residues.sequence, masks);
+        assert_eq!((residues.n_residues, residues.foreign.total()), (4, 1));
+    }
+
+    #[test]
+    fn what_is_no_mask_follows_the_policy() {
+        check(Unk, "M<K>V", "M<K>V");
+        check(Unk, "M<mas<mask>", "M<MAS<mask>");
+        check(Unk, "M<mas|", "M<MAS");
+        check(Unk, "M<<ma*K", "M<<MA*K");
+        check(Unk, "<maské", "<MASK?");
+        check(Strip, "M<mas<", "MMAS");
+        check(Strip, "M*<", "M");
+        check(Error, "M<mas", "<@1");
+        check(Error, "M*<mas", "*@1");
+        check(Unk, "MK<\r\r|", "MK<");
+        check(Unk, "MK<m\ra", "CarriageReturn");
+        check(Unk, "M<m\0", "Nul");
     }
 
     #[test]

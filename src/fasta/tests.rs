@@ -1,6 +1,7 @@
 //! The whole way from a file to outcomes, without processes.
 
 use super::*;
+use crate::alphabet;
 use crate::hint::Hint;
 use crate::job::{LongSequences, RecordPolicy, ResiduePolicy, Window};
 use proptest::prelude::*;
@@ -56,7 +57,7 @@ fn show(result: Result<Vec<Outcome>, InputError>) -> String {
     let show_one = |outcome: &Outcome| match outcome {
         Outcome::Rejected(rejection) => format!("{}!{}", rejection.id, rejection.reason),
         Outcome::Kept(record) => {
-            let sequence = String::from_utf8_lossy(&record.sequence);
+            let sequence = alphabet::text(&record.sequence);
             let description = &record.description;
             let description = if description.is_empty() {
                 String::new()
@@ -180,16 +181,13 @@ fn lengths_follow_the_policy() {
         "a!4 residues, more than the 3 that a batch holds b:MKT",
     );
     // Who packs divides records into windows: readers give whole ones, within reason.
-    let window = Window {
-        residues: 2,
-        overlap: 1,
-    };
+    let window = Window::new(2, 1);
     long.long_sequences = LongSequences::Window(window);
     check_with(&long, ">a\nMKTV\n>b\nMK\n", "a:MKTV b:MK");
     let endless = [b">a\n", "M".repeat((1 << 17) + 1).as_bytes(), b"\n>b\nMK\n"].concat();
     assert_eq!(
         show(read(&endless, &long, 1 << 20)),
-        "a!131073 residues, more than the 131072 that windows join b:MK"
+        "a!131073 residues, more than the 131072 that are joined from windows b:MK"
     );
 }
 
@@ -205,6 +203,26 @@ fn characters_outside_the_alphabet_follow_the_policy() {
         ">b\nMK\n>a\nM\nK1\n",
         "`x.fa`, record 2 (`a`): the character `1` behind 2 residues is not in the model's \
          alphabet (`.residues(\"unk\")` embeds it as unknown, `.residues(\"strip\")` removes it)",
+    );
+}
+
+#[test]
+fn masks_are_residues_wherever_lines_and_units_end() {
+    check(">a\nMK<mask>V\n>b\n<mask>\n", "a:MK<mask>V b:<mask>");
+    check(">a\r\nMK<ma\r\nsk>V\r\n>b\nA", "a:MK<mask>V b:A");
+    check(">a\nM<K>\n>b\n<mas\n>c\nK\n", "a:M<K> b:<MAS c:K");
+    let mut short = policy();
+    short.max_length = Some(4);
+    short.long_sequences = LongSequences::Truncate(3);
+    check_with(
+        &short,
+        ">a\n<mask>MK<mask>\n>b\nMK<mask>VA\n>c\nMK<mask>\n",
+        "a:<mask>MK/4 b!5 residues, more than max_length 4 c:MK<mask>",
+    );
+    check_error(
+        &policy(),
+        b">b\nMK\n>a\nMK<mask\n>V\n",
+        &["record 2 (`a`)", "ends within a `<mask>`", "in one line"],
     );
 }
 

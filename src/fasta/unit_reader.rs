@@ -198,6 +198,8 @@ impl UnitReader {
                 Err(error) => return Err(self.broken(&error)),
             };
             if piece.text.is_empty() || piece.begins_record() {
+                let ended = residues.end();
+                ended.map_err(|refusal| self.refused(id, &refusal))?;
                 return Ok(residues);
             }
             let n_bytes = piece.text.len();
@@ -246,6 +248,15 @@ impl UnitReader {
         match refusal {
             Refusal::CarriageReturn => Oddity::CarriageReturn.fault(place),
             Refusal::Nul => Oddity::Nul.fault(place),
+            Refusal::BrokenMask => Fault {
+                place,
+                message: "the record ends within a `<mask>`".to_owned(),
+                hint: Some(
+                    "does a line break stand before its `>`? what follows then is a definition line: keep `<mask>` \
+                     in one line"
+                        .to_owned(),
+                ),
+            },
             Refusal::Foreign {
                 character,
                 n_residues_before,

@@ -1,6 +1,10 @@
 //! A model, as scripts hold it.
 
-use crate::job::ModelSpec;
+use crate::{
+    error::Error,
+    job::{ModelSpec, Question},
+    model::Lacks,
+};
 use std::rc::Rc;
 
 /// A model, as scripts hold it. Clones are the same model. The host keeps one, too, and knows by the number
@@ -29,6 +33,8 @@ pub struct ModelInfo {
     pub n_layers: usize,
     /// Weights in the model.
     pub n_parameters: u64,
+    /// What it cannot answer, as far as that is known.
+    pub lacks: Lacks,
 }
 
 impl ModelHandle {
@@ -45,6 +51,15 @@ impl ModelHandle {
     /// What was known of it when it was loaded first.
     pub fn info(&self) -> &ModelInfo {
         &self.0.info
+    }
+
+    /// Checks that the model has what it takes to answer a question, as far as that is known.
+    ///
+    /// # Errors
+    /// It has no head for it.
+    pub(super) fn check(&self, question: &Question) -> Result<(), Error> {
+        let info = &self.0.info;
+        Ok(info.lacks.check(&info.name, question)?)
     }
 
     /// Whether there are handles beside this one.

@@ -78,6 +78,7 @@ impl Host for LiveHost {
         plan: &EmbedPlan,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
+        model.check(plan.question())?;
         self.begin_recordings()?;
         let model = self.models.get(model)?;
         let result = pipeline::embed(&mut self.context, model, plan, watcher);

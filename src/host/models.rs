@@ -182,6 +182,7 @@ fn info(model: &Model) -> ModelInfo {
         hidden_size: model.hidden_size(),
         n_layers: model.n_layers(),
         n_parameters: model.n_parameters(),
+        lacks: model.lacks().clone(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     fasta::{self, Share},
     job::{DeviceChoice, Dtype, EmbedPlan, MergePlan, ModelSpec, Shard},
-    model::{Checked, Config, Model},
+    model::{Checked, Config, Lacks, Model},
     report::RunSummary,
     sink::Published,
 };
@@ -82,6 +82,7 @@ impl Host for Rehearsal {
         let Checked {
             name,
             config,
+            lacks,
             to_download,
         } = Model::check(spec, &self.cancel)
             .map_err(|error| Error::of_model(error, self.cancel.reason()))?;
@@ -98,7 +99,11 @@ impl Host for Rehearsal {
                 seen.to_download.push(wanted);
             }
         }
-        Ok(ModelHandle::new(spec, info(spec, name, &config)))
+        let info = ModelInfo {
+            lacks,
+            ..info(spec, name, &config)
+        };
+        Ok(ModelHandle::new(spec, info))
     }
 
     fn unload(&mut self, _model: &ModelHandle) {}
@@ -109,6 +114,7 @@ impl Host for Rehearsal {
         plan: &EmbedPlan,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
+        model.check(plan.question())?;
         let inputs = fasta::resolve(&plan.dataset().sources)?;
         plan.check_shard(self.shard)?;
         let share = Share::of(self.shard, &inputs)?;
@@ -177,6 +183,7 @@ fn info(spec: &ModelSpec, name: String, config: &Config) -> ModelInfo {
         hidden_size: config.hidden_size,
         n_layers: config.n_layers,
         n_parameters: Model::n_parameters_of(config),
+        lacks: Lacks::default(),
     }
 }
 

@@ -88,6 +88,7 @@ fn sample(seconds: f64, is_on_gpu: bool) -> Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Lacks;
     use crate::{
         job::EmbedOptions,
         report::{self, FIGURES},
@@ -102,6 +103,7 @@ mod tests {
             hidden_size: 160,
             n_layers: 6,
             n_parameters: 1,
+            lacks: Lacks::default(),
         };
         let dataset = Dataset::new(vec!["a.fa".to_owned()]);
         let plan = EmbedPlan::new(dataset, EmbedOptions::default(), 6).unwrap();

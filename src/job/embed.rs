@@ -24,6 +24,12 @@ pub struct EmbedOptions {
     pub residues: bool,
     /// Keep what the head of the language model says of each residue.
     pub logits: bool,
+    /// Keep the probabilities of contacts between residues.
+    pub contacts: bool,
+    /// Of contacts, list the pairs that are at least so probable instead.
+    pub threshold: Option<f64>,
+    /// Of these, list those of residues that are at least so far from each other in the sequence.
+    pub min_separation: NonZeroUsize,
     /// Keep that of BOS and EOS as well as that of residues.
     pub special_tokens: bool,
     /// The number format of vectors; if it is not given, `f16` where those of residues are kept.
@@ -78,7 +84,7 @@ const OPTIONS: &[Row] = &[
     Row::choices("pooling", &Pooling::NAMES, |name| Pooling::from_name(name).is_some(), |_| None,
         |to, names| poolings(names).map(|poolings| to.pooling = Some(poolings)),
         |of| of.pooling.as_deref().map_or(OptionValue::Nothing, named))
-        .otherwise("`\"mean\"`; nothing with `residues` or `logits`")
+        .otherwise("`\"mean\"`; nothing with `residues`, `logits` or `contacts`")
         .doc("how the vectors of a sequence's residues become one: of each component their mean, their largest value \
               or their standard deviation (divided by their number n, so 0 for a single one); `\"cls\"` takes the vector \
               of the first token, BOS, instead. Of several, each is a column")
@@ -89,6 +95,19 @@ const OPTIONS: &[Row] = &[
     Row::flag("logits", |to, flag| to.logits = flag, |of| of.logits.into())
         .doc("keep what the head of the language model says of each residue: 33 numbers, one for each token, before \
               softmax, in `\"f32\"`")
+        .effect(Effect::Values),
+    Row::flag("contacts", |to, flag| to.contacts = flag, |of| of.contacts.into())
+        .doc("keep how probable it is that two residues are in contact, their C-beta atoms within 8 angstroms: a row for \
+              each residue, with a number for each residue, in `\"f32\"`. The square of the length is much: see `threshold`")
+        .effect(Effect::Values),
+    Row::number("threshold", 0.0..=1.0, |to, number| to.threshold = Some(number),
+        |of| of.threshold.map_or(OptionValue::Nothing, OptionValue::Decimal))
+        .doc("with `contacts`, keep only a list of those pairs that are at least so probable, such as 0.3: `i`, `j`, \
+              numbers of residues from 1 on with i < j, and their `probability`")
+        .effect(Effect::Values),
+    Row::whole("min_separation", 1..=LARGEST_BATCH, |to, n| to.min_separation = non_zero(n),
+        |of| of.min_separation.into())
+        .doc("with `threshold`, the least difference of i and j: neighbours in a sequence are in contact anyhow")
         .effect(Effect::Values),
     Row::flag("special_tokens", |to, flag| to.special_tokens = flag, |of| of.special_tokens.into())
         .doc("with `residues` or `logits`, keep what belongs to BOS and EOS, too: first and last of each sequence")
@@ -295,6 +314,9 @@ impl Default for EmbedOptions {
             pooling: None,
             residues: false,
             logits: false,
+            contacts: false,
+            threshold: None,
+            min_separation: non_zero(6),
             special_tokens: false,
             output_dtype: None,
             layers: vec![Layer(-1)],
@@ -348,6 +370,9 @@ mod tests {
             ),
             ("residues", Flag(true)),
             ("logits", Flag(true)),
+            ("contacts", Flag(true)),
+            ("threshold", Decimal(0.25)),
+            ("min_separation", Whole(4)),
             ("special_tokens", Flag(true)),
             ("output_dtype", Text("f32".to_owned())),
             ("layers", List(vec![Whole(0), Whole(-1)])),
@@ -373,6 +398,9 @@ mod tests {
             pooling: Some(vec![Pooling::Cls, Pooling::Std]),
             residues: true,
             logits: true,
+            contacts: true,
+            threshold: Some(0.25),
+            min_separation: non_zero(4),
             special_tokens: true,
             output_dtype: Some(OutputDtype::F32),
             layers: vec![Layer(0), Layer(-1)],

@@ -3,11 +3,13 @@
 //! *Input*: what a script asked for. *Output*: plain data that the stations can rely on.
 //! *Owns*: names, defaults and limits of every option. *Never*: opens a file or touches a device.
 
+mod contact_pairs;
 mod dataset;
 mod delays;
 mod device;
 mod dtype;
 mod embed;
+mod export;
 mod flag;
 mod gelu;
 mod gelu_form;
@@ -15,6 +17,7 @@ mod layer;
 mod merge;
 mod mock;
 mod model;
+mod mutants;
 mod option_doc;
 mod options;
 mod output;
@@ -26,6 +29,7 @@ mod problem;
 mod question;
 mod row;
 mod rule;
+mod score;
 mod shard;
 mod sweep;
 mod table;
@@ -33,11 +37,13 @@ mod thresholds;
 mod value;
 mod window;
 
+pub use contact_pairs::{ContactPairs, NUMBERS_OF_A_PAIR};
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
 pub use delays::Delays;
 pub use device::{DeviceChoice, GpuChoice};
 pub use dtype::Dtype;
 pub use embed::EmbedOptions;
+pub use export::{ExportOptions, Keys};
 pub use flag::{FlagForm, OptionFlag};
 pub use gelu::Gelu;
 pub use gelu_form::GeluForm;
@@ -45,6 +51,7 @@ pub use layer::Layer;
 pub use merge::MergePlan;
 pub use mock::{Mock, MockFault};
 pub use model::ModelSpec;
+pub use mutants::{Mutants, MutantsTable};
 pub use option_doc::OptionDoc;
 pub use options::nearest;
 pub use output::{OutputFormat, check_file_name, check_name};
@@ -55,6 +62,10 @@ pub use pooling::Pooling;
 pub use problem::{Problem, Problems};
 pub use question::{Column, Content, Form, Positions, Question};
 pub use row::Effect;
+pub use score::{
+    PerplexityMethod, PerplexityOptions, RUN_OPTIONS, ScoreMethod, ScoreOptions, ScorePlan,
+    ScoreQuestion,
+};
 pub use shard::{SHARD_SETTING, Shard, ShardError};
 pub use sweep::SweepPlan;
 pub use table::OptionTable;

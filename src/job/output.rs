@@ -2,36 +2,76 @@
 
 use super::Problem;
 use crate::file::Home;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A format of embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputFormat {
     /// Apache Parquet: a row a sequence.
     Parquet,
+    /// HDF5 with a dataset a sequence.
+    Hdf5,
+    /// HDF5 as scikit-bio has it: one matrix, and where the rows of each sequence are in it.
+    Embed,
+    /// NumPy's format of a single array, with files beside it that say which row is whose.
+    Npy,
+    /// A tensor a column.
+    Safetensors,
+    /// A file of Arrow IPC, which is Feather, too.
+    Arrow,
 }
 
+/// What names say of a format. What can be done with it stands in `sink/format.rs`.
+struct Named {
+    format: OutputFormat,
+    /// What it is called in a ledger, and in messages.
+    name: &'static str,
+    /// What it is called by people.
+    title: &'static str,
+    /// How the names of its files end, without the dot; the first one is ours.
+    endings: &'static [&'static str],
+    /// The files that lie beside one of it.
+    sidecars: &'static [Sidecar],
+}
+
+/// A file that lies beside an output, and belongs to it.
+struct Sidecar {
+    /// How its name ends.
+    ending: &'static str,
+    /// Whether that comes behind the whole name of the output, or instead of its ending.
+    is_behind: bool,
+    /// Whether there is one only where a sequence has many vectors.
+    is_for_many: bool,
+}
+
+#[rustfmt::skip]
+const FORMATS: &[Named] = &[
+    Named { format: OutputFormat::Parquet, name: "parquet", title: "Parquet", endings: &["parquet", "pq"], sidecars: &[] },
+    Named { format: OutputFormat::Hdf5, name: "hdf5", title: "HDF5", endings: &["h5", "hdf5"], sidecars: &[] },
+    Named { format: OutputFormat::Embed, name: "embed", title: "scikit-bio's HDF5", endings: &["embed"], sidecars: &[] },
+    Named { format: OutputFormat::Npy, name: "npy", title: "NumPy", endings: &["npy"], sidecars: &[
+        Sidecar { ending: ".ids.txt", is_behind: false, is_for_many: false },
+        Sidecar { ending: ".offsets.npy", is_behind: false, is_for_many: true },
+        Sidecar { ending: ".json", is_behind: true, is_for_many: false },
+    ] },
+    Named { format: OutputFormat::Safetensors, name: "safetensors", title: "safetensors", endings: &["safetensors"], sidecars: &[] },
+    Named { format: OutputFormat::Arrow, name: "arrow", title: "Arrow IPC", endings: &["arrow", "feather", "ipc"], sidecars: &[] },
+];
+
 /// Endings of formats that embeddings come in elsewhere, and what their users call them.
-const OTHER_FORMATS: [(&str, &str); 24] = [
+const OTHER_FORMATS: [(&str, &str); 17] = [
     ("csv", "CSV"),
     ("tsv", "TSV"),
     ("txt", "plain text"),
-    ("npy", "NumPy"),
-    ("npz", "NumPy"),
-    ("h5", "HDF5"),
-    ("hdf5", "HDF5"),
+    ("npz", "NumPy's archives"),
     ("pt", "PyTorch"),
     ("pth", "PyTorch"),
     ("bin", "raw binary"),
     ("pkl", "pickle"),
     ("pickle", "pickle"),
-    ("safetensors", "safetensors"),
     ("json", "JSON"),
     ("jsonl", "JSON lines"),
     ("zarr", "Zarr"),
-    ("arrow", "Arrow IPC"),
-    ("ipc", "Arrow IPC"),
-    ("feather", "Feather"),
     ("h5ad", "AnnData"),
     ("lance", "Lance"),
     ("db", "a database"),
@@ -48,18 +88,42 @@ impl OutputFormat {
     /// The format of the parts in a folder.
     pub const OF_PARTS: Self = Self::Parquet;
 
+    fn named(self) -> &'static Named {
+        let named = FORMATS.iter().find(|named| named.format == self);
+        named.expect("the table has a row for each format")
+    }
+
     /// What it is called in a ledger.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Parquet => "parquet",
-        }
+        self.named().name
+    }
+
+    /// What people call it.
+    pub fn title(self) -> &'static str {
+        self.named().title
     }
 
     /// How the names of its files end, without the dot.
     pub fn ending(self) -> &'static str {
-        match self {
-            Self::Parquet => "parquet",
-        }
+        self.named().endings[0]
+    }
+
+    /// The files that lie beside `path` and belong to it, in the order in which they are published; `has_many` says
+    /// whether a sequence has many vectors.
+    pub fn sidecars(self, path: &Path, has_many: bool) -> Vec<PathBuf> {
+        let sidecars = self.named().sidecars.iter();
+        let needed = sidecars.filter(|sidecar| has_many || !sidecar.is_for_many);
+        needed.map(|sidecar| sidecar.of(path)).collect()
+    }
+
+    /// The endings of all formats that are written, for messages: `.parquet, .h5 or .npy`.
+    pub fn all_endings() -> String {
+        let endings: Vec<_> = FORMATS
+            .iter()
+            .map(|named| format!("`.{}`", named.endings[0]))
+            .collect();
+        let (last, others) = endings.split_last().expect("there are formats");
+        format!("{} or {last}", others.join(", "))
     }
 
     /// The format that the end of a file's name stands for. It is the one place that decides.
@@ -73,8 +137,9 @@ impl OutputFormat {
             .extension()
             .map(|ending| ending.to_string_lossy().to_lowercase())
             .unwrap_or_default();
-        if ["parquet", "pq"].contains(&ending.as_str()) {
-            return Ok(Self::Parquet);
+        let mut formats = FORMATS.iter();
+        if let Some(named) = formats.find(|named| named.endings.contains(&ending.as_str())) {
+            return Ok(named.format);
         }
         let renamed = path.with_extension("parquet");
         let renamed = renamed.display();
@@ -83,20 +148,35 @@ impl OutputFormat {
             Some((_, format)) => problem(
                 format!("`{shown}` ends like {format}, which is not written"),
                 format!(
-                    "Parquet is written: name it `{renamed}`; polars and pandas read it, and \
-                     convert it"
+                    "name it `{renamed}`: polars and pandas read Parquet, and convert it; or end it \
+                     with another one of {}",
+                    Self::all_endings()
                 ),
             ),
             None if INPUTS.contains(&ending.as_str()) => problem(
-                format!("`{shown}` ends like an input, and embeddings are written as Parquet"),
-                "end the path with `.parquet`".to_owned(),
+                format!("`{shown}` ends like an input, and embeddings are written there"),
+                format!("end the path with {}", Self::all_endings()),
             ),
             None => problem(
                 format!("`{shown}` does not say in which format to write"),
-                "Parquet is written: end the path with `.parquet`, or with `/` for a folder of parts"
-                    .to_owned(),
+                format!(
+                    "end the path with {}, or with `/` for a folder of parts",
+                    Self::all_endings()
+                ),
             ),
         })
+    }
+}
+
+impl Sidecar {
+    fn of(&self, output: &Path) -> PathBuf {
+        let name = match self.is_behind {
+            true => output.file_name(),
+            false => output.file_stem(),
+        };
+        let mut name = name.unwrap_or_default().to_owned();
+        name.push(self.ending);
+        output.with_file_name(name)
     }
 }
 
@@ -197,9 +277,22 @@ mod tests {
 
     #[test]
     fn the_ending_says_the_format() {
-        for path in ["a.parquet", "out/a.pq", "A.PARQUET", "a.b.parquet", "~a.pq"] {
-            let format = OutputFormat::of(Path::new(path));
-            assert_eq!(format, Ok(OutputFormat::Parquet), "{path}");
+        for (path, format) in [
+            ("a.parquet", OutputFormat::Parquet),
+            ("out/a.pq", OutputFormat::Parquet),
+            ("A.PARQUET", OutputFormat::Parquet),
+            ("a.b.parquet", OutputFormat::Parquet),
+            ("~a.pq", OutputFormat::Parquet),
+            ("a.h5", OutputFormat::Hdf5),
+            ("a.hdf5", OutputFormat::Hdf5),
+            ("a.embed", OutputFormat::Embed),
+            ("o.NPY", OutputFormat::Npy),
+            ("a.safetensors", OutputFormat::Safetensors),
+            ("a.arrow", OutputFormat::Arrow),
+            ("a.feather", OutputFormat::Arrow),
+            ("a.ipc", OutputFormat::Arrow),
+        ] {
+            assert_eq!(OutputFormat::of(Path::new(path)), Ok(format), "{path}");
         }
         let check = |path: &str, expect: &str, hint: &str| {
             let problem = OutputFormat::of(Path::new(path)).unwrap_err();
@@ -207,13 +300,13 @@ mod tests {
             assert!(problem.hint.unwrap().contains(hint), "{path}");
         };
         check("o.csv", "ends like CSV", "name it `o.parquet`");
-        check("o.NPY", "ends like NumPy", "convert");
-        check("o.h5", "ends like HDF5", "Parquet is written");
+        check("o.NPZ", "ends like NumPy's archives", "`.npy`");
+        check("o.pt", "ends like PyTorch", "polars");
         check("in.fa", "ends like an input", "`.parquet`");
         check("o.parquet.gz", "ends like an input", "`.parquet`");
         check("embeddings", "does not say in which format", "`.parquet`");
         check(".parquet", "does not say in which format", "`.parquet`");
-        check("o.xyz", "does not say in which format", "`.parquet`");
+        check("o.xyz", "does not say in which format", "`.arrow`");
         check("newdir/", "`newdir/` names a folder", "name of a file");
         check("out/..", "names a folder", "name of a file");
         check("", "empty", "the path of a file");
@@ -229,6 +322,20 @@ mod tests {
         check("$HOME/o.parquet", "begins with `$HOME`", "args[0]");
         check("${OUT}/o.parquet", "only a shell", "args[0]");
         check("a\u{1b}[31m.parquet", "control character", "can be shown");
+    }
+
+    #[test]
+    fn files_lie_beside_some_formats() {
+        let check = |path: &str, has_many: bool, expect: &[&str]| {
+            let path = Path::new(path);
+            let sidecars = OutputFormat::of(path).unwrap().sidecars(path, has_many);
+            let expect: Vec<_> = expect.iter().map(PathBuf::from).collect();
+            assert_eq!(sidecars, expect);
+        };
+        check("o.parquet", true, &[]);
+        check("a/o.b.npy", false, &["a/o.b.ids.txt", "a/o.b.npy.json"]);
+        let many = ["o.ids.txt", "o.offsets.npy", "o.npy.json"];
+        check("o.npy", true, &many);
     }
 
     #[test]

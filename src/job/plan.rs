@@ -1,8 +1,8 @@
 //! What a run of `embed` is to do, checked as far as that needs no device and no file.
 
 use super::{
-    Column, Content, Dataset, EmbedOptions, Layer, LongSequences, OutputDtype, Pooling, Positions,
-    Problems, Question, Shard,
+    Column, ContactPairs, Content, Dataset, EmbedOptions, Layer, LongSequences, OutputDtype,
+    Pooling, Positions, Problems, Question, Shard,
 };
 use crate::alphabet::N_SPECIAL_TOKENS;
 use std::num::NonZeroUsize;
@@ -48,10 +48,22 @@ impl EmbedPlan {
                 Some("vectors of whole sequences leave BOS and EOS out; `pooling: \"cls\"` takes that of BOS".to_owned()),
             );
         }
+        if options.threshold.is_some() && !options.contacts {
+            problems.add_option(
+                "threshold",
+                "`threshold` is of no use without `contacts`".to_owned(),
+                Some("`contacts: true` asks for contacts; figures that hold a run back have `thresholds`".to_owned()),
+            );
+        }
         let question = question(&options, &layers);
-        let asked = match dataset.policy.long_sequences.window() {
-            Some(_) => question.of_pieces(),
-            None => question.clone(),
+        let asked = match &mut dataset.policy.long_sequences {
+            LongSequences::Window(window) => {
+                if question.has_all_pairs() {
+                    *window = window.with_pairs();
+                }
+                question.of_pieces()
+            }
+            _ => question.clone(),
         };
         problems.none_or(Self {
             dataset,
@@ -118,7 +130,7 @@ impl EmbedPlan {
 
 /// How vectors of residues become one.
 fn poolings(options: &EmbedOptions) -> Vec<Pooling> {
-    let default = match options.residues || options.logits {
+    let default = match options.residues || options.logits || options.contacts {
         true => Vec::new(),
         false => vec![Pooling::default()],
     };
@@ -173,6 +185,18 @@ fn question(options: &EmbedOptions, layers: &[usize]) -> Question {
             dtype: OutputDtype::F32,
         });
     }
+    if options.contacts {
+        let min_separation = options.min_separation.get();
+        let pairs = options.threshold.map(|threshold| ContactPairs {
+            threshold: threshold as f32,
+            min_separation,
+        });
+        columns.push(Column {
+            name: "contacts".to_owned(),
+            content: pairs.map_or(Content::Contacts, Content::ContactPairs),
+            dtype: OutputDtype::F32,
+        });
+    }
     Question { columns }
 }
 
@@ -214,6 +238,17 @@ mod tests {
             "embedding_2_mean:f16 embedding_2_std:f16 embedding_3_mean:f16 embedding_3_std:f16 \
              residues_2:f16 residues_3:f16 logits:f32",
         );
+        let contacts = EmbedOptions {
+            contacts: true,
+            ..EmbedOptions::default()
+        };
+        check(contacts.clone(), "contacts:f32");
+        let pairs = EmbedOptions {
+            threshold: Some(0.5),
+            pooling: Some(two.to_vec()),
+            ..contacts
+        };
+        check(pairs, "embedding_mean:f32 embedding_std:f32 contacts:f32");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a model is asked of every sequence: the columns of an answer.
 
-use super::{OutputDtype, Pooling};
-use crate::alphabet::{N_SPECIAL_TOKENS, VOCABULARY_SIZE};
+use super::{ContactPairs, OutputDtype, Pooling};
+use crate::alphabet::{MASK, N_SPECIAL_TOKENS, VOCABULARY_SIZE};
 
 /// What a model is asked of every sequence. Its answer, the rows on their way and the output have these
 /// columns, in this order.
@@ -51,6 +51,10 @@ pub enum Content {
         /// The hidden state.
         layer: usize,
     },
+    /// The probability of each pair of residues to be in contact, `[residues, residues]`.
+    Contacts,
+    /// Those pairs of residues that are likely to be in contact. Until it is in main memory, it is all of them.
+    ContactPairs(ContactPairs),
 }
 
 /// Some of the tokens of a sequence.
@@ -60,6 +64,8 @@ pub enum Positions {
     Residues,
     /// All, BOS and EOS included.
     Tokens,
+    /// Those that are `<mask>`.
+    Masks,
 }
 
 /// The form of what a column holds of one sequence.
@@ -69,6 +75,10 @@ pub enum Form {
     Vector(usize),
     /// Vectors of so many numbers, one a position.
     Vectors(usize),
+    /// As many rows as columns, which are as many as the sequence has residues.
+    Square,
+    /// Two numbers of residues and a probability for each of any number of pairs.
+    Pairs,
 }
 
 impl Question {
@@ -118,15 +128,20 @@ impl Question {
         let columns = self.columns.iter();
         let bytes = columns.map(|column| match column.content.form(hidden_size) {
             Form::Vector(width) => width * column.dtype.bytes(),
-            Form::Vectors(_) => 0,
+            Form::Vectors(_) | Form::Square | Form::Pairs => 0,
         });
         bytes.sum()
     }
 
-    /// The question with what the answers for pieces of a record are joined by, behind its own columns: the states
-    /// of all tokens, at each hidden state that some column is made of.
+    /// The question with what the answers for pieces of a record are joined by: behind its own columns, the states
+    /// of all tokens, at each hidden state that some column is made of; and all contacts instead of a list of some.
     pub fn of_pieces(&self) -> Self {
         let mut columns = self.columns.clone();
+        for column in &mut columns {
+            if let Content::ContactPairs(_) = column.content {
+                column.content = Content::Contacts;
+            }
+        }
         for layer in self.layers_of_states() {
             columns.push(Column {
                 name: format!("pieces_{layer}"),
@@ -138,18 +153,22 @@ impl Question {
     }
 
     /// The hidden states that vectors are made of, each once, in rising order.
-    pub fn layers_of_states(&self) -> Vec<usize> {
-        let layers = self
-            .columns
-            .iter()
-            .filter_map(|column| match column.content {
-                Content::Pooled { layer, .. } | Content::States { layer, .. } => Some(layer),
-                Content::Logits { .. } | Content::Pieces { .. } => None,
-            });
+    fn layers_of_states(&self) -> Vec<usize> {
+        let columns = self.columns.iter();
+        let layers = columns.filter_map(|column| match column.content {
+            Content::Pooled { layer, .. } | Content::States { layer, .. } => Some(layer),
+            _ => None,
+        });
         let mut layers: Vec<_> = layers.collect();
         layers.sort_unstable();
         layers.dedup();
         layers
+    }
+
+    /// Whether a column has a number for each pair of residues.
+    pub fn has_all_pairs(&self) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| column.content == Content::Contacts)
     }
 
     /// Whether pieces of records are asked about.
@@ -158,21 +177,52 @@ impl Question {
         columns.any(|column| matches!(column.content, Content::Pieces { .. }))
     }
 
+    /// The same for every residue where it is for masks alone: the most that can be asked so.
+    pub fn of_all_residues(&self) -> Self {
+        let mut question = self.clone();
+        for column in &mut question.columns {
+            if let Content::States { positions, .. } | Content::Logits { positions } =
+                &mut column.content
+                && *positions == Positions::Masks
+            {
+                *positions = Positions::Residues;
+            }
+        }
+        question
+    }
+
+    /// Whether a sequence has several vectors in one of the columns.
+    pub fn has_many(&self, hidden_size: usize) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| !matches!(column.content.form(hidden_size), Form::Vector(_)))
+    }
+
     /// Whether the head of the language model is asked.
     pub fn needs_head(&self) -> bool {
         let mut columns = self.columns.iter();
         columns.any(|column| matches!(column.content, Content::Logits { .. }))
     }
+
+    /// Whether the head that predicts contacts is asked.
+    pub fn needs_contacts(&self) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| column.content.is_of_contacts())
+    }
 }
 
 impl Content {
+    /// Whether it is what the head says that predicts contacts.
+    pub fn is_of_contacts(self) -> bool {
+        matches!(self, Self::Contacts | Self::ContactPairs(_))
+    }
+
     /// The last hidden state that it needs.
     pub fn layer(self, n_layers: usize) -> usize {
         match self {
             Self::Pooled { layer, .. } | Self::States { layer, .. } | Self::Pieces { layer } => {
                 layer
             }
-            Self::Logits { .. } => n_layers,
+            Self::Logits { .. } | Self::Contacts | Self::ContactPairs(_) => n_layers,
         }
     }
 
@@ -182,11 +232,29 @@ impl Content {
             Self::Pooled { .. } => Form::Vector(hidden_size),
             Self::States { .. } | Self::Pieces { .. } => Form::Vectors(hidden_size),
             Self::Logits { .. } => Form::Vectors(VOCABULARY_SIZE),
+            Self::Contacts => Form::Square,
+            Self::ContactPairs(_) => Form::Pairs,
         }
     }
 
-    /// Numbers that it has of a sequence of `n_tokens` tokens, BOS and EOS included: of a piece, where it is only of
-    /// them.
+    /// Numbers that it has of a sequence of these tokens, BOS and EOS included.
+    pub fn n_numbers_of(self, ids: &[i32], hidden_size: usize) -> usize {
+        let positions = match self {
+            Self::States { positions, .. } | Self::Logits { positions } => positions,
+            _ => Positions::Residues,
+        };
+        match positions {
+            Positions::Masks => {
+                let n_masks = ids.iter().filter(|&&id| id == MASK).count();
+                // BOS and EOS are no positions.
+                self.n_numbers(n_masks + N_SPECIAL_TOKENS, hidden_size)
+            }
+            Positions::Residues | Positions::Tokens => self.n_numbers(ids.len(), hidden_size),
+        }
+    }
+
+    /// Numbers that it has of a sequence of `n_tokens` tokens, BOS and EOS included; at most, where it is about masks or
+    /// pieces.
     pub fn n_numbers(self, n_tokens: usize, hidden_size: usize) -> usize {
         let n_positions = match self {
             Self::Pooled { .. } => 1,
@@ -194,17 +262,21 @@ impl Content {
             Self::States { positions, .. } | Self::Logits { positions } => {
                 positions.count(n_tokens)
             }
+            Self::Contacts | Self::ContactPairs(_) => Positions::Residues.count(n_tokens),
         };
-        let (Form::Vector(width) | Form::Vectors(width)) = self.form(hidden_size);
+        let width = match self.form(hidden_size) {
+            Form::Vector(width) | Form::Vectors(width) => width,
+            Form::Square | Form::Pairs => n_positions,
+        };
         n_positions * width
     }
 }
 
 impl Positions {
-    /// How many there are in a sequence of `n_tokens` tokens, BOS and EOS included.
+    /// How many there are at most in a sequence of `n_tokens` tokens, BOS and EOS included.
     pub fn count(self, n_tokens: usize) -> usize {
         match self {
-            Self::Residues => n_tokens.saturating_sub(N_SPECIAL_TOKENS),
+            Self::Residues | Self::Masks => n_tokens.saturating_sub(N_SPECIAL_TOKENS),
             Self::Tokens => n_tokens,
         }
     }
@@ -265,5 +337,20 @@ mod tests {
         question.columns = vec![states, logits];
         assert_eq!(question.bytes_of(12, 320), 2 * 10 * 320 + 4 * 12 * 33);
         assert!(question.needs_head());
+        let positions = Positions::Masks;
+        let masks = Content::Logits { positions };
+        assert_eq!(masks.n_numbers(12, 320), 10 * 33);
+        assert_eq!(masks.n_numbers_of(&[0, 32, 5, 32, 2], 320), 2 * 33);
+        assert_eq!(masks.n_numbers_of(&[0, 5, 2], 320), 0);
+        question.columns = vec![column(masks, OutputDtype::F32)];
+        assert_eq!(question.of_all_residues().bytes_of(12, 320), 4 * 10 * 33);
+        let positions = Positions::Residues;
+        let content = Content::Logits { positions };
+        assert_eq!(question.of_all_residues().columns[0].content, content);
+        let contacts = column(Content::Contacts, OutputDtype::F32);
+        question.columns = vec![contacts];
+        assert_eq!(question.bytes_of(12, 320), 4 * 10 * 10);
+        assert_eq!(question.vector_bytes(320), 0);
+        assert!(question.needs_contacts() && !question.needs_head());
     }
 }

@@ -32,6 +32,29 @@ impl<T> OptionTable<T> {
         reader.finish(options)
     }
 
+    /// Reads the options of this table and those of another one that are `shared`, out of one map.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn read_with<U>(
+        &self,
+        map: OptionMap,
+        other: &OptionTable<U>,
+        shared: &[&'static str],
+    ) -> Result<(T, U), Problems> {
+        let mut names = self.names();
+        names.extend(shared);
+        let mut reader = OptionReader::new(map, &names);
+        let (mut own, mut others) = ((self.defaults)(), (other.defaults)());
+        for row in self.rows {
+            row.read(&mut reader, &mut own);
+        }
+        for row in other.rows.iter().filter(|row| shared.contains(&row.name)) {
+            row.read(&mut reader, &mut others);
+        }
+        reader.finish((own, others))
+    }
+
     /// Every option but closures, with its value as a script would write it.
     pub fn values(&self, options: &T) -> impl Iterator<Item = (&'static str, OptionValue)> {
         let rows = self.rows.iter().filter(|row| !row.is_closure());
@@ -105,7 +128,10 @@ impl<T> OptionTable<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{EmbedOptions, Layer, Mock, ModelSpec, Pooling, SweepPlan, Thresholds};
+    use crate::job::{
+        EmbedOptions, Layer, Mock, ModelSpec, MutantsTable, PerplexityOptions, Pooling,
+        ScoreOptions, SweepPlan, Thresholds,
+    };
     use std::collections::BTreeSet;
 
     /// Checks what holds for every table.
@@ -126,6 +152,9 @@ mod tests {
         check(&EmbedOptions::OPTIONS);
         check(&ModelSpec::OPTIONS);
         check(&Mock::OPTIONS);
+        check(&MutantsTable::OPTIONS);
+        check(&PerplexityOptions::OPTIONS);
+        check(&ScoreOptions::OPTIONS);
         check(&SweepPlan::OPTIONS);
         check(&Thresholds::OPTIONS);
     }

@@ -1,7 +1,7 @@
 //! What can be known of a model without loading it.
 
 use super::{
-    Config, Model, ModelError,
+    Config, Lacks, Model, ModelError,
     files::{Files, check_format, config_of},
     source::{
         self, Base, MOST_MODELS, Place,
@@ -18,6 +18,8 @@ pub struct Checked {
     pub name: String,
     /// Its configuration.
     pub config: Config,
+    /// What it cannot answer, as far as that is known.
+    pub lacks: Lacks,
     /// What would be downloaded first.
     pub to_download: Vec<Offer>,
 }
@@ -40,10 +42,11 @@ impl Model {
             weights,
             ..
         } = Files::open(spec)?;
-        if let Some(weights) = weights {
+        if let Some(weights) = &weights {
             weights.frequencies(&config)?;
         }
         Ok(Checked {
+            lacks: Lacks::of(&config, weights.as_ref()),
             name: here.name,
             config,
             to_download: Vec::new(),
@@ -121,6 +124,7 @@ fn ask(spec: &ModelSpec, cancel: &CancelToken) -> Result<Checked, ModelError> {
                 return Ok(Checked {
                     name,
                     config,
+                    lacks: Lacks::default(),
                     to_download,
                 });
             }

@@ -22,6 +22,8 @@ pub struct Config {
     pub token_dropout: bool,
     /// The base of the rotary frequencies, where the weights do not have them.
     pub rope_theta: f64,
+    /// Whether the head of the language model has the embeddings for its output layer, where the weights have none.
+    pub is_decoder_tied: bool,
 }
 
 /// The file of a published model has less than 1 kB.
@@ -67,6 +69,7 @@ impl Config {
             layer_norm_epsilon: keys.number("layer_norm_eps", 0.0..=1.0).unwrap_or(1e-12),
             token_dropout: keys.flag("token_dropout"),
             rope_theta: keys.rope_theta(),
+            is_decoder_tied: !keys.says_no("tie_word_embeddings"),
         };
         let vocabulary = keys.size("vocab_size", u64::MAX);
         if vocabulary != VOCABULARY_SIZE && map.contains_key("vocab_size") {
@@ -227,6 +230,11 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// Whether a key is false.
+    fn says_no(&mut self, name: &str) -> bool {
+        self.get(name).is_some() && !self.flag(name)
+    }
+
     /// Looks at a text; `refuse` says what is wrong with it.
     fn text(&mut self, name: &str, default: &str, refuse: impl Fn(&str) -> Option<&'static str>) {
         let value = self.get(name).cloned();
@@ -311,6 +319,7 @@ mod tests {
                 layer_norm_epsilon: 1e-5,
                 token_dropout: true,
                 rope_theta: 10_000.0,
+                is_decoder_tied: true,
             }
         );
         assert_eq!(config.head_dim(), 24);

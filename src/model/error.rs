@@ -192,6 +192,24 @@ pub enum ModelError {
         /// The format that was asked for.
         asked: &'static str,
     },
+    /// A question for logits to a model without the head of the language model.
+    #[error(
+        "the model `{name}` gives no logits, as it has no head for the language model: {reason}"
+    )]
+    NoLogits {
+        /// The model.
+        name: String,
+        /// What it lacks.
+        reason: Reason,
+    },
+    /// A question for contacts to a model that does not predict them.
+    #[error("the model `{name}` predicts no contacts: {reason}")]
+    NoContacts {
+        /// The model.
+        name: String,
+        /// What it lacks.
+        reason: Reason,
+    },
     /// An embedding is not finite.
     #[error("the embedding of `{id}` ({length} residues) is not finite")]
     NotFinite {
@@ -322,10 +340,15 @@ impl Hint for ModelError {
                 Some(format!("`runner download {repository}` fetches them"))
             }
             Self::BadRepository { files, .. } => Some(of_the_repository(files)),
-            Self::NoId { reason, .. } => reason.hint.clone(),
+            Self::NoId { reason, .. } | Self::NoContacts { reason, .. } => reason.hint.clone(),
             Self::RevisionOfFolder { .. } => {
                 Some("only models of the Hugging Face Hub have revisions: leave it out".to_owned())
             }
+            Self::NoLogits { reason, .. } => Some(reason.hint.clone().unwrap_or_else(|| {
+                "published checkpoints such as `facebook/esm2_t12_35M_UR50D` have that head (`EsmForMaskedLM`); \
+                 classifiers and encoders that were fine-tuned from them are saved without it"
+                    .to_owned()
+            })),
             Self::NoConfig { found, .. } => {
                 let hint = found.as_ref().and_then(|found| found.hint.clone());
                 Some(hint.unwrap_or_else(|| A_MODEL.to_owned()))

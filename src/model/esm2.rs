@@ -3,13 +3,16 @@
 //! Follows `modeling_esm.py` of HF transformers, which follows Meta's fair-esm: token embeddings
 //! scaled for token dropout, pre-layer-norm blocks, rotary positions, the erf form of GELU.
 
-use super::{Config, Encoder, ModelError, weights::Weights};
+use super::{
+    Config, Encoder, ModelError, contact_head::ContactHead, head::LmHead, layout::EMBEDDINGS,
+    reader::Reader, weights::Weights,
+};
 use crate::{
     alphabet::VOCABULARY_SIZE,
     cancel::Abandonment,
     device::{Chosen, DeviceError},
-    job::{Content, Dtype, GeluForm, Question},
-    ops::{self, Epilogue, LayerNorm, Linear, Numbers, Results, RotaryTable, Tokens},
+    job::{Content, Dtype, GeluForm, OutputDtype, Question},
+    ops::{self, ContactMaps, Epilogue, LayerNorm, Linear, Results, RotaryTable, Tokens},
 };
 use burn::tensor::{Device, Tensor};
 use std::{
@@ -23,8 +26,13 @@ pub(super) struct Esm2 {
     gelu: GeluForm,
     /// `[VOCABULARY_SIZE, hidden]`, token-dropout scale included.
     embeddings: Tensor<2>,
+    token_dropout: bool,
     layers: Vec<Layer>,
     final_norm: LayerNorm,
+    /// What answers questions for logits, if the files have it.
+    head: Option<LmHead>,
+    /// What predicts contacts, if the model does.
+    contact_head: Option<ContactHead>,
     /// Grows to the longest sequence seen.
     rotary: Mutex<RotaryTable>,
 }
@@ -71,12 +79,9 @@ impl Esm2 {
             dtype: form.dtype,
         };
         let hidden = config.hidden_size;
-        let mut embeddings = weights.read(
-            "embeddings.word_embeddings.weight",
-            &[VOCABULARY_SIZE, hidden],
-        )?;
+        let mut embeddings = weights.read(EMBEDDINGS, &[VOCABULARY_SIZE, hidden])?;
         if config.token_dropout {
-            // No token of a FASTA file is `<mask>`, so the factor is the same for every sequence.
+            // What it becomes in sequences with masks is the matter of `ops::embedding`.
             for value in &mut embeddings {
                 *value *= 1.0 - MASKED_IN_TRAINING;
             }
@@ -87,11 +92,20 @@ impl Esm2 {
         };
         let embeddings = reader.numbers(embeddings, [VOCABULARY_SIZE, hidden]);
         let final_norm = reader.layer_norm(config, "encoder.emb_layer_norm_after")?;
+        let head = match LmHead::check(config, weights) {
+            Ok(()) => Some(LmHead::read(config, weights)?),
+            Err(_) => None,
+        };
+        let contact_head = ContactHead::read(config, weights).ok();
+        let token_dropout = config.token_dropout;
         let make = move |device: &Device| Self {
             gelu: form.gelu,
             embeddings: embeddings.on(device),
+            token_dropout,
             layers: Vec::with_capacity(config.n_layers),
             final_norm: final_norm(device),
+            head: head.map(|head| head(device)),
+            contact_head,
             rotary: Mutex::new(RotaryTable::new(frequencies, 0)),
         };
         let mut models = on_each(chosen, make);
@@ -115,7 +129,8 @@ impl Esm2 {
     }
 
     /// Calls `visit` with the index and value, `[T, hidden]`, of every hidden state that `wanted`
-    /// names, in rising order. States beyond the last one wanted are not computed.
+    /// names, in rising order. States beyond the last one wanted are not computed. Before, `see` gets the queries
+    /// and keys of each layer that is computed, with its number from 0.
     ///
     /// # Errors
     /// The run was abandoned meanwhile. On a CPU a batch of a large model takes long.
@@ -124,6 +139,7 @@ impl Esm2 {
         tokens: &Tokens,
         wanted: &[usize],
         abandonment: &Abandonment,
+        mut see: impl FnMut(usize, &Tensor<2>, &RotaryTable),
         mut visit: impl FnMut(usize, &Tensor<2>),
     ) -> Result<(), DeviceError> {
         let longest = tokens.segments().max_seqlen();
@@ -133,7 +149,7 @@ impl Esm2 {
             rotary.grow(longest.next_power_of_two().max(LEAST_POSITIONS));
         }
 
-        let mut x = ops::embedding(&self.embeddings, tokens);
+        let mut x = ops::embedding(&self.embeddings, tokens, self.token_dropout);
         if wanted.contains(&0) {
             visit(0, &x);
         }
@@ -141,7 +157,7 @@ impl Esm2 {
             if abandonment.is_declared() {
                 return Err(DeviceError::Abandoned);
             }
-            x = layer.forward(x, tokens, &rotary, self.gelu());
+            x = layer.forward(x, tokens, &rotary, self.gelu(), |qkv| see(n, qkv, &rotary));
             let state = n + 1;
             if wanted.contains(&state) {
                 // As in HF's `hidden_states`, only the last layer's output is normalised.
@@ -167,9 +183,20 @@ impl Encoder for Esm2 {
         let n_layers = self.layers.len();
         let mut answers: Vec<Option<Tensor<2>>> = vec![None; question.columns.len()];
         let layers = question.layers(n_layers);
-        self.hidden_states(tokens, &layers, abandonment, |state, x| {
+        let head = self
+            .contact_head
+            .as_ref()
+            .filter(|_| question.needs_contacts());
+        let mut maps = None;
+        let see = |layer: usize, qkv: &Tensor<2>, rotary: &RotaryTable| {
+            if let Some(head) = head {
+                let maps = maps.get_or_insert_with(|| ContactMaps::new(qkv, tokens));
+                maps.add(qkv, tokens, rotary, head.of_layer(layer));
+            }
+        };
+        self.hidden_states(tokens, &layers, abandonment, see, |state, x| {
             for (column, answer) in question.columns.iter().zip(&mut answers) {
-                if column.content.layer(n_layers) != state {
+                if column.content.layer(n_layers) != state || column.content.is_of_contacts() {
                     continue;
                 }
                 *answer = Some(match column.content {
@@ -180,12 +207,24 @@ impl Encoder for Esm2 {
                         ops::select(x, tokens, positions, column.dtype)
                     }
                     Content::Pieces { .. } => ops::select_pieces(x, tokens, column.dtype),
-                    Content::Logits { .. } => {
-                        unreachable!("models without a head are not asked for it")
+                    Content::Logits { positions } => {
+                        let states = ops::select(x, tokens, positions, OutputDtype::F32);
+                        let head = self.head.as_ref();
+                        head.expect("models without a head are not asked for logits")
+                            .forward(states)
+                    }
+                    Content::Contacts | Content::ContactPairs(_) => {
+                        unreachable!("they are not made of hidden states")
                     }
                 });
             }
         })?;
+        let contacts = head.zip(maps).map(|(head, maps)| maps.finish(head.bias));
+        for (column, answer) in question.columns.iter().zip(&mut answers) {
+            if column.content.is_of_contacts() {
+                answer.clone_from(&contacts);
+            }
+        }
         let answers = answers.into_iter();
         let answers = answers.map(|answer| answer.expect("every wanted state was visited"));
         Results::start(answers.collect(), tokens, start)
@@ -236,9 +275,11 @@ impl Layer {
         tokens: &Tokens,
         rotary: &RotaryTable,
         gelu: Epilogue<'_>,
+        see: impl FnOnce(&Tensor<2>),
     ) -> Tensor<2> {
         let normal = self.attention_norm.forward(&x);
         let qkv = self.qkv.forward(normal, Epilogue::None);
+        see(&qkv);
         let context = ops::attention(&qkv, tokens, rotary);
         let x = self
             .attention_output
@@ -253,49 +294,4 @@ impl Layer {
 fn on_each<T>(chosen: &[Chosen], make: impl FnOnce(&Device) -> T + Clone) -> Vec<T> {
     let makers = iter::repeat_n(make, chosen.len()).zip(chosen);
     makers.map(|(make, chosen)| make(&chosen.device)).collect()
-}
-
-/// Reads weights and brings them into the model's number format.
-struct Reader<'a> {
-    weights: &'a Weights,
-    dtype: Dtype,
-}
-
-impl Reader<'_> {
-    /// Numbers in the model's format.
-    fn numbers<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Numbers<D> {
-        Numbers::new(values, shape, self.dtype)
-    }
-
-    /// What makes a linear layer on a device.
-    fn linear(
-        &self,
-        name: &str,
-        n_out: usize,
-        n_in: usize,
-    ) -> Result<impl FnOnce(&Device) -> Linear + Clone + use<>, ModelError> {
-        let weight = self
-            .weights
-            .read(&format!("{name}.weight"), &[n_out, n_in])?;
-        let bias = self.weights.read(&format!("{name}.bias"), &[n_out])?;
-        let weight = self.numbers(weight, [n_out, n_in]);
-        let bias = self.numbers(bias, [n_out]);
-        Ok(move |device: &Device| Linear::new(weight.on(device), bias.on(device)))
-    }
-
-    /// What makes a layer norm on a device. Scale and shift stay in f32: they are small, and rounding them
-    /// would gain nothing.
-    fn layer_norm(
-        &self,
-        config: &Config,
-        name: &str,
-    ) -> Result<impl FnOnce(&Device) -> LayerNorm + Clone + use<>, ModelError> {
-        let hidden = config.hidden_size;
-        let weight = self.weights.read(&format!("{name}.weight"), &[hidden])?;
-        let bias = self.weights.read(&format!("{name}.bias"), &[hidden])?;
-        let weight = Numbers::new(weight, [hidden], Dtype::F32);
-        let bias = Numbers::new(bias, [hidden], Dtype::F32);
-        let epsilon = config.layer_norm_epsilon;
-        Ok(move |device: &Device| LayerNorm::new(weight.on(device), bias.on(device), epsilon))
-    }
 }

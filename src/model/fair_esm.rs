@@ -203,6 +203,7 @@ fn config(arguments: &Map<String, Json>) -> Result<Config, Vec<String>> {
         layer_norm_epsilon: LAYER_NORM_EPSILON,
         token_dropout: keys.flag("token_dropout"),
         rope_theta: ROPE_THETA,
+        is_decoder_tied: true,
     };
     keys.require("token_dropout");
     keys.check_heads(&config, ["encoder_embed_dim", "encoder_attention_heads"]);

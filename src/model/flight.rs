@@ -4,8 +4,8 @@ use super::ModelError;
 use crate::{
     batch::{Ragged, Values},
     device::BatchMarks,
-    job::{Content, Question},
-    ops::{Results, Segments},
+    job::{ContactPairs, Content, Question},
+    ops::{Results, Tokens},
 };
 use std::iter;
 
@@ -14,6 +14,8 @@ pub struct InFlight {
     results: Results,
     /// Where the values of each sequence begin in each matrix, and the end of the last one.
     offsets: Vec<Vec<usize>>,
+    /// Which pairs are kept of matrices of contacts.
+    pairs: Vec<Option<ContactPairs>>,
 }
 
 /// What a model answered for a batch of n sequences. Nobody has looked at its values yet.
@@ -25,26 +27,33 @@ pub struct Answer {
 }
 
 impl InFlight {
-    /// The answers to a question about these sequences, by a model of this hidden size.
+    /// The answers to a question about the sequences of a batch, by a model of this hidden size.
     pub(super) fn new(
         results: Results,
         question: &Question,
-        segments: &Segments,
+        tokens: &Tokens,
         hidden_size: usize,
     ) -> Self {
         let offsets = question.columns.iter().map(|column| {
             let mut end = 0;
+            let segments = tokens.segments();
             let ends = segments.ranges().enumerate().map(|(n, range)| {
                 let is_left_out =
                     matches!(column.content, Content::Pieces { .. }) && !segments.is_piece(n);
                 if !is_left_out {
-                    end += column.content.n_numbers(range.len(), hidden_size);
+                    let ids = &tokens.input_ids()[range];
+                    end += column.content.n_numbers_of(ids, hidden_size);
                 }
                 end
             });
             iter::once(0).chain(ends).collect()
         });
+        let pairs = question.columns.iter().map(|column| match column.content {
+            Content::ContactPairs(pairs) => Some(pairs),
+            _ => None,
+        });
         Self {
+            pairs: pairs.collect(),
             offsets: offsets.collect(),
             results,
         }
@@ -56,11 +65,32 @@ impl InFlight {
     /// If the device failed.
     pub fn wait(self) -> Result<Answer, ModelError> {
         let (matrices, marks) = self.results.wait()?;
-        let columns = matrices.into_iter().zip(self.offsets);
-        let columns = columns.map(|(values, offsets): (Values, _)| Ragged { values, offsets });
+        let columns = matrices.into_iter().zip(self.offsets).zip(self.pairs);
+        let columns = columns.map(|((values, offsets), pairs): ((Values, _), _)| {
+            let column = Ragged { values, offsets };
+            match pairs {
+                Some(pairs) => listed(&column, pairs),
+                None => column,
+            }
+        });
         Ok(Answer {
             columns: columns.collect(),
             marks,
         })
+    }
+}
+
+/// The likely pairs of each sequence, instead of the probabilities of all.
+pub fn listed(matrices: &Ragged, pairs: ContactPairs) -> Ragged {
+    let probabilities = matrices.values.to_f32();
+    let mut values = Vec::new();
+    let mut offsets = vec![0];
+    for ends in matrices.offsets.windows(2) {
+        values.extend(pairs.list(&probabilities[ends[0]..ends[1]]));
+        offsets.push(values.len());
+    }
+    Ragged {
+        values: Values::F32(values),
+        offsets,
     }
 }

@@ -17,6 +17,10 @@ use std::fmt;
 
 /// The embeddings of tokens.
 pub(super) const EMBEDDINGS: &str = "embeddings.word_embeddings.weight";
+/// The output layer of the language model, where it is not the embeddings.
+pub(super) const DECODER: &str = "lm_head.decoder.weight";
+/// What the names of the language model's head begin with.
+const HEAD: &str = "lm_head.";
 /// The tensor whose name tells the prefix.
 const ANCHOR: &str = EMBEDDINGS;
 
@@ -147,6 +151,18 @@ impl Layout {
         std::iter::once(called(name)).chain(old)
     }
 
+    /// Whether a tensor is called `full` in a file that is called `name` by today's transformers, without a prefix,
+    /// and belongs to the head of the language model. That stands beside the encoder, behind another prefix.
+    pub(super) fn is_of_head(&self, full: &str, name: &str) -> bool {
+        let called = match name {
+            DECODER => self.naming.output().to_owned(),
+            name => self.naming.of(name),
+        };
+        let old = old_name(name).map(|old| self.naming.of(&old));
+        let mut names = std::iter::once(called).chain(old);
+        name.starts_with(HEAD) && names.any(|name| prefix_of(full, &name).is_some())
+    }
+
     /// The full names of all rotary frequencies.
     pub(super) fn frequencies(&self) -> &[String] {
         &self.frequencies
@@ -206,6 +222,18 @@ pub(super) fn layer_tensors(config: &Config) -> [(&'static str, Vec<usize>); 16]
     ]
 }
 
+/// The tensors of the language model's head but the last one, [`DECODER`], and their shapes.
+pub(super) fn head_tensors(config: &Config) -> [(&'static str, Vec<usize>); 5] {
+    let hidden = config.hidden_size;
+    [
+        ("lm_head.dense.weight", vec![hidden, hidden]),
+        ("lm_head.dense.bias", vec![hidden]),
+        ("lm_head.layer_norm.weight", vec![hidden]),
+        ("lm_head.layer_norm.bias", vec![hidden]),
+        ("lm_head.bias", vec![VOCABULARY_SIZE]),
+    ]
+}
+
 /// The rotary frequencies of a layer, without a prefix.
 pub(super) fn frequencies_in_layer(layer: usize) -> String {
     format!("encoder.layer.{layer}.{FREQUENCIES_IN_LAYER}")
@@ -219,7 +247,9 @@ fn old_name(name: &str) -> Option<String> {
         "bias" => "beta",
         _ => return None,
     };
-    let is_norm = norm.ends_with("LayerNorm") || norm.ends_with("layer_norm_after");
+    let is_norm = ["LayerNorm", "layer_norm", "layer_norm_after"]
+        .iter()
+        .any(|end| norm.ends_with(end));
     is_norm.then(|| format!("{norm}.{old}"))
 }
 

@@ -143,10 +143,8 @@ impl Mock {
             if matches!(content, Content::Pieces { .. }) && !segments.is_piece(n) {
                 continue;
             }
-            let bytes: Vec<u8> = tokens.input_ids()[range.clone()]
-                .iter()
-                .map(|&id| id as u8)
-                .collect();
+            let ids = &tokens.input_ids()[range];
+            let bytes: Vec<u8> = ids.iter().map(|&id| id as u8).collect();
             let mut hasher = blake3::Hasher::new();
             hasher.update(&self.behaviour.seed.to_le_bytes());
             match content {
@@ -160,9 +158,12 @@ impl Mock {
                 Content::Logits { .. } => {
                     hasher.update(b"logits");
                 }
+                Content::Contacts | Content::ContactPairs(_) => {
+                    hasher.update(b"contacts");
+                }
             }
             hasher.update(&bytes);
-            let mut stream = vec![0; 4 * content.n_numbers(range.len(), self.hidden_size)];
+            let mut stream = vec![0; 4 * content.n_numbers_of(ids, self.hidden_size)];
             hasher.finalize_xof().fill(&mut stream);
             let words = stream.as_chunks::<4>().0.iter();
             values.extend(words.map(|&word| from_minus_one_to_one(word)));

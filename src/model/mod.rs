@@ -8,6 +8,7 @@ mod adapter;
 mod check;
 mod checkpoint;
 mod config;
+mod contact_head;
 mod convert;
 mod encoder;
 mod error;
@@ -18,27 +19,33 @@ mod files;
 mod fingerprint;
 mod flight;
 mod foreign;
+mod head;
+mod lacks;
 mod layout;
 mod living;
 mod mock;
 mod naming;
 mod not_here;
 mod plain_file;
+mod reader;
 mod replica;
 mod source;
+mod token_budget;
 mod weights;
 
 pub use check::Checked;
 pub use config::Config;
 pub use convert::{Conversion, ConvertError, Converted, convert};
-pub use error::ModelError;
-pub use flight::{Answer, InFlight};
+pub use error::{ModelError, Reason};
+pub use flight::{Answer, InFlight, listed};
+pub use lacks::Lacks;
 pub use not_here::NotHere;
 pub use replica::{Replica, padded_ids};
 pub use source::{
     Origin,
     absent::{Absent, Offer},
 };
+pub use token_budget::{DeviceKind, usual_token_budget};
 
 use crate::{
     alphabet::VOCABULARY_SIZE,
@@ -51,6 +58,7 @@ use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
 use source::Here;
+use token_budget::default_token_budget;
 use weights::Weights;
 
 pub use crate::ops::{Stager, StagerOptions, pool_sequence};
@@ -71,6 +79,8 @@ pub struct Model {
     n_parameters: u64,
     default_token_budget: usize,
     fingerprint: Fingerprint,
+    /// What it cannot answer.
+    lacks: Lacks,
     /// At least one.
     replicas: Vec<Replica>,
 }
@@ -84,33 +94,6 @@ pub struct Merged {
     pub base_origin: Option<Origin>,
     /// What of the adapter is not used, such as heads.
     pub unused: Vec<String>,
-}
-
-/// Tokens in a batch on the CPU: enough rows for good GEMMs, few enough that activations stay near
-/// the cores.
-const CPU_TOKEN_BUDGET: usize = 4096;
-/// Tokens in a batch of the mock device: what a GPU would take.
-const MOCK_TOKEN_BUDGET: usize = 32_768;
-
-/// A kind of device, as far as the size of batches depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceKind {
-    /// A GPU.
-    Gpu,
-    /// The CPU.
-    Cpu,
-    /// The mock device.
-    Mock,
-}
-
-/// Tokens in a batch that suit a device of this kind, if it has the memory for them.
-pub fn usual_token_budget(kind: DeviceKind, hidden_size: usize) -> usize {
-    match kind {
-        DeviceKind::Gpu if hidden_size < 1000 => 65_536,
-        DeviceKind::Gpu => 32_768,
-        DeviceKind::Cpu => CPU_TOKEN_BUDGET,
-        DeviceKind::Mock => MOCK_TOKEN_BUDGET,
-    }
 }
 
 impl Model {
@@ -143,6 +126,7 @@ impl Model {
         let dtype = dtype(spec, chosen.first())?;
         let gelu = spec.gelu.form(dtype);
         let n_parameters = n_parameters(&config);
+        let lacks = Lacks::of(&config, weights.as_ref());
         let device = device::label(&chosen);
         let shape = (config.hidden_size, config.head_dim(), config.n_layers);
         let (replicas, fingerprint, default_token_budget) = match weights {
@@ -197,6 +181,7 @@ impl Model {
             n_parameters,
             default_token_budget,
             fingerprint,
+            lacks,
             replicas,
         })
     }
@@ -352,6 +337,11 @@ impl Model {
         self.gelu
     }
 
+    /// What it cannot answer.
+    pub fn lacks(&self) -> &Lacks {
+        &self.lacks
+    }
+
     /// Components of an embedding.
     pub fn hidden_size(&self) -> usize {
         self.config.hidden_size
@@ -438,32 +428,6 @@ fn f32_only(spec: &ModelSpec, device: &str) -> Result<Dtype, ModelError> {
             asked: asked.name(),
         }),
     }
-}
-
-/// Tokens in a batch that suit the device: on a GPU, as many as keep it busy for long enough to
-/// hide everything else, as far as the memory that the weights leave allows.
-fn default_token_budget(
-    chosen: &Chosen,
-    config: &Config,
-    dtype: Dtype,
-    n_parameters: u64,
-) -> usize {
-    /// The widest moment of a layer: input, normalised input, the four-fold intermediate state and
-    /// the output, and one more in reserve.
-    const WIDTHS: usize = 8;
-    let Some(free) = device::free_bytes(chosen) else {
-        return usual_token_budget(DeviceKind::Cpu, config.hidden_size);
-    };
-    let bytes = dtype.bytes();
-    // Weights may still be on their way, so their size is taken from what was free in any case.
-    // The limits of a configuration keep these products far below 2^64.
-    let room = free.saturating_sub(n_parameters * bytes as u64) / 2;
-    let per_token = (WIDTHS * config.hidden_size * bytes) as u64;
-    let fitting = usize::try_from(room / per_token).unwrap_or(usize::MAX);
-    let wanted = usual_token_budget(DeviceKind::Gpu, config.hidden_size);
-    // Powers of two need no rows of padding.
-    let fitting = (fitting + 1).next_power_of_two() / 2;
-    wanted.min(fitting).max(CPU_TOKEN_BUDGET)
 }
 
 /// Numbers in the encoder's weights: embeddings, layers, final layer norm.

@@ -96,12 +96,7 @@ impl Replica {
         abandonment: &Abandonment,
     ) -> Result<InFlight, ModelError> {
         let results = self.encoder.submit(tokens, question, abandonment)?;
-        Ok(InFlight::new(
-            results,
-            question,
-            tokens.segments(),
-            self.hidden_size,
-        ))
+        Ok(InFlight::new(results, question, tokens, self.hidden_size))
     }
 
     /// Computes a batch that is alone on the device.
@@ -148,7 +143,8 @@ impl Replica {
         if question.is_of_pieces() {
             batch.mark_as_pieces();
         }
-        let result = self.compute(&batch, question);
+        // It has no masks, and real ones may have many.
+        let result = self.compute(&batch, &question.of_all_residues());
         if result.is_err()
             && let Some(chosen) = &self.chosen
         {

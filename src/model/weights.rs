@@ -4,6 +4,7 @@ use super::{
     Config, ModelError,
     adapter::Adapter,
     checkpoint::{Checkpoint, Stored},
+    error::Reason,
     file_names::{MOST_INDEX_BYTES, WEIGHTS},
     foreign,
     layout::{Layout, layer_tensors, outer_tensors},
@@ -93,6 +94,11 @@ impl Weights {
         self.adapter.as_ref()
     }
 
+    /// Their folder, or the only file.
+    pub(super) fn place(&self) -> &Path {
+        &self.folder
+    }
+
     /// The files, in the order in which they are hashed.
     pub(super) fn files(&self) -> &[Checkpoint] {
         &self.files
@@ -124,10 +130,31 @@ impl Weights {
         name: &str,
         shape: &[usize],
     ) -> Result<(String, &Stored), ModelError> {
-        let mut names = self.layout.names(name);
-        let full = names.find(|name| self.files.iter().any(|file| file.get(name).is_some()));
+        let full = self.full_name(name);
         let (_, stored) = self.find(name, shape)?;
         Ok((full.unwrap_or_else(|| name.to_owned()), stored))
+    }
+
+    /// Whether there is a tensor `name`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.full_name(name).is_some()
+    }
+
+    /// Whether the tensor `name` can be read.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub(super) fn check(&self, name: &str, shape: &[usize]) -> Result<(), Reason> {
+        if !self.has(name) {
+            return Err(format!("tensor `{name}` is missing").into());
+        }
+        match self.find(name, shape) {
+            Ok(_) => Ok(()),
+            Err(ModelError::BadTensor { name, reason, .. }) => {
+                Err(format!("tensor `{name}`: {reason}").into())
+            }
+            Err(other) => Err(other.to_string().into()),
+        }
     }
 
     /// The full names of all rotary frequencies.
@@ -165,9 +192,7 @@ impl Weights {
 
     /// The tensor `name` (without a prefix) and the file that holds it.
     fn find(&self, name: &str, shape: &[usize]) -> Result<(&Checkpoint, &Stored), ModelError> {
-        let mut names = self.layout.names(name);
-        let found = names.find(|name| self.files.iter().any(|file| file.get(name).is_some()));
-        match found {
+        match self.full_name(name) {
             Some(name) => self.find_exactly(&name, shape),
             None => {
                 let name = self.layout.names(name).next().unwrap_or_default();
@@ -177,6 +202,17 @@ impl Weights {
                 ))
             }
         }
+    }
+
+    /// The full name of the tensor `name`, if it is there.
+    fn full_name(&self, name: &str) -> Option<String> {
+        let mut names = self.layout.names(name);
+        let found = names.find(|name| self.files.iter().any(|file| file.get(name).is_some()));
+        found.or_else(|| {
+            let mut names = self.files.iter().flat_map(Checkpoint::names);
+            let of_head = names.find(|full| self.layout.is_of_head(full, name));
+            of_head.map(str::to_owned)
+        })
     }
 
     /// The tensor of this full name and the file that holds it.

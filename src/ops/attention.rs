@@ -55,7 +55,11 @@ pub fn attention_plain(qkv: &Tensor<2>, segments: &Segments, rotary: &RotaryTabl
 }
 
 /// Cosines and sines of the first `length` positions, `[1, length, head_dim]` each.
-fn angles(length: usize, rotary: &RotaryTable, like: &Tensor<2>) -> (Tensor<3>, Tensor<3>) {
+pub(super) fn angles(
+    length: usize,
+    rotary: &RotaryTable,
+    like: &Tensor<2>,
+) -> (Tensor<3>, Tensor<3>) {
     let head_dim = rotary.head_dim();
     let tensor = |row: fn(&RotaryTable, usize) -> &[f32]| {
         // Both halves of a head turn by the same angles.
@@ -69,7 +73,7 @@ fn angles(length: usize, rotary: &RotaryTable, like: &Tensor<2>) -> (Tensor<3>, 
 }
 
 /// `x * cos + rotate_half(x) * sin`, with `x`: `[heads, L, head_dim]`.
-fn rotate(x: Tensor<3>, cos: &Tensor<3>, sin: &Tensor<3>) -> Tensor<3> {
+pub(super) fn rotate(x: Tensor<3>, cos: &Tensor<3>, sin: &Tensor<3>) -> Tensor<3> {
     let halves = x.clone().chunk(2, 2);
     let turned = Tensor::cat(vec![halves[1].clone().neg(), halves[0].clone()], 2);
     x * cos.clone() + turned * sin.clone()

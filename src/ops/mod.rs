@@ -9,6 +9,7 @@
 mod arithmetic;
 mod attention;
 mod backend;
+mod contacts;
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -33,8 +34,9 @@ use crate::{
 
 pub use arithmetic::arithmetic;
 pub use attention::{attention, attention_plain};
+pub use contacts::ContactMaps;
 pub use dtype::{Numbers, tensor};
-pub use embedding::embedding;
+pub use embedding::{embedding, without_masks};
 pub use epilogue::Epilogue;
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, linear_plain};
@@ -42,7 +44,7 @@ pub use pool::{pool, pool_sequence};
 pub use results::{Results, values};
 pub use rotary::RotaryTable;
 pub use segments::Segments;
-pub use select::{narrowed, select, select_pieces, select_plain};
+pub use select::{narrowed, select, select_pieces, select_plain, select_rows, select_rows_plain};
 pub use stager::Stager;
 pub use stager_options::StagerOptions;
 pub use tokens::Tokens;

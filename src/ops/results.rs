@@ -7,7 +7,10 @@ use crate::{
     job::OutputDtype,
 };
 use burn::tensor::{DType, Tensor};
-use half::f16;
+#[cfg(feature = "cuda")]
+use half::vec::HalfFloatVecExt;
+#[cfg(feature = "cuda")]
+use rayon::prelude::*;
 use std::time::Instant;
 
 /// The results of a batch: computed, or on their way to main memory. They may be waited for on
@@ -70,10 +73,9 @@ impl Results {
             State::Never(error) => Err(error),
             #[cfg(feature = "cuda")]
             State::Coming(download, dtypes) => {
-                let (values, marks) = download.wait()?;
-                let values = values.iter().zip(dtypes);
-                let values = values.map(|(bytes, dtype)| of_bytes(bytes, dtype));
-                Ok((values.collect(), BatchMarks::cuda(marks)))
+                let copy = |number: usize, bytes: &[u8]| of_bytes(bytes, dtypes[number]);
+                let (values, marks) = download.wait(copy)?;
+                Ok((values, BatchMarks::cuda(marks)))
             }
         }
     }
@@ -83,15 +85,35 @@ impl Results {
 #[cfg(feature = "cuda")]
 fn of_bytes(bytes: &[u8], dtype: OutputDtype) -> Values {
     match dtype {
-        OutputDtype::F16 => {
-            let (words, _) = bytes.as_chunks::<2>();
-            Values::F16(words.iter().map(|&word| f16::from_ne_bytes(word)).collect())
-        }
-        OutputDtype::F32 => {
-            let (words, _) = bytes.as_chunks::<4>();
-            Values::F32(words.iter().map(|&word| f32::from_ne_bytes(word)).collect())
-        }
+        OutputDtype::F16 => Values::F16(copied(bytes, u16::from_ne_bytes).reinterpret_into()),
+        OutputDtype::F32 => Values::F32(copied(bytes, f32::from_ne_bytes)),
     }
+}
+
+/// The numbers that some bytes are, copied by several threads where they are many: most of the time goes into memory
+/// that the system gives page by page.
+#[cfg(feature = "cuda")]
+fn copied<T: Copy + Default + Send, const N: usize>(
+    bytes: &[u8],
+    of_bytes: fn([u8; N]) -> T,
+) -> Vec<T> {
+    /// Numbers that a thread copies at a time.
+    const PIECE: usize = 1 << 19;
+    let (words, _) = bytes.as_chunks::<N>();
+    let copy = |(to, from): (&mut [T], &[[u8; N]])| {
+        for (to, &from) in to.iter_mut().zip(from) {
+            *to = of_bytes(from);
+        }
+    };
+    // Zeroes come from the system: nobody writes them.
+    let mut numbers = vec![T::default(); words.len()];
+    if words.len() <= PIECE {
+        copy((&mut numbers, words));
+    } else {
+        let pieces = numbers.par_chunks_mut(PIECE);
+        pieces.zip(words.par_chunks(PIECE)).for_each(copy);
+    }
+    numbers
 }
 
 /// The format of a tensor that is to be written.
@@ -120,4 +142,30 @@ pub fn values(tensor: Tensor<2>) -> Result<Values, DeviceError> {
         OutputDtype::F32 => data.convert::<f32>().try_into_vec().map(Values::F32),
     };
     values.map_err(|error| failed(format!("{error:?}")))
+}
+
+#[cfg(all(test, feature = "cuda"))]
+mod tests {
+    use super::*;
+    use half::f16;
+
+    #[test]
+    fn numbers_are_copied_whole_however_many_there_are() {
+        for n in [0, 1, 1000, (1 << 19) + 1, (1 << 20) + 7] {
+            let halves: Vec<f16> = (0..n).map(|n| f16::from_bits((n * 7) as u16)).collect();
+            let bytes: Vec<u8> = halves.iter().flat_map(|x| x.to_ne_bytes()).collect();
+            let Values::F16(copied) = of_bytes(&bytes, OutputDtype::F16) else {
+                panic!("f16 stays f16");
+            };
+            assert!(
+                copied
+                    .iter()
+                    .map(|x| x.to_bits())
+                    .eq(halves.iter().map(|x| x.to_bits()))
+            );
+            let singles: Vec<f32> = (0..n).map(|n| n as f32).collect();
+            let bytes: Vec<u8> = singles.iter().flat_map(|x| x.to_ne_bytes()).collect();
+            assert!(of_bytes(&bytes, OutputDtype::F32) == Values::F32(singles));
+        }
+    }
 }

@@ -23,7 +23,12 @@ impl Numbers {
     }
 }
 
-fn assert_close<const D: usize>(got: Tensor<D>, want: Tensor<D>, tolerance: f32, what: &str) {
+pub(super) fn assert_close<const D: usize>(
+    got: Tensor<D>,
+    want: Tensor<D>,
+    tolerance: f32,
+    what: &str,
+) {
     assert_eq!(got.dims(), want.dims(), "{what}: shape");
     let values =
         |tensor: Tensor<D>| -> Vec<f32> { tensor.into_data().try_into_vec().expect("f32") };
@@ -238,7 +243,7 @@ fn embedding_picks_rows() {
     let tokens = Stager::host()
         .stage(vec![4, 0, 4], &[0, 3])
         .expect("tokens");
-    let rows = embedding(&table, &tokens);
+    let rows = embedding(&table, &tokens, true);
     let want = Tensor::cat(
         [4, 0, 4]
             .map(|id| table.clone().slice([id..id + 1, 0..3]))
@@ -246,4 +251,40 @@ fn embedding_picks_rows() {
         0,
     );
     assert_close(rows, want, 0.0, "rows");
+}
+
+#[test]
+fn token_dropout_is_a_matter_of_each_sequence() {
+    let table = Numbers(7).tensor([33, 3], 1.0);
+    let row = |id: usize| -> Vec<f32> {
+        let row = table.clone().slice([id..id + 1, 0..3]).into_data();
+        row.try_into_vec().expect("f32")
+    };
+    let ids = [0, 32, 5, 2, 0, 7, 2, 0, 32, 32, 9, 2];
+    let tokens = |ids: &[i32], ends: &[i32]| {
+        let staged = Stager::host().stage(ids.to_vec(), ends);
+        staged.expect("nothing is copied")
+    };
+    let embedded = |tokens: &Tokens, token_dropout| -> Vec<f32> {
+        let rows = embedding(&table, tokens, token_dropout).into_data();
+        rows.try_into_vec().expect("f32")
+    };
+    let all = tokens(&ids, &[0, 4, 7, 12]);
+    let got = embedded(&all, true);
+    for (index, &id) in ids.iter().enumerate() {
+        // A quarter, nothing and two fifths are masked.
+        let kept = match index {
+            0..4 => 1.0 - 0.25,
+            4..7 => 1.0,
+            _ => 1.0 - 2.0 / 5.0f32,
+        };
+        let want: Vec<f32> = match id {
+            32 => vec![0.0; 3],
+            id => row(id as usize).iter().map(|x| x / kept).collect(),
+        };
+        assert_eq!(got[3 * index..][..3], want, "token {index}");
+    }
+    assert_eq!(got[12..21], embedded(&tokens(&ids[4..7], &[0, 3]), true));
+    assert_eq!(got[..12], embedded(&tokens(&ids[..4], &[0, 4]), true));
+    assert_eq!(embedded(&all, false)[3..6], row(32));
 }

@@ -1,12 +1,13 @@
 //! From the pieces of a record to its row.
 
-use super::overlay::Overlay;
+use super::{contact_overlay::ContactOverlay, overlay::Overlay};
 use crate::{
+    alphabet::VOCABULARY_SIZE,
     batch::{Ragged, Row, Rows, Values},
     error::Error,
     fasta::Piece,
-    job::{Column, Content, EmbedPlan, Form, OutputDtype, Positions, Question},
-    model::{Model, pool_sequence},
+    job::{Column, ContactPairs, Content, EmbedPlan, OutputDtype, Positions, Question},
+    model::{Model, listed, pool_sequence},
 };
 
 /// Makes one row of the pieces of a record. Rows come in input order; those of whole records pass as they are.
@@ -18,6 +19,10 @@ pub(super) struct Joiner<'a> {
     question: &'a Question,
     /// Where the states of pieces are among the answers, by hidden state.
     pieces: Vec<(usize, usize)>,
+    /// Columns of which a list of pairs is written, and all pairs are asked.
+    pairs: Vec<(usize, ContactPairs)>,
+    /// Residues of a window.
+    window: usize,
     open: Option<Open>,
 }
 
@@ -27,8 +32,16 @@ struct Open {
     row: Row,
     /// The piece that comes next.
     next: u32,
-    /// What windows say, for each column of the answers that is joined.
-    overlays: Vec<Option<Overlay>>,
+    /// What windows say, for each column of the answers.
+    collected: Vec<Collected>,
+}
+
+/// What windows say in a column.
+enum Collected {
+    Vectors(Overlay),
+    Contacts(ContactOverlay),
+    /// It is made of others.
+    Nothing,
 }
 
 impl<'a> Joiner<'a> {
@@ -39,10 +52,18 @@ impl<'a> Joiner<'a> {
             Content::Pieces { layer } => Some((layer, n)),
             _ => None,
         });
+        let window = plan.dataset().policy.long_sequences.window();
+        let written = plan.question().columns.iter().enumerate();
+        let pairs = written.filter_map(|(n, column)| match column.content {
+            Content::ContactPairs(pairs) => Some((n, pairs)),
+            _ => None,
+        });
         Self {
             model,
             question: plan.question(),
             pieces: pieces.collect(),
+            pairs: pairs.filter(|_| window.is_some()).collect(),
+            window: window.map_or(0, |window| window.residues),
             open: None,
         }
     }
@@ -55,6 +76,9 @@ impl<'a> Joiner<'a> {
         let n_columns = self.question.columns.len();
         if self.open.is_none() && rows.meta.iter().all(|row| row.piece.is_none()) {
             rows.columns.truncate(n_columns);
+            for &(n, pairs) in &self.pairs {
+                rows.columns[n] = listed(&rows.columns[n], pairs);
+            }
             return Ok(rows);
         }
         let mut complete = Rows::default();
@@ -62,7 +86,10 @@ impl<'a> Joiner<'a> {
         for (n, row) in meta.into_iter().enumerate() {
             let Some(piece) = row.piece else {
                 self.none_open()?;
-                complete.push_from(row, &columns[..n_columns], n);
+                let mut whole = Rows::default();
+                whole.push_from(row, &columns, n);
+                let whole = self.take(whole)?;
+                append(&mut complete, whole);
                 continue;
             };
             self.add(row, piece, &columns, n)?;
@@ -75,9 +102,7 @@ impl<'a> Joiner<'a> {
                 if let Some(row) = row.first_not_finite() {
                     return Err(self.model.not_finite(row).into());
                 }
-                let Rows { mut meta, columns } = row;
-                meta.drain(..)
-                    .for_each(|row| complete.push_from(row, &columns, 0));
+                append(&mut complete, row);
             }
         }
         Ok(complete)
@@ -99,28 +124,27 @@ impl<'a> Joiner<'a> {
     }
 
     fn add(&mut self, row: Row, piece: Piece, columns: &[Ragged], n: usize) -> Result<(), Error> {
-        let (model, question, pieces) = (self.model, self.question, &self.pieces);
+        let hidden_size = self.model.hidden_size();
+        let (question, pieces, window) = (self.question, &self.pieces, self.window);
         let open = self.open.get_or_insert_with(|| {
             let n_residues = row.length as usize;
-            let overlay = |column: &Column| match column.content {
+            let collected = |column: &Column| match column.content {
                 Content::Logits { positions } => {
-                    let (Form::Vector(width) | Form::Vectors(width)) =
-                        column.content.form(model.hidden_size());
-                    Some(Overlay::new(
-                        n_residues,
-                        width,
-                        positions == Positions::Tokens,
-                    ))
+                    let has_special = positions == Positions::Tokens;
+                    Collected::Vectors(Overlay::new(n_residues, VOCABULARY_SIZE, has_special))
                 }
-                _ => None,
+                Content::Contacts | Content::ContactPairs(_) => {
+                    Collected::Contacts(ContactOverlay::new(n_residues, window))
+                }
+                _ => Collected::Nothing,
             };
-            let mut overlays: Vec<_> = question.columns.iter().map(overlay).collect();
-            let of_pieces = |_| Some(Overlay::new(n_residues, model.hidden_size(), true));
-            overlays.extend(pieces.iter().map(of_pieces));
+            let mut all: Vec<_> = question.columns.iter().map(collected).collect();
+            let of_pieces = |_| Collected::Vectors(Overlay::new(n_residues, hidden_size, true));
+            all.extend(pieces.iter().map(of_pieces));
             Open {
                 row: row.clone(),
                 next: 0,
-                overlays,
+                collected: all,
             }
         });
         let is_next = piece.number == open.next && row.id == open.row.id;
@@ -128,11 +152,17 @@ impl<'a> Joiner<'a> {
             return Err(missing(&open.row, open.next));
         }
         open.next += 1;
-        for (overlay, column) in open.overlays.iter_mut().zip(columns) {
-            if let Some(overlay) = overlay
-                && let Values::F32(values) = &column.values
-            {
-                overlay.add(piece.start as usize, &values[column.range(n)]);
+        let start = piece.start as usize;
+        for (collected, column) in open.collected.iter_mut().zip(columns) {
+            let range = column.range(n);
+            match (collected, &column.values) {
+                (Collected::Vectors(overlay), Values::F32(values)) => {
+                    overlay.add(start, &values[range]);
+                }
+                (Collected::Contacts(overlay), Values::F32(values)) => {
+                    overlay.add(start, &values[range]);
+                }
+                _ => {}
             }
         }
         Ok(())
@@ -145,7 +175,7 @@ impl<'a> Joiner<'a> {
             let (_, column) = pieces
                 .find(|(of_layer, _)| *of_layer == layer)
                 .expect("of pieces, all hidden states are asked that something is made of");
-            overlay(open, *column)
+            vectors(open, *column)
         };
         let columns = self.question.columns.iter().enumerate();
         let columns = columns.map(|(n, column)| match column.content {
@@ -157,21 +187,40 @@ impl<'a> Joiner<'a> {
             Content::States { layer, positions } => {
                 let states = states(layer);
                 let values = match positions {
-                    Positions::Residues => states.residues(),
                     Positions::Tokens => states.tokens(),
+                    _ => states.residues(),
                 };
                 of_one_row(values.to_vec(), column.dtype)
             }
-            Content::Logits { .. } => of_one_row(overlay(open, n).tokens().to_vec(), column.dtype),
+            Content::Logits { .. } => of_one_row(vectors(open, n).tokens().to_vec(), column.dtype),
+            Content::Contacts => of_one_row(contacts(open, n).matrix(), column.dtype),
+            Content::ContactPairs(rule) => of_one_row(contacts(open, n).pairs(rule), column.dtype),
             Content::Pieces { .. } => unreachable!("states of pieces are not written"),
         });
         columns.collect()
     }
 }
 
-fn overlay(open: &Open, column: usize) -> &Overlay {
-    let overlay = open.overlays.get(column).and_then(Option::as_ref);
-    overlay.expect("what is joined was collected")
+fn vectors(open: &Open, column: usize) -> &Overlay {
+    match open.collected.get(column) {
+        Some(Collected::Vectors(overlay)) => overlay,
+        _ => unreachable!("vectors that are joined were collected"),
+    }
+}
+
+fn contacts(open: &Open, column: usize) -> &ContactOverlay {
+    match open.collected.get(column) {
+        Some(Collected::Contacts(overlay)) => overlay,
+        _ => unreachable!("contacts that are joined were collected"),
+    }
+}
+
+/// Adds rows with the same columns at the end.
+fn append(rows: &mut Rows, others: Rows) {
+    let Rows { meta, columns } = others;
+    for (n, row) in meta.into_iter().enumerate() {
+        rows.push_from(row, &columns, n);
+    }
 }
 
 fn of_one_row(values: Vec<f32>, dtype: OutputDtype) -> Ragged {

@@ -15,6 +15,7 @@
 
 mod batcher;
 mod conservation;
+mod contact_overlay;
 mod failure;
 mod fault;
 mod feeder;

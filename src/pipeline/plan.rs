@@ -26,6 +26,9 @@ pub(super) struct Plan {
     pub(super) window: Option<Window>,
 }
 
+/// The most tokens that a batch holds by default where contacts are asked for, of which there are as many as the
+/// square of a sequence's length: with sequences of 1,022 residues it is 16 MB of them.
+const CONTACTS_BUDGET: usize = 4096;
 /// A device that has no memory for a batch of so few tokens has none for the model.
 const SMALLEST_BUDGET_TRIED: usize = 256;
 
@@ -72,7 +75,11 @@ impl Plan {
         let longest = dataset.policy.long_sequences.limit();
         let longest = longest.min(LongSequences::LARGEST_DEFAULT_BUDGET - N_SPECIAL_TOKENS)
             + N_SPECIAL_TOKENS;
-        let default = model.default_token_budget().max(longest);
+        let usual = match wanted.question().needs_contacts() {
+            true => model.default_token_budget().min(CONTACTS_BUDGET),
+            false => model.default_token_budget(),
+        };
+        let default = usual.max(longest);
         options.token_budget.map_or(default, NonZeroUsize::get)
     }
 }

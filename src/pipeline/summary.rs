@@ -108,6 +108,7 @@ impl Ending {
                 stages: findings.reading.stages,
                 timeline: findings.timeline,
                 lengths: packed.lengths,
+                scores: None,
                 rejections: packed.rejections,
                 stretches,
                 remarks: findings.remarks,

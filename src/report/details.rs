@@ -1,6 +1,6 @@
 //! What a report shows of a run beside its figures.
 
-use super::table::cut;
+use super::{ScoreHistogram, table::cut};
 use crate::{
     job::Thresholds,
     meter::{Sample, StageTime},
@@ -24,6 +24,8 @@ pub struct RunDetails {
     pub timeline: Vec<Sample>,
     /// How long the embedded sequences are.
     pub lengths: LengthHistogram,
+    /// How scores are distributed, where the run was made for some.
+    pub scores: Option<ScoreHistogram>,
     /// The first records that a policy rejected.
     pub rejections: Vec<RejectedRecord>,
     /// Who worked on an output of which a part was there before, in order. The last one is the run.

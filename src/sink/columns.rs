@@ -1,8 +1,9 @@
 //! From rows to Arrow columns.
 
+use super::contacts;
 use crate::{
     batch::{Ragged, Rows, Values},
-    job::{Form, OutputDtype, Question},
+    job::{Form, NUMBERS_OF_A_PAIR, OutputDtype, Question},
 };
 use arrow_array::{
     ArrayRef, BooleanArray, FixedSizeListArray, Float16Array, Float32Array, ListArray, RecordBatch,
@@ -42,8 +43,12 @@ impl Columns {
                 OutputDtype::F32 => DataType::Float32,
             };
             let number = Arc::new(Field::new("item", number, false));
-            let (Form::Vector(width) | Form::Vectors(width)) = form;
-            let vector = DataType::FixedSizeList(number.clone(), list_size(width));
+            let vector = match form {
+                Form::Vector(width) | Form::Vectors(width) => {
+                    DataType::FixedSizeList(number.clone(), list_size(width))
+                }
+                Form::Square | Form::Pairs => DataType::List(number.clone()),
+            };
             AnswerColumn {
                 name: column.name.clone(),
                 form,
@@ -62,7 +67,7 @@ impl Columns {
         if windows {
             fields.push(Field::new("windows", DataType::UInt32, false));
         }
-        fields.extend(answers.iter().map(AnswerColumn::field));
+        fields.extend(answers.iter().flat_map(AnswerColumn::fields));
         Self {
             schema: Arc::new(Schema::new(fields)),
             answers,
@@ -82,7 +87,7 @@ impl Columns {
     /// Bytes of what the rows have more of the longer their sequences are.
     pub(super) fn n_ragged_bytes(&self, rows: &Rows) -> usize {
         let columns = self.answers.iter().zip(&rows.columns);
-        let ragged = columns.filter(|(answer, _)| matches!(answer.form, Form::Vectors(_)));
+        let ragged = columns.filter(|(answer, _)| !matches!(answer.form, Form::Vector(_)));
         let bytes = ragged.map(|(_, column)| column.values.len() * column.values.dtype().bytes());
         bytes.sum()
     }
@@ -119,35 +124,38 @@ impl Columns {
             arrays.push(Arc::new(UInt32Array::from_iter_values(windows)));
         }
         for (answer, column) in self.answers.iter().zip(columns) {
-            arrays.push(answer.array(column)?);
+            arrays.extend(answer.arrays(column)?);
         }
         RecordBatch::try_new(self.schema.clone(), arrays)
     }
 }
 
 impl AnswerColumn {
-    fn field(&self) -> Field {
+    /// The columns of an output that it becomes.
+    fn fields(&self) -> Vec<Field> {
         let data_type = match self.form {
             Form::Vector(_) => self.vector.data_type().clone(),
-            Form::Vectors(_) => DataType::List(self.vector.clone()),
+            Form::Vectors(_) | Form::Square => DataType::List(self.vector.clone()),
+            Form::Pairs => return contacts::fields(),
         };
-        Field::new(&self.name, data_type, false)
+        vec![Field::new(&self.name, data_type, false)]
     }
 
     fn value_path(&self) -> Vec<String> {
-        let n_lists = match self.form {
-            Form::Vector(_) => 1,
-            Form::Vectors(_) => 2,
+        let (name, n_lists) = match self.form {
+            Form::Vector(_) => (self.name.as_str(), 1),
+            Form::Vectors(_) | Form::Square => (self.name.as_str(), 2),
+            Form::Pairs => (contacts::PROBABILITY, 1),
         };
-        let mut path = vec![self.name.clone()];
+        let mut path = vec![name.to_owned()];
         for _ in 0..n_lists {
             path.extend(["list".to_owned(), "item".to_owned()]);
         }
         path
     }
 
-    /// The values of some rows. They are taken over, not copied.
-    fn array(&self, column: Ragged) -> Result<ArrayRef, ArrowError> {
+    /// The values of some rows, which are taken over, not copied, where that can be.
+    fn arrays(&self, column: Ragged) -> Result<Vec<ArrayRef>, ArrowError> {
         let Ragged { values, offsets } = column;
         if values.dtype() != self.dtype {
             return Err(ArrowError::InvalidArgumentError(format!(
@@ -156,38 +164,47 @@ impl AnswerColumn {
                 values.dtype().name()
             )));
         }
-        let (Form::Vector(width) | Form::Vectors(width)) = self.form;
         let mut lengths = offsets.windows(2).map(|pair| pair[1] - pair[0]);
         let is_odd = |n_values: &usize| match self.form {
-            Form::Vector(_) => *n_values != width,
-            Form::Vectors(_) => !n_values.is_multiple_of(width),
+            Form::Vector(width) => *n_values != width,
+            Form::Vectors(width) => !n_values.is_multiple_of(width),
+            Form::Square => n_values.isqrt().pow(2) != *n_values,
+            Form::Pairs => !n_values.is_multiple_of(NUMBERS_OF_A_PAIR),
         };
         if let Some(n_values) = lengths.find(is_odd) {
             return Err(ArrowError::InvalidArgumentError(format!(
-                "`{}` of a row has {n_values} values, which are no vectors of {width}",
-                self.name
+                "`{}` of a row has {n_values} values, which are not of the form {:?}",
+                self.name, self.form
             )));
         }
-        let numbers: ArrayRef = match values {
-            Values::F16(values) => Arc::new(Float16Array::from(values)),
-            Values::F32(values) => Arc::new(Float32Array::from(values)),
+        let numbers = |values| -> ArrayRef {
+            match values {
+                Values::F16(values) => Arc::new(Float16Array::from(values)),
+                Values::F32(values) => Arc::new(Float32Array::from(values)),
+            }
         };
-        let vectors =
-            FixedSizeListArray::try_new(self.number.clone(), list_size(width), numbers, None)?;
-        match self.form {
-            Form::Vector(_) => Ok(Arc::new(vectors)),
-            Form::Vectors(_) => {
+        let vectors = |width, numbers| {
+            FixedSizeListArray::try_new(self.number.clone(), list_size(width), numbers, None)
+        };
+        let column: ArrayRef = match self.form {
+            Form::Vector(width) => Arc::new(vectors(width, numbers(values))?),
+            Form::Vectors(width) => {
+                let vectors = Arc::new(vectors(width, numbers(values))?);
                 let offsets = offsets.into_iter().map(|offset| list_size(offset / width));
                 let offsets = OffsetBuffer::new(ScalarBuffer::from_iter(offsets));
-                let vectors = Arc::new(vectors);
-                Ok(Arc::new(ListArray::try_new(
+                Arc::new(ListArray::try_new(
                     self.vector.clone(),
                     offsets,
                     vectors,
                     None,
-                )?))
+                )?)
             }
-        }
+            Form::Square => {
+                contacts::matrices(&self.vector, &self.number, numbers(values), &offsets)?
+            }
+            Form::Pairs => return contacts::pairs(&values.to_f32(), &offsets),
+        };
+        Ok(vec![column])
     }
 }
 

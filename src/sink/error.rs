@@ -102,6 +102,17 @@ pub enum SinkError {
         /// What the Parquet writer says.
         error: ParquetError,
     },
+    /// A file that has no name yet cannot be written. [`SinkError::named`] gives it one.
+    #[error("cannot write the output: {0}")]
+    Writing(#[source] io::Error),
+    /// Something cannot be in the format that was asked for.
+    #[error("{message}")]
+    Unfit {
+        /// What is wrong.
+        message: String,
+        /// How to mend it.
+        hint: String,
+    },
     /// A file does not hold what was written into it.
     #[error("`{}` {message}", path.display())]
     Damaged {
@@ -157,6 +168,19 @@ impl SinkError {
     /// The file system refuses to do something with `path`.
     pub(super) fn io(action: &'static str, path: &Path, error: io::Error) -> Self {
         FileError::io(action, path, error).into()
+    }
+
+    /// The file system refuses a file whose name the writer does not know.
+    pub(super) fn writing(error: io::Error) -> Self {
+        Self::Writing(error)
+    }
+
+    /// The error with the name of the file that is written.
+    pub(super) fn named(self, path: &Path) -> Self {
+        match self {
+            Self::Writing(error) => Self::io("write", path, error),
+            other => other,
+        }
     }
 
     /// A part is not what was written.
@@ -245,7 +269,8 @@ impl Hint for SinkError {
                 "put it back, or remove what is left of the output, `{}` too, and run the script again",
                 path.parent().unwrap_or(path).display()
             )),
-            Self::Parquet { .. } | Self::Uncommitted => None,
+            Self::Parquet { .. } | Self::Uncommitted | Self::Writing(_) => None,
+            Self::Unfit { hint, .. } => Some(hint.clone()),
             Self::Gap { .. } | Self::Conservation { .. } => Some(REPORT_IT.to_owned()),
             Self::Damaged { hint, .. } => Some((*hint).to_owned()),
             Self::NoParts => Some(REPORT_IT.to_owned()),

@@ -1,12 +1,13 @@
 //! The one place that knows the formats of outputs: what each can do is looked up here.
 
-use super::{HashedFile, OutputPlan, SinkError, parquet};
-use crate::{batch::Rows, job::OutputFormat};
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    path::{Path, PathBuf},
+use super::{
+    HashedFile, OutputPlan, SinkError,
+    formats::{FORMATS, Format},
+    parquet,
 };
+use crate::{batch::Rows, job::OutputFormat};
+use arrow_array::RecordBatch;
+use std::{collections::BTreeMap, fs::File, path::Path};
 
 /// Writes a part of an output: a file of the output's format that holds some consecutive rows.
 pub(super) trait PartWriter: Send {
@@ -55,6 +56,24 @@ pub(super) trait Shorten: Send {
     ) -> Result<HashedFile, SinkError>;
 }
 
+/// Writes a file of a format from rows in order, a few at a time. What it holds in memory does not grow with their
+/// number. The vectors of all rows have the same columns.
+pub(super) trait TableWriter: Send {
+    /// Takes the next rows.
+    ///
+    /// # Errors
+    /// - If the file system refuses: [`SinkError::writing`].
+    /// - If they cannot be in the format: [`SinkError::Unfit`].
+    fn write(&mut self, rows: &RecordBatch) -> Result<(), SinkError>;
+
+    /// Completes the file, with what it says of itself: entries as Parquet has them, such as `runner.identity`. It is
+    /// not on the disk yet.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn finish(self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError>;
+}
+
 /// Begins a part in an empty file, with what is known of it from the start. Errors call it by the
 /// name of the output.
 ///
@@ -65,14 +84,13 @@ pub(super) fn part_writer(
     file: HashedFile,
     metadata: &[(String, String)],
 ) -> Result<Box<dyn PartWriter>, SinkError> {
-    match plan.target.format {
-        OutputFormat::Parquet => parquet::part_writer(plan, file, metadata),
-    }
+    parquet::part_writer(plan, file, metadata)
 }
 
-/// Copies parts into one file, one after the other. Nothing is encoded again.
+/// Puts the rows of parts into one file, one after the other. Where it is a file as parts are, nothing is encoded
+/// again.
 pub(super) trait Stitcher: Send {
-    /// Copies the rows of the next part.
+    /// Takes the rows of the next part.
     ///
     /// # Errors
     /// - If the part does not hold what was written, or has other columns.
@@ -86,40 +104,9 @@ pub(super) trait Stitcher: Send {
     fn finish(self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError>;
 }
 
-/// Begins a file with the rows of its first part.
-///
-/// # Errors
-/// As [`Stitcher::append`].
-pub(super) fn stitcher(
-    format: OutputFormat,
-    to: HashedFile,
-    first: &Path,
-) -> Result<Box<dyn Stitcher>, SinkError> {
-    match format {
-        OutputFormat::Parquet => parquet::stitcher(to, first),
-    }
-}
-
-/// Writes one file with the rows of all `parts`, in their order, and with `metadata` instead of theirs.
-/// It is not on the disk yet.
-///
-/// # Errors
-/// - If there is no part, or one that does not hold what was written, or has other columns.
-/// - If the file system refuses.
-pub(super) fn stitch(
-    format: OutputFormat,
-    parts: &[PathBuf],
-    to: HashedFile,
-    metadata: &[(String, String)],
-) -> Result<(), SinkError> {
-    let [first, others @ ..] = parts else {
-        return Err(SinkError::NoParts);
-    };
-    let mut stitcher = stitcher(format, to, first)?;
-    for part in others {
-        stitcher.append(part)?;
-    }
-    stitcher.finish(metadata)
+/// What can be done with files of a format that are not parts themselves. Nothing, if they are.
+pub(super) fn format_of(format: OutputFormat) -> Option<&'static Format> {
+    FORMATS.iter().find(|of| of.format == format)
 }
 
 /// What a complete file says of how it came about. `None` if it is someone else's, whatever it is.
@@ -128,8 +115,12 @@ pub(super) fn stitch(
 /// - If the file is damaged, or was cut short.
 /// - If the file system refuses.
 pub(super) fn read_metadata(path: &Path) -> Result<Option<BTreeMap<String, String>>, SinkError> {
-    // The beginning of a file says its format.
-    parquet::read_metadata(path)
+    // A file of parts that was renamed is still what it holds.
+    let of_parts = parquet::read_metadata(path)?;
+    match (of_parts, format_at(path)) {
+        (None, Some(format)) => (format.read_metadata)(path),
+        (of_parts, _) => Ok(of_parts),
+    }
 }
 
 /// What was found in a file that was read again.
@@ -146,5 +137,13 @@ pub struct Checked {
 /// # Errors
 /// If the file cannot be opened.
 pub(super) fn check(path: &Path) -> Result<Checked, SinkError> {
-    parquet::check(path)
+    match format_at(path) {
+        Some(format) => (format.check)(path),
+        None => parquet::check(path),
+    }
+}
+
+/// What can be done with the file of that name, if it is not called like a part.
+fn format_at(path: &Path) -> Option<&'static Format> {
+    OutputFormat::of(path).ok().and_then(format_of)
 }

@@ -8,6 +8,7 @@ use crate::job::{Dtype, GeluForm, OutputFormat};
 use std::collections::{BTreeMap, BTreeSet};
 
 const PREFIX: &str = "runner.";
+const FORMAT: &str = "format";
 const IDENTITY: &str = "runner.identity";
 const FINGERPRINT: &str = "runner.input_fingerprint";
 const RECORDS: &str = "runner.records";
@@ -74,7 +75,7 @@ impl Identity {
             ("gelu", self.gelu.name()),
             ("device_kind", &self.device_kind),
             ("numerics", &self.numerics.to_string()),
-            ("format", self.format.name()),
+            (FORMAT, self.format.name()),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let chosen = self.options.iter().chain(&self.rules);
@@ -94,6 +95,15 @@ pub(super) fn identity_entries(identity: BTreeMap<String, String>) -> Vec<(Strin
     let mut entries = keyed(identity);
     entries.push((IDENTITY.to_owned(), whole));
     entries
+}
+
+/// The identity of what is the same in another format.
+pub(super) fn in_format(
+    mut identity: BTreeMap<String, String>,
+    format: OutputFormat,
+) -> BTreeMap<String, String> {
+    identity.insert(FORMAT.to_owned(), format.name().to_owned());
+    identity
 }
 
 /// What is not the same in the identity of an output and in that of what is asked for.

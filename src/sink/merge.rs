@@ -292,7 +292,7 @@ fn file_of(
         .into());
     }
     if let Some(finished) = finished_file(place.output())?
-        && whole.is(&finished)
+        && whole.is(&finished, place.target().format)
     {
         remove_left(place)?;
         return Ok(old(place, Some(&finished)));

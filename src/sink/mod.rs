@@ -9,14 +9,18 @@
 //! [`Output`], which commits a part from time to time. When the last one is there, they become what the
 //! script asked for.
 
+mod aside;
 mod books;
+mod bundle;
 mod chain;
 mod claim;
 mod columns;
 mod committer;
+mod contacts;
 mod difference;
 mod error;
 mod format;
+mod formats;
 mod frontier;
 mod hashed_file;
 mod heart;
@@ -24,6 +28,7 @@ mod identity;
 mod kept;
 pub mod ledger;
 mod left;
+mod making;
 mod manifest;
 mod merge;
 mod open;
@@ -42,6 +47,7 @@ mod shards;
 mod shards_error;
 mod status;
 mod stitching;
+mod table_stitcher;
 mod tail;
 mod verifier;
 mod verify;
@@ -68,7 +74,7 @@ pub use status::{Rate, ShardStatus, State, Status, status};
 pub use verify::{Flaw, Verified, verify};
 pub use work::{Next, Pass, Section, Task, Work};
 
-use format::{Checked, Ended, PartWriter, Shorten, Stitcher};
+use format::{Checked, Ended, PartWriter, Shorten, Stitcher, TableWriter};
 use hashed_file::HashedFile;
 use rejects::Rejects;
 

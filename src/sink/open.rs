@@ -334,6 +334,9 @@ impl Door<'_> {
         check_target(&place.rejects(), existing)?;
         if !place.is_folder() {
             check_target(place.output(), existing)?;
+            for path in place.sidecars(self.plan.has_many()) {
+                check_target(&path, existing)?;
+            }
         }
         let header = Header {
             ledger: ledger::VERSION,

@@ -3,7 +3,7 @@
 use super::{Published, ledger::History};
 use crate::{
     file::{FileError, destination, is_temporary, is_temporary_of_others, sweep_once},
-    job::{OutputKind, OutputTarget, Shard, parts_beside, rejects_beside},
+    job::{OutputFormat, OutputKind, OutputTarget, Shard, parts_beside, rejects_beside},
 };
 use std::{
     collections::BTreeSet,
@@ -114,6 +114,14 @@ impl Place {
         rejects_beside(&self.target)
     }
 
+    /// The files that lie beside the output at the end; `has_many` says whether a sequence has many vectors.
+    pub(super) fn sidecars(&self, has_many: bool) -> Vec<PathBuf> {
+        match self.is_folder() {
+            true => Vec::new(),
+            false => self.target.format.sidecars(self.output(), has_many),
+        }
+    }
+
     /// What a run leaves that is over, for those who look for it: the files that it published, or, of a
     /// shard, the folder of its parts.
     pub(super) fn published(&self) -> Published {
@@ -156,7 +164,7 @@ impl Place {
 
     /// The name of the part that begins with this record.
     pub(super) fn part_name(&self, record: u64) -> String {
-        let ending = self.target.format.ending();
+        let ending = OutputFormat::OF_PARTS.ending();
         format!("{PART}{record:0PART_DIGITS$}.{ending}")
     }
 
@@ -175,7 +183,7 @@ impl Place {
         };
         record.len() >= PART_DIGITS
             && record.bytes().all(|byte| byte.is_ascii_digit())
-            && [self.target.format.ending(), REJECTS_ENDING].contains(&ending)
+            && [OutputFormat::OF_PARTS.ending(), REJECTS_ENDING].contains(&ending)
     }
 
     /// Removes all that is kept of an output while it is made, but for the lock, and of parts those that

@@ -1,7 +1,7 @@
 //! Where an output goes and what it says about itself.
 
 use super::Identity;
-use crate::job::{OutputTarget, Question, Shard};
+use crate::job::{ExportOptions, OutputTarget, Question, Shard};
 use std::time::Duration;
 
 /// Where the output goes and what it says about itself.
@@ -27,4 +27,16 @@ pub struct OutputPlan {
     pub identity: Identity,
     /// Which part of the records is written, if it is not all of them.
     pub shard: Option<Shard>,
+}
+
+impl OutputPlan {
+    /// Whether a sequence has many vectors.
+    pub(super) fn has_many(&self) -> bool {
+        self.question.has_many(self.hidden_size)
+    }
+
+    /// How the rows are put into a file of another format than that of parts.
+    pub(super) fn export_options(&self) -> ExportOptions {
+        ExportOptions::of(&self.identity.to_map(), self.overwrite)
+    }
 }

@@ -1,16 +1,20 @@
 //! From parts to what the user asked for.
 
 use super::{
-    HashedFile, OutputPlan, Published, Rejects, SinkError,
-    format::{part_writer, read_metadata, stitch},
+    OutputPlan, Published, Rejects, SinkError,
+    format::read_metadata,
     identity::Finished,
     ledger::{End, History},
+    making::Making,
     manifest,
     place::Place,
     stitching::Stitching,
     verifier::is_as_it_was,
 };
-use crate::file::{Existing, Keep, Staged};
+use crate::{
+    file::{Existing, Keep, Staged},
+    job::OutputFormat,
+};
 use std::path::PathBuf;
 
 /// Whether all that was to be done for an output is done and published: a file has its name then, and a
@@ -90,7 +94,9 @@ impl Publication<'_> {
 
     fn publish_file(&mut self, existing: Existing) -> Result<(), SinkError> {
         let parts = self.parts();
+        let is_alike = self.plan.target.format == OutputFormat::OF_PARTS;
         if self.is_whole
+            && is_alike
             && let [part] = parts.as_slice()
             && Staged::link(part, self.place.output(), existing)
                 .and_then(|linked| linked.publish(Keep::Safely))
@@ -100,20 +106,18 @@ impl Publication<'_> {
         }
         let stitching = self.stitching.take();
         let stitched = stitching.and_then(|begun| begun.finish(&parts, self.metadata));
-        if stitched.is_some_and(|staged| staged.publish(Keep::Safely).is_ok()) {
+        if stitched.is_some_and(|bundle| bundle.publish().is_ok()) {
             return Ok(());
         }
         // What is wrong is found again, if it is not over.
-        let staged = Staged::create(self.place.output(), existing)?;
-        let file = HashedFile::new(staged.writer()?);
-        if parts.is_empty() {
-            part_writer(self.plan, file, &[])?
-                .finish(self.metadata)?
-                .file?;
-        } else {
-            stitch(self.plan.target.format, &parts, file, self.metadata)?;
+        let [first, others @ ..] = parts.as_slice() else {
+            return Err(SinkError::NoParts);
+        };
+        let target = self.place.target();
+        let mut making = Making::begin(target, None, &self.plan.export_options(), first)?;
+        for part in others {
+            making.append(part)?;
         }
-        staged.publish(Keep::Safely)?;
-        Ok(())
+        making.finish(self.metadata)?.publish()
     }
 }

@@ -1,9 +1,8 @@
 //! The list of the records that were not embedded.
 
-use super::SinkError;
-use crate::file::{Existing, FileError, Keep, Staged, check_target};
+use super::{SinkError, aside::Aside};
+use crate::file::{Existing, Keep, Staged, check_target};
 use std::{
-    ffi::OsString,
     fs::{self, File},
     io::{self, BufReader, Read, Write},
     path::{Path, PathBuf},
@@ -11,11 +10,6 @@ use std::{
 
 /// The columns of the list.
 const HEADER: &str = "ordinal\tid\treason\n";
-
-/// What the list of the output that is replaced has behind its name, until that is done.
-const ASIDE: &str = ".previous";
-/// Names that are tried for it.
-const MOST_ASIDE: usize = 100;
 
 /// The rejected records of an output on their way to `<output>.rejects.tsv`, a line a record, in input
 /// order: the record's number in the input from 1, its id, the reason.
@@ -105,7 +99,7 @@ impl Rejects {
                 return Ok((output, None));
             }
         };
-        let aside = Aside::put(&target)?;
+        let aside = Aside::put(&target.path, target.existing)?;
         let published = match list.publish(Keep::Safely) {
             Ok(path) => publish_output().map(|output| (output, path)),
             Err(error) => {
@@ -123,58 +117,6 @@ impl Rejects {
                 Err(error)
             }
         }
-    }
-}
-
-/// The list of the output that is replaced, under a second name. Whatever ends the program meanwhile,
-/// it is not lost.
-struct Aside {
-    path: PathBuf,
-    /// Nothing, if there was no list.
-    aside: Option<PathBuf>,
-}
-
-impl Aside {
-    fn put(target: &Target) -> Result<Self, SinkError> {
-        let path = target.path.clone();
-        if target.existing == Existing::Stays || !path.exists() {
-            return Ok(Self { path, aside: None });
-        }
-        // A list that an earlier run left there when it was killed is nobody's to remove.
-        let names = (1..).map(|n: u32| match n {
-            1 => with_suffix(&path, ASIDE),
-            n => with_suffix(&path, &format!("{ASIDE}-{n}")),
-        });
-        for aside in names.take(MOST_ASIDE) {
-            let put = match fs::hard_link(&path, &aside) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                // Not every file system gives a file a second name.
-                Err(_) => copy(&path, &aside),
-                Ok(()) => Ok(()),
-            };
-            put.map_err(|error| SinkError::io("put aside", &path, error))?;
-            return Ok(Self {
-                path,
-                aside: Some(aside),
-            });
-        }
-        Err(FileError::Exists(with_suffix(&path, ASIDE)).into())
-    }
-
-    /// The output that it belonged to is gone, or it never lost its own name.
-    fn forget(self) {
-        // The run has ended as it has; a file too much is no reason to say otherwise.
-        let _ = self.aside.map(fs::remove_file);
-    }
-
-    /// The output that it belongs to stays.
-    fn put_back(self) {
-        // The error at hand says more than a failure to clean up after it. What cannot be put back still
-        // has its second name.
-        let _ = match self.aside {
-            Some(aside) => fs::rename(aside, self.path),
-            None => fs::remove_file(self.path),
-        };
     }
 }
 
@@ -213,21 +155,10 @@ fn remove_if_there(path: &Path) -> Result<(), SinkError> {
     }
 }
 
-/// Copies a file to a name that nothing has.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    io::copy(&mut File::open(from)?, &mut File::create_new(to)?)?;
-    Ok(())
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file::FileError;
 
     const LINE: &str = "3\tp3\ttoo short\n";
 

@@ -2,14 +2,15 @@
 //! done at the end.
 
 use super::{
-    HashedFile, OutputPlan, SinkError, Stitcher,
-    format::stitcher,
+    OutputPlan, SinkError,
+    bundle::Bundle,
     ledger::{Commit, History, PartFile},
+    making::Making,
     place::Place,
 };
 use crate::{
-    file::{Existing, Staged, free_bytes},
-    job::OutputFormat,
+    file::free_bytes,
+    job::{ExportOptions, OutputFormat},
 };
 use std::{fs::File, path::PathBuf};
 
@@ -23,8 +24,7 @@ const RESERVE_BYTES: u64 = 2 << 30;
 /// error, parts that do not follow each other, parts that are made again, a disk that is getting full.
 pub(super) struct Stitching {
     place: Place,
-    format: OutputFormat,
-    existing: Existing,
+    options: ExportOptions,
     /// What is committed, in input order.
     parts: Vec<PartFile>,
     /// Records of that.
@@ -34,12 +34,11 @@ pub(super) struct Stitching {
 
 /// The file. It lies beside the parts, so that whatever becomes of it belongs to them.
 struct Growing {
-    stitcher: Box<dyn Stitcher>,
+    making: Making,
     /// Parts that are in it.
     n_parts: usize,
     /// To have it on the disk.
     file: File,
-    staged: Staged,
 }
 
 impl Stitching {
@@ -47,8 +46,7 @@ impl Stitching {
     pub(super) fn new(plan: &OutputPlan, place: &Place, history: &History) -> Option<Self> {
         let nothing = Self {
             place: place.clone(),
-            format: plan.target.format,
-            existing: Existing::unless(plan.overwrite),
+            options: plan.export_options(),
             parts: Vec::new(),
             n_records: 0,
             file: None,
@@ -70,9 +68,10 @@ impl Stitching {
         Some(self)
     }
 
-    /// Whether a part can be copied. A single one is published as it is.
+    /// Whether a part can be copied. A single one is published as it is, if the output is a file as parts are.
     pub(super) fn is_behind(&self) -> bool {
-        self.parts.len() > self.n_parts().max(1)
+        let is_alike = self.place.target().format == OutputFormat::OF_PARTS;
+        self.parts.len() > self.n_parts().max(usize::from(is_alike))
     }
 
     /// Copies the next part, and has it on the disk.
@@ -102,7 +101,7 @@ impl Stitching {
         mut self,
         parts: &[PathBuf],
         metadata: &[(String, String)],
-    ) -> Option<Staged> {
+    ) -> Option<Bundle> {
         let known = (0..self.parts.len()).map(|n| self.path(n));
         if self.file.is_none() || !known.eq(parts.iter().cloned()) {
             return None;
@@ -110,11 +109,7 @@ impl Stitching {
         while self.is_behind() {
             self.append().ok()?;
         }
-        let Growing {
-            stitcher, staged, ..
-        } = self.file?;
-        stitcher.finish(metadata).ok()?;
-        Some(staged)
+        self.file?.making.finish(metadata).ok()
     }
 
     /// Parts that are in the file.
@@ -134,18 +129,17 @@ impl Stitching {
     fn append(&mut self) -> Result<(), SinkError> {
         let path = self.path(self.n_parts());
         if let Some(file) = &mut self.file {
-            file.stitcher.append(&path)?;
+            file.making.append(&path)?;
             file.n_parts += 1;
             return Ok(());
         }
         let place = &self.place;
-        let staged = Staged::create_in(place.bookkeeping(), place.output(), self.existing)?;
-        let stitcher = stitcher(self.format, HashedFile::new(staged.writer()?), &path)?;
+        let folder = Some(place.bookkeeping());
+        let making = Making::begin(place.target(), folder, &self.options, &path)?;
         self.file = Some(Growing {
-            stitcher,
+            file: making.main()?,
+            making,
             n_parts: 1,
-            file: staged.writer()?,
-            staged,
         });
         Ok(())
     }

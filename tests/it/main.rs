@@ -11,6 +11,7 @@
 //! - `models`: when they are loaded and their memory is given back.
 //! - `downloads`: models that are named by their ids.
 //! - `pipeline`: the whole job: order, packing, conservation.
+//! - `questions`: all that a model can be asked of a sequence, against HF transformers: logits, layers, contacts.
 //! - `parity`: how much a number format changes embeddings.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
@@ -47,6 +48,7 @@ mod parity;
 mod parquet;
 mod paths;
 mod pipeline;
+mod questions;
 mod readers;
 mod resume;
 mod run;

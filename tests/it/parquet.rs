@@ -32,6 +32,10 @@ use std::{
 use tempfile::TempDir;
 
 fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
+    let mut question = Question::pooled(layers, Pooling::Mean);
+    if let [column] = question.columns.as_mut_slice() {
+        column.name = "embedding".to_owned();
+    }
     OutputPlan {
         windows: false,
         target: OutputTarget::of(path).unwrap(),
@@ -39,7 +43,7 @@ fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
         resume: true,
         commit_every: Duration::from_secs(30),
         inputs: "in.fa".into(),
-        question: Question::pooled(layers, Pooling::Mean),
+        question,
         hidden_size,
         identity: Identity {
             model: "esm2_t6_8M_UR50D".into(),

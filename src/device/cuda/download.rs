@@ -71,11 +71,15 @@ impl Download {
         })
     }
 
-    /// Waits for the results: the bytes of each source.
+    /// Waits for the results: what `copy` makes of the number and the bytes of each source. These are in pinned
+    /// memory, which serves another batch afterwards.
     ///
     /// # Errors
     /// If computing or copying them failed.
-    pub(crate) fn wait(mut self) -> Result<(Vec<Vec<u8>>, Arc<Marks>), DeviceError> {
+    pub(crate) fn wait<T>(
+        mut self,
+        copy: impl Fn(usize, &[u8]) -> T,
+    ) -> Result<(Vec<T>, Arc<Marks>), DeviceError> {
         if let Err(error) = self.settle() {
             // One of several copies may run.
             std::mem::forget(self.buffer.take());
@@ -90,12 +94,12 @@ impl Download {
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
             let mut rest = pinned.bytes();
-            let split = |&size: &usize| {
+            let split = |(number, &size): (usize, &usize)| {
                 let (result, after) = rest.split_at(size);
                 rest = after;
-                result.to_vec()
+                copy(number, result)
             };
-            self.sizes.iter().map(split).collect()
+            self.sizes.iter().enumerate().map(split).collect()
         };
         give_back(self.gpu, buffer);
         Ok((results, self.marks.clone()))
@@ -157,6 +161,9 @@ impl Copies {
             for (&size, &address) in self.sizes.iter().zip(addresses) {
                 let (target, after) = rest.split_at_mut(size);
                 rest = after;
+                if target.is_empty() {
+                    continue;
+                }
                 result::memcpy_dtoh_async(target, address, downloads).doing("copy results")?;
             }
             self.landed.record(downloads)
@@ -175,8 +182,14 @@ fn take_spare(gpu: &'static Gpu, n_bytes: usize) -> Result<Pinned, DeviceError> 
         let smallest = fitting.min_by_key(|(_, spare)| spare.n_bytes());
         smallest.map(|(n, _)| n).map(|n| spares.swap_remove(n))
     };
-    // Rounded up, so that the next, slightly larger batch finds it large enough.
-    spare.map_or_else(|| Pinned::new(gpu, n_bytes.next_power_of_two()), Ok)
+    spare.map_or_else(|| Pinned::new(gpu, rounded(n_bytes)), Ok)
+}
+
+/// Rounded up to an eighth of the next power of two, so that the next, slightly larger batch finds it large enough:
+/// pinned memory is not for anything else.
+fn rounded(n_bytes: usize) -> usize {
+    const LEAST: usize = 64 << 10;
+    n_bytes.next_multiple_of((n_bytes.next_power_of_two() / 8).max(LEAST))
 }
 
 /// Keeps pinned memory for the next download from `gpu`.
@@ -202,5 +215,22 @@ fn give_back(gpu: &'static Gpu, buffer: Arc<Mutex<Pinned>>) {
         drop(spares);
         // Freeing may wait for the GPU.
         drop(surplus);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_is_pinned_that_no_batch_fills() {
+        assert_eq!(rounded(0), 0);
+        assert_eq!(rounded(1), 64 << 10);
+        // A batch of 32,768 tokens in f16, full and nearly full.
+        assert_eq!(rounded(32_768 * 2560), 80 << 20);
+        assert_eq!(rounded(32_000 * 2560), 80 << 20);
+        for n_bytes in (1..400_000_000).step_by(999_983) {
+            assert!((n_bytes..=n_bytes + n_bytes / 4 + (64 << 10)).contains(&rounded(n_bytes)));
+        }
     }
 }

@@ -26,6 +26,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What the head of the language model is called where it is not used.
+pub(super) const LANGUAGE_MODEL: &str = "lm_head";
+
 /// What PEFT puts before the names of a model's modules.
 const WRAPPED: &str = "base_model.model.";
 
@@ -80,6 +83,11 @@ impl Adapter {
         adapter.sort(&scales, &modules_to_save).map_err(bad)?;
         adapter.check(config).map_err(bad)?;
         Ok(adapter)
+    }
+
+    /// Whether it changes the tensor `name`, which is without a prefix.
+    pub(super) fn changes(&self, name: &str) -> bool {
+        self.changes.contains_key(name)
     }
 
     /// The numbers of the tensor `name`, which are those of `base` where nothing changes them.

@@ -7,7 +7,7 @@ use crate::{
     model::{
         checkpoint::{Checkpoint, NumberFormat, Stored},
         fair_esm,
-        layout::{EMBEDDINGS, frequencies_in_layer, layer_tensors, outer_tensors},
+        layout::{EMBEDDINGS, frequencies_in_layer, head_tensors, layer_tensors, outer_tensors},
         naming::{Naming, prefix_of},
     },
 };
@@ -70,7 +70,7 @@ impl<'a> Plan<'a> {
         let most = most.expect("an encoder has embeddings").format.clone();
         tensors.extend(frequencies(config, weights, &mut rest)?);
 
-        let (head, of_contacts) = (language_model(config), contacts(config));
+        let (head, of_contacts) = (head_tensors(config).to_vec(), contacts(config));
         let head = whole_head(weights, &head, &mut rest, format)?;
         let found = whole_head(weights, &of_contacts, &mut rest, format)?;
         let has_language_model = head.is_some();
@@ -173,18 +173,6 @@ impl From<Dtype> for NumberFormat {
             Dtype::Bf16 => Self::BF16,
         }
     }
-}
-
-/// The head that predicts masked residues.
-fn language_model(config: &Config) -> Head {
-    let hidden = config.hidden_size;
-    vec![
-        ("lm_head.dense.weight", vec![hidden, hidden]),
-        ("lm_head.dense.bias", vec![hidden]),
-        ("lm_head.layer_norm.weight", vec![hidden]),
-        ("lm_head.layer_norm.bias", vec![hidden]),
-        ("lm_head.bias", vec![VOCABULARY_SIZE]),
-    ]
 }
 
 /// The head that predicts contacts.

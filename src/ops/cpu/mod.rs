@@ -4,6 +4,7 @@
 //! it, on threads, or on how many numbers a vector has.
 
 mod attention;
+mod contacts;
 mod epilogue;
 mod layer_norm;
 mod linear;
@@ -15,6 +16,7 @@ mod simd;
 mod tests;
 
 pub(super) use attention::attention;
+pub(super) use contacts::ContactMaps;
 pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;
 pub(super) use panels::Panels;

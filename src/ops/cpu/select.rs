@@ -1,7 +1,7 @@
 //! Rows of some tokens, sequences over threads.
 
-use super::{super::Segments, contiguous};
-use crate::job::{OutputDtype, Positions};
+use super::contiguous;
+use crate::job::OutputDtype;
 use burn::{
     backend::Flex,
     tensor::{Element, Tensor, TensorData},
@@ -11,24 +11,18 @@ use half::f16;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// The rows of `x`, `[T, width]`, that belong to some of the tokens of each sequence.
+/// The rows of `x`, `[T, width]`, in `ranges`, one after the other.
 pub(in super::super) fn select(
     x: &Tensor<2>,
-    segments: &Segments,
-    positions: Positions,
+    ranges: &[Range<usize>],
     dtype: OutputDtype,
 ) -> Tensor<2> {
     let [_, width] = x.dims();
     let x = contiguous(x.clone());
     let values = x.storage::<f32>();
-    let ranges = segments.ranges().map(|range| match positions {
-        Positions::Tokens => range,
-        Positions::Residues => range.start + 1..range.end - 1,
-    });
-    let ranges: Vec<_> = ranges.collect();
     match dtype {
-        OutputDtype::F32 => gathered(values, &ranges, width, |value| value),
-        OutputDtype::F16 => gathered(values, &ranges, width, f16::from_f32),
+        OutputDtype::F32 => gathered(values, ranges, width, |value| value),
+        OutputDtype::F16 => gathered(values, ranges, width, f16::from_f32),
     }
 }
 

@@ -20,8 +20,9 @@ pub(super) struct KernelFile {
 pub(super) type Header = (&'static str, &'static str);
 
 /// The headers that kernels include.
-pub(super) const HEADERS: [Header; 2] = [
+pub(super) const HEADERS: [Header; 3] = [
     ("common.cuh", include_str!("kernels/common.cuh")),
+    ("contacts.cuh", include_str!("kernels/contacts.cuh")),
     ("hopper.cuh", include_str!("kernels/hopper.cuh")),
 ];
 

@@ -6,6 +6,7 @@ use super::{
     int,
     kernel::{Grid, Kernel},
     packs,
+    token_dropout::token_dropout,
 };
 use crate::device::{DeviceError, cuda::enqueue};
 use burn::tensor::Tensor;
@@ -24,15 +25,16 @@ pub(super) fn kernels(shape: &Shape) -> Result<Vec<Instance>, DeviceError> {
 }
 
 /// The rows of `table`, `[vocabulary, hidden]`, that the batch's ids name, in the table's format:
-/// `[rows, hidden]`. It is the first operation on a batch: the stream waits for its copy here.
-pub(in super::super) fn embedding(table: &Tensor<2>, batch: &Arc<Batch>) -> Tensor<2> {
+/// `[rows, hidden]`, with token dropout if the batch `drops` any. It is the first operation on a batch: the stream
+/// waits for its copy here.
+pub(in super::super) fn embedding(table: &Tensor<2>, batch: &Arc<Batch>, drops: bool) -> Tensor<2> {
     let [_, hidden] = table.dims();
     let table = Operand::new(table);
     let n_rows = batch.n_rows();
     let y = table.allocate([n_rows, hidden], table.dtype());
     let kernel = Kernel::get(table.gpu, &Instance::new(&FILE, table.dtype()));
     let n_packs = packs(hidden, table.dtype());
-    let batch = batch.clone();
+    let ids = batch.clone();
     enqueue(
         table.gpu,
         &[table.handle()],
@@ -45,7 +47,7 @@ pub(in super::super) fn embedding(table: &Tensor<2>, batch: &Arc<Batch>) -> Tens
             let (table, y) = (at[0], at[1]);
             let arguments = [
                 table.into(),
-                batch.input_ids().into(),
+                ids.input_ids().into(),
                 y.into(),
                 int(n_rows).into(),
                 int(n_packs).into(),
@@ -53,10 +55,13 @@ pub(in super::super) fn embedding(table: &Tensor<2>, batch: &Arc<Batch>) -> Tens
             // SAFETY: the arguments are those of `embedding`; `enqueue` and the batch keep the
             // addresses valid, and the stream is of the current context.
             unsafe {
-                batch.upload().begin(stream)?;
+                ids.upload().begin(stream)?;
                 kernel?.launch(stream, grid, &arguments)
             }
         },
     );
+    if drops {
+        token_dropout(&y, hidden, batch);
+    }
     y.tensor()
 }

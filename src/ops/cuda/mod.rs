@@ -9,6 +9,7 @@ mod attention;
 mod batch;
 mod code;
 mod compile;
+mod contacts;
 mod embedding;
 mod format;
 mod gelu;
@@ -20,17 +21,21 @@ mod lost;
 mod operand;
 mod pool;
 mod random;
+mod select;
 #[cfg(test)]
 mod tests;
+mod token_dropout;
 mod variant;
 
 pub(super) use attention::attention;
 pub(super) use batch::{Batch, UploadStager};
+pub(super) use contacts::ContactMaps;
 pub(super) use embedding::embedding;
 pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;
 pub(super) use operand::is_cuda;
 pub(super) use pool::pool;
+pub(super) use select::{listed, narrowed, residues, tokens};
 
 use crate::{
     device::{
@@ -60,13 +65,16 @@ type Kernels = fn(&Shape) -> Result<Vec<Instance>, DeviceError>;
 
 /// Every operation with kernels of its own. They are made ready when a model is loaded, and the tests
 /// compile them for every shape.
-const OPERATIONS: [Kernels; 6] = [
+const OPERATIONS: [Kernels; 9] = [
     attention::kernels,
+    contacts::kernels,
     embedding::kernels,
     gelu::kernels,
     layer_norm::kernels,
     pool::kernels,
     random::kernels,
+    select::kernels,
+    token_dropout::kernels,
 ];
 
 /// All kernels that a model of this shape may launch.
@@ -111,7 +119,7 @@ pub(super) fn arithmetic(gpu: &str) -> String {
     format!("{gpu}, cuBLASLt {cublaslt}, NVRTC {major}.{minor}")
 }
 
-/// Ends a batch: starts copying `tensors`, which are f32, to main memory.
+/// Ends a batch: starts copying `tensors` to main memory.
 ///
 /// # Errors
 /// If main memory cannot be pinned.

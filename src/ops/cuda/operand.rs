@@ -47,10 +47,16 @@ impl Operand {
         self.allocate_raw([n_bytes], DType::U8)
     }
 
+    /// Memory beside this one that holds `bytes` when whatever is enqueued next runs.
+    pub(super) fn upload(&self, bytes: &[u8]) -> Handle {
+        self.cube.client.create_from_slice(bytes)
+    }
+
     fn allocate_raw<const D: usize>(&self, shape: [usize; D], dtype: DType) -> Self {
         let n_bytes = shape.iter().product::<usize>() * dtype.size();
         let client = self.cube.client.clone();
-        let handle = client.empty(n_bytes);
+        // A tensor without numbers, too, has an address.
+        let handle = client.empty(n_bytes.max(dtype.size()));
         let device = self.cube.device.clone();
         Self {
             gpu: self.gpu,

@@ -5,6 +5,7 @@
 
 mod lanes;
 mod lengths;
+mod scores;
 mod section;
 mod series;
 mod stages;

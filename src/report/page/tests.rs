@@ -46,6 +46,7 @@ fn details(n_samples: usize, has_gpu: bool) -> RunDetails {
         stages: [time; 5],
         timeline: timeline(n_samples, has_gpu),
         lengths,
+        scores: None,
         rejections: rejections(3, "empty sequence"),
         stretches: Vec::new(),
         remarks: vec!["batches were 60% full".to_owned()],

@@ -95,6 +95,22 @@ impl Axis {
         }
     }
 
+    /// Scores, which may be on either side of 0.
+    pub(in crate::report) fn scores(from: f64, to: f64) -> Self {
+        let step = round_step((to - from).max(1e-9) / 5.0);
+        let (first, last) = ((from / step).ceil() as i64, (to / step).floor() as i64);
+        let tick = |n: i64| {
+            let tick = n as f64 * step;
+            let label = short(tick.abs(), step, from.abs().max(to.abs()));
+            let sign = if n < 0 { "−" } else { "" };
+            (tick, format!("{sign}{label}"))
+        };
+        Self {
+            scale: Scale::between(from, to),
+            ticks: (first..=last).map(tick).collect(),
+        }
+    }
+
     fn linear(to: f64, ticks: Vec<(f64, String)>) -> Self {
         Self {
             scale: Scale::linear(to),
@@ -170,6 +186,8 @@ mod tests {
             Axis::lengths(30.0, 5_000.0),
             &["30", "100", "300", "1,000", "3,000"],
         );
+        check(Axis::scores(-12.5, 4.0), &["−10", "−5", "0"]);
+        check(Axis::scores(0.125, 0.5), &["0.2", "0.3", "0.4", "0.5"]);
         check(Axis::counts(2.0), &["0", "1", "2"]);
         check(Axis::counts(0.0), &["0", "1"]);
         check(Axis::time(95.0), &["0 s", "20 s", "40 s", "60 s", "80 s"]);

@@ -10,8 +10,13 @@ pub(super) struct Scale {
 impl Scale {
     /// From 0 to `to`, evenly.
     pub(super) fn linear(to: f64) -> Self {
+        Self::between(0.0, to)
+    }
+
+    /// From `from` to `to`, evenly.
+    pub(super) fn between(from: f64, to: f64) -> Self {
         Self {
-            from: 0.0,
+            from,
             to,
             is_logarithmic: false,
         }

@@ -75,9 +75,11 @@ pub(super) fn explain(call: &str, engine: &Engine) -> Finding {
 fn bare_argument(name: &str, types: &[String]) -> Option<String> {
     let is_text = |at: usize| types.get(at).is_some_and(|type_name| type_name == "string");
     let hint = match name {
-        "embed" if is_text(0) => "a model is loaded first: `esm2(\"models/esm2\")`",
-        "embed" if is_text(1) => "the records of a file are `fasta(\"proteins.fa\")`",
-        "embed" if is_text(2) => "options stand in a map: `#{ output: \"embeddings.parquet\" }`",
+        "embed" | "contacts" if is_text(0) => "a model is loaded first: `esm2(\"models/esm2\")`",
+        "embed" | "contacts" if is_text(1) => "the records of a file are `fasta(\"proteins.fa\")`",
+        "embed" | "contacts" if is_text(2) => {
+            "options stand in a map: `#{ output: \"embeddings.parquet\" }`"
+        }
         "esm2" if is_text(1) => "options stand in a map: `#{ device: \"cpu\" }`",
         _ => return None,
     };

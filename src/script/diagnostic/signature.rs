@@ -64,7 +64,8 @@ impl Signature {
             // What belongs to a type of this program is written as a method, but for the function
             // that joins two of them.
             Some((_, rest))
-                if TYPES.iter().any(|known| self.is_of(known)) && self.name != "embed" =>
+                if TYPES.iter().any(|known| self.is_of(known))
+                    && !["embed", "contacts"].contains(&self.name.as_str()) =>
             {
                 let type_name = &self.parameters[0].1;
                 format!(

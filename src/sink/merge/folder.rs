@@ -87,7 +87,7 @@ pub(super) fn make_way(whole: &Whole, place: &Place, existing: Existing) -> Resu
         return Ok(());
     };
     // One that this very merge has left when it was ended.
-    if Finished::of(&history).is_some_and(|finished| whole.is(&finished)) {
+    if Finished::of(&history).is_some_and(|finished| whole.is(&finished, place.target().format)) {
         return Ok(());
     }
     match existing {

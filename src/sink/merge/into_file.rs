@@ -2,12 +2,9 @@
 
 use super::{MergeStep, OnStep, damage, renumber, step, whole::Whole};
 use crate::{
-    file::{Existing, Keep, Staged},
-    sink::{
-        HashedFile, Rejects, SinkError,
-        format::{Stitcher, stitcher},
-        place::Place,
-    },
+    file::{Existing, Staged},
+    job::ExportOptions,
+    sink::{Rejects, SinkError, bundle::Bundle, making::Making, place::Place},
 };
 use std::{
     io::{BufWriter, Write},
@@ -27,11 +24,10 @@ pub(super) fn publish(
     let list = list(whole, place)?;
     let lists: Vec<_> = list.iter().map(|list| list.path().to_owned()).collect();
     let rejects = Rejects::beside(place.rejects(), existing, &lists)?;
-    let staged = stitched(whole, place, existing, on_step)?;
+    let bundle = stitched(whole, place, existing, on_step)?;
     let published = rejects.publish_with(|| {
         step(on_step, MergeStep::Listed, place)?;
-        staged.publish(Keep::Safely)?;
-        Ok(())
+        bundle.publish()
     });
     let ((), rejects) = published?;
     Ok(rejects)
@@ -43,11 +39,13 @@ fn stitched(
     place: &Place,
     existing: Existing,
     on_step: &mut OnStep<'_>,
-) -> Result<Staged, SinkError> {
+) -> Result<Bundle, SinkError> {
     let has_file = |n: &usize| whole.pieces[*n].file.is_some();
     let of = (0..whole.pieces.len()).filter(has_file).count();
     let mut joined = 0;
-    let mut begun: Option<(Staged, Box<dyn Stitcher>)> = None;
+    let identity = &whole.history.header.identity;
+    let options = ExportOptions::of(identity, existing == Existing::IsReplaced);
+    let mut begun: Option<Making> = None;
     for (n, piece) in whole.pieces.iter().enumerate() {
         // What was just read is still in memory when it is copied.
         damage::check(whole, n, place, on_step)?;
@@ -57,23 +55,19 @@ fn stitched(
         let (parts, of) = (joined, of as u64);
         step(on_step, MergeStep::Joined { parts, of }, place)?;
         joined += 1;
-        begun = Some(match begun.take() {
-            Some((staged, mut stitcher)) => {
-                stitcher.append(part)?;
-                (staged, stitcher)
-            }
+        match &mut begun {
+            Some(making) => making.append(part)?,
             None => {
-                let staged = Staged::create_in(place.bookkeeping(), place.output(), existing)?;
-                let file = HashedFile::new(staged.writer()?);
-                (staged, stitcher(place.target().format, file, part)?)
+                let folder = Some(place.bookkeeping());
+                begun = Some(Making::begin(place.target(), folder, &options, part)?);
             }
-        });
+        }
     }
-    let (staged, stitcher) = begun.ok_or(SinkError::NoParts)?;
-    stitcher.finish(&whole.metadata()?)?;
+    let making = begun.ok_or(SinkError::NoParts)?;
+    let bundle = making.finish(&whole.metadata(place.target().format)?)?;
     let of = of as u64;
     step(on_step, MergeStep::Joined { parts: joined, of }, place)?;
-    Ok(staged)
+    Ok(bundle)
 }
 
 /// The rejected records of all parts, if there are any, under a temporary name.

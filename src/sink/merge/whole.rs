@@ -1,18 +1,18 @@
 //! All that finished shards, or a finished folder, hold, as one output.
 
 use super::{Merged, check, problems::Problems, source::Source};
-use crate::job::SHARD_SETTING;
+use crate::job::{OutputFormat, SHARD_SETTING};
 use crate::sink::{
     SinkError,
     chain::chains,
-    identity::{Closing, Finished, identity_entries, keyed},
+    identity::{Closing, Finished, identity_entries, in_format, keyed},
     ledger::{Commit, End, Entry, Header, History, PartFile, Stretch},
     left,
     place::Place,
     shards_error::ShardsError,
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -160,9 +160,14 @@ impl Whole {
         self.n_shards
     }
 
-    /// Whether a finished output is this one.
-    pub(super) fn is(&self, finished: &Finished) -> bool {
-        finished.identity == self.history.header.identity && finished.end.hash == self.end.hash
+    /// Whether a finished output is this one, in that format.
+    pub(super) fn is(&self, finished: &Finished, format: OutputFormat) -> bool {
+        finished.identity == self.identity(format) && finished.end.hash == self.end.hash
+    }
+
+    /// What it is as a file of this format.
+    fn identity(&self, format: OutputFormat) -> BTreeMap<String, String> {
+        in_format(self.history.header.identity.clone(), format)
     }
 
     /// The entries of its ledger. What is changed in the commits is in `history`.
@@ -180,15 +185,18 @@ impl Whole {
         [header].into_iter().chain(entries).chain([end]).collect()
     }
 
-    /// All that a finished file says of itself.
+    /// All that a finished file of this format says of itself.
     ///
     /// # Errors
     /// If records went missing, which is a bug of this program.
-    pub(super) fn metadata(&self) -> Result<Vec<(String, String)>, SinkError> {
+    pub(super) fn metadata(
+        &self,
+        format: OutputFormat,
+    ) -> Result<Vec<(String, String)>, SinkError> {
         let History {
             header, stretches, ..
         } = &self.history;
-        let mut metadata = identity_entries(header.identity.clone());
+        let mut metadata = identity_entries(self.identity(format));
         let last = stretches.iter().max_by(|one, other| one.at.cmp(&other.at));
         let settings = last.map_or(&header.settings, |stretch: &Stretch| &stretch.settings);
         metadata.extend(keyed(settings.clone()));

@@ -56,7 +56,7 @@ pub(in super::super) fn check(path: &Path) -> Result<Checked, SinkError> {
 }
 
 /// Compares the data with its checksum.
-fn check_content(mut file: &File, metadata: &ParquetMetaData) -> Result<(), String> {
+pub(super) fn check_content(mut file: &File, metadata: &ParquetMetaData) -> Result<(), String> {
     let ours = entries::ours(metadata).ok_or("was not written by runner")?;
     let number = |text: &String| text.parse::<u64>().ok();
     let (Some(n_bytes), Some(hash)) = (
@@ -135,7 +135,7 @@ fn check_row_group(
 }
 
 /// Rows to decode at a time: as many as usual, unless they are very long.
-fn batch_rows(group: &RowGroupMetaData) -> usize {
+pub(super) fn batch_rows(group: &RowGroupMetaData) -> usize {
     let bytes_per_row = group.total_byte_size() / group.num_rows().max(1);
     (BATCH_BYTES / bytes_per_row.max(1)).clamp(1, MOST_BATCH_ROWS) as usize
 }

@@ -2,7 +2,7 @@
 
 use super::super::{
     HashedFile, Identity, OutputPlan, SinkError,
-    format::{Checked, check, part_writer, read_metadata, stitch},
+    format::{Checked, check, part_writer, read_metadata},
 };
 use super::file::ParquetFile;
 use crate::{
@@ -121,13 +121,26 @@ pub fn write_parts(folder: &Path, n_rows: &[u64], layers: &[usize]) -> Vec<PathB
     n_rows.iter().enumerate().map(write).collect()
 }
 
+/// Puts all parts into a file.
+pub fn stitch(
+    parts: &[PathBuf],
+    to: HashedFile,
+    metadata: &[(String, String)],
+) -> Result<(), SinkError> {
+    let mut stitcher = super::stitcher(to, &parts[0])?;
+    for part in &parts[1..] {
+        stitcher.append(part)?;
+    }
+    stitcher.finish(metadata)
+}
+
 fn stitched(
     parts: &[PathBuf],
     path: &Path,
     metadata: &[(String, String)],
 ) -> Result<(), SinkError> {
     let to = HashedFile::new(File::create(path).unwrap());
-    stitch(OutputFormat::Parquet, parts, to, metadata)
+    stitch(parts, to, metadata)
 }
 
 fn metadata(path: &Path) -> ParquetMetaData {
@@ -384,7 +397,7 @@ fn a_full_disk_is_named_as_such() {
         "cannot write `out.parquet`",
     );
     let parts = write_parts(folder.path(), &[3, 2], &[6]);
-    let error = stitch(OutputFormat::Parquet, &parts, full(), &version()).unwrap_err();
+    let error = stitch(&parts, full(), &version()).unwrap_err();
     let expect = format!("cannot stitch the parts in `{}`", folder.path().display());
     check(error, &expect);
 }

@@ -1,12 +1,11 @@
 //! A file that grows is what is made of the parts at the end, or there is none.
 
 use super::super::{
-    format::stitch,
+    HashedFile,
     ledger::Header,
-    parquet::tests::{plan, version, write_parts},
+    parquet::tests::{plan, stitch, version, write_parts},
 };
 use super::*;
-use crate::file::Keep;
 use std::{collections::BTreeMap, fs};
 use tempfile::TempDir;
 
@@ -83,7 +82,7 @@ impl Made {
     fn at_the_end(&self) -> Vec<u8> {
         let path = self.folder.path().join("at_the_end");
         let to = HashedFile::new(File::create(&path).unwrap());
-        stitch(OutputFormat::Parquet, &self.parts, to, &version()).unwrap();
+        stitch(&self.parts, to, &version()).unwrap();
         fs::read(path).unwrap()
     }
 
@@ -134,8 +133,8 @@ fn a_file_that_grew_is_the_one_that_is_made_at_the_end() {
                     stitching = caught_up(stitching).unwrap();
                 }
             }
-            let staged = stitching.finish(&made.parts, &version()).unwrap();
-            staged.publish(Keep::Safely).unwrap();
+            let bundle = stitching.finish(&made.parts, &version()).unwrap();
+            bundle.publish().unwrap();
             // Not with `assert_eq`, which would show every byte.
             assert!(fs::read(made.place.output()).unwrap() == made.at_the_end());
         }
@@ -183,9 +182,9 @@ fn what_goes_wrong_leaves_nothing() {
     assert!(behind().finish(&made.parts, &version()).is_none());
     fs::write(&made.parts[2], bytes).unwrap();
     // A file that came into being.
-    let staged = behind().finish(&made.parts, &version()).unwrap();
+    let bundle = behind().finish(&made.parts, &version()).unwrap();
     fs::write(made.place.output(), "").unwrap();
-    assert!(staged.publish(Keep::Safely).is_err());
+    assert!(bundle.publish().is_err());
     assert!(made.resumed(2).unwrap().advance().is_none());
     fs::remove_file(made.place.output()).unwrap();
     made.check_clean();

@@ -6,6 +6,7 @@
 //!   PyTorch's files; `hostile`: of which those that would run something are refused.
 //! - `fair_esm`: equal to those of fair-esm, for files as Meta published them.
 //! - `adapters`: equal to those of PEFT and transformers, of models that adapters are merged into.
+//! - `contacts`: equal to those of HF transformers, and written as matrices or pairs.
 //! - `real`: equal to those of HF transformers for trained weights, where these are.
 //! - `finite`: finite, or the run ends.
 //! - `program`: models through the real program: what they may be called, what a device has room for.
@@ -14,6 +15,7 @@
 
 mod adapters;
 pub mod common;
+mod contacts;
 mod fair_esm;
 pub mod files;
 mod finite;
@@ -25,6 +27,6 @@ mod layouts;
 mod lost;
 mod poison;
 mod program;
-mod real;
+pub mod real;
 mod torch_files;
 mod weights;

@@ -18,21 +18,21 @@ const DEVICE: i32 = 6;
 const REJECTED: i32 = 7;
 
 /// A folder in which scripts run.
-struct Job {
+pub struct Job {
     folder: TempDir,
     environment: Vec<(&'static str, PathBuf)>,
 }
 
 /// What a script left behind.
 #[derive(Debug)]
-struct Done {
-    exit_code: i32,
-    stdout: String,
-    stderr: String,
+pub struct Done {
+    pub exit_code: i32,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Job {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("in.fa"), ">a\nMKTAYIAKQR\n>b\nMSTNPK\n").unwrap();
         Self {
@@ -41,7 +41,7 @@ impl Job {
         }
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -69,7 +69,7 @@ impl Job {
         self.write(&format!("{name}/config.json"), config);
     }
 
-    fn run(&self, command: &str, script: &str) -> Done {
+    pub fn run(&self, command: &str, script: &str) -> Done {
         fs::write(self.at("job.rhai"), script).unwrap();
         let mut program = Command::new(env!("CARGO_BIN_EXE_runner"));
         program

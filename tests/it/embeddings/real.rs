@@ -28,7 +28,7 @@ pub fn folder() -> Option<String> {
 }
 
 /// The folder of the weights; where there is none, the test that asks says so.
-fn folder_or_skip() -> Option<String> {
+pub fn folder_or_skip() -> Option<String> {
     let folder = folder();
     if folder.is_none() {
         assert!(

@@ -1,7 +1,10 @@
 //! Kernels against references in f64. They need a GPU.
 
 use super::*;
-use crate::ops::cuda::{gelu::gelu, operand::Operand};
+use crate::{
+    alphabet::MASK,
+    ops::cuda::{gelu::gelu, operand::Operand},
+};
 
 /// One head of one sequence in f64, with queries and keys rounded after their rotation as the
 /// kernels round them: `[L, head_dim]`.
@@ -306,7 +309,7 @@ fn pooling_and_embedding_agree_with_f64() {
         for width in [64, 160, 1280] {
             let tokens = tokens(&[3, 4, 35, 200, 1000, 5], dtype, 32);
             let table = numbers.vector(33 * width, 1.0, dtype);
-            let x = embedding(&on_gpu(&table, [33, width], dtype), &tokens);
+            let x = embedding(&on_gpu(&table, [33, width], dtype), &tokens, false);
             let row = |token: usize, i: usize| {
                 f64::from(table[tokens.input_ids()[token] as usize * width + i])
             };
@@ -323,6 +326,45 @@ fn pooling_and_embedding_agree_with_f64() {
                     .to_f32();
                 let error = relative_error(&got, &want);
                 assert!(error <= 1e-6, "{dtype:?}, {width}, {pooling:?}: {error:e}");
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn token_dropout_agrees_with_f64() {
+    let mut numbers = Numbers(5);
+    for dtype in Dtype::ALL {
+        for width in [64, 1280] {
+            // The third sequence is the first one with a mask, the fourth one has several; the others have none.
+            let tokens = tokens(&[3, 20, 35, 1000, 3, 5], dtype, 32);
+            let table = numbers.vector(33 * width, 1.0, dtype);
+            let table_there = on_gpu(&table, [33, width], dtype);
+            let got = values(embedding(&table_there, &tokens, true))
+                .expect("embedding")
+                .to_f32();
+            let plain = values(embedding(&table_there, &tokens, false))
+                .expect("embedding")
+                .to_f32();
+            for range in tokens.segments().ranges() {
+                let ids = &tokens.input_ids()[range.clone()];
+                let n_masks = ids.iter().filter(|&&id| id == MASK).count();
+                let numbers = range.start * width..range.end * width;
+                if n_masks == 0 {
+                    assert_eq!(got[numbers.clone()], plain[numbers], "as before");
+                    continue;
+                }
+                let kept = 1.0 - n_masks as f64 / ids.len() as f64;
+                let want = ids.iter().flat_map(|&id| {
+                    let row = &table[id as usize * width..][..width];
+                    row.iter().map(move |&x| match id {
+                        MASK => 0.0,
+                        _ => f64::from(x) / kept,
+                    })
+                });
+                let error = relative_error(&got[numbers], &want.collect::<Vec<_>>());
+                assert!(error <= unit(dtype) + 1e-7, "{dtype:?}, {width}: {error:e}");
             }
         }
     }
@@ -345,7 +387,7 @@ fn every_kernel_runs() {
                 [33, hidden],
                 dtype,
             );
-            let embedded = embedding(&table, &tokens);
+            let embedded = embedding(&table, &tokens, true);
             let qkv = numbers.vector(rows * 3 * hidden, 1.0, dtype);
             let context = attention(&on_gpu(&qkv, [rows, 3 * hidden], dtype), &tokens, &rotary);
             let expanded = on_gpu(

@@ -2,6 +2,7 @@
 
 mod host;
 mod kernels;
+mod select;
 mod speed;
 
 use super::super::{

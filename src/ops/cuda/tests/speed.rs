@@ -40,7 +40,7 @@ fn speed_of_attention() {
             let seconds = |runs: usize| {
                 let tokens = tokens(lengths, dtype, head_dim);
                 // The clock runs from the embedding to the download.
-                embedding(&table, &tokens);
+                embedding(&table, &tokens, false);
                 for _ in 0..runs {
                     attention(&qkv, &tokens, &rotary);
                 }

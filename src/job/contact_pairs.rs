@@ -1,0 +1,72 @@
+//! Which pairs of residues an output lists as contacts.
+
+/// Which pairs of residues an output lists as contacts, instead of the probabilities of all pairs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ContactPairs {
+    /// The least probability.
+    pub threshold: f32,
+    /// The least difference of the residues' numbers: what is close along the chain is in contact anyhow.
+    pub min_separation: usize,
+}
+
+// A threshold is a number.
+impl Eq for ContactPairs {}
+
+/// Numbers that a pair is told in: of both residues, from 1 on, and the probability.
+pub const NUMBERS_OF_A_PAIR: usize = 3;
+
+impl ContactPairs {
+    /// Whether pairs that are so probable are listed. What is no number is, so that it is found.
+    pub fn keeps(&self, probability: f32) -> bool {
+        probability >= self.threshold || probability.is_nan()
+    }
+
+    /// The pairs among the probabilities of a sequence of n residues, `[n, n]`, row by row: `i`, `j` and the
+    /// probability of each, one after the other, with i < j and in rising order. What is no number is listed, so
+    /// that it is found.
+    pub fn list(&self, probabilities: &[f32]) -> Vec<f32> {
+        let n = probabilities.len().isqrt();
+        let mut pairs = Vec::new();
+        for (i, row) in probabilities.chunks_exact(n.max(1)).enumerate() {
+            for (j, &probability) in row.iter().enumerate().skip(i + self.min_separation.max(1)) {
+                if self.keeps(probability) {
+                    // Residues of a sequence in the millions are counted in f32.
+                    pairs.extend([(i + 1) as f32, (j + 1) as f32, probability]);
+                }
+            }
+        }
+        pairs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_listed_once_from_one_on() {
+        #[rustfmt::skip]
+        let map = [
+            1.0, 0.9, 0.3, 0.2,
+            0.9, 1.0, 0.8, f32::NAN,
+            0.3, 0.8, 1.0, 0.7,
+            0.2, f32::NAN, 0.7, 1.0,
+        ];
+        let pairs = |threshold, min_separation| {
+            let rule = ContactPairs {
+                threshold,
+                min_separation,
+            };
+            let list = rule.list(&map);
+            let pairs = list.as_chunks::<NUMBERS_OF_A_PAIR>().0.iter();
+            pairs
+                .map(|[i, j, p]| format!("{i}-{j}:{p}"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(pairs(0.3, 2), "1-3:0.3 2-4:NaN");
+        assert_eq!(pairs(0.75, 1), "1-2:0.9 2-3:0.8 2-4:NaN");
+        assert_eq!(pairs(0.0, 3), "1-4:0.2");
+        assert_eq!(pairs(0.0, 4), "");
+    }
+}

@@ -1,0 +1,50 @@
+//! What a model cannot answer, because its files lack a head.
+
+use super::{
+    Config, ModelError, contact_head::ContactHead, error::Reason, head::LmHead, weights::Weights,
+};
+use crate::job::Question;
+
+/// What a model cannot answer, and why, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lacks {
+    /// Why it gives no logits.
+    logits: Option<Reason>,
+    /// Why it predicts no contacts.
+    contacts: Option<Reason>,
+}
+
+impl Lacks {
+    /// What a model with these weights lacks. Nothing is known without them.
+    pub(super) fn of(config: &Config, weights: Option<&Weights>) -> Self {
+        Self {
+            logits: weights.and_then(|weights| LmHead::check(config, weights).err()),
+            contacts: weights.and_then(|weights| ContactHead::read(config, weights).err()),
+        }
+    }
+
+    /// Checks that the model called `name` can answer a question.
+    ///
+    /// # Errors
+    /// It lacks the head for it.
+    pub fn check(&self, name: &str, question: &Question) -> Result<(), ModelError> {
+        let name = name.to_owned();
+        match self {
+            Self {
+                logits: Some(reason),
+                ..
+            } if question.needs_head() => Err(ModelError::NoLogits {
+                name,
+                reason: reason.clone(),
+            }),
+            Self {
+                contacts: Some(reason),
+                ..
+            } if question.needs_contacts() => Err(ModelError::NoContacts {
+                name,
+                reason: reason.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! How many tokens a batch has that suits a device.
+
+use super::Config;
+use crate::{
+    device::{self, Chosen},
+    job::Dtype,
+};
+
+/// Tokens in a batch on the CPU: enough rows for good GEMMs, few enough that activations stay near
+/// the cores.
+const CPU_TOKEN_BUDGET: usize = 4096;
+/// Tokens in a batch of the mock device: what a GPU would take.
+const MOCK_TOKEN_BUDGET: usize = 32_768;
+
+/// A kind of device, as far as the size of batches depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// A GPU.
+    Gpu,
+    /// The CPU.
+    Cpu,
+    /// The mock device.
+    Mock,
+}
+
+/// Tokens in a batch that suit a device of this kind, if it has the memory for them.
+pub fn usual_token_budget(kind: DeviceKind, hidden_size: usize) -> usize {
+    match kind {
+        DeviceKind::Gpu if hidden_size < 1000 => 65_536,
+        DeviceKind::Gpu => 32_768,
+        DeviceKind::Cpu => CPU_TOKEN_BUDGET,
+        DeviceKind::Mock => MOCK_TOKEN_BUDGET,
+    }
+}
+
+/// Tokens in a batch that suit the device: on a GPU, as many as keep it busy for long enough to
+/// hide everything else, as far as the memory that the weights leave allows.
+pub(super) fn default_token_budget(
+    chosen: &Chosen,
+    config: &Config,
+    dtype: Dtype,
+    n_parameters: u64,
+) -> usize {
+    /// The widest moment of a layer: input, normalised input, the four-fold intermediate state and
+    /// the output, and one more in reserve.
+    const WIDTHS: usize = 8;
+    let Some(free) = device::free_bytes(chosen) else {
+        return usual_token_budget(DeviceKind::Cpu, config.hidden_size);
+    };
+    let bytes = dtype.bytes();
+    // Weights may still be on their way, so their size is taken from what was free in any case.
+    // The limits of a configuration keep these products far below 2^64.
+    let room = free.saturating_sub(n_parameters * bytes as u64) / 2;
+    let per_token = (WIDTHS * config.hidden_size * bytes) as u64;
+    let fitting = usize::try_from(room / per_token).unwrap_or(usize::MAX);
+    let wanted = usual_token_budget(DeviceKind::Gpu, config.hidden_size);
+    // Powers of two need no rows of padding.
+    let fitting = (fitting + 1).next_power_of_two() / 2;
+    wanted.min(fitting).max(CPU_TOKEN_BUDGET)
+}

@@ -1,0 +1,30 @@
+//! Scores: from mutants to the sequences that a model has to see, and from its logits to a table.
+//!
+//! *Input*: mutants or proteins, and the logits of planned sequences in the order of the plan. *Output*: a
+//! FASTA file of masked copies, each once, and a CSV file with a score a mutant, or a perplexity a protein.
+//! *Owns*: the form of mutants, windows, which copies a method needs, the arithmetic, the tables. *Never*: runs
+//! a model.
+
+mod answers;
+mod copies;
+mod done;
+mod error;
+mod likelihoods;
+mod mutant_table;
+mod mutation;
+mod output;
+mod plan_file;
+mod probabilities;
+mod protein;
+mod rank;
+mod sites;
+mod table;
+mod table_file;
+mod task;
+mod variants;
+mod window;
+
+pub use done::Done;
+pub use error::ScoreError;
+pub use output::ScoreOutput;
+pub use task::{Extent, Task};

@@ -1,0 +1,261 @@
+//! A table of mutants of one protein.
+
+use super::{
+    ScoreError,
+    mutation::{Mutation, mutations},
+    protein::{Found, Protein, try_each},
+    table_file::TableFile,
+};
+use crate::{
+    fasta,
+    job::{Dataset, LongSequences, MutantsTable, ResiduePolicy},
+};
+use ::csv::ByteRecord;
+use std::collections::HashMap;
+
+/// The column in which ProteinGym has what was measured.
+const MEASURED: &str = "DMS_score";
+
+/// A table of mutants of one protein, all of which are known to be such.
+pub(super) struct MutantTable {
+    pub(super) spec: MutantsTable,
+    pub(super) wild_type: Protein,
+    /// Each different mutant, in the order in which they come.
+    pub(super) variants: Vec<Vec<Mutation>>,
+    /// Which of them each row is.
+    rows: Vec<u32>,
+    /// What the file held.
+    pub(super) content: blake3::Hash,
+}
+
+/// A row of the table.
+pub(super) struct Row<'a> {
+    pub(super) fields: &'a ByteRecord,
+    pub(super) variant: usize,
+    /// What was measured of the mutant, if the table says so.
+    pub(super) measured: Option<f64>,
+}
+
+impl MutantTable {
+    /// Reads a table, and its protein.
+    ///
+    /// # Errors
+    /// They cannot be read, or a row is no mutant of the protein.
+    pub(super) fn read(spec: &MutantsTable) -> Result<Self, ScoreError> {
+        let wild_type = wild_type(spec)?;
+        let mut file = TableFile::open(&spec.path)?;
+        let column = column(&file, spec)?;
+        let mut numbers = HashMap::new();
+        let mut found = Self {
+            spec: spec.clone(),
+            wild_type,
+            variants: Vec::new(),
+            rows: Vec::new(),
+            content: blake3::Hash::from_bytes([0; 32]),
+        };
+        let mut hasher = hasher(file.header());
+        while let Some(row) = file.next_row()? {
+            add(&mut hasher, row);
+            let text = String::from_utf8_lossy(&row[column]).into_owned();
+            let read = mutations(&text, &found.wild_type.sequence, spec.offset);
+            let mutations = read.map_err(|(message, hint)| file.wrong(message, Some(hint)))?;
+            let variants = &mut found.variants;
+            let number = *numbers.entry(mutations).or_insert_with_key(|mutations| {
+                variants.push(mutations.clone());
+                variants.len() - 1
+            });
+            let number = u32::try_from(number);
+            let number = number.map_err(|_| file.wrong("too many mutants".to_owned(), None))?;
+            found.rows.push(number);
+        }
+        if found.rows.is_empty() {
+            let hint = "give a table with a mutant in each row";
+            return Err(ScoreError::table(file.name(), "has no rows", hint));
+        }
+        found.content = hasher.finalize();
+        Ok(found)
+    }
+
+    /// Rows of the table.
+    pub(super) fn n_rows(&self) -> u64 {
+        self.rows.len() as u64
+    }
+
+    /// Reads the table again, and does something with its header and each of its rows.
+    ///
+    /// # Errors
+    /// It has changed, or something fails.
+    pub(super) fn try_each<T>(
+        &self,
+        begin: impl FnOnce(&TableFile) -> Result<T, ScoreError>,
+        mut each: impl FnMut(&mut T, Row<'_>) -> Result<(), ScoreError>,
+    ) -> Result<T, ScoreError> {
+        let changed = || ScoreError::Changed(self.spec.path.display().to_string());
+        let mut file = TableFile::open(&self.spec.path)?;
+        let measured = file.column(MEASURED);
+        let mut hasher = hasher(file.header());
+        let mut begun = begin(&file)?;
+        let mut variants = self.rows.iter();
+        while let Some(row) = file.next_row()? {
+            add(&mut hasher, row);
+            let variant = *variants.next().ok_or_else(changed)? as usize;
+            let number = measured.and_then(|column| std::str::from_utf8(&row[column]).ok());
+            let number = number.and_then(|text| text.trim().parse().ok());
+            let row = Row {
+                fields: row,
+                variant,
+                measured: number.filter(|number: &f64| number.is_finite()),
+            };
+            each(&mut begun, row)?;
+        }
+        match hasher.finalize() == self.content {
+            true => Ok(begun),
+            false => Err(changed()),
+        }
+    }
+}
+
+/// The protein without mutations.
+fn wild_type(spec: &MutantsTable) -> Result<Protein, ScoreError> {
+    if let Some(sequence) = &spec.sequence {
+        return Ok(Protein {
+            number: 1,
+            id: "wild type".to_owned(),
+            sequence: sequence.clone().into_bytes(),
+            n_residues: u32::try_from(sequence.len()).unwrap_or(u32::MAX),
+            is_truncated: false,
+        });
+    }
+    let path = spec.fasta.as_deref().unwrap_or(&spec.path);
+    let name = path.display().to_string();
+    let dataset = Dataset::new(vec![path.to_string_lossy().into_owned()]);
+    let mut policy = dataset.policy.clone();
+    policy.long_sequences = LongSequences::Error(usize::MAX);
+    policy.residues = ResiduePolicy::Error;
+    let inputs = fasta::resolve(&dataset.sources)?;
+    let mut proteins = Vec::new();
+    try_each(&inputs, &policy, Some(2), |found| {
+        if let Found::Protein(protein) = found {
+            proteins.push(protein);
+        }
+        Ok(())
+    })?;
+    let hint = "give a file with one record, or the protein itself as `sequence`";
+    match (proteins.pop(), proteins.pop()) {
+        (Some(protein), None) => Ok(protein),
+        (None, _) => Err(ScoreError::table(&name, "has no protein", hint)),
+        _ => Err(ScoreError::table(&name, "has several records", hint)),
+    }
+}
+
+fn column(file: &TableFile, spec: &MutantsTable) -> Result<usize, ScoreError> {
+    file.column(&spec.column).ok_or_else(|| {
+        ScoreError::table(
+            file.name(),
+            format!("has no column `{}`", spec.column),
+            &format!("its columns are {}: name one as `column`", file.columns()),
+        )
+    })
+}
+
+fn hasher(header: &ByteRecord) -> blake3::Hasher {
+    let mut hasher = blake3::Hasher::new();
+    add(&mut hasher, header);
+    hasher
+}
+
+/// Fields with their lengths, so that no two rows look the same.
+fn add(hasher: &mut blake3::Hasher, record: &ByteRecord) {
+    hasher.update(&(record.len() as u64).to_le_bytes());
+    for field in record {
+        hasher.update(&(field.len() as u64).to_le_bytes());
+        hasher.update(field);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hint::Hint;
+    use std::{fs, path::Path};
+
+    fn read(folder: &Path, text: &str, wild_type: &str) -> Result<MutantTable, String> {
+        fs::write(folder.join("a.csv"), text).unwrap();
+        let options = [("sequence", wild_type), ("column", "mutant")];
+        let options = options.map(|(name, text)| (name.to_owned(), text.into()));
+        let spec = MutantsTable::from_map(&folder.join("a.csv"), options.into());
+        MutantTable::read(&spec.unwrap()).map_err(|error| error.in_full())
+    }
+
+    #[test]
+    fn rows_are_mutants() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "x,mutant,DMS_score\n1,K2A,0.5\n2,WT,\n3,\"M1P:K2A\",n/a\n4,K2A,-1e3\n";
+        let table = read(folder.path(), text, "MKT").unwrap();
+        assert_eq!(table.n_rows(), 4);
+        let lengths: Vec<_> = table.variants.iter().map(Vec::len).collect();
+        assert_eq!(lengths, [1, 0, 2]);
+        let found = table.try_each(
+            |_| Ok(Vec::new()),
+            |found, row| {
+                found.push((row.variant, row.measured, row.fields[0].to_vec()));
+                Ok(())
+            },
+        );
+        let expect = [
+            (0, Some(0.5), "1"),
+            (1, None, "2"),
+            (2, None, "3"),
+            (0, Some(-1000.0), "4"),
+        ];
+        let expect =
+            expect.map(|(variant, measured, x)| (variant, measured, x.as_bytes().to_vec()));
+        assert_eq!(found.unwrap(), expect);
+        fs::write(folder.path().join("a.csv"), text.replace("0.5", "0.6")).unwrap();
+        let changed = table.try_each(|_| Ok(()), |_, _| Ok(()));
+        assert!(matches!(changed, Err(ScoreError::Changed(_))));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |text: &str, expect: &str| {
+            let message = read(folder.path(), text, "MKT").err().unwrap();
+            assert!(message.contains(expect), "{message}");
+        };
+        check(
+            "mutants\nM1A\n",
+            "has no column `mutant` (its columns are `mutants`",
+        );
+        check(
+            "mutant\nM1A\nA1P\n",
+            "a.csv`, line 3: `A1P` has A as the wild type",
+        );
+        check("mutant\n", "has no rows");
+    }
+
+    #[test]
+    fn the_wild_type_is_one_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("a.csv"), "mutant\nM1A\n").unwrap();
+        let check = |text: &str, expect: &str| {
+            fs::write(at("a.fa"), text).unwrap();
+            let path = at("a.fa").to_string_lossy().into_owned();
+            let options = [("fasta".to_owned(), path.as_str().into())];
+            let spec = MutantsTable::from_map(&at("a.csv"), options.into()).unwrap();
+            let found = MutantTable::read(&spec).map_err(|error| error.in_full());
+            match found {
+                Ok(table) => assert_eq!(table.wild_type.sequence, expect.as_bytes()),
+                Err(message) => assert!(message.contains(expect), "{message}"),
+            }
+        };
+        check(">a\nmk\nt\n", "MKT");
+        check(">a\nMK\n>b\nMK\n", "has several records");
+        check(">a\n", "has no protein");
+        check(
+            ">a\nM1K\n",
+            "`1` behind 1 residues is not in the model's alphabet",
+        );
+    }
+}

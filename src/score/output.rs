@@ -1,0 +1,222 @@
+//! Where a table of scores lies, and what says how it came about.
+
+use super::{Done, Extent, ScoreError};
+use crate::{
+    file::{self, FileError, Keep},
+    hint::joined,
+    job::ScorePlan,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// What the first entry of a note is, by which it is known.
+pub const GENERATOR: &str = "runner";
+/// The folder of parts with logits, in the folder of what is kept.
+const LOGITS: &str = "logits/";
+/// Characters of the hash that names that folder.
+const KEY_CHARACTERS: usize = 16;
+
+/// Where a table of scores lies, and what is kept while it is made.
+pub struct ScoreOutput {
+    pub(super) output: PathBuf,
+    pub(super) note: PathBuf,
+    /// The list of records that rules reject.
+    pub(super) rejects: PathBuf,
+    pub(super) overwrite: bool,
+    resume: bool,
+    kept: PathBuf,
+    key: String,
+    /// All that can change a score, by name.
+    pub(super) identity: BTreeMap<String, String>,
+}
+
+/// What stands beside a table of scores: how it came about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Note {
+    /// The program.
+    pub(super) generator: String,
+    pub(super) version: String,
+    pub(super) column: String,
+    pub(super) method: String,
+    /// What the numbers are.
+    pub(super) meaning: String,
+    pub(super) scores: u64,
+    pub(super) proteins: u64,
+    pub(super) rejected: u64,
+    /// Sequences that the model saw.
+    pub(super) sequences: u64,
+    pub(super) tokens: u64,
+    pub(super) spearman: Option<f64>,
+    /// A hash of the table.
+    pub(super) blake3: String,
+    pub(super) identity: BTreeMap<String, String>,
+}
+
+impl ScoreOutput {
+    /// Where the table goes that a plan asks for, and which `identity` says all about.
+    pub fn new(plan: &ScorePlan, identity: BTreeMap<String, String>) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for (name, value) in &identity {
+            for text in [name, value] {
+                hasher.update(&(text.len() as u64).to_le_bytes());
+                hasher.update(text.as_bytes());
+            }
+        }
+        let key = hasher.finalize().to_hex();
+        Self {
+            output: plan.output.clone(),
+            note: plan.note(),
+            rejects: plan.rejects(),
+            overwrite: plan.run.overwrite,
+            resume: plan.run.resume,
+            kept: plan.kept_folder(),
+            key: key[..KEY_CHARACTERS].to_owned(),
+            identity,
+        }
+    }
+
+    /// The folder of what is kept of this table while it is made.
+    pub fn folder(&self) -> PathBuf {
+        self.kept.join(&self.key)
+    }
+
+    /// The folder of parts with logits.
+    pub fn logits(&self) -> PathBuf {
+        self.folder().join(LOGITS)
+    }
+
+    /// The table, if it is there and is what is asked for. Nothing, if it is to be made.
+    ///
+    /// # Errors
+    /// Something else is there, or was begun, and may not be replaced.
+    pub fn finished(&self) -> Result<Option<Done>, ScoreError> {
+        if self.overwrite {
+            return Ok(None);
+        }
+        if self.output.exists() {
+            return match self.read_note()? {
+                Some(note) if note.identity == self.identity && self.resume => {
+                    self.remove_own();
+                    Ok(Some(self.done(note)))
+                }
+                Some(note) => Err(self.exists(&self.output, self.difference(&note))),
+                None => Err(self.exists(&self.output, "exists".to_owned())),
+            };
+        }
+        if !self.resume && self.folder().exists() {
+            return Err(self.exists(&self.folder(), "exists".to_owned()));
+        }
+        match self.others().first() {
+            Some(other) => Err(self.exists(
+                other,
+                "was begun with other mutants, another model or other options".to_owned(),
+            )),
+            None => Ok(None),
+        }
+    }
+
+    /// Removes what is kept. What others have put there stays.
+    pub fn remove_kept(&self) {
+        self.remove_own();
+        if self.overwrite {
+            for folder in self.others() {
+                let _ = fs::remove_dir_all(folder);
+            }
+            let _ = fs::remove_dir(&self.kept);
+        }
+    }
+
+    fn remove_own(&self) {
+        // What cannot be removed is in nobody's way.
+        let _ = fs::remove_dir_all(self.folder());
+        let _ = fs::remove_dir(&self.kept);
+    }
+
+    /// Folders of what is kept of other tables that were to have this name.
+    fn others(&self) -> Vec<PathBuf> {
+        let is_key = |name: &str| {
+            name.len() == KEY_CHARACTERS && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        let entries = self.kept.read_dir().into_iter().flatten().flatten();
+        let others = entries.filter(|entry| {
+            let name = entry.file_name();
+            name.to_str()
+                .is_some_and(|name| is_key(name) && name != self.key)
+        });
+        others.map(|entry| entry.path()).collect()
+    }
+
+    fn exists(&self, path: &Path, message: String) -> ScoreError {
+        ScoreError::Exists {
+            output: path.to_owned(),
+            message,
+        }
+    }
+
+    /// How the table that is there differs from what is asked for.
+    fn difference(&self, note: &Note) -> String {
+        let mut differing = self.identity.iter();
+        let differing = differing.find(|(name, value)| note.identity.get(*name) != Some(value));
+        match differing {
+            Some((name, is)) => {
+                let was = note.identity.get(name).map_or("nothing", String::as_str);
+                let detail = format!("`{name}` was {was} and is {is}");
+                joined("has other scores", Some(&detail))
+            }
+            None => "exists".to_owned(),
+        }
+    }
+
+    /// The note, if it is about the table that is there.
+    fn read_note(&self) -> Result<Option<Note>, ScoreError> {
+        let text = match fs::read(&self.note) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(|error| FileError::io("read", &self.note, error))?,
+        };
+        let Ok(note) = serde_json::from_slice::<Note>(&text) else {
+            return Ok(None);
+        };
+        let io = |error| FileError::io("read", &self.output, error);
+        let mut hasher = blake3::Hasher::new();
+        let mut table = File::open(&self.output).map_err(io)?;
+        io::copy(&mut table, &mut hasher).map_err(io)?;
+        let is_of_it = hasher.finalize().to_hex().as_str() == note.blake3;
+        Ok(is_of_it.then_some(note))
+    }
+
+    /// Writes the note. It comes before the table, so that there is none that nothing is known of.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub(super) fn write_note(&self, note: &Note) -> Result<(), ScoreError> {
+        let text = serde_json::to_string_pretty(note).unwrap_or_default();
+        Ok(file::replace(
+            &self.note,
+            format!("{text}\n").as_bytes(),
+            Keep::Safely,
+        )?)
+    }
+
+    fn done(&self, note: Note) -> Done {
+        Done {
+            output: self.output.clone(),
+            column: note.column,
+            method: note.method,
+            extent: Extent {
+                scores: note.scores,
+                proteins: note.proteins,
+                rejected: note.rejected,
+                sequences: note.sequences,
+                tokens: note.tokens,
+            },
+            spearman: note.spearman,
+            histogram: None,
+            rejects: Some(self.rejects.clone()).filter(|rejects| rejects.exists()),
+        }
+    }
+}

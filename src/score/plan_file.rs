@@ -1,0 +1,81 @@
+//! The plan as a FASTA file.
+
+use super::{ScoreError, task::Task};
+use crate::file::{Existing, FileError, Keep, Staged};
+use noodles_bgzf::io::{Writer, writer::Builder};
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+};
+
+/// The file's name in the folder of what is kept.
+const NAME: &str = "plan.fa.gz";
+
+impl Task {
+    /// The file with all sequences that the model has to see, each once, in `folder`. It is written if it is not
+    /// there, and has its name when it is complete; nobody replaces one that has.
+    ///
+    /// # Errors
+    /// An input or the file system fails.
+    pub fn plan_in(&self, folder: &Path) -> Result<std::path::PathBuf, ScoreError> {
+        let path = folder.join(NAME);
+        if path.exists() {
+            return Ok(path);
+        }
+        let staged = Staged::create(&path, Existing::Stays)?;
+        self.write_plan(staged.writer()?, &path)?;
+        match staged.publish(Keep::Safely) {
+            // Another shard was faster, and wrote the same.
+            Ok(_) | Err(FileError::Exists(_)) => Ok(path),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn write_plan(&self, file: File, path: &Path) -> Result<(), ScoreError> {
+        let io = |error: io::Error| ScoreError::from(FileError::io("write", path, error));
+        let mut writer = writer(BufWriter::new(file));
+        let mut text = Vec::new();
+        self.try_each_copy(|protein, copy| {
+            text.clear();
+            copy.write(protein.number, &protein.sequence, &mut text);
+            writer.write_all(&text).map_err(io)
+        })?;
+        let mut file = writer.finish().map_err(io)?;
+        file.flush().map_err(io)
+    }
+}
+
+/// Copies of one protein are much alike, so what is fast compresses them well.
+fn writer<W: Write>(file: W) -> Writer<W> {
+    let level = noodles_bgzf::io::writer::CompressionLevel::FAST;
+    Builder::default()
+        .set_compression_level(level)
+        .build_from_writer(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Dataset, PerplexityMethod, ScoreQuestion};
+    use std::{fs, io::Read};
+
+    #[test]
+    fn a_plan_is_written_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.fa");
+        fs::write(&path, ">a\nMK\n>b\nT\n").unwrap();
+        let dataset = Dataset::new(vec![path.to_string_lossy().into_owned()]);
+        let question = ScoreQuestion::Perplexity(dataset, PerplexityMethod::Exact);
+        let task = Task::new(&question).unwrap();
+        let plan = task.plan_in(&folder.path().join("kept")).unwrap();
+        let mut text = String::new();
+        noodles_bgzf::io::Reader::new(File::open(&plan).unwrap())
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(text, ">1.0.1\n<mask>K\n>1.0.2\nM<mask>\n>2.0.1\n<mask>\n");
+        let before = fs::metadata(&plan).unwrap().modified().unwrap();
+        assert_eq!(task.plan_in(&folder.path().join("kept")).unwrap(), plan);
+        assert_eq!(fs::metadata(&plan).unwrap().modified().unwrap(), before);
+    }
+}

@@ -1,0 +1,91 @@
+//! Proteins of FASTA files, one at a time.
+
+use super::ScoreError;
+use crate::{
+    fasta::{Fault, Input, Outcome, PlanFault, Record, Rejection, UnitReader, Units},
+    job::RecordPolicy,
+};
+
+/// A protein without mutations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Protein {
+    /// Its number among those that are scored, from 1.
+    pub(super) number: u64,
+    pub(super) id: String,
+    /// Its residues, in upper case.
+    pub(super) sequence: Vec<u8>,
+    /// How many it had before it was truncated.
+    pub(super) n_residues: u32,
+    pub(super) is_truncated: bool,
+}
+
+impl Protein {
+    pub(super) fn of(number: u64, record: Record) -> Self {
+        Self {
+            number,
+            is_truncated: record.is_truncated(),
+            n_residues: record.length,
+            id: record.id,
+            sequence: record.sequence,
+        }
+    }
+}
+
+/// A record that a rule rejected.
+pub(super) struct Rejected {
+    /// Its number in the inputs, from 1.
+    pub(super) ordinal: u64,
+    pub(super) rejection: Rejection,
+}
+
+/// What comes out of FASTA files.
+pub(super) enum Found {
+    Protein(Protein),
+    Rejected(Rejected),
+}
+
+/// Reads FASTA files from their beginning, `take` records at most, and does something with each.
+///
+/// # Errors
+/// They cannot be read, a rule does not allow a record, or `each` fails.
+pub(super) fn try_each(
+    inputs: &[Input],
+    policy: &RecordPolicy,
+    take: Option<u64>,
+    mut each: impl FnMut(Found) -> Result<(), ScoreError>,
+) -> Result<(), ScoreError> {
+    let name = |input: usize| inputs.get(input).map_or("", |input| input.name.as_str());
+    let take = take.unwrap_or(u64::MAX);
+    let (mut n_records, mut n_proteins) = (0, 0);
+    let mut before: (usize, u64) = (0, 0);
+    for unit in Units::new(inputs.to_vec(), Units::UNIT_BYTES) {
+        let unit =
+            unit.map_err(|PlanFault { input, fault }| fault.locate(name(input), 0, None, ""))?;
+        if before.0 != unit.input {
+            before = (unit.input, 0);
+        }
+        let n_before = before.1;
+        let fail = |fault: Fault| fault.locate(name(unit.input), n_before, None, "");
+        let mut reader = UnitReader::open(&unit, policy.clone()).map_err(fail)?;
+        while n_records < take
+            && let Some(outcome) = reader.next_outcome().map_err(fail)?
+        {
+            n_records += 1;
+            before.1 += 1;
+            match outcome {
+                Outcome::Kept(record) => {
+                    n_proteins += 1;
+                    each(Found::Protein(Protein::of(n_proteins, record)))?;
+                }
+                Outcome::Rejected(rejection) => each(Found::Rejected(Rejected {
+                    ordinal: n_records,
+                    rejection,
+                }))?,
+            }
+        }
+        if n_records == take {
+            break;
+        }
+    }
+    Ok(())
+}

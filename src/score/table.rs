@@ -1,0 +1,373 @@
+//! From logits to a table of scores.
+
+use super::{
+    Done, Extent, ScoreError, ScoreOutput,
+    answers::Answers,
+    likelihoods::Likelihoods,
+    mutant_table::{MutantTable, Row},
+    mutation::name,
+    output::{GENERATOR, Note},
+    protein::{Protein, Rejected},
+    rank::spearman,
+    table_file::TableFile,
+    task::{Next, Source, Subject, Task},
+};
+use crate::{
+    file::{Existing, FileError, Keep, Staged},
+    job::{Mutants, PerplexityMethod, ScoreMethod, ScoreQuestion},
+    report::ScoreHistogram,
+};
+use ::csv::{ByteRecord, Writer};
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+/// A file with a hash of what was written.
+struct Hashed {
+    file: BufWriter<File>,
+    hasher: blake3::Hasher,
+}
+
+/// A table on its way to its name.
+struct Table<'a> {
+    rows: Writer<Hashed>,
+    output: &'a ScoreOutput,
+    histogram: ScoreHistogram,
+    /// Scores, with what was measured.
+    measured: Vec<(f64, f64)>,
+    n_rows: u64,
+}
+
+impl Task {
+    /// Checks that the table of mutants has no column of this name, or may have another one in its place.
+    ///
+    /// # Errors
+    /// It has one that may not be replaced.
+    pub fn check_column(&self, column: &str, overwrite: bool) -> Result<(), ScoreError> {
+        let Source::Table(table) = &self.source else {
+            return Ok(());
+        };
+        let file = TableFile::open(&table.spec.path)?;
+        if file.column(column).is_none() || (overwrite && column != table.spec.column) {
+            return Ok(());
+        }
+        let message = format!("has a column `{column}` already, which the scores would be");
+        let hint = "`overwrite: true` replaces it in the new table; this one stays as it is";
+        Err(ScoreError::table(file.name(), message, hint))
+    }
+
+    /// Writes the table, with the scores in `column`, of logits that are complete.
+    ///
+    /// # Errors
+    /// - Logits are missing, or those of other sequences.
+    /// - An input has changed, or the file system refuses.
+    pub fn write(
+        &self,
+        output: &ScoreOutput,
+        column: &str,
+        extent: &Extent,
+    ) -> Result<Done, ScoreError> {
+        let io = |error: io::Error| ScoreError::from(FileError::io("write", &output.output, error));
+        let staged = Staged::create(&output.output, Existing::unless(output.overwrite))?;
+        let mut rejects = RejectsList::new(&output.rejects, output.overwrite);
+        let mut answers = match extent.sequences {
+            0 => Answers::none(),
+            _ => Answers::open(&output.logits())?,
+        };
+        let title = match self.question {
+            ScoreQuestion::Mutants(..) => format!("Mutants by score ({})", self.question.method()),
+            ScoreQuestion::Perplexity(..) => {
+                format!("Proteins by perplexity ({})", self.question.method())
+            }
+        };
+        let mut table = Table {
+            rows: Writer::from_writer(Hashed {
+                file: BufWriter::new(staged.writer()?),
+                hasher: blake3::Hasher::new(),
+            }),
+            output,
+            histogram: ScoreHistogram::new(title),
+            measured: Vec::new(),
+            n_rows: 0,
+        };
+        if let Some(header) = self.header(column) {
+            table.write(&header)?;
+        }
+        self.try_each(|next| match next {
+            Next::Rejected(rejected) => rejects.add(&rejected),
+            Next::Subject(Subject {
+                protein,
+                variants,
+                copies,
+            }) => {
+                let likelihoods = Likelihoods::read(&copies, protein, &mut answers)?;
+                let sequence = protein.sequence.as_slice();
+                let scores = likelihoods.scores(sequence, variants);
+                match (&self.source, &self.question) {
+                    (Source::Table(mutants), _) => table.add_rows_of(mutants, &scores, column),
+                    (_, ScoreQuestion::Perplexity(..)) => {
+                        table.add_protein(protein, likelihoods.of_wild_type(sequence))
+                    }
+                    _ => variants.iter().zip(scores).try_for_each(|(mutant, score)| {
+                        let names = mutant.iter().map(|mutation| name(*mutation, sequence));
+                        let names: Vec<String> = names.collect();
+                        table.histogram.add(score);
+                        table.n_rows += 1;
+                        table.write(&[&protein.id, &names.join(":"), &number(score)])
+                    }),
+                }
+            }
+        })?;
+        answers.finish()?;
+        let Table {
+            mut rows,
+            histogram,
+            measured,
+            n_rows,
+            ..
+        } = table;
+        rows.flush().map_err(io)?;
+        let hashed = rows.into_inner().map_err(|error| io(error.into_error()))?;
+        if n_rows != extent.scores {
+            return Err(ScoreError::Conservation(format!(
+                "{n_rows} scores were written instead of {}",
+                extent.scores
+            )));
+        }
+        let spearman = spearman(&measured);
+        output.write_note(&Note {
+            generator: GENERATOR.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            column: column.to_owned(),
+            method: self.question.method().to_owned(),
+            meaning: self.meaning(),
+            scores: extent.scores,
+            proteins: extent.proteins,
+            rejected: extent.rejected,
+            sequences: extent.sequences,
+            tokens: extent.tokens,
+            spearman,
+            blake3: hashed.hasher.finalize().to_hex().to_string(),
+            identity: output.identity.clone(),
+        })?;
+        let rejects = rejects.publish()?;
+        staged.publish(Keep::Safely)?;
+        Ok(Done {
+            output: output.output.clone(),
+            column: column.to_owned(),
+            method: self.question.method().to_owned(),
+            extent: *extent,
+            spearman,
+            histogram: Some(histogram),
+            rejects,
+        })
+    }
+
+    /// The names of the columns, where they are not those of a table of mutants.
+    fn header(&self, column: &str) -> Option<Vec<String>> {
+        let names = match (&self.source, &self.question) {
+            (Source::Table(_), _) => return None,
+            (_, ScoreQuestion::Mutants(..)) => vec!["seq_id", "mut_name", column],
+            (_, ScoreQuestion::Perplexity(_, PerplexityMethod::Exact)) => {
+                vec![
+                    "id",
+                    "length",
+                    "perplexity",
+                    "pseudo_log_likelihood",
+                    "truncated",
+                ]
+            }
+            (_, ScoreQuestion::Perplexity(_, PerplexityMethod::OnePass)) => vec![
+                "id",
+                "length",
+                "perplexity_one_pass",
+                "pseudo_log_likelihood_one_pass",
+                "truncated",
+            ],
+        };
+        Some(names.into_iter().map(str::to_owned).collect())
+    }
+
+    /// What the numbers are, for people.
+    fn meaning(&self) -> String {
+        let of = match &self.question {
+            ScoreQuestion::Mutants(_, ScoreMethod::MaskedMarginals) => {
+                "log p(mutant) - log p(wild type) at each mutated site, which is masked, summed up over sites"
+            }
+            ScoreQuestion::Mutants(_, ScoreMethod::WtMarginals) => {
+                "log p(mutant) - log p(wild type) at each mutated site of the wild type, of which nothing is masked, \
+                 summed up over sites"
+            }
+            ScoreQuestion::Mutants(_, ScoreMethod::PseudoLikelihood) => {
+                "sum over all sites of log p(residue | all others) of the mutant, less that of the wild type"
+            }
+            ScoreQuestion::Perplexity(_, PerplexityMethod::Exact) => {
+                "exp(-sum over all sites of log p(residue | all others) / residues)"
+            }
+            ScoreQuestion::Perplexity(_, PerplexityMethod::OnePass) => {
+                "exp(-sum over all sites of log p(residue | all residues) / residues), of which nothing is masked"
+            }
+        };
+        let more = match &self.question {
+            ScoreQuestion::Mutants(mutants, method) => {
+                let others = match mutants {
+                    Mutants::Table(_) => format!(
+                        "; at the other mutated sites of a mutant stands the {}",
+                        method.other_sites()
+                    ),
+                    Mutants::AllSingle(_) => String::new(),
+                };
+                format!("; higher is fitter{others}")
+            }
+            ScoreQuestion::Perplexity(..) => String::new(),
+        };
+        format!("{of}{more}; of more than 1,022 residues, each site is seen in the 1,022 around it")
+    }
+}
+
+impl Table<'_> {
+    fn write<T: AsRef<[u8]>>(&mut self, fields: &[T]) -> Result<(), ScoreError> {
+        let written = self.rows.write_record(fields);
+        written.map_err(|error| {
+            FileError::io("write", &self.output.output, io::Error::other(error))
+        })?;
+        Ok(())
+    }
+
+    /// The rows and columns of a table of mutants, and a score in each.
+    fn add_rows_of(
+        &mut self,
+        mutants: &MutantTable,
+        scores: &[f64],
+        column: &str,
+    ) -> Result<(), ScoreError> {
+        mutants.try_each(
+            |file| {
+                let at = file.column(column);
+                self.write(&with(file.header(), at, column))?;
+                Ok((self, at))
+            },
+            |(table, at), row| {
+                let Row {
+                    fields,
+                    variant,
+                    measured,
+                } = row;
+                let score = scores[variant];
+                table.histogram.add(score);
+                table
+                    .measured
+                    .extend(measured.map(|measured| (score, measured)));
+                table.n_rows += 1;
+                table.write(&with(fields, *at, &number(score)))
+            },
+        )?;
+        Ok(())
+    }
+
+    fn add_protein(&mut self, protein: &Protein, likelihood: f64) -> Result<(), ScoreError> {
+        let perplexity = (-likelihood / protein.sequence.len() as f64).exp();
+        self.histogram.add(perplexity);
+        self.n_rows += 1;
+        self.write(&[
+            protein.id.as_str(),
+            &protein.n_residues.to_string(),
+            &number(perplexity),
+            &number(likelihood),
+            if protein.is_truncated {
+                "true"
+            } else {
+                "false"
+            },
+        ])
+    }
+}
+
+/// A row with another field: in the place of an old one, or behind all.
+fn with<'a>(row: &'a ByteRecord, at: Option<usize>, field: &'a str) -> Vec<&'a [u8]> {
+    let mut fields: Vec<&[u8]> = row.iter().collect();
+    match at {
+        Some(at) => fields[at] = field.as_bytes(),
+        None => fields.push(field.as_bytes()),
+    }
+    fields
+}
+
+/// A number with more digits than logits have, and no zero that is negative.
+fn number(value: f64) -> String {
+    let text = format!("{value:.7}");
+    match text.strip_prefix('-') {
+        Some(zero) if zero.bytes().all(|byte| b"0.".contains(&byte)) => zero.to_owned(),
+        _ => text,
+    }
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n_bytes = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..n_bytes]);
+        Ok(n_bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// The list of rejected records, which is begun with the first one.
+struct RejectsList<'a> {
+    path: &'a Path,
+    existing: Existing,
+    begun: Option<(Staged, BufWriter<File>)>,
+}
+
+impl<'a> RejectsList<'a> {
+    fn new(path: &'a Path, overwrite: bool) -> Self {
+        Self {
+            path,
+            existing: Existing::unless(overwrite),
+            begun: None,
+        }
+    }
+
+    fn add(&mut self, rejected: &Rejected) -> Result<(), ScoreError> {
+        let io = |error| FileError::io("write", self.path, error);
+        if self.begun.is_none() {
+            let staged = Staged::create(self.path, self.existing)?;
+            let mut writer = BufWriter::new(staged.writer()?);
+            writer.write_all(b"ordinal\tid\treason\n").map_err(io)?;
+            self.begun = Some((staged, writer));
+        }
+        if let Some((_, writer)) = &mut self.begun {
+            let Rejected { ordinal, rejection } = rejected;
+            // Ids have no blanks.
+            writeln!(writer, "{ordinal}\t{}\t{}", rejection.id, rejection.reason).map_err(io)?;
+        }
+        Ok(())
+    }
+
+    fn publish(self) -> Result<Option<PathBuf>, ScoreError> {
+        let Some((staged, mut writer)) = self.begun else {
+            return Ok(None);
+        };
+        let flushed = writer.flush();
+        flushed.map_err(|error| FileError::io("write", self.path, error))?;
+        Ok(Some(staged.publish(Keep::Safely)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_plain() {
+        let check = |value: f64, expect: &str| assert_eq!(number(value), expect);
+        check(-1.25, "-1.2500000");
+        check(-0.0, "0.0000000");
+        check(-1e-9, "0.0000000");
+        check(1e-7, "0.0000001");
+    }
+}

@@ -1,0 +1,291 @@
+//! All that is to be scored in one call, protein by protein.
+
+use super::{
+    ScoreError,
+    copies::{Copies, Copy},
+    mutant_table::MutantTable,
+    mutation::{AMINO_ACIDS, Mutation},
+    protein::{Found, Protein, Rejected, try_each},
+};
+use crate::{
+    fasta::{self, Input, InputError},
+    job::{Dataset, LongSequences, Mutants, RecordPolicy, ScoreQuestion},
+};
+
+/// All that is to be scored in one call.
+pub struct Task {
+    pub(super) question: ScoreQuestion,
+    pub(super) source: Source,
+}
+
+/// Where proteins and their mutants come from.
+pub(super) enum Source {
+    Table(Box<MutantTable>),
+    Fasta {
+        inputs: Vec<Input>,
+        policy: RecordPolicy,
+        take: Option<u64>,
+    },
+}
+
+/// How much there is to score.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Mutants, or proteins where there are none.
+    pub scores: u64,
+    /// Proteins.
+    pub proteins: u64,
+    /// Records that a rule rejected.
+    pub rejected: u64,
+    /// Sequences that the model has to see.
+    pub sequences: u64,
+    /// Tokens of them.
+    pub tokens: u64,
+}
+
+/// A protein with those of its mutants that are to be scored, and the sequences that this takes.
+pub(super) struct Subject<'a> {
+    pub(super) protein: &'a Protein,
+    pub(super) variants: &'a [Vec<Mutation>],
+    pub(super) copies: Copies,
+}
+
+/// What comes next of a task.
+pub(super) enum Next<'a> {
+    Subject(Subject<'a>),
+    Rejected(Rejected),
+}
+
+/// The number of the form of plans: another one is another plan.
+const PLAN_VERSION: u8 = 1;
+
+impl Task {
+    /// The task that a question is. A table of mutants is read and checked, proteins are found.
+    ///
+    /// # Errors
+    /// - An input is missing, cannot be read, or is a pipe, as everything is read more than once.
+    /// - A mutant is none of its protein.
+    pub fn new(question: &ScoreQuestion) -> Result<Self, ScoreError> {
+        let source = match question {
+            ScoreQuestion::Mutants(Mutants::Table(table), _) => {
+                Source::Table(Box::new(MutantTable::read(table)?))
+            }
+            ScoreQuestion::Mutants(Mutants::AllSingle(dataset), _) => {
+                let mut policy = dataset.policy.clone();
+                // Mutants of what is cut off are mutants, too: a model sees each in a window.
+                if let LongSequences::Truncate(_) = policy.long_sequences {
+                    policy.long_sequences = LongSequences::Truncate(usize::MAX);
+                }
+                Source::of_dataset(dataset, policy)?
+            }
+            ScoreQuestion::Perplexity(dataset, _) => {
+                Source::of_dataset(dataset, dataset.policy.clone())?
+            }
+        };
+        Ok(Self {
+            question: question.clone(),
+            source,
+        })
+    }
+
+    /// Whether all of it was read when it was made.
+    pub fn is_read(&self) -> bool {
+        matches!(self.source, Source::Table(_))
+    }
+
+    /// Input files.
+    pub fn n_inputs(&self) -> usize {
+        match &self.source {
+            Source::Table(table) => 1 + usize::from(table.spec.fasta.is_some()),
+            Source::Fasta { inputs, .. } => inputs.len(),
+        }
+    }
+
+    /// Reads the proteins, and says how much there is to score.
+    ///
+    /// # Errors
+    /// An input cannot be read, or a rule does not allow a record.
+    pub fn extent(&self) -> Result<Extent, ScoreError> {
+        self.survey().map(|(extent, _)| extent)
+    }
+
+    /// How much there is to score, and a hash of all that the plan of it depends on.
+    ///
+    /// # Errors
+    /// As [`extent`](Self::extent).
+    pub fn survey(&self) -> Result<(Extent, blake3::Hash), ScoreError> {
+        let mut extent = Extent::default();
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&[PLAN_VERSION]);
+        hasher.update(self.question.method().as_bytes());
+        if let Source::Table(table) = &self.source {
+            hasher.update(table.content.as_bytes());
+            hasher.update(&table.spec.offset.to_le_bytes());
+        }
+        self.try_each(|next| {
+            let subject = match next {
+                Next::Subject(subject) => subject,
+                Next::Rejected(Rejected { ordinal, .. }) => {
+                    extent.rejected += 1;
+                    hasher.update(&ordinal.to_le_bytes());
+                    return Ok(());
+                }
+            };
+            extent.proteins += 1;
+            extent.scores += match (&self.source, &self.question) {
+                (Source::Table(table), _) => table.n_rows(),
+                (_, ScoreQuestion::Perplexity(..)) => 1,
+                _ => subject.variants.len() as u64,
+            };
+            let Protein { id, sequence, .. } = subject.protein;
+            for text in [id.as_bytes(), sequence] {
+                hasher.update(&(text.len() as u64).to_le_bytes());
+                hasher.update(text);
+            }
+            subject.copies.try_each(|copy| {
+                extent.sequences += 1;
+                extent.tokens += copy.tokens();
+                Ok(())
+            })
+        })?;
+        Ok((extent, hasher.finalize()))
+    }
+
+    /// Does something with each copy, in the order of the plan: the number of its protein, its residues, and itself.
+    ///
+    /// # Errors
+    /// As [`extent`](Self::extent), and that of `each`.
+    pub(super) fn try_each_copy(
+        &self,
+        mut each: impl FnMut(&Protein, &Copy<'_>) -> Result<(), ScoreError>,
+    ) -> Result<(), ScoreError> {
+        self.try_each(|next| match next {
+            Next::Rejected(_) => Ok(()),
+            Next::Subject(subject) => {
+                let Subject {
+                    protein, copies, ..
+                } = subject;
+                copies.try_each(|copy| each(protein, &copy))
+            }
+        })
+    }
+
+    /// Does something with each protein, and with each record that a rule rejects.
+    ///
+    /// # Errors
+    /// As [`extent`](Self::extent), and that of `each`.
+    pub(super) fn try_each(
+        &self,
+        mut each: impl FnMut(Next<'_>) -> Result<(), ScoreError>,
+    ) -> Result<(), ScoreError> {
+        match &self.source {
+            Source::Table(table) => each(self.subject(&table.wild_type, &table.variants)),
+            Source::Fasta {
+                inputs,
+                policy,
+                take,
+            } => {
+                let has_mutants = matches!(self.question, ScoreQuestion::Mutants(..));
+                try_each(inputs, policy, *take, |found| match found {
+                    Found::Rejected(rejected) => each(Next::Rejected(rejected)),
+                    Found::Protein(protein) => {
+                        let variants = match has_mutants {
+                            true => all_single(&protein.sequence),
+                            false => Vec::new(),
+                        };
+                        each(self.subject(&protein, &variants))
+                    }
+                })
+            }
+        }
+    }
+}
+
+impl Task {
+    fn subject<'a>(&self, protein: &'a Protein, variants: &'a [Vec<Mutation>]) -> Next<'a> {
+        Next::Subject(Subject {
+            protein,
+            variants,
+            copies: Copies::new(&self.question, protein.sequence.len(), variants),
+        })
+    }
+}
+
+impl Source {
+    fn of_dataset(dataset: &Dataset, policy: RecordPolicy) -> Result<Self, ScoreError> {
+        let inputs = fasta::resolve(&dataset.sources)?;
+        if let Some(pipe) = inputs.iter().find(|input| input.is_stream()) {
+            let message = "is a pipe, and scores need to read proteins more than once";
+            let hint = "write the proteins to a file, and name that";
+            return Err(InputError::new(pipe.name.clone(), message, hint).into());
+        }
+        Ok(Self::Fasta {
+            inputs,
+            policy,
+            take: dataset.take,
+        })
+    }
+}
+
+/// All mutants of a protein with one mutation: each amino acid replaced by each other one. Sites with something else
+/// have none.
+fn all_single(sequence: &[u8]) -> Vec<Vec<Mutation>> {
+    let sites = (0..).zip(sequence);
+    let sites = sites.filter(|(_, residue)| AMINO_ACIDS.contains(residue));
+    let mutants = sites.flat_map(|(site, &residue)| {
+        let others = AMINO_ACIDS.iter().filter(move |to| **to != residue);
+        others.map(move |&to| vec![Mutation { site, to }])
+    });
+    mutants.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::ScoreMethod;
+    use std::fs;
+
+    #[test]
+    fn every_site_has_nineteen_mutants() {
+        let found = all_single(b"MXK");
+        assert_eq!(found.len(), 38);
+        assert!(found.iter().all(|mutant| mutant.len() == 1));
+        assert_eq!(found[0], [Mutation { site: 0, to: b'A' }]);
+        assert_eq!(found[37], [Mutation { site: 2, to: b'Y' }]);
+        let is_silent = |mutant: &Vec<Mutation>| {
+            let Mutation { site, to } = mutant[0];
+            b"MXK"[site as usize] == to
+        };
+        assert!(!found.iter().any(is_silent));
+    }
+
+    #[test]
+    fn a_task_knows_its_extent_and_its_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.fa");
+        let long = "M".repeat(1500);
+        fs::write(&path, format!(">a\nMKT\n>b\nM*\n>c\n{long}\n")).unwrap();
+        let survey = |method| {
+            let dataset = Dataset::new(vec![path.to_string_lossy().into_owned()]);
+            let dataset = dataset.min_length(2).unwrap();
+            let mutants = Mutants::AllSingle(dataset);
+            let task = Task::new(&ScoreQuestion::Mutants(mutants, method)).unwrap();
+            task.survey().unwrap()
+        };
+        let (masked, hash) = survey(ScoreMethod::MaskedMarginals);
+        let expect = Extent {
+            scores: 19 * 1503,
+            proteins: 2,
+            rejected: 1,
+            sequences: 1503,
+            tokens: 3 * 5 + 1500 * 1024,
+        };
+        assert_eq!(masked, expect);
+        assert_eq!(survey(ScoreMethod::MaskedMarginals).1, hash);
+        let (unmasked, other) = survey(ScoreMethod::WtMarginals);
+        assert_eq!((unmasked.sequences, unmasked.scores), (1 + 479, 19 * 1503));
+        assert_ne!(hash, other);
+        fs::write(&path, format!(">a\nMKV\n>c\n{long}\n")).unwrap();
+        assert_ne!(survey(ScoreMethod::MaskedMarginals).1, hash);
+    }
+}

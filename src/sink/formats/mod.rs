@@ -1,0 +1,108 @@
+//! Formats of outputs that are written from the rows of parts, each by a [`TableWriter`].
+
+mod arrow;
+mod card;
+mod column;
+mod npy;
+mod safetensors;
+mod spool;
+
+use super::{Checked, SinkError, TableWriter};
+use crate::job::{ExportOptions, OutputFormat};
+use arrow_schema::Schema;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+pub(super) use card::{are_of_one_output, was_beside};
+pub(super) use column::has_many;
+
+/// What can be done with files of a format that are made of parts.
+pub(super) struct Format {
+    /// The format.
+    pub(super) format: OutputFormat,
+    /// Begins empty files.
+    pub(super) begin: Begin,
+    /// What a complete file says of how it came about. Nothing, if it is someone else's.
+    pub(super) read_metadata: fn(&Path) -> Result<Option<BTreeMap<String, String>>, SinkError>,
+    /// Reads everything in a complete file, and compares it with its checksum.
+    pub(super) check: fn(&Path) -> Result<Checked, SinkError>,
+}
+
+/// Begins empty files of a format, for rows with these columns.
+pub(super) type Begin =
+    fn(Files, &ExportOptions, &Schema) -> Result<Box<dyn TableWriter>, SinkError>;
+
+/// The empty files of an output, which can be read and written.
+pub(super) struct Files {
+    /// The output.
+    pub(super) main: File,
+    /// Those that [lie beside it](OutputFormat::sidecars), in that order.
+    pub(super) beside: Vec<File>,
+    /// Where there is room for more.
+    pub(super) folder: Option<PathBuf>,
+}
+
+/// All of them but Parquet, of which parts are.
+pub(super) const FORMATS: &[Format] = &[
+    Format {
+        format: OutputFormat::Npy,
+        begin: npy::begin,
+        read_metadata: npy::read_metadata,
+        check: npy::check,
+    },
+    Format {
+        format: OutputFormat::Safetensors,
+        begin: safetensors::begin,
+        read_metadata: safetensors::read_metadata,
+        check: safetensors::check,
+    },
+    Format {
+        format: OutputFormat::Arrow,
+        begin: arrow::begin,
+        read_metadata: arrow::read_metadata,
+        check: arrow::check,
+    },
+];
+
+/// The entries in the metadata of a file that say what its checksum is of: so many bytes, and their BLAKE3.
+const CONTENT_BYTES: &str = "runner.content_bytes";
+const CONTENT_HASH: &str = "runner.content_blake3";
+/// The entry that every file of this program has.
+const VERSION: &str = "runner.version";
+
+/// What is wrong with a file that its format cannot be read from.
+fn damaged(path: &Path, message: impl std::fmt::Display) -> SinkError {
+    SinkError::Damaged {
+        path: path.to_owned(),
+        message: format!("is damaged, or was cut short: {message}"),
+        hint: "set `overwrite: true` to have it written again, or choose another output",
+    }
+}
+
+/// Compares bytes of a file with the checksum that its metadata have of them.
+fn check_content(
+    content: impl std::io::Read,
+    metadata: &BTreeMap<String, String>,
+) -> Result<(), String> {
+    let (Some(n_bytes), Some(hash)) = (
+        metadata
+            .get(CONTENT_BYTES)
+            .and_then(|text| text.parse::<u64>().ok()),
+        metadata.get(CONTENT_HASH),
+    ) else {
+        return Err("has no checksum".to_owned());
+    };
+    let mut hasher = blake3::Hasher::new();
+    let read = hasher.update_reader(content.take(n_bytes));
+    read.map_err(|error| format!("cannot be read: {error}"))?;
+    let found = hasher.finalize().to_hex();
+    match found.as_str() == hash && hasher.count() == n_bytes {
+        true => Ok(()),
+        false => Err(format!(
+            "is damaged: its data has the checksum {found}, and was written with {hash}"
+        )),
+    }
+}

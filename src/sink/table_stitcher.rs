@@ -1,0 +1,63 @@
+//! The file of many parts in a format that parts do not have: their rows are written again.
+
+use super::{
+    SinkError, Stitcher, TableWriter,
+    formats::{Files, Format},
+    parquet::RowsOfFile,
+};
+use crate::job::ExportOptions;
+use arrow_schema::Schema;
+use std::path::{Path, PathBuf};
+
+/// The file of many parts in another format.
+pub(super) struct TableStitcher {
+    writer: Box<dyn TableWriter>,
+    /// The first part, whose columns the others must have.
+    first: PathBuf,
+    schema: Schema,
+}
+
+impl TableStitcher {
+    /// Begins empty files with the rows of a part.
+    ///
+    /// # Errors
+    /// - If the part cannot be decoded, or what it holds cannot be in the format.
+    /// - If the file system refuses.
+    pub(super) fn begin(
+        format: &Format,
+        files: Files,
+        options: &ExportOptions,
+        rows: RowsOfFile<'_>,
+    ) -> Result<Self, SinkError> {
+        let schema = Schema::new(rows.schema().fields().clone());
+        let mut stitcher = Self {
+            writer: (format.begin)(files, options, &schema)?,
+            first: rows.path().to_owned(),
+            schema,
+        };
+        stitcher.copy(rows)?;
+        Ok(stitcher)
+    }
+
+    fn copy(&mut self, rows: RowsOfFile<'_>) -> Result<(), SinkError> {
+        for rows in rows {
+            self.writer.write(&rows?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Stitcher for TableStitcher {
+    fn append(&mut self, part: &Path) -> Result<(), SinkError> {
+        let rows = RowsOfFile::open(part)?;
+        if rows.schema().fields() != self.schema.fields() {
+            let message = format!("has other columns than `{}`", self.first.display());
+            return Err(SinkError::damaged_part(part, message));
+        }
+        self.copy(rows)
+    }
+
+    fn finish(self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError> {
+        self.writer.finish(metadata)
+    }
+}
