@@ -23,7 +23,7 @@ use tokio::{
 const TIME_TO_CLEAN_UP: Duration = Duration::from_secs(2);
 
 /// Turns SIGINT, SIGTERM and SIGHUP into a request to stop for the rest of the process's life.
-/// `on_first` is called with the first one. A second Ctrl-C ends the process at once, without its temporary
+/// `on_first` is called with the first one, and `at_once` where it is to end at once. A second Ctrl-C ends the process at once, without its temporary
 /// files; other signals may come as often as a scheduler likes to send them. A file that grows beyond the limit
 /// is an error of writing, not a signal.
 ///
@@ -32,6 +32,7 @@ const TIME_TO_CLEAN_UP: Duration = Duration::from_secs(2);
 pub fn watch(
     cancel: CancelToken,
     on_first: impl FnOnce(StopReason) + Send + 'static,
+    at_once: fn(),
 ) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
     // Listening begins here and not in the thread, so that no signal is missed once this returns.
@@ -72,7 +73,9 @@ pub fn watch(
                         let _ = thread::Builder::new().spawn(move || on_first(reason));
                     }
                 }
-                Some(first) if is_impatient(first, reason) => end_at_once(exit_code::INTERRUPTED),
+                Some(first) if is_impatient(first, reason) => {
+                    end_at_once(exit_code::INTERRUPTED, at_once)
+                }
                 Some(_) => {}
             }
         }
@@ -103,10 +106,11 @@ fn is_impatient(first: StopReason, next: StopReason) -> bool {
 }
 
 /// Ends the process at once, without its temporary files: the user does not want to wait. The kernel ends the readers with this process.
-fn end_at_once(exit_code: u8) -> ! {
+fn end_at_once(exit_code: u8, last: fn()) -> ! {
     let (done, is_done) = mpsc::channel();
     let cleaning = thread::Builder::new().spawn(move || {
         file::remove_temporary();
+        last();
         // Nobody waits any more if it took too long.
         let _ = done.send(());
     });

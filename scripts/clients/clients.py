@@ -1,16 +1,17 @@
 """Programs that others read embeddings with, on files of ours.
 
-Usage: python3 scripts/clients/clients.py prepare MODEL_DIR FOLDER     writes FOLDER/in.fasta
+Usage: python3 scripts/clients/clients.py prepare MODEL_DIR FOLDER     writes in.fasta and contacts.fasta
        python3 scripts/clients/clients.py check MODEL_DIR FOLDER       reads the files of outputs.rhai
 
-What they read is compared with the outputs of HF transformers, MODEL_DIR/golden.safetensors. The program that takes the
-files knows none of it. run.sh does all.
+What they read is compared with what HF transformers makes of the same sequences: MODEL_DIR/golden.safetensors, and
+MODEL_DIR/answers.safetensors for contacts. run.sh does all.
 
 Needs: what is in requirements.txt
 """
 
 import hashlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -55,6 +56,10 @@ class Expected:
         self.lengths = [len(sequence) for sequence in self.sequences]
         self.golden = load_file(model / "golden.safetensors")
 
+        answers = load_file(model / "answers.safetensors")
+        names = [line[1:] for line in (model / "answers.fasta").read_text().splitlines() if line.startswith(">")]
+        self.maps = {name: answers[f"{n}.contacts"] for n, name in enumerate(names)}
+
     def at(self, name):
         return str(self.folder / name)
 
@@ -84,6 +89,12 @@ class Expected:
             want = tokens[1:-1]
         assert (np.abs(matrix - want) <= bound).all(), (name, np.abs(matrix - want).max())
 
+    def contacts(self, name, found):
+        """Compares the probabilities of contacts of a sequence."""
+        found, want = np.asarray(found), self.maps[name]
+        assert found.shape == want.shape and found.dtype == np.float32, (name, found.shape, found.dtype)
+        assert np.abs(found - want).max() <= TOLERANCE, (name, np.abs(found - want).max())
+
     def all_pooled(self, ids, vectors):
         """Compares the vectors of all sequences, in input order."""
         assert list(ids) == self.ids, ids
@@ -106,6 +117,13 @@ def says_model(metadata):
     assert value in (MODEL, MODEL.encode()), value
 
 
+def each(kind, *size):
+    """The type of lists of a type, with no nulls among it."""
+    import pyarrow as pa
+
+    return pa.list_(pa.field("item", kind, nullable=False), *size)
+
+
 def arrow_table(table, expected, is_pooled):
     """A table that pyarrow read."""
     import pyarrow as pa
@@ -113,26 +131,32 @@ def arrow_table(table, expected, is_pooled):
     ids = table["id"].to_pylist()
     assert table["length"].to_pylist() == expected.lengths
     assert table["sequence"].to_pylist() == expected.sequences
-    says_model(table.schema.metadata)
     if is_pooled:
-        assert table.schema.field("embedding").type == pa.list_(pa.float32(), HIDDEN)
+        assert table.schema.field("embedding").type == each(pa.float32(), HIDDEN), table.schema
         column = table["embedding"].combine_chunks()
         expected.all_pooled(ids, column.flatten().to_numpy().reshape(-1, HIDDEN))
     else:
-        assert table.schema.field("residues").type == pa.list_(pa.list_(pa.float16(), HIDDEN))
+        assert table.schema.field("residues").type == each(each(pa.float16(), HIDDEN)), table.schema
         column = table["residues"].combine_chunks()
         flat = column.flatten().flatten().to_numpy(zero_copy_only=False).reshape(-1, HIDDEN)
         expected.all_residues(ids, flat, column.offsets.to_numpy())
 
 
 def pyarrow_parquet(expected):
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     for name in ["pooled", "residues"]:
         path = expected.at(f"{name}.parquet")
         says_model(pq.read_metadata(path).metadata)
-        table = pq.read_table(path)
-        arrow_table(table.replace_schema_metadata(pq.read_metadata(path).metadata), expected, name == "pooled")
+        arrow_table(pq.read_table(path), expected, name == "pooled")
+
+
+    table = pq.read_table(expected.at("contacts.parquet"))
+    assert table.schema.field("contacts").type == each(each(pa.float32())), table.schema
+    assert table["id"].to_pylist() == list(expected.maps)
+    for name, rows in zip(expected.maps, table["contacts"].to_pylist()):
+        expected.contacts(name, np.array(rows, np.float32))
 
 
 def pyarrow_arrow(expected):
@@ -143,7 +167,9 @@ def pyarrow_arrow(expected):
         path = expected.at(f"{name}.arrow")
         arrow_table(feather.read_table(path), expected, name == "pooled")
         with pa.memory_map(path) as source:
-            arrow_table(pa.ipc.open_file(source).read_all(), expected, name == "pooled")
+            reader = pa.ipc.open_file(source)
+            says_model(reader.metadata)
+            arrow_table(reader.read_all(), expected, name == "pooled")
 
 
 def polars(expected):
@@ -176,6 +202,10 @@ def h5py(expected):
                 found.append(original)
                 compare(original, dataset[()])
             assert sorted(found) == sorted(expected.ids), found
+    with h5py.File(expected.at("contacts.h5")) as file:
+        assert sorted(file) == sorted(expected.maps), list(file)
+        for name, dataset in file.items():
+            expected.contacts(name, dataset[()])
 
 
 def protspace(expected):
@@ -276,10 +306,41 @@ def safetensors(expected):
     with safe_open(expected.at("residues.safetensors"), "np") as file:
         says_model(file.metadata())
         expected.all_residues(texts(file), file.get_tensor("residues"), file.get_tensor("residues_offsets"))
+    with safe_open(expected.at("contacts.safetensors"), "np") as file:
+        flat, offsets = file.get_tensor("contacts"), file.get_tensor("contacts_offsets")
+        assert texts(file) == list(expected.maps)
+        for name, start, end in zip(expected.maps, offsets, offsets[1:]):
+            length = int((end - start) ** 0.5)
+            expected.contacts(name, flat[start:end].reshape(length, length))
+
+
+def documentation(expected):
+    """The lines of Python in docs/questions.md, each on its own."""
+    page = pathlib.Path(__file__).parents[2] / "docs/questions.md"
+    blocks = [part.split("```")[0] for part in page.read_text().split("```python\n")[1:]]
+    before = os.getcwd()
+    os.chdir(expected.folder)
+    try:
+        n_compared = 0
+        for block in blocks:
+            names = {}
+            exec(block, names)  # Nothing but what the page says.
+            if "vectors" in names:
+                expected.all_pooled(names["ids"], names["vectors"])
+            if "residues" in names:
+                expected.residues(COPIED, np.asarray(names["residues"], np.float16))
+            if "by_id" in names:
+                for name, vector in names["by_id"].items():
+                    expected.pooled(name, vector)
+            n_compared += bool({"vectors", "residues", "by_id"} & names.keys())
+        assert len(blocks) > 10 and n_compared >= len(blocks) - 1, (len(blocks), n_compared)
+    finally:
+        os.chdir(before)
 
 
 CLIENTS = [
     pyarrow_parquet, pyarrow_arrow, polars, h5py, protspace, biotrainer, scikit_bio, numpy_npy, faiss, safetensors,
+    documentation,
 ]
 
 
@@ -288,6 +349,7 @@ def main():
     if what == "prepare":
         text = "".join(f">{name}\n{sequence}\n" for name, sequence in records(model))
         (folder / "in.fasta").write_text(text)
+        (folder / "contacts.fasta").write_bytes((model / "answers.fasta").read_bytes())
         return
     expected, failed = Expected(model, folder), 0
     for client in CLIENTS:

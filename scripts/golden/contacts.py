@@ -1,15 +1,12 @@
-"""Writes the contacts that HF transformers predicts: tests/golden/contacts/NAME.safetensors.
+"""Writes what HF transformers makes of attention beyond scripts/golden/answers.py: contacts of long sequences, and
+attention maps.
 
-Usage: python3 scripts/golden/contacts.py [FOLDER_OF_THE_REAL_WEIGHTS]
+Usage: python3 scripts/golden/contacts.py [WEIGHTS_DIR]      (from real_weights.py; without it the small models only)
 
-The small models have no head for contacts, so each file holds one (`contact_head.regression.weight` and `.bias`, made of
-random numbers) with what HF's EsmContactPredictionHead makes of it and the model's attention, in f32 on the CPU and one
-sequence at a time. The real model, which scripts/golden/real_weights.py fetches, has its own.
-
-For sequence i (from 0) it writes
-  i.contacts    [L, L]       for up to 130 residues
-  i.rows        [4, L]       for longer ones the rows of residues 0, L / 3, L / 2 and L - 1
-  i.attention   [layers, heads, T, T]  of one short sequence
+In f32 on the CPU and one sequence at a time, for sequence i (from 0) of golden.fasta it writes
+  tests/golden/real/contacts.safetensors   i.rows  [4, L]   the contacts of residues 0, L / 3, L / 2 and L - 1, of
+                                                            sequences of more than 130 residues
+  tests/golden/hd32/attention.safetensors  i.attention  [layers, heads, L + 2, L + 2]   of short sequences
 
 Needs: torch, transformers (5.17 was used), safetensors
 """
@@ -21,54 +18,43 @@ import torch
 from reference import IDS, load, sequences
 from safetensors.torch import save_file
 
-ROOT = pathlib.Path(__file__).parents[2]
-TARGET = ROOT / "tests/golden/contacts"
-MOST_RESIDUES_KEPT = 130
-HEAD = "contact_head.regression"
+GOLDEN = pathlib.Path(__file__).parents[2] / "tests/golden"
+MOST_RESIDUES_OF_ANSWERS = 130
+MOST_RESIDUES_OF_ATTENTION = 40
 
 
-def contacts(model, sequence):
+def tokens(sequence):
     ids = [IDS["<cls>"], *(IDS.get(residue, IDS["<unk>"]) for residue in sequence), IDS["<eos>"]]
-    ids = torch.tensor([ids])
+    return torch.tensor([ids])
+
+
+def rows_of_contacts(model, sequence):
+    ids = tokens(sequence)
     with torch.no_grad():
-        return model.predict_contacts(ids, torch.ones_like(ids))[0]
+        contacts = model.predict_contacts(ids, torch.ones_like(ids))[0]
+    n = len(sequence)
+    return contacts[[0, n // 3, n // 2, n - 1]]
 
 
 def attention(model, sequence):
-    ids = [IDS["<cls>"], *(IDS.get(residue, IDS["<unk>"]) for residue in sequence), IDS["<eos>"]]
     with torch.no_grad():
-        return torch.stack(model(input_ids=torch.tensor([ids]), output_attentions=True).attentions, 1)[0]
+        result = model(input_ids=tokens(sequence), output_attentions=True)
+    return torch.stack([layer[0] for layer in result.attentions])
 
 
-def write(name, folder, fasta, has_head=False):
-    model = load(folder)
-    regression = model.contact_head.regression
-    found = {}
-    if not has_head:
-        generator = torch.Generator().manual_seed(7)
-        weight = 3.0 * torch.randn(regression.weight.shape, generator=generator)
-        regression.weight.data = weight
-        regression.bias.data = torch.tensor([-1.25])
-        found = {f"{HEAD}.weight": weight, f"{HEAD}.bias": regression.bias.data}
-    for i, sequence in enumerate(sequences(fasta)):
-        probabilities = contacts(model, sequence)
-        n = len(sequence)
-        if n <= MOST_RESIDUES_KEPT:
-            found[f"{i}.contacts"] = probabilities
-        else:
-            found[f"{i}.rows"] = probabilities[[0, n // 3, n // 2, n - 1]]
-        if n < 15 and not any("attention" in key for key in found):
-            found[f"{i}.attention"] = attention(model, sequence)
-    TARGET.mkdir(exist_ok=True)
-    path = TARGET / f"{name}.safetensors"
-    save_file({key: value.contiguous() for key, value in found.items()}, path)
-    top = max(value.max().item() for key, value in found.items() if "contacts" in key)
-    print(f"{name}: {len(found)} tensors, {path.stat().st_size} bytes, the most probable contact {top:.4f}")
+def write(weights, name, file, ending, answer, is_asked):
+    model = load(weights)
+    found = {
+        f"{i}.{ending}": answer(model, sequence).contiguous()
+        for i, sequence in enumerate(sequences(GOLDEN / name / "golden.fasta"))
+        if is_asked(len(sequence))
+    }
+    save_file(found, GOLDEN / name / file)
+    print(f"{name}/{file}: {len(found)} tensors")
 
 
-golden = ROOT / "tests/golden"
-for small in ["hd32", "hd64"]:
-    write(small, golden / small, golden / small / "golden.fasta")
-write("demo", ROOT / "examples/models/esm2_t6_2M_demo", golden / "hd32/golden.fasta")
+short = lambda n: n <= MOST_RESIDUES_OF_ATTENTION
+write(GOLDEN / "hd32", "hd32", "attention.safetensors", "attention", attention, short)
 if len(sys.argv) > 1:
-    write("real", sys.argv[1], golden / "real/golden.fasta", has_head=True)
+    long = lambda n: n > MOST_RESIDUES_OF_ANSWERS
+    write(sys.argv[1], "real", "contacts.safetensors", "rows", rows_of_contacts, long)

@@ -9,6 +9,8 @@ Usage: PYTHONPATH=FAIR_ESM python3 scripts/golden/fair_esm.py [--converted FOLDE
 - `transformers/`: the same model as HF transformers saves it. The script ends unless transformers gives the outputs
   that fair-esm gives.
 - `golden.safetensors`: the outputs of fair-esm for `golden.fasta`, named as in golden.py.
+- `answers.safetensors`: the logits of fair-esm for `answers.fasta`, in which some residues are `<mask>`, named as in
+  answers.py.
 
 With `--converted` it writes nothing, and says whether transformers loads FOLDER, which `runner convert` has made of
 `esm2_t2_tiny.pt`, with all tensors and the same bits as `transformers/`, logits and contacts included.
@@ -130,6 +132,21 @@ def of_fair_esm(path):
     return found, contacts
 
 
+def answers_of_fair_esm(path):
+    """The logits of all tokens of each sequence of `answers.fasta`, whose masks fair-esm finds itself."""
+    import esm
+
+    model, alphabet = esm.pretrained.load_model_and_alphabet_local(path)
+    model = model.float().eval()
+    encode = alphabet.get_batch_converter()
+    found = {}
+    for i, sequence in enumerate(sequences(FOLDER / "answers.fasta")):
+        _, _, tokens = encode([("", sequence)])
+        with torch.no_grad():
+            found[f"{i}.logits"] = model(tokens)["logits"][0]
+    return found
+
+
 def of_transformers(folder):
     """The same of transformers for a folder."""
     model, info = EsmForMaskedLM.from_pretrained(
@@ -238,6 +255,7 @@ config().save_pretrained(HF)
 
 meta = of_fair_esm(tiny)
 save_file(meta[0], FOLDER / "golden.safetensors")
+save_file(answers_of_fair_esm(tiny), FOLDER / "answers.safetensors")
 apart = difference(meta, of_transformers(HF))
 print(f"fair-esm and transformers differ by {apart:.1e}")
 assert apart < 2e-5, apart

@@ -17,9 +17,9 @@ IDS = {token: n for n, token in enumerate(TOKENS)}
 
 
 def sequences(path):
-    """The sequences of a FASTA file."""
+    """The sequences of a FASTA file. `>` begins a record at the start of a line only."""
     with open(path) as file:
-        return ["".join(record.split("\n")[1:]) for record in file.read().split(">")[1:]]
+        return ["".join(record.split("\n")[1:]) for record in f"\n{file.read()}".split("\n>")[1:]]
 
 
 def load(folder, device="cpu"):

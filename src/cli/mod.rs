@@ -34,7 +34,7 @@ use crate::{
     cancel::{CancelToken, StopReason},
     device, doctor as doctor_of_machine,
     error::exit_code,
-    progress::Console,
+    progress::{self, Console},
     reader,
     script::Diagnostic,
     signal,
@@ -144,7 +144,7 @@ fn stopped_by_signals(global: &Global, console: &Console) -> Result<CancelToken,
             announcer.note(&ending::stopping(reason, grace));
         }
     };
-    match signal::watch(cancel.clone(), announce) {
+    match signal::watch(cancel.clone(), announce, progress::leave_terminal) {
         Ok(()) => Ok(cancel),
         Err(error) => {
             let message = format!("signals cannot be listened to: {error}");

@@ -17,7 +17,10 @@ use crate::{
     text::printable,
 };
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 /// The script, with the names of its parts between marks.
 const JOB: &str = include_str!("new/job.rhai");
@@ -65,6 +68,17 @@ fn write(args: &NewArgs) -> Result<Option<PathBuf>, Error> {
     if let Some(output) = &args.output {
         OutputTarget::of(Path::new(output)).map_err(|problem| Problems(vec![problem]))?;
     }
+    if let Some(input) = args
+        .input
+        .iter()
+        .find(|input| same_file(input, &args.script))
+    {
+        return Err(Problems::one(
+            format!("`{input}` is to be read, and the script would be written there"),
+            Some("choose another name for the script".to_owned()),
+        )
+        .into());
+    }
     let existing = Existing::unless(args.overwrite);
     let remedy = "choose another name, or add `--overwrite` to replace it";
     written::script(&args.script, &text(args), existing, remedy)?;
@@ -77,6 +91,16 @@ fn write(args: &NewArgs) -> Result<Option<PathBuf>, Error> {
         Ok(()) | Err(FileError::Exists(_)) => Ok(Some(input)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether two paths are those of one file that is there.
+fn same_file(a: &str, b: &Path) -> bool {
+    let identity = |path: &Path| {
+        let found = path.metadata().ok()?;
+        Some((found.dev(), found.ino()))
+    };
+    let found = identity(Path::new(a));
+    found.is_some() && found == identity(b)
 }
 
 /// The text of the script.

@@ -2,7 +2,7 @@
 
 use crate::{
     error::Error,
-    file::{self, Existing, FileError, Keep},
+    file::{self, Existing, FileError, Keep, destination},
     job::{Problems, check_file_name},
     paths::{Role, check_ours, check_writable},
 };
@@ -22,14 +22,35 @@ pub(super) fn script(
 ) -> Result<(), Error> {
     let shown = path.display();
     check_file_name(path).map_err(|problem| Problems(vec![problem]))?;
-    if path.extension().is_none_or(|ending| ending != "rhai") {
+    let is_script = |path: &Path| path.extension().is_some_and(|ending| ending == "rhai");
+    if !is_script(path) {
         let message = format!("`{shown}` does not end as scripts do");
         let hint = format!("name it `{}`", path.with_extension("rhai").display());
         return Err(Problems::one(message, Some(hint)).into());
     }
+    let place = destination(path);
+    if !is_script(&place) {
+        return Err(Problems::one(
+            format!(
+                "`{shown}` is a link to `{}`, which does not end as scripts do",
+                place.display()
+            ),
+            Some("nothing was overwritten; choose another name, or remove the link".to_owned()),
+        )
+        .into());
+    }
     check_writable(path)?;
-    if fs::read_to_string(path).is_ok_and(|found| found == text) {
-        return Ok(());
+    match fs::read(path) {
+        Ok(found) if found == text.as_bytes() => return Ok(()),
+        Ok(found) if !may_be_script(&found) => {
+            return Err(Problems::one(
+                format!("`{shown}` holds data, whatever its name"),
+                Some("nothing was overwritten; choose another name".to_owned()),
+            )
+            .into());
+        }
+        // It is not there, or what keeps it from being read will keep it from being written.
+        _ => {}
     }
     match file::write(path, text.as_bytes(), existing, Keep::Safely) {
         Err(FileError::Exists(_)) => Err(Problems::one(
@@ -39,6 +60,12 @@ pub(super) fn script(
         .into()),
         written => Ok(written?),
     }
+}
+
+/// Whether a file may be a script: it is text, and no FASTA.
+fn may_be_script(content: &[u8]) -> bool {
+    let is_text = std::str::from_utf8(content).is_ok_and(|text| !text.contains('\0'));
+    is_text && !content.trim_ascii_start().starts_with(b">")
 }
 
 /// Makes `path` hold `text`. What is there is replaced if this program wrote it for the same purpose.

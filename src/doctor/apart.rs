@@ -2,7 +2,10 @@
 
 use super::{finding::Finding, machine::Machine};
 use crate::file::TemporaryFolder;
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use std::{
     env,
     io::{self, BufRead, BufReader},
@@ -120,8 +123,10 @@ impl Apart {
 
 impl Drop for Apart {
     fn drop(&mut self) {
-        // A driver may hold it up even then: it is not waited for.
-        let _ = self.child.kill();
+        // With what libraries have started in it. A driver may hold it up even then: it is not waited for.
+        if let Ok(group) = i32::try_from(self.child.id()) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
         let _ = self.child.try_wait();
     }
 }

@@ -52,6 +52,16 @@ pub fn download(
         Err(error) => as_it_is(&absent, error, events)
             .map_err(|error| Error::of_model(error, cancel.reason()))?,
     };
+    if !absent.is_noted(&downloaded.commit) {
+        events.warn(format!(
+            "it could not be noted in the cache that `{}` is commit {} now: others find what was noted before, or \
+             ask the Hub; `{}@{}` names this commit",
+            absent.repository(),
+            downloaded.commit,
+            downloaded.repository,
+            downloaded.commit
+        ));
+    }
     download_missing(&spec, events, cancel)?;
     Ok(downloaded)
 }

@@ -6,6 +6,7 @@ use crate::{
     error::Error,
     fasta::{Input, Sample, Share},
     job::{DeviceChoice, Dtype, EmbedPlan, ModelSpec, Question},
+    score::Extent,
 };
 
 /// What a run would take.
@@ -51,6 +52,9 @@ const VECTORS_COMPRESSED: f64 = 0.85;
 /// What it makes of ids and descriptions.
 const TEXT_COMPRESSED: f64 = 0.4;
 
+/// Bytes of a row with a score, about.
+const SCORE_BYTES: f64 = 24.0;
+
 impl Forecast {
     /// What `plan` would take with a model, or a `share` of it. `given` is how many tokens a second its devices do together, if
     /// that is known.
@@ -79,6 +83,33 @@ impl Forecast {
                 .or_else(|| Rate::measured(spec, model)),
             answer_bytes,
         })
+    }
+
+    /// What scores of this extent, or a `share` of them, would take with a model.
+    pub(super) fn of_scores(
+        (spec, model): (&ModelSpec, &ModelInfo),
+        inputs: String,
+        extent: &Extent,
+        share: f64,
+        given: Option<f64>,
+    ) -> Self {
+        let sequences = share * extent.sequences as f64;
+        let tokens = share * extent.tokens as f64;
+        Self {
+            inputs,
+            model: model.name.clone(),
+            sample: Some(Sample {
+                records: sequences,
+                kept: sequences,
+                residues: tokens - N_SPECIAL_TOKENS as f64 * sequences,
+                is_share: share < 1.0,
+                ..Sample::default()
+            }),
+            rate: given
+                .map(Rate::given)
+                .or_else(|| Rate::measured(spec, model)),
+            answer_bytes: Some(SCORE_BYTES * extent.scores as f64 / VECTORS_COMPRESSED),
+        }
     }
 
     /// Tokens, BOS and EOS included.

@@ -1,11 +1,15 @@
 //! The host that really works.
 
-use super::{Host, Merged, ModelHandle, Recording, Watcher, models::Models};
+use super::{
+    Host, Merged, ModelHandle, Recording, Scored, Watcher,
+    models::Models,
+    score::{Scoring, logits_of},
+};
 use crate::{
     error::{Error, exit_code},
     fasta::{self, Input},
     hint::Hint,
-    job::{EmbedPlan, MergePlan, ModelSpec, Shard},
+    job::{EmbedPlan, MergePlan, ModelSpec, ScorePlan, Shard},
     paths::check_ours,
     pipeline::{self, Context},
     report::{Failure, RunReport, RunSummary},
@@ -45,6 +49,49 @@ impl LiveHost {
         }
     }
 
+    /// Does what `plan` says with a model, and adds the run, which was made of `sources`, to the report. `then` makes
+    /// something of its output, where that is not what the script asked for.
+    fn run(
+        &mut self,
+        model: &ModelHandle,
+        plan: &EmbedPlan,
+        sources: &str,
+        watcher: &mut dyn Watcher,
+        then: impl FnOnce(&mut RunSummary) -> Result<(), Error>,
+    ) -> Result<RunSummary, Error> {
+        model.check(plan.question())?;
+        self.begin_recordings()?;
+        let model = self.models.get(model)?;
+        let mut result = pipeline::embed(&mut self.context, model, plan, watcher);
+        let is_for_another = result.as_ref().is_err_and(|failure| {
+            failure.kept.is_some()
+                && failure.error.exit_code() == exit_code::DEVICE
+                && model.has_lost_several()
+                // What came through a pipe does not come again.
+                && fasta::resolve(&plan.dataset().sources)
+                    .is_ok_and(|inputs| !inputs.iter().any(Input::is_stream))
+        });
+        self.is_for_another_process.set(is_for_another);
+        if let Ok(summary) = &mut result
+            && let Err(error) = then(summary)
+        {
+            result = Err(error.into());
+        }
+        let outcome = match &result {
+            Ok(summary) => Ok(summary.clone()),
+            Err(failure) => Err(Failure {
+                error: failure.error.in_full(),
+                so_far: failure.so_far.clone(),
+            }),
+        };
+        // A run that went well stays one, also where its report cannot be written.
+        let title = format!("{sources} with {}", model.name());
+        if let Err(error) = self.report.add(title, outcome) {
+            self.context.events.warn(error.in_full());
+        }
+        result.map_err(|failure| failure.error)
+    }
+
     /// Begins the files that the script asked for since the last run.
     fn begin_recordings(&mut self) -> Result<(), Error> {
         let recorder = &self.context.recorder;
@@ -78,36 +125,29 @@ impl Host for LiveHost {
         plan: &EmbedPlan,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
-        model.check(plan.question())?;
-        self.begin_recordings()?;
-        let model = self.models.get(model)?;
-        let result = pipeline::embed(&mut self.context, model, plan, watcher);
-        let title = format!(
-            "{} with {}",
-            plan.dataset().sources.join(", "),
-            model.name()
-        );
-        let is_for_another = result.as_ref().is_err_and(|failure| {
-            failure.kept.is_some()
-                && failure.error.exit_code() == exit_code::DEVICE
-                && model.has_lost_several()
-                // What came through a pipe does not come again.
-                && fasta::resolve(&plan.dataset().sources)
-                    .is_ok_and(|inputs| !inputs.iter().any(Input::is_stream))
-        });
-        self.is_for_another_process.set(is_for_another);
-        let outcome = match &result {
-            Ok(summary) => Ok(summary.clone()),
-            Err(failure) => Err(Failure {
-                error: failure.error.in_full(),
-                so_far: failure.so_far.clone(),
-            }),
+        let sources = plan.dataset().sources.join(", ");
+        self.run(model, plan, &sources, watcher, |_| Ok(()))
+    }
+
+    fn score(
+        &mut self,
+        model: &ModelHandle,
+        plan: &ScorePlan,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Scored, Error> {
+        // A model without a head is told so before anything is read.
+        model.check(logits_of(plan, "-", 1)?.question())?;
+        let shard = self.context.shard;
+        let mut scoring = Scoring::begin(self.models.get(model)?, plan, shard)?;
+        let Some(run) = scoring.run.take() else {
+            return Ok(scoring.scored(None));
         };
-        // A run that went well stays one, also where its report cannot be written.
-        if let Err(error) = self.report.add(title, outcome) {
-            self.context.events.warn(error.in_full());
+        if let Some(shards) = scoring.shards()? {
+            self.merge(&shards)?;
         }
-        result.map_err(|failure| failure.error)
+        let inputs = plan.question.inputs();
+        let run = self.run(model, &run, &inputs, watcher, |run| scoring.finish(run))?;
+        Ok(scoring.scored(Some(run)))
     }
 
     fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error> {

@@ -14,6 +14,8 @@ mod parity;
 mod recording;
 mod rehearsal;
 mod rehearsed;
+mod score;
+mod scored;
 
 pub use crate::{
     model::{Conversion, Converted},
@@ -29,11 +31,12 @@ pub use models::model_files;
 pub use parity::{Agreement, Parity, ParityPlan, Reference, SameComputation};
 pub use recording::Recording;
 pub use rehearsal::{Forecasting, Rehearsal, Seen, ToDownload};
+pub use scored::Scored;
 
 use crate::{
     error::Error,
     fasta,
-    job::{EmbedPlan, MergePlan, ModelSpec, Shard},
+    job::{EmbedPlan, MergePlan, ModelSpec, ScorePlan, Shard},
     report::RunSummary,
 };
 use std::path::Path;
@@ -69,6 +72,17 @@ pub trait Host {
         plan: &EmbedPlan,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error>;
+
+    /// Scores what `plan` says with `model`, as a run of which a table is made. `watcher` is told what happens.
+    ///
+    /// # Errors
+    /// Whatever ends a run, what is wrong with mutants, and an output that must not be replaced.
+    fn score(
+        &mut self,
+        model: &ModelHandle,
+        plan: &ScorePlan,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Scored, Error>;
 
     /// Puts the shards of an output together.
     ///

@@ -1,15 +1,17 @@
 //! The host behind `runner check`: everything but the work.
 
 use super::{
-    Forecast, Host, Merged, ModelHandle, ModelInfo, Notice, Recording, Watcher, rehearsed,
+    Forecast, Host, Merged, ModelHandle, ModelInfo, Notice, Recording, Scored, Watcher, rehearsed,
+    score::logits_of,
 };
 use crate::{
     cancel::CancelToken,
     error::Error,
     fasta::{self, Share},
-    job::{DeviceChoice, Dtype, EmbedPlan, MergePlan, ModelSpec, Shard},
+    job::{DeviceChoice, Dtype, EmbedPlan, LongSequences, MergePlan, ModelSpec, ScorePlan, Shard},
     model::{Checked, Config, Lacks, Model},
     report::RunSummary,
+    score::{Done, Extent, Task},
     sink::Published,
 };
 use std::{cell::RefCell, collections::BTreeSet, ops::ControlFlow, path::Path, rc::Rc};
@@ -130,17 +132,66 @@ impl Host for Rehearsal {
             shard: self.shard,
             ..rehearsed::summary(model.info().clone(), is_on_gpu(model.spec()), plan)
         };
-        let sample = summary.details.timeline.first().cloned();
-        let notices = [
-            sample.map(Box::new).map(Notice::Sample),
-            summary.bottleneck.clone().map(Notice::Bottleneck),
-        ];
-        for notice in notices.into_iter().flatten() {
-            if let ControlFlow::Break(reason) = watcher.notice(notice) {
-                return Err(Error::StoppedByScript(reason));
-            }
-        }
+        tell(&summary, watcher)?;
         Ok(summary)
+    }
+
+    fn score(
+        &mut self,
+        model: &ModelHandle,
+        plan: &ScorePlan,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Scored, Error> {
+        let run = logits_of(
+            plan,
+            &plan.question.inputs(),
+            LongSequences::TRAINED_RESIDUES,
+        )?;
+        model.check(run.question())?;
+        let task = Task::new(&plan.question)?;
+        task.check_column(&model.info().name, plan.run.overwrite)?;
+        // Proteins may be many, and are read only where somebody wants to know.
+        let extent = match task.is_read() || self.forecasting.is_some() {
+            true => Some(task.extent()?),
+            false => None,
+        };
+        let mut seen = self.seen.borrow_mut();
+        seen.n_inputs += task.n_inputs();
+        seen.n_runs += 1;
+        if let (Some(Forecasting { tokens_per_sec }), Some(extent)) = (self.forecasting, &extent) {
+            let model = (model.spec(), model.info());
+            let inputs = plan.question.inputs();
+            let share = self
+                .shard
+                .map_or(1.0, |shard| 1.0 / f64::from(shard.count()));
+            let forecast = Forecast::of_scores(model, inputs, extent, share, tokens_per_sec);
+            seen.forecasts.push(forecast);
+        }
+        drop(seen);
+        let extent = extent.unwrap_or(Extent::ONE);
+        let summary = RunSummary {
+            shard: self.shard,
+            output: Some(plan.output.clone()),
+            ..rehearsed::summary(model.info().clone(), is_on_gpu(model.spec()), &run)
+        };
+        tell(&summary, watcher)?;
+        Ok(Scored {
+            done: self.shard.is_none().then(|| Done {
+                output: plan.output.clone(),
+                column: model.info().name.clone(),
+                method: plan.question.method().to_owned(),
+                extent,
+                spearman: Some(1.0),
+                histogram: None,
+                rejects: None,
+            }),
+            method: plan.question.method(),
+            other_sites: plan.question.other_sites(),
+            extent,
+            seconds: summary.seconds,
+            run: Some(summary),
+            shard: self.shard,
+        })
     }
 
     fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error> {
@@ -168,6 +219,21 @@ impl Host for Rehearsal {
     fn is_rehearsal(&self) -> bool {
         true
     }
+}
+
+/// Tells whoever follows a run what there is to tell.
+fn tell(summary: &RunSummary, watcher: &mut dyn Watcher) -> Result<(), Error> {
+    let sample = summary.details.timeline.first().cloned();
+    let notices = [
+        sample.map(Box::new).map(Notice::Sample),
+        summary.bottleneck.clone().map(Notice::Bottleneck),
+    ];
+    for notice in notices.into_iter().flatten() {
+        if let ControlFlow::Break(reason) = watcher.notice(notice) {
+            return Err(Error::StoppedByScript(reason));
+        }
+    }
+    Ok(())
 }
 
 /// A model as it would be, had it been loaded.

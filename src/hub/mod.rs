@@ -103,7 +103,18 @@ impl Hub {
     /// What is in the cache of a repository, whatever files that is. Nobody is asked.
     pub fn cached(&self, repository: &Repository) -> Option<Snapshot> {
         repository.check().ok()?;
-        Folder::of(self.cache(), repository).cached(repository.revision())
+        let folder = Folder::of(self.cache(), repository);
+        match self.said.commit(repository) {
+            // Where the cache cannot be written, nobody could note which commit it is.
+            Some(commit) => folder.cached(&commit),
+            None => folder.cached(repository.revision()),
+        }
+    }
+
+    /// Whether other processes, too, find this commit when they look for the revision of a repository.
+    pub fn is_noted(&self, repository: &Repository, commit: &str) -> bool {
+        let noted = Folder::of(self.cache(), repository).cached(repository.revision());
+        noted.is_some_and(|snapshot| snapshot.commit == commit)
     }
 
     /// The revisions of a repository that are in the cache: branches, tags, and the commits that begin as the
@@ -237,12 +248,16 @@ impl Hub {
     ) -> Result<Snapshot, HubError> {
         repository.check()?;
         #[cfg(feature = "download")]
-        return download::Download {
-            client: &self.client,
-            repository,
-            remote,
+        {
+            let download = download::Download {
+                client: &self.client,
+                repository,
+                remote,
+            };
+            let snapshot = download.run(names, on_step)?;
+            self.said.settle(repository, &snapshot.commit);
+            Ok(snapshot)
         }
-        .run(names, on_step);
         #[cfg(not(feature = "download"))]
         {
             let _ = (remote, names, on_step);

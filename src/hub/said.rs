@@ -18,6 +18,8 @@ struct Memory {
     remotes: Vec<(Repository, Arc<Remote>)>,
     texts: Vec<(Text, Arc<str>)>,
     failure: Option<(Repository, Arc<HubError>, Instant)>,
+    /// The commits whose files were had in the cache.
+    commits: Vec<(Repository, String)>,
 }
 
 /// A file of a commit.
@@ -74,6 +76,20 @@ impl Said {
         let text: Arc<str> = text.into();
         self.memory().texts.push((file, text.clone()));
         Ok(text)
+    }
+
+    /// The commit of a repository whose files this process has had in the cache.
+    pub(super) fn commit(&self, repository: &Repository) -> Option<String> {
+        let memory = self.memory();
+        let mut commits = memory.commits.iter();
+        commits.find_map(|(of, commit)| (of == repository).then(|| commit.clone()))
+    }
+
+    /// The files of a commit are in the cache.
+    pub(super) fn settle(&self, repository: &Repository, commit: &str) {
+        let mut memory = self.memory();
+        memory.commits.retain(|(of, _)| of != repository);
+        memory.commits.push((repository.clone(), commit.to_owned()));
     }
 
     /// Forgets what a repository has, and what went wrong.

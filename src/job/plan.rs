@@ -74,6 +74,32 @@ impl EmbedPlan {
         })
     }
 
+    /// The plan to ask for logits at some tokens of `dataset`, whatever `options` ask for.
+    ///
+    /// # Errors
+    /// A sequence that `dataset` lets through does not fit into a batch.
+    pub fn for_logits(
+        dataset: Dataset,
+        options: EmbedOptions,
+        positions: Positions,
+    ) -> Result<Self, Problems> {
+        let options = EmbedOptions {
+            logits: true,
+            ..options
+        };
+        options.check_fits(&dataset)?;
+        let mut question = question(&options, &[]);
+        for column in &mut question.columns {
+            column.content = Content::Logits { positions };
+        }
+        Ok(Self {
+            dataset,
+            options,
+            layers: Vec::new(),
+            question,
+        })
+    }
+
     /// The records to embed.
     pub fn dataset(&self) -> &Dataset {
         &self.dataset
@@ -281,6 +307,19 @@ mod tests {
             (used.pooling, used.output_dtype),
             (None, Some(OutputDtype::F16))
         );
+    }
+
+    #[test]
+    fn logits_can_be_asked_for_alone() {
+        let dataset = Dataset::new(vec!["a.fa".to_owned()]);
+        let options = EmbedOptions::default();
+        let plan = EmbedPlan::for_logits(dataset, options, Positions::Masks).unwrap();
+        let columns = plan.question().columns.iter();
+        let columns: Vec<_> = columns
+            .map(|column| (column.name.as_str(), column.content))
+            .collect();
+        let positions = Positions::Masks;
+        assert_eq!(columns, [("logits", Content::Logits { positions })]);
     }
 
     #[test]

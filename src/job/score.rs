@@ -104,26 +104,29 @@ pub struct PerplexityOptions {
     output: Option<PathBuf>,
 }
 
+type ScoreRow = OptionRow<ScoreOptions>;
+type PerplexityRow = OptionRow<PerplexityOptions>;
+
 #[rustfmt::skip]
-const SCORE_OPTIONS: &[OptionRow<ScoreOptions>] = &[
-    OptionRow::choice("method", &ScoreMethod::NAMES,
+const SCORE_OPTIONS: &[ScoreRow] = &[
+    ScoreRow::choice("method", &ScoreMethod::NAMES,
         |to, name| ScoreMethod::from_name(name).map(|method| to.method = method), |of| of.method.name().into())
         .doc("`\"masked_marginals\"` masks one site at a time in the wild type; `\"wt_marginals\"` masks none; \
               `\"pseudo_likelihood\"` masks every site of every mutant once, which takes as many sequences as \
               there are mutants times residues"),
-    OptionRow::path("output", "a path, such as \"scores.csv\"", check_csv, |to, path| to.output = Some(path),
+    ScoreRow::path("output", "a path, such as \"scores.csv\"", check_csv, |to, path| to.output = Some(path),
         |of| of.output.as_deref().into())
         .doc("the CSV file to write, which must be given: the rows and columns of the mutants' table, and a column \
               with the name of the model. `scores.csv.json` beside it says how the scores came about"),
 ];
 
 #[rustfmt::skip]
-const PERPLEXITY_OPTIONS: &[OptionRow<PerplexityOptions>] = &[
-    OptionRow::choice("method", &PerplexityMethod::NAMES,
+const PERPLEXITY_OPTIONS: &[PerplexityRow] = &[
+    PerplexityRow::choice("method", &PerplexityMethod::NAMES,
         |to, name| PerplexityMethod::from_name(name).map(|method| to.method = method), |of| of.method.name().into())
         .doc("`\"exact\"` masks one site at a time, which takes as many sequences as a protein has residues; \
               `\"one_pass\"` masks none, and says less: its columns are named so"),
-    OptionRow::path("output", "a path, such as \"perplexity.csv\"", check_csv, |to, path| to.output = Some(path),
+    PerplexityRow::path("output", "a path, such as \"perplexity.csv\"", check_csv, |to, path| to.output = Some(path),
         |of| of.output.as_deref().into())
         .doc("the CSV file to write, which must be given: `id`, `length`, `perplexity`, `pseudo_log_likelihood`"),
 ];
@@ -227,6 +230,14 @@ impl ScoreQuestion {
         match self {
             Self::Mutants(_, method) => method.name(),
             Self::Perplexity(_, method) => method.name(),
+        }
+    }
+
+    /// What stands at the other mutated sites of a mutant while one of them is looked at, where there are mutants.
+    pub fn other_sites(&self) -> Option<&'static str> {
+        match self {
+            Self::Mutants(_, method) => Some(method.other_sites()),
+            Self::Perplexity(..) => None,
         }
     }
 

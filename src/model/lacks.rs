@@ -8,10 +8,10 @@ use crate::job::Question;
 /// What a model cannot answer, and why, as far as that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lacks {
-    /// Why it gives no logits.
-    logits: Option<Reason>,
-    /// Why it predicts no contacts.
-    contacts: Option<Reason>,
+    /// Why it gives no logits, if that is known.
+    pub logits: Option<Reason>,
+    /// Why it predicts no contacts, if that is known.
+    pub contacts: Option<Reason>,
 }
 
 impl Lacks {

@@ -13,7 +13,7 @@ use super::{
     naming::{Naming, prefix_of},
 };
 use crate::alphabet::VOCABULARY_SIZE;
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// The embeddings of tokens.
 pub(super) const EMBEDDINGS: &str = "embeddings.word_embeddings.weight";
@@ -100,6 +100,7 @@ impl Layout {
         names: impl Iterator<Item = &'a str>,
     ) -> Result<(), Reason> {
         let known = layer_tensors(config).map(|(name, _)| name);
+        let mut known_layers = BTreeSet::new();
         for name in names {
             let rest = name.strip_prefix(&self.prefix);
             let rest = rest.map(|rest| self.naming.to_transformers(rest));
@@ -107,6 +108,7 @@ impl Layout {
                 continue;
             };
             let number = layer.parse::<usize>().ok();
+            known_layers.extend(number);
             if number.is_some_and(|number| number >= config.n_layers) {
                 return Err(format!(
                     "`{name}` belongs to layer {layer} (from 0), but `{}` is {}: they are of different models",
@@ -129,6 +131,15 @@ impl Layout {
                         .into()
                 });
             }
+        }
+        let n_layers = known_layers.len();
+        if n_layers < config.n_layers && known_layers.iter().copied().eq(0..n_layers) {
+            return Err(format!(
+                "they have {n_layers} layers, but `{}` is {}: they are of different models",
+                self.naming.key_of_layers(),
+                config.n_layers
+            )
+            .into());
         }
         let lacking = (0..config.n_layers).find(|n| !self.layers_with_frequencies.contains(n));
         // transformers 5 would take the first one for all layers, and transformers 4 would compute those

@@ -373,10 +373,23 @@ impl Base {
         let Self { source, revision } = self;
         let here = Path::new(source);
         let beside = adapter.join(source);
-        match (here.is_dir(), beside.is_dir()) {
+        let located = match (here.is_dir(), beside.is_dir()) {
             (true, _) => locate(source, None, need),
-            (false, true) if !here.exists() => locate(&beside.to_string_lossy(), None, need),
+            (false, true) => locate(&beside.to_string_lossy(), None, need),
             _ => locate(source, revision.as_deref(), need),
-        }
+        };
+        located.map_err(|error| match error {
+            ModelError::NoFolder { .. } | ModelError::NotAFolder { .. } => ModelError::BadAdapter {
+                folder: adapter.to_path_buf(),
+                reason: Reason::new(
+                    format!(
+                        "it changes the model `{source}` (`base_model_name_or_path` in its `{ADAPTER_CONFIG}`), and \
+                         that is not here, nor beside it: {error}"
+                    ),
+                    "write the folder of that model there, or its id, such as `facebook/esm2_t6_8M_UR50D`",
+                ),
+            },
+            error => error,
+        })
     }
 }

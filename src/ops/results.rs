@@ -8,7 +8,7 @@ use crate::{
 };
 use burn::tensor::{DType, Tensor};
 #[cfg(feature = "cuda")]
-use half::vec::HalfFloatVecExt;
+use half::vec::HalfBitsVecExt;
 #[cfg(feature = "cuda")]
 use rayon::prelude::*;
 use std::time::Instant;

@@ -94,6 +94,13 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
         }
         Role::Definitions => line.starts_with("module static;"),
         Role::Manual => contains(head, b"\n.TH runner"),
+        Role::ScoreNote => {
+            let text = head.trim_ascii_start().strip_prefix(b"{");
+            text.is_some_and(|text| {
+                text.trim_ascii_start()
+                    .starts_with(b"\"generator\": \"runner\"")
+            })
+        }
         Role::Rejects => line == "ordinal\tid\treason",
         Role::Output => head.starts_with(b"PAR1") && contains(&ends.tail, b"runner.content_blake3"),
         Role::Parts => true,
@@ -173,6 +180,8 @@ mod tests {
         check(Role::Output, "PAR1 rows runner.content_blake3 PAR1", true);
         check(Role::Output, "PAR1 rows of others PAR1", false);
         check(Role::Output, "text about runner.content_blake3", false);
+        check(Role::ScoreNote, "{\n  \"generator\": \"runner\",\n", true);
+        check(Role::ScoreNote, "{\"name\": \"runner\"}", false);
         check(
             Role::Trace,
             "[\n{\"args\":{\"name\":\"1: a\"},\"name\":\"process_name\",\"pid\":1},\n",

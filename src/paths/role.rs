@@ -19,6 +19,8 @@ pub enum Role {
     Parts,
     /// The list of rejected records beside an output.
     Rejects,
+    /// What says how a table of scores came about.
+    ScoreNote,
     /// The page about all runs.
     Report,
     /// Lines of measurements.
@@ -61,6 +63,7 @@ impl Role {
             Self::Output => "an output",
             Self::Parts => "the folder of an output that is being made",
             Self::Rejects => "the list of an output's rejected records",
+            Self::ScoreNote => "the file that says how scores came about",
             Self::Report => "the report",
             Self::Metrics => "the file of `metrics`",
             Self::Trace => "the file of `trace`",

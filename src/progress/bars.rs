@@ -1,6 +1,6 @@
 //! Progress on a terminal.
 
-use super::{Console, Listener, Tally, news, warning};
+use super::{Console, Listener, Tally, echo, news, warning};
 use crate::{event::Event, text::printable};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -39,6 +39,7 @@ struct Lines {
 
 impl Bars {
     pub(super) fn new(console: Console) -> Self {
+        echo::hold();
         Self {
             console,
             lines: None,
@@ -190,5 +191,6 @@ impl Listener for Bars {
 impl Drop for Bars {
     fn drop(&mut self) {
         self.clear();
+        echo::release();
     }
 }

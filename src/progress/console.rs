@@ -72,7 +72,9 @@ impl Console {
     /// Writes lines to standard error, without colours where they are not wanted.
     pub fn note(&self, text: &str) {
         // Nobody can be told that standard error is gone.
-        let _ = self.aside(|| writeln!(anstream::stderr().lock(), "{text}"));
+        // In one piece, so that nothing gets between a line and its end.
+        let line = format!("{text}\n");
+        let _ = self.aside(|| anstream::stderr().lock().write_all(line.as_bytes()));
     }
 
     /// Writes while bars, if there are any, step aside. Where there are none nobody waits for whoever
@@ -89,7 +91,8 @@ impl Console {
     /// who prints meanwhile, even if whoever reads standard error stands still.
     pub(super) fn line(&self, text: &str) {
         // Nobody can be told that standard error is gone.
-        let _ = writeln!(anstream::stderr().lock(), "{text}");
+        let line = format!("{text}\n");
+        let _ = anstream::stderr().lock().write_all(line.as_bytes());
     }
 
     /// A writer for log lines.

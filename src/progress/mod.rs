@@ -7,6 +7,7 @@
 mod bars;
 mod console;
 mod download;
+mod echo;
 mod json;
 mod lanes;
 mod lines;
@@ -30,6 +31,7 @@ use std::{
 use tally::Tally;
 
 pub use console::{Console, LogWriter};
+pub use echo::leave as leave_terminal;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

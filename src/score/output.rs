@@ -213,6 +213,7 @@ impl ScoreOutput {
                 rejected: note.rejected,
                 sequences: note.sequences,
                 tokens: note.tokens,
+                longest: 0,
             },
             spearman: note.spearman,
             histogram: None,

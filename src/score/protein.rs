@@ -2,7 +2,8 @@
 
 use super::ScoreError;
 use crate::{
-    fasta::{Fault, Input, Outcome, PlanFault, Record, Rejection, UnitReader, Units},
+    alphabet::MASK_RESIDUE,
+    fasta::{Fault, Input, InputError, Outcome, PlanFault, Record, Rejection, UnitReader, Units},
     job::RecordPolicy,
 };
 
@@ -73,6 +74,9 @@ pub(super) fn try_each(
             n_records += 1;
             before.1 += 1;
             match outcome {
+                Outcome::Kept(record) if record.sequence.contains(&MASK_RESIDUE) => {
+                    return Err(masked(name(unit.input), before.1, &record.id).into());
+                }
                 Outcome::Kept(record) => {
                     n_proteins += 1;
                     each(Found::Protein(Protein::of(n_proteins, record)))?;
@@ -88,4 +92,16 @@ pub(super) fn try_each(
         }
     }
     Ok(())
+}
+
+/// A record with a mask, which would be one too many.
+fn masked(file: &str, ordinal: u64, id: &str) -> InputError {
+    InputError {
+        record: Some(format!("record {ordinal} (`{id}`)")),
+        ..InputError::new(
+            file,
+            "has a `<mask>`, and nothing can be said about a residue that nobody knows",
+            "give whole proteins: sites are masked one after the other",
+        )
+    }
 }

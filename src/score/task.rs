@@ -41,6 +41,20 @@ pub struct Extent {
     pub sequences: u64,
     /// Tokens of them.
     pub tokens: u64,
+    /// Residues of the longest of them.
+    pub longest: usize,
+}
+
+impl Extent {
+    /// That of a single score, for a rehearsal that has not looked.
+    pub const ONE: Self = Self {
+        scores: 1,
+        proteins: 1,
+        rejected: 0,
+        sequences: 1,
+        tokens: 3,
+        longest: 1,
+    };
 }
 
 /// A protein with those of its mutants that are to be scored, and the sequences that this takes.
@@ -145,6 +159,7 @@ impl Task {
             subject.copies.try_each(|copy| {
                 extent.sequences += 1;
                 extent.tokens += copy.tokens();
+                extent.longest = extent.longest.max(copy.window.len());
                 Ok(())
             })
         })?;
@@ -279,6 +294,7 @@ mod tests {
             rejected: 1,
             sequences: 1503,
             tokens: 3 * 5 + 1500 * 1024,
+            longest: 1022,
         };
         assert_eq!(masked, expect);
         assert_eq!(survey(ScoreMethod::MaskedMarginals).1, hash);

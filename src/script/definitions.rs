@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     cancel::CancelToken,
-    job::{EmbedOptions, MergePlan, ModelSpec, SweepPlan},
+    job::{
+        EmbedOptions, MergePlan, ModelSpec, MutantsTable, PerplexityOptions, ScoreOptions,
+        SweepPlan,
+    },
 };
 use rhai::{Engine, Scope};
 
@@ -33,11 +36,17 @@ pub fn definitions() -> String {
 }
 
 /// The calls that have options, and the lists of these, which stand for `{options of ...}`.
-fn option_lists() -> [(&'static str, String); 4] {
+fn option_lists() -> [(&'static str, String); 7] {
     [
         ("embed", option_list(&EmbedOptions::OPTIONS.docs())),
         ("esm2", option_list(&ModelSpec::OPTIONS.docs())),
         ("merge", option_list(&MergePlan::OPTIONS.docs())),
+        ("mutants", option_list(&MutantsTable::OPTIONS.docs())),
+        (
+            "perplexity",
+            option_list(&PerplexityOptions::OPTIONS.docs()),
+        ),
+        ("score", option_list(&ScoreOptions::OPTIONS.docs())),
         ("sweep", option_list(&SweepPlan::OPTIONS.docs())),
     ]
 }

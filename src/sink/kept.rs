@@ -1,6 +1,6 @@
 //! What is on the disk of an output that is not finished.
 
-use super::{ledger, place::Place};
+use super::{SinkError, ledger, place::Place, shards};
 use crate::{
     event::Kept,
     job::{OutputTarget, Shard},
@@ -16,4 +16,12 @@ pub fn kept(target: &OutputTarget, shard: Option<Shard>) -> Option<Kept> {
         rows,
         folder: place.parts().to_owned(),
     })
+}
+
+/// The shards that lie beside an output, whatever became of them.
+///
+/// # Errors
+/// If nobody can tell.
+pub fn shards_of(target: &OutputTarget) -> Result<Vec<Shard>, SinkError> {
+    shards::beside(&Place::of(target))
 }

@@ -61,7 +61,7 @@ pub use error::{OrderError, SinkError};
 pub use frontier::{Frontier, Tally, Trail};
 pub use heart::Pulse;
 pub use identity::{Circumstances, Identity};
-pub use kept::kept;
+pub use kept::{kept, shards_of};
 pub use merge::{MergeStep, Merged, OnStep, merge};
 pub use open::{Begun, Opened, Ready, Resumed, open};
 pub use order::ReorderBuffer;

@@ -15,14 +15,13 @@ use arrow_array::{
 };
 use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use runner::reader::PROGRAM_VARIABLE;
 use safetensors::{Dtype, SafeTensors};
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{collections::BTreeMap, env, fs, path::Path, process::Command};
 
 const DEMO: &str = "examples/models/esm2_t6_2M_demo";
 /// The models that have heads for both logits and contacts.
 const MODELS: [&str; 3] = [DEMO, "tests/golden/hd32", "tests/golden/hd64"];
-/// f32 against f32 after a few layers.
-const TOLERANCE: f32 = 1e-4;
 /// The most that rounding to f16 changes a number of 1.
 const HALF: f32 = 1.0 / 2048.0;
 
@@ -72,14 +71,35 @@ fn n_of_kind(references: &BTreeMap<String, Tensor>, kind: &str) -> usize {
         .count()
 }
 
+/// Where models are run.
+struct Place {
+    /// The options of the model.
+    options: &'static str,
+    /// How far a number may be off.
+    tolerance: f32,
+}
+
+const CPU: Place = Place {
+    options: "device: \"cpu\"",
+    tolerance: 1e-4,
+};
+/// Longer sums of products in another order.
+const GPU: Place = Place {
+    options: "device: \"cuda\", dtype: \"f32\"",
+    tolerance: 2e-4,
+};
+
 /// The table `out.parquet` of a script that has `model` and `proteins`.
-fn answers(model: &Path, fasta: &Path, call: &str) -> RecordBatch {
+fn answers(place: &Place, model: &Path, fasta: &Path, call: &str) -> RecordBatch {
     let folder = tempfile::tempdir().unwrap();
     let script = format!(
-        "let model = esm2(args[0], #{{ device: \"cpu\" }});\nlet proteins = fasta(args[1]);\n{call}\n"
+        "let model = esm2(args[0], #{{ {} }});\nlet proteins = fasta(args[1]);\n{call}\n",
+        place.options
     );
     fs::write(folder.path().join("job.rhai"), script).unwrap();
-    let mut program = Command::new(RUNNER);
+    // A bundle for another machine names its own.
+    let named = env::var_os(PROGRAM_VARIABLE);
+    let mut program = Command::new(named.unwrap_or_else(|| RUNNER.into()));
     program
         .args(["-q", "exec", "job.rhai", "--"])
         .args([model, fasta])
@@ -157,15 +177,15 @@ fn assert_close(got: &[f32], want: &[f32], tolerance: f32, relative: f32, what: 
     }
 }
 
-/// Logits of all tokens and hidden states of all tokens and layers.
-#[test]
-fn logits_and_hidden_states_agree_with_hf_transformers() {
+/// Compares logits of all tokens, and hidden states of all tokens and layers.
+fn check_logits_and_states(place: &Place) {
     for folder in MODELS {
         let references = references(&project(folder).join("answers.safetensors"));
         let n_states = references["0.states"].shape[0];
         let layers: Vec<_> = (0..n_states).map(|layer| layer.to_string()).collect();
         let layers = layers.join(", ");
         let table = answers(
+            place,
             &project(folder),
             &project(folder).join("answers.fasta"),
             &format!(
@@ -181,7 +201,7 @@ fn logits_and_hidden_states_agree_with_hf_transformers() {
             assert_close(
                 &cell(&table, "logits", n),
                 &logits.values,
-                TOLERANCE,
+                place.tolerance,
                 0.0,
                 &what,
             );
@@ -192,7 +212,7 @@ fn logits_and_hidden_states_agree_with_hf_transformers() {
             for layer in 0..n_states {
                 let what = format!("{folder}: layer {layer} of sequence {n}");
                 let got = cell(&table, &format!("residues_{layer}"), n);
-                assert_close(&got, states.row(layer), TOLERANCE, 0.0, &what);
+                assert_close(&got, states.row(layer), place.tolerance, 0.0, &what);
             }
             n_of_states += 1;
         }
@@ -202,10 +222,22 @@ fn logits_and_hidden_states_agree_with_hf_transformers() {
 }
 
 #[test]
-fn residues_are_in_f16_and_without_special_tokens_unless_told_otherwise() {
+fn logits_and_hidden_states_agree_with_hf_transformers() {
+    check_logits_and_states(&CPU);
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn logits_and_hidden_states_of_a_gpu_agree_with_hf_transformers() {
+    check_logits_and_states(&GPU);
+}
+
+/// Compares what is asked with nothing but `residues` and `logits`.
+fn check_defaults(place: &Place) {
     for folder in MODELS {
         let references = references(&project(folder).join("answers.safetensors"));
         let table = answers(
+            place,
             &project(folder),
             &project(folder).join("answers.fasta"),
             "embed(model, proteins, #{ residues: true, logits: true, output: \"out.parquet\" });",
@@ -229,14 +261,37 @@ fn residues_are_in_f16_and_without_special_tokens_unless_told_otherwise() {
             let logits = &references[&format!("{n}.logits")].values;
             let want = of_residues(logits, length + 2);
             let what = format!("{folder}: logits of sequence {n}");
-            assert_close(&cell(&table, "logits", n), want, TOLERANCE, 0.0, &what);
+            assert_close(
+                &cell(&table, "logits", n),
+                want,
+                place.tolerance,
+                0.0,
+                &what,
+            );
             if let Some(states) = references.get(&format!("{n}.states")) {
                 let want = of_residues(states.row(states.shape[0] - 1), length + 2);
                 let what = format!("{folder}: residues of sequence {n}");
-                assert_close(&cell(&table, "residues", n), want, TOLERANCE, HALF, &what);
+                assert_close(
+                    &cell(&table, "residues", n),
+                    want,
+                    place.tolerance,
+                    HALF,
+                    &what,
+                );
             }
         }
     }
+}
+
+#[test]
+fn residues_are_in_f16_and_without_special_tokens_unless_told_otherwise() {
+    check_defaults(&CPU);
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn residues_of_a_gpu_are_in_f16_and_without_special_tokens() {
+    check_defaults(&GPU);
 }
 
 #[test]
@@ -245,6 +300,7 @@ fn each_layer_is_pooled_in_each_way() {
     let references = references(&folder.join("golden.safetensors"));
     let n_layers = references["0.mean_all_layers"].shape[0] - 1;
     let table = answers(
+        &CPU,
         &folder,
         &folder.join("golden.fasta"),
         "embed(model, proteins, #{ layers: [0, -1], pooling: [\"mean\", \"cls\"], output: \"out.parquet\" });",
@@ -262,18 +318,25 @@ fn each_layer_is_pooled_in_each_way() {
         for layer in [0, n_layers] {
             let got = cell(&table, &column(layer, "mean"), n);
             let what = format!("mean of layer {layer} of sequence {n}");
-            assert_close(&got, means.row(layer), TOLERANCE, 0.0, &what);
+            assert_close(&got, means.row(layer), CPU.tolerance, 0.0, &what);
         }
         let got = cell(&table, &column(n_layers, "cls"), n);
         let want = &references[&format!("{n}.cls")].values;
-        assert_close(&got, want, TOLERANCE, 0.0, &format!("BOS of sequence {n}"));
+        assert_close(
+            &got,
+            want,
+            CPU.tolerance,
+            0.0,
+            &format!("BOS of sequence {n}"),
+        );
     }
 }
 
 /// Compares the contacts of all sequences.
-fn check_contacts(model: &Path, golden: &Path) {
+fn check_contacts(place: &Place, model: &Path, golden: &Path) {
     let references = references(&golden.join("answers.safetensors"));
     let table = answers(
+        place,
         model,
         &golden.join("answers.fasta"),
         "contacts(model, proteins, #{ output: \"out.parquet\" });",
@@ -283,7 +346,7 @@ fn check_contacts(model: &Path, golden: &Path) {
         assert_eq!(want.shape, [length, length]);
         let got = cell(&table, "contacts", n);
         let what = format!("{}: contacts of sequence {n}", golden.display());
-        assert_close(&got, &want.values, TOLERANCE, 0.0, &what);
+        assert_close(&got, &want.values, place.tolerance, 0.0, &what);
     }
     assert_eq!(table.num_rows(), n_of_kind(&references, "contacts"));
 }
@@ -291,7 +354,15 @@ fn check_contacts(model: &Path, golden: &Path) {
 #[test]
 fn contacts_agree_with_hf_transformers() {
     for folder in MODELS {
-        check_contacts(&project(folder), &project(folder));
+        check_contacts(&CPU, &project(folder), &project(folder));
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn contacts_of_a_gpu_agree_with_hf_transformers() {
+    for folder in MODELS {
+        check_contacts(&GPU, &project(folder), &project(folder));
     }
 }
 
@@ -301,9 +372,10 @@ fn contacts_and_residues_of_trained_weights_agree_with_hf_transformers() {
         return;
     };
     let (weights, golden) = (Path::new(&weights), project(real::GOLDEN));
-    check_contacts(weights, &golden);
+    check_contacts(&CPU, weights, &golden);
     let references = references(&golden.join("answers.safetensors"));
     let table = answers(
+        &CPU,
         weights,
         &golden.join("answers.fasta"),
         "embed(model, proteins, #{ layers: [0, 3, -1], residues: true, special_tokens: true, \
@@ -315,7 +387,7 @@ fn contacts_and_residues_of_trained_weights_agree_with_hf_transformers() {
             for layer in [0, 3, 6] {
                 let what = format!("layer {layer} of sequence {n}");
                 let got = cell(&table, &format!("residues_{layer}"), n);
-                assert_close(&got, states.row(layer), TOLERANCE, 0.0, &what);
+                assert_close(&got, states.row(layer), CPU.tolerance, 0.0, &what);
             }
             n_checked += 1;
         }

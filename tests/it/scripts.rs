@@ -557,6 +557,37 @@ fn the_example_of_resuming_goes_on_and_leaves_nothing() {
 }
 
 #[test]
+fn the_example_of_residues_reads_back_what_it_wrote() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/residues.rhai");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = |verb: &str, args: &[&str]| {
+        let mut command = runner(&["-q", verb, script]);
+        let output = finish(command.args(args).current_dir(folder.path()), b"");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{stderr}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    run("check", &[]);
+    let read_back = |stdout: &str| {
+        let lines: Vec<_> = stdout.lines().collect();
+        assert_eq!(lines.len(), 3, "{stdout}");
+        assert!(lines[0].starts_with("85 proteins are in "), "{stdout}");
+        assert_eq!(lines[1], "85 vectors of 160 components");
+        assert!(lines[2].contains("|MATK_"), "{stdout}");
+    };
+    read_back(&run("exec", &[]));
+    let left = fs::read_dir(folder.path()).expect("the folder").count();
+    assert_eq!(left, 0, "the example left files behind");
+    // The second time there is nothing to compute.
+    for _ in 0..2 {
+        read_back(&run("exec", &["--", "kept"]));
+    }
+    for name in ["residues.h5", "pooled.h5"] {
+        assert!(folder.path().join("kept").join(name).exists(), "{name}");
+    }
+}
+
+#[test]
 fn the_ablation_shows_a_line_a_setting() {
     let (exit_code, stdout, stderr) = run(&[
         "exec",

@@ -82,7 +82,10 @@ fn of_hub(folder: &Path, tell: Tell) {
 
 /// Whether a file can be made in the folder, or in the nearest one above it that is there. Nothing is left.
 fn is_writable(folder: &Path) -> bool {
-    let nearest = folder.ancestors().find(|folder| folder.is_dir());
+    // What is there and no folder keeps one from being made below it.
+    let nearest = folder
+        .ancestors()
+        .find(|folder| folder.symlink_metadata().is_ok());
     nearest.is_some_and(|folder| tempfile::tempfile_in(folder).is_ok())
 }
 
@@ -136,6 +139,10 @@ mod tests {
         });
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].state, State::Warning);
+        let file = folder.path().join("file");
+        fs::write(&file, "").expect("a file");
+        assert!(!is_writable(&file) && !is_writable(&file.join("hub")));
+        assert!(is_writable(&folder.path().join("new/hub")));
     }
 
     #[test]

@@ -18,7 +18,7 @@ const BEGINNINGS: [&str; 6] = [
     "RAYON_",
 ];
 /// The names of others, in capitals.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 26] = [
     "NVIDIA_VISIBLE_DEVICES",
     "NVIDIA_DRIVER_CAPABILITIES",
     "NVIDIA_TF32_OVERRIDE",
@@ -35,6 +35,8 @@ const NAMES: [&str; 24] = [
     "HTTPS_PROXY",
     "ALL_PROXY",
     "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
     "SLURM_ARRAY_TASK_ID",
     "SLURM_ARRAY_TASK_MIN",
     "SLURM_ARRAY_TASK_STEP",

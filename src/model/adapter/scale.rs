@@ -64,7 +64,7 @@ impl<T: Copy> Patterns<T> {
     ) -> Result<Self, Reason> {
         let read = |(pattern, given): (String, Value)| {
             let name = pattern.strip_prefix('^').unwrap_or(&pattern);
-            // PEFT takes them for regular expressions, in which a dot stands for itself, too.
+            // PEFT takes them for regular expressions; of what those have, names have a dot at most.
             let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
             if name.is_empty() || !name.chars().all(is_name) {
                 return Err(Reason::from(format!(
@@ -85,16 +85,28 @@ impl<T: Copy> Patterns<T> {
 
     fn of(&self, module: &str) -> Option<T> {
         let fits = |pattern: &str| match pattern.strip_prefix('^') {
-            Some(whole) => module == whole,
+            Some(whole) => is_like(module, whole),
             None => {
-                let before = module.strip_suffix(pattern);
-                before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+                let before = module.len().checked_sub(pattern.len());
+                let split = before.and_then(|before| module.split_at_checked(before));
+                split.is_some_and(|(before, rest)| {
+                    (before.is_empty() || before.ends_with('.')) && is_like(rest, pattern)
+                })
             }
         };
         let mut patterns = self.0.iter();
         let found = patterns.find(|(pattern, _)| fits(pattern));
         found.map(|(_, value)| *value)
     }
+}
+
+/// Whether a name is as a pattern says, in which a dot stands for any character.
+fn is_like(name: &str, pattern: &str) -> bool {
+    name.len() == pattern.len()
+        && pattern
+            .bytes()
+            .zip(name.bytes())
+            .all(|(wanted, found)| wanted == b'.' || wanted == found)
 }
 
 impl<'de> Deserialize<'de> for InOrder {
@@ -153,6 +165,9 @@ mod tests {
         check("{}", 2.0);
         check(r#"{"query": 12}"#, 3.0);
         check(r#"{"self.query": 12}"#, 3.0);
+        // A dot is any character to PEFT.
+        check(r#"{"self.quer.": 12}"#, 3.0);
+        check(r#"{"self.que.": 12}"#, 2.0);
         check(r#"{"ery": 12, "layer.1.query": 12}"#, 2.0);
         check(r#"{"^query": 12}"#, 2.0);
         check(&format!(r#"{{"^{query}": 12}}"#), 3.0);

@@ -192,7 +192,8 @@ fn name_of_head(name: &str) -> String {
     }
 }
 
-/// The tensors of a head, which are taken out of `rest` if all of them are there.
+/// The tensors of a head, which are taken out of `rest` if all of them are there. There is none where an adapter
+/// changes it: heads are not merged, and the one of the adapter's model would pass for it.
 fn whole_head<'a>(
     weights: &'a Weights,
     head: &Head,
@@ -201,7 +202,12 @@ fn whole_head<'a>(
 ) -> Result<Option<Vec<Tensor<'a>>>, ModelError> {
     let mut names = Vec::new();
     let mut tensors = Vec::new();
+    let changed = weights.adapter().map(|adapter| &adapter.unused);
     for (name, shape) in head {
+        let module = name.split('.').next().unwrap_or_default();
+        if changed.is_some_and(|changed| changed.contains(module)) {
+            return Ok(None);
+        }
         if let Some(full) = rest.iter().find(|full| prefix_of(full, name).is_some()) {
             let (file, stored) = weights.find_exactly(full, shape)?;
             names.push(*full);

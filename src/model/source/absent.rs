@@ -109,6 +109,11 @@ impl Absent {
             .map_err(|error| self.failed(error))
     }
 
+    /// Whether other processes, too, find this commit when they look for it.
+    pub fn is_noted(&self, commit: &str) -> bool {
+        Hub::of_process().is_noted(&self.repository, commit)
+    }
+
     /// What the cache has of it, if that is all.
     pub fn cached(&self) -> Option<Snapshot> {
         let snapshot = Hub::of_process().cached(&self.repository);

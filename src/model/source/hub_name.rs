@@ -47,9 +47,13 @@ pub(super) fn meant(source: &str) -> Option<Repository> {
         ["datasets" | "spaces", ..] => return None,
         [name] => ((*name).to_owned(), None),
         [owner, name] => (format!("{owner}/{name}"), None),
-        [owner, name, "tree" | "blob" | "resolve", revision, ..] => {
-            (format!("{owner}/{name}"), Some(*revision))
-        }
+        [
+            owner,
+            name,
+            "tree" | "blob" | "resolve" | "commit" | "commits",
+            revision,
+            ..,
+        ] => (format!("{owner}/{name}"), Some(*revision)),
         _ => return None,
     };
     let repository = hub_repository(&id, revision.filter(|name| *name != "main"))?;

@@ -13,6 +13,7 @@ mod pause;
 mod place;
 mod recording;
 mod run;
+mod scores;
 mod string;
 mod sweep;
 mod value;
@@ -21,12 +22,14 @@ mod watching;
 use rhai::{Engine, exported_module};
 
 /// The names of the types that scripts handle.
-pub(super) const TYPES: [&str; 7] = [
+pub(super) const TYPES: [&str; 9] = [
     "Dataset",
     "Model",
     "Run",
     "Bottleneck",
     "Embeddings",
+    "Mutants",
+    "Scores",
     "Sweep",
     "Error",
 ];
@@ -44,6 +47,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_global_module(exported_module!(place::place_api).into())
         .register_global_module(exported_module!(sweep::sweep_api).into())
         .register_global_module(exported_module!(merge::merge_api).into())
+        .register_global_module(exported_module!(scores::scores_api).into())
         .register_global_module(exported_module!(embeddings::embeddings_api).into())
         .register_global_module(exported_module!(bottleneck::bottleneck_api).into())
         .register_global_module(exported_module!(watching::watching_api).into())

@@ -3,6 +3,7 @@
 
 use super::{
     common::{GOLDEN_MODELS, golden_sequences, load_on, one_batch},
+    contacts::{ask, check_trained},
     finite,
     golden::{Bounds, Closeness, OUTPUTS, check, check_outputs, references},
     invariance::embed,
@@ -13,7 +14,7 @@ use runner::{
     cancel::Abandonment,
     device::{DeviceError, choose, free_bytes},
     hint::Hint,
-    job::{DeviceChoice, Dtype, Gelu, ModelSpec, Pooling, Question},
+    job::{Content, DeviceChoice, Dtype, Gelu, ModelSpec, Pooling, Question},
     model::{Model, ModelError, StagerOptions, padded_ids},
 };
 
@@ -81,6 +82,44 @@ fn a_sequence_has_the_same_bits_alone_and_anywhere_in_a_batch() {
                 );
             }
         }
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn contacts_are_those_of_the_cpu_whatever_the_batch() {
+    let folder = GOLDEN_MODELS[4];
+    let sequences = golden_sequences(folder);
+    let on_cpu = ask(
+        &load_on(folder, DeviceChoice::Cpu, Dtype::F32),
+        &sequences,
+        Content::Contacts,
+    );
+    for (dtype, tolerance) in [
+        (Dtype::F32, 2e-4),
+        (Dtype::F16, f32::INFINITY),
+        (Dtype::Bf16, f32::INFINITY),
+    ] {
+        let model = load(folder, dtype);
+        let together = ask(&model, &sequences, Content::Contacts);
+        let mut largest = 0f32;
+        for (n, sequence) in sequences.iter().enumerate() {
+            let alone = ask(&model, std::slice::from_ref(sequence), Content::Contacts);
+            assert_eq!(alone[0], together[n], "{dtype:?}: sequence {n}");
+            for (got, want) in together[n].iter().zip(&on_cpu[n]) {
+                largest = largest.max((got - want).abs());
+            }
+        }
+        println!("contacts in {dtype:?}: largest difference {largest:.1e}");
+        assert!(largest < tolerance, "{dtype:?}: {largest:e}");
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn contacts_of_trained_weights_agree_with_hf_transformers() {
+    if let Some(folder) = real::folder() {
+        check_trained(&load(&folder, Dtype::F32), 2e-4);
     }
 }
 

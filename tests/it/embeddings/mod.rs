@@ -5,6 +5,7 @@
 //! - `weights`: the same from every form of weights file; `layouts`: from every layout; `torch_files`: from
 //!   PyTorch's files; `hostile`: of which those that would run something are refused.
 //! - `fair_esm`: equal to those of fair-esm, for files as Meta published them.
+//! - `logits`: equal to those of fair-esm, for every form of the head; sequences with masks.
 //! - `adapters`: equal to those of PEFT and transformers, of models that adapters are merged into.
 //! - `contacts`: equal to those of HF transformers, and written as matrices or pairs.
 //! - `real`: equal to those of HF transformers for trained weights, where these are.
@@ -24,6 +25,7 @@ mod gpu;
 mod hostile;
 mod invariance;
 mod layouts;
+mod logits;
 mod lost;
 mod poison;
 mod program;

@@ -341,12 +341,11 @@ fn token_dropout_agrees_with_f64() {
             let tokens = tokens(&[3, 20, 35, 1000, 3, 5], dtype, 32);
             let table = numbers.vector(33 * width, 1.0, dtype);
             let table_there = on_gpu(&table, [33, width], dtype);
-            let got = values(embedding(&table_there, &tokens, true))
-                .expect("embedding")
-                .to_f32();
-            let plain = values(embedding(&table_there, &tokens, false))
-                .expect("embedding")
-                .to_f32();
+            let embedded = |token_dropout| {
+                let embedded = values(embedding(&table_there, &tokens, token_dropout));
+                embedded.expect("embedding").to_f32()
+            };
+            let (got, plain) = (embedded(true), embedded(false));
             for range in tokens.segments().ranges() {
                 let ids = &tokens.input_ids()[range.clone()];
                 let n_masks = ids.iter().filter(|&&id| id == MASK).count();

@@ -1,0 +1,169 @@
+//! Scores: a plan of sequences, a run that embeds them, and a table that is made of their logits.
+
+use super::Scored;
+use crate::{
+    error::Error,
+    job::{
+        Dataset, EmbedOptions, EmbedPlan, LongSequences, MergePlan, OutputTarget, PerplexityMethod,
+        Positions, Problems, ResiduePolicy, ScoreMethod, ScorePlan, ScoreQuestion, Shard,
+    },
+    model::{Model, NUMERICS},
+    report::RunSummary,
+    score::{Done, Extent, ScoreOutput, Task},
+    sink,
+};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+/// Scores on their way.
+pub(super) struct Scoring {
+    start: Instant,
+    plan: ScorePlan,
+    task: Task,
+    column: String,
+    extent: Extent,
+    output: ScoreOutput,
+    shard: Option<Shard>,
+    /// The run that gives the logits. Nothing, if none are needed.
+    pub(super) run: Option<EmbedPlan>,
+    done: Option<Done>,
+}
+
+impl Scoring {
+    /// Reads what is to be scored, and writes the sequences that the model has to see.
+    ///
+    /// # Errors
+    /// What is to be scored is wrong or cannot be read, or something is there that must not be replaced.
+    pub(super) fn begin(
+        model: &Model,
+        plan: &ScorePlan,
+        shard: Option<Shard>,
+    ) -> Result<Self, Error> {
+        let start = Instant::now();
+        let column = model.name().to_owned();
+        let task = Task::new(&plan.question)?;
+        task.check_column(&column, plan.run.overwrite)?;
+        let (extent, hash) = task.survey()?;
+        let output = ScoreOutput::new(plan, identity(model, plan, &hash)?);
+        let mut scoring = Self {
+            start,
+            plan: plan.clone(),
+            done: output.finished()?,
+            task,
+            column,
+            extent,
+            output,
+            shard,
+            run: None,
+        };
+        if scoring.done.is_some() {
+            return Ok(scoring);
+        }
+        if extent.sequences > 0 {
+            scoring.run = Some(scoring.run_plan()?);
+        } else if shard.is_none() {
+            scoring.write()?;
+        }
+        Ok(scoring)
+    }
+
+    /// The plan of the run that gives the logits.
+    fn run_plan(&self) -> Result<EmbedPlan, Error> {
+        let sequences = self.task.plan_in(&self.output.folder())?;
+        let run = EmbedOptions {
+            output: Some(self.output.logits()),
+            // Where the table is made anew, what was computed for it still counts, unless nothing is to be gone on
+            // with.
+            overwrite: self.plan.run.overwrite && !self.plan.run.resume,
+            ..self.plan.run.clone()
+        };
+        let plan = ScorePlan {
+            run,
+            ..self.plan.clone()
+        };
+        let sequences = sequences.to_string_lossy();
+        Ok(logits_of(&plan, &sequences, self.extent.longest)?)
+    }
+
+    /// The shards of the logits that are to be put together before, if other processes have made some.
+    ///
+    /// # Errors
+    /// If nobody can tell.
+    pub(super) fn shards(&self) -> Result<Option<MergePlan>, Error> {
+        if self.shard.is_some() {
+            return Ok(None);
+        }
+        let logits = self.output.logits();
+        let target = OutputTarget::of(&logits).map_err(|problem| Problems(vec![problem]))?;
+        let has_shards = !sink::shards_of(&target)?.is_empty();
+        Ok(has_shards.then(|| MergePlan::new(&logits)))
+    }
+
+    /// Makes the table of the logits of a run, unless that was a part of the work only.
+    ///
+    /// # Errors
+    /// Logits are missing, or the file system refuses.
+    pub(super) fn finish(&mut self, run: &mut RunSummary) -> Result<(), Error> {
+        if self.shard.is_none() {
+            let done = self.write()?;
+            run.output = Some(done.output.clone());
+            Arc::make_mut(&mut run.details).scores = done.histogram.clone();
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<&Done, Error> {
+        let done = self.task.write(&self.output, &self.column, &self.extent)?;
+        self.output.remove_kept();
+        Ok(self.done.insert(done))
+    }
+
+    /// What it came to.
+    pub(super) fn scored(self, run: Option<RunSummary>) -> Scored {
+        Scored {
+            done: self.done,
+            method: self.plan.question.method(),
+            other_sites: self.plan.question.other_sites(),
+            extent: self.extent,
+            run,
+            seconds: self.start.elapsed().as_secs_f64(),
+            shard: self.shard,
+        }
+    }
+}
+
+/// The plan to ask for the logits that a plan of scores needs, of sequences in a file of which none is longer than so
+/// many residues.
+pub(super) fn logits_of(
+    plan: &ScorePlan,
+    sequences: &str,
+    longest: usize,
+) -> Result<EmbedPlan, Problems> {
+    let mut dataset = Dataset::new(vec![sequences.to_owned()]);
+    dataset.policy.long_sequences = LongSequences::Truncate(longest.max(1));
+    dataset.policy.residues = ResiduePolicy::Unk;
+    let positions = match plan.question {
+        ScoreQuestion::Mutants(_, ScoreMethod::WtMarginals)
+        | ScoreQuestion::Perplexity(_, PerplexityMethod::OnePass) => Positions::Residues,
+        _ => Positions::Masks,
+    };
+    EmbedPlan::for_logits(dataset, plan.run.clone(), positions)
+}
+
+/// All that can change a score, by name.
+fn identity(
+    model: &Model,
+    plan: &ScorePlan,
+    hash: &blake3::Hash,
+) -> Result<BTreeMap<String, String>, Error> {
+    let entries = [
+        ("method", plan.question.method().to_owned()),
+        ("mutants_and_proteins", hash.to_hex().to_string()),
+        ("model", model.name().to_owned()),
+        ("weights_hash", model.weights_hash()?.to_owned()),
+        ("dtype", model.dtype().name().to_owned()),
+        ("gelu", model.gelu().name().to_owned()),
+        ("device_kind", model.device_kind()),
+        ("numerics", NUMERICS.to_string()),
+    ];
+    Ok(entries.map(|(name, value)| (name.to_owned(), value)).into())
+}

@@ -1,0 +1,128 @@
+//! What a call of `score` or `perplexity` came to.
+
+use crate::{
+    job::Shard,
+    report::RunSummary,
+    score::{Done, Extent},
+    text::{counted, duration},
+};
+use std::fmt;
+
+/// What a call of `score` or `perplexity` came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    /// The table. Nothing, if this process made a part of the work only.
+    pub done: Option<Done>,
+    /// The method.
+    pub method: &'static str,
+    /// What stands at the other mutated sites of a mutant while one of them is looked at, where there are mutants.
+    pub other_sites: Option<&'static str>,
+    /// How much there was to score.
+    pub extent: Extent,
+    /// The figures of the run. Nothing, if there was nothing to compute.
+    pub run: Option<RunSummary>,
+    /// Wall-clock seconds of all of it.
+    pub seconds: f64,
+    /// Which part of the sequences was computed, if it is not all of them.
+    pub shard: Option<Shard>,
+}
+
+impl fmt::Display for Scored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let extent = &self.extent;
+        let mut line = |name: &str, value: String| writeln!(f, "{name:10} {value}");
+        let proteins = counted(extent.proteins, "protein", "proteins");
+        line(
+            "scores",
+            match self.other_sites {
+                Some(_) => {
+                    format!(
+                        "{} of {proteins}",
+                        counted(extent.scores, "mutant", "mutants")
+                    )
+                }
+                None => proteins,
+            },
+        )?;
+        line(
+            "method",
+            match self.other_sites {
+                Some(others) => format!("{}; other mutated sites: {others}", self.method),
+                None => self.method.to_owned(),
+            },
+        )?;
+        let computed = match (&self.run, self.shard) {
+            (_, Some(shard)) => format!(", of which this is shard {shard}"),
+            (None, None) => ", all of which was there before".to_owned(),
+            (Some(_), None) => String::new(),
+        };
+        line(
+            "sequences",
+            format!(
+                "{}, {}{computed}",
+                counted(extent.sequences, "sequence", "sequences"),
+                counted(extent.tokens, "token", "tokens")
+            ),
+        )?;
+        if let Some(spearman) = self.done.as_ref().and_then(|done| done.spearman) {
+            line("spearman", format!("{spearman:.4} with DMS_score"))?;
+        }
+        if extent.rejected > 0 {
+            line("rejected", counted(extent.rejected, "record", "records"))?;
+        }
+        line("time", duration(self.seconds))?;
+        let output = match &self.done {
+            Some(done) => format!("{}, column `{}`", done.output.display(), done.column),
+            None => "none before the last shard is there: run the script without a shard then"
+                .to_owned(),
+        };
+        write!(f, "{:10} {output}", "output")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_told() {
+        let mut scored = Scored {
+            done: Some(Done {
+                output: "scores.csv".into(),
+                column: "esm2".to_owned(),
+                method: "masked_marginals".to_owned(),
+                extent: Extent::ONE,
+                spearman: Some(0.41234),
+                histogram: None,
+                rejects: None,
+            }),
+            method: "masked_marginals",
+            other_sites: Some("wild type"),
+            extent: Extent {
+                scores: 4996,
+                sequences: 263,
+                tokens: 75_481,
+                ..Extent::ONE
+            },
+            run: None,
+            seconds: 2.5,
+            shard: None,
+        };
+        let text = scored.to_string();
+        for expect in [
+            "scores     4,996 mutants of 1 protein\n",
+            "method     masked_marginals; other mutated sites: wild type\n",
+            "sequences  263 sequences, 75,481 tokens, all of which was there before\n",
+            "spearman   0.4123 with DMS_score\n",
+            "output     scores.csv, column `esm2`",
+        ] {
+            assert!(text.contains(expect), "{text}");
+        }
+        scored.done = None;
+        scored.shard = "1/3".parse().ok();
+        let text = scored.to_string();
+        assert!(
+            text.contains("this is shard 1/3") && text.contains("run the script without a shard")
+        );
+    }
+}
