@@ -18,6 +18,7 @@
 //! - `endings`: what a run leaves that does not end well.
 //! - `faults`: devices that fail.
 //! - `resume`: jobs that are ended in any way, and run again.
+//! - `windows`: long sequences, in windows and whole.
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `shards`: processes that share the work of a script.
 //! - `scripts`: the script language, its errors and exit codes.
@@ -56,6 +57,7 @@ mod scripts;
 mod shards;
 mod sweeps;
 mod watching;
+mod windows;
 
 /// The program.
 const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
