@@ -19,6 +19,7 @@
 //! - `endings`: what a run leaves that does not end well.
 //! - `faults`: devices that fail.
 //! - `resume`: jobs that are ended in any way, and run again.
+//! - `windows`: long sequences, in windows and whole.
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `shards`: processes that share the work of a script.
 //! - `scores`: scores of mutants and perplexities: their numbers, their tables, and however a job ends.
@@ -61,6 +62,7 @@ mod scripts;
 mod shards;
 mod sweeps;
 mod watching;
+mod windows;
 
 /// The program.
 const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
