@@ -100,6 +100,18 @@ impl PackedBatch {
         }
     }
 
+    /// Makes all sequences the beginnings of longer ones.
+    pub fn mark_as_pieces(&mut self) {
+        let piece = Piece {
+            number: 0,
+            of: 2,
+            start: 0,
+        };
+        for row in &mut self.rows {
+            row.piece = Some(piece);
+        }
+    }
+
     /// A batch without records, with memory for so many.
     pub(super) fn empty(n_tokens: usize, n_records: usize, token_budget: usize) -> Self {
         let mut cu_seqlens = Vec::with_capacity(n_records + 1);
@@ -145,6 +157,11 @@ impl PackedBatch {
     /// Records in the batch: one of several pieces is where its last one is.
     pub fn n_records(&self) -> usize {
         self.rows.iter().filter(|row| row.ends_record()).count()
+    }
+
+    /// Which of the sequences are pieces of longer records.
+    pub fn pieces(&self) -> Vec<bool> {
+        self.rows.iter().map(|row| row.piece.is_some()).collect()
     }
 
     /// The half-open token ranges of the sequences, in the order of the batch.

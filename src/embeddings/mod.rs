@@ -6,6 +6,7 @@
 mod contacts;
 mod error;
 mod folder;
+mod hdf5;
 mod logits;
 mod parquet;
 mod read;

@@ -21,6 +21,7 @@ mod scored;
 pub use crate::{
     model::{Conversion, Converted},
     pipeline::{Notice, Watcher},
+    score::Extent,
     sink::{Exported, Merged},
 };
 pub use convert::convert;

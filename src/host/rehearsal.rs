@@ -40,6 +40,10 @@ pub struct Seen {
     pub n_inputs: usize,
     /// Calls of `embed`.
     pub n_runs: usize,
+    /// Calls of `score` and `perplexity`.
+    pub n_scores: usize,
+    /// How much each of them has to score, with its inputs, where that was looked at.
+    pub extents: Vec<(String, Extent)>,
     /// What each call would take, if that was asked for.
     pub forecasts: Vec<Forecast>,
 }
@@ -158,12 +162,14 @@ impl Host for Rehearsal {
             true => Some(task.extent()?),
             false => None,
         };
+        // Whether the longest sequence fits into a batch.
+        logits_of(plan, &inputs, extent.map_or(1, |extent| extent.longest))?;
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += task.n_inputs();
-        seen.n_runs += 1;
+        seen.n_scores += 1;
+        seen.extents.extend(extent.map(|extent| (inputs.clone(), extent)));
         if let (Some(Forecasting { tokens_per_sec }), Some(extent)) = (self.forecasting, &extent) {
             let model = (model.spec(), model.info());
-            let inputs = plan.question.inputs();
             let share = self
                 .shard
                 .map_or(1.0, |shard| 1.0 / f64::from(shard.count()));

@@ -18,6 +18,11 @@ impl Eq for ContactPairs {}
 pub const NUMBERS_OF_A_PAIR: usize = 3;
 
 impl ContactPairs {
+    /// Whether pairs that are so probable are listed. What is no number is, so that it is found.
+    pub fn keeps(&self, probability: f32) -> bool {
+        probability >= self.threshold || probability.is_nan()
+    }
+
     /// The pairs among the probabilities of a sequence of n residues, `[n, n]`, row by row: `i`, `j` and the
     /// probability of each, one after the other, with i < j and in rising order. What is no number is listed, so
     /// that it is found.
@@ -26,7 +31,7 @@ impl ContactPairs {
         let mut pairs = Vec::new();
         for (i, row) in probabilities.chunks_exact(n.max(1)).enumerate() {
             for (j, &probability) in row.iter().enumerate().skip(i + self.min_separation.max(1)) {
-                if probability >= self.threshold || probability.is_nan() {
+                if self.keeps(probability) {
                     // Residues of a sequence in the millions are counted in f32.
                     pairs.extend([(i + 1) as f32, (j + 1) as f32, probability]);
                 }

@@ -14,6 +14,7 @@ pub struct EmbedPlan {
     options: EmbedOptions,
     layers: Vec<usize>,
     question: Question,
+    asked: Question,
 }
 
 impl EmbedPlan {
@@ -49,11 +50,21 @@ impl EmbedPlan {
         }
         contact_pairs::check(&options, &mut problems);
         let question = question(&options, &layers);
+        let asked = match &mut dataset.policy.long_sequences {
+            LongSequences::Window(window) => {
+                if question.has_all_pairs() {
+                    *window = window.with_pairs();
+                }
+                question.of_pieces()
+            }
+            _ => question.clone(),
+        };
         problems.none_or(Self {
             dataset,
             options,
             layers,
             question,
+            asked,
         })
     }
 
@@ -98,9 +109,15 @@ impl EmbedPlan {
         &self.layers
     }
 
-    /// What the model is asked of each sequence.
+    /// What the output says of each record.
     pub fn question(&self) -> &Question {
         &self.question
+    }
+
+    /// What the model is asked of each sequence: the columns of the output, and behind them what pieces of records
+    /// are joined by.
+    pub fn asked(&self) -> &Question {
+        &self.asked
     }
 
     /// The options with what the run used where the script left the choice to it.

@@ -45,6 +45,12 @@ pub enum Content {
         /// The tokens.
         positions: Positions,
     },
+    /// A vector for each token of a sequence that is a piece of a longer one, `[tokens, hidden]`; nothing of other
+    /// sequences.
+    Pieces {
+        /// The hidden state.
+        layer: usize,
+    },
     /// The probability of each pair of residues to be in contact, `[residues, residues]`.
     Contacts,
     /// Those pairs of residues that are likely to be in contact. Until it is in main memory, it is all of them.
@@ -144,6 +150,50 @@ impl Question {
         bytes.sum()
     }
 
+    /// The question with what the answers for pieces of a record are joined by: behind its own columns, the states
+    /// of all tokens, at each hidden state that some column is made of; and all contacts instead of a list of some.
+    pub fn of_pieces(&self) -> Self {
+        let mut columns = self.columns.clone();
+        for column in &mut columns {
+            if let Content::ContactPairs(_) = column.content {
+                column.content = Content::Contacts;
+            }
+        }
+        for layer in self.layers_of_states() {
+            columns.push(Column {
+                name: format!("pieces_{layer}"),
+                content: Content::Pieces { layer },
+                dtype: OutputDtype::F32,
+            });
+        }
+        Self { columns }
+    }
+
+    /// The hidden states that vectors are made of, each once, in rising order.
+    fn layers_of_states(&self) -> Vec<usize> {
+        let columns = self.columns.iter();
+        let layers = columns.filter_map(|column| match column.content {
+            Content::Pooled { layer, .. } | Content::States { layer, .. } => Some(layer),
+            _ => None,
+        });
+        let mut layers: Vec<_> = layers.collect();
+        layers.sort_unstable();
+        layers.dedup();
+        layers
+    }
+
+    /// Whether a column has a number for each pair of residues.
+    pub fn has_all_pairs(&self) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| column.content == Content::Contacts)
+    }
+
+    /// Whether pieces of records are asked about.
+    pub fn is_of_pieces(&self) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| matches!(column.content, Content::Pieces { .. }))
+    }
+
     /// The same for every residue where it is for masks alone: the most that can be asked so.
     pub fn of_all_residues(&self) -> Self {
         let mut question = self.clone();
@@ -186,7 +236,9 @@ impl Content {
     /// The last hidden state that it needs.
     pub fn layer(self, n_layers: usize) -> usize {
         match self {
-            Self::Pooled { layer, .. } | Self::States { layer, .. } => layer,
+            Self::Pooled { layer, .. } | Self::States { layer, .. } | Self::Pieces { layer } => {
+                layer
+            }
             Self::Logits { .. } | Self::Contacts | Self::ContactPairs(_) => n_layers,
         }
     }
@@ -195,7 +247,7 @@ impl Content {
     pub fn form(self, hidden_size: usize) -> Form {
         match self {
             Self::Pooled { .. } => Form::Vector(hidden_size),
-            Self::States { .. } => Form::Vectors(hidden_size),
+            Self::States { .. } | Self::Pieces { .. } => Form::Vectors(hidden_size),
             Self::Logits { .. } => Form::Vectors(VOCABULARY_SIZE),
             Self::Contacts => Form::Square,
             Self::ContactPairs(_) => Form::Pairs,
@@ -218,10 +270,12 @@ impl Content {
         }
     }
 
-    /// Numbers that it has of a sequence of `n_tokens` tokens, BOS and EOS included; at most, where it is about masks.
+    /// Numbers that it has of a sequence of `n_tokens` tokens, BOS and EOS included; at most, where it is about masks or
+    /// pieces.
     pub fn n_numbers(self, n_tokens: usize, hidden_size: usize) -> usize {
         let n_positions = match self {
             Self::Pooled { .. } => 1,
+            Self::Pieces { .. } => n_tokens,
             Self::States { positions, .. } | Self::Logits { positions } => {
                 positions.count(n_tokens)
             }
@@ -268,6 +322,10 @@ mod tests {
             OutputDtype::F16,
         ));
         assert_eq!(question.layers(6), [0, 3, 6]);
+        let of_pieces = question.of_pieces();
+        assert_eq!(of_pieces.columns.len(), 7);
+        assert_eq!(of_pieces.columns[..4], question.columns);
+        assert!(of_pieces.is_of_pieces() && !question.is_of_pieces());
         assert!(!question.needs_head());
     }
 

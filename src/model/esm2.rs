@@ -206,6 +206,7 @@ impl Encoder for Esm2 {
                     Content::States { positions, .. } => {
                         ops::select(x, tokens, positions, column.dtype)
                     }
+                    Content::Pieces { .. } => ops::select_pieces(x, tokens, column.dtype),
                     Content::Logits { positions } => {
                         let states = ops::select(x, tokens, positions, OutputDtype::F32);
                         let head = self.head.as_ref();

@@ -129,7 +129,8 @@ impl Replica {
             poisoned: false,
             lost_at: None,
         })?;
-        Ok(stager.stage(padded_ids(batch), &batch.cu_seqlens)?)
+        let tokens = stager.stage(padded_ids(batch), &batch.cu_seqlens)?;
+        Ok(tokens.with_pieces(batch.pieces()))
     }
 
     /// Asks a question about a batch of `token_budget` tokens for nothing, so that memory is taken and kernels are
@@ -149,7 +150,10 @@ impl Replica {
         if !self.is_memory_tried || is_warm {
             return Ok(());
         }
-        let batch = PackedBatch::synthetic(token_budget);
+        let mut batch = PackedBatch::synthetic(token_budget);
+        if question.is_of_pieces() {
+            batch.mark_as_pieces();
+        }
         // It has no masks, and real ones may have many.
         let result = self.compute(&batch, &question.of_all_residues());
         if result.is_err()

@@ -2,7 +2,8 @@
 
 use super::{
     answers::Answers,
-    copies::{Copies, Copy},
+    copies::Copies,
+    copy::Copy,
     error::ScoreError,
     mutation::Mutation,
     probabilities::LogProbabilities,

@@ -1,6 +1,7 @@
 //! The files that a script names, looked at before any of them is opened or written.
 
 mod contacts;
+mod export;
 
 use super::{
     output_files::{output_claims, sidecars},
@@ -288,44 +289,6 @@ impl Files {
             }));
         }
         Ok(self.claim(&claims)?)
-    }
-
-    /// Adds the files of an export: the output that it reads, and the file that it writes.
-    ///
-    /// # Errors
-    /// There is no output, or the file cannot be written, or must not be.
-    pub(super) fn export(&mut self, plan: &ExportPlan) -> Result<(), Error> {
-        self.check_merged(&plan.from)?;
-        self.read(Role::Embeddings, &plan.from)?;
-        if self.rehearsed(&plan.from).is_none() && !plan.from.exists() {
-            let shown = plan.from.display();
-            return Err(Problems::one(
-                format!("`{shown}` is not there"),
-                Some("check the path, and whether `embed` has written it".to_owned()),
-            )
-            .into());
-        }
-        check_output_place(&plan.to)?;
-        for path in sidecars(&plan.to) {
-            check_writable(&path)?;
-        }
-        let claims = output_claims(&plan.to);
-        self.check(&claims)?;
-        let to = plan.to.path.as_path();
-        if !plan.options.overwrite && to.exists() && check_ours(Role::Output, to).is_err() {
-            return Err(Problems::one(
-                format!("`{}` exists", to.display()),
-                Some("choose another path, or add `overwrite: true`".to_owned()),
-            )
-            .into());
-        }
-        Ok(self.claim(&claims)?)
-    }
-
-    /// Remembers that an export of a rehearsal would have written a file.
-    pub(super) fn rehearse_export(&mut self, plan: &ExportPlan) {
-        let hidden_size = self.rehearsed(&plan.from).unwrap_or(ANY_HIDDEN_SIZE);
-        self.rehearse(&plan.to.path, hidden_size);
     }
 
     /// Remembers that a run of a rehearsal would have written `output` with such vectors.

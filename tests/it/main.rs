@@ -19,8 +19,10 @@
 //! - `endings`: what a run leaves that does not end well.
 //! - `faults`: devices that fail.
 //! - `resume`: jobs that are ended in any way, and run again.
+//! - `windows`: long sequences, in windows and whole.
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `shards`: processes that share the work of a script.
+//! - `scores`: scores of mutants and perplexities: their numbers, their tables, and however a job ends.
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `command_line`: commands beside those that run a script.
 //! - `sweeps`: parameter sweeps.
@@ -42,6 +44,7 @@ mod endings;
 mod faults;
 mod floors;
 mod forecast;
+mod hdf5;
 mod hub;
 mod inputs;
 mod likelihoods;
@@ -54,10 +57,12 @@ mod questions;
 mod readers;
 mod resume;
 mod run;
+mod scores;
 mod scripts;
 mod shards;
 mod sweeps;
 mod watching;
+mod windows;
 
 /// The program.
 const RUNNER: &str = env!("CARGO_BIN_EXE_runner");
