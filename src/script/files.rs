@@ -13,7 +13,7 @@ use crate::{
     file::destination,
     host::Recording,
     job::{
-        Dataset, EmbedOptions, ExportPlan, MergePlan, Mutants, OutputTarget, Problem, Problems,
+        Dataset, EmbedOptions, MergePlan, Mutants, OutputTarget, Problem, Problems,
         ScorePlan, ScoreQuestion, Shard, SweepPlan, check_file_name, parts_beside, rejects_beside,
     },
     monitor,

@@ -12,7 +12,7 @@ impl Files {
     ///
     /// # Errors
     /// There is no output, or the file cannot be written, or must not be.
-    pub(super) fn export(&mut self, plan: &ExportPlan) -> Result<(), Error> {
+    pub(in crate::script) fn export(&mut self, plan: &ExportPlan) -> Result<(), Error> {
         self.check_merged(&plan.from)?;
         self.read(Role::Embeddings, &plan.from)?;
         if self.rehearsed(&plan.from).is_none() && !plan.from.exists() {
@@ -41,7 +41,7 @@ impl Files {
     }
 
     /// Remembers that an export of a rehearsal would have written a file.
-    pub(super) fn rehearse_export(&mut self, plan: &ExportPlan) {
+    pub(in crate::script) fn rehearse_export(&mut self, plan: &ExportPlan) {
         let hidden_size = self.rehearsed(&plan.from).unwrap_or(ANY_HIDDEN_SIZE);
         self.rehearse(&plan.to.path, hidden_size);
     }
