@@ -149,11 +149,8 @@ impl Host for Rehearsal {
         plan: &ScorePlan,
         watcher: &mut dyn Watcher,
     ) -> Result<Scored, Error> {
-        let run = logits_of(
-            plan,
-            &plan.question.inputs(),
-            LongSequences::TRAINED_RESIDUES,
-        )?;
+        let inputs = plan.question.inputs();
+        let run = logits_of(plan, &inputs, LongSequences::TRAINED_RESIDUES)?;
         model.check(run.question())?;
         let task = Task::new(&plan.question)?;
         task.check_column(&model.info().name, plan.run.overwrite)?;
@@ -167,7 +164,8 @@ impl Host for Rehearsal {
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += task.n_inputs();
         seen.n_scores += 1;
-        seen.extents.extend(extent.map(|extent| (inputs.clone(), extent)));
+        seen.extents
+            .extend(extent.map(|extent| (inputs.clone(), extent)));
         if let (Some(Forecasting { tokens_per_sec }), Some(extent)) = (self.forecasting, &extent) {
             let model = (model.spec(), model.info());
             let share = self

@@ -90,6 +90,7 @@ impl EmbedPlan {
             dataset,
             options,
             layers: Vec::new(),
+            asked: question.clone(),
             question,
         })
     }

@@ -64,8 +64,9 @@ impl Write for Slot {
             self.empty_buffer()?;
         }
         if bytes.len() >= BUFFER_BYTES {
+            let is_open = !self.has_failed();
             let file = self.file.as_mut().ok_or_else(taken)?;
-            if !self.has_failed() {
+            if is_open {
                 self.error = file.write_all(bytes).err();
             }
             return Ok(bytes.len());
