@@ -2,7 +2,7 @@
 
 use super::{
     Dataset, Delays, Effect, Layer, LongSequences, OptionMap, OptionTable, OptionValue,
-    OutputDtype, OutputTarget, Pooling, Problem, Problems, Thresholds,
+    OutputDtype, OutputTarget, Pooling, Problems, Thresholds,
     row::{OptionRow, non_zero},
 };
 use crate::alphabet::{N_SPECIAL_TOKENS, SHORTEST_SEQUENCE};
@@ -82,8 +82,8 @@ const OPTIONS: &[Row] = &[
               memory is too small")
         .effect(Effect::LastBits),
     Row::choices("pooling", &Pooling::NAMES, |name| Pooling::from_name(name).is_some(), |_| None,
-        |to, names| poolings(names).map(|poolings| to.pooling = Some(poolings)),
-        |of| of.pooling.as_deref().map_or(OptionValue::Nothing, named))
+        |to, names| Pooling::from_names(names).map(|poolings| to.pooling = Some(poolings)),
+        |of| of.pooling.as_deref().map_or(OptionValue::Nothing, Pooling::value))
         .otherwise("`\"mean\"`; nothing with `residues`, `logits` or `contacts`")
         .doc("how the vectors of a sequence's residues become one: of each component their mean, their largest value \
               or their standard deviation (divided by their number n, so 0 for a single one); `\"cls\"` takes the vector \
@@ -190,37 +190,6 @@ fn monitor_hz(hz: f64) -> f64 {
         hz.max(LEAST_MONITOR_HZ)
     } else {
         hz
-    }
-}
-
-/// The poolings of these names.
-fn poolings(names: &[&str]) -> Result<Vec<Pooling>, Problem> {
-    let mut poolings = Vec::with_capacity(names.len());
-    for name in names {
-        // They were found to be names.
-        let pooling = Pooling::from_name(name).unwrap_or_default();
-        if poolings.contains(&pooling) {
-            return Err(Problem {
-                message: format!("`pooling` names \"{name}\" twice"),
-                hint: Some("name each pooling once".to_owned()),
-                option: None,
-            });
-        }
-        poolings.push(pooling);
-    }
-    Ok(poolings)
-}
-
-/// The names of poolings as a script gives them.
-fn named(poolings: &[Pooling]) -> OptionValue {
-    match poolings {
-        [pooling] => pooling.name().into(),
-        several => OptionValue::List(
-            several
-                .iter()
-                .map(|pooling| pooling.name().into())
-                .collect(),
-        ),
     }
 }
 
