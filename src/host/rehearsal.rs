@@ -167,7 +167,8 @@ impl Host for Rehearsal {
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += task.n_inputs();
         seen.n_scores += 1;
-        seen.extents.extend(extent.map(|extent| (inputs.clone(), extent)));
+        seen.extents
+            .extend(extent.map(|extent| (inputs.clone(), extent)));
         if let (Some(Forecasting { tokens_per_sec }), Some(extent)) = (self.forecasting, &extent) {
             let model = (model.spec(), model.info());
             let share = self

@@ -94,7 +94,11 @@ fn protein(n_residues: usize, seed: usize) -> String {
         .skip(1)
         .flat_map(|record| record.lines().skip(1))
         .collect();
-    all.chars().cycle().skip(97 * seed).take(n_residues).collect()
+    all.chars()
+        .cycle()
+        .skip(97 * seed)
+        .take(n_residues)
+        .collect()
 }
 
 /// Where windows of a long sequence begin.
@@ -137,7 +141,13 @@ fn joined(n_residues: usize, windows: &[&[f32]], width: usize, n_special: usize)
 fn pooled(tokens: &[f32], width: usize) -> [Vec<f32>; 4] {
     let residues = &tokens[width..tokens.len() - width];
     let of = |f: &dyn Fn(Vec<f64>) -> f64| -> Vec<f32> {
-        let column = |n: usize| residues.iter().skip(n).step_by(width).map(|&x| f64::from(x));
+        let column = |n: usize| {
+            residues
+                .iter()
+                .skip(n)
+                .step_by(width)
+                .map(|&x| f64::from(x))
+        };
         (0..width).map(|n| f(column(n).collect()) as f32).collect()
     };
     let mean = |column: &[f64]| column.iter().sum::<f64>() / column.len() as f64;
@@ -212,7 +222,12 @@ fn rows_are_windows_that_are_joined() {
         0,
     );
     let n_residues: usize = lengths.iter().sum();
-    let n_tokens: usize = windows.lines().skip(1).step_by(2).map(|line| line.len() + 2).sum();
+    let n_tokens: usize = windows
+        .lines()
+        .skip(1)
+        .step_by(2)
+        .map(|line| line.len() + 2)
+        .sum();
     assert_eq!(
         printed.trim(),
         format!("6 6 {n_residues} {n_tokens} {n_tokens}"),
@@ -231,9 +246,16 @@ fn rows_are_windows_that_are_joined() {
             longer => starts(longer).len(),
         };
         assert_eq!(row["windows"], [n_windows as f32], "{id}");
-        let windows: Vec<Row> = of_windows.by_ref().take(n_windows).map(|(_, row)| row).collect();
+        let windows: Vec<Row> = of_windows
+            .by_ref()
+            .take(n_windows)
+            .map(|(_, row)| row)
+            .collect();
         let column = |name: &str| -> Vec<&[f32]> {
-            windows.iter().map(|window| window[name].as_slice()).collect()
+            windows
+                .iter()
+                .map(|window| window[name].as_slice())
+                .collect()
         };
         if n_windows == 1 {
             // Bit by bit.
@@ -251,7 +273,11 @@ fn rows_are_windows_that_are_joined() {
                     check_close(&name, &row[&name], &expect);
                 }
             }
-            check_close("logits", &row["logits"], &joined(n_residues, &column("logits"), 33, 1));
+            check_close(
+                "logits",
+                &row["logits"],
+                &joined(n_residues, &column("logits"), 33, 1),
+            );
             let contacts = joined_contacts(n_residues, &column("contacts"));
             check_close("contacts", &row["contacts"], &contacts);
         }
@@ -264,7 +290,9 @@ fn rows_are_windows_that_are_joined() {
         });
         let likely: Vec<_> = likely.collect();
         let (_, listed) = &pairs[n];
-        let found = (listed["i"].iter()).zip(&listed["j"]).zip(&listed["probability"]);
+        let found = (listed["i"].iter())
+            .zip(&listed["j"])
+            .zip(&listed["probability"]);
         let found = found.map(|((&i, &j), &probability)| (i as usize, j as usize, probability));
         assert_eq!(found.collect::<Vec<_>>(), likely, "{id}");
         assert!(n_residues < 50 || !likely.is_empty(), "{id}");
@@ -296,7 +324,10 @@ fn lanes_batches_and_shards_change_nothing() {
     };
     let expect = run("", "", "one.parquet");
     assert_eq!(expect.len(), 38);
-    assert_eq!(expect[1].1["windows"], [1.0 + (5000f32 - 60.0) / 45.0].map(f32::ceil));
+    assert_eq!(
+        expect[1].1["windows"],
+        [1.0 + (5000f32 - 60.0) / 45.0].map(f32::ceil)
+    );
     let lanes = "lanes: 3, tokens_per_sec: 300_000, jitter: 0.8, last_speed: 0.3";
     let fails = "lanes: 3, tokens_per_sec: 300_000, fail_lanes: 1, fail_after: 5, fail_with: \"lost in flight\"";
     assert!(run(lanes, "token_budget: 128,", "lanes.parquet") == expect);
@@ -323,7 +354,13 @@ fn a_giant_costs_no_more_memory_than_its_row() {
     // As long as titin, between proteins of usual length.
     let mut text = String::new();
     for n in 0..6 {
-        writeln!(text, ">p{n}\n{}\n>titin{n}\n{}", protein(300, n), protein(34_350, n)).unwrap();
+        writeln!(
+            text,
+            ">p{n}\n{}\n>titin{n}\n{}",
+            protein(300, n),
+            protein(34_350, n)
+        )
+        .unwrap();
     }
     let place = Place::with(&[("in.fa", &text)]);
     let peak = |long_sequences: &str| {
@@ -343,7 +380,10 @@ fn a_giant_costs_no_more_memory_than_its_row() {
     let (usual, windows) = (peak("\"truncate\", 1022"), peak("\"window\""));
     // The states of one: 34,350 vectors of 160 numbers. Batches on their way have so many in each 34,350 tokens, too.
     let row = 34_350.0 * 160.0 * 4.0 / 1e6;
-    assert!(windows < usual + 6.0 * row, "{usual:.0} MB, {windows:.0} MB with windows");
+    assert!(
+        windows < usual + 6.0 * row,
+        "{usual:.0} MB, {windows:.0} MB with windows"
+    );
     let rows = place.rows("out.parquet");
     assert_eq!(rows[1].1["windows"], [45.0]);
     assert_eq!(rows[1].1["length"], [34_350.0]);

@@ -224,7 +224,10 @@ fn heads_that_an_adapter_changes_answer_nothing() {
     let classifier = lacks(copy.path());
     assert_eq!(classifier.logits, None, "only the encoder is changed");
     let contacts = classifier.contacts.expect("it is changed").text;
-    assert!(contacts.contains("adapter changes `contact_head`"), "{contacts}");
+    assert!(
+        contacts.contains("adapter changes `contact_head`"),
+        "{contacts}"
+    );
     let numbers = Stored::new(&[2, 64], &[0.5; 128]);
     let name = "base_model.model.lm_head.dense.lora_A.weight";
     copy.change(|tensors| _ = tensors.insert(name.to_owned(), numbers));
@@ -233,7 +236,10 @@ fn heads_that_an_adapter_changes_answer_nothing() {
     // Whether the output layer is that of the adapter, too, PEFT leaves open.
     let whole = lacks(&project("tests/golden/lora/whole"));
     let logits = whole.logits.expect("embeddings are changed").text;
-    assert!(logits.contains("adapter changes the embeddings"), "{logits}");
+    assert!(
+        logits.contains("adapter changes the embeddings"),
+        "{logits}"
+    );
 }
 
 #[test]

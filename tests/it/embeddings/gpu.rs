@@ -7,8 +7,7 @@ use super::{
     finite,
     golden::{Bounds, Closeness, OUTPUTS, check, check_outputs, references},
     invariance::embed,
-    logits,
-    real,
+    logits, real,
 };
 use runner::{
     batch::Ragged,

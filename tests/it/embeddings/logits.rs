@@ -17,7 +17,11 @@ use safetensors::SafeTensors;
 use std::{fs, path::Path, process::Command};
 
 /// Models with references of transformers for sequences with masks.
-pub const MODELS: [&str; 3] = [MODEL, "tests/golden/hd32", "examples/models/esm2_t6_2M_demo"];
+pub const MODELS: [&str; 3] = [
+    MODEL,
+    "tests/golden/hd32",
+    "examples/models/esm2_t6_2M_demo",
+];
 const MODEL: &str = "tests/golden/hd64";
 const FAIR_ESM: &str = "tests/golden/fair_esm";
 /// One that was saved without the head.
