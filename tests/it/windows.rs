@@ -6,8 +6,10 @@ use arrow_array::{
     cast::AsArray, types::UInt32Type,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use runner::reader::PROGRAM_VARIABLE;
 use std::{
     collections::BTreeMap,
+    env,
     fmt::Write,
     fs::{self, File},
     process::Command,
@@ -36,7 +38,9 @@ impl Place {
     /// Runs a script to its end, and gives what it printed.
     fn run(&self, script: &str, code: i32) -> String {
         fs::write(self.0.path().join("job.rhai"), script).unwrap();
-        let mut command = Command::new(RUNNER);
+        // A bundle for another machine names the program.
+        let named = env::var_os(PROGRAM_VARIABLE);
+        let mut command = Command::new(named.unwrap_or_else(|| RUNNER.into()));
         command
             .args(["exec", "-q", "job.rhai"])
             .current_dir(self.0.path())
@@ -94,7 +98,11 @@ fn protein(n_residues: usize, seed: usize) -> String {
         .skip(1)
         .flat_map(|record| record.lines().skip(1))
         .collect();
-    all.chars().cycle().skip(97 * seed).take(n_residues).collect()
+    all.chars()
+        .cycle()
+        .skip(97 * seed)
+        .take(n_residues)
+        .collect()
 }
 
 /// Where windows of a long sequence begin.
@@ -137,7 +145,13 @@ fn joined(n_residues: usize, windows: &[&[f32]], width: usize, n_special: usize)
 fn pooled(tokens: &[f32], width: usize) -> [Vec<f32>; 4] {
     let residues = &tokens[width..tokens.len() - width];
     let of = |f: &dyn Fn(Vec<f64>) -> f64| -> Vec<f32> {
-        let column = |n: usize| residues.iter().skip(n).step_by(width).map(|&x| f64::from(x));
+        let column = |n: usize| {
+            residues
+                .iter()
+                .skip(n)
+                .step_by(width)
+                .map(|&x| f64::from(x))
+        };
         (0..width).map(|n| f(column(n).collect()) as f32).collect()
     };
     let mean = |column: &[f64]| column.iter().sum::<f64>() / column.len() as f64;
@@ -183,6 +197,19 @@ fn check_close(what: &str, got: &[f32], expect: &[f32]) {
 
 #[test]
 fn rows_are_windows_that_are_joined() {
+    check_joined("device: \"cpu\"");
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn rows_of_a_gpu_are_windows_that_are_joined() {
+    for dtype in ["f32", "bf16"] {
+        check_joined(&format!("device: \"cuda\", dtype: \"{dtype}\""));
+    }
+}
+
+/// Compares rows with those of windows that are records of their own, by a model with these options.
+fn check_joined(model: &str) {
     let lengths = [60, WINDOW, WINDOW + 1, 250, 3, 480];
     let (mut records, mut windows) = (String::new(), String::new());
     for (n, n_residues) in lengths.into_iter().enumerate() {
@@ -199,7 +226,7 @@ fn rows_are_windows_that_are_joined() {
     let place = Place::with(&[("records.fa", &records), ("windows.fa", &windows)]);
     let printed = place.run(
         &format!(
-            "let model = esm2(\"{ROOT}/tests/golden/hd64\", #{{ device: \"cpu\" }});
+            "let model = esm2(\"{ROOT}/tests/golden/hd64\", #{{ {model} }});
             let options = #{{ token_budget: 256, residues: true, special_tokens: true, output_dtype: \"f32\",
                 layers: [1, -1], pooling: [\"mean\", \"max\", \"std\", \"cls\"], logits: true, contacts: true }};
             let windows = embed(model, fasta(\"windows.fa\"), options + #{{ output: \"windows.parquet\" }});
@@ -212,7 +239,12 @@ fn rows_are_windows_that_are_joined() {
         0,
     );
     let n_residues: usize = lengths.iter().sum();
-    let n_tokens: usize = windows.lines().skip(1).step_by(2).map(|line| line.len() + 2).sum();
+    let n_tokens: usize = windows
+        .lines()
+        .skip(1)
+        .step_by(2)
+        .map(|line| line.len() + 2)
+        .sum();
     assert_eq!(
         printed.trim(),
         format!("6 6 {n_residues} {n_tokens} {n_tokens}"),
@@ -231,9 +263,16 @@ fn rows_are_windows_that_are_joined() {
             longer => starts(longer).len(),
         };
         assert_eq!(row["windows"], [n_windows as f32], "{id}");
-        let windows: Vec<Row> = of_windows.by_ref().take(n_windows).map(|(_, row)| row).collect();
+        let windows: Vec<Row> = of_windows
+            .by_ref()
+            .take(n_windows)
+            .map(|(_, row)| row)
+            .collect();
         let column = |name: &str| -> Vec<&[f32]> {
-            windows.iter().map(|window| window[name].as_slice()).collect()
+            windows
+                .iter()
+                .map(|window| window[name].as_slice())
+                .collect()
         };
         if n_windows == 1 {
             // Bit by bit.
@@ -251,7 +290,11 @@ fn rows_are_windows_that_are_joined() {
                     check_close(&name, &row[&name], &expect);
                 }
             }
-            check_close("logits", &row["logits"], &joined(n_residues, &column("logits"), 33, 1));
+            check_close(
+                "logits",
+                &row["logits"],
+                &joined(n_residues, &column("logits"), 33, 1),
+            );
             let contacts = joined_contacts(n_residues, &column("contacts"));
             check_close("contacts", &row["contacts"], &contacts);
         }
@@ -264,7 +307,9 @@ fn rows_are_windows_that_are_joined() {
         });
         let likely: Vec<_> = likely.collect();
         let (_, listed) = &pairs[n];
-        let found = (listed["i"].iter()).zip(&listed["j"]).zip(&listed["probability"]);
+        let found = (listed["i"].iter())
+            .zip(&listed["j"])
+            .zip(&listed["probability"]);
         let found = found.map(|((&i, &j), &probability)| (i as usize, j as usize, probability));
         assert_eq!(found.collect::<Vec<_>>(), likely, "{id}");
         assert!(n_residues < 50 || !likely.is_empty(), "{id}");
@@ -296,7 +341,10 @@ fn lanes_batches_and_shards_change_nothing() {
     };
     let expect = run("", "", "one.parquet");
     assert_eq!(expect.len(), 38);
-    assert_eq!(expect[1].1["windows"], [1.0 + (5000f32 - 60.0) / 45.0].map(f32::ceil));
+    assert_eq!(
+        expect[1].1["windows"],
+        [1.0 + (5000f32 - 60.0) / 45.0].map(f32::ceil)
+    );
     let lanes = "lanes: 3, tokens_per_sec: 300_000, jitter: 0.8, last_speed: 0.3";
     let fails = "lanes: 3, tokens_per_sec: 300_000, fail_lanes: 1, fail_after: 5, fail_with: \"lost in flight\"";
     assert!(run(lanes, "token_budget: 128,", "lanes.parquet") == expect);
@@ -323,7 +371,13 @@ fn a_giant_costs_no_more_memory_than_its_row() {
     // As long as titin, between proteins of usual length.
     let mut text = String::new();
     for n in 0..6 {
-        writeln!(text, ">p{n}\n{}\n>titin{n}\n{}", protein(300, n), protein(34_350, n)).unwrap();
+        writeln!(
+            text,
+            ">p{n}\n{}\n>titin{n}\n{}",
+            protein(300, n),
+            protein(34_350, n)
+        )
+        .unwrap();
     }
     let place = Place::with(&[("in.fa", &text)]);
     let peak = |long_sequences: &str| {
@@ -343,7 +397,10 @@ fn a_giant_costs_no_more_memory_than_its_row() {
     let (usual, windows) = (peak("\"truncate\", 1022"), peak("\"window\""));
     // The states of one: 34,350 vectors of 160 numbers. Batches on their way have so many in each 34,350 tokens, too.
     let row = 34_350.0 * 160.0 * 4.0 / 1e6;
-    assert!(windows < usual + 6.0 * row, "{usual:.0} MB, {windows:.0} MB with windows");
+    assert!(
+        windows < usual + 6.0 * row,
+        "{usual:.0} MB, {windows:.0} MB with windows"
+    );
     let rows = place.rows("out.parquet");
     assert_eq!(rows[1].1["windows"], [45.0]);
     assert_eq!(rows[1].1["length"], [34_350.0]);
