@@ -54,6 +54,21 @@ pub struct PackedBatch {
 }
 
 impl PackedBatch {
+    /// A sequence that no record is of, alone.
+    pub fn alone(sequence: &[u8]) -> Self {
+        let n_tokens = sequence.len() + N_SPECIAL_TOKENS;
+        let mut batch = Self::empty(n_tokens, 1, n_tokens);
+        let record = Record {
+            id: String::new(),
+            description: String::new(),
+            sequence: sequence.to_vec(),
+            length: sequence.len() as u32,
+            piece: None,
+        };
+        batch.append(record, 0);
+        batch
+    }
+
     /// `n_tokens` tokens of made-up sequences, to try a device with.
     pub fn synthetic(n_tokens: usize) -> Self {
         /// Residues of a long protein, BOS and EOS included.

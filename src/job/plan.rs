@@ -2,7 +2,7 @@
 
 use super::{
     Column, ContactPairs, Content, Dataset, EmbedOptions, Layer, LongSequences, OutputDtype,
-    Pooling, Positions, Problems, Question, Shard,
+    Pooling, Positions, Problems, Question, Shard, contact_pairs,
 };
 use crate::alphabet::N_SPECIAL_TOKENS;
 use std::num::NonZeroUsize;
@@ -48,13 +48,7 @@ impl EmbedPlan {
                 Some("vectors of whole sequences leave BOS and EOS out; `pooling: \"cls\"` takes that of BOS".to_owned()),
             );
         }
-        if options.threshold.is_some() && !options.contacts {
-            problems.add_option(
-                "threshold",
-                "`threshold` is of no use without `contacts`".to_owned(),
-                Some("`contacts: true` asks for contacts; figures that hold a run back have `thresholds`".to_owned()),
-            );
-        }
+        contact_pairs::check(&options, &mut problems);
         let question = question(&options, &layers);
         let asked = match &mut dataset.policy.long_sequences {
             LongSequences::Window(window) => {

@@ -74,6 +74,17 @@ impl Encoder for Mock {
         }
         Ok(Results::here(values, start.elapsed().as_secs_f64()))
     }
+
+    fn attention(
+        &self,
+        _tokens: &Tokens,
+        _visit: &mut dyn FnMut(&[f32]),
+    ) -> Result<(), DeviceError> {
+        Err(DeviceError::Cuda {
+            doing: "compute attention",
+            reason: "the mock device has none: it hashes".to_owned(),
+        })
+    }
 }
 
 impl Mock {

@@ -5,6 +5,7 @@
 //! on the kind of device, keeps what is known of a batch beside its tokens.
 
 mod adapter;
+mod attention;
 mod check;
 mod checkpoint;
 mod config;

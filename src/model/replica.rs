@@ -110,6 +110,17 @@ impl Replica {
             .wait()
     }
 
+    /// Calls `visit` with what each token of a batch of one sequence attends to each with, layer by layer: `[heads, T,
+    /// T]`.
+    pub(super) fn attention(
+        &self,
+        batch: &PackedBatch,
+        visit: &mut dyn FnMut(&[f32]),
+    ) -> Result<(), ModelError> {
+        let tokens = self.stage_alone(batch)?;
+        Ok(self.encoder.attention(&tokens, visit)?)
+    }
+
     /// Brings a batch that is alone to the device.
     fn stage_alone(&self, batch: &PackedBatch) -> Result<Tokens, ModelError> {
         let stager = self.stager(StagerOptions {

@@ -34,7 +34,7 @@ use crate::{
 
 pub use arithmetic::arithmetic;
 pub use attention::{attention, attention_plain};
-pub use contacts::ContactMaps;
+pub use contacts::{ContactMaps, attention_maps};
 pub use dtype::{Numbers, tensor};
 pub use embedding::{embedding, without_masks};
 pub use epilogue::Epilogue;

@@ -12,6 +12,7 @@
 //! - `downloads`: models that are named by their ids.
 //! - `pipeline`: the whole job: order, packing, conservation.
 //! - `questions`: all that a model can be asked of a sequence, against HF transformers: logits, layers, contacts.
+//! - `likelihoods`: scores and perplexities, against what HF transformers says of each residue.
 //! - `parity`: how much a number format changes embeddings.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
@@ -21,6 +22,7 @@
 //! - `windows`: long sequences, in windows and whole.
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `shards`: processes that share the work of a script.
+//! - `scores`: scores of mutants and perplexities: their numbers, their tables, and however a job ends.
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `command_line`: commands beside those that run a script.
 //! - `sweeps`: parameter sweeps.
@@ -42,8 +44,10 @@ mod endings;
 mod faults;
 mod floors;
 mod forecast;
+mod hdf5;
 mod hub;
 mod inputs;
+mod likelihoods;
 mod models;
 mod parity;
 mod parquet;
@@ -53,6 +57,7 @@ mod questions;
 mod readers;
 mod resume;
 mod run;
+mod scores;
 mod scripts;
 mod shards;
 mod sweeps;

@@ -16,7 +16,7 @@ mod simd;
 mod tests;
 
 pub(super) use attention::attention;
-pub(super) use contacts::ContactMaps;
+pub(super) use contacts::{ContactMaps, attention_maps};
 pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;
 pub(super) use panels::Panels;
