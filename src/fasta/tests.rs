@@ -181,16 +181,13 @@ fn lengths_follow_the_policy() {
         "a!4 residues, more than the 3 that a batch holds b:MKT",
     );
     // Who packs divides records into windows: readers give whole ones, within reason.
-    let window = Window {
-        residues: 2,
-        overlap: 1,
-    };
+    let window = Window::new(2, 1);
     long.long_sequences = LongSequences::Window(window);
     check_with(&long, ">a\nMKTV\n>b\nMK\n", "a:MKTV b:MK");
     let endless = [b">a\n", "M".repeat((1 << 17) + 1).as_bytes(), b"\n>b\nMK\n"].concat();
     assert_eq!(
         show(read(&endless, &long, 1 << 20)),
-        "a!131073 residues, more than the 131072 that windows join b:MK"
+        "a!131073 residues, more than the 131072 that are joined from windows b:MK"
     );
 }
 

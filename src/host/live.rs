@@ -1,7 +1,7 @@
 //! The host that really works.
 
 use super::{
-    Host, Merged, ModelHandle, Recording, Scored, Watcher,
+    Host, Merged, ModelHandle, Recording, Scored, Watcher, attention,
     models::Models,
     score::{Scoring, logits_of},
 };
@@ -9,7 +9,7 @@ use crate::{
     error::{Error, exit_code},
     fasta::{self, Input},
     hint::Hint,
-    job::{EmbedPlan, MergePlan, ModelSpec, ScorePlan, Shard},
+    job::{AttentionPlan, EmbedPlan, MergePlan, ModelSpec, ScorePlan, Shard},
     paths::check_ours,
     pipeline::{self, Context},
     report::{Failure, RunReport, RunSummary},
@@ -148,6 +148,10 @@ impl Host for LiveHost {
         let inputs = plan.question.inputs();
         let run = self.run(model, &run, &inputs, watcher, |run| scoring.finish(run))?;
         Ok(scoring.scored(Some(run)))
+    }
+
+    fn attention(&mut self, model: &ModelHandle, plan: &AttentionPlan) -> Result<(), Error> {
+        attention::write(self.models.get(model)?, plan)
     }
 
     fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error> {

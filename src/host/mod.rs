@@ -4,6 +4,7 @@
 //! runs. *Owns*: the models of a script, when they are downloaded and when their memory is given back, the files
 //! that runs write about themselves, rehearsals. *Never*: knows the script language.
 
+mod attention;
 mod convert;
 mod download;
 mod forecast;
@@ -37,7 +38,7 @@ pub use scored::Scored;
 use crate::{
     error::Error,
     fasta,
-    job::{EmbedPlan, MergePlan, ModelSpec, ScorePlan, Shard},
+    job::{AttentionPlan, EmbedPlan, MergePlan, ModelSpec, ScorePlan, Shard},
     report::RunSummary,
 };
 use std::path::Path;
@@ -84,6 +85,12 @@ pub trait Host {
         plan: &ScorePlan,
         watcher: &mut dyn Watcher,
     ) -> Result<Scored, Error>;
+
+    /// Writes the attention maps of one sequence.
+    ///
+    /// # Errors
+    /// The model fails, or the file system refuses.
+    fn attention(&mut self, model: &ModelHandle, plan: &AttentionPlan) -> Result<(), Error>;
 
     /// Puts the shards of an output together.
     ///

@@ -8,7 +8,10 @@ use crate::{
     cancel::CancelToken,
     error::Error,
     fasta::{self, Share},
-    job::{DeviceChoice, Dtype, EmbedPlan, LongSequences, MergePlan, ModelSpec, ScorePlan, Shard},
+    job::{
+        AttentionPlan, DeviceChoice, Dtype, EmbedPlan, LongSequences, MergePlan, ModelSpec,
+        ScorePlan, Shard,
+    },
     model::{Checked, Config, Lacks, Model},
     report::RunSummary,
     score::{Done, Extent, Task},
@@ -146,11 +149,8 @@ impl Host for Rehearsal {
         plan: &ScorePlan,
         watcher: &mut dyn Watcher,
     ) -> Result<Scored, Error> {
-        let run = logits_of(
-            plan,
-            &plan.question.inputs(),
-            LongSequences::TRAINED_RESIDUES,
-        )?;
+        let inputs = plan.question.inputs();
+        let run = logits_of(plan, &inputs, LongSequences::TRAINED_RESIDUES)?;
         model.check(run.question())?;
         let task = Task::new(&plan.question)?;
         task.check_column(&model.info().name, plan.run.overwrite)?;
@@ -164,7 +164,8 @@ impl Host for Rehearsal {
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += task.n_inputs();
         seen.n_scores += 1;
-        seen.extents.extend(extent.map(|extent| (inputs.clone(), extent)));
+        seen.extents
+            .extend(extent.map(|extent| (inputs.clone(), extent)));
         if let (Some(Forecasting { tokens_per_sec }), Some(extent)) = (self.forecasting, &extent) {
             let model = (model.spec(), model.info());
             let share = self
@@ -198,6 +199,10 @@ impl Host for Rehearsal {
             run: Some(summary),
             shard: self.shard,
         })
+    }
+
+    fn attention(&mut self, _model: &ModelHandle, _plan: &AttentionPlan) -> Result<(), Error> {
+        Ok(())
     }
 
     fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error> {

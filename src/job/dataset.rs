@@ -234,7 +234,7 @@ impl LongSequences {
     /// Residues of a sequence that are read, at most.
     pub fn most_read(self) -> usize {
         match self {
-            Self::Window(_) => Window::MOST_RESIDUES,
+            Self::Window(window) => window.most,
             _ => self.limit(),
         }
     }
@@ -275,10 +275,10 @@ impl Window {
         let most = Self::most_overlap(residues);
         let mut reader = OptionReader::new(options, &["overlap"]);
         let overlap = reader.whole("overlap", 0..=most as i64);
-        let read = reader.finish(Self {
+        let read = reader.finish(Self::new(
             residues,
-            overlap: overlap.map_or_else(|| Self::default_overlap(residues), |n| n as usize),
-        });
+            overlap.map_or_else(|| Self::default_overlap(residues), |n| n as usize),
+        ));
         read.map_err(|mut problems| {
             for problem in &mut problems.0 {
                 let why = format!("windows of {residues} residues share half of them at most");

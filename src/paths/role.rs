@@ -35,6 +35,12 @@ pub enum Role {
     SavedTable,
     /// The page of a sweep.
     Plot,
+    /// A picture of the contacts of a sequence.
+    ContactMap,
+    /// A table of contacts.
+    ContactTable,
+    /// Attention maps.
+    AttentionMaps,
     /// The definitions of the script API.
     Definitions,
     /// A page of the manual.
@@ -71,6 +77,9 @@ impl Role {
             Self::SweepTable => "the table that a sweep keeps",
             Self::SavedTable => "the saved table of a sweep",
             Self::Plot => "the page of a sweep",
+            Self::ContactMap => "a picture of contacts",
+            Self::ContactTable => "a table of contacts",
+            Self::AttentionMaps => "attention maps",
             Self::Definitions => "the file of definitions",
             Self::Manual => "a page of the manual",
             Self::Printed => "where the program's own text goes",

@@ -1,5 +1,7 @@
 //! The files that a script names, looked at before any of them is opened or written.
 
+mod contacts;
+
 use super::unmerged;
 use crate::{
     error::Error,

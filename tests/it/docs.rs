@@ -4,8 +4,8 @@
 use crate::command_line;
 use runner::{
     job::{
-        EmbedOptions, MergePlan, ModelSpec, MutantsTable, OptionDoc, PerplexityOptions, ScoreOptions,
-        SweepPlan,
+        EmbedOptions, MergePlan, ModelSpec, MutantsTable, OptionDoc, PerplexityOptions,
+        ScoreOptions, SweepPlan,
     },
     report::{Better, FIGURES, Figure, LANE_FIGURES},
 };

@@ -37,6 +37,7 @@ fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
         column.name = "embedding".to_owned();
     }
     OutputPlan {
+        windows: false,
         target: OutputTarget::of(path).unwrap(),
         overwrite: false,
         resume: true,

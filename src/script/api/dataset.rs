@@ -42,7 +42,9 @@ fn as_script(dataset: &Dataset) -> String {
     let long = policy.long_sequences;
     text += &match long {
         LongSequences::Full(_) => format!(".long_sequences({:?})", long.name()),
-        LongSequences::Window(Window { residues, overlap }) => {
+        LongSequences::Window(Window {
+            residues, overlap, ..
+        }) => {
             let name = long.name();
             format!(".long_sequences({name:?}, {residues}, #{{ overlap: {overlap} }})")
         }

@@ -1,8 +1,10 @@
 //! What scripts can say: one file a station.
 
+mod attention;
 mod bottleneck;
 mod closures;
 pub(super) mod comment;
+mod contacts;
 mod dataset;
 mod embeddings;
 mod failure;
@@ -51,6 +53,8 @@ pub(super) fn register(engine: &mut Engine) {
         .register_global_module(exported_module!(embeddings::embeddings_api).into())
         .register_global_module(exported_module!(bottleneck::bottleneck_api).into())
         .register_global_module(exported_module!(watching::watching_api).into())
+        .register_global_module(exported_module!(attention::attention_api).into())
+        .register_global_module(exported_module!(contacts::contacts_api).into())
         .register_global_module(run.into())
         .register_global_module(exported_module!(model::model_api).into())
         .register_global_module(exported_module!(dataset::dataset_api).into());

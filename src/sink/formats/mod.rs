@@ -3,6 +3,7 @@
 mod arrow;
 mod card;
 mod column;
+mod hdf5;
 mod npy;
 mod safetensors;
 mod spool;
@@ -47,6 +48,18 @@ pub(super) struct Files {
 
 /// All of them but Parquet, of which parts are.
 pub(super) const FORMATS: &[Format] = &[
+    Format {
+        format: OutputFormat::Hdf5,
+        begin: hdf5::begin_keyed,
+        read_metadata: hdf5::read_metadata,
+        check: hdf5::check,
+    },
+    Format {
+        format: OutputFormat::Embed,
+        begin: hdf5::begin_embed,
+        read_metadata: hdf5::read_metadata,
+        check: hdf5::check,
+    },
     Format {
         format: OutputFormat::Npy,
         begin: npy::begin,

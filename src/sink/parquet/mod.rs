@@ -9,6 +9,7 @@ mod encoders;
 mod entries;
 mod file;
 mod part;
+mod plain;
 mod row_group;
 mod rows;
 mod shorten;

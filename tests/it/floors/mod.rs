@@ -24,6 +24,7 @@ const HOUSE: &[Room] = &[
     ("meter", 0, &[]),
     ("event", 0, &["meter"]),
     ("file", 0, &["hint"]),
+    ("hdf5", 0, &[]),
     ("hint", 0, &[]),
     ("job", 0, &["alphabet", "file", "hint"]),
     ("paths", 0, &["file", "hint", "job", "meter"]),
@@ -79,7 +80,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("nvml_wrapper", &["monitor"]),
     ("procfs", &["monitor", "signal"]),
     ("indicatif", &["progress"]),
-    ("sha2", &["hub"]),
+    ("sha2", &["hub", "sink"]),
     ("ureq", &["hub"]),
 ];
 

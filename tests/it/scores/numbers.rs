@@ -39,7 +39,8 @@ impl Answers {
         };
         let residues: Vec<char> = sequence.chars().collect();
         let each = mutations.iter();
-        each.map(|&(site, to)| of(site, to) - of(site, residues[site])).sum()
+        each.map(|&(site, to)| of(site, to) - of(site, residues[site]))
+            .sum()
     }
 }
 
@@ -56,8 +57,12 @@ fn mutants(sequence: &str) -> Vec<Vec<(usize, char)>> {
         others.nth(n % 19).unwrap()
     };
     let singles = (0..residues.len()).map(|site| vec![(site, other(site, 7 * site + 3))]);
-    let doubles = (1..residues.len())
-        .map(|site| vec![(site - 1, other(site - 1, 5 * site)), (site, other(site, site))]);
+    let doubles = (1..residues.len()).map(|site| {
+        vec![
+            (site - 1, other(site - 1, 5 * site)),
+            (site, other(site, site)),
+        ]
+    });
     singles.chain(doubles).collect()
 }
 
@@ -148,7 +153,11 @@ fn perplexities_are_those_of_transformers() {
             sites.map(of).sum::<f64>()
         });
         let found = place.read("one_pass.csv");
-        check(&numbers(&found, "pseudo_log_likelihood_one_pass"), &one_pass, &model);
+        check(
+            &numbers(&found, "pseudo_log_likelihood_one_pass"),
+            &one_pass,
+            &model,
+        );
     }
 }
 
@@ -206,7 +215,10 @@ fn sites_of_long_proteins_are_seen_in_windows() {
     let start = 1100 - 1022;
     let window = &long[start..];
     place.write("long.csv", &format!("mutant\n{from}{}{to}\n", site + 1));
-    place.write("short.csv", &format!("mutant\n{from}{}{to}\n", site - start + 1));
+    place.write(
+        "short.csv",
+        &format!("mutant\n{from}{}{to}\n", site - start + 1),
+    );
     place.exec(&format!(
         "for method in [\"masked_marginals\", \"wt_marginals\"] {{
             for part in [[\"long\", \"{long}\"], [\"short\", \"{window}\"]] {{

@@ -11,7 +11,10 @@ const SCORE: &str = "score(mock(#{}), mutants(\"dms.csv\", #{ sequence: \"MKTAYI
 
 fn place() -> Place {
     let place = Place::new();
-    place.write("dms.csv", "note,mutant,DMS_score\n\"a, b\",M1A,1.5\n,K2R:T3A,-1\n\"\"\"x\"\"\",WT,0\n");
+    place.write(
+        "dms.csv",
+        "note,mutant,DMS_score\n\"a, b\",M1A,1.5\n,K2R:T3A,-1\n\"\"\"x\"\"\",WT,0\n",
+    );
     place
 }
 
@@ -41,7 +44,13 @@ fn rows_and_columns_stay_as_they_are() {
     assert!(lines[2].starts_with(",K2R:T3A,-1,"), "{table}");
     assert_eq!(lines[3], "\"\"\"x\"\"\",WT,0,0.0000000");
     let note: serde_json::Value = serde_json::from_str(&place.read("scores.csv.json")).unwrap();
-    assert!(note["meaning"].as_str().unwrap().contains("stands the wild type"), "{note}");
+    assert!(
+        note["meaning"]
+            .as_str()
+            .unwrap()
+            .contains("stands the wild type"),
+        "{note}"
+    );
     let expect = ["dms.csv", "job.rhai", "scores.csv", "scores.csv.json"];
     assert_eq!(place.names(), expect);
 }
@@ -65,9 +74,16 @@ fn all_single_mutants_are_nineteen_a_site() {
     assert_eq!(cells[95][..2], ["b", "W2Y"]);
     assert_eq!(cells.len(), 96);
     let scores = numbers(&table, MODEL);
-    assert!(scores.iter().all(|score| score.is_finite() && *score != 0.0));
+    assert!(
+        scores
+            .iter()
+            .all(|score| score.is_finite() && *score != 0.0)
+    );
     let list = place.read("scores.csv.rejects.tsv");
-    assert_eq!(list, "ordinal\tid\treason\n3\tshort\t1 residues, fewer than min_length 2\n");
+    assert_eq!(
+        list,
+        "ordinal\tid\treason\n3\tshort\t1 residues, fewer than min_length 2\n"
+    );
 }
 
 #[test]
@@ -83,12 +99,21 @@ fn what_is_wrong_with_mutants_has_a_line() {
         let expect = ["dms.csv", "job.rhai"];
         assert_eq!(place.names(), expect);
     };
-    check("mutant\nM1A\nA2P\n", "`dms.csv`, line 3: `A2P` has A as the wild type, and the protein has K");
-    check("mutant\nK22A\n", "line 2: `K22A` is outside of the protein, whose sites are 1 to 10");
+    check(
+        "mutant\nM1A\nA2P\n",
+        "`dms.csv`, line 3: `A2P` has A as the wild type, and the protein has K",
+    );
+    check(
+        "mutant\nK22A\n",
+        "line 2: `K22A` is outside of the protein, whose sites are 1 to 10",
+    );
     check("mutant\nM1*\n", "a stop has no score");
     check("mutant\nM1A:M1C\n", "mutates site 1 twice");
     check("mutation\nM1A\n", "has no column `mutant`");
-    check("mutant,esm2_t6_2M_demo\nM1A,0.5\n", "has a column `esm2_t6_2M_demo` already");
+    check(
+        "mutant,esm2_t6_2M_demo\nM1A,0.5\n",
+        "has a column `esm2_t6_2M_demo` already",
+    );
 }
 
 #[test]
@@ -116,7 +141,10 @@ fn nothing_is_replaced_that_nobody_asked_to_replace() {
     assert_eq!(place.read("scores.csv"), "mine");
     std::fs::remove_file(place.path("scores.csv.json")).unwrap();
     place.write("scores.csv.json", "{\"mine\": true}");
-    let said = place.refused(SCRIPT, &SCORE.replace("output:", "overwrite: true, output:"));
+    let said = place.refused(
+        SCRIPT,
+        &SCORE.replace("output:", "overwrite: true, output:"),
+    );
     assert!(said.contains("was not written by runner"), "{said}");
     std::fs::remove_file(place.path("scores.csv.json")).unwrap();
     place.exec(&SCORE.replace("output:", "overwrite: true, output:"));
@@ -127,7 +155,10 @@ fn nothing_is_replaced_that_nobody_asked_to_replace() {
     assert!(said.contains("all of which was there before"), "{said}");
     let other = SCORE.replace("output:", "method: \"wt_marginals\", output:");
     let said = place.refused(UNEXPECTED, &other);
-    assert!(said.contains("`method` was masked_marginals and is wt_marginals"), "{said}");
+    assert!(
+        said.contains("`method` was masked_marginals and is wt_marginals"),
+        "{said}"
+    );
     assert_eq!(place.read("scores.csv"), first);
     place.exec(&other.replace("output:", "overwrite: true, output:"));
     assert_ne!(place.read("scores.csv"), first);
@@ -166,8 +197,13 @@ fn a_forecast_counts_sequences_and_tokens() {
     assert_eq!(done.exit_code, Some(0), "{}", done.stderr);
     let found: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     let runs = found["forecast"].as_array().unwrap();
-    let counts = runs.iter().map(|run| (run["rows"].as_u64(), run["tokens"].as_u64()));
+    let counts = runs
+        .iter()
+        .map(|run| (run["rows"].as_u64(), run["tokens"].as_u64()));
     let counts: Vec<_> = counts.collect();
     let expect = [(3, 36), (5, 3 * 5 + 2 * 4), (5, 3 * 5 + 2 * 4)];
-    assert_eq!(counts, expect.map(|(rows, tokens)| (Some(rows), Some(tokens))));
+    assert_eq!(
+        counts,
+        expect.map(|(rows, tokens)| (Some(rows), Some(tokens)))
+    );
 }
