@@ -42,8 +42,13 @@ pub struct RowsError {
 impl Ragged {
     /// No rows of a format.
     pub fn empty(dtype: OutputDtype) -> Self {
+        Self::with_room(dtype, 0)
+    }
+
+    /// No rows of a format yet, with room for so many values.
+    pub fn with_room(dtype: OutputDtype, n_values: usize) -> Self {
         Self {
-            values: Values::empty(dtype),
+            values: Values::with_room(dtype, n_values),
             offsets: vec![0],
         }
     }

@@ -16,9 +16,22 @@ pub enum Values {
 impl Values {
     /// No numbers of a format.
     pub fn empty(dtype: OutputDtype) -> Self {
+        Self::with_room(dtype, 0)
+    }
+
+    /// No numbers of a format yet, with room for so many.
+    pub fn with_room(dtype: OutputDtype, n_values: usize) -> Self {
         match dtype {
-            OutputDtype::F16 => Self::F16(Vec::new()),
-            OutputDtype::F32 => Self::F32(Vec::new()),
+            OutputDtype::F16 => Self::F16(Vec::with_capacity(n_values)),
+            OutputDtype::F32 => Self::F32(Vec::with_capacity(n_values)),
+        }
+    }
+
+    /// Numbers in another format: what is too large for it becomes infinite.
+    pub fn rounded(values: Vec<f32>, dtype: OutputDtype) -> Self {
+        match dtype {
+            OutputDtype::F16 => Self::F16(values.into_iter().map(f16::from_f32).collect()),
+            OutputDtype::F32 => Self::F32(values),
         }
     }
 

@@ -5,6 +5,15 @@ use std::{
     io::{self, Seek, SeekFrom, Write},
 };
 
+/// Hashes what comes next: by several threads where it is much.
+pub(super) fn hash(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    const MANY_BYTES: usize = 512 << 10;
+    match bytes.len() >= MANY_BYTES {
+        true => hasher.update_rayon(bytes),
+        false => hasher.update(bytes),
+    };
+}
+
 /// A file that is written from its beginning to its end, with the checksum of all that has been written.
 #[derive(Debug)]
 pub(super) struct HashedFile {
@@ -56,7 +65,7 @@ impl Write for HashedFile {
             Ok(n_there) => bytes.len().min(n_there),
             Err(_) => bytes.len(),
         };
-        self.hasher.update(&bytes[..n_written]);
+        hash(&mut self.hasher, &bytes[..n_written]);
         self.n_bytes += n_written as u64;
         Ok(n_written)
     }
@@ -75,7 +84,7 @@ mod tests {
     fn the_checksum_is_that_of_the_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut hashed = HashedFile::new(file.reopen().unwrap());
-        for n in [0, 1, 3_000, 100_000] {
+        for n in [0, 1, 3_000, 100_000, 3 << 20] {
             hashed.write_all(&vec![n as u8; n]).unwrap();
             let written = fs::read(file.path()).unwrap();
             assert_eq!(hashed.n_bytes(), written.len() as u64);

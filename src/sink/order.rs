@@ -59,14 +59,28 @@ impl ReorderBuffer {
     /// The next rows in input order, some MiB of them, if they are here. Call it until it gives
     /// `None`.
     pub fn next_ready(&mut self) -> Option<Rows> {
-        let mut ready = Rows::default();
+        let mut taken = Vec::new();
         let mut n_bytes = 0;
         while n_bytes < RELEASED_BYTES
             && let Some(held) = self.held.remove(&self.next)
         {
             n_bytes += held.row.text_bytes() + Rows::n_bytes(&held.columns, held.number);
-            ready.push_from(held.row, &held.columns, held.number);
+            taken.push(held);
             self.next += 1;
+        }
+        // Large rows are copied once, not again whenever there is no room for the next one.
+        let n_columns = taken.first().map_or(0, |held| held.columns.len());
+        let columns = (0..n_columns).map(|n| {
+            let of_rows = taken.iter().map(|held| (&held.columns[n], held.number));
+            let n_values = of_rows.map(|(column, row)| column.range(row).len()).sum();
+            Ragged::with_room(taken[0].columns[n].values.dtype(), n_values)
+        });
+        let mut ready = Rows {
+            meta: Vec::with_capacity(taken.len()),
+            columns: columns.collect(),
+        };
+        for held in taken {
+            ready.push_from(held.row, &held.columns, held.number);
         }
         (!ready.is_empty()).then_some(ready)
     }

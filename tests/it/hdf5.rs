@@ -23,10 +23,14 @@ fn run(folder: &Path, arguments: &[&str]) -> String {
 /// Runs a script that has `model` and `proteins`.
 fn script(folder: &Path, text: &str) -> String {
     let model = project("examples/models/esm2_t6_2M_demo");
-    let head = "let model = esm2(args[0], #{ device: \"cpu\" });\nlet proteins = fasta(\"in.fa\");\n";
+    let head =
+        "let model = esm2(args[0], #{ device: \"cpu\" });\nlet proteins = fasta(\"in.fa\");\n";
     fs::write(folder.join("in.fa"), FASTA).unwrap();
     fs::write(folder.join("job.rhai"), format!("{head}{text}")).unwrap();
-    run(folder, &["-q", "exec", "job.rhai", "--", &model.to_string_lossy()])
+    run(
+        folder,
+        &["-q", "exec", "job.rhai", "--", &model.to_string_lossy()],
+    )
 }
 
 fn open(path: &Path) -> Reader {

@@ -1,13 +1,16 @@
 //! The threads that encode row groups, so that the writing stage need not wait for them.
 
+use super::plain::{PlainChunk, is_plain};
 use ::parquet::{
     arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves},
     errors::ParquetError,
+    file::writer::SerializedRowGroupWriter,
+    schema::types::ColumnDescPtr,
 };
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use std::{
-    io,
+    io::{self, Write},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
 };
@@ -24,8 +27,51 @@ pub(super) struct RawGroup {
     pub(super) columns: Vec<ArrowColumnWriter>,
 }
 
+/// A column of a row group that is encoded.
+pub(super) enum Chunk {
+    General(ArrowColumnChunk),
+    Plain(PlainChunk),
+}
+
+impl Chunk {
+    #[cfg(test)]
+    fn n_rows(&self) -> u64 {
+        match self {
+            Self::General(chunk) => chunk.close().rows_written,
+            Self::Plain(chunk) => chunk.n_rows(),
+        }
+    }
+
+    /// Copies it into a file.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub(super) fn append_to_row_group<W: Write + Send>(
+        self,
+        group: &mut SerializedRowGroupWriter<'_, W>,
+    ) -> Result<(), ParquetError> {
+        match self {
+            Self::General(chunk) => chunk.append_to_row_group(group),
+            Self::Plain(chunk) => chunk.append_to_row_group(group),
+        }
+    }
+}
+
+/// A column on its way to a chunk.
+enum Column {
+    General(ArrowColumnWriter),
+    Plain(Vec<ArrayRef>),
+}
+
+/// What rows are written as: their columns, and the leaf of each in a file. No column has several.
+#[derive(Clone)]
+pub(super) struct Layout {
+    pub(super) schema: SchemaRef,
+    pub(super) leaves: Vec<ColumnDescPtr>,
+}
+
 /// A row group that is encoded.
-type Encoded = Result<Vec<ArrowColumnChunk>, ParquetError>;
+type Encoded = Result<Vec<Chunk>, ParquetError>;
 
 /// Threads that encode row groups. They take turns, so that groups come back in their order.
 pub(super) struct Encoders {
@@ -47,9 +93,9 @@ impl Encoders {
     ///
     /// # Errors
     /// If the system has no room for a thread.
-    pub(super) fn start(schema: &SchemaRef, n_cores: usize) -> io::Result<Self> {
+    pub(super) fn start(layout: &Layout, n_cores: usize) -> io::Result<Self> {
         let n_encoders = (n_cores / CORES_PER_ENCODER).clamp(1, MOST_ENCODERS);
-        let encoders = (0..n_encoders).map(|_| Encoder::start(schema.clone()));
+        let encoders = (0..n_encoders).map(|_| Encoder::start(layout.clone()));
         Ok(Self {
             encoders: encoders.collect::<io::Result<_>>()?,
             n_begun: 0,
@@ -77,7 +123,7 @@ impl Encoders {
     ///
     /// # Errors
     /// If it could not be encoded.
-    pub(super) fn next(&mut self) -> Result<Option<Vec<ArrowColumnChunk>>, ParquetError> {
+    pub(super) fn next(&mut self) -> Result<Option<Vec<Chunk>>, ParquetError> {
         if self.n_done == self.n_begun {
             return Ok(None);
         }
@@ -89,7 +135,7 @@ impl Encoders {
 }
 
 impl Encoder {
-    fn start(schema: SchemaRef) -> io::Result<Self> {
+    fn start(layout: Layout) -> io::Result<Self> {
         // Both have room for the one row group that there is.
         let (groups, to_encode) = sync_channel::<RawGroup>(1);
         let (sender, encoded) = sync_channel(1);
@@ -97,7 +143,7 @@ impl Encoder {
             .name("writing rows".to_owned())
             .spawn(move || {
                 for group in to_encode {
-                    if sender.send(encode(&schema, group)).is_err() {
+                    if sender.send(encode(&layout, group)).is_err() {
                         break;
                     }
                 }
@@ -106,21 +152,34 @@ impl Encoder {
     }
 }
 
-fn encode(schema: &SchemaRef, group: RawGroup) -> Encoded {
-    let RawGroup {
-        batches,
-        mut columns,
-    } = group;
-    // Each batch is freed as soon as it is encoded.
-    for batch in batches {
-        let mut leaves = columns.iter_mut();
-        for (field, column) in schema.fields().iter().zip(batch.columns()) {
-            for leaf in compute_leaves(field, column)? {
-                leaves.next().ok_or_else(gone)?.write(&leaf)?;
+fn encode(layout: &Layout, group: RawGroup) -> Encoded {
+    let mut columns = Vec::with_capacity(layout.leaves.len());
+    for (field, writer) in layout.schema.fields().iter().zip(group.columns) {
+        columns.push(match is_plain(field.data_type()) {
+            true => Column::Plain(Vec::new()),
+            false => Column::General(writer),
+        });
+    }
+    // Each batch is freed as soon as it is encoded, but for columns that are copied when all are there.
+    for batch in group.batches {
+        let fields = layout.schema.fields().iter().zip(batch.columns());
+        for ((field, rows), column) in fields.zip(&mut columns) {
+            match column {
+                Column::Plain(all) => all.push(rows.clone()),
+                Column::General(writer) => {
+                    for leaf in compute_leaves(field, rows)? {
+                        writer.write(&leaf)?;
+                    }
+                }
             }
         }
     }
-    columns.into_iter().map(ArrowColumnWriter::close).collect()
+    let columns = columns.into_iter().zip(&layout.leaves);
+    let chunks = columns.map(|(column, leaf)| match column {
+        Column::Plain(rows) => PlainChunk::new(leaf, &rows).map(Chunk::Plain),
+        Column::General(writer) => writer.close().map(Chunk::General),
+    });
+    chunks.collect()
 }
 
 fn gone() -> ParquetError {
@@ -142,15 +201,19 @@ mod tests {
         };
         let schema = batch(1).schema();
         let writer = ArrowWriter::try_new(Vec::new(), schema.clone(), None).unwrap();
-        let (_, factory) = writer.into_serialized_writer().unwrap();
+        let (writer, factory) = writer.into_serialized_writer().unwrap();
+        let layout = Layout {
+            schema,
+            leaves: writer.schema_descr().columns().to_vec(),
+        };
         for (n_cores, n_threads) in [(1, 1), (24, 3), (1000, MOST_ENCODERS)] {
-            let mut encoders = Encoders::start(&schema, n_cores).unwrap();
+            let mut encoders = Encoders::start(&layout, n_cores).unwrap();
             assert_eq!(encoders.encoders.len(), n_threads);
             let mut n_rows = Vec::new();
             // The first ones take longest.
             for n in (1..=20).rev() {
                 if encoders.are_full() {
-                    n_rows.push(encoders.next().unwrap().unwrap()[0].close().rows_written);
+                    n_rows.push(encoders.next().unwrap().unwrap()[0].n_rows());
                 }
                 let group = RawGroup {
                     batches: vec![batch(n * 1000), batch(n)],
@@ -159,7 +222,7 @@ mod tests {
                 encoders.begin(group).unwrap();
             }
             while let Some(chunks) = encoders.next().unwrap() {
-                n_rows.push(chunks[0].close().rows_written);
+                n_rows.push(chunks[0].n_rows());
             }
             let expected: Vec<u64> = (1..=20).rev().map(|n| n * 1001).collect();
             assert_eq!(n_rows, expected);

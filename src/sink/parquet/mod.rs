@@ -9,11 +9,13 @@ mod encoders;
 mod entries;
 mod file;
 mod part;
+mod plain;
 mod row_group;
 mod rows;
 mod shorten;
 mod slot;
 mod stitch;
+mod table;
 
 #[cfg(test)]
 pub(super) mod tests;
@@ -23,3 +25,4 @@ pub(super) use file::read_metadata;
 pub(super) use part::part_writer;
 pub(super) use rows::RowsOfFile;
 pub(super) use stitch::stitcher;
+pub(super) use table::begin as begin_table;

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Ended, HashedFile, OutputPlan, PartWriter, SinkError, columns::Columns},
-    encoders::{Encoders, RawGroup},
+    encoders::{Encoders, Layout, RawGroup},
     entries::{key_values, of_content},
     row_group::RowGroup,
     shorten::{RowGroups, end_of},
@@ -49,14 +49,18 @@ pub(in super::super) fn part_writer(
     file: HashedFile,
     metadata: &[(String, String)],
 ) -> Result<Box<dyn PartWriter>, SinkError> {
-    let columns = Columns::new(&plan.question, plan.hidden_size);
-    let properties = properties(&columns, metadata);
+    let columns = Columns::new(&plan.question, plan.hidden_size, plan.windows);
+    let properties = properties(columns.value_paths(), metadata);
     let path = plan.target.path.clone();
     let writer = ArrowWriter::try_new(Slot::new(file), columns.schema(), Some(properties))
         .and_then(ArrowWriter::into_serialized_writer);
     let (writer, factory) = writer.map_err(|error| SinkError::parquet(&path, error))?;
     let n_cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let encoders = Encoders::start(&columns.schema(), n_cores);
+    let layout = Layout {
+        schema: columns.schema(),
+        leaves: writer.schema_descr().columns().to_vec(),
+    };
+    let encoders = Encoders::start(&layout, n_cores);
     let encoders = encoders.map_err(|error| SinkError::io("write", &path, error))?;
     let bytes_per_row = plan.question.vector_bytes(plan.hidden_size) + BYTES_OF_TEXT;
     Ok(Box::new(ParquetPart {
@@ -174,14 +178,18 @@ impl PartWriter for ParquetPart {
     }
 }
 
-fn properties(columns: &Columns, metadata: &[(String, String)]) -> WriterProperties {
+/// How a file with such entries is written, whose vectors have their numbers at these places of the schema.
+pub(super) fn properties(
+    values: impl Iterator<Item = Vec<String>>,
+    metadata: &[(String, String)],
+) -> WriterProperties {
     let properties = WriterProperties::builder()
         .set_key_value_metadata(Some(key_values(metadata).collect()))
         // Ids are unique and descriptions nearly so: a dictionary would only be tried in vain.
         .set_dictionary_enabled(false)
         .set_compression(Compression::ZSTD(ZstdLevel::default()));
-    let values = columns.value_paths().map(ColumnPath::from);
     values
+        .map(ColumnPath::from)
         .fold(properties, |properties, path| {
             properties
                 // With zstd, 15% smaller than plain floats, where zstd alone saves 7%.

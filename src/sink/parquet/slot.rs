@@ -3,6 +3,9 @@
 use super::super::HashedFile;
 use std::io::{self, Write};
 
+/// Bytes that are hashed and written at a time. Parquet writers bring them in small pieces.
+const BUFFER_BYTES: usize = 1 << 20;
+
 /// A file, which can be taken back from a Parquet writer that has finished. (The writer's own way to give it
 /// back makes a text of the file system's error.)
 ///
@@ -10,6 +13,8 @@ use std::io::{self, Write};
 /// it can still say then where the row groups before lie.
 pub(super) struct Slot {
     file: Option<HashedFile>,
+    /// What is written next.
+    buffer: Vec<u8>,
     error: Option<io::Error>,
 }
 
@@ -17,10 +22,12 @@ impl Slot {
     pub(super) fn new(file: HashedFile) -> Self {
         Self {
             file: Some(file),
+            buffer: Vec::new(),
             error: None,
         }
     }
 
+    /// The file, with what was written before the last flush.
     pub(super) fn file(&self) -> io::Result<&HashedFile> {
         self.file.as_ref().ok_or_else(taken)
     }
@@ -31,10 +38,20 @@ impl Slot {
 
     /// The file, if all was written.
     pub(super) fn take(&mut self) -> io::Result<HashedFile> {
+        self.empty_buffer()?;
         match self.error.take() {
             Some(error) => Err(error),
             None => self.file.take().ok_or_else(taken),
         }
+    }
+
+    fn empty_buffer(&mut self) -> io::Result<()> {
+        let file = self.file.as_mut().ok_or_else(taken)?;
+        if self.error.is_none() {
+            self.error = file.write_all(&self.buffer).err();
+        }
+        self.buffer.clear();
+        Ok(())
     }
 }
 
@@ -43,16 +60,23 @@ impl Write for Slot {
         if self.has_failed() {
             return Ok(bytes.len());
         }
-        match self.file.as_mut().ok_or_else(taken)?.write(bytes) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                self.error = Some(error);
-                Ok(bytes.len())
-            }
-            written => written,
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            self.empty_buffer()?;
         }
+        if bytes.len() >= BUFFER_BYTES {
+            let is_open = !self.has_failed();
+            let file = self.file.as_mut().ok_or_else(taken)?;
+            if is_open {
+                self.error = file.write_all(bytes).err();
+            }
+            return Ok(bytes.len());
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.empty_buffer()?;
         self.file.as_mut().ok_or_else(taken)?.flush()
     }
 }

@@ -1,7 +1,7 @@
 //! One file of many parts, whose columns are copied as they are.
 
 use super::{
-    super::{HashedFile, SinkError, Stitcher},
+    super::{HashedFile, SinkError, Stitcher, hashed_file::hash},
     entries::{self, CONTENT_HASH, key_values, of_content},
     file::{MAGIC, ParquetFile, damage},
 };
@@ -180,7 +180,7 @@ impl<'a> Part<'a> {
 impl Write for Stitched {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let n_written = self.file.write(bytes)?;
-        self.part.update(&bytes[..n_written]);
+        hash(&mut self.part, &bytes[..n_written]);
         Ok(n_written)
     }
 

@@ -1,0 +1,404 @@
+//! Column chunks of vectors of residues, as fast as memory is copied.
+//!
+//! The general writer makes an object of every half, and looks at each number for itself: a model on a GPU has hundreds
+//! of millions of them a second. They are vectors of one width without nulls, so that levels are known by their lengths
+//! alone, and numbers lie in memory as they do in pages.
+
+use ::parquet::{
+    basic::{Compression, Encoding, PageType},
+    column::{
+        page::{CompressedPage, Page, PageWriter as _},
+        writer::ColumnCloseResult,
+    },
+    errors::ParquetError,
+    file::{
+        metadata::{ColumnChunkMetaData, OffsetIndexBuilder, PageEncodingStats},
+        writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite},
+    },
+    schema::types::ColumnDescPtr,
+};
+use arrow_array::{
+    Array, ArrayRef,
+    cast::AsArray,
+    types::{Float16Type, Float32Type},
+};
+use arrow_schema::DataType;
+use bytes::Bytes;
+use std::io::Write;
+
+/// Bytes of numbers in a page, which ends with the row that reaches them. A row is never in two pages.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// Repetition levels: a row begins, a vector begins, a number that begins neither.
+const ROW: u8 = 0;
+const VECTOR: u8 = 1;
+const NUMBER: u8 = 2;
+/// Definition levels: a row without vectors, and a number.
+const NOTHING: u8 = 0;
+const SOMETHING: u8 = 2;
+
+/// A column of a row group, encoded.
+pub(super) struct PlainChunk {
+    bytes: Bytes,
+    close: ColumnCloseResult,
+}
+
+/// Whether columns of this type are written here: lists of vectors.
+pub(super) fn is_plain(data_type: &DataType) -> bool {
+    let DataType::List(vector) = data_type else {
+        return false;
+    };
+    let DataType::FixedSizeList(number, width) = vector.data_type() else {
+        return false;
+    };
+    let has_nulls = vector.is_nullable() || number.is_nullable();
+    let is_number = matches!(number.data_type(), DataType::Float16 | DataType::Float32);
+    is_number && *width > 0 && !has_nulls
+}
+
+impl PlainChunk {
+    /// Encodes the rows of a row group.
+    ///
+    /// # Errors
+    /// If a row is longer than a page can be.
+    pub(super) fn new(descriptor: &ColumnDescPtr, rows: &[ArrayRef]) -> Result<Self, ParquetError> {
+        let columns: Vec<Numbers<'_>> = rows.iter().map(Numbers::of).collect();
+        let n_bytes: usize = columns.iter().map(Numbers::n_bytes).sum();
+        let mut chunk = Chunk::new(n_bytes + n_bytes / 64 + PAGE_BYTES);
+        let mut page = NextPage::default();
+        for numbers in &columns {
+            for pair in numbers.offsets.windows(2) {
+                page.add(numbers, pair[0] as usize, pair[1] as usize);
+                if page.n_bytes >= PAGE_BYTES {
+                    chunk.write(std::mem::take(&mut page))?;
+                }
+            }
+        }
+        if page.n_rows > 0 {
+            chunk.write(page)?;
+        }
+        chunk.end(descriptor)
+    }
+
+    /// Rows.
+    #[cfg(test)]
+    pub(super) fn n_rows(&self) -> u64 {
+        self.close.rows_written
+    }
+
+    /// Copies it into a file.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub(super) fn append_to_row_group<W: Write + Send>(
+        self,
+        group: &mut SerializedRowGroupWriter<'_, W>,
+    ) -> Result<(), ParquetError> {
+        group.append_column(&self.bytes, self.close)
+    }
+}
+
+/// The numbers of lists of vectors, as they lie in memory.
+struct Numbers<'a> {
+    bytes: &'a [u8],
+    /// Where the vectors of each row begin, and the end of the last one.
+    offsets: &'a [i32],
+    /// Numbers of a vector.
+    width: usize,
+    bytes_per_vector: usize,
+}
+
+impl<'a> Numbers<'a> {
+    /// # Panics
+    /// If these are no lists of vectors.
+    fn of(rows: &'a ArrayRef) -> Self {
+        let lists = rows.as_list::<i32>();
+        let vectors = lists.values().as_fixed_size_list();
+        let width = vectors.value_length() as usize;
+        let numbers = vectors.values();
+        let (bytes, number_bytes) = match numbers.data_type() {
+            DataType::Float16 => (numbers.as_primitive::<Float16Type>().values().inner(), 2),
+            _ => (numbers.as_primitive::<Float32Type>().values().inner(), 4),
+        };
+        Self {
+            bytes: bytes.as_slice(),
+            offsets: lists.value_offsets(),
+            width,
+            bytes_per_vector: width * number_bytes,
+        }
+    }
+
+    fn n_bytes(&self) -> usize {
+        let [first, .., last] = self.offsets else {
+            return 0;
+        };
+        (last - first) as usize * self.bytes_per_vector
+    }
+}
+
+/// The rows of a page.
+#[derive(Default)]
+struct NextPage<'a> {
+    repetition: Levels,
+    definition: Levels,
+    /// The numbers of each row.
+    numbers: Vec<&'a [u8]>,
+    n_bytes: usize,
+    n_rows: usize,
+}
+
+impl<'a> NextPage<'a> {
+    /// Adds a row: some vectors of a column.
+    fn add(&mut self, column: &Numbers<'a>, first: usize, end: usize) {
+        let n_vectors = end - first;
+        self.repetition.add(1, ROW);
+        if n_vectors == 0 {
+            self.definition.add(1, NOTHING);
+        } else {
+            self.repetition.add(column.width - 1, NUMBER);
+            for _ in 1..n_vectors {
+                self.repetition.add(1, VECTOR);
+                self.repetition.add(column.width - 1, NUMBER);
+            }
+            self.definition.add(n_vectors * column.width, SOMETHING);
+        }
+        let bytes = first * column.bytes_per_vector..end * column.bytes_per_vector;
+        let numbers = &column.bytes[bytes];
+        self.numbers.push(numbers);
+        self.n_bytes += numbers.len();
+        self.n_rows += 1;
+    }
+}
+
+/// Levels, as runs of equal ones.
+#[derive(Default)]
+struct Levels {
+    encoded: Vec<u8>,
+    /// The run that may go on.
+    run: (usize, u8),
+    n_levels: usize,
+}
+
+impl Levels {
+    fn add(&mut self, n: usize, level: u8) {
+        self.n_levels += n;
+        if self.run.1 == level {
+            self.run.0 += n;
+        } else if n > 0 {
+            self.end_run();
+            self.run = (n, level);
+        }
+    }
+
+    /// A run: how long it is, with a last bit that tells it from packed levels, seven bits a byte; then the level.
+    fn end_run(&mut self) {
+        let (n, level) = self.run;
+        if n == 0 {
+            return;
+        }
+        let mut header = n << 1;
+        while header > 0x7f {
+            self.encoded.push(header as u8 | 0x80);
+            header >>= 7;
+        }
+        self.encoded.extend([header as u8, level]);
+    }
+
+    /// As they stand in a page: their size, and the runs.
+    fn write(mut self, page: &mut Vec<u8>) {
+        self.end_run();
+        page.extend((self.encoded.len() as u32).to_le_bytes());
+        page.extend(self.encoded);
+    }
+}
+
+/// A column chunk so far.
+struct Chunk {
+    sink: TrackedWrite<Vec<u8>>,
+    index: OffsetIndexBuilder,
+    n_pages: usize,
+    n_levels: usize,
+    n_rows: usize,
+}
+
+impl Chunk {
+    fn new(capacity: usize) -> Self {
+        Self {
+            sink: TrackedWrite::new(Vec::with_capacity(capacity)),
+            index: OffsetIndexBuilder::new(),
+            n_pages: 0,
+            n_levels: 0,
+            n_rows: 0,
+        }
+    }
+
+    fn write(&mut self, page: NextPage<'_>) -> Result<(), ParquetError> {
+        let n_levels = page.repetition.n_levels;
+        let n_level_bytes = page.repetition.encoded.len() + page.definition.encoded.len();
+        let mut bytes = Vec::with_capacity(page.n_bytes + n_level_bytes + 64);
+        page.repetition.write(&mut bytes);
+        page.definition.write(&mut bytes);
+        for numbers in page.numbers {
+            bytes.extend_from_slice(numbers);
+        }
+        let n_bytes = bytes.len();
+        let page_of_file = Page::DataPage {
+            buf: bytes.into(),
+            num_values: u32::try_from(n_levels).map_err(|_| too_long())?,
+            encoding: Encoding::PLAIN,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        let mut writer = SerializedPageWriter::new(&mut self.sink);
+        let written = writer.write_page(CompressedPage::new(page_of_file, n_bytes))?;
+        let size = i32::try_from(written.compressed_size).map_err(|_| too_long())?;
+        self.index
+            .append_offset_and_size(written.offset as i64, size);
+        self.index.append_row_count(page.n_rows as i64);
+        self.n_pages += 1;
+        self.n_levels += n_levels;
+        self.n_rows += page.n_rows;
+        Ok(())
+    }
+
+    fn end(self, descriptor: &ColumnDescPtr) -> Result<PlainChunk, ParquetError> {
+        let bytes = Bytes::from(self.sink.into_inner()?);
+        let pages = PageEncodingStats {
+            page_type: PageType::DATA_PAGE,
+            encoding: Encoding::PLAIN,
+            count: i32::try_from(self.n_pages).map_err(|_| too_long())?,
+        };
+        let metadata = ColumnChunkMetaData::builder(descriptor.clone())
+            .set_compression(Compression::UNCOMPRESSED)
+            .set_encodings(vec![Encoding::PLAIN, Encoding::RLE])
+            .set_page_encoding_stats(vec![pages])
+            .set_total_compressed_size(bytes.len() as i64)
+            .set_total_uncompressed_size(bytes.len() as i64)
+            .set_num_values(self.n_levels as i64)
+            .set_data_page_offset(0)
+            .build()?;
+        let close = ColumnCloseResult {
+            bytes_written: bytes.len() as u64,
+            rows_written: self.n_rows as u64,
+            metadata,
+            bloom_filter: None,
+            column_index: None,
+            offset_index: Some(self.index.build()),
+        };
+        Ok(PlainChunk { bytes, close })
+    }
+}
+
+fn too_long() -> ParquetError {
+    ParquetError::General("a sequence has more numbers than a Parquet page can hold".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::parquet::{
+        arrow::{
+            ArrowWriter,
+            arrow_reader::{
+                ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+            },
+        },
+        file::metadata::PageIndexPolicy,
+    };
+    use arrow_array::{FixedSizeListArray, Float16Array, Float32Array, ListArray, RecordBatch};
+    use arrow_buffer::OffsetBuffer;
+    use arrow_schema::{Field, Schema};
+    use half::f16;
+    use std::sync::Arc;
+
+    /// Rows with so many vectors each, in f16 or f32.
+    fn rows(lengths: &[usize], width: usize, is_half: bool) -> ArrayRef {
+        let n = lengths.iter().sum::<usize>() * width;
+        let value = |n: usize| (n as f32 * 0.37).sin();
+        let numbers: ArrayRef = match is_half {
+            true => Arc::new(Float16Array::from_iter_values(
+                (0..n).map(|n| f16::from_f32(value(n))),
+            )),
+            false => Arc::new(Float32Array::from_iter_values((0..n).map(value))),
+        };
+        let item = |data_type: &DataType| Arc::new(Field::new("item", data_type.clone(), false));
+        let number = item(numbers.data_type());
+        let vectors = FixedSizeListArray::new(number, width as i32, numbers, None);
+        let vector = item(vectors.data_type());
+        let offsets = OffsetBuffer::from_lengths(lengths.iter().copied());
+        Arc::new(ListArray::new(vector, offsets, Arc::new(vectors), None))
+    }
+
+    /// A file of one row group of these columns.
+    fn file(schema: &Arc<Schema>, columns: &[Vec<ArrayRef>]) -> Bytes {
+        let writer = ArrowWriter::try_new(Vec::new(), schema.clone(), None).unwrap();
+        let (mut writer, _) = writer.into_serialized_writer().unwrap();
+        let leaves = writer.schema_descr().columns().to_vec();
+        let mut group = writer.next_row_group().unwrap();
+        for (leaf, column) in leaves.iter().zip(columns) {
+            let chunk = PlainChunk::new(leaf, column).unwrap();
+            chunk.append_to_row_group(&mut group).unwrap();
+        }
+        group.close().unwrap();
+        writer.into_inner().unwrap().into()
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_by_whoever_reads_parquet() {
+        for is_half in [true, false] {
+            for width in [1, 2, 3, 160] {
+                // Rows without vectors, first and last too, and rows of more than a page.
+                let lengths = [0, 1, 7, 0, 0, 300, 9_000, 1, 20_000, 2, 3_500, 3_500, 64, 0];
+                let whole = rows(&lengths, width, is_half);
+                assert!(is_plain(whole.data_type()));
+                let n_rows = lengths.len();
+                // In pieces that begin and end inside of an array.
+                let pieces = vec![whole.slice(0, 3), whole.slice(3, 6), whole.slice(9, 5)];
+                let mirrored = vec![whole.slice(0, n_rows)];
+                let field = |name| Field::new(name, whole.data_type().clone(), false);
+                let schema = Arc::new(Schema::new(vec![field("a"), field("b")]));
+                let written = file(&schema, &[pieces, mirrored]);
+                let expected =
+                    RecordBatch::try_new(schema, vec![whole.clone(), whole.clone()]).unwrap();
+
+                let options =
+                    ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+                let reader = || {
+                    ParquetRecordBatchReaderBuilder::try_new_with_options(
+                        written.clone(),
+                        options.clone(),
+                    )
+                    .unwrap()
+                    .with_batch_size(n_rows)
+                };
+                let read = reader().build().unwrap().next().unwrap().unwrap();
+                assert_eq!(read, expected, "{is_half} {width}");
+                // Pages are found by their rows.
+                for (first, n) in [(0, 1), (6, 2), (8, 1), (9, 5), (13, 1)] {
+                    let selection =
+                        RowSelection::from(vec![RowSelector::skip(first), RowSelector::select(n)]);
+                    let reader = reader().with_row_selection(selection).build();
+                    let read = reader.unwrap().next().unwrap().unwrap();
+                    assert_eq!(read, expected.slice(first, n), "{is_half} {width} {first}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_lists_of_vectors_without_nulls_are_written_here() {
+        let item =
+            |data_type: DataType, is_nullable| Arc::new(Field::new("item", data_type, is_nullable));
+        let vector = |number| DataType::FixedSizeList(item(number, false), 3);
+        let list = |vector| DataType::List(item(vector, false));
+        assert!(is_plain(&list(vector(DataType::Float16))));
+        assert!(is_plain(&list(vector(DataType::Float32))));
+        assert!(!is_plain(&list(vector(DataType::Float64))));
+        assert!(!is_plain(&vector(DataType::Float32)));
+        assert!(!is_plain(&list(list(DataType::Float32))));
+        let nullable = item(vector(DataType::Float32), true);
+        assert!(!is_plain(&DataType::List(nullable)));
+        assert!(!is_plain(&DataType::Utf8));
+    }
+}
