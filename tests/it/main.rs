@@ -12,7 +12,6 @@
 //! - `downloads`: models that are named by their ids.
 //! - `pipeline`: the whole job: order, packing, conservation.
 //! - `questions`: all that a model can be asked of a sequence, against HF transformers: logits, layers, contacts.
-//! - `likelihoods`: scores and perplexities, against what HF transformers says of each residue.
 //! - `parity`: how much a number format changes embeddings.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
@@ -47,7 +46,6 @@ mod forecast;
 mod hdf5;
 mod hub;
 mod inputs;
-mod likelihoods;
 mod models;
 mod parity;
 mod parquet;
