@@ -20,7 +20,7 @@ pub struct ContactMaps(State);
 
 enum State {
     #[cfg(feature = "cuda")]
-    Cuda(super::cuda::ContactMaps),
+    Cuda(Box<super::cuda::ContactMaps>),
     Cpu(cpu::ContactMaps),
     Plain(Vec<Tensor<2>>),
 }
@@ -31,9 +31,10 @@ impl ContactMaps {
         let segments = tokens.segments();
         Self(match Backend::of(like) {
             #[cfg(feature = "cuda")]
-            Backend::Cuda => {
-                State::Cuda(super::cuda::ContactMaps::new(segments, tokens.gpu_batch()))
-            }
+            Backend::Cuda => State::Cuda(Box::new(super::cuda::ContactMaps::new(
+                segments,
+                tokens.gpu_batch(),
+            ))),
             Backend::Cpu => State::Cpu(cpu::ContactMaps::new(segments)),
             Backend::Plain => State::Plain(plain_new(like, segments)),
         })
@@ -204,7 +205,7 @@ mod tests {
             let maps =
                 Tensor::<3>::from_data(TensorData::new(maps, [3, length, length]), &Device::flex());
             for head in 0..3 {
-                let got = maps.clone().slice([head..head + 1]).squeeze_dim(0);
+                let got = maps.clone().slice_dim(0, head..head + 1).squeeze_dim(0);
                 assert_close(got, plain_map(&qkv, &rotary, head), 1e-6, "a map");
             }
         }
