@@ -6,6 +6,7 @@ use super::{
     backend::Backend,
     cpu,
     results::values,
+    segments::n_residues,
 };
 use crate::device::DeviceError;
 use burn::tensor::{DType, Device, Tensor, TensorData, activation};
@@ -93,14 +94,6 @@ pub fn attention_maps(
     let data = TensorData::new(rows, [length, width]);
     let here = Tensor::<2>::from_data(data, (&Device::flex(), DType::F32));
     Ok(cpu::attention_maps(&here, rotary))
-}
-
-/// The residues of a sequence of so many tokens.
-pub(super) fn n_residues(n_tokens: usize) -> usize {
-    n_tokens
-        .checked_sub(2)
-        .filter(|&n| n > 0)
-        .expect("every sequence has a residue between BOS and EOS")
 }
 
 /// A map of zeros for each sequence.
