@@ -359,8 +359,8 @@ def main():
             said = "reads all"
         except Exception as error:  # The others say what they read, too.
             failed += 1
-            line = traceback.extract_tb(error.__traceback__)[-1]
-            said = f"FAILED in line {line.lineno}: {type(error).__name__}: {error}"
+            own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == __file__]
+            said = f"FAILED in line {own[-1].lineno}: {type(error).__name__}: {error}"
         print(f"{client.__name__}: {said} ({time.monotonic() - start:.1f} s)", flush=True)
     sys.exit(1 if failed else 0)
 

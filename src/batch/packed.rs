@@ -54,6 +54,21 @@ pub struct PackedBatch {
 }
 
 impl PackedBatch {
+    /// A sequence that no record is of, alone.
+    pub fn alone(sequence: &[u8]) -> Self {
+        let n_tokens = sequence.len() + N_SPECIAL_TOKENS;
+        let mut batch = Self::empty(n_tokens, 1, n_tokens);
+        let record = Record {
+            id: String::new(),
+            description: String::new(),
+            sequence: sequence.to_vec(),
+            length: sequence.len() as u32,
+            piece: None,
+        };
+        batch.append(record, 0);
+        batch
+    }
+
     /// `n_tokens` tokens of made-up sequences, to try a device with.
     pub fn synthetic(n_tokens: usize) -> Self {
         /// Residues of a long protein, BOS and EOS included.
@@ -82,6 +97,18 @@ impl PackedBatch {
             token_budget: n_tokens,
             n_padding: 0,
             cu_seqlens,
+        }
+    }
+
+    /// Makes all sequences the beginnings of longer ones.
+    pub fn mark_as_pieces(&mut self) {
+        let piece = Piece {
+            number: 0,
+            of: 2,
+            start: 0,
+        };
+        for row in &mut self.rows {
+            row.piece = Some(piece);
         }
     }
 
@@ -130,6 +157,11 @@ impl PackedBatch {
     /// Records in the batch: one of several pieces is where its last one is.
     pub fn n_records(&self) -> usize {
         self.rows.iter().filter(|row| row.ends_record()).count()
+    }
+
+    /// Which of the sequences are pieces of longer records.
+    pub fn pieces(&self) -> Vec<bool> {
+        self.rows.iter().map(|row| row.piece.is_some()).collect()
     }
 
     /// The half-open token ranges of the sequences, in the order of the batch.

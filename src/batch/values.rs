@@ -27,6 +27,14 @@ impl Values {
         }
     }
 
+    /// Numbers in another format: what is too large for it becomes infinite.
+    pub fn rounded(values: Vec<f32>, dtype: OutputDtype) -> Self {
+        match dtype {
+            OutputDtype::F16 => Self::F16(values.into_iter().map(f16::from_f32).collect()),
+            OutputDtype::F32 => Self::F32(values),
+        }
+    }
+
     /// Their format.
     pub fn dtype(&self) -> OutputDtype {
         match self {

@@ -6,7 +6,7 @@ use super::{
     shard::ChosenShard,
 };
 use crate::{
-    host::{Rehearsal, Seen, ToDownload},
+    host::{Extent, Rehearsal, Seen, ToDownload},
     progress::Console,
     text::{bytes, counted, printable},
 };
@@ -54,12 +54,18 @@ pub(super) fn check(
                 found["shard"] = json!(shard.to_string());
                 found["shard_by"] = json!(by);
             }
+            if seen.n_scores > 0 {
+                found["n_scores"] = json!(seen.n_scores);
+                found["scores"] = seen.extents.iter().map(extent_as_json).collect();
+            }
             if forecast.is_wanted() {
                 found["forecast"] = forecast::json(&seen.forecasts);
             }
             found.to_string()
         } else {
-            let told = downloads(&seen.to_download) + forecast::text(&seen.forecasts).as_str();
+            let told = downloads(&seen.to_download)
+                + scores(&seen.extents).as_str()
+                + forecast::text(&seen.forecasts).as_str();
             let shard = chosen_shard.as_ref().map_or_else(String::new, |chosen| {
                 format!("; shard {} ({})", chosen.shard, chosen.by)
             });
@@ -75,12 +81,40 @@ fn summary(path: &Path, seen: &Seen) -> String {
         [] => "none".to_owned(),
         models => models.join(", "),
     };
+    let scores = match seen.n_scores {
+        0 => String::new(),
+        n => format!(", {n} of `score` or `perplexity`"),
+    };
     format!(
-        "{} is fine: {} of `embed`, {} found; models: {models}",
+        "{} is fine: {} of `embed`{scores}, {} found; models: {models}",
         path.display(),
         counted(seen.n_runs as u64, "call", "calls"),
         counted(seen.n_inputs as u64, "input file", "input files"),
     )
+}
+
+/// How much would be scored, a line each.
+fn scores(extents: &[(String, Extent)]) -> String {
+    let line = |(inputs, extent): &(String, Extent)| {
+        format!(
+            "\nscores of {inputs}: {} of {}, {}, {}",
+            counted(extent.scores, "score", "scores"),
+            counted(extent.proteins, "protein", "proteins"),
+            counted(extent.sequences, "sequence", "sequences"),
+            counted(extent.tokens, "token", "tokens")
+        )
+    };
+    extents.iter().map(line).collect()
+}
+
+fn extent_as_json((inputs, extent): &(String, Extent)) -> Value {
+    json!({
+        "inputs": inputs,
+        "scores": extent.scores,
+        "proteins": extent.proteins,
+        "sequences": extent.sequences,
+        "tokens": extent.tokens,
+    })
 }
 
 /// What would be downloaded, a line each.

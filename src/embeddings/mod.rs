@@ -3,8 +3,10 @@
 //! *Input*: a file or a folder of parts that `embed` wrote. *Output*: its vectors in memory, and who is near to whom. *Owns*:
 //! which reader takes which format. *Never*: writes.
 
+mod contacts;
 mod error;
 mod folder;
+mod hdf5;
 mod logits;
 mod parquet;
 mod read;
@@ -13,6 +15,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use contacts::{ContactRows, SequenceContacts};
 pub use error::EmbeddingsError;
 pub use logits::LogitRows;
 pub use table::Embeddings;

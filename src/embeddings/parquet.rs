@@ -2,7 +2,11 @@
 
 use super::{Embeddings, EmbeddingsError, table::Source};
 use crate::file;
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, cast::AsArray, types::Float32Type};
+use arrow_array::{
+    Array, ArrayRef, RecordBatch, StringArray,
+    cast::AsArray,
+    types::{Float16Type, Float32Type},
+};
 use parquet::{
     arrow::{
         ProjectionMask,
@@ -168,17 +172,22 @@ fn vectors(batch: &RecordBatch) -> Result<(Vec<f32>, usize), String> {
         .map(|field| field.name().as_str())
         .rfind(|name| *name == "embedding" || name.starts_with("embedding_"))
         .ok_or("has no column `embedding`")?;
-    let wrong_type = || format!("column `{name}` does not hold vectors of 32-bit numbers");
+    let wrong_type =
+        || format!("column `{name}` does not hold vectors of numbers of 16 or 32 bits");
     let lists = column(batch, name)?
         .as_fixed_size_list_opt()
         .ok_or_else(wrong_type)?;
     let hidden_size = usize::try_from(lists.value_length()).map_err(|_| wrong_type())?;
-    let values = lists
-        .values()
-        .as_primitive_opt::<Float32Type>()
-        .ok_or_else(wrong_type)?;
     // A sliced list array keeps all values; the rows of this batch are a part of them.
     let start = lists.value_offset_at(0);
-    let values = &values.values()[start..start + lists.len() * hidden_size];
-    Ok((values.to_vec(), hidden_size))
+    let range = start..start + lists.len() * hidden_size;
+    let values = lists.values();
+    if let Some(values) = values.as_primitive_opt::<Float32Type>() {
+        return Ok((values.values()[range].to_vec(), hidden_size));
+    }
+    let halves = values
+        .as_primitive_opt::<Float16Type>()
+        .ok_or_else(wrong_type)?;
+    let values = halves.values()[range].iter().map(|value| value.to_f32());
+    Ok((values.collect(), hidden_size))
 }

@@ -1,7 +1,6 @@
 //! From a file of embeddings to its vectors in memory.
 
-use super::{Embeddings, EmbeddingsError, folder, parquet};
-use crate::job::OutputFormat;
+use super::{Embeddings, EmbeddingsError, folder, hdf5, parquet};
 use std::path::Path;
 
 /// Bytes of descriptions that are kept in memory, or as many as the vectors take. Others, which are far
@@ -17,10 +16,13 @@ impl Embeddings {
     /// - A column is missing or has another type.
     pub fn read(path: &Path) -> Result<Self, EmbeddingsError> {
         let mut embeddings = Self::empty(DESCRIPTION_BYTES);
-        let source = match OutputFormat::of(path) {
-            _ if path.is_dir() => folder::read(path, &mut embeddings)?,
-            // A file that was renamed is still what it holds.
-            Ok(_) | Err(_) => parquet::read(path, &mut embeddings)?,
+        // A file that was renamed is still what it holds.
+        let source = if path.is_dir() {
+            folder::read(path, &mut embeddings)?
+        } else if hdf5::is_hdf5(path) {
+            hdf5::read(path, &mut embeddings)?
+        } else {
+            parquet::read(path, &mut embeddings)?
         };
         embeddings.set_source(source);
         Ok(embeddings)

@@ -39,11 +39,11 @@ pub(super) fn judge(
     if n_residues > limit as u64 {
         match policy.long_sequences {
             LongSequences::Truncate(_) => {}
-            LongSequences::Window(_) if n_residues <= Window::MOST_RESIDUES as u64 => {}
-            LongSequences::Window(_) => {
-                let most = Window::MOST_RESIDUES;
-                let reason =
-                    format!("{n_residues} residues, more than the {most} that windows join");
+            LongSequences::Window(Window { most, .. }) if n_residues <= most as u64 => {}
+            LongSequences::Window(Window { most, .. }) => {
+                let reason = format!(
+                    "{n_residues} residues, more than the {most} that are joined from windows"
+                );
                 return reject(id, reason);
             }
             LongSequences::Full(_) => {

@@ -70,10 +70,7 @@ mod tests {
             length: sequence.len() as u32,
             piece: None,
         };
-        let window = Window {
-            residues: 4,
-            overlap: 1,
-        };
+        let window = Window::new(4, 1);
         let short = record(b"MKTV");
         assert_eq!(
             short.clone().into_pieces(window).collect::<Vec<_>>(),

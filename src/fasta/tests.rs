@@ -181,16 +181,13 @@ fn lengths_follow_the_policy() {
         "a!4 residues, more than the 3 that a batch holds b:MKT",
     );
     // Who packs divides records into windows: readers give whole ones, within reason.
-    let window = Window {
-        residues: 2,
-        overlap: 1,
-    };
+    let window = Window::new(2, 1);
     long.long_sequences = LongSequences::Window(window);
     check_with(&long, ">a\nMKTV\n>b\nMK\n", "a:MKTV b:MK");
     let endless = [b">a\n", "M".repeat((1 << 17) + 1).as_bytes(), b"\n>b\nMK\n"].concat();
     assert_eq!(
         show(read(&endless, &long, 1 << 20)),
-        "a!131073 residues, more than the 131072 that windows join b:MK"
+        "a!131073 residues, more than the 131072 that are joined from windows b:MK"
     );
 }
 
@@ -205,7 +202,7 @@ fn characters_outside_the_alphabet_follow_the_policy() {
         &residues,
         ">b\nMK\n>a\nM\nK1\n",
         "`x.fa`, record 2 (`a`): the character `1` behind 2 residues is not in the model's \
-         alphabet (`.residues(\"unk\")` embeds it as unknown, `.residues(\"strip\")` removes it)",
+         alphabet (`.unknown_residues(\"unk\")` embeds it as unknown, `.unknown_residues(\"strip\")` removes it)",
     );
 }
 

@@ -112,3 +112,64 @@ pub(super) fn decode(kind: &Kind, node: &[u8]) -> Option<(u8, Vec<u64>)> {
     let addresses = addresses.collect::<Option<Vec<_>>>()?;
     (number == kind.number).then_some((level, addresses))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::superblock::Superblock, *};
+    use std::os::unix::fs::FileExt as _;
+
+    #[test]
+    fn every_level_leads_to_the_one_below() {
+        let kind = Kind {
+            number: 1,
+            key_bytes: 8,
+            most_children: 3,
+        };
+        for n_children in [0, 1, 3, 4, 9, 10, 100] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let mut writer = Writer::new(file.reopen().unwrap()).unwrap();
+            let children = (0..n_children).map(|n: u64| Child {
+                key: (10 * n).to_le_bytes().to_vec(),
+                address: 1000 + n,
+            });
+            let last = (10 * n_children).to_le_bytes();
+            let root = write(&mut writer, &kind, children.collect(), &last).unwrap();
+            writer
+                .seal(vec![0; 64], 0..64, &Superblock::default())
+                .unwrap();
+            let node = |address: u64| {
+                let mut node = vec![0; kind.node_bytes()];
+                file.as_file().read_exact_at(&mut node, address).unwrap();
+                node
+            };
+            let number = |node: &[u8], at: usize| {
+                u64::from_le_bytes(node[at..].first_chunk().copied().unwrap())
+            };
+            let mut nodes = vec![root];
+            loop {
+                let read: Vec<_> = nodes.iter().map(|at| (*at, node(*at))).collect();
+                // Neighbours know each other, and share a key.
+                for pair in read.windows(2) {
+                    let [(left_at, left), (right_at, right)] = pair else {
+                        unreachable!()
+                    };
+                    assert_eq!((number(left, 16), number(right, 8)), (*right_at, *left_at));
+                    let n_left = decode(&kind, left).unwrap().1.len();
+                    assert_eq!(
+                        number(left, HEAD_BYTES + 16 * n_left),
+                        number(right, HEAD_BYTES)
+                    );
+                }
+                assert_eq!(number(&read[0].1, 8), NOWHERE);
+                assert_eq!(number(&read[read.len() - 1].1, 16), NOWHERE);
+                let below = read.iter().map(|(_, node)| decode(&kind, node).unwrap());
+                let (levels, children): (Vec<_>, Vec<_>) = below.unzip();
+                nodes = children.concat();
+                if levels[0] == 0 {
+                    break;
+                }
+            }
+            assert!(nodes.into_iter().eq(1000..1000 + n_children));
+        }
+    }
+}

@@ -106,3 +106,70 @@ impl Chunks {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs::File, os::unix::fs::FileExt as _};
+
+    /// The chunks that a tree of one node leads to.
+    fn chunks(file: &File, kind: &Kind, tree: u64) -> Vec<u64> {
+        let mut node = vec![0; kind.node_bytes()];
+        file.read_exact_at(&mut node, tree).unwrap();
+        let (level, children) = btree::decode(kind, &node).unwrap();
+        assert_eq!(level, 0);
+        children
+    }
+
+    fn written(n_rows: usize, row_bytes: usize) -> (tempfile::NamedTempFile, Layout, Vec<u8>) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut writer = Writer::new(file.reopen().unwrap()).unwrap();
+        let mut rows = Chunks::new(row_bytes, 1);
+        let bytes: Vec<_> = (0..n_rows * row_bytes).map(|n| (n / 1000) as u8).collect();
+        for some in bytes.chunks(3 * CHUNK_BYTES / 2) {
+            rows.put(&mut writer, some).unwrap();
+        }
+        let layout = rows.finish(&mut writer).unwrap();
+        writer.finish(&[], &[]).unwrap();
+        (file, layout, bytes)
+    }
+
+    #[test]
+    fn few_rows_are_contiguous() {
+        for n_rows in [0, 1, CHUNK_BYTES - 1] {
+            let (file, layout, bytes) = written(n_rows, 1);
+            let Layout::Contiguous { address } = layout else {
+                panic!("{n_rows} rows are in chunks");
+            };
+            let mut found = vec![0; n_rows];
+            file.as_file().read_exact_at(&mut found, address).unwrap();
+            assert!(found == bytes);
+        }
+    }
+
+    #[test]
+    fn many_rows_are_found_by_a_tree() {
+        let kind = Kind {
+            number: 1,
+            key_bytes: 24,
+            most_children: 64,
+        };
+        // One chunk and no rest; several and a row.
+        for n_chunks in [1, 5] {
+            let n_rest = usize::from(n_chunks > 1);
+            let (file, layout, mut bytes) = written(n_chunks * CHUNK_BYTES + n_rest, 1);
+            let Layout::Chunked { tree, rows } = layout else {
+                panic!("{n_chunks} chunks are contiguous");
+            };
+            assert_eq!(rows as usize, CHUNK_BYTES);
+            bytes.resize((n_chunks + n_rest) * CHUNK_BYTES, 0);
+            let mut found = vec![0; bytes.len()];
+            let chunks = chunks(file.as_file(), &kind, tree);
+            for (to, address) in found.chunks_mut(CHUNK_BYTES).zip(&chunks) {
+                file.as_file().read_exact_at(to, *address).unwrap();
+            }
+            assert_eq!(chunks.len(), n_chunks + n_rest);
+            assert!(found == bytes);
+        }
+    }
+}

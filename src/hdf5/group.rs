@@ -2,6 +2,7 @@
 
 use super::{
     btree::{self, Child, Kind},
+    links::{HALF_OF_CHILDREN, HALF_OF_LINKS, Link, Table},
     local_heap::{self, EMPTY_NAME},
     put::Put as _,
     writer::Writer,
@@ -9,10 +10,6 @@ use super::{
 use std::io;
 
 const SIGNATURE: [u8; 4] = *b"SNOD";
-/// Half of the links that a node has at most, as the superblock says it.
-pub(super) const HALF_OF_LINKS: u16 = 64;
-/// Half of the children that a node of the tree has at most, as the superblock says it.
-pub(super) const HALF_OF_CHILDREN: u16 = 64;
 /// Links of a node at most.
 const MOST_LINKS: usize = HALF_OF_LINKS as usize * 2;
 /// Bytes of a link.
@@ -28,22 +25,6 @@ pub(super) const TREE: Kind = Kind {
     key_bytes: 8,
     most_children: HALF_OF_CHILDREN as usize * 2,
 };
-
-/// A name in a group, and what it stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link<'a> {
-    /// The name, without `/` and zeros. It is neither empty nor `.`, which stands for the group itself.
-    pub name: &'a str,
-    /// The address of an object header.
-    pub object: u64,
-}
-
-/// Where the links of a group are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Table {
-    pub(super) tree: u64,
-    pub(super) names: u64,
-}
 
 /// Writes links, whose names differ and are in their order.
 pub(super) fn write(writer: &mut Writer, links: &[Link<'_>]) -> io::Result<Table> {

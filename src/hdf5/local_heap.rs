@@ -1,6 +1,6 @@
 //! The names of a group's links: section III.D.
 
-use super::{Link, put::Put as _, writer::Writer};
+use super::{links::Link, put::Put as _, writer::Writer};
 use std::io;
 
 const SIGNATURE: [u8; 4] = *b"HEAP";

@@ -12,8 +12,11 @@
 mod btree;
 mod chunks;
 mod datatype;
+mod describe;
+mod finish;
 mod global_heap;
 mod group;
+mod links;
 mod local_heap;
 mod message;
 mod object_header;
@@ -27,10 +30,11 @@ mod tests;
 
 pub use chunks::Chunks;
 pub use datatype::Datatype;
-pub use group::Link;
+pub use describe::{Attribute, Dataset, Value};
+pub use links::Link;
 pub use message::Layout;
 pub use reader::{Object, ReadError, Reader};
-pub use writer::{Attribute, Dataset, Value, Writer};
+pub use writer::Writer;
 
 /// The attribute of the root with the checksum of the file.
 pub const CHECKSUM: &str = "runner.content_blake3";

@@ -1,13 +1,14 @@
 //! What is in a file that this program wrote.
 
 use super::{
-    CHECKSUM, Datatype,
-    btree::{self},
+    CHECKSUM, Datatype, btree,
     global_heap::{self, Place},
-    group::{self, NODE_BYTES, Table},
+    group::{self, NODE_BYTES},
+    links::Table,
     local_heap,
     message::{self, ATTRIBUTE, DATASPACE, DATATYPE, LAYOUT, SYMBOL_TABLE},
-    object_header, superblock,
+    object_header,
+    superblock::{self, Superblock},
     writer::UNKNOWN,
 };
 use std::{
@@ -79,7 +80,7 @@ impl Reader {
             return Ok(None);
         }
         file.read_exact_at(&mut block, 0)?;
-        let Some((end, root)) = superblock::decode(&block) else {
+        let Some(Superblock { end, root, .. }) = Superblock::decode(&block) else {
             return Ok(None);
         };
         if end > n_bytes {

@@ -137,7 +137,7 @@ fn answer_bytes(sample: &Sample, question: &Question, hidden_size: usize) -> f64
         return 0.0;
     }
     let mean = sample.residues / sample.kept + N_SPECIAL_TOKENS as f64;
-    let bytes = |n_tokens: f64| question.bytes_of(n_tokens as usize, hidden_size) as f64;
+    let bytes = |n_tokens: f64| question.written_bytes_of(n_tokens as usize, hidden_size) as f64;
     // Lengths are whole numbers, and their mean is not.
     let (below, above) = (bytes(mean.floor()), bytes(mean.ceil()));
     sample.kept * (below + (mean - mean.floor()) * (above - below))

@@ -4,6 +4,7 @@
 //! runs. *Owns*: the models of a script, when they are downloaded and when their memory is given back, the files
 //! that runs write about themselves, rehearsals. *Never*: knows the script language.
 
+mod attention;
 mod convert;
 mod download;
 mod forecast;
@@ -20,7 +21,8 @@ mod scored;
 pub use crate::{
     model::{Conversion, Converted},
     pipeline::{Notice, Watcher},
-    sink::Merged,
+    score::Extent,
+    sink::{Exported, Merged},
 };
 pub use convert::convert;
 pub use download::{Downloaded, download};
@@ -36,7 +38,7 @@ pub use scored::Scored;
 use crate::{
     error::Error,
     fasta,
-    job::{EmbedPlan, MergePlan, ModelSpec, ScorePlan, Shard},
+    job::{AttentionPlan, EmbedPlan, ExportPlan, MergePlan, ModelSpec, ScorePlan, Shard},
     report::RunSummary,
 };
 use std::path::Path;
@@ -84,11 +86,23 @@ pub trait Host {
         watcher: &mut dyn Watcher,
     ) -> Result<Scored, Error>;
 
+    /// Writes the attention maps of one sequence.
+    ///
+    /// # Errors
+    /// The model fails, or the file system refuses.
+    fn attention(&mut self, model: &ModelHandle, plan: &AttentionPlan) -> Result<(), Error>;
+
     /// Puts the shards of an output together.
     ///
     /// # Errors
     /// Some of them are missing, or the file system refuses.
     fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error>;
+
+    /// Writes a finished output again in another format.
+    ///
+    /// # Errors
+    /// It is not finished, cannot be in that format, or the file system refuses.
+    fn export(&mut self, plan: &ExportPlan) -> Result<Exported, Error>;
 
     /// Has runs write something about themselves to `path`, from the next one on. Nothing is opened
     /// before that run, of which the register of paths then knows all files.

@@ -1,14 +1,17 @@
 //! The host behind `runner check`: everything but the work.
 
 use super::{
-    Forecast, Host, Merged, ModelHandle, ModelInfo, Notice, Recording, Scored, Watcher, rehearsed,
-    score::logits_of,
+    Exported, Forecast, Host, Merged, ModelHandle, ModelInfo, Notice, Recording, Scored, Watcher,
+    rehearsed, score::logits_of,
 };
 use crate::{
     cancel::CancelToken,
     error::Error,
     fasta::{self, Share},
-    job::{DeviceChoice, Dtype, EmbedPlan, LongSequences, MergePlan, ModelSpec, ScorePlan, Shard},
+    job::{
+        AttentionPlan, DeviceChoice, Dtype, EmbedPlan, ExportPlan, LongSequences, MergePlan,
+        ModelSpec, ScorePlan, Shard,
+    },
     model::{Checked, Config, Lacks, Model},
     report::RunSummary,
     score::{Done, Extent, Task},
@@ -37,6 +40,10 @@ pub struct Seen {
     pub n_inputs: usize,
     /// Calls of `embed`.
     pub n_runs: usize,
+    /// Calls of `score` and `perplexity`.
+    pub n_scores: usize,
+    /// How much each of them has to score, with its inputs, where that was looked at.
+    pub extents: Vec<(String, Extent)>,
     /// What each call would take, if that was asked for.
     pub forecasts: Vec<Forecast>,
 }
@@ -142,11 +149,8 @@ impl Host for Rehearsal {
         plan: &ScorePlan,
         watcher: &mut dyn Watcher,
     ) -> Result<Scored, Error> {
-        let run = logits_of(
-            plan,
-            &plan.question.inputs(),
-            LongSequences::TRAINED_RESIDUES,
-        )?;
+        let inputs = plan.question.inputs();
+        let run = logits_of(plan, &inputs, LongSequences::TRAINED_RESIDUES)?;
         model.check(run.question())?;
         let task = Task::new(&plan.question)?;
         task.check_column(&model.info().name, plan.run.overwrite)?;
@@ -155,12 +159,15 @@ impl Host for Rehearsal {
             true => Some(task.extent()?),
             false => None,
         };
+        // Whether the longest sequence fits into a batch.
+        logits_of(plan, &inputs, extent.map_or(1, |extent| extent.longest))?;
         let mut seen = self.seen.borrow_mut();
         seen.n_inputs += task.n_inputs();
-        seen.n_runs += 1;
+        seen.n_scores += 1;
+        seen.extents
+            .extend(extent.map(|extent| (inputs.clone(), extent)));
         if let (Some(Forecasting { tokens_per_sec }), Some(extent)) = (self.forecasting, &extent) {
             let model = (model.spec(), model.info());
-            let inputs = plan.question.inputs();
             let share = self
                 .shard
                 .map_or(1.0, |shard| 1.0 / f64::from(shard.count()));
@@ -194,6 +201,10 @@ impl Host for Rehearsal {
         })
     }
 
+    fn attention(&mut self, _model: &ModelHandle, _plan: &AttentionPlan) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error> {
         let output = plan.file.as_ref().unwrap_or(&plan.output);
         Ok(Merged {
@@ -207,6 +218,14 @@ impl Host for Rehearsal {
             shards: 1,
             is_old: false,
             warning: None,
+        })
+    }
+
+    fn export(&mut self, plan: &ExportPlan) -> Result<Exported, Error> {
+        Ok(Exported {
+            file: plan.to.path.clone(),
+            rows: 1,
+            is_old: false,
         })
     }
 

@@ -1,5 +1,7 @@
 //! Which pairs of residues an output lists as contacts.
 
+use super::{EmbedOptions, OutputFormat, OutputTarget, Problems};
+
 /// Which pairs of residues an output lists as contacts, instead of the probabilities of all pairs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ContactPairs {
@@ -16,6 +18,11 @@ impl Eq for ContactPairs {}
 pub const NUMBERS_OF_A_PAIR: usize = 3;
 
 impl ContactPairs {
+    /// Whether pairs that are so probable are listed. What is no number is, so that it is found.
+    pub fn keeps(&self, probability: f32) -> bool {
+        probability >= self.threshold || probability.is_nan()
+    }
+
     /// The pairs among the probabilities of a sequence of n residues, `[n, n]`, row by row: `i`, `j` and the
     /// probability of each, one after the other, with i < j and in rising order. What is no number is listed, so
     /// that it is found.
@@ -24,7 +31,7 @@ impl ContactPairs {
         let mut pairs = Vec::new();
         for (i, row) in probabilities.chunks_exact(n.max(1)).enumerate() {
             for (j, &probability) in row.iter().enumerate().skip(i + self.min_separation.max(1)) {
-                if probability >= self.threshold || probability.is_nan() {
+                if self.keeps(probability) {
                     // Residues of a sequence in the millions are counted in f32.
                     pairs.extend([(i + 1) as f32, (j + 1) as f32, probability]);
                 }
@@ -34,9 +41,61 @@ impl ContactPairs {
     }
 }
 
+/// Adds what is wrong with options about pairs.
+pub(super) fn check(options: &EmbedOptions, problems: &mut Problems) {
+    if options.threshold.is_none() {
+        return;
+    }
+    if !options.contacts {
+        problems.add_option(
+            "threshold",
+            "`threshold` is of no use without `contacts`".to_owned(),
+            Some(
+                "`contacts: true` asks for contacts; figures that hold a run back have `thresholds`"
+                    .to_owned(),
+            ),
+        );
+    }
+    let output = options.output.as_deref().map(OutputTarget::of);
+    if let Some(Ok(target)) = output
+        && ![OutputFormat::Parquet, OutputFormat::Arrow].contains(&target.format)
+    {
+        problems.add_option(
+            "output",
+            format!("pairs of residues cannot be written as {}", target.format.title()),
+            Some(
+                "write `.parquet`, of which `contact_table` makes CSV, or `.arrow`; or leave `threshold` out, and \
+                 have the whole matrices"
+                    .to_owned(),
+            ),
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_of_pairs_need_contacts_and_a_table() {
+        let problems = |contacts, output: &str| {
+            let options = EmbedOptions {
+                contacts,
+                threshold: Some(0.3),
+                output: Some(output.into()),
+                ..EmbedOptions::default()
+            };
+            let mut problems = Problems::default();
+            check(&options, &mut problems);
+            let options = problems.0.into_iter().filter_map(|problem| problem.option);
+            options.collect::<Vec<_>>()
+        };
+        assert_eq!(problems(true, "pairs.parquet"), [""; 0]);
+        assert_eq!(problems(true, "pairs/"), [""; 0]);
+        assert_eq!(problems(true, "pairs.arrow"), [""; 0]);
+        assert_eq!(problems(true, "pairs.h5"), ["output"]);
+        assert_eq!(problems(false, "pairs.parquet"), ["threshold"]);
+    }
 
     #[test]
     fn pairs_are_listed_once_from_one_on() {

@@ -3,6 +3,7 @@
 //! *Input*: what a script asked for. *Output*: plain data that the stations can rely on.
 //! *Owns*: names, defaults and limits of every option. *Never*: opens a file or touches a device.
 
+mod attention;
 mod contact_pairs;
 mod dataset;
 mod delays;
@@ -37,13 +38,14 @@ mod thresholds;
 mod value;
 mod window;
 
+pub use attention::AttentionPlan;
 pub use contact_pairs::{ContactPairs, NUMBERS_OF_A_PAIR};
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
 pub use delays::Delays;
 pub use device::{DeviceChoice, GpuChoice};
 pub use dtype::Dtype;
 pub use embed::EmbedOptions;
-pub use export::{ExportOptions, Keys};
+pub use export::{ExportOptions, ExportPlan, Keys};
 pub use flag::{FlagForm, OptionFlag};
 pub use gelu::Gelu;
 pub use gelu_form::GeluForm;

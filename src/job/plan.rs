@@ -2,7 +2,7 @@
 
 use super::{
     Column, ContactPairs, Content, Dataset, EmbedOptions, Layer, LongSequences, OutputDtype,
-    Pooling, Positions, Problems, Question, Shard,
+    Pooling, Positions, Problems, Question, Shard, contact_pairs,
 };
 use crate::alphabet::N_SPECIAL_TOKENS;
 use std::num::NonZeroUsize;
@@ -14,6 +14,7 @@ pub struct EmbedPlan {
     options: EmbedOptions,
     layers: Vec<usize>,
     question: Question,
+    asked: Question,
 }
 
 impl EmbedPlan {
@@ -47,23 +48,28 @@ impl EmbedPlan {
                 Some("vectors of whole sequences leave BOS and EOS out; `pooling: \"cls\"` takes that of BOS".to_owned()),
             );
         }
-        if options.threshold.is_some() && !options.contacts {
-            problems.add_option(
-                "threshold",
-                "`threshold` is of no use without `contacts`".to_owned(),
-                Some("`contacts: true` asks for contacts; figures that hold a run back have `thresholds`".to_owned()),
-            );
-        }
+        contact_pairs::check(&options, &mut problems);
         let question = question(&options, &layers);
+        let asked = match &mut dataset.policy.long_sequences {
+            LongSequences::Window(window) => {
+                if question.has_all_pairs() {
+                    *window = window.with_pairs();
+                }
+                question.of_pieces()
+            }
+            _ => question.clone(),
+        };
         problems.none_or(Self {
             dataset,
             options,
             layers,
             question,
+            asked,
         })
     }
 
-    /// The plan to ask for logits at some tokens of `dataset`, whatever `options` ask for.
+    /// The plan to ask for logits at some tokens of `dataset`, whatever `options` ask for. Its sequences are whole: at
+    /// masks, windows are not joined.
     ///
     /// # Errors
     /// A sequence that `dataset` lets through does not fit into a batch.
@@ -85,6 +91,7 @@ impl EmbedPlan {
             dataset,
             options,
             layers: Vec::new(),
+            asked: question.clone(),
             question,
         })
     }
@@ -104,9 +111,15 @@ impl EmbedPlan {
         &self.layers
     }
 
-    /// What the model is asked of each sequence.
+    /// What the output says of each record.
     pub fn question(&self) -> &Question {
         &self.question
+    }
+
+    /// What the model is asked of each sequence: the columns of the output, and behind them what pieces of records
+    /// are joined by.
+    pub fn asked(&self) -> &Question {
+        &self.asked
     }
 
     /// The options with what the run used where the script left the choice to it.

@@ -1,6 +1,6 @@
 //! What a model is asked of every sequence: the columns of an answer.
 
-use super::{ContactPairs, OutputDtype, Pooling};
+use super::{ContactPairs, NUMBERS_OF_A_PAIR, OutputDtype, Pooling};
 use crate::alphabet::{MASK, N_SPECIAL_TOKENS, VOCABULARY_SIZE};
 
 /// What a model is asked of every sequence. Its answer, the rows on their way and the output have these
@@ -45,6 +45,12 @@ pub enum Content {
         /// The tokens.
         positions: Positions,
     },
+    /// A vector for each token of a sequence that is a piece of a longer one, `[tokens, hidden]`; nothing of other
+    /// sequences.
+    Pieces {
+        /// The hidden state.
+        layer: usize,
+    },
     /// The probability of each pair of residues to be in contact, `[residues, residues]`.
     Contacts,
     /// Those pairs of residues that are likely to be in contact. Until it is in main memory, it is all of them.
@@ -74,6 +80,9 @@ pub enum Form {
     /// Two numbers of residues and a probability for each of any number of pairs.
     Pairs,
 }
+
+/// Contacts that a residue has, about: those of a folded protein, each counted once.
+const PAIRS_OF_A_RESIDUE: usize = 2;
 
 impl Question {
     /// One vector a sequence in f32, from each of `layers`.
@@ -109,6 +118,20 @@ impl Question {
         bytes.sum()
     }
 
+    /// Bytes of what an output has of a sequence of `n_tokens` tokens, as [`bytes_of`](Self::bytes_of), about: nobody
+    /// knows beforehand how many pairs are likely to be in contact.
+    pub fn written_bytes_of(&self, n_tokens: usize, hidden_size: usize) -> usize {
+        let columns = self.columns.iter();
+        let bytes = columns.map(|column| match column.content {
+            Content::ContactPairs(_) => {
+                let n_residues = Positions::Residues.count(n_tokens);
+                PAIRS_OF_A_RESIDUE * NUMBERS_OF_A_PAIR * n_residues * column.dtype.bytes()
+            }
+            content => content.n_numbers(n_tokens, hidden_size) * column.dtype.bytes(),
+        });
+        bytes.sum()
+    }
+
     /// Bytes at most of the answer for sequences of `n_tokens` tokens together, none of which is shorter than
     /// `shortest`.
     pub fn most_bytes(&self, n_tokens: usize, shortest: usize, hidden_size: usize) -> usize {
@@ -125,6 +148,50 @@ impl Question {
             Form::Vectors(_) | Form::Square | Form::Pairs => 0,
         });
         bytes.sum()
+    }
+
+    /// The question with what the answers for pieces of a record are joined by: behind its own columns, the states
+    /// of all tokens, at each hidden state that some column is made of; and all contacts instead of a list of some.
+    pub fn of_pieces(&self) -> Self {
+        let mut columns = self.columns.clone();
+        for column in &mut columns {
+            if let Content::ContactPairs(_) = column.content {
+                column.content = Content::Contacts;
+            }
+        }
+        for layer in self.layers_of_states() {
+            columns.push(Column {
+                name: format!("pieces_{layer}"),
+                content: Content::Pieces { layer },
+                dtype: OutputDtype::F32,
+            });
+        }
+        Self { columns }
+    }
+
+    /// The hidden states that vectors are made of, each once, in rising order.
+    fn layers_of_states(&self) -> Vec<usize> {
+        let columns = self.columns.iter();
+        let layers = columns.filter_map(|column| match column.content {
+            Content::Pooled { layer, .. } | Content::States { layer, .. } => Some(layer),
+            _ => None,
+        });
+        let mut layers: Vec<_> = layers.collect();
+        layers.sort_unstable();
+        layers.dedup();
+        layers
+    }
+
+    /// Whether a column has a number for each pair of residues.
+    pub fn has_all_pairs(&self) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| column.content == Content::Contacts)
+    }
+
+    /// Whether pieces of records are asked about.
+    pub fn is_of_pieces(&self) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| matches!(column.content, Content::Pieces { .. }))
     }
 
     /// The same for every residue where it is for masks alone: the most that can be asked so.
@@ -169,7 +236,9 @@ impl Content {
     /// The last hidden state that it needs.
     pub fn layer(self, n_layers: usize) -> usize {
         match self {
-            Self::Pooled { layer, .. } | Self::States { layer, .. } => layer,
+            Self::Pooled { layer, .. } | Self::States { layer, .. } | Self::Pieces { layer } => {
+                layer
+            }
             Self::Logits { .. } | Self::Contacts | Self::ContactPairs(_) => n_layers,
         }
     }
@@ -178,7 +247,7 @@ impl Content {
     pub fn form(self, hidden_size: usize) -> Form {
         match self {
             Self::Pooled { .. } => Form::Vector(hidden_size),
-            Self::States { .. } => Form::Vectors(hidden_size),
+            Self::States { .. } | Self::Pieces { .. } => Form::Vectors(hidden_size),
             Self::Logits { .. } => Form::Vectors(VOCABULARY_SIZE),
             Self::Contacts => Form::Square,
             Self::ContactPairs(_) => Form::Pairs,
@@ -201,10 +270,12 @@ impl Content {
         }
     }
 
-    /// Numbers that it has of a sequence of `n_tokens` tokens, BOS and EOS included; at most, where it is about masks.
+    /// Numbers that it has of a sequence of `n_tokens` tokens, BOS and EOS included; at most, where it is about masks or
+    /// pieces.
     pub fn n_numbers(self, n_tokens: usize, hidden_size: usize) -> usize {
         let n_positions = match self {
             Self::Pooled { .. } => 1,
+            Self::Pieces { .. } => n_tokens,
             Self::States { positions, .. } | Self::Logits { positions } => {
                 positions.count(n_tokens)
             }
@@ -251,6 +322,10 @@ mod tests {
             OutputDtype::F16,
         ));
         assert_eq!(question.layers(6), [0, 3, 6]);
+        let of_pieces = question.of_pieces();
+        assert_eq!(of_pieces.columns.len(), 7);
+        assert_eq!(of_pieces.columns[..4], question.columns);
+        assert!(of_pieces.is_of_pieces() && !question.is_of_pieces());
         assert!(!question.needs_head());
     }
 
@@ -293,6 +368,7 @@ mod tests {
         question.columns = vec![contacts];
         assert_eq!(question.bytes_of(12, 320), 4 * 10 * 10);
         assert_eq!(question.vector_bytes(320), 0);
+        assert_eq!(question.written_bytes_of(12, 320), 4 * 10 * 10);
         assert!(question.needs_contacts() && !question.needs_head());
     }
 }

@@ -129,8 +129,8 @@ impl<T> OptionTable<T> {
 mod tests {
     use super::*;
     use crate::job::{
-        EmbedOptions, Layer, Mock, ModelSpec, MutantsTable, PerplexityOptions, Pooling,
-        ScoreOptions, SweepPlan, Thresholds,
+        AttentionPlan, EmbedOptions, Layer, Mock, ModelSpec, MutantsTable, PerplexityOptions,
+        Pooling, ScoreOptions, SweepPlan, Thresholds,
     };
     use std::collections::BTreeSet;
 
@@ -155,6 +155,7 @@ mod tests {
         check(&MutantsTable::OPTIONS);
         check(&PerplexityOptions::OPTIONS);
         check(&ScoreOptions::OPTIONS);
+        check(&AttentionPlan::OPTIONS);
         check(&SweepPlan::OPTIONS);
         check(&Thresholds::OPTIONS);
     }

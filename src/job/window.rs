@@ -12,12 +12,32 @@ pub struct Window {
     pub residues: usize,
     /// Residues that windows which follow each other have in common, at least. Half a window at most.
     pub overlap: usize,
+    /// The most residues of a sequence that is joined from windows. It bounds what one row takes in memory.
+    pub most: usize,
 }
 
 impl Window {
-    /// The most residues of a sequence that is joined from windows: several times what the longest protein has. It
-    /// bounds what one row takes in memory.
-    pub const MOST_RESIDUES: usize = 1 << 17;
+    /// Several times the residues of the longest protein.
+    const MOST: usize = 1 << 17;
+    /// The same where a row has a number for each pair of residues: a gigabyte of them.
+    const MOST_WITH_PAIRS: usize = 1 << 14;
+
+    /// Windows of so many residues that have so many in common at least.
+    pub fn new(residues: usize, overlap: usize) -> Self {
+        Self {
+            residues,
+            overlap,
+            most: Self::MOST,
+        }
+    }
+
+    /// The same windows over sequences of which a row has a number for each pair of residues.
+    pub(super) fn with_pairs(self) -> Self {
+        Self {
+            most: Self::MOST_WITH_PAIRS,
+            ..self
+        }
+    }
 
     /// The overlap of windows of so many residues where none is asked for: a quarter of a window, 256 of 1,022.
     pub fn default_overlap(residues: usize) -> usize {
@@ -61,7 +81,7 @@ mod tests {
     #[test]
     fn windows_cover_every_residue_and_overlap_as_much_as_asked() {
         for (residues, overlap) in [(1022, 256), (10, 5), (10, 0), (7, 3), (2, 1), (1, 0)] {
-            let window = Window { residues, overlap };
+            let window = Window::new(residues, overlap);
             for length in (1..4 * residues).chain([34_350]) {
                 let starts: Vec<_> = window.starts(length).collect();
                 assert_eq!(starts.len(), window.count(length));
@@ -89,10 +109,7 @@ mod tests {
                 assert!((starts.len() - 2) * (residues - overlap) < length - residues);
             }
         }
-        let window = Window {
-            residues: 1022,
-            overlap: 256,
-        };
+        let window = Window::new(1022, 256);
         assert_eq!(window.count(34_350), 45);
         assert_eq!(window.residues_of(34_350), 45 * 1022);
         assert_eq!(window.residues_of(99), 99);

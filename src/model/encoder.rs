@@ -18,4 +18,8 @@ pub(super) trait Encoder: Send + Sync {
         question: &Question,
         abandonment: &Abandonment,
     ) -> Result<Results, DeviceError>;
+
+    /// Calls `visit` with what each token of a batch of one sequence attends to each with, layer by layer: `[heads, T,
+    /// T]`.
+    fn attention(&self, tokens: &Tokens, visit: &mut dyn FnMut(&[f32])) -> Result<(), DeviceError>;
 }

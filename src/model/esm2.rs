@@ -206,6 +206,7 @@ impl Encoder for Esm2 {
                     Content::States { positions, .. } => {
                         ops::select(x, tokens, positions, column.dtype)
                     }
+                    Content::Pieces { .. } => ops::select_pieces(x, tokens, column.dtype),
                     Content::Logits { positions } => {
                         let states = ops::select(x, tokens, positions, OutputDtype::F32);
                         let head = self.head.as_ref();
@@ -227,6 +228,21 @@ impl Encoder for Esm2 {
         let answers = answers.into_iter();
         let answers = answers.map(|answer| answer.expect("every wanted state was visited"));
         Results::start(answers.collect(), tokens, start)
+    }
+
+    fn attention(&self, tokens: &Tokens, visit: &mut dyn FnMut(&[f32])) -> Result<(), DeviceError> {
+        let mut failed = None;
+        let see = |_, qkv: &Tensor<2>, rotary: &RotaryTable| {
+            if failed.is_none() {
+                match ops::attention_maps(qkv, tokens, rotary) {
+                    Ok(maps) => visit(&maps),
+                    Err(error) => failed = Some(error),
+                }
+            }
+        };
+        let last = [self.layers.len()];
+        self.hidden_states(tokens, &last, &Abandonment::default(), see, |_, _| {})?;
+        failed.map_or(Ok(()), Err)
     }
 }
 

@@ -36,9 +36,14 @@ impl InFlight {
     ) -> Self {
         let offsets = question.columns.iter().map(|column| {
             let mut end = 0;
-            let ends = tokens.segments().ranges().map(|range| {
-                let ids = &tokens.input_ids()[range];
-                end += column.content.n_numbers_of(ids, hidden_size);
+            let segments = tokens.segments();
+            let ends = segments.ranges().enumerate().map(|(n, range)| {
+                let is_left_out =
+                    matches!(column.content, Content::Pieces { .. }) && !segments.is_piece(n);
+                if !is_left_out {
+                    let ids = &tokens.input_ids()[range];
+                    end += column.content.n_numbers_of(ids, hidden_size);
+                }
                 end
             });
             iter::once(0).chain(ends).collect()
@@ -76,7 +81,7 @@ impl InFlight {
 }
 
 /// The likely pairs of each sequence, instead of the probabilities of all.
-fn listed(matrices: &Ragged, pairs: ContactPairs) -> Ragged {
+pub fn listed(matrices: &Ragged, pairs: ContactPairs) -> Ragged {
     let probabilities = matrices.values.to_f32();
     let mut values = Vec::new();
     let mut offsets = vec![0];

@@ -2,7 +2,7 @@
 
 use super::{
     Config, ModelError,
-    adapter::{Adapter, LANGUAGE_MODEL},
+    adapter::Adapter,
     error::Reason,
     layout::{DECODER, EMBEDDINGS, head_tensors},
     reader::Reader,
@@ -32,10 +32,6 @@ impl LmHead {
         for (name, shape) in head_tensors(config) {
             weights.check(name, &shape)?;
         }
-        let adapter = weights.adapter();
-        if adapter.is_some_and(|adapter| adapter.unused.contains(LANGUAGE_MODEL)) {
-            return Err("the adapter changes it, and heads are not merged".into());
-        }
         let shape = [VOCABULARY_SIZE, config.hidden_size];
         if weights.has(DECODER) {
             return weights.check(DECODER, &shape);
@@ -47,7 +43,7 @@ impl LmHead {
             .into());
         }
         let changes = |adapter: &Adapter| adapter.changes(EMBEDDINGS);
-        if adapter.is_some_and(changes) {
+        if weights.adapter().is_some_and(changes) {
             return Err("the adapter changes the embeddings, and leaves open whether it changes them in the head"
                 .into());
         }

@@ -17,9 +17,16 @@ pub struct Lacks {
 impl Lacks {
     /// What a model with these weights lacks. Nothing is known without them.
     pub(super) fn of(config: &Config, weights: Option<&Weights>) -> Self {
+        let Some(weights) = weights else {
+            return Self::default();
+        };
+        let head = |name, found: Result<(), Reason>| of_the_model(weights, name).and(found).err();
         Self {
-            logits: weights.and_then(|weights| LmHead::check(config, weights).err()),
-            contacts: weights.and_then(|weights| ContactHead::read(config, weights).err()),
+            logits: head("lm_head", LmHead::check(config, weights)),
+            contacts: head(
+                "contact_head",
+                ContactHead::read(config, weights).map(|_| ()),
+            ),
         }
     }
 
@@ -46,5 +53,16 @@ impl Lacks {
             }),
             _ => Ok(()),
         }
+    }
+}
+
+/// Whether the head of this name is that of the model, and no adapter has another one.
+fn of_the_model(weights: &Weights, head: &str) -> Result<(), Reason> {
+    match weights.adapter() {
+        Some(adapter) if adapter.unused.contains(head) => Err(Reason::new(
+            format!("the adapter changes `{head}`, and heads are not merged"),
+            "merge the adapter with `merge_and_unload` of PEFT, and save the model",
+        )),
+        _ => Ok(()),
     }
 }

@@ -5,10 +5,9 @@ use crate::{
     batch::Values,
     cancel::Abandonment,
     device::DeviceError,
-    job::{self, Column, Content, MockFault, OutputDtype, Question},
+    job::{self, Column, Content, MockFault, Question},
     ops::{Results, Tokens},
 };
-use half::f16;
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     thread,
@@ -75,6 +74,17 @@ impl Encoder for Mock {
         }
         Ok(Results::here(values, start.elapsed().as_secs_f64()))
     }
+
+    fn attention(
+        &self,
+        _tokens: &Tokens,
+        _visit: &mut dyn FnMut(&[f32]),
+    ) -> Result<(), DeviceError> {
+        Err(DeviceError::Cuda {
+            doing: "compute attention",
+            reason: "the mock device has none: it hashes".to_owned(),
+        })
+    }
 }
 
 impl Mock {
@@ -139,7 +149,11 @@ impl Mock {
     fn hash(&self, tokens: &Tokens, column: &Column) -> Values {
         let Column { content, dtype, .. } = column;
         let mut values = Vec::new();
-        for range in tokens.segments().ranges() {
+        let segments = tokens.segments();
+        for (n, range) in segments.ranges().enumerate() {
+            if matches!(content, Content::Pieces { .. }) && !segments.is_piece(n) {
+                continue;
+            }
             let ids = &tokens.input_ids()[range];
             let bytes: Vec<u8> = ids.iter().map(|&id| id as u8).collect();
             let mut hasher = blake3::Hasher::new();
@@ -149,7 +163,7 @@ impl Mock {
                     hasher.update(&layer.to_le_bytes());
                     hasher.update(pooling.name().as_bytes());
                 }
-                Content::States { layer, .. } => {
+                Content::States { layer, .. } | Content::Pieces { layer } => {
                     hasher.update(&layer.to_le_bytes());
                 }
                 Content::Logits { .. } => {
@@ -165,10 +179,7 @@ impl Mock {
             let words = stream.as_chunks::<4>().0.iter();
             values.extend(words.map(|&word| from_minus_one_to_one(word)));
         }
-        match dtype {
-            OutputDtype::F16 => Values::F16(values.into_iter().map(f16::from_f32).collect()),
-            OutputDtype::F32 => Values::F32(values),
-        }
+        Values::rounded(values, *dtype)
     }
 }
 

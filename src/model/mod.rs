@@ -5,6 +5,7 @@
 //! on the kind of device, keeps what is known of a batch beside its tokens.
 
 mod adapter;
+mod attention;
 mod check;
 mod checkpoint;
 mod config;
@@ -37,7 +38,7 @@ pub use check::Checked;
 pub use config::Config;
 pub use convert::{Conversion, ConvertError, Converted, convert};
 pub use error::{ModelError, Reason};
-pub use flight::{Answer, InFlight};
+pub use flight::{Answer, InFlight, listed};
 pub use lacks::Lacks;
 pub use not_here::NotHere;
 pub use replica::{Replica, padded_ids};
@@ -61,7 +62,7 @@ use source::Here;
 use token_budget::default_token_budget;
 use weights::Weights;
 
-pub use crate::ops::{Stager, StagerOptions};
+pub use crate::ops::{Stager, StagerOptions, pool_sequence};
 
 /// The number of this program's arithmetic. It is raised by every change after which some model gives
 /// some sequence other bits on some device.

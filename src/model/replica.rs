@@ -110,6 +110,17 @@ impl Replica {
             .wait()
     }
 
+    /// Calls `visit` with what each token of a batch of one sequence attends to each with, layer by layer: `[heads, T,
+    /// T]`.
+    pub(super) fn attention(
+        &self,
+        batch: &PackedBatch,
+        visit: &mut dyn FnMut(&[f32]),
+    ) -> Result<(), ModelError> {
+        let tokens = self.stage_alone(batch)?;
+        Ok(self.encoder.attention(&tokens, visit)?)
+    }
+
     /// Brings a batch that is alone to the device.
     fn stage_alone(&self, batch: &PackedBatch) -> Result<Tokens, ModelError> {
         let stager = self.stager(StagerOptions {
@@ -118,7 +129,8 @@ impl Replica {
             poisoned: false,
             lost_at: None,
         })?;
-        Ok(stager.stage(padded_ids(batch), &batch.cu_seqlens)?)
+        let tokens = stager.stage(padded_ids(batch), &batch.cu_seqlens)?;
+        Ok(tokens.with_pieces(batch.pieces()))
     }
 
     /// Asks a question about a batch of `token_budget` tokens for nothing, so that memory is taken and kernels are
@@ -138,7 +150,10 @@ impl Replica {
         if !self.is_memory_tried || is_warm {
             return Ok(());
         }
-        let batch = PackedBatch::synthetic(token_budget);
+        let mut batch = PackedBatch::synthetic(token_budget);
+        if question.is_of_pieces() {
+            batch.mark_as_pieces();
+        }
         // It has no masks, and real ones may have many.
         let result = self.compute(&batch, &question.of_all_residues());
         if result.is_err()

@@ -5,8 +5,10 @@ use super::{
     attention::{angles, rotate},
     backend::Backend,
     cpu,
+    results::values,
 };
-use burn::tensor::{DType, Tensor, activation};
+use crate::device::DeviceError;
+use burn::tensor::{DType, Device, Tensor, TensorData, activation};
 
 /// The contacts of the sequences of a batch, while its layers are computed one after the other.
 ///
@@ -70,6 +72,26 @@ impl ContactMaps {
             State::Plain(maps) => plain_finish(maps, bias),
         }
     }
+}
+
+/// What each token of a batch of one sequence of T tokens attends to each with, in each head of a layer: `[heads, T,
+/// T]`, in f32. It is computed on the CPU, wherever the model is: nobody asks for many, and they are to be there at
+/// last.
+///
+/// # Errors
+/// If the device fails.
+pub fn attention_maps(
+    qkv: &Tensor<2>,
+    tokens: &Tokens,
+    rotary: &RotaryTable,
+) -> Result<Vec<f32>, DeviceError> {
+    let [_, width] = qkv.dims();
+    let length = tokens.segments().n_tokens();
+    // Rows of padding may follow.
+    let rows = values(qkv.clone().slice([0..length, 0..width]))?.to_f32();
+    let data = TensorData::new(rows, [length, width]);
+    let here = Tensor::<2>::from_data(data, (&Device::flex(), DType::F32));
+    Ok(cpu::attention_maps(&here, rotary))
 }
 
 /// The residues of a sequence of so many tokens.
@@ -169,6 +191,22 @@ mod tests {
             }
             let (got, want) = (maps.finish(-0.5), plain_finish(plain, -0.5));
             assert_close(got, want, 1e-5, &format!("head dimension {head_dim}"));
+        }
+    }
+
+    #[test]
+    fn maps_agree_with_the_plain_version() {
+        let mut numbers = Numbers(13);
+        let rotary = RotaryTable::new(RotaryTable::frequencies(16, 1e4), 64);
+        for length in [3, 16, 17, 37] {
+            let qkv = numbers.tensor([length, 3 * 48], 2.0);
+            let maps = attention_maps(&qkv, &tokens(&[length]), &rotary).expect("on the CPU");
+            let maps =
+                Tensor::<3>::from_data(TensorData::new(maps, [3, length, length]), &Device::flex());
+            for head in 0..3 {
+                let got = maps.clone().slice([head..head + 1]).squeeze_dim(0);
+                assert_close(got, plain_map(&qkv, &rotary, head), 1e-6, "a map");
+            }
         }
     }
 

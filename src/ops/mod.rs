@@ -34,17 +34,17 @@ use crate::{
 
 pub use arithmetic::arithmetic;
 pub use attention::{attention, attention_plain};
-pub use contacts::ContactMaps;
+pub use contacts::{ContactMaps, attention_maps};
 pub use dtype::{Numbers, tensor};
 pub use embedding::{embedding, without_masks};
 pub use epilogue::Epilogue;
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, linear_plain};
-pub use pool::pool;
+pub use pool::{pool, pool_sequence};
 pub use results::{Results, values};
 pub use rotary::RotaryTable;
 pub use segments::Segments;
-pub use select::{narrowed, select, select_plain, select_rows, select_rows_plain};
+pub use select::{narrowed, select, select_pieces, select_plain, select_rows, select_rows_plain};
 pub use stager::Stager;
 pub use stager_options::StagerOptions;
 pub use tokens::Tokens;

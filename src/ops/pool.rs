@@ -31,3 +31,15 @@ pub fn pool(hidden_states: &Tensor<2>, tokens: &Tokens, pooling: Pooling) -> Ten
         }
     }
 }
+
+/// One vector of a sequence whose tokens' vectors, of `width` numbers each, are in main memory: BOS, residues, EOS.
+///
+/// # Panics
+/// If the sequence has no residue.
+pub fn pool_sequence(tokens: &[f32], width: usize, pooling: Pooling) -> Vec<f32> {
+    assert!(
+        tokens.len() > 2 * width,
+        "every sequence has a residue between BOS and EOS"
+    );
+    cpu::pool_sequence(tokens, width, pooling)
+}

@@ -7,6 +7,8 @@ use std::ops::Range;
 pub struct Segments {
     cu_seqlens: Vec<usize>,
     max_seqlen: usize,
+    /// Which of them are pieces of longer ones; nothing, if none is.
+    pieces: Vec<bool>,
 }
 
 impl Segments {
@@ -32,7 +34,18 @@ impl Segments {
         Self {
             cu_seqlens,
             max_seqlen,
+            pieces: Vec::new(),
         }
+    }
+
+    /// The same, where these sequences are pieces of longer ones.
+    pub(super) fn with_pieces(self, pieces: Vec<bool>) -> Self {
+        Self { pieces, ..self }
+    }
+
+    /// Whether a sequence is a piece of a longer one.
+    pub fn is_piece(&self, sequence: usize) -> bool {
+        self.pieces.get(sequence).is_some_and(|is_piece| *is_piece)
     }
 
     /// Tokens of all sequences together, T.

@@ -58,6 +58,18 @@ pub fn select_plain(
     select_rows_plain(x, &rows.collect::<Vec<_>>(), dtype)
 }
 
+/// The rows of `x` that belong to sequences which are pieces of longer ones.
+pub fn select_pieces(x: &Tensor<2>, tokens: &Tokens, dtype: OutputDtype) -> Tensor<2> {
+    let segments = tokens.segments();
+    let pieces = segments.ranges().enumerate();
+    let pieces = pieces.filter(|(n, _)| segments.is_piece(*n));
+    let pieces: Vec<_> = pieces.map(|(_, range)| range).collect();
+    match Backend::of(x) {
+        Backend::Cpu => cpu::select(x, &pieces, dtype),
+        _ => select_rows(x, &pieces.into_iter().flatten().collect::<Vec<_>>(), dtype),
+    }
+}
+
 /// The rows of `x` with these numbers, in their order.
 pub fn select_rows(x: &Tensor<2>, rows: &[usize], dtype: OutputDtype) -> Tensor<2> {
     #[cfg(feature = "cuda")]

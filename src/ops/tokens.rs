@@ -27,6 +27,14 @@ impl Tokens {
         &self.segments
     }
 
+    /// The same tokens, where these sequences are pieces of longer ones.
+    pub fn with_pieces(self, pieces: Vec<bool>) -> Self {
+        Self {
+            segments: self.segments.with_pieces(pieces),
+            ..self
+        }
+    }
+
     /// The token ids, `[T]`, and those of rows of padding behind them.
     pub fn input_ids(&self) -> &[i32] {
         &self.input_ids

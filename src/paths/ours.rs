@@ -14,6 +14,11 @@ use std::{
 /// How much of the beginning and of the end of a file is looked at.
 const PART_BYTES: u64 = 64 * 1024;
 
+/// What a picture of contacts has near its beginning.
+pub const CONTACT_MAP_MARK: &str = "<!-- contacts, drawn by runner -->";
+/// The first line of a table of contacts.
+pub const CONTACT_TABLE_HEAD: &str = "id,i,j,probability";
+
 /// Checks that what is at `path`, if anything, may be replaced by a file of this role: it is empty, or
 /// looks like one that this program wrote.
 ///
@@ -92,6 +97,10 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
             };
             is_csv() || is_parquet()
         }
+        Role::ContactMap => contains(head, CONTACT_MAP_MARK.as_bytes()),
+        Role::ContactTable => line == CONTACT_TABLE_HEAD,
+        // An array has no room for a sign. No other one of ours has four dimensions.
+        Role::AttentionMaps => head.starts_with(b"\x93NUMPY") && line.matches(", ").count() >= 5,
         Role::Definitions => line.starts_with("module static;"),
         Role::Manual => contains(head, b"\n.TH runner"),
         Role::ScoreNote => {
@@ -102,15 +111,29 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
             })
         }
         Role::Rejects => line == "ordinal\tid\treason",
-        Role::Output => head.starts_with(b"PAR1") && contains(&ends.tail, b"runner.content_blake3"),
+        Role::Output => is_output(ends),
         Role::Parts => true,
         Role::Script
         | Role::Module
         | Role::ModelFile
         | Role::Input
         | Role::Embeddings
+        | Role::Beside
         | Role::Printed => false,
     }
+}
+
+/// Whether a file begins like one of a format of outputs. Most of them say somewhere near an end who wrote them; of the
+/// others it is seen when they are opened.
+fn is_output(ends: &Ends) -> bool {
+    let says_so = |bytes: &[u8]| contains(bytes, b"runner.content_blake3");
+    let head = ends.head.as_slice();
+    let is = |magic: &[u8]| head.starts_with(magic);
+    if is(b"PAR1") || is(b"ARROW1") {
+        return says_so(&ends.tail);
+    }
+    let is_safetensors = head.get(8) == Some(&b'{') && says_so(head);
+    is(b"\x93NUMPY") || is(b"\x89HDF\r\n\x1a\n") || is_safetensors
 }
 
 /// Whether a line is a sample of a run, with all that is measured and nothing else.
@@ -177,6 +200,14 @@ mod tests {
         line["score"] = 2.into();
         check(Role::Metrics, &format!("{line}\n"), false);
         check(Role::Metrics, "{\"run\":1,\"seconds\":2}\n", false);
+        check(Role::ContactTable, "id,i,j,probability\n", true);
+        check(Role::ContactTable, "id,i,j\n", false);
+        check(Role::ContactMap, "<svg><path/></svg>", false);
+        check(
+            Role::ContactMap,
+            &format!("<svg>{CONTACT_MAP_MARK}</svg>"),
+            true,
+        );
         check(Role::Output, "PAR1 rows runner.content_blake3 PAR1", true);
         check(Role::Output, "PAR1 rows of others PAR1", false);
         check(Role::Output, "text about runner.content_blake3", false);

@@ -17,6 +17,8 @@ pub enum Role {
     Output,
     /// What is kept of an output while it is made.
     Parts,
+    /// A file that lies beside an output, as it has no room in it.
+    Beside,
     /// The list of rejected records beside an output.
     Rejects,
     /// What says how a table of scores came about.
@@ -35,6 +37,12 @@ pub enum Role {
     SavedTable,
     /// The page of a sweep.
     Plot,
+    /// A picture of the contacts of a sequence.
+    ContactMap,
+    /// A table of contacts.
+    ContactTable,
+    /// Attention maps.
+    AttentionMaps,
     /// The definitions of the script API.
     Definitions,
     /// A page of the manual.
@@ -62,6 +70,7 @@ impl Role {
             Self::Embeddings => "a file of embeddings that the script reads",
             Self::Output => "an output",
             Self::Parts => "the folder of an output that is being made",
+            Self::Beside => "a file that lies beside an output",
             Self::Rejects => "the list of an output's rejected records",
             Self::ScoreNote => "the file that says how scores came about",
             Self::Report => "the report",
@@ -71,6 +80,9 @@ impl Role {
             Self::SweepTable => "the table that a sweep keeps",
             Self::SavedTable => "the saved table of a sweep",
             Self::Plot => "the page of a sweep",
+            Self::ContactMap => "a picture of contacts",
+            Self::ContactTable => "a table of contacts",
+            Self::AttentionMaps => "attention maps",
             Self::Definitions => "the file of definitions",
             Self::Manual => "a page of the manual",
             Self::Printed => "where the program's own text goes",

@@ -35,8 +35,8 @@ pub(super) fn all_left(
     watched: Result<(), Halt>,
     packed: Result<PackTotals, Halt>,
     lanes: Vec<EndedLane>,
-    written: Result<Written, Halt>,
-) -> (Result<Left, Error>, Option<Written>) {
+    written: Result<Written<'_>, Halt>,
+) -> (Result<Left, Error>, Option<Written<'_>>) {
     let mut failure = None;
     let watched = kept(watched, &mut failure);
     let packed = kept(packed, &mut failure);

@@ -15,13 +15,16 @@
 
 mod batcher;
 mod conservation;
+mod contact_overlay;
 mod failure;
 mod fault;
 mod feeder;
 mod fleet;
+mod join;
 mod lane;
 mod left;
 mod output;
+mod overlay;
 mod pack;
 mod plan;
 mod run;

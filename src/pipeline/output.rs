@@ -44,6 +44,7 @@ pub(super) fn output_plan(
         commit_every: options.commit_every,
         inputs: wanted.dataset().sources.join(", "),
         question: wanted.question().clone(),
+        windows: wanted.dataset().policy.long_sequences.window().is_some(),
         hidden_size: model.hidden_size(),
         identity,
         shard,

@@ -55,7 +55,7 @@ impl Plan {
     ) -> Result<Self, Error> {
         let options = wanted.options();
         let budget = Self::wanted_budget(model, wanted);
-        let question = wanted.question();
+        let question = wanted.asked();
         let fitting = fitting_budget(fleet, budget, question, events)?;
         let waiting_bytes = most_waiting_bytes(question, fitting, model.hidden_size());
         Ok(Self {
@@ -86,7 +86,7 @@ impl Plan {
         let longest = dataset.policy.long_sequences.limit();
         let longest = longest.min(LongSequences::LARGEST_DEFAULT_BUDGET - N_SPECIAL_TOKENS)
             + N_SPECIAL_TOKENS;
-        let question = wanted.question();
+        let question = wanted.asked();
         let usual = match question.needs_contacts() {
             true => model.default_token_budget().min(CONTACTS_BUDGET),
             false => model.default_token_budget(),

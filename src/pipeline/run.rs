@@ -5,6 +5,7 @@ use super::{
     conservation::{self, Counts},
     feeder::Feeder,
     fleet::Fleet,
+    join::Joiner,
     lane::{self, Dispatcher, Lane, LanePlan, RunningLane},
     left::{Left, all_left, ended_early},
     output::{circumstances, output_plan},
@@ -141,11 +142,11 @@ pub(super) fn run(
         monitor.meters(),
     )?;
     let abandonment = Abandonment::default();
-    let most_bytes = (wanted.question()).most_bytes(budget, SHORTEST_SEQUENCE, model.hidden_size());
+    let most_bytes = (wanted.asked()).most_bytes(budget, SHORTEST_SEQUENCE, model.hidden_size());
     let dispatcher = Dispatcher::new(batches, replicas.len(), most_bytes);
     let lane_plan = LanePlan {
         model,
-        question: wanted.question(),
+        question: wanted.asked(),
         overlap: options.overlap,
         dispatcher: Arc::new(dispatcher),
         faults: fleet.faults().clone(),
@@ -180,6 +181,7 @@ pub(super) fn run(
     let writing = Writing {
         rows,
         order: ReorderBuffer::default(),
+        join: Joiner::new(wanted, model),
         output,
         meters: monitor.meters().clone(),
         delay: options.delays.writing,
@@ -264,7 +266,7 @@ pub(super) fn run(
         })?;
         match packed.stopped {
             Some(reason) => Err(Error::Stopped(reason)),
-            None => Ok(packed.tally.rows),
+            None => Ok(packed.sequences),
         }
     });
     let published = end_output(
@@ -295,16 +297,24 @@ pub(super) fn run(
     }
 }
 
-/// Publishes the output of a run that sent so many rows to the model, or commits what a run has written that
+/// Publishes the output of a run that sent so many sequences to the model, or commits what a run has written that
 /// did not come to its end.
 fn end_output(
     run: Result<u64, Error>,
-    written: Option<Written>,
+    written: Option<Written<'_>>,
     end: Option<&Frontier>,
     events: &EventSender,
 ) -> Result<Published, Error> {
-    let (n_rows, Written { order, output, .. }) = match (run, written) {
-        (Ok(n_rows), Some(written)) => (n_rows, written),
+    let (
+        n_sequences,
+        Written {
+            order,
+            join,
+            output,
+            ..
+        },
+    ) = match (run, written) {
+        (Ok(n_sequences), Some(written)) => (n_sequences, written),
         (Ok(_), None) => return Err(ended_early()),
         (Err(error), written) => {
             let kept = written.map(|written| written.output.keep());
@@ -318,7 +328,8 @@ fn end_output(
             return Err(error);
         }
     };
-    order.finish(n_rows)?;
+    order.finish(n_sequences)?;
+    join.finish()?;
     Ok(output.finish(end.ok_or_else(ended_early)?)?)
 }
 

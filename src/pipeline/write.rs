@@ -1,6 +1,6 @@
 //! The writing stage: embeddings leave in input order.
 
-use super::stage::Halt;
+use super::{join::Joiner, stage::Halt};
 use crate::{
     batch::Rows,
     cancel::Abandonment,
@@ -13,9 +13,10 @@ use crate::{
 use std::{sync::Arc, thread, time::Duration};
 
 /// The writing stage.
-pub(super) struct Writing {
+pub(super) struct Writing<'a> {
     pub(super) rows: QueueReceiver<Rows>,
     pub(super) order: ReorderBuffer,
+    pub(super) join: Joiner<'a>,
     pub(super) output: Output,
     pub(super) meters: Arc<Meters>,
     /// Beside its work, for each batch.
@@ -25,20 +26,21 @@ pub(super) struct Writing {
 }
 
 /// What the writing stage leaves to be committed and published.
-pub(super) struct Written {
+pub(super) struct Written<'a> {
     pub(super) order: ReorderBuffer,
+    pub(super) join: Joiner<'a>,
     pub(super) output: Output,
     /// Rows that the output took.
     pub(super) rows: u64,
 }
 
-impl Writing {
+impl<'a> Writing<'a> {
     /// Writes rows until there are no more, or the run is abandoned: then it writes those that have come, and
     /// waits neither for a lane nor for a reader.
     ///
     /// # Errors
     /// If the output cannot be written, or a row comes twice.
-    pub(super) fn run(mut self) -> Result<Written, Halt> {
+    pub(super) fn run(mut self) -> Result<Written<'a>, Halt> {
         let clock = self.meters.writing();
         clock.switch(Activity::Working);
         let mut written = 0;
@@ -46,6 +48,10 @@ impl Writing {
             thread::sleep(self.delay);
             self.order.push(batch).map_err(Error::from)?;
             while let Some(ready) = self.order.next_ready() {
+                let ready = self.join.take(ready)?;
+                if ready.is_empty() {
+                    continue;
+                }
                 let rows = ready.len() as u64;
                 self.output.write(ready).map_err(Error::from)?;
                 written += rows;
@@ -55,6 +61,7 @@ impl Writing {
         clock.stop();
         Ok(Written {
             order: self.order,
+            join: self.join,
             output: self.output,
             rows: written,
         })

@@ -3,6 +3,7 @@
 //! *Input*: the figures of runs. *Output*: text, tables and pages. *Owns*: how figures are worded,
 //! compared and drawn. *Never*: prints.
 
+mod contact_map;
 mod details;
 mod error;
 mod figure;
@@ -18,6 +19,7 @@ mod svg;
 mod sweep;
 mod table;
 
+pub use contact_map::draw_contact_map;
 pub use details::{LengthHistogram, RejectedRecord, RunDetails, StretchOfWork};
 pub use error::ReportError;
 pub use figure::{Better, FIGURES, Figure, Get, Unit};

@@ -18,6 +18,9 @@ const FIRST_WIDTH: f64 = 1.0 / 64.0;
 /// With more classes than these, two become one.
 const MOST_CLASSES: i64 = 48;
 
+/// Scores that are further away, in classes, are shown there.
+const FURTHEST: f64 = 1e15;
+
 impl ScoreHistogram {
     /// No scores yet.
     pub fn new(title: String) -> Self {
@@ -33,7 +36,7 @@ impl ScoreHistogram {
         if !score.is_finite() {
             return;
         }
-        let class = |width: f64| (score / width).floor() as i64;
+        let class = |width: f64| (score / width).floor().clamp(-FURTHEST, FURTHEST) as i64;
         *self.counts.entry(class(self.width)).or_default() += 1;
         while self.n_classes() > MOST_CLASSES {
             self.width *= 2.0;

@@ -1,6 +1,6 @@
 //! The logits of planned copies, in the order of the plan.
 
-use super::{copies::Copy, error::ScoreError, probabilities::LogProbabilities};
+use super::{copy::Copy, error::ScoreError, probabilities::LogProbabilities};
 use crate::{alphabet::VOCABULARY_SIZE, embeddings::LogitRows};
 use std::path::Path;
 

@@ -1,14 +1,8 @@
 //! From the logits of a protein's copies to scores.
 
 use super::{
-    answers::Answers,
-    copies::{Copies, Copy},
-    error::ScoreError,
-    mutation::Mutation,
-    probabilities::LogProbabilities,
-    protein::Protein,
-    sites::Sites,
-    variants::Variants,
+    answers::Answers, copies::Copies, copy::Copy, error::ScoreError, mutation::Mutation,
+    probabilities::LogProbabilities, protein::Protein, sites::Sites, variants::Variants,
 };
 
 /// What the logits of a protein's copies say.

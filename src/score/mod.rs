@@ -7,6 +7,7 @@
 
 mod answers;
 mod copies;
+mod copy;
 mod done;
 mod error;
 mod likelihoods;

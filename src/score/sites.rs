@@ -1,6 +1,6 @@
 //! The copies of a wild type in which some of its sites can be looked up.
 
-use super::{copies::Copy, mutation::Mutation, window::window};
+use super::{copy::Copy, mutation::Mutation, window::window};
 
 /// The sites of a wild type that a method asks for.
 pub(super) struct Sites {

@@ -19,7 +19,7 @@ use crate::{
 };
 use ::csv::{ByteRecord, Writer};
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -71,7 +71,7 @@ impl Task {
     ) -> Result<Done, ScoreError> {
         let io = |error: io::Error| ScoreError::from(FileError::io("write", &output.output, error));
         let staged = Staged::create(&output.output, Existing::unless(output.overwrite))?;
-        let mut rejects = RejectsList::new(&output.rejects, output.overwrite);
+        let mut rejects = RejectsList::new(&output.rejects);
         let mut answers = match extent.sequences {
             0 => Answers::none(),
             _ => Answers::open(&output.logits())?,
@@ -319,23 +319,19 @@ impl Write for Hashed {
 /// The list of rejected records, which is begun with the first one.
 struct RejectsList<'a> {
     path: &'a Path,
-    existing: Existing,
     begun: Option<(Staged, BufWriter<File>)>,
 }
 
 impl<'a> RejectsList<'a> {
-    fn new(path: &'a Path, overwrite: bool) -> Self {
-        Self {
-            path,
-            existing: Existing::unless(overwrite),
-            begun: None,
-        }
+    fn new(path: &'a Path) -> Self {
+        Self { path, begun: None }
     }
 
     fn add(&mut self, rejected: &Rejected) -> Result<(), ScoreError> {
         let io = |error| FileError::io("write", self.path, error);
         if self.begun.is_none() {
-            let staged = Staged::create(self.path, self.existing)?;
+            // What is there is of an earlier table: others' files are refused before anything begins.
+            let staged = Staged::create(self.path, Existing::IsReplaced)?;
             let mut writer = BufWriter::new(staged.writer()?);
             writer.write_all(b"ordinal\tid\treason\n").map_err(io)?;
             self.begun = Some((staged, writer));
@@ -350,6 +346,7 @@ impl<'a> RejectsList<'a> {
 
     fn publish(self) -> Result<Option<PathBuf>, ScoreError> {
         let Some((staged, mut writer)) = self.begun else {
+            let _ = fs::remove_file(self.path);
             return Ok(None);
         };
         let flushed = writer.flush();

@@ -2,7 +2,8 @@
 
 use super::{
     ScoreError,
-    copies::{Copies, Copy},
+    copies::Copies,
+    copy::Copy,
     mutant_table::MutantTable,
     mutation::{AMINO_ACIDS, Mutation},
     protein::{Found, Protein, Rejected, try_each},
@@ -85,15 +86,17 @@ impl Task {
                 Source::Table(Box::new(MutantTable::read(table)?))
             }
             ScoreQuestion::Mutants(Mutants::AllSingle(dataset), _) => {
-                let mut policy = dataset.policy.clone();
                 // Mutants of what is cut off are mutants, too: a model sees each in a window.
-                if let LongSequences::Truncate(_) = policy.long_sequences {
-                    policy.long_sequences = LongSequences::Truncate(usize::MAX);
-                }
-                Source::of_dataset(dataset, policy)?
+                let is_kept =
+                    |rule| matches!(rule, LongSequences::Skip(_) | LongSequences::Error(_));
+                Source::of_dataset(dataset, is_kept)?
             }
             ScoreQuestion::Perplexity(dataset, _) => {
-                Source::of_dataset(dataset, dataset.policy.clone())?
+                let is_kept = |rule| {
+                    let is_cut = matches!(rule, LongSequences::Truncate(_));
+                    is_cut || matches!(rule, LongSequences::Skip(_) | LongSequences::Error(_))
+                };
+                Source::of_dataset(dataset, is_kept)?
             }
         };
         Ok(Self {
@@ -227,7 +230,15 @@ impl Task {
 }
 
 impl Source {
-    fn of_dataset(dataset: &Dataset, policy: RecordPolicy) -> Result<Self, ScoreError> {
+    /// The proteins of a dataset, with the rules that are kept; else those that are long are read as a whole.
+    fn of_dataset(
+        dataset: &Dataset,
+        is_kept: impl FnOnce(LongSequences) -> bool,
+    ) -> Result<Self, ScoreError> {
+        let mut policy = dataset.policy.clone();
+        if !is_kept(policy.long_sequences) {
+            policy.long_sequences = LongSequences::Truncate(usize::MAX);
+        }
         let inputs = fasta::resolve(&dataset.sources)?;
         if let Some(pipe) = inputs.iter().find(|input| input.is_stream()) {
             let message = "is a pipe, and scores need to read proteins more than once";

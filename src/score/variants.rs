@@ -5,7 +5,7 @@
 //! site, so copies that show no mutation and mask none are not looked at: what they would add, the wild type takes away.
 
 use super::{
-    copies::{Copy, residue},
+    copy::{Copy, residue},
     mutation::Mutation,
     window::window,
 };

@@ -11,7 +11,7 @@ use super::{
     source::Sources,
 };
 use crate::{cancel::CancelToken, progress::Console};
-use rhai::{Dynamic, Engine, Module, Scope};
+use rhai::{Dynamic, Engine, Module, Scope, Token};
 use std::time::Instant;
 
 /// What an engine is built from.
@@ -49,6 +49,7 @@ pub(super) fn build(setup: Setup) -> Engine {
         .set_max_array_size(MAX_ARRAY_ITEMS)
         .set_max_map_size(MAX_MAP_ENTRIES)
         .set_default_tag(Dynamic::from(session));
+    let_export_be_a_name(&mut engine);
     api::register(&mut engine);
 
     // Functions and modules do not see the script's scope; they do see global constants.
@@ -91,4 +92,17 @@ pub(super) fn build(setup: Setup) -> Engine {
         is_closed.then_some(Dynamic::UNIT)
     });
     engine
+}
+
+/// Rhai has `export` as a word of its own, for variables of modules; their functions are seen without it. Here it is
+/// the name of a function.
+#[expect(
+    deprecated,
+    reason = "it is not, but may change with a version of Rhai: a test of `export` would tell"
+)]
+fn let_export_be_a_name(engine: &mut Engine) {
+    engine.on_parse_token(|token, _, _| match token {
+        Token::Export => Token::Identifier(Box::new("export".into())),
+        other => other,
+    });
 }

@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub(super) struct Columns {
     schema: SchemaRef,
     answers: Vec<AnswerColumn>,
+    /// Whether there is a column that tells of how many windows a row is made.
+    windows: bool,
 }
 
 /// A column of what the model answered.
@@ -31,8 +33,9 @@ struct AnswerColumn {
 }
 
 impl Columns {
-    /// The columns of the answers to a question, by a model of this hidden size.
-    pub(super) fn new(question: &Question, hidden_size: usize) -> Self {
+    /// The columns of the answers to a question, by a model of this hidden size; `windows` says whether there is one
+    /// that tells of how many windows a row is made.
+    pub(super) fn new(question: &Question, hidden_size: usize, windows: bool) -> Self {
         let answers = question.columns.iter().map(|column| {
             let form = column.content.form(hidden_size);
             let number = match column.dtype {
@@ -61,10 +64,14 @@ impl Columns {
             Field::new("length", DataType::UInt32, false),
             Field::new("truncated", DataType::Boolean, false),
         ];
+        if windows {
+            fields.push(Field::new("windows", DataType::UInt32, false));
+        }
         fields.extend(answers.iter().flat_map(AnswerColumn::fields));
         Self {
             schema: Arc::new(Schema::new(fields)),
             answers,
+            windows,
         }
     }
 
@@ -112,6 +119,10 @@ impl Columns {
                     .collect::<BooleanArray>(),
             ),
         ];
+        if self.windows {
+            let windows = meta.iter().map(|row| row.piece.map_or(1, |piece| piece.of));
+            arrays.push(Arc::new(UInt32Array::from_iter_values(windows)));
+        }
         for (answer, column) in self.answers.iter().zip(columns) {
             arrays.extend(answer.arrays(column)?);
         }

@@ -19,6 +19,8 @@ pub struct OutputPlan {
     pub inputs: String,
     /// Which columns of answers it has.
     pub question: Question,
+    /// Whether it says of how many windows a row is made.
+    pub windows: bool,
     /// Components of an embedding.
     pub hidden_size: usize,
     /// Which embeddings it holds.

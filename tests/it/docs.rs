@@ -3,7 +3,10 @@
 
 use crate::command_line;
 use runner::{
-    job::{EmbedOptions, MergePlan, ModelSpec, OptionDoc, SweepPlan},
+    job::{
+        EmbedOptions, MergePlan, ModelSpec, MutantsTable, OptionDoc, PerplexityOptions,
+        ScoreOptions, SweepPlan,
+    },
     report::{Better, FIGURES, Figure, LANE_FIGURES},
 };
 use std::{collections::BTreeSet, env, fs, path::Path};
@@ -111,6 +114,9 @@ fn options_are_documented() {
     options_are_fresh("esm2", &ModelSpec::OPTIONS.docs());
     options_are_fresh("embed", &EmbedOptions::OPTIONS.docs());
     options_are_fresh("merge", &MergePlan::OPTIONS.docs());
+    options_are_fresh("mutants", &MutantsTable::OPTIONS.docs());
+    options_are_fresh("perplexity", &PerplexityOptions::OPTIONS.docs());
+    options_are_fresh("score", &ScoreOptions::OPTIONS.docs());
     options_are_fresh("sweep", &SweepPlan::OPTIONS.docs());
 }
 

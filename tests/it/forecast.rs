@@ -40,6 +40,8 @@ fn what_is_foretold_is_what_is_done() {
         ".max_length(300)",
         ".take(50)",
         ".long_sequences(\"truncate\", 40).take(7)",
+        ".long_sequences(\"window\", 100, #{ overlap: 10 })",
+        ".long_sequences(\"full\")",
     ] {
         script(
             folder,

@@ -12,14 +12,17 @@
 //! - `downloads`: models that are named by their ids.
 //! - `pipeline`: the whole job: order, packing, conservation.
 //! - `questions`: all that a model can be asked of a sequence, against HF transformers: logits, layers, contacts.
+//! - `likelihoods`: scores and perplexities, against what HF transformers says of each residue.
 //! - `parity`: how much a number format changes embeddings.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
 //! - `endings`: what a run leaves that does not end well.
 //! - `faults`: devices that fail.
 //! - `resume`: jobs that are ended in any way, and run again.
+//! - `windows`: long sequences, in windows and whole.
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `shards`: processes that share the work of a script.
+//! - `scores`: scores of mutants and perplexities: their numbers, their tables, and however a job ends.
 //! - `scripts`: the script language, its errors and exit codes.
 //! - `command_line`: commands beside those that run a script.
 //! - `sweeps`: parameter sweeps.
@@ -41,8 +44,10 @@ mod endings;
 mod faults;
 mod floors;
 mod forecast;
+mod hdf5;
 mod hub;
 mod inputs;
+mod likelihoods;
 mod models;
 mod parity;
 mod parquet;
@@ -52,10 +57,12 @@ mod questions;
 mod readers;
 mod resume;
 mod run;
+mod scores;
 mod scripts;
 mod shards;
 mod sweeps;
 mod watching;
+mod windows;
 
 /// The program.
 const RUNNER: &str = env!("CARGO_BIN_EXE_runner");

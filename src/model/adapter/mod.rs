@@ -26,9 +26,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What the head of the language model is called where it is not used.
-pub(super) const LANGUAGE_MODEL: &str = "lm_head";
-
 /// What PEFT puts before the names of a model's modules.
 const WRAPPED: &str = "base_model.model.";
 

@@ -78,6 +78,66 @@ impl ContactMaps {
     }
 }
 
+/// What each token of a sequence of T tokens attends to each with, in each head: `[heads, T, T]`. `qkv` is that of the
+/// sequence alone.
+pub(in super::super) fn attention_maps(qkv: &Tensor<2>, rotary: &RotaryTable) -> Vec<f32> {
+    let [length, width] = qkv.dims();
+    let qkv = contiguous(qkv.clone());
+    let weights = vec![1.0; width / 3 / rotary.head_dim()];
+    let layer = Layer {
+        qkv: qkv.storage(),
+        width,
+        rotary,
+        scale: 1.0 / (rotary.head_dim() as f32).sqrt(),
+        weights: &weights,
+    };
+    let panels = layer.panels(&(0..length));
+    let of_head = panels.len() / weights.len();
+    let arch = Arch::new();
+    let mut maps = vec![0.0; weights.len() * length * length];
+    let rows = maps.par_chunks_exact_mut(length).enumerate();
+    rows.for_each(|(n, row)| {
+        let head = n / length;
+        arch.dispatch(FillRow {
+            layer: &layer,
+            head,
+            position: n % length,
+            panels: &panels[head * of_head..][..of_head],
+            row,
+        });
+    });
+    maps
+}
+
+/// Writes what a token attends to each with, in one head.
+struct FillRow<'a> {
+    layer: &'a Layer<'a>,
+    head: usize,
+    position: usize,
+    panels: &'a [f32],
+    row: &'a mut [f32],
+}
+
+impl WithSimd for FillRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let head_dim = self.layer.rotary.head_dim();
+        let length = self.row.len();
+        let mut queries = vec![0f32; QUERIES * head_dim];
+        let mut scores = vec![0f32; QUERIES * length.next_multiple_of(PANEL)];
+        let query = self.layer.part(self.position, 0, self.head);
+        let scale = self.layer.scale;
+        (self.layer).rotate(query, scale, self.position, &mut queries, QUERIES);
+        products(&queries, self.panels, head_dim, &mut scores);
+        let normaliser = softmax(&mut scores[..length]);
+        for (share, score) in self.row.iter_mut().zip(&scores) {
+            *share = score * normaliser;
+        }
+    }
+}
+
 impl Map {
     /// `[n, n]`.
     fn probabilities(&self, weights: &[f32], bias: f32) -> Vec<f32> {

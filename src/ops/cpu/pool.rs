@@ -32,6 +32,17 @@ pub(in super::super) fn pool(
     tensor(output, [segments.len(), width])
 }
 
+/// One vector of a sequence: `[L, width]` to `[width]`.
+pub(in super::super) fn pool_sequence(tokens: &[f32], width: usize, pooling: Pooling) -> Vec<f32> {
+    let mut output = vec![0f32; width];
+    Arch::new().dispatch(PoolOne {
+        tokens,
+        pooling,
+        output: &mut output,
+    });
+    output
+}
+
 /// The pooling of one sequence.
 struct PoolOne<'a> {
     /// BOS, residues, EOS: `[L, hidden]`.

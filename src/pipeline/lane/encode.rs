@@ -86,6 +86,7 @@ impl Encoding<'_> {
             watch.arrived(sequences, n_tokens as u64);
             let submitted = attempt("encoding", || {
                 let tokens = self.stager.stage(padded_ids(packed), &packed.cu_seqlens)?;
+                let tokens = tokens.with_pieces(packed.pieces());
                 let in_flight = replica.submit(&tokens, self.plan.question, abandonment)?;
                 // Its slot is free for another batch as soon as the device thread has enqueued this one.
                 drop(tokens);

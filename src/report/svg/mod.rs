@@ -18,4 +18,5 @@ pub(super) use chart::{Band, Chart};
 pub(super) use curve::Curve;
 pub(super) use figure::{Figure, Key};
 pub(super) use ink::Ink;
+pub(super) use scale::round_step;
 pub(super) use strip::Strip;

@@ -42,7 +42,7 @@ impl Scale {
 }
 
 /// The first of …, 0.5, 1, 2, 5, 10, 20, … that is not below `least`.
-pub(super) fn round_step(least: f64) -> f64 {
+pub(in crate::report) fn round_step(least: f64) -> f64 {
     let power = 10f64.powf(least.log10().floor());
     let steps = [power, 2.0 * power, 5.0 * power];
     let step = steps.into_iter().find(|step| *step >= least * (1.0 - 1e-9));

@@ -64,7 +64,7 @@ pub(super) mod embeddings_api {
 
     pub type Embeddings = ScriptEmbeddings;
 
-    /// Reads the embeddings of a Parquet file that `embed` wrote, or of a folder of parts in the
+    /// Reads the embeddings of a Parquet or HDF5 file that `embed` wrote, or of a folder of parts in the
     /// order of their names, all of them into memory. Of several layers, the last one is read.
     ///
     /// # Example

@@ -1,10 +1,13 @@
 //! What scripts can say: one file a station.
 
+mod attention;
 mod bottleneck;
 mod closures;
 pub(super) mod comment;
+mod contacts;
 mod dataset;
 mod embeddings;
+mod export;
 mod failure;
 mod figures;
 mod merge;
@@ -46,11 +49,14 @@ pub(super) fn register(engine: &mut Engine) {
         .register_global_module(exported_module!(pause::pause_api).into())
         .register_global_module(exported_module!(place::place_api).into())
         .register_global_module(exported_module!(sweep::sweep_api).into())
+        .register_global_module(exported_module!(export::export_api).into())
         .register_global_module(exported_module!(merge::merge_api).into())
         .register_global_module(exported_module!(scores::scores_api).into())
         .register_global_module(exported_module!(embeddings::embeddings_api).into())
         .register_global_module(exported_module!(bottleneck::bottleneck_api).into())
         .register_global_module(exported_module!(watching::watching_api).into())
+        .register_global_module(exported_module!(attention::attention_api).into())
+        .register_global_module(exported_module!(contacts::contacts_api).into())
         .register_global_module(run.into())
         .register_global_module(exported_module!(model::model_api).into())
         .register_global_module(exported_module!(dataset::dataset_api).into());

@@ -16,7 +16,7 @@ use crate::{
     text::printable,
 };
 use rhai::{Map, plugin::*};
-use std::rc::Rc;
+use std::{num::NonZeroUsize, rc::Rc};
 
 /// A run in a script.
 #[derive(Clone, PartialEq)]
@@ -41,7 +41,7 @@ impl ScriptRun {
     }
 }
 
-fn run_embed(
+pub(super) fn run_embed(
     context: &NativeCallContext,
     model: &Model,
     dataset: &Dataset,
@@ -69,12 +69,12 @@ fn run_embed(
                 session.files().rehearse_shard(output, shard);
             }
         }
-        let settings = RunSettings::new(
-            model.handle().spec(),
-            model.info().n_layers,
-            plan.options().clone(),
-            &summary,
-        );
+        let used = match NonZeroUsize::new(summary.token_budget) {
+            Some(token_budget) => plan.used(token_budget),
+            None => plan.options().clone(),
+        };
+        let settings =
+            RunSettings::new(model.handle().spec(), model.info().n_layers, used, &summary);
         Ok(Made { summary, settings })
     };
     match embed() {
@@ -137,32 +137,6 @@ pub(super) mod run_api {
         dataset: Dataset,
         options: Map,
     ) -> RhaiResultOf<Run> {
-        run_embed(&context, &model, &dataset, options)
-    }
-
-    /// Predicts the contacts between the residues of each sequence of a dataset: how probable it is that two of them
-    /// are close in space, their C-beta atoms within 8 angstroms. It is what the attention of all layers says to the
-    /// head that the model was published with (`contact_head`); one without is refused.
-    ///
-    /// It is a run like one of `embed` with `contacts: true`, and has all of its options. Without a `threshold` the
-    /// column `contacts` of the output has a row for each residue, with a number for each residue, which is 4 bytes
-    /// times the square of the length. With one there are the lists `i`, `j` and `probability` of those pairs that are
-    /// at least so probable, and at least `min_separation` residues from each other in the sequence.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// let model = esm2("facebook/esm2_t33_650M_UR50D");
-    /// contacts(model, fasta("proteins.fa"), #{ output: "contacts.parquet", threshold: 0.3 });
-    /// ```
-    #[rhai_fn(name = "contacts", volatile, return_raw)]
-    pub fn contacts(
-        context: NativeCallContext,
-        model: Model,
-        dataset: Dataset,
-        mut options: Map,
-    ) -> RhaiResultOf<Run> {
-        options.insert("contacts".into(), true.into());
         run_embed(&context, &model, &dataset, options)
     }
 

@@ -30,7 +30,7 @@ fn run_score(
     let mut host = session.host()?;
     let mut closures = Closures::take(context, &mut options, host.is_rehearsal());
     let options = option_map(context, options);
-    let mut score = || -> Result<Scored, Error> {
+    let score = || -> Result<Scored, Error> {
         let plan = session.files().certain_option("output", plan(options))?;
         session.files().scores(&plan)?;
         host.score(model.handle(), &plan, &mut closures)

@@ -17,6 +17,7 @@ mod rows;
 mod shorten;
 mod slot;
 mod stitch;
+mod table;
 
 #[cfg(test)]
 pub(super) mod tests;
@@ -26,3 +27,4 @@ pub(super) use file::read_metadata;
 pub(super) use part::part_writer;
 pub(super) use rows::RowsOfFile;
 pub(super) use stitch::stitcher;
+pub(super) use table::begin as begin_table;

@@ -29,6 +29,7 @@ const HIDDEN_SIZE: usize = 24;
 
 pub fn plan(path: &Path, layers: &[usize]) -> OutputPlan {
     OutputPlan {
+        windows: false,
         target: OutputTarget {
             path: path.to_owned(),
             format: OutputFormat::Parquet,

@@ -218,6 +218,31 @@ fn other_kinds_of_adapters_are_refused() {
 }
 
 #[test]
+fn heads_that_an_adapter_changes_answer_nothing() {
+    let lacks = |folder: &Path| load(folder).unwrap().lacks().clone();
+    let copy = Copied::new();
+    let classifier = lacks(copy.path());
+    assert_eq!(classifier.logits, None, "only the encoder is changed");
+    let contacts = classifier.contacts.expect("it is changed").text;
+    assert!(
+        contacts.contains("adapter changes `contact_head`"),
+        "{contacts}"
+    );
+    let numbers = Stored::new(&[2, 64], &[0.5; 128]);
+    let name = "base_model.model.lm_head.dense.lora_A.weight";
+    copy.change(|tensors| _ = tensors.insert(name.to_owned(), numbers));
+    let logits = lacks(copy.path()).logits.expect("it is changed").text;
+    assert!(logits.contains("adapter changes `lm_head`"), "{logits}");
+    // Whether the output layer is that of the adapter, too, PEFT leaves open.
+    let whole = lacks(&project("tests/golden/lora/whole"));
+    let logits = whole.logits.expect("embeddings are changed").text;
+    assert!(
+        logits.contains("adapter changes the embeddings"),
+        "{logits}"
+    );
+}
+
+#[test]
 fn tensors_that_cannot_be_merged_are_refused() {
     let check = |name: &str, shape: &[usize], parts: &[&str]| {
         let copy = Copied::new();

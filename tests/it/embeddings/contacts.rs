@@ -142,6 +142,8 @@ fn a_script_asks_for_contacts() {
         contacts(model, fasta("in.fa"), #{ output: "maps.parquet" });
         let run = contacts(model, fasta("in.fa"), #{ output: "pairs.parquet", threshold: 0.0, min_separation: 8 });
         print(run.sequences);
+        contact_map("maps.parquet", "a", "map.svg");
+        contact_table("pairs.parquet", "pairs.csv");
     "#;
     let checked = job.run("check", script);
     assert_eq!(checked.exit_code, 0, "{checked:?}");
@@ -175,6 +177,22 @@ fn a_script_asks_for_contacts() {
         probabilities.as_primitive::<Float32Type>().values(),
         &expect
     );
+    let table = fs::read_to_string(job.at("pairs.csv")).expect("a table");
+    let lines: Vec<_> = table.lines().collect();
+    assert_eq!(lines[0], "id,i,j,probability");
+    assert_eq!(lines[1], format!("a,1,9,{}", probability(1, 9)));
+    assert_eq!(lines.len(), 4);
+    let picture = fs::read_to_string(job.at("map.svg")).expect("a picture");
+    assert!(picture.contains(">a</text>") && picture.contains("10 residues"));
+    let missing = job.run("exec", r#"contact_map("maps.parquet", "c", "map.svg");"#);
+    assert!(missing.stderr.contains("no sequence `c`"), "{missing:?}");
+    let foreign = job.run("exec", r#"contact_table("maps.parquet", "in.fa");"#);
+    assert!(foreign.stderr.contains("in.fa"), "{foreign:?}");
+    assert!(
+        fs::read_to_string(job.at("in.fa"))
+            .expect("still there")
+            .starts_with(">a")
+    );
     // Of six residues none are so far from each other.
     assert_eq!(pairs["i"].as_list::<i32>().value(1).len(), 0);
 }
@@ -193,4 +211,47 @@ fn a_model_without_the_head_is_refused_before_anything_is_done() {
         assert!(done.stderr.contains("contact_head.regression"), "{done:?}");
     }
     assert!(!job.at("maps.parquet").exists());
+}
+
+#[test]
+fn attention_maps_are_those_of_hf_transformers() {
+    let bytes = fs::read(project("tests/golden/hd32/attention.safetensors")).expect("references");
+    let tensors = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let sequences = golden_sequences("tests/golden/hd32");
+    let job = Job::new();
+    symlink(project("tests/golden/hd32"), job.at("model")).expect("a link");
+    let mut names = tensors.names();
+    names.sort();
+    for name in names {
+        let number: usize = name
+            .strip_suffix(".attention")
+            .expect("a name")
+            .parse()
+            .unwrap();
+        let reference = tensors.tensor(name).expect("a reference");
+        let script = format!(
+            r#"attention_maps(esm2("model", #{{ device: "cpu" }}), "{}",
+                #{{ output: "maps.npy", output_dtype: "f32", overwrite: true }});"#,
+            sequences[number]
+        );
+        let done = job.run("exec", &script);
+        assert_eq!(done.exit_code, 0, "{done:?}");
+        let file = fs::read(job.at("maps.npy")).expect("the maps");
+        let data = file.len() - reference.data().len();
+        assert_eq!(data % 64, 0);
+        let shape = reference.shape().iter().map(usize::to_string);
+        let shape = format!("({})", shape.collect::<Vec<_>>().join(", "));
+        let header = String::from_utf8_lossy(&file[..data]);
+        assert!(
+            header.contains("'<f4'") && header.contains(&shape),
+            "{header}"
+        );
+        let numbers = |bytes: &[u8]| -> Vec<f32> {
+            let words = bytes.as_chunks::<4>().0.iter();
+            words.map(|&word| f32::from_le_bytes(word)).collect()
+        };
+        for (got, want) in numbers(&file[data..]).iter().zip(numbers(reference.data())) {
+            assert!((got - want).abs() < 1e-5, "{name}: {got}, not {want}");
+        }
+    }
 }

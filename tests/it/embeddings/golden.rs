@@ -41,7 +41,7 @@ fn deviations(tokens: &[f32], shape: &[usize]) -> Vec<f32> {
     (0..hidden).map(deviation).collect()
 }
 
-/// All outputs but the logits, which are not computed.
+/// All outputs but the logits, which are compared in `logits`.
 pub const OUTPUTS: [&str; 5] = ["mean", "cls", "mean_all_layers", "tokens", "std"];
 
 /// How close results have to be.
@@ -92,7 +92,7 @@ pub fn check_outputs(folder: &str, model: &Model, bounds: Bounds) {
     check(folder, model, &["mean", "cls", "mean_all_layers"], bounds);
 }
 
-fn assert_close(got: &[f32], want: &[f32], bounds: Bounds, name: &str) {
+pub fn assert_close(got: &[f32], want: &[f32], bounds: Bounds, name: &str) {
     assert_eq!(got.len(), want.len(), "{name}: shape");
     let Closeness { difference, cosine } = Closeness::of(got, want);
     assert!(

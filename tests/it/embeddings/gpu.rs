@@ -7,7 +7,7 @@ use super::{
     finite,
     golden::{Bounds, Closeness, OUTPUTS, check, check_outputs, references},
     invariance::embed,
-    real,
+    logits, real,
 };
 use runner::{
     batch::Ragged,
@@ -55,6 +55,26 @@ fn bf16_agrees_with_hf_transformers() {
     };
     for folder in GOLDEN_MODELS {
         check(folder, &load(folder, Dtype::Bf16), &["mean"], bounds);
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn logits_agree_with_hf_transformers() {
+    for (dtype, tolerance, least_cosine) in [
+        (Dtype::F32, 2e-4, 0.999_999),
+        (Dtype::F16, f32::INFINITY, 0.9999),
+        (Dtype::Bf16, f32::INFINITY, 0.998),
+    ] {
+        let bounds = Bounds {
+            tolerance,
+            least_cosine,
+        };
+        for folder in logits::MODELS {
+            let model = load(folder, dtype);
+            logits::check(folder, &model, bounds);
+            logits::check_masks(folder, &model);
+        }
     }
 }
 

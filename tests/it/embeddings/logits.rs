@@ -4,6 +4,7 @@
 use super::{
     common::{load, one_batch, project},
     files::{self, Tensors, configure, tensors},
+    golden::{self, Bounds},
 };
 use crate::{RUNNER, child::finish};
 use runner::{
@@ -15,6 +16,12 @@ use runner::{
 use safetensors::SafeTensors;
 use std::{fs, path::Path, process::Command};
 
+/// Models with references of transformers for sequences with masks.
+pub const MODELS: [&str; 3] = [
+    MODEL,
+    "tests/golden/hd32",
+    "examples/models/esm2_t6_2M_demo",
+];
 const MODEL: &str = "tests/golden/hd64";
 const FAIR_ESM: &str = "tests/golden/fair_esm";
 /// One that was saved without the head.
@@ -76,37 +83,50 @@ fn assert_close(got: &[f32], want: &[f32], what: &str) {
     }
 }
 
-#[test]
-fn logits_agree_with_fair_esm() {
-    let bytes = fs::read(project(FAIR_ESM).join("answers.safetensors")).expect("references");
+/// The logits of all tokens of the sequences of `folder`, as close to the references as `bounds` say.
+pub fn check(folder: &str, model: &Model, bounds: Bounds) {
+    let bytes = fs::read(project(folder).join("answers.safetensors")).expect("references");
     let references = SafeTensors::deserialize(&bytes).expect("safetensors");
-    let sequences = sequences(FAIR_ESM);
-    assert_eq!(references.len(), sequences.len());
-    let of = |model: &str| {
-        let model = load(&format!("{FAIR_ESM}/{model}"));
-        ask(&model, &sequences, Positions::Tokens)
-    };
-    let logits = of("esm2_t2_tiny.pt");
-    for (n, got) in logits.iter().enumerate() {
-        let want = references
-            .tensor(&format!("{n}.logits"))
-            .expect("a reference");
+    let answers = ask(model, &sequences(folder), Positions::Tokens);
+    for (n, got) in answers.iter().enumerate() {
+        let name = format!("{n}.logits");
+        let want = references.tensor(&name).expect("a reference");
         let words = want.data().as_chunks::<4>().0.iter();
         let want: Vec<f32> = words.map(|&word| f32::from_le_bytes(word)).collect();
-        assert_close(got, &want, &format!("sequence {n}"));
+        golden::assert_close(got, &want, bounds, &format!("{folder} {name}"));
     }
+    let names = references.names().into_iter();
+    let n_logits = names.filter(|name| name.ends_with(".logits")).count();
+    assert_eq!(answers.len(), n_logits);
+}
+
+#[test]
+fn logits_agree_with_fair_esm() {
+    const BOUNDS: Bounds = Bounds {
+        tolerance: 1e-4,
+        least_cosine: 0.999_999,
+    };
+    let model = |name: &str| load(&format!("{FAIR_ESM}/{name}"));
+    let meta = model("esm2_t2_tiny.pt");
+    check(FAIR_ESM, &meta, BOUNDS);
+    let sequences = sequences(FAIR_ESM);
+    let of = |model: &Model| bits(&ask(model, &sequences, Positions::Tokens));
     for other in ["esm2_t2_plain.pt", "transformers"] {
-        assert_eq!(bits(&of(other)), bits(&logits), "{other}");
+        assert_eq!(of(&model(other)), of(&meta), "{other}");
     }
 }
 
 #[test]
 fn masks_are_those_positions_of_all_and_do_not_depend_on_the_batch() {
-    let model = load(MODEL);
-    let sequences = sequences(MODEL);
-    let together = ask(&model, &sequences, Positions::Tokens);
-    let residues = ask(&model, &sequences, Positions::Residues);
-    let masks = ask(&model, &sequences, Positions::Masks);
+    check_masks(MODEL, &load(MODEL));
+}
+
+/// The logits of masks are those of all tokens there, and the bits of a sequence are the same alone.
+pub fn check_masks(folder: &str, model: &Model) {
+    let sequences = sequences(folder);
+    let together = ask(model, &sequences, Positions::Tokens);
+    let residues = ask(model, &sequences, Positions::Residues);
+    let masks = ask(model, &sequences, Positions::Masks);
     for (n, sequence) in sequences.iter().enumerate() {
         let all = &together[n];
         assert_eq!(residues[n], all[WIDTH..all.len() - WIDTH], "sequence {n}");
@@ -115,9 +135,9 @@ fn masks_are_those_positions_of_all_and_do_not_depend_on_the_batch() {
         let want: Vec<f32> = rows.flat_map(|(row, _)| row.to_vec()).collect();
         assert_eq!(masks[n], want, "sequence {n}");
         let one = std::slice::from_ref(sequence);
-        let alone = ask(&model, one, Positions::Tokens);
+        let alone = ask(model, one, Positions::Tokens);
         assert_eq!(bits(&alone), bits(&together[n..=n]), "sequence {n}");
-        let alone = ask(&model, one, Positions::Masks);
+        let alone = ask(model, one, Positions::Masks);
         assert_eq!(bits(&alone), bits(&masks[n..=n]), "masks of sequence {n}");
     }
     let n_masks: usize = masks.iter().map(|values| values.len() / WIDTH).sum();

@@ -18,3 +18,4 @@ pub mod running;
 mod siblings;
 mod stops;
 mod sweeps;
+mod windows;

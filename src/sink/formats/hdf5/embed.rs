@@ -130,14 +130,23 @@ fn ends<'a>(file: &mut Writer, ends: &[i64]) -> io::Result<Dataset<'a>> {
     }
     Ok(Dataset {
         shape: vec![ends.len() as u64],
-        datatype: if is_short { Datatype::I32 } else { Datatype::I64 },
+        datatype: if is_short {
+            Datatype::I32
+        } else {
+            Datatype::I64
+        },
         layout: Layout::Contiguous { address },
         attributes: Vec::new(),
     })
 }
 
 impl EmbedWriter {
-    fn put(&mut self, rows: &RecordBatch, mut bytes: &[u8], counts: &[u64]) -> Result<(), SinkError> {
+    fn put(
+        &mut self,
+        rows: &RecordBatch,
+        mut bytes: &[u8],
+        counts: &[u64],
+    ) -> Result<(), SinkError> {
         let (ids, sequences) = (ids(rows)?, sequences(rows)?);
         let row_bytes = self.width * self.column.number.n_bytes();
         let file = &mut self.file;
@@ -172,7 +181,14 @@ impl EmbedWriter {
         ];
         let objects = file.describe(datasets.into_iter().flatten())?;
         // In the order of the datasets, which is that of their names.
-        let names = ["embedding", "embedding_ptr", "id", "idptr", "name", "nameptr"];
+        let names = [
+            "embedding",
+            "embedding_ptr",
+            "id",
+            "idptr",
+            "name",
+            "nameptr",
+        ];
         let links = names.into_iter().zip(objects);
         let links: Vec<_> = links.map(|(name, object)| Link { name, object }).collect();
         let numpy_name = match number {

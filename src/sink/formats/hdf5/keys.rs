@@ -2,11 +2,7 @@
 
 use crate::job::Keys;
 use sha2::{Digest as _, Sha256};
-use std::{
-    borrow::Cow,
-    collections::HashSet,
-    fmt::Write as _,
-};
+use std::{borrow::Cow, collections::HashSet, fmt::Write as _};
 
 /// Stands for what cannot be in a name, and for a name that cannot be.
 const STAND_IN: &str = "_";
@@ -174,18 +170,29 @@ mod tests {
     fn ids_are_names_where_they_can_be() {
         let check = |ids: &[&'static str], expected: &[(&str, &str)]| {
             let found = of_ids(ids);
-            let found: Vec<_> = found.iter().map(|(name, id)| (name.as_str(), *id)).collect();
+            let found: Vec<_> = found
+                .iter()
+                .map(|(name, id)| (name.as_str(), *id))
+                .collect();
             assert_eq!(found, expected);
             let names: Vec<_> = found.iter().map(|(name, _)| *name).collect();
             assert!(names.windows(2).all(|pair| pair[0] < pair[1]));
         };
         check(&[], &[]);
         check(&["b", "a", "é"], &[("a", "a"), ("b", "b"), ("é", "é")]);
-        check(&["sp/P1", "..", ".", ""], &[("..", ".."), ("_", "."), ("__2", ""), ("sp_P1", "sp/P1")]);
+        check(
+            &["sp/P1", "..", ".", ""],
+            &[("..", ".."), ("_", "."), ("__2", ""), ("sp_P1", "sp/P1")],
+        );
         // Nobody loses a name to an id that was changed or came again.
         check(
             &["a/b", "a_b", "a_b", "a_b_2"],
-            &[("a_b", "a_b"), ("a_b_2", "a_b_2"), ("a_b_3", "a_b"), ("a_b_4", "a/b")],
+            &[
+                ("a_b", "a_b"),
+                ("a_b_2", "a_b_2"),
+                ("a_b_3", "a_b"),
+                ("a_b_4", "a/b"),
+            ],
         );
         // A name that two are given in the end.
         check(
@@ -208,8 +215,14 @@ mod tests {
         assert_eq!(added, [true, false, true]);
         // Of Python: hashlib.sha256(b"_0").hexdigest(), and of b"MKT_3".
         let expected = [
-            ("0a29b69cd680cf7a3dfc9dd9f752702cbcb877fd2d8e242fe9a5f3ff2d9c992e", "r"),
-            ("885f21ab182dd8792f0445e12a7ff564bb97d3d72e66e88dd995539dfe49a219", "p"),
+            (
+                "0a29b69cd680cf7a3dfc9dd9f752702cbcb877fd2d8e242fe9a5f3ff2d9c992e",
+                "r",
+            ),
+            (
+                "885f21ab182dd8792f0445e12a7ff564bb97d3d72e66e88dd995539dfe49a219",
+                "p",
+            ),
         ];
         let found = names(&list);
         assert_eq!(found.len(), expected.len());

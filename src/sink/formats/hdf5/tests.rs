@@ -3,7 +3,6 @@
 use super::*;
 use crate::{
     hdf5::{Datatype, Object, Reader},
-
     job::{ExportOptions, Keys},
     sink::{Checked, TableWriter, formats::Files},
 };
@@ -54,7 +53,10 @@ fn contacts(sequences: &[Sequence<'_>]) -> ArrayRef {
     for (row, (_, letters)) in sequences.iter().enumerate() {
         for one in 0..letters.len() {
             for other in 0..letters.len() {
-                contacts.values().values().append_value(number(row, one, other));
+                contacts
+                    .values()
+                    .values()
+                    .append_value(number(row, one, other));
             }
             contacts.values().append(true);
         }
@@ -68,15 +70,18 @@ fn rows(sequences: &[Sequence<'_>], columns: &[&str]) -> RecordBatch {
     let ids = StringArray::from_iter_values(sequences.iter().map(|(id, _)| id));
     let mut arrays: Vec<(&str, ArrayRef)> = vec![("id", Arc::new(ids))];
     for column in columns {
-        arrays.push((column, match *column {
-            "sequence" => {
-                let letters = sequences.iter().map(|(_, letters)| letters);
-                Arc::new(StringArray::from_iter_values(letters))
-            }
-            "residues" => residues(sequences),
-            "contacts" => contacts(sequences),
-            _ => vectors(sequences.len()),
-        }));
+        arrays.push((
+            column,
+            match *column {
+                "sequence" => {
+                    let letters = sequences.iter().map(|(_, letters)| letters);
+                    Arc::new(StringArray::from_iter_values(letters))
+                }
+                "residues" => residues(sequences),
+                "contacts" => contacts(sequences),
+                _ => vectors(sequences.len()),
+            },
+        ));
     }
     RecordBatch::try_from_iter(arrays).unwrap()
 }
@@ -147,7 +152,12 @@ fn a_column_of_vectors_is_at_the_root() {
     let file = keyed(Keys::Id, &SEQUENCES, &["embedding"]);
     let reader = open(file.path());
     let found = datasets(&reader, &reader.root().unwrap());
-    let expected = [("a", "a", 1), ("a_2", "a", 3), ("b_1", "b/1", 0), ("é", "é", 2)];
+    let expected = [
+        ("a", "a", 1),
+        ("a_2", "a", 3),
+        ("b_1", "b/1", 0),
+        ("é", "é", 2),
+    ];
     let expected = expected.map(|(name, id, row)| {
         let numbers = [0, 1, 2].map(|component| number(row, 0, component));
         (name.to_owned(), id.to_owned(), vec![3], numbers.to_vec())
@@ -197,7 +207,10 @@ fn a_file_says_what_it_is() {
         assert_eq!(metadata["runner.identity"], "{\"a\":\"b\"}");
         let reader = open(file.path());
         let root = reader.root().unwrap();
-        assert_eq!(reader.text(&root, "model_name").unwrap().as_deref(), Some("esm2_8m"));
+        assert_eq!(
+            reader.text(&root, "model_name").unwrap().as_deref(),
+            Some("esm2_8m")
+        );
         let sound = Checked {
             rows: sequences.len() as u64,
             problems: Vec::new(),
@@ -228,13 +241,25 @@ fn a_matrix_has_the_vectors_of_all_sequences() {
     let root = reader.root().unwrap();
     let links = reader.links(&root).unwrap();
     let names: Vec<_> = links.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["embedding", "embedding_ptr", "id", "idptr", "name", "nameptr"]);
+    assert_eq!(
+        names,
+        [
+            "embedding",
+            "embedding_ptr",
+            "id",
+            "idptr",
+            "name",
+            "nameptr"
+        ]
+    );
     let objects = links.iter().map(|(_, at)| reader.object(*at).unwrap());
     let objects: Vec<_> = objects.collect();
     let bytes = |n: usize| reader.values(&objects[n]).unwrap();
     let ends = |n: usize| {
         let bytes = bytes(n);
-        let ends = bytes.chunks(4).map(|end| i32::from_le_bytes(end.try_into().unwrap()));
+        let ends = bytes
+            .chunks(4)
+            .map(|end| i32::from_le_bytes(end.try_into().unwrap()));
         ends.collect::<Vec<_>>()
     };
     assert_eq!(objects[0].shape, [5, 2]);
@@ -242,7 +267,10 @@ fn a_matrix_has_the_vectors_of_all_sequences() {
     assert_eq!((ends(1), ends(3)), (vec![2, 2, 3, 5], vec![2, 2, 3, 5]));
     assert_eq!((bytes(2), bytes(4)), (b"MKMMK".to_vec(), "b/1aéa".into()));
     assert_eq!(ends(5), [3, 4, 6, 7]);
-    assert_eq!(reader.text(&root, "dtype").unwrap().as_deref(), Some("float16"));
+    assert_eq!(
+        reader.text(&root, "dtype").unwrap().as_deref(),
+        Some("float16")
+    );
     assert_eq!(check(file.path()).unwrap().rows, 4);
 }
 
@@ -256,7 +284,10 @@ fn what_no_matrix_can_hold_is_refused() {
     let error = refused(&["residues"]);
     assert!(error.contains("no column `sequence`"), "{error}");
     let error = refused(&["sequence", "residues", "embedding"]);
-    assert!(error.contains("there are `residues`, `embedding`"), "{error}");
+    assert!(
+        error.contains("there are `residues`, `embedding`"),
+        "{error}"
+    );
     assert!(refused(&["sequence", "contacts"]).contains("there are `contacts`"));
     assert!(refused(&["sequence"]).contains("there are none"));
 }

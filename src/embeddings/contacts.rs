@@ -1,0 +1,194 @@
+//! Contacts in an output, read sequence by sequence.
+
+use super::{EmbeddingsError, folder};
+use crate::file;
+use arrow_array::{
+    Array, RecordBatch,
+    cast::AsArray,
+    types::{Float32Type, UInt32Type},
+};
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{
+            ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+        },
+    },
+    errors::ParquetError,
+};
+use std::{
+    path::{Path, PathBuf},
+    vec,
+};
+
+/// Rows that are decoded at a time: each may have millions of numbers.
+const BATCH_ROWS: usize = 4;
+/// Rows of which the ids are looked at together.
+const IDS_AT_ONCE: usize = 4096;
+/// The columns that are read: of both forms in which contacts are written.
+const COLUMNS: [&str; 6] = ["id", "length", "contacts", "i", "j", "probability"];
+
+/// What is known of the contacts of a sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SequenceContacts {
+    /// The sequence.
+    pub id: String,
+    /// Its residues, from the first one on as far as the model was given them.
+    pub n_residues: usize,
+    /// The pairs of residues that were written, with i < j from 1 on, and their probabilities.
+    pub pairs: Vec<(u32, u32, f32)>,
+}
+
+/// The rows of an output with contacts, in their order.
+pub struct ContactRows {
+    /// The sequence that is asked for, if it is one.
+    only: Option<String>,
+    parts: vec::IntoIter<PathBuf>,
+    part: Option<(String, ParquetRecordBatchReader)>,
+    rows: vec::IntoIter<SequenceContacts>,
+}
+
+impl ContactRows {
+    /// The rows of the Parquet file at `path`, or of the parts in the folder: all, or those of one sequence.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn open(path: &Path, only: Option<&str>) -> Result<Self, EmbeddingsError> {
+        let parts = match path.is_dir() {
+            false => vec![path.to_owned()],
+            true => folder::paths(path)
+                .map_err(|error| EmbeddingsError::unopened(&path.display().to_string(), &error))?,
+        };
+        Ok(Self {
+            only: only.map(str::to_owned),
+            parts: parts.into_iter(),
+            part: None,
+            rows: Vec::new().into_iter(),
+        })
+    }
+
+    /// The next row, if there is one.
+    ///
+    /// # Errors
+    /// A part cannot be read, or has no contacts.
+    pub fn next(&mut self) -> Result<Option<SequenceContacts>, EmbeddingsError> {
+        loop {
+            if let Some(row) = self.rows.next() {
+                return Ok(Some(row));
+            }
+            let Some((name, reader)) = &mut self.part else {
+                match self.parts.next() {
+                    Some(path) => self.part = self.open_part(&path)?,
+                    None => return Ok(None),
+                }
+                continue;
+            };
+            match reader.next() {
+                Some(Ok(batch)) => {
+                    let rows = rows(&batch).ok_or_else(|| {
+                        EmbeddingsError::foreign(name, "holds no contacts".to_owned())
+                    })?;
+                    self.rows = rows.into_iter();
+                }
+                Some(Err(error)) => return Err(broken(name, &error.into())),
+                None => self.part = None,
+            }
+        }
+    }
+
+    /// Opens a part. Nothing, if the sequence that is asked for is not in it.
+    fn open_part(
+        &self,
+        path: &Path,
+    ) -> Result<Option<(String, ParquetRecordBatchReader)>, EmbeddingsError> {
+        let name = path.display().to_string();
+        let open = || {
+            let file =
+                file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
+            let builder = ParquetRecordBatchReaderBuilder::try_new(file);
+            builder.map_err(|error| broken(&name, &error))
+        };
+        let mut builder = open()?;
+        if let Some(only) = &self.only {
+            let Some(row) = row_of(open()?, only).map_err(|error| broken(&name, &error))? else {
+                return Ok(None);
+            };
+            let selectors = vec![RowSelector::skip(row), RowSelector::select(1)];
+            builder = builder.with_row_selection(RowSelection::from(selectors));
+        }
+        let columns = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
+        let reader = builder
+            .with_projection(columns)
+            .with_batch_size(BATCH_ROWS)
+            .build();
+        let reader = reader.map_err(|error| broken(&name, &error))?;
+        Ok(Some((name, reader)))
+    }
+}
+
+fn broken(name: &str, error: &ParquetError) -> EmbeddingsError {
+    EmbeddingsError::damaged(name, format!("is broken, or not a Parquet file: {error}"))
+}
+
+/// The row of a sequence, if it is there.
+fn row_of(
+    builder: ParquetRecordBatchReaderBuilder<std::fs::File>,
+    id: &str,
+) -> Result<Option<usize>, ParquetError> {
+    let columns = ProjectionMask::columns(builder.parquet_schema(), ["id"]);
+    let builder = builder.with_projection(columns);
+    let mut n_before = 0;
+    for batch in builder.with_batch_size(IDS_AT_ONCE).build()? {
+        let batch = batch?;
+        let ids = batch.column_by_name("id");
+        let ids = ids.and_then(|ids| ids.as_string_opt::<i32>());
+        let found = ids.and_then(|ids| ids.iter().position(|other| other == Some(id)));
+        if let Some(row) = found {
+            return Ok(Some(n_before + row));
+        }
+        n_before += batch.num_rows();
+    }
+    Ok(None)
+}
+
+/// The rows of a batch. Nothing, if there are no contacts in it.
+fn rows(batch: &RecordBatch) -> Option<Vec<SequenceContacts>> {
+    let column = |name: &str| batch.column_by_name(name);
+    let ids = column("id")?.as_string_opt::<i32>()?;
+    let lengths = column("length")?.as_primitive_opt::<UInt32Type>()?;
+    let rows = (0..batch.num_rows()).map(|row| {
+        let (n_residues, pairs) = match column("contacts") {
+            Some(contacts) => of_matrix(&contacts.as_list_opt::<i32>()?.value(row))?,
+            None => {
+                let list = |name| Some(column(name)?.as_list_opt::<i32>()?.value(row));
+                let (i, j, probability) = (list("i")?, list("j")?, list("probability")?);
+                let residues = i.as_primitive_opt::<UInt32Type>()?.values().iter();
+                let others = j.as_primitive_opt::<UInt32Type>()?.values().iter();
+                let probabilities = probability.as_primitive_opt::<Float32Type>()?.values();
+                let pairs = residues.zip(others).zip(probabilities);
+                let pairs = pairs.map(|((&i, &j), &probability)| (i, j, probability));
+                (lengths.value(row) as usize, pairs.collect())
+            }
+        };
+        Some(SequenceContacts {
+            id: ids.value(row).to_owned(),
+            n_residues,
+            pairs,
+        })
+    });
+    rows.collect()
+}
+
+/// Residues, and all pairs of them, of a matrix.
+fn of_matrix(matrix: &dyn Array) -> Option<(usize, Vec<(u32, u32, f32)>)> {
+    let rows = matrix.as_list_opt::<i32>()?;
+    let n = rows.len();
+    let mut pairs = Vec::with_capacity(n * n / 2);
+    for i in 0..n {
+        let row = rows.value(i);
+        let probabilities = row.as_primitive_opt::<Float32Type>()?.values();
+        let behind = probabilities.iter().enumerate().skip(i + 1);
+        pairs.extend(behind.map(|(j, &p)| (i as u32 + 1, j as u32 + 1, p)));
+    }
+    Some((n, pairs))
+}

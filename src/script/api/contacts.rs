@@ -1,0 +1,161 @@
+//! `contacts(...)`, and what is made of its outputs.
+
+use super::{
+    model::ScriptModel as Model,
+    run::{ScriptRun as Run, run_embed},
+};
+use crate::{
+    embeddings::{ContactRows, SequenceContacts},
+    error::Error,
+    file::{Existing, FileError, Keep, Staged},
+    job::{Dataset, Problems},
+    paths::{CONTACT_TABLE_HEAD, Role},
+    report::draw_contact_map,
+    script::{
+        failure::{RhaiResultOf, raise_error},
+        session::Session,
+    },
+};
+use rhai::{Map, plugin::*};
+use std::{
+    io::{self, BufWriter, Write},
+    path::Path,
+};
+
+/// What an output has of the sequence `id`.
+fn of_sequence(from: &Path, id: &str) -> Result<SequenceContacts, Error> {
+    let found = ContactRows::open(from, Some(id))?.next()?;
+    found.ok_or_else(|| {
+        let message = format!("`{}` has no sequence `{id}`", from.display());
+        Problems::one(
+            message,
+            Some("ids are what comes first in definition lines".to_owned()),
+        )
+        .into()
+    })
+}
+
+/// Writes the pairs of all sequences of an output as CSV.
+fn write_table(from: &Path, to: &Path) -> Result<(), Error> {
+    let staged = Staged::create(to, Existing::IsReplaced)?;
+    let mut rows = ContactRows::open(from, None)?;
+    let mut table = BufWriter::new(staged.writer()?);
+    let write = |result: io::Result<()>| result.map_err(|error| FileError::io("write", to, error));
+    write(writeln!(table, "{CONTACT_TABLE_HEAD}"))?;
+    while let Some(sequence) = rows.next()? {
+        let id = field(&sequence.id);
+        for (i, j, probability) in sequence.pairs {
+            write(writeln!(table, "{id},{i},{j},{probability}"))?;
+        }
+    }
+    write(table.flush())?;
+    drop(table);
+    staged.publish(Keep::Safely)?;
+    Ok(())
+}
+
+/// A text as a field of CSV.
+fn field(text: &str) -> String {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
+    }
+}
+
+/// Does `make` with an output that is read, and a file that is written, unless this is a rehearsal.
+fn make(
+    context: &NativeCallContext,
+    (from, role, to): (&str, Role, &str),
+    make: impl FnOnce(&Path, &Path) -> Result<(), Error>,
+) -> RhaiResultOf<()> {
+    let session = Session::of(context);
+    let is_rehearsal = session.host()?.is_rehearsal();
+    let (from, to) = (Path::new(from), Path::new(to));
+    let made = || -> Result<(), Error> {
+        let is_rehearsed = session.files().made_of_output(from, role, to)?;
+        match is_rehearsal {
+            true if is_rehearsed => Ok(()),
+            true => ContactRows::open(from, None)?
+                .next()
+                .map(|_| ())
+                .map_err(Error::from),
+            false => Ok(()),
+        }
+    };
+    made().map_err(raise_error)?;
+    match is_rehearsal {
+        true => Ok(()),
+        false => make(from, to).map_err(raise_error),
+    }
+}
+
+#[export_module]
+pub(super) mod contacts_api {
+    use super::*;
+
+    /// Predicts the contacts between the residues of each sequence of a dataset: how probable it is that two of them
+    /// are close in space, their C-beta atoms within 8 angstroms. It is what the attention of all layers says to the
+    /// head that the model was published with (`contact_head`); one without is refused.
+    ///
+    /// It is a run like one of `embed` with `contacts: true`, and has all of its options. Without a `threshold` the
+    /// column `contacts` of the output has a row for each residue, with a number for each residue, which is 4 bytes
+    /// times the square of the length. With one there are the lists `i`, `j` and `probability` of those pairs that are
+    /// at least so probable, and at least `min_separation` residues from each other in the sequence.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let model = esm2("facebook/esm2_t33_650M_UR50D");
+    /// contacts(model, fasta("proteins.fa"), #{ output: "contacts.parquet", threshold: 0.3 });
+    /// ```
+    #[rhai_fn(name = "contacts", volatile, return_raw)]
+    pub fn contacts(
+        context: NativeCallContext,
+        model: Model,
+        dataset: Dataset,
+        mut options: Map,
+    ) -> RhaiResultOf<Run> {
+        options.insert("contacts".into(), true.into());
+        run_embed(&context, &model, &dataset, options)
+    }
+
+    /// Draws the contacts of a sequence: reads them from a Parquet file that `contacts` wrote, or from a folder of
+    /// parts, and writes a picture, `to`, in SVG. An older picture of that name is replaced.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let model = esm2("facebook/esm2_t33_650M_UR50D");
+    /// contacts(model, fasta("proteins.fa"), #{ output: "contacts.parquet" });
+    /// contact_map("contacts.parquet", "sp|P69905|HBA_HUMAN", "hemoglobin.svg");
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn contact_map(
+        context: NativeCallContext,
+        from: &str,
+        id: &str,
+        to: &str,
+    ) -> RhaiResultOf<()> {
+        make(&context, (from, Role::ContactMap, to), |from, to| {
+            let found = of_sequence(from, id)?;
+            draw_contact_map(to, &found.id, found.n_residues, &found.pairs)?;
+            Ok(())
+        })
+    }
+
+    /// Writes the contacts of all sequences as a table: reads them from a Parquet file that `contacts` wrote, or from
+    /// a folder of parts, and writes CSV, `to`, with a line for each pair: `id`, `i`, `j` and `probability`. Of an
+    /// output that was made without a `threshold` these are all pairs. An older table of that name is replaced.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let model = esm2("facebook/esm2_t33_650M_UR50D");
+    /// contacts(model, fasta("proteins.fa"), #{ output: "pairs.parquet", threshold: 0.3 });
+    /// contact_table("pairs.parquet", "pairs.csv");
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn contact_table(context: NativeCallContext, from: &str, to: &str) -> RhaiResultOf<()> {
+        make(&context, (from, Role::ContactTable, to), write_table)
+    }
+}

@@ -1,0 +1,46 @@
+//! The files of contacts and of attention.
+
+use super::{Files, check_file};
+use crate::{
+    error::Error,
+    job::{AttentionPlan, Problems},
+    paths::{Claim, Role},
+};
+use std::path::Path;
+
+impl Files {
+    /// Adds the file of attention maps.
+    ///
+    /// # Errors
+    /// It cannot be written, or is there and is not to be replaced.
+    pub(in crate::script) fn attention(&mut self, plan: &AttentionPlan) -> Result<(), Error> {
+        let Some(output) = plan.output.as_deref() else {
+            return Ok(());
+        };
+        if !plan.overwrite && output.exists() {
+            let message = format!("`output` is {}, which exists", output.display());
+            let hint = "choose another path, or add `overwrite: true`".to_owned();
+            return Err(Problems::one(message, Some(hint)).into());
+        }
+        let claim = Claim::new(Role::AttentionMaps, output);
+        self.written(claim, Role::AttentionMaps, output)
+    }
+
+    /// Adds an output that is read, and a file that is made of it. Says whether the output is one that a run of this
+    /// rehearsal would have written.
+    ///
+    /// # Errors
+    /// The one is not whole, or the other cannot be written, or must not be.
+    pub(in crate::script) fn made_of_output(
+        &mut self,
+        from: &Path,
+        role: Role,
+        to: &Path,
+    ) -> Result<bool, Error> {
+        self.check_merged(from)?;
+        self.read(Role::Embeddings, from)?;
+        self.certain(check_file(to))?;
+        self.written(Claim::new(role, to), role, to)?;
+        Ok(self.rehearsed(from).is_some())
+    }
+}

@@ -1,0 +1,11 @@
+//! Scores: the numbers, and what becomes of the table however a job ends.
+//!
+//! - `numbers`: equal to those of HF transformers in f32, and to each other where two ways lead to the same.
+//! - `tables`: which rows and columns there are, what is refused, what is replaced.
+//! - `endings`: jobs that are killed, shared by several processes or computed on several devices.
+//! - `place`: what these tests run.
+
+mod endings;
+mod numbers;
+mod place;
+mod tables;

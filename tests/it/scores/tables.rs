@@ -1,0 +1,209 @@
+//! Which rows and columns a table has, what is refused, and what is replaced.
+
+use super::place::{Place, cells, numbers};
+
+const SCRIPT: i32 = 3;
+const INPUT: i32 = 4;
+const UNEXPECTED: i32 = 1;
+const REJECTED: i32 = 7;
+const MODEL: &str = "esm2_t6_2M_demo";
+const SCORE: &str = "score(mock(#{}), mutants(\"dms.csv\", #{ sequence: \"MKTAYIAKQR\" }), #{ output: \"scores.csv\" });";
+
+fn place() -> Place {
+    let place = Place::new();
+    place.write(
+        "dms.csv",
+        "note,mutant,DMS_score\n\"a, b\",M1A,1.5\n,K2R:T3A,-1\n\"\"\"x\"\"\",WT,0\n",
+    );
+    place
+}
+
+#[test]
+fn rows_and_columns_stay_as_they_are() {
+    let place = place();
+    let said = place.exec(
+        "let dms = mutants(\"dms.csv\", #{ sequence: \"MKTAYIAKQR\" });
+        let scores = score(demo(), dms, #{ output: \"scores.csv\" });
+        print(scores);
+        print(`${scores.len} ${scores.sequences} ${scores.tokens} ${scores.output} ${scores.spearman}`);",
+    );
+    for expect in [
+        "3 mutants of 1 protein",
+        "masked_marginals; other mutated sites: wild type",
+        "3 sequences, 36 tokens",
+        "with DMS_score",
+        "scores.csv, column `esm2_t6_2M_demo`",
+        "\n3 3 36 scores.csv ",
+    ] {
+        assert!(said.contains(expect), "{expect}: {said}");
+    }
+    let table = place.read("scores.csv");
+    let lines: Vec<_> = table.lines().collect();
+    assert_eq!(lines[0], "note,mutant,DMS_score,esm2_t6_2M_demo");
+    assert!(lines[1].starts_with("\"a, b\",M1A,1.5,"), "{table}");
+    assert!(lines[2].starts_with(",K2R:T3A,-1,"), "{table}");
+    assert_eq!(lines[3], "\"\"\"x\"\"\",WT,0,0.0000000");
+    let note: serde_json::Value = serde_json::from_str(&place.read("scores.csv.json")).unwrap();
+    assert!(
+        note["meaning"]
+            .as_str()
+            .unwrap()
+            .contains("stands the wild type"),
+        "{note}"
+    );
+    let expect = ["dms.csv", "job.rhai", "scores.csv", "scores.csv.json"];
+    assert_eq!(place.names(), expect);
+}
+
+#[test]
+fn all_single_mutants_are_nineteen_a_site() {
+    let place = Place::new();
+    place.write("in.fa", ">a some protein\nMKXT\n>b\nWW\n>short\nM\n");
+    let said = place.run(
+        &["exec"],
+        "let all = all_single_mutants(fasta(\"in.fa\").min_length(2));
+        print(score(demo(), all, #{ output: \"scores.csv\" }).len);",
+    );
+    assert_eq!(said.exit_code, Some(REJECTED), "{}", said.stderr);
+    assert_eq!(said.stdout.trim(), (19 * 5).to_string());
+    let table = place.read("scores.csv");
+    let cells = cells(&table);
+    assert_eq!(cells[0], ["seq_id", "mut_name", MODEL]);
+    assert_eq!(cells[1][..2], ["a", "M1A"]);
+    assert_eq!(cells[39][..2], ["a", "T4A"]);
+    assert_eq!(cells[95][..2], ["b", "W2Y"]);
+    assert_eq!(cells.len(), 96);
+    let scores = numbers(&table, MODEL);
+    assert!(
+        scores
+            .iter()
+            .all(|score| score.is_finite() && *score != 0.0)
+    );
+    let list = place.read("scores.csv.rejects.tsv");
+    assert_eq!(
+        list,
+        "ordinal\tid\treason\n3\tshort\t1 residues, fewer than min_length 2\n"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_mutants_has_a_line() {
+    let place = place();
+    let check = |table: &str, expect: &str| {
+        place.write("dms.csv", table);
+        for command in ["exec", "check"] {
+            let done = place.run(&[command], SCORE);
+            assert_eq!(done.exit_code, Some(INPUT), "{command}: {}", done.stderr);
+            assert!(done.stderr.contains(expect), "{command}: {}", done.stderr);
+        }
+        let expect = ["dms.csv", "job.rhai"];
+        assert_eq!(place.names(), expect);
+    };
+    check(
+        "mutant\nM1A\nA2P\n",
+        "`dms.csv`, line 3: `A2P` has A as the wild type, and the protein has K",
+    );
+    check(
+        "mutant\nK22A\n",
+        "line 2: `K22A` is outside of the protein, whose sites are 1 to 10",
+    );
+    check("mutant\nM1*\n", "a stop has no score");
+    check("mutant\nM1A:M1C\n", "mutates site 1 twice");
+    check("mutation\nM1A\n", "has no column `mutant`");
+    check(
+        "mutant,esm2_t6_2M_demo\nM1A,0.5\n",
+        "has a column `esm2_t6_2M_demo` already",
+    );
+}
+
+#[test]
+fn a_column_is_replaced_where_that_is_asked_for() {
+    let place = place();
+    place.write("dms.csv", "esm2_t6_2M_demo,mutant\n77,M1A\n");
+    place.exec(&SCORE.replace("output:", "overwrite: true, output:"));
+    let cells = cells(&place.read("scores.csv"));
+    assert_eq!(cells[0], [MODEL, "mutant"]);
+    assert_ne!(cells[1][0], "77");
+    assert_eq!(cells[1].len(), 2);
+}
+
+#[test]
+fn nothing_is_replaced_that_nobody_asked_to_replace() {
+    let place = place();
+    place.write("scores.csv", "mine");
+    let said = place.refused(SCRIPT, SCORE);
+    assert!(said.contains("scores.csv, which exists"), "{said}");
+    assert_eq!(place.read("scores.csv"), "mine");
+    // Nor a file that looks as if this program had written it.
+    place.write("scores.csv.json", "{\n  \"generator\": \"runner\"\n}\n");
+    let said = place.refused(UNEXPECTED, SCORE);
+    assert!(said.contains("`scores.csv` exists"), "{said}");
+    assert_eq!(place.read("scores.csv"), "mine");
+    std::fs::remove_file(place.path("scores.csv.json")).unwrap();
+    place.write("scores.csv.json", "{\"mine\": true}");
+    let said = place.refused(
+        SCRIPT,
+        &SCORE.replace("output:", "overwrite: true, output:"),
+    );
+    assert!(said.contains("was not written by runner"), "{said}");
+    std::fs::remove_file(place.path("scores.csv.json")).unwrap();
+    place.exec(&SCORE.replace("output:", "overwrite: true, output:"));
+    let first = place.read("scores.csv");
+    assert_eq!(numbers(&first.replace("\"a, b\"", "a"), MODEL).len(), 3);
+    // The same again is there; another method is another table.
+    let said = place.exec(&format!("print({});", SCORE.trim_end_matches(';')));
+    assert!(said.contains("all of which was there before"), "{said}");
+    let other = SCORE.replace("output:", "method: \"wt_marginals\", output:");
+    let said = place.refused(UNEXPECTED, &other);
+    assert!(
+        said.contains("`method` was masked_marginals and is wt_marginals"),
+        "{said}"
+    );
+    assert_eq!(place.read("scores.csv"), first);
+    place.exec(&other.replace("output:", "overwrite: true, output:"));
+    assert_ne!(place.read("scores.csv"), first);
+    // Nor the table that is read.
+    let said = place.refused(SCRIPT, &SCORE.replace("scores.csv", "dms.csv"));
+    assert!(said.contains("dms.csv"), "{said}");
+    assert!(place.read("dms.csv").starts_with("note,mutant,DMS_score\n"));
+}
+
+#[test]
+fn models_without_a_head_are_refused() {
+    let place = place();
+    let script = format!(
+        "score(esm2(\"{}/tests/golden/torch\", #{{ device: \"cpu\" }}),
+            mutants(\"dms.csv\", #{{ sequence: \"MKTAYIAKQR\" }}), #{{ output: \"scores.csv\" }});",
+        crate::ROOT
+    );
+    for command in ["exec", "check"] {
+        let done = place.run(&[command], &script);
+        assert_eq!(done.exit_code, Some(5), "{}", done.stderr);
+        assert!(done.stderr.contains("lm_head"), "{}", done.stderr);
+    }
+    assert_eq!(place.names(), ["dms.csv", "job.rhai"]);
+}
+
+#[test]
+fn a_forecast_counts_sequences_and_tokens() {
+    let place = place();
+    place.write("in.fa", ">a\nMKT\n>b\nWW\n");
+    let script = format!(
+        "{SCORE}
+        score(mock(#{{}}), all_single_mutants(\"in.fa\"), #{{ output: \"all.csv\" }});
+        perplexity(mock(#{{}}), fasta(\"in.fa\"), #{{ output: \"perplexity.csv\" }});"
+    );
+    let done = place.run(&["check", "--forecast", "--json", "--rate", "10"], &script);
+    assert_eq!(done.exit_code, Some(0), "{}", done.stderr);
+    let found: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let runs = found["forecast"].as_array().unwrap();
+    let counts = runs
+        .iter()
+        .map(|run| (run["rows"].as_u64(), run["tokens"].as_u64()));
+    let counts: Vec<_> = counts.collect();
+    let expect = [(3, 36), (5, 3 * 5 + 2 * 4), (5, 3 * 5 + 2 * 4)];
+    assert_eq!(
+        counts,
+        expect.map(|(rows, tokens)| (Some(rows), Some(tokens)))
+    );
+}
