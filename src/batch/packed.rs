@@ -20,6 +20,8 @@ pub struct Row {
     pub truncated: bool,
     /// Which part of a longer record the sequence is, if it is not all of one.
     pub piece: Option<Piece>,
+    /// The residues that are embedded, as the record has them.
+    pub sequence: Vec<u8>,
 }
 
 impl Row {
@@ -89,6 +91,7 @@ impl PackedBatch {
             length: LENGTH as u32,
             truncated: false,
             piece: None,
+            sequence: Vec::new(),
         };
         Self {
             input_ids: vec![leucine; n_tokens],
@@ -141,6 +144,7 @@ impl PackedBatch {
             id: record.id,
             description: record.description,
             length: record.length,
+            sequence: record.sequence,
         });
     }
 

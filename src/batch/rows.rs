@@ -186,6 +186,7 @@ mod tests {
             length: 1,
             truncated: false,
             piece: None,
+            sequence: Vec::new(),
         }
     }
 

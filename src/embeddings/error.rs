@@ -16,7 +16,7 @@ pub struct EmbeddingsError {
 }
 
 /// The hint for a file of someone else.
-const NOT_OURS: &str = "give a Parquet or HDF5 file that `embed` wrote, or a folder of parts";
+const NOT_OURS: &str = "give a file that `embed` or `export` wrote, or a folder of parts";
 
 impl EmbeddingsError {
     /// The file cannot be opened.
@@ -41,6 +41,17 @@ impl EmbeddingsError {
             file: file.to_owned(),
             message,
             hint: Some("run `embed` again with `overwrite: true`"),
+        }
+    }
+
+    /// The file has vectors of residues, and none of whole sequences.
+    pub(super) fn of_residues(file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            message: "holds vectors of residues, and none of whole sequences".to_owned(),
+            hint: Some(
+                "give `embed` a `pooling` beside `residues: true`: \"mean\" writes a vector for each sequence, too",
+            ),
         }
     }
 

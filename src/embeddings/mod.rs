@@ -3,13 +3,16 @@
 //! *Input*: a file or a folder of parts that `embed` wrote. *Output*: its vectors in memory, and who is near to whom. *Owns*:
 //! which reader takes which format. *Never*: writes.
 
+mod arrow;
 mod contacts;
 mod error;
 mod folder;
 mod hdf5;
 mod logits;
+mod npy;
 mod parquet;
 mod read;
+mod safetensors;
 mod table;
 
 #[cfg(test)]

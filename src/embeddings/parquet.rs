@@ -54,8 +54,7 @@ pub(super) fn read(
     let file = ParquetFile::open(path)?;
     for batch in file.reader().map_err(|error| file.broken(&error))? {
         let batch = batch.map_err(|error| file.broken(&error.into()))?;
-        append(&batch, embeddings)
-            .map_err(|message| EmbeddingsError::foreign(&file.name, message))?;
+        append(&batch, embeddings, &file.name)?;
     }
     Ok(Box::new(file))
 }
@@ -96,7 +95,31 @@ impl ParquetFile {
     }
 }
 
-fn append(batch: &RecordBatch, embeddings: &mut Embeddings) -> Result<(), String> {
+/// Takes the rows of a batch of the file of that name.
+///
+/// # Errors
+/// A column is missing or has another type.
+pub(super) fn append(
+    batch: &RecordBatch,
+    embeddings: &mut Embeddings,
+    name: &str,
+) -> Result<(), EmbeddingsError> {
+    let is_of_residues = |name: &str| name == "residues" || name.starts_with("residues_");
+    let schema = batch.schema();
+    let names = || schema.fields().iter().map(|field| field.name().as_str());
+    if !names().any(is_vector) && names().any(is_of_residues) {
+        return Err(EmbeddingsError::of_residues(name));
+    }
+    let added = add(batch, embeddings);
+    added.map_err(|message| EmbeddingsError::foreign(name, message))
+}
+
+/// Whether a column of that name holds a vector a sequence.
+fn is_vector(name: &str) -> bool {
+    name == "embedding" || name.starts_with("embedding_")
+}
+
+fn add(batch: &RecordBatch, embeddings: &mut Embeddings) -> Result<(), String> {
     let ids = strings(batch, "id")?;
     let descriptions = strings(batch, "description")?;
     let (vectors, hidden_size) = vectors(batch)?;
@@ -170,7 +193,7 @@ fn vectors(batch: &RecordBatch) -> Result<(Vec<f32>, usize), String> {
         .fields()
         .iter()
         .map(|field| field.name().as_str())
-        .rfind(|name| *name == "embedding" || name.starts_with("embedding_"))
+        .rfind(|name| is_vector(name))
         .ok_or("has no column `embedding`")?;
     let wrong_type =
         || format!("column `{name}` does not hold vectors of numbers of 16 or 32 bits");

@@ -1,7 +1,8 @@
 //! From a file of embeddings to its vectors in memory.
 
-use super::{Embeddings, EmbeddingsError, folder, hdf5, parquet};
-use std::path::Path;
+use super::{Embeddings, EmbeddingsError, arrow, folder, hdf5, npy, parquet, safetensors};
+use crate::file;
+use std::{io::Read, path::Path};
 
 /// Bytes of descriptions that are kept in memory, or as many as the vectors take. Others, which are far
 /// longer than those of proteins, are looked up in the file.
@@ -22,9 +23,28 @@ impl Embeddings {
         } else if hdf5::is_hdf5(path) {
             hdf5::read(path, &mut embeddings)?
         } else {
-            parquet::read(path, &mut embeddings)?
+            let begin = begin_of(path);
+            if begin.starts_with(arrow::MAGIC) {
+                arrow::read(path, &mut embeddings)?
+            } else if begin.starts_with(npy::MAGIC) {
+                npy::read(path, &mut embeddings)?
+            } else if safetensors::may_be(&begin) {
+                safetensors::read(path, &mut embeddings)?
+            } else {
+                parquet::read(path, &mut embeddings)?
+            }
         };
         embeddings.set_source(source);
         Ok(embeddings)
     }
+}
+
+/// The first bytes of a file, by which its format is known. None, if it cannot be opened.
+fn begin_of(path: &Path) -> Vec<u8> {
+    let mut begin = Vec::new();
+    if let Ok(file) = file::open(path) {
+        // What cannot be read is said by whoever reads the rest.
+        let _ = file.take(16).read_to_end(&mut begin);
+    }
+    begin
 }

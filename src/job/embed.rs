@@ -1,7 +1,7 @@
 //! How to embed a dataset.
 
 use super::{
-    Dataset, Delays, Effect, Layer, LongSequences, OptionMap, OptionTable, OptionValue,
+    Dataset, Delays, Effect, Keys, Layer, LongSequences, OptionMap, OptionTable, OptionValue,
     OutputDtype, OutputTarget, Pooling, Problems, Thresholds,
     row::{OptionRow, non_zero},
 };
@@ -20,6 +20,10 @@ pub struct EmbedOptions {
     /// How the vectors of a sequence's residues become one: a vector for each way. If it is not given, it is
     /// their mean, and none where something else is asked for.
     pub pooling: Option<Vec<Pooling>>,
+    /// Keep the residues of each sequence.
+    pub sequences: bool,
+    /// What the entries of an output are called by that has names for them.
+    pub keys: Keys,
     /// Keep the vectors of residues, too.
     pub residues: bool,
     /// Keep what the head of the language model says of each residue.
@@ -118,17 +122,26 @@ const OPTIONS: &[Row] = &[
         .otherwise("`\"f32\"`; `\"f16\"` with `residues`")
         .doc("the number format of vectors in the output; one that is too large for it ends the run")
         .effect(Effect::Values),
+    Row::flag("sequences", |to, flag| to.sequences = flag, |of| of.sequences.into())
+        .doc("add a column `sequence`: the residues that were embedded")
+        .effect(Effect::Values),
+    Row::choice("keys", &Keys::NAMES, |to, name| Keys::from_name(name).map(|keys| to.keys = keys),
+        |of| of.keys.name().into())
+        .doc("what the datasets of an `.h5` file are called by: the ids of the sequences, or with `\"hash\"` and \
+              `sequences: true` a hash of their residues, by which biotrainer looks them up")
+        .effect(Effect::Values),
     Row::wholes("layers", |to, layers| to.layers = layers.into_iter().map(Layer).collect(),
         |of| OptionValue::List(of.layers.iter().map(|layer| layer.0.into()).collect()))
         .doc("hidden states to keep: 0 is the embedding output, -1 the last")
         .effect(Effect::Values),
     Row::path("output", "a path, such as \"embeddings.parquet\"", |path| OutputTarget::of(path).map(|_| ()),
         |to, path| to.output = Some(path), |of| of.output.as_deref().into())
-        .doc("where embeddings go, a row a sequence in input order: a Parquet file, `.parquet` or `.pq`, or, with a \
-              name ending in `/`, a folder of such files, which are read as one data set; without one the run gives \
-              figures only")
-        .flag_doc("where embeddings go, a row a sequence in input order: a Parquet file, `.parquet` or `.pq`, or, with a \
-              name ending in `/`, a folder of such files, which are read as one data set"),
+        .doc("where embeddings go, a row a sequence in input order: a file of the [format](docs/output.md#formats) that \
+              its name ends with, such as `.parquet`, `.h5` or `.npy`, or, with a name ending in `/`, a folder of \
+              Parquet files, which are read as one data set; without one the run gives figures only")
+        .flag_doc("where embeddings go, a row a sequence in input order: a file whose name ends with `.parquet`, `.h5`, \
+              `.embed`, `.npy`, `.safetensors` or `.arrow`, or, with a name ending in `/`, a folder of Parquet files, \
+              which are read as one data set"),
     Row::flag("overwrite", |to, flag| to.overwrite = flag, |of| of.overwrite.into())
         .doc("replace an output that is finished, or is another one; one that was begun is gone on with"),
     Row::flag("resume", |to, flag| to.resume = flag, |of| of.resume.into())
@@ -282,6 +295,8 @@ impl Default for EmbedOptions {
             token_budget: None,
             pooling: None,
             residues: false,
+            sequences: false,
+            keys: Keys::default(),
             logits: false,
             contacts: false,
             threshold: None,

@@ -22,6 +22,7 @@ mod mutants;
 mod option_doc;
 mod options;
 mod output;
+mod output_fit;
 mod output_dtype;
 mod output_target;
 mod plan;

@@ -2,7 +2,7 @@
 
 use super::{
     Column, ContactPairs, Content, Dataset, EmbedOptions, Layer, LongSequences, OutputDtype,
-    Pooling, Positions, Problems, Question, Shard, contact_pairs,
+    Pooling, Positions, Problems, Question, Shard, contact_pairs, output_fit,
 };
 use crate::alphabet::N_SPECIAL_TOKENS;
 use std::num::NonZeroUsize;
@@ -50,6 +50,7 @@ impl EmbedPlan {
         }
         contact_pairs::check(&options, &mut problems);
         let question = question(&options, &layers);
+        output_fit::check(&options, &question, &mut problems);
         let asked = match &mut dataset.policy.long_sequences {
             LongSequences::Window(window) => {
                 if question.has_all_pairs() {

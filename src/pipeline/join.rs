@@ -153,6 +153,9 @@ impl<'a> Joiner<'a> {
         }
         open.next += 1;
         let start = piece.start as usize;
+        // Windows overlap.
+        open.row.sequence.truncate(start);
+        open.row.sequence.extend_from_slice(&row.sequence);
         for (collected, column) in open.collected.iter_mut().zip(columns) {
             let range = column.range(n);
             match (collected, &column.values) {

@@ -5,7 +5,7 @@ use crate::{
     error::Error,
     job::{Effect, EmbedOptions, EmbedPlan, OutputTarget, Problems, Shard},
     model::{Model, NUMERICS},
-    sink::{Circumstances, Identity, OutputPlan},
+    sink::{Circumstances, Identity, More, OutputPlan},
 };
 use std::num::NonZeroUsize;
 
@@ -44,7 +44,10 @@ pub(super) fn output_plan(
         commit_every: options.commit_every,
         inputs: wanted.dataset().sources.join(", "),
         question: wanted.question().clone(),
-        windows: wanted.dataset().policy.long_sequences.window().is_some(),
+        more: More {
+            sequences: options.sequences,
+            windows: wanted.dataset().policy.long_sequences.window().is_some(),
+        },
         hidden_size: model.hidden_size(),
         identity,
         shard,

@@ -2,6 +2,7 @@
 
 use super::contacts;
 use crate::{
+    alphabet::text,
     batch::{Ragged, Rows, Values},
     job::{Form, NUMBERS_OF_A_PAIR, OutputDtype, Question},
 };
@@ -17,8 +18,16 @@ use std::sync::Arc;
 pub(super) struct Columns {
     schema: SchemaRef,
     answers: Vec<AnswerColumn>,
-    /// Whether there is a column that tells of how many windows a row is made.
-    windows: bool,
+    more: More,
+}
+
+/// Columns that an output has when they are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct More {
+    /// The residues that were embedded.
+    pub sequences: bool,
+    /// Of how many windows a row is made.
+    pub windows: bool,
 }
 
 /// A column of what the model answered.
@@ -33,9 +42,8 @@ struct AnswerColumn {
 }
 
 impl Columns {
-    /// The columns of the answers to a question, by a model of this hidden size; `windows` says whether there is one
-    /// that tells of how many windows a row is made.
-    pub(super) fn new(question: &Question, hidden_size: usize, windows: bool) -> Self {
+    /// The columns of the answers to a question, by a model of this hidden size, and more of them.
+    pub(super) fn new(question: &Question, hidden_size: usize, more: More) -> Self {
         let answers = question.columns.iter().map(|column| {
             let form = column.content.form(hidden_size);
             let number = match column.dtype {
@@ -64,14 +72,17 @@ impl Columns {
             Field::new("length", DataType::UInt32, false),
             Field::new("truncated", DataType::Boolean, false),
         ];
-        if windows {
+        if more.sequences {
+            fields.push(Field::new("sequence", DataType::Utf8, false));
+        }
+        if more.windows {
             fields.push(Field::new("windows", DataType::UInt32, false));
         }
         fields.extend(answers.iter().flat_map(AnswerColumn::fields));
         Self {
             schema: Arc::new(Schema::new(fields)),
             answers,
-            windows,
+            more,
         }
     }
 
@@ -89,7 +100,11 @@ impl Columns {
         let columns = self.answers.iter().zip(&rows.columns);
         let ragged = columns.filter(|(answer, _)| !matches!(answer.form, Form::Vector(_)));
         let bytes = ragged.map(|(_, column)| column.values.len() * column.values.dtype().bytes());
-        bytes.sum()
+        let residues = match self.more.sequences {
+            true => rows.meta.iter().map(|row| row.sequence.len()).sum(),
+            false => 0,
+        };
+        bytes.sum::<usize>() + residues
     }
 
     /// The rows as columns.
@@ -119,7 +134,11 @@ impl Columns {
                     .collect::<BooleanArray>(),
             ),
         ];
-        if self.windows {
+        if self.more.sequences {
+            let sequences = meta.iter().map(|row| text(&row.sequence));
+            arrays.push(Arc::new(StringArray::from_iter_values(sequences)));
+        }
+        if self.more.windows {
             let windows = meta.iter().map(|row| row.piece.map_or(1, |piece| piece.of));
             arrays.push(Arc::new(UInt32Array::from_iter_values(windows)));
         }

@@ -57,6 +57,7 @@ mod writeback;
 
 use std::path::PathBuf;
 
+pub use columns::More;
 pub use difference::Difference;
 pub use error::{OrderError, SinkError};
 pub use export::{ExportStep, Exported, export};

@@ -116,6 +116,7 @@ mod tests {
             length: 1,
             truncated: false,
             piece: None,
+            sequence: Vec::new(),
         }
     }
 

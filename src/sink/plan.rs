@@ -1,6 +1,6 @@
 //! Where an output goes and what it says about itself.
 
-use super::Identity;
+use super::{Identity, columns::More};
 use crate::job::{ExportOptions, OutputTarget, Question, Shard};
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ pub struct OutputPlan {
     pub inputs: String,
     /// Which columns of answers it has.
     pub question: Question,
-    /// Whether it says of how many windows a row is made.
-    pub windows: bool,
+    /// Which columns it has besides.
+    pub more: More,
     /// Components of an embedding.
     pub hidden_size: usize,
     /// Which embeddings it holds.

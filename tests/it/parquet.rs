@@ -16,7 +16,7 @@ use runner::{
     },
     meter::{Meters, QueueMeters, StageClock},
     sink::{
-        self, Begun, Circumstances, Frontier, Identity, Opened, Output, OutputPlan, Published,
+        self, Begun, Circumstances, Frontier, Identity, More, Opened, Output, OutputPlan, Published,
         RejectsSpool, SinkError, Trail,
     },
 };
@@ -37,7 +37,7 @@ fn plan(path: &Path, layers: &[usize], hidden_size: usize) -> OutputPlan {
         column.name = "embedding".to_owned();
     }
     OutputPlan {
-        windows: false,
+        more: More::default(),
         target: OutputTarget::of(path).unwrap(),
         overwrite: false,
         resume: true,
@@ -102,6 +102,7 @@ fn batch(indices: std::ops::Range<u64>, n_columns: usize, width: usize) -> Rows 
             length: 30 + index as u32,
             truncated: index % 3 == 0,
             piece: None,
+            sequence: Vec::new(),
         };
         rows.push_from(row, &columns(&values, width), 0);
     }
@@ -193,6 +194,7 @@ fn read_rows(path: &Path, names: &[&str]) -> Rows {
                 length: lengths.value(position),
                 truncated: truncated.value(position),
                 piece: None,
+            sequence: Vec::new(),
             };
             let mut values = Vec::new();
             for name in names {

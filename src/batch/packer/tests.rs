@@ -115,6 +115,7 @@ proptest! {
                     length: record.length,
                     truncated: record.is_truncated(),
                     piece: None,
+                    sequence: record.sequence.clone(),
                 });
             }
         }

@@ -104,6 +104,7 @@ fn batch() -> PackedBatch {
             length: length as u32,
             truncated: false,
             piece: None,
+            sequence: Vec::new(),
         });
     }
     let longest = LENGTHS.iter().max().expect("there are some");

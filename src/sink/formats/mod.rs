@@ -126,3 +126,6 @@ fn check_content(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

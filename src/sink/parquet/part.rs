@@ -49,7 +49,7 @@ pub(in super::super) fn part_writer(
     file: HashedFile,
     metadata: &[(String, String)],
 ) -> Result<Box<dyn PartWriter>, SinkError> {
-    let columns = Columns::new(&plan.question, plan.hidden_size, plan.windows);
+    let columns = Columns::new(&plan.question, plan.hidden_size, plan.more);
     let properties = properties(columns.value_paths(), metadata);
     let path = plan.target.path.clone();
     let writer = ArrowWriter::try_new(Slot::new(file), columns.schema(), Some(properties))

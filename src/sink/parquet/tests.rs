@@ -1,7 +1,7 @@
 //! Parts, what is stitched of them, and what is found out about damaged ones.
 
 use super::super::{
-    HashedFile, Identity, OutputPlan, SinkError,
+    HashedFile, Identity, More, OutputPlan, SinkError,
     format::{Checked, check, part_writer, read_metadata},
 };
 use super::file::ParquetFile;
@@ -29,7 +29,7 @@ const HIDDEN_SIZE: usize = 24;
 
 pub fn plan(path: &Path, layers: &[usize]) -> OutputPlan {
     OutputPlan {
-        windows: false,
+        more: More::default(),
         target: OutputTarget {
             path: path.to_owned(),
             format: OutputFormat::Parquet,
@@ -75,13 +75,14 @@ fn rows(indices: Range<u64>, layers: &[usize]) -> Rows {
             length: index as u32,
             truncated: index % 2 == 0,
             piece: None,
+            sequence: Vec::new(),
         };
         rows.push_from(row, &columns, 0);
     }
     rows
 }
 
-fn entries(entries: &[(&str, &str)]) -> Vec<(String, String)> {
+pub fn entries(entries: &[(&str, &str)]) -> Vec<(String, String)> {
     let entries = entries.iter();
     entries
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))

@@ -1,0 +1,141 @@
+//! NumPy files that `embed` wrote: a row a sequence, and the ids in a file beside it.
+
+use super::{Embeddings, EmbeddingsError, table::Source};
+use crate::{file, job::OutputFormat};
+use half::f16;
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, ErrorKind, Read},
+    path::Path,
+};
+
+/// What every file begins with.
+pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
+/// Rows that are read at a time.
+const ROWS_AT_ONCE: usize = 1024;
+
+/// A file, which has no descriptions.
+#[derive(Debug)]
+struct NpyFile;
+
+/// What the header says.
+struct Header {
+    is_half: bool,
+    n_rows: usize,
+    width: usize,
+}
+
+/// Reads a file into `embeddings`.
+///
+/// # Errors
+/// - The file, or its ids, cannot be opened, or is not one of those.
+/// - A sequence has not one vector.
+pub(super) fn read(
+    path: &Path,
+    embeddings: &mut Embeddings,
+) -> Result<Box<dyn Source>, EmbeddingsError> {
+    let name = path.display().to_string();
+    let broken = |message: &str| EmbeddingsError::damaged(&name, message.to_owned());
+    let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
+    let mut file = BufReader::new(file);
+    let header = Header::read(&mut file).ok_or_else(|| {
+        let message = "is no array of rows of numbers in 16 or 32 bits";
+        EmbeddingsError::foreign(&name, message.to_owned())
+    })?;
+    let ids = ids(path)?;
+    if ids.len() != header.n_rows {
+        let mut beside = OutputFormat::Npy.sidecars(path, true).into_iter();
+        if beside.any(|path| path.to_string_lossy().ends_with(".offsets.npy") && path.exists()) {
+            return Err(EmbeddingsError::of_residues(&name));
+        }
+        let message = format!("has {} rows, and {} ids beside it", header.n_rows, ids.len());
+        return Err(broken(&message));
+    }
+    let row_bytes = header.width * if header.is_half { 2 } else { 4 };
+    let mut bytes = vec![0; row_bytes * ROWS_AT_ONCE.min(header.n_rows)];
+    let mut n_left = header.n_rows;
+    while n_left > 0 {
+        let piece = &mut bytes[..row_bytes * ROWS_AT_ONCE.min(n_left)];
+        n_left -= ROWS_AT_ONCE.min(n_left);
+        let read = file.read_exact(piece);
+        read.map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => broken("was cut short"),
+            _ => broken(&format!("cannot be read: {error}")),
+        })?;
+        embeddings.add_vectors(&numbers(piece, header.is_half), header.width);
+    }
+    for id in ids {
+        embeddings.add(id, "");
+    }
+    Ok(Box::new(NpyFile))
+}
+
+/// Numbers as they are in a file.
+pub(super) fn numbers(bytes: &[u8], is_half: bool) -> Vec<f32> {
+    match is_half {
+        true => {
+            let chunks = bytes.as_chunks::<2>().0.iter();
+            chunks.map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect()
+        }
+        false => {
+            let chunks = bytes.as_chunks::<4>().0.iter();
+            chunks.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+        }
+    }
+}
+
+/// The ids beside a file, a line each.
+fn ids(path: &Path) -> Result<Vec<String>, EmbeddingsError> {
+    let mut beside = OutputFormat::Npy.sidecars(path, false).into_iter();
+    let ids = beside.find(|path| path.to_string_lossy().ends_with(".ids.txt"));
+    let ids = ids.unwrap_or_default();
+    let name = ids.display().to_string();
+    let file = file::open(&ids).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
+    let lines = BufReader::new(file).lines().collect::<Result<_, _>>();
+    lines.map_err(|error| EmbeddingsError::damaged(&name, format!("cannot be read: {error}")))
+}
+
+impl Header {
+    /// The header, behind which the numbers begin. Nothing, if it is that of another array.
+    fn read(file: &mut BufReader<File>) -> Option<Self> {
+        let mut begin = [0; 8];
+        file.read_exact(&mut begin).ok()?;
+        let n_bytes = match begin[6] {
+            1 => {
+                let mut bytes = [0; 2];
+                file.read_exact(&mut bytes).ok()?;
+                usize::from(u16::from_le_bytes(bytes))
+            }
+            _ => {
+                let mut bytes = [0; 4];
+                file.read_exact(&mut bytes).ok()?;
+                let n_bytes = u32::from_le_bytes(bytes) as usize;
+                (n_bytes <= 1 << 16).then_some(n_bytes)?
+            }
+        };
+        let mut text = vec![0; n_bytes];
+        file.read_exact(&mut text).ok()?;
+        let text = String::from_utf8(text).ok()?;
+        let value = |name: &str| Some(text.split_once(&format!("'{name}':"))?.1.trim_start());
+        let is_half = match value("descr")?.get(..5)? {
+            "'<f4'" => false,
+            "'<f2'" => true,
+            _ => return None,
+        };
+        let shape = value("shape")?.strip_prefix('(')?.split_once(')')?.0;
+        let mut sizes = shape.split(',').map(|size| size.trim().parse().ok());
+        let (n_rows, width) = (sizes.next()??, sizes.next()??);
+        let is_ours = value("fortran_order")?.starts_with("False") && width > 0;
+        is_ours.then_some(Self {
+            is_half,
+            n_rows,
+            width,
+        })
+    }
+}
+
+impl Source for NpyFile {
+    fn description(&self, _row: usize) -> Result<String, EmbeddingsError> {
+        Ok(String::new())
+    }
+}

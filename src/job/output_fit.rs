@@ -1,0 +1,84 @@
+//! Whether what is asked for can be in the format of the output.
+
+use super::{EmbedOptions, Keys, OutputFormat, Problems, Question};
+
+/// Adds what is wrong to the problems.
+pub(super) fn check(options: &EmbedOptions, question: &Question, problems: &mut Problems) {
+    if options.keys == Keys::Hash && !options.sequences {
+        problems.add_option(
+            "keys",
+            "`keys: \"hash\"` needs the residues in the output".to_owned(),
+            Some("add `sequences: true`".to_owned()),
+        );
+    }
+    let Some(output) = options.output.as_deref() else {
+        return;
+    };
+    // Names of folders have no format, and are checked elsewhere.
+    let Ok(format) = OutputFormat::of(output) else {
+        return;
+    };
+    let (shown, title) = (output.display(), format.title());
+    let is_one_array = [OutputFormat::Npy, OutputFormat::Embed].contains(&format);
+    if is_one_array && question.columns.len() > 1 {
+        let names = question.columns.iter();
+        let names: Vec<_> = names.map(|column| format!("`{}`", column.name)).collect();
+        problems.add_option(
+            "output",
+            format!(
+                "`{shown}` is {title}, a single array, and there would be {}",
+                names.join(", ")
+            ),
+            Some(
+                "end the path with `.parquet`, `.h5`, `.safetensors` or `.arrow`, which hold several, \
+                 and export one of them: `export(from, to, #{ columns: \"…\" })`"
+                    .to_owned(),
+            ),
+        );
+    }
+    if format == OutputFormat::Embed && !options.sequences {
+        problems.add_option(
+            "output",
+            format!("`{shown}` is {title}, which holds the residues, too"),
+            Some("add `sequences: true`".to_owned()),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Dataset, EmbedPlan, Layer};
+
+    #[test]
+    fn what_does_not_fit_is_refused_before_anything_is_computed() {
+        let check = |output: &str, layers: &[i64], sequences: bool, keys: Keys, expect: &[&str]| {
+            let options = EmbedOptions {
+                output: Some(output.into()),
+                layers: layers.iter().copied().map(Layer).collect(),
+                sequences,
+                keys,
+                ..EmbedOptions::default()
+            };
+            let dataset = Dataset::new(vec!["a.fa".to_owned()]);
+            let found = match EmbedPlan::new(dataset, options, 6) {
+                Ok(_) => Vec::new(),
+                Err(problems) => problems.0,
+            };
+            assert_eq!(found.len(), expect.len(), "{output}: {found:?}");
+            for (problem, expect) in found.iter().zip(expect) {
+                assert!(problem.message.contains(expect), "{problem:?}");
+            }
+        };
+        for output in ["x.parquet", "x.h5", "x.safetensors", "x.arrow", "x/"] {
+            check(output, &[0, 6], false, Keys::Id, &[]);
+        }
+        check("x.npy", &[6], false, Keys::Id, &[]);
+        check("x.npy", &[0, 6], false, Keys::Id, &["`embedding_0`, `embedding_6`"]);
+        check("x.embed", &[6], true, Keys::Id, &[]);
+        let two = ["a single array", "holds the residues"];
+        check("x.embed", &[0, 6], false, Keys::Id, &two);
+        check("x.h5", &[6], true, Keys::Hash, &[]);
+        check("x.h5", &[6], false, Keys::Hash, &["needs the residues"]);
+    }
+}
