@@ -223,7 +223,7 @@ fn what_was_begun_otherwise_is_not_mixed() {
 #[test]
 fn the_page_shows_the_scores() {
     let place = place();
-    let script = "report(\"report.html\");\n".to_owned() + &script("", "scores.csv");
+    let script = format!("report(\"report.html\");\n{}", script("", "scores.csv"));
     let done = place.run(&["exec"], &script);
     assert_eq!(done.exit_code, Some(REJECTED), "{}", done.stderr);
     let page = place.read("report.html");

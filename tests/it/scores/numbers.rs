@@ -96,7 +96,7 @@ fn scores_are_those_of_transformers() {
             let rows = rows.iter().map(|mutant| name(sequence, mutant) + "\n");
             place.write(
                 &format!("{n}.csv"),
-                &("mutant\n".to_owned() + &rows.collect::<String>()),
+                &format!("mutant\n{}", rows.collect::<String>()),
             );
             script += &format!(
                 "for method in [\"masked_marginals\", \"wt_marginals\"] {{
