@@ -42,7 +42,7 @@ pub(super) fn output_plan(
         overwrite: options.overwrite,
         resume: options.resume,
         commit_every: options.commit_every,
-        inputs: wanted.dataset().sources.join(", "),
+        inputs: wanted.inputs().to_owned(),
         question: wanted.question().clone(),
         windows: wanted.dataset().policy.long_sequences.window().is_some(),
         hidden_size: model.hidden_size(),

@@ -98,7 +98,7 @@ impl Ending {
             rejects: self.published.rejects,
             bottleneck: findings.bottleneck,
             details: Arc::new(RunDetails {
-                inputs: dataset.sources.join(", "),
+                inputs: wanted.inputs().to_owned(),
                 started,
                 settings: settings(model, plan, wanted)
                     .into_iter()

@@ -30,7 +30,7 @@ pub(super) fn monitor_plan(
     };
     MonitorPlan {
         run,
-        name: format!("{} with {}", dataset.sources.join(", "), model.name()),
+        name: format!("{} with {}", wanted.inputs(), model.name()),
         facts: RunFacts {
             thresholds: options.thresholds,
             shard,
