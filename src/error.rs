@@ -160,10 +160,12 @@ impl From<ModelError> for Error {
 }
 
 impl Error {
-    /// Why a merge failed, if it was not told to stop.
+    /// Why a merge or an export failed, if it was not told to stop.
     pub fn of_merge(error: SinkError, reason: Option<StopReason>) -> Self {
         match (error, reason) {
-            (SinkError::Shards(ShardsError::Ended(_)), Some(reason)) => Self::Stopped(reason),
+            (SinkError::Shards(ShardsError::Ended(_)) | SinkError::Stopped(_), Some(reason)) => {
+                Self::Stopped(reason)
+            }
             (error, _) => error.into(),
         }
     }

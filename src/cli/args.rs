@@ -73,6 +73,11 @@ pub(super) enum Command {
     /// that one process would have made. It can be run again whatever ended it, and an output that is merged
     /// stays as it is. Exit code 7 says that records were rejected; they are listed.
     Merge(MergeArgs),
+    /// Write a finished output again, in the format that the name of the new file says
+    ///
+    /// The output is a Parquet file, an Arrow file or a folder of parts. The new file is there when it is complete, and
+    /// nothing is replaced unless that is asked for. One that is there and holds the same stays as it is.
+    Export(ExportArgs),
     /// Write a model as a folder that HF transformers loads, whatever form it has
     ///
     /// The folder gets config.json, model.safetensors, vocab.txt and tokenizer_config.json. It is there when it is
@@ -179,6 +184,24 @@ pub(super) struct MergeArgs {
     /// Make this file, of shards or of a finished folder, and leave them as they are
     pub(super) file: Option<PathBuf>,
     /// Replace a file that is there
+    #[arg(long)]
+    pub(super) overwrite: bool,
+}
+
+/// What is exported.
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The output, as the script names it
+    pub(super) output: PathBuf,
+    /// The file to make: `.parquet`, `.arrow`, `.npy`, `.safetensors`, `.h5` or `.embed`
+    pub(super) file: PathBuf,
+    /// What the datasets of an `.h5` file are called by: `id`, or `hash` of the residues
+    #[arg(long, value_name = "NAME")]
+    pub(super) keys: Option<String>,
+    /// The columns of vectors to write, with commas between them, instead of all
+    #[arg(long, value_name = "NAMES")]
+    pub(super) columns: Option<String>,
+    /// Replace a file that is there, and what lies beside it
     #[arg(long)]
     pub(super) overwrite: bool,
 }

@@ -14,6 +14,7 @@ mod download;
 mod embed;
 mod ending;
 mod exec;
+mod export;
 mod flags;
 mod forecast;
 mod manual;
@@ -116,6 +117,7 @@ pub fn run() -> ExitCode {
         Command::Status { output } => status::status(&cli.global, &console, output),
         Command::Verify { output } => verify::verify(&cli.global, &console, output),
         Command::Merge(args) => merge::merge(&cli.global, &console, args),
+        Command::Export(args) => export::export(&cli.global, &console, args),
         Command::Convert(args) => convert::convert(&cli.global, &console, args),
         Command::Parity(args) => parity::parity(&cli.global, &console, args),
         Command::Download(args) => download::download(&cli.global, &console, args),

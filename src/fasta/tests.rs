@@ -202,7 +202,7 @@ fn characters_outside_the_alphabet_follow_the_policy() {
         &residues,
         ">b\nMK\n>a\nM\nK1\n",
         "`x.fa`, record 2 (`a`): the character `1` behind 2 residues is not in the model's \
-         alphabet (`.residues(\"unk\")` embeds it as unknown, `.residues(\"strip\")` removes it)",
+         alphabet (`.unknown_residues(\"unk\")` embeds it as unknown, `.unknown_residues(\"strip\")` removes it)",
     );
 }
 

@@ -267,7 +267,7 @@ impl UnitReader {
                      the model's alphabet"
                 ),
                 hint: Some(
-                    "`.residues(\"unk\")` embeds it as unknown, `.residues(\"strip\")` removes it"
+                    "`.unknown_residues(\"unk\")` embeds it as unknown, `.unknown_residues(\"strip\")` removes it"
                         .to_owned(),
                 ),
             },

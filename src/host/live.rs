@@ -1,7 +1,7 @@
 //! The host that really works.
 
 use super::{
-    Host, Merged, ModelHandle, Recording, Scored, Watcher, attention,
+    Exported, Host, Merged, ModelHandle, Recording, Scored, Watcher, attention,
     models::Models,
     score::{Scoring, logits_of},
 };
@@ -9,7 +9,7 @@ use crate::{
     error::{Error, exit_code},
     fasta::{self, Input},
     hint::Hint,
-    job::{AttentionPlan, EmbedPlan, MergePlan, ModelSpec, ScorePlan, Shard},
+    job::{AttentionPlan, EmbedPlan, ExportPlan, MergePlan, ModelSpec, ScorePlan, Shard},
     paths::check_ours,
     pipeline::{self, Context},
     report::{Failure, RunReport, RunSummary},
@@ -166,6 +166,16 @@ impl Host for LiveHost {
             self.context.events.warn(warning.clone());
         }
         merged.map_err(|error| Error::of_merge(error, cancel.reason()))
+    }
+
+    fn export(&mut self, plan: &ExportPlan) -> Result<Exported, Error> {
+        let cancel = &self.context.cancel;
+        let mut on_step = |_| match cancel.reason() {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        };
+        let exported = sink::export(plan, &mut on_step);
+        exported.map_err(|error| Error::of_merge(error, cancel.reason()))
     }
 
     fn record(&mut self, recording: Recording, path: &Path) {

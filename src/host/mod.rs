@@ -22,7 +22,7 @@ pub use crate::{
     model::{Conversion, Converted},
     pipeline::{Notice, Watcher},
     score::Extent,
-    sink::Merged,
+    sink::{Exported, Merged},
 };
 pub use convert::convert;
 pub use download::{Downloaded, download};
@@ -38,7 +38,7 @@ pub use scored::Scored;
 use crate::{
     error::Error,
     fasta,
-    job::{AttentionPlan, EmbedPlan, MergePlan, ModelSpec, ScorePlan, Shard},
+    job::{AttentionPlan, EmbedPlan, ExportPlan, MergePlan, ModelSpec, ScorePlan, Shard},
     report::RunSummary,
 };
 use std::path::Path;
@@ -97,6 +97,12 @@ pub trait Host {
     /// # Errors
     /// Some of them are missing, or the file system refuses.
     fn merge(&mut self, plan: &MergePlan) -> Result<Merged, Error>;
+
+    /// Writes a finished output again in another format.
+    ///
+    /// # Errors
+    /// It is not finished, cannot be in that format, or the file system refuses.
+    fn export(&mut self, plan: &ExportPlan) -> Result<Exported, Error>;
 
     /// Has runs write something about themselves to `path`, from the next one on. Nothing is opened
     /// before that run, of which the register of paths then knows all files.

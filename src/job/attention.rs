@@ -1,6 +1,6 @@
 //! What attention maps are written of.
 
-use super::{OptionMap, OptionTable, OptionValue, OutputDtype, Problem, Problems, row::OptionRow};
+use super::{OptionMap, OptionTable, OutputDtype, Problem, Problems, row::OptionRow};
 use crate::alphabet::{MASK_RESIDUE, MASK_TEXT};
 use std::path::{Path, PathBuf};
 
@@ -103,6 +103,7 @@ fn residues(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::OptionValue;
 
     #[test]
     fn sequences_are_residues() {

@@ -121,12 +121,18 @@ impl Dataset {
     ///
     /// # Errors
     /// There is no such policy.
-    pub fn residues(mut self, policy: &str) -> Result<Self, Problems> {
+    pub fn unknown_residues(mut self, policy: &str) -> Result<Self, Problems> {
         self.policy.residues = match policy {
             "unk" => ResiduePolicy::Unk,
             "strip" => ResiduePolicy::Strip,
             "error" => ResiduePolicy::Error,
-            _ => return Err(no_such_policy("residues", policy, &ResiduePolicy::NAMES)),
+            _ => {
+                return Err(no_such_policy(
+                    "unknown_residues",
+                    policy,
+                    &ResiduePolicy::NAMES,
+                ));
+            }
         };
         Ok(self)
     }
@@ -143,7 +149,7 @@ impl Dataset {
             ("min_length", min_length.map(|n| n.to_string())),
             ("max_length", max_length.map(|n| n.to_string())),
             ("long_sequences", Some(long_sequences.to_string())),
-            ("residues", Some(residues.name().to_owned())),
+            ("unknown_residues", Some(residues.name().to_owned())),
             ("take", self.take.map(|n| n.to_string())),
         ]
     }
@@ -318,7 +324,7 @@ mod tests {
             .min_length(10)
             .and_then(|d| d.max_length(500))
             .and_then(|d| d.long_sequences("skip", Some(400), OptionMap::new()))
-            .and_then(|d| d.residues("strip"))
+            .and_then(|d| d.unknown_residues("strip"))
             .and_then(|d| d.take(7))
             .expect("every rule is valid");
         assert_eq!(dataset.policy.min_length, Some(10));
@@ -374,7 +380,10 @@ mod tests {
             "\"full\" takes no number (whole sequences may have as many residues as fit into a batch: write \
              `.long_sequences(\"full\")`, and `token_budget: 102`",
         );
-        check(dataset().residues("drop"), "one of \"unk\", \"strip\"");
+        check(
+            dataset().unknown_residues("drop"),
+            "one of \"unk\", \"strip\"",
+        );
     }
 
     #[test]
@@ -391,7 +400,7 @@ mod tests {
             assert_eq!(policy.to_string(), expect);
         }
         for name in ResiduePolicy::NAMES {
-            let dataset = dataset().residues(name).expect("a valid name");
+            let dataset = dataset().unknown_residues(name).expect("a valid name");
             assert_eq!(dataset.policy.residues.name(), name);
         }
     }

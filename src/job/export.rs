@@ -1,7 +1,12 @@
 //! How a file of embeddings is written in another format.
 
-use super::{OptionMap, OptionTable, Problems, row::OptionRow};
-use std::collections::BTreeMap;
+use super::{
+    OptionMap, OptionTable, OutputKind, OutputTarget, Problem, Problems, row::OptionRow,
+};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// What the entries of a format that has names for them are called by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +27,17 @@ pub struct ExportOptions {
     pub columns: Vec<String>,
     /// Whether a file that is there may be replaced.
     pub overwrite: bool,
+}
+
+/// An output that is written again in another format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportPlan {
+    /// The output, as the script names it: a file, or a folder of parts.
+    pub from: PathBuf,
+    /// The file to make.
+    pub to: OutputTarget,
+    /// How it is written.
+    pub options: ExportOptions,
 }
 
 impl Keys {
@@ -55,8 +71,16 @@ const OPTIONS: &[Row] = &[
         .doc("what the datasets of an `.h5` file are called by: the ids of the sequences, or a hash of their \
               residues, by which biotrainer looks them up; that needs the column `sequence`, which \
               `sequences: true` of `embed` writes"),
+    Row::text("columns", "names of columns, such as \"embedding\" or \"embedding_6, residues\"", check_columns,
+        |to, text| to.columns = columns(&text).collect(),
+        |of| match of.columns.is_empty() {
+            true => super::OptionValue::Nothing,
+            false => of.columns.join(", ").as_str().into(),
+        })
+        .otherwise("all columns of vectors")
+        .doc("the columns of vectors to write, with commas between them"),
     Row::flag("overwrite", |to, flag| to.overwrite = flag, |of| of.overwrite.into())
-        .doc("replace a file that is there"),
+        .doc("replace a file that is there, and what lies beside it"),
 ];
 
 impl ExportOptions {
@@ -75,12 +99,81 @@ impl ExportOptions {
             overwrite,
         }
     }
+}
 
-    /// Reads the options that a script gave; the others keep their defaults.
+impl ExportPlan {
+    /// The plan to write `from` as `to`, with the options that a script gave.
     ///
     /// # Errors
-    /// Every option that is unknown or of the wrong type.
-    pub fn from_map(map: OptionMap) -> Result<Self, Problems> {
-        Self::OPTIONS.read(map)
+    /// A name that no file can have, and every option that is unknown or of the wrong type.
+    pub fn new(from: &Path, to: &Path, map: OptionMap) -> Result<Self, Problems> {
+        let to = file_target(to).map_err(|problem| Problems(vec![problem]))?;
+        Ok(Self {
+            from: from.to_owned(),
+            to,
+            options: ExportOptions::OPTIONS.read(map)?,
+        })
+    }
+}
+
+fn file_target(path: &Path) -> Result<OutputTarget, Problem> {
+    let target = OutputTarget::of(path)?;
+    match target.kind {
+        OutputKind::File => Ok(target),
+        OutputKind::Folder => Err(Problem {
+            message: format!("`{}` names a folder, and a file is written", path.display()),
+            hint: Some("name a file, such as `embeddings.h5`".to_owned()),
+            option: None,
+        }),
+    }
+}
+
+fn columns(text: &str) -> impl Iterator<Item = String> {
+    text.split(',').map(|name| name.trim().to_owned())
+}
+
+fn check_columns(text: &str) -> Result<(), Problem> {
+    let names: Vec<_> = columns(text).collect();
+    let is_wrong = |n: usize| names[n].is_empty() || names[..n].contains(&names[n]);
+    match (0..names.len()).any(is_wrong) {
+        false => Ok(()),
+        true => Err(Problem {
+            message: format!("`columns` is \"{text}\", and names each column once"),
+            hint: Some("put a comma between two names: \"embedding, residues\"".to_owned()),
+            option: None,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{hint::Hint, job::OptionValue};
+
+    fn plan(to: &str, options: &[(&str, OptionValue)]) -> Result<ExportPlan, String> {
+        let entries = options.iter();
+        let map = entries
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        ExportPlan::new(Path::new("x.parquet"), Path::new(to), map)
+            .map_err(|problems| problems.in_full())
+    }
+
+    #[test]
+    fn options_are_read() {
+        let text = |text: &str| OptionValue::Text(text.to_owned());
+        let options = [("keys", text("hash")), ("columns", text("residues, a_6"))];
+        let read = plan("x.h5", &options).unwrap();
+        assert_eq!(read.options.keys, Keys::Hash);
+        assert_eq!(read.options.columns, ["residues", "a_6"]);
+        let check = |to: &str, options: &[(&str, OptionValue)], expect: &str| {
+            let message = plan(to, options).unwrap_err();
+            assert!(message.contains(expect), "{message}");
+        };
+        check("x.h5", &[("keys", text("ids"))], "did you mean \"id\"?");
+        check("x.h5", &[("columns", text("a,,b"))], "names each column once");
+        check("x.h5", &[("columns", text("a, a"))], "names each column once");
+        check("x/", &[], "names a folder");
+        check("x.pkl", &[], "ends like pickle");
     }
 }

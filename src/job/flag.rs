@@ -201,7 +201,7 @@ mod tests {
         check("layers", "-1, 6", Ok("[-1, 6]"));
         check("layers", "6,6", Err("different whole numbers"));
         check("output", "123.parquet", Ok("\"123.parquet\""));
-        check("output", "a.csv", Err("Parquet is written"));
+        check("output", "a.csv", Err("name it `a.parquet`"));
         check(
             "thresholds",
             "fill=0.5, wait_ms=7",
@@ -219,8 +219,8 @@ mod tests {
         check("min_length", "10", Ok("10"));
         check("min_length", "-1", Err("a whole number"));
         check("take", "many", Err("`take` is \"many\""));
-        check("residues", "strip", Ok("\"strip\""));
-        check("residues", "strpi", Err("did you mean \"strip\"?"));
+        check("unknown_residues", "strip", Ok("\"strip\""));
+        check("unknown_residues", "strpi", Err("did you mean \"strip\"?"));
         check("long_sequences", "skip=2000", Ok("[\"skip\", 2000]"));
         check("long_sequences", "skip", Ok("[\"skip\"]"));
         check("long_sequences", "skip=x", Err("`long_sequences` is \"x\""));

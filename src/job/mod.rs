@@ -45,7 +45,7 @@ pub use delays::Delays;
 pub use device::{DeviceChoice, GpuChoice};
 pub use dtype::Dtype;
 pub use embed::EmbedOptions;
-pub use export::{ExportOptions, Keys};
+pub use export::{ExportOptions, ExportPlan, Keys};
 pub use flag::{FlagForm, OptionFlag};
 pub use gelu::Gelu;
 pub use gelu_form::GeluForm;

@@ -72,6 +72,7 @@ impl EmbedPlan {
     }
 
     /// The plan to ask for logits at some tokens of `dataset`, which was made of `inputs`, whatever `options` ask for.
+    /// Its sequences are whole: at masks, windows are not joined.
     ///
     /// # Errors
     /// A sequence that `dataset` lets through does not fit into a batch.

@@ -1,5 +1,7 @@
 //! How the vectors of a sequence's residues become one.
 
+use super::{OptionValue, Problem};
+
 /// How the vectors of a sequence's residues become one. BOS and EOS never count as residues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pooling {
@@ -44,5 +46,37 @@ impl Pooling {
     pub fn from_name(name: &str) -> Option<Self> {
         let mut all = Self::ALL.into_iter();
         all.find(|pooling| pooling.name() == name)
+    }
+
+    /// The poolings with these names, which are names of poolings.
+    ///
+    /// # Errors
+    /// One is named twice.
+    pub(super) fn from_names(names: &[&str]) -> Result<Vec<Self>, Problem> {
+        let mut poolings = Vec::with_capacity(names.len());
+        for pooling in names.iter().filter_map(|name| Self::from_name(name)) {
+            if poolings.contains(&pooling) {
+                return Err(Problem {
+                    message: format!("`pooling` names \"{}\" twice", pooling.name()),
+                    hint: Some("name each pooling once".to_owned()),
+                    option: None,
+                });
+            }
+            poolings.push(pooling);
+        }
+        Ok(poolings)
+    }
+
+    /// Poolings as a script gives them.
+    pub(super) fn value(poolings: &[Self]) -> OptionValue {
+        match poolings {
+            [pooling] => pooling.name().into(),
+            several => OptionValue::List(
+                several
+                    .iter()
+                    .map(|pooling| pooling.name().into())
+                    .collect(),
+            ),
+        }
     }
 }

@@ -35,10 +35,10 @@ const RULES: [Row; 5] = [
             };
             to.long_sequences(name(given), residues, options)
         }),
-    ("residues", FlagForm::Name(&ResiduePolicy::NAMES),
+    ("unknown_residues", FlagForm::Name(&ResiduePolicy::NAMES),
         "what becomes of characters outside the alphabet: `unk` embeds them as unknown residues, `strip` removes them, \
          `error` stops the run", "unk",
-        |to, given| to.residues(name(given))),
+        |to, given| to.unknown_residues(name(given))),
     ("take", FlagForm::Whole, "stop after so many records of the input, the rejected ones included", "all",
         |to, given| to.take(whole("take", given)?)),
 ];

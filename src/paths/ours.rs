@@ -111,15 +111,29 @@ fn looks_like(role: Role, ends: &Ends) -> bool {
             })
         }
         Role::Rejects => line == "ordinal\tid\treason",
-        Role::Output => head.starts_with(b"PAR1") && contains(&ends.tail, b"runner.content_blake3"),
+        Role::Output => is_output(ends),
         Role::Parts => true,
         Role::Script
         | Role::Module
         | Role::ModelFile
         | Role::Input
         | Role::Embeddings
+        | Role::Beside
         | Role::Printed => false,
     }
+}
+
+/// Whether a file begins like one of a format of outputs. Most of them say somewhere near an end who wrote them; of the
+/// others it is seen when they are opened.
+fn is_output(ends: &Ends) -> bool {
+    let says_so = |bytes: &[u8]| contains(bytes, b"runner.content_blake3");
+    let head = ends.head.as_slice();
+    let is = |magic: &[u8]| head.starts_with(magic);
+    if is(b"PAR1") || is(b"ARROW1") {
+        return says_so(&ends.tail);
+    }
+    let is_safetensors = head.get(8) == Some(&b'{') && says_so(head);
+    is(b"\x93NUMPY") || is(b"\x89HDF\r\n\x1a\n") || is_safetensors
 }
 
 /// Whether a line is a sample of a run, with all that is measured and nothing else.

@@ -17,6 +17,8 @@ pub enum Role {
     Output,
     /// What is kept of an output while it is made.
     Parts,
+    /// A file that lies beside an output, as it has no room in it.
+    Beside,
     /// The list of rejected records beside an output.
     Rejects,
     /// What says how a table of scores came about.
@@ -68,6 +70,7 @@ impl Role {
             Self::Embeddings => "a file of embeddings that the script reads",
             Self::Output => "an output",
             Self::Parts => "the folder of an output that is being made",
+            Self::Beside => "a file that lies beside an output",
             Self::Rejects => "the list of an output's rejected records",
             Self::ScoreNote => "the file that says how scores came about",
             Self::Report => "the report",

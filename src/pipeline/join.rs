@@ -217,6 +217,10 @@ fn contacts(open: &Open, column: usize) -> &ContactOverlay {
 
 /// Adds rows with the same columns at the end.
 fn append(rows: &mut Rows, others: Rows) {
+    if rows.is_empty() {
+        *rows = others;
+        return;
+    }
     let Rows { meta, columns } = others;
     for (n, row) in meta.into_iter().enumerate() {
         rows.push_from(row, &columns, n);

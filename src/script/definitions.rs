@@ -10,8 +10,8 @@ use super::{
 use crate::{
     cancel::CancelToken,
     job::{
-        AttentionPlan, EmbedOptions, MergePlan, ModelSpec, MutantsTable, PerplexityOptions,
-        ScoreOptions, SweepPlan,
+        AttentionPlan, EmbedOptions, ExportOptions, MergePlan, ModelSpec, MutantsTable,
+        PerplexityOptions, ScoreOptions, SweepPlan,
     },
 };
 use rhai::{Engine, Scope};
@@ -36,7 +36,7 @@ pub fn definitions() -> String {
 }
 
 /// The calls that have options, and the lists of these, which stand for `{options of ...}`.
-fn option_lists() -> [(&'static str, String); 8] {
+fn option_lists() -> [(&'static str, String); 9] {
     [
         (
             "attention_maps",
@@ -44,6 +44,7 @@ fn option_lists() -> [(&'static str, String); 8] {
         ),
         ("embed", option_list(&EmbedOptions::OPTIONS.docs())),
         ("esm2", option_list(&ModelSpec::OPTIONS.docs())),
+        ("export", option_list(&ExportOptions::OPTIONS.docs())),
         ("merge", option_list(&MergePlan::OPTIONS.docs())),
         ("mutants", option_list(&MutantsTable::OPTIONS.docs())),
         (

@@ -1,15 +1,19 @@
 //! The files that a script names, looked at before any of them is opened or written.
 
 mod contacts;
+mod export;
 
-use super::unmerged;
+use super::{
+    output_files::{output_claims, sidecars},
+    unmerged,
+};
 use crate::{
     error::Error,
     fasta,
     file::destination,
     host::Recording,
     job::{
-        Dataset, EmbedOptions, MergePlan, Mutants, OutputKind, OutputTarget, Problem, Problems,
+        Dataset, EmbedOptions, MergePlan, Mutants, OutputTarget, Problem, Problems,
         ScorePlan, ScoreQuestion, Shard, SweepPlan, check_file_name, parts_beside, rejects_beside,
     },
     monitor,
@@ -209,11 +213,10 @@ impl Files {
             .collect();
         if let Some(output) = &options.output {
             let output = OutputTarget::of(output).map_err(|problem| Problems(vec![problem]))?;
-            let rejects = rejects_beside(&output);
-            let files = output_claims(&output);
+            let files = output_claims(&output).into_iter();
             claims.extend(files.map(|claim| claim.by_option("output")));
             self.check(&claims)?;
-            self.check_output(&output, &rejects, options)?;
+            self.check_output(&output, options)?;
         }
         Ok(self.claim(&claims)?)
     }
@@ -369,10 +372,12 @@ impl Files {
     fn check_output(
         &self,
         output: &OutputTarget,
-        rejects: &Path,
         options: &EmbedOptions,
     ) -> Result<(), Error> {
-        for checked in [check_output_place(output), check_writable(rejects)] {
+        let mut beside = sidecars(output);
+        beside.insert(0, rejects_beside(output));
+        let places = beside.iter().map(|path| check_writable(path));
+        for checked in [check_output_place(output)].into_iter().chain(places) {
             checked.map_err(|error| match error {
                 PathError::Plan(mut problems) => {
                     for problem in &mut problems.0 {
@@ -399,11 +404,19 @@ impl Files {
             format!("`output` is {shown}, which an earlier run of this script writes")
         } else if output.exists() && !may_stay(output) {
             format!("`output` is {shown}, which exists")
-        } else if rejects.exists() && !output.exists() && !has_parts {
-            format!(
-                "`output` is {shown}, and its list {} exists",
-                rejects.display()
-            )
+        } else if let Some(path) = beside.iter().find(|path| path.exists())
+            && !output.exists()
+            && !has_parts
+        {
+            match path.extension() {
+                Some(ending) if ending == "tsv" => {
+                    format!("`output` is {shown}, and its list {} exists", path.display())
+                }
+                _ => format!(
+                    "`output` is {shown}, and {}, which would lie beside it, exists",
+                    path.display()
+                ),
+            }
         } else {
             return Ok(());
         };
@@ -413,19 +426,6 @@ impl Files {
             option: Some("output".to_owned()),
         }])))
     }
-}
-
-/// What belongs to an output.
-fn output_claims(output: &OutputTarget) -> [Claim; 3] {
-    let written = Claim::new(Role::Output, &output.path);
-    [
-        match output.kind {
-            OutputKind::File => written,
-            OutputKind::Folder => written.with_contents(),
-        },
-        Claim::new(Role::Parts, &parts_beside(output)).with_contents(),
-        Claim::new(Role::Rejects, &rejects_beside(output)),
-    ]
 }
 
 /// As [`check_file_name`], with one problem as all problems.

@@ -14,6 +14,7 @@ mod limits;
 mod literal;
 mod memory;
 mod modules;
+mod output_files;
 mod session;
 mod settings;
 mod source;

@@ -105,6 +105,9 @@ pub enum SinkError {
     /// A file that has no name yet cannot be written. [`SinkError::named`] gives it one.
     #[error("cannot write the output: {0}")]
     Writing(#[source] io::Error),
+    /// An export was told to end.
+    #[error("the export to `{}` was stopped", .0.display())]
+    Stopped(PathBuf),
     /// Something cannot be in the format that was asked for.
     #[error("{message}")]
     Unfit {
@@ -270,6 +273,7 @@ impl Hint for SinkError {
                 path.parent().unwrap_or(path).display()
             )),
             Self::Parquet { .. } | Self::Uncommitted | Self::Writing(_) => None,
+            Self::Stopped(_) => Some("export again: nothing of it is left".to_owned()),
             Self::Unfit { hint, .. } => Some(hint.clone()),
             Self::Gap { .. } | Self::Conservation { .. } => Some(REPORT_IT.to_owned()),
             Self::Damaged { hint, .. } => Some((*hint).to_owned()),

@@ -2,11 +2,15 @@
 
 use super::{
     HashedFile, OutputPlan, SinkError,
-    formats::{FORMATS, Format},
-    parquet,
+    formats::{Begin, FORMATS, Files, Format},
+    parquet::{self, RowsOfFile},
 };
-use crate::{batch::Rows, job::OutputFormat};
+use crate::{
+    batch::Rows,
+    job::{ExportOptions, OutputFormat},
+};
 use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
 use std::{collections::BTreeMap, fs::File, path::Path};
 
 /// Writes a part of an output: a file of the output's format that holds some consecutive rows.
@@ -107,6 +111,57 @@ pub(super) trait Stitcher: Send {
 /// What can be done with files of a format that are not parts themselves. Nothing, if they are.
 pub(super) fn format_of(format: OutputFormat) -> Option<&'static Format> {
     FORMATS.iter().find(|of| of.format == format)
+}
+
+/// The rows of a file, a few at a time.
+pub(super) struct TableRows<'a> {
+    /// Its columns.
+    pub(super) schema: SchemaRef,
+    /// The rows, in their order.
+    pub(super) rows: Box<dyn Iterator<Item = Result<RecordBatch, SinkError>> + 'a>,
+}
+
+/// The rows of a file of ours that has all columns of parts, and holds what was written into it.
+///
+/// # Errors
+/// - If it has not, or does not.
+/// - If the file system refuses.
+pub(super) fn rows_of(path: &Path) -> Result<TableRows<'_>, SinkError> {
+    match format_at(path) {
+        None => {
+            let rows = RowsOfFile::open(path)?;
+            Ok(TableRows {
+                schema: rows.schema().clone(),
+                rows: Box::new(rows),
+            })
+        }
+        Some(Format {
+            rows: Some(rows_of),
+            ..
+        }) => rows_of(path),
+        Some(format) => Err(SinkError::Unfit {
+            message: format!(
+                "`{}` is {}, of which nothing is exported",
+                path.display(),
+                format.format.title()
+            ),
+            hint: "export from a Parquet file, an Arrow file, or a folder of parts".to_owned(),
+        }),
+    }
+}
+
+/// Begins empty files of a format, parts included.
+///
+/// # Errors
+/// If the file system refuses, or such columns cannot be in the format.
+pub(super) fn begin_table(
+    format: OutputFormat,
+    files: Files,
+    options: &ExportOptions,
+    schema: &Schema,
+) -> Result<Box<dyn TableWriter>, SinkError> {
+    let begin = format_of(format).map_or(parquet::begin_table as Begin, |format| format.begin);
+    begin(files, options, schema)
 }
 
 /// What a complete file says of how it came about. `None` if it is someone else's, whatever it is.

@@ -4,11 +4,14 @@ use super::{
     Difference, Frontier, SinkError,
     ledger::{Chain, End, History, Stretch, now},
 };
-use crate::job::{Dtype, GeluForm, OutputFormat};
+use crate::job::{Dtype, ExportOptions, GeluForm, Keys, OutputFormat};
 use std::collections::{BTreeMap, BTreeSet};
 
 const PREFIX: &str = "runner.";
 const FORMAT: &str = "format";
+const KEYS: &str = "keys";
+const COLUMNS: &str = "columns";
+const CONTENT: &str = "runner.content_";
 const IDENTITY: &str = "runner.identity";
 const FINGERPRINT: &str = "runner.input_fingerprint";
 const RECORDS: &str = "runner.records";
@@ -104,6 +107,33 @@ pub(super) fn in_format(
 ) -> BTreeMap<String, String> {
     identity.insert(FORMAT.to_owned(), format.name().to_owned());
     identity
+}
+
+/// The identity of what is exported in a format.
+pub(super) fn exported(
+    identity: BTreeMap<String, String>,
+    format: OutputFormat,
+    options: &ExportOptions,
+) -> BTreeMap<String, String> {
+    let mut identity = in_format(identity, format);
+    if options.keys != Keys::default() || identity.contains_key(KEYS) {
+        identity.insert(KEYS.to_owned(), options.keys.name().to_owned());
+    }
+    if !options.columns.is_empty() {
+        identity.insert(COLUMNS.to_owned(), options.columns.join(","));
+    }
+    identity
+}
+
+/// All that a file says of itself, with another identity.
+pub(super) fn all_entries(
+    mut entries: BTreeMap<String, String>,
+    identity: BTreeMap<String, String>,
+) -> Vec<(String, String)> {
+    // They are about the data of the file that they were in.
+    entries.retain(|key, _| !key.starts_with(CONTENT));
+    entries.extend(identity_entries(identity));
+    entries.into_iter().collect()
 }
 
 /// What is not the same in the identity of an output and in that of what is asked for.
@@ -238,6 +268,23 @@ impl Finished {
             end: history.end.clone()?,
             stretches: history.stretches.clone(),
         })
+    }
+
+    /// All that a file of such an output would say of itself.
+    ///
+    /// # Errors
+    /// If records went missing, which is a bug of this program.
+    pub(super) fn entries(
+        &self,
+        history: &History,
+    ) -> Result<BTreeMap<String, String>, SinkError> {
+        let mut entries = identity_entries(self.identity.clone());
+        let stretches = &self.stretches;
+        let last = stretches.iter().max_by(|one, other| one.at.cmp(&other.at));
+        let settings = last.map_or(&history.header.settings, |stretch| &stretch.settings);
+        entries.extend(keyed(settings.clone()));
+        entries.extend(Closing::of(self.end.clone(), stretches).entries()?);
+        Ok(entries.into_iter().collect())
     }
 
     /// From the metadata of a file. Nothing, if they are not those of a finished output, or of one that an

@@ -19,6 +19,7 @@ mod committer;
 mod contacts;
 mod difference;
 mod error;
+mod export;
 mod format;
 mod formats;
 mod frontier;
@@ -58,6 +59,7 @@ use std::path::PathBuf;
 
 pub use difference::Difference;
 pub use error::{OrderError, SinkError};
+pub use export::{ExportStep, Exported, export};
 pub use frontier::{Frontier, Tally, Trail};
 pub use heart::Pulse;
 pub use identity::{Circumstances, Identity};
@@ -74,7 +76,7 @@ pub use status::{Rate, ShardStatus, State, Status, status};
 pub use verify::{Flaw, Verified, verify};
 pub use work::{Next, Pass, Section, Task, Work};
 
-use format::{Checked, Ended, PartWriter, Shorten, Stitcher, TableWriter};
+use format::{Checked, Ended, PartWriter, Shorten, Stitcher, TableRows, TableWriter};
 use hashed_file::HashedFile;
 use rejects::Rejects;
 

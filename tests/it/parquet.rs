@@ -291,7 +291,7 @@ fn the_file_tells_where_it_comes_from() {
     let path = folder.path().join("out.parquet");
     let plan = plan(&path, &[0, 6], 8);
     let mut job = Job::open(Some(&plan)).unwrap();
-    job.write(batch(0..3, 1, 16)).unwrap();
+    job.write(batch(0..3, 2, 8)).unwrap();
     job.reject(&Rejection {
         id: "p4".into(),
         reason: "empty sequence".into(),
@@ -381,7 +381,11 @@ fn a_run_says_with_which_options_it_was_made() {
         options.collect::<Vec<_>>()
     });
     assert!(options.iter().all(|options| !options.is_empty()));
-    let rules = [("min_length", "2"), ("take", "3"), ("residues", "unk")];
+    let rules = [
+        ("min_length", "2"),
+        ("take", "3"),
+        ("unknown_residues", "unk"),
+    ];
     let rules = rules.map(|(name, rule)| (name, rule.to_owned()));
     for (name, value) in options.into_iter().flatten().chain(rules) {
         let found = metadata.get(&format!("runner.{name}"));
@@ -514,8 +518,8 @@ fn a_row_of_another_length_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.parquet");
     for (n_columns, width, expected) in [
-        (2, 7, "7 values, which are no vectors of 8"),
-        (2, 16, "16 values, which are no vectors of 8"),
+        (2, 7, "7 values, which are not of the form Vector(8)"),
+        (2, 16, "16 values, which are not of the form Vector(8)"),
         (1, 8, "1 columns instead of 2"),
         (3, 8, "3 columns instead of 2"),
     ] {

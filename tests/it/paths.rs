@@ -356,7 +356,7 @@ fn what_cannot_be_written() {
     output("s3://bucket/o.parquet", "an address");
     output("~/o.parquet", "only a shell replaces");
     output("o.csv", "ends like CSV");
-    output("o.npy", "ends like NumPy");
+    output("o.npz", "ends like NumPy");
     output("o", "does not say in which format");
     output("old.parquet", "which exists");
     for (path, expect) in [

@@ -145,7 +145,7 @@ fn standard_output_is_the_scripts() {
     let expect = "args: [\"-q\", \"b c\"]\n\
                   folder: tests/scripts/good\n\
                   fasta(\"a.fa\").min_length(10).long_sequences(\"truncate\", 1022)\
-                  .residues(\"unk\").take(5)\n";
+                  .unknown_residues(\"unk\").take(5)\n";
     for flags in [&[][..], &["--json"], &["-q"], &["-v"], &["--no-progress"]] {
         let mut args = vec!["exec", script];
         args.extend(flags);

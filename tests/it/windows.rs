@@ -6,8 +6,10 @@ use arrow_array::{
     cast::AsArray, types::UInt32Type,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use runner::reader::PROGRAM_VARIABLE;
 use std::{
     collections::BTreeMap,
+    env,
     fmt::Write,
     fs::{self, File},
     process::Command,
@@ -36,7 +38,9 @@ impl Place {
     /// Runs a script to its end, and gives what it printed.
     fn run(&self, script: &str, code: i32) -> String {
         fs::write(self.0.path().join("job.rhai"), script).unwrap();
-        let mut command = Command::new(RUNNER);
+        // A bundle for another machine names the program.
+        let named = env::var_os(PROGRAM_VARIABLE);
+        let mut command = Command::new(named.unwrap_or_else(|| RUNNER.into()));
         command
             .args(["exec", "-q", "job.rhai"])
             .current_dir(self.0.path())
@@ -193,6 +197,19 @@ fn check_close(what: &str, got: &[f32], expect: &[f32]) {
 
 #[test]
 fn rows_are_windows_that_are_joined() {
+    check_joined("device: \"cpu\"");
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn rows_of_a_gpu_are_windows_that_are_joined() {
+    for dtype in ["f32", "bf16"] {
+        check_joined(&format!("device: \"cuda\", dtype: \"{dtype}\""));
+    }
+}
+
+/// Compares rows with those of windows that are records of their own, by a model with these options.
+fn check_joined(model: &str) {
     let lengths = [60, WINDOW, WINDOW + 1, 250, 3, 480];
     let (mut records, mut windows) = (String::new(), String::new());
     for (n, n_residues) in lengths.into_iter().enumerate() {
@@ -209,7 +226,7 @@ fn rows_are_windows_that_are_joined() {
     let place = Place::with(&[("records.fa", &records), ("windows.fa", &windows)]);
     let printed = place.run(
         &format!(
-            "let model = esm2(\"{ROOT}/tests/golden/hd64\", #{{ device: \"cpu\" }});
+            "let model = esm2(\"{ROOT}/tests/golden/hd64\", #{{ {model} }});
             let options = #{{ token_budget: 256, residues: true, special_tokens: true, output_dtype: \"f32\",
                 layers: [1, -1], pooling: [\"mean\", \"max\", \"std\", \"cls\"], logits: true, contacts: true }};
             let windows = embed(model, fasta(\"windows.fa\"), options + #{{ output: \"windows.parquet\" }});

@@ -71,7 +71,7 @@ fn make(
     let session = Session::of(context);
     let is_rehearsal = session.host()?.is_rehearsal();
     let (from, to) = (Path::new(from), Path::new(to));
-    let mut made = || -> Result<(), Error> {
+    let made = || -> Result<(), Error> {
         let is_rehearsed = session.files().made_of_output(from, role, to)?;
         match is_rehearsal {
             true if is_rehearsed => Ok(()),

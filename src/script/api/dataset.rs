@@ -50,7 +50,7 @@ fn as_script(dataset: &Dataset) -> String {
         }
         _ => format!(".long_sequences({:?}, {})", long.name(), long.limit()),
     };
-    text += &format!(".residues({:?})", policy.residues.name());
+    text += &format!(".unknown_residues({:?})", policy.residues.name());
     if let Some(records) = dataset.take {
         text += &format!(".take({records})");
     }
@@ -216,11 +216,11 @@ pub(super) mod dataset_api {
     /// # Example
     ///
     /// ```rhai
-    /// let proteins = fasta("proteins.fa").residues("error");
+    /// let proteins = fasta("proteins.fa").unknown_residues("error");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn residues(dataset: Dataset, policy: &str) -> RhaiResultOf<Dataset> {
-        checked(dataset.residues(policy))
+    pub fn unknown_residues(dataset: Dataset, policy: &str) -> RhaiResultOf<Dataset> {
+        checked(dataset.unknown_residues(policy))
     }
 
     /// Returns the sources as the script wrote them.

@@ -7,6 +7,7 @@ pub(super) mod comment;
 mod contacts;
 mod dataset;
 mod embeddings;
+mod export;
 mod failure;
 mod figures;
 mod merge;
@@ -48,6 +49,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_global_module(exported_module!(pause::pause_api).into())
         .register_global_module(exported_module!(place::place_api).into())
         .register_global_module(exported_module!(sweep::sweep_api).into())
+        .register_global_module(exported_module!(export::export_api).into())
         .register_global_module(exported_module!(merge::merge_api).into())
         .register_global_module(exported_module!(scores::scores_api).into())
         .register_global_module(exported_module!(embeddings::embeddings_api).into())

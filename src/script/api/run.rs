@@ -16,7 +16,7 @@ use crate::{
     text::printable,
 };
 use rhai::{Map, plugin::*};
-use std::rc::Rc;
+use std::{num::NonZeroUsize, rc::Rc};
 
 /// A run in a script.
 #[derive(Clone, PartialEq)]
@@ -69,12 +69,12 @@ pub(super) fn run_embed(
                 session.files().rehearse_shard(output, shard);
             }
         }
-        let settings = RunSettings::new(
-            model.handle().spec(),
-            model.info().n_layers,
-            plan.options().clone(),
-            &summary,
-        );
+        let used = match NonZeroUsize::new(summary.token_budget) {
+            Some(token_budget) => plan.used(token_budget),
+            None => plan.options().clone(),
+        };
+        let settings =
+            RunSettings::new(model.handle().spec(), model.info().n_layers, used, &summary);
         Ok(Made { summary, settings })
     };
     match embed() {

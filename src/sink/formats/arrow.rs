@@ -7,7 +7,7 @@ use super::{
 use crate::{
     file,
     job::ExportOptions,
-    sink::{Checked, HashedFile, SinkError, TableWriter},
+    sink::{Checked, HashedFile, SinkError, TableRows, TableWriter},
 };
 use arrow_array::RecordBatch;
 use arrow_ipc::{reader::FileReader, writer::FileWriter};
@@ -96,6 +96,21 @@ pub(super) fn read_metadata(path: &Path) -> Result<Option<BTreeMap<String, Strin
         Some(Ok(reader)) => Ok(entries(&reader)),
         Some(Err(error)) => Err(damaged(path, error)),
     }
+}
+
+/// As [`Format::rows`](super::Format::rows).
+pub(super) fn rows(path: &Path) -> Result<TableRows<'_>, SinkError> {
+    let reader = match open(path)? {
+        None => return Err(damaged(path, "it is no Arrow file")),
+        Some(reader) => reader.map_err(|error| damaged(path, error))?,
+    };
+    let metadata = entries(&reader).ok_or_else(|| damaged(path, "it has no checksum"))?;
+    let file = file::open(path).map_err(|error| SinkError::io("read", path, error))?;
+    check_content(file, &metadata).map_err(|problem| SinkError::damaged_part(path, problem))?;
+    Ok(TableRows {
+        schema: reader.schema(),
+        rows: Box::new(reader.map(|rows| rows.map_err(|error| damaged(path, error)))),
+    })
 }
 
 /// As [`Format::check`](super::Format::check).

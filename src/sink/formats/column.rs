@@ -18,8 +18,8 @@ pub(super) enum Number {
 
 /// A column of vectors.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct VectorColumn {
-    pub(super) name: String,
+pub(in super::super) struct VectorColumn {
+    pub(in super::super) name: String,
     /// Which of all columns it is.
     index: usize,
     pub(super) number: Number,
@@ -40,7 +40,7 @@ impl Number {
 }
 
 /// The columns of vectors, in their order.
-pub(super) fn vector_columns(schema: &Schema) -> Vec<VectorColumn> {
+pub(in super::super) fn vector_columns(schema: &Schema) -> Vec<VectorColumn> {
     let fields = schema.fields().iter().enumerate();
     fields
         .filter_map(|(index, field)| {
@@ -87,6 +87,15 @@ fn number(data_type: &DataType) -> Option<Number> {
 }
 
 impl VectorColumn {
+    /// Where its numbers are in a Parquet schema.
+    pub(in super::super) fn path_of_numbers(&self) -> Vec<String> {
+        let mut path = vec![self.name.clone()];
+        for _ in 0..=usize::from(self.is_many) {
+            path.extend(["list".to_owned(), "item".to_owned()]);
+        }
+        path
+    }
+
     /// The bytes of all numbers in these rows, as they lie in memory: little-endian on all machines that this program
     /// is built for.
     ///

@@ -8,7 +8,7 @@ mod npy;
 mod safetensors;
 mod spool;
 
-use super::{Checked, SinkError, TableWriter};
+use super::{Checked, SinkError, TableRows, TableWriter};
 use crate::job::{ExportOptions, OutputFormat};
 use arrow_schema::Schema;
 use std::{
@@ -18,7 +18,7 @@ use std::{
 };
 
 pub(super) use card::{are_of_one_output, was_beside};
-pub(super) use column::has_many;
+pub(super) use column::{VectorColumn, has_many, vector_columns};
 
 /// What can be done with files of a format that are made of parts.
 pub(super) struct Format {
@@ -28,6 +28,8 @@ pub(super) struct Format {
     pub(super) begin: Begin,
     /// What a complete file says of how it came about. Nothing, if it is someone else's.
     pub(super) read_metadata: fn(&Path) -> Result<Option<BTreeMap<String, String>>, SinkError>,
+    /// The rows of a complete file, if it has all columns of parts.
+    pub(super) rows: Option<fn(&Path) -> Result<TableRows<'_>, SinkError>>,
     /// Reads everything in a complete file, and compares it with its checksum.
     pub(super) check: fn(&Path) -> Result<Checked, SinkError>,
 }
@@ -52,30 +54,35 @@ pub(super) const FORMATS: &[Format] = &[
         format: OutputFormat::Hdf5,
         begin: hdf5::begin_keyed,
         read_metadata: hdf5::read_metadata,
+        rows: None,
         check: hdf5::check,
     },
     Format {
         format: OutputFormat::Embed,
         begin: hdf5::begin_embed,
         read_metadata: hdf5::read_metadata,
+        rows: None,
         check: hdf5::check,
     },
     Format {
         format: OutputFormat::Npy,
         begin: npy::begin,
         read_metadata: npy::read_metadata,
+        rows: None,
         check: npy::check,
     },
     Format {
         format: OutputFormat::Safetensors,
         begin: safetensors::begin,
         read_metadata: safetensors::read_metadata,
+        rows: None,
         check: safetensors::check,
     },
     Format {
         format: OutputFormat::Arrow,
         begin: arrow::begin,
         read_metadata: arrow::read_metadata,
+        rows: Some(arrow::rows),
         check: arrow::check,
     },
 ];

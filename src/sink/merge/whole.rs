@@ -5,7 +5,7 @@ use crate::job::{OutputFormat, SHARD_SETTING};
 use crate::sink::{
     SinkError,
     chain::chains,
-    identity::{Closing, Finished, identity_entries, in_format, keyed},
+    identity::{Finished, in_format},
     ledger::{Commit, End, Entry, Header, History, PartFile, Stretch},
     left,
     place::Place,
@@ -193,15 +193,12 @@ impl Whole {
         &self,
         format: OutputFormat,
     ) -> Result<Vec<(String, String)>, SinkError> {
-        let History {
-            header, stretches, ..
-        } = &self.history;
-        let mut metadata = identity_entries(self.identity(format));
-        let last = stretches.iter().max_by(|one, other| one.at.cmp(&other.at));
-        let settings = last.map_or(&header.settings, |stretch: &Stretch| &stretch.settings);
-        metadata.extend(keyed(settings.clone()));
-        metadata.extend(Closing::of(self.end.clone(), stretches).entries()?);
-        Ok(metadata)
+        let finished = Finished {
+            identity: self.identity(format),
+            end: self.end.clone(),
+            stretches: self.history.stretches.clone(),
+        };
+        Ok(finished.entries(&self.history)?.into_iter().collect())
     }
 
     /// What came of the merge.

@@ -15,6 +15,7 @@ mod rows;
 mod shorten;
 mod slot;
 mod stitch;
+mod table;
 
 #[cfg(test)]
 pub(super) mod tests;
@@ -24,3 +25,4 @@ pub(super) use file::read_metadata;
 pub(super) use part::part_writer;
 pub(super) use rows::RowsOfFile;
 pub(super) use stitch::stitcher;
+pub(super) use table::begin as begin_table;

@@ -225,7 +225,10 @@ fn layers_beyond_those_of_the_configuration_are_refused() {
     let path = folder.path().join("config.json");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("_layers\": 2", "_layers\": 4")).unwrap();
-    check_refused(folder.path(), &["layer 0 has rotary", "layer 2 has none"]);
+    check_refused(
+        folder.path(),
+        &["they have 3 layers", "`num_hidden_layers` is 4"],
+    );
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn sequence_lines_of_any_length() {
 fn long_names_are_short_in_messages() {
     let content = [&b">"[..], &b"n".repeat(900_000), b"\nMK1\n"].concat();
     let done = Job::new(&[("in.fa", &content)])
-        .dataset("fasta(\"in.fa\").residues(\"error\")")
+        .dataset("fasta(\"in.fa\").unknown_residues(\"error\")")
         .run();
     assert_eq!(done.exit_code, INPUT);
     assert!(done.stderr.len() < 2000, "{} bytes", done.stderr.len());

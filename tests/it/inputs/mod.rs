@@ -76,11 +76,11 @@ fn stops_inside_and_characters_outside_the_alphabet() {
         .check("a(first):3 b:5")
         .check_message(&["3 characters outside the alphabet in 1 record became `<unk>`"]);
     job()
-        .dataset("fasta(\"in.fa\").residues(\"strip\")")
+        .dataset("fasta(\"in.fa\").unknown_residues(\"strip\")")
         .check("a(first):3 b:2")
         .check_message(&["were removed"]);
     job()
-        .dataset("fasta(\"in.fa\").residues(\"error\")")
+        .dataset("fasta(\"in.fa\").unknown_residues(\"error\")")
         .check_stop(&[
             "`in.fa`, record 2 (`b`): the character `*` behind 1 residues",
             "unk",
@@ -90,7 +90,7 @@ fn stops_inside_and_characters_outside_the_alphabet() {
 #[test]
 fn gaps_and_rare_letters_are_residues() {
     Job::new(&[("in.fa", b">a\nM-K.XBUZO\n")])
-        .dataset("fasta(\"in.fa\").residues(\"error\")")
+        .dataset("fasta(\"in.fa\").unknown_residues(\"error\")")
         .check("a:9");
 }
 
@@ -99,7 +99,7 @@ fn empty_records() {
     Job::new(&[("in.fa", b">a\n>b\nMK\n>c\n*\n")])
         .check_rejects("b:2", &["a\tempty sequence", "c\tempty sequence"]);
     Job::new(&[("in.fa", b">a\n11\n>b\nMK\n")])
-        .dataset("fasta(\"in.fa\").residues(\"strip\")")
+        .dataset("fasta(\"in.fa\").unknown_residues(\"strip\")")
         .check_rejects("b:2", &["1\ta\tempty sequence"]);
 }
 

@@ -112,7 +112,7 @@ fn comments_inside_records() {
         &["3 comment lines in 2 records were skipped; first in record 1 (`a`)"],
     );
     Job::new(&[("in.fa", content)])
-        .dataset("fasta(\"in.fa\").residues(\"error\")")
+        .dataset("fasta(\"in.fa\").unknown_residues(\"error\")")
         .check_stop(&["record 1 (`a`): the character `;` behind 2 residues"]);
 }
 
@@ -240,13 +240,14 @@ fn characters_of_several_bytes() {
     let list = "`U+00A0` 1, `U+00AD` 1, `é` 1, `U+200B` 1, `“` 1";
     let n = "5 characters outside the alphabet in 1 record";
     check_warned(content, "a:8", &[n, list]);
-    read(content, "fasta(\"in.fa\").residues(\"strip\")", "a:3").check_message(&[
-        n,
-        "were removed",
-        list,
-    ]);
+    read(
+        content,
+        "fasta(\"in.fa\").unknown_residues(\"strip\")",
+        "a:3",
+    )
+    .check_message(&[n, "were removed", list]);
     Job::new(&[("in.fa", content)])
-        .dataset("fasta(\"in.fa\").residues(\"error\")")
+        .dataset("fasta(\"in.fa\").unknown_residues(\"error\")")
         .check_stop(&["record 1 (`a`): the character `é` behind 1 residues"]);
     check_warned(
         b">a\nM\xff\xfeK\xe9T\n",

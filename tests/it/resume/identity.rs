@@ -128,7 +128,7 @@ fn another_pooling_and_other_layers_are_refused_together() {
 fn other_rules_of_the_dataset_are_refused() {
     let change = |job: &mut Job| {
         job.dataset =
-            "fasta(\"in.fa\").min_length(11).long_sequences(\"truncate\", 125).residues(\"strip\")"
+            "fasta(\"in.fa\").min_length(11).long_sequences(\"truncate\", 125).unknown_residues(\"strip\")"
                 .to_owned();
     };
     let parts = [

@@ -138,7 +138,7 @@ fn records_are_counted_from_where_a_shard_begins() {
     let place = Place::new();
     let text = fs::read_to_string(place.path("in.fa")).unwrap();
     fs::write(place.path("in.fa"), text.replace(">p25\n", ">p25\nJ")).unwrap();
-    let script = "embed(model, proteins.residues(\"error\"));";
+    let script = "embed(model, proteins.unknown_residues(\"error\"));";
     let whole = place.run("exec", &[], &[], script);
     assert!(
         whole.stderr.contains("record 26 (`p25`)"),

@@ -1,0 +1,238 @@
+//! An output that is finished, written again in another format.
+
+use super::{
+    SinkError,
+    bundle::Bundle,
+    format::{begin_table, read_metadata, rows_of},
+    formats::{has_many, vector_columns},
+    identity::{Finished, all_entries, exported},
+    left,
+    ledger::PartFile,
+    place::Place,
+    publish::is_published,
+    shards,
+    shards_error::ShardsError,
+    status::Found,
+};
+use crate::{
+    file::{Existing, FileError, destination},
+    job::{ExportOptions, ExportPlan},
+};
+use arrow_schema::{Schema, SchemaRef};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+/// What came of an export.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// The file.
+    pub file: PathBuf,
+    /// Its rows.
+    pub rows: u64,
+    /// Whether it was there before.
+    pub is_old: bool,
+}
+
+/// How far an export is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExportStep {
+    /// Rows that have been written.
+    pub rows: u64,
+    /// All rows.
+    pub of: u64,
+}
+
+/// Told how far an export is, and says whether it is to go on.
+pub type OnRows<'a> = dyn FnMut(ExportStep) -> ControlFlow<()> + 'a;
+
+/// An output that is finished.
+struct Source {
+    /// Its files, in the order of their rows.
+    files: Vec<PathBuf>,
+    finished: Finished,
+    /// All that it says of itself.
+    entries: BTreeMap<String, String>,
+}
+
+/// Writes an output again in the format that the name of the new file says. A file that is there and says that it
+/// holds the same stays as it is. `on_step` may end it at any time.
+///
+/// # Errors
+/// - If there is no finished output, or one from which nothing can be exported.
+/// - If what it holds cannot be in the format.
+/// - If something is in the way that may not be replaced.
+/// - If the file system refuses, or the export was ended. Nothing is left of it then.
+pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, SinkError> {
+    let ExportPlan { from, to, options } = plan;
+    check_place(from, &Place::of(to))?;
+    let source = Source::find(from)?;
+    let end = source.finished.end.clone();
+    let identity = exported(source.finished.identity.clone(), to.format, options);
+    let existing = Existing::unless(options.overwrite);
+    if let Some(there) = finished_at(&to.path)
+        && there.identity == identity
+        && there.end.hash == end.hash
+    {
+        return Ok(Exported {
+            file: to.path.clone(),
+            rows: there.end.rows,
+            is_old: true,
+        });
+    }
+    if to.path.exists() && existing == Existing::Stays {
+        return Err(FileError::Exists(to.path.clone()).into());
+    }
+    let named = |error: SinkError| error.named(&to.path);
+    let mut writing = None;
+    let mut rows = 0;
+    for file in &source.files {
+        let table = rows_of(file)?;
+        let chosen = choose(&table.schema, options)?;
+        let schema = table.schema.project(&chosen).map_err(|error| {
+            SinkError::damaged_part(file, format!("has odd columns: {error}"))
+        })?;
+        let (bundle, writer, first) = match writing.take() {
+            Some((bundle, writer, first)) => (bundle, writer, first),
+            None => {
+                let bundle = Bundle::create(to, has_many(&schema), None, existing)?;
+                let begun = begin_table(to.format, bundle.files()?, options, &schema);
+                (bundle, begun.map_err(named)?, schema.clone())
+            }
+        };
+        if schema.fields() != first.fields() {
+            let message = format!("has other columns than `{}`", source.files[0].display());
+            return Err(SinkError::damaged_part(file, message));
+        }
+        let (_, writer, _) = writing.insert((bundle, writer, first));
+        for batch in table.rows {
+            let step = ExportStep { rows, of: end.rows };
+            if on_step(step).is_break() {
+                return Err(SinkError::Stopped(to.path.clone()));
+            }
+            let batch = batch?;
+            rows += batch.num_rows() as u64;
+            let batch = batch.project(&chosen).map_err(|error| {
+                SinkError::damaged_part(file, format!("has odd columns: {error}"))
+            })?;
+            writer.write(&batch).map_err(named)?;
+        }
+    }
+    let (bundle, writer, _) = writing.ok_or(SinkError::NoParts)?;
+    if rows != end.rows {
+        let message = format!("has {rows} rows, and had {}", end.rows);
+        return Err(SinkError::damaged_part(from, message));
+    }
+    let metadata = all_entries(source.entries, identity);
+    writer.finish(&metadata).map_err(named)?;
+    if on_step(ExportStep { rows, of: rows }).is_break() {
+        return Err(SinkError::Stopped(to.path.clone()));
+    }
+    bundle.publish()?;
+    Ok(Exported {
+        file: to.path.clone(),
+        rows,
+        is_old: false,
+    })
+}
+
+/// Checks that a file can be made at a place: it is neither what is exported, nor in the way of another output.
+fn check_place(from: &Path, to: &Place) -> Result<(), SinkError> {
+    let output = to.output().to_owned();
+    if destination(from) == destination(&output) {
+        return Err(SinkError::Unfit {
+            message: format!("`{}` would be written over itself", output.display()),
+            hint: "give the file that is made another name".to_owned(),
+        });
+    }
+    if let Some(folder) = to.host_folder() {
+        return Err(SinkError::Inside { output, folder });
+    }
+    if to.ledger().exists() || !shards::beside(to)?.is_empty() {
+        let folder = to.bookkeeping().to_owned();
+        return Err(ShardsError::OfAnother { output, folder }.into());
+    }
+    Ok(())
+}
+
+/// What a finished file says, if one is there.
+fn finished_at(path: &Path) -> Option<Finished> {
+    if !path.is_file() {
+        return None;
+    }
+    let metadata = read_metadata(path).ok().flatten()?;
+    Finished::read(&metadata)
+}
+
+/// The columns to write: all that are not vectors, and of these the ones that are asked for.
+fn choose(schema: &SchemaRef, options: &ExportOptions) -> Result<Vec<usize>, SinkError> {
+    let vectors: Vec<String> = vector_columns(schema)
+        .into_iter()
+        .map(|column| column.name)
+        .collect();
+    let names = match options.columns.is_empty() {
+        true => &vectors,
+        false => &options.columns,
+    };
+    if let Some(name) = names.iter().find(|name| !vectors.contains(name)) {
+        let shown: Vec<_> = vectors.iter().map(|name| format!("`{name}`")).collect();
+        return Err(SinkError::Unfit {
+            message: format!("there is no column of vectors `{name}`"),
+            hint: format!("there are {}", shown.join(", ")),
+        });
+    }
+    let is_vector = |schema: &Schema, n: &usize| vectors.contains(schema.field(*n).name());
+    let others = (0..schema.fields().len()).filter(|n| !is_vector(schema, n));
+    let chosen = names.iter().filter_map(|name| schema.index_of(name).ok());
+    Ok(others.chain(chosen).collect())
+}
+
+impl Source {
+    /// Finds the output that a path names.
+    fn find(path: &Path) -> Result<Self, SinkError> {
+        let unfinished = |output: &Path| SinkError::Unfit {
+            message: format!("`{}` is not finished", output.display()),
+            hint: "run its script again, or merge its shards: `runner status` says what is missing"
+                .to_owned(),
+        };
+        match Found::at(path)? {
+            Found::File { path, finished } => {
+                let entries = read_metadata(&path)?.unwrap_or_default();
+                Ok(Self {
+                    files: vec![path],
+                    finished,
+                    entries,
+                })
+            }
+            Found::Ledger { place, history } if is_published(&place, &history) => {
+                let of_ledger = Finished::of(&history);
+                let finished = of_ledger.ok_or_else(|| unfinished(place.output()))?;
+                if !place.keeps_parts() {
+                    // A file stands there, and only its parts were not removed.
+                    let entries = read_metadata(place.output())?.unwrap_or_default();
+                    return Ok(Self {
+                        files: vec![place.output().to_owned()],
+                        finished,
+                        entries,
+                    });
+                }
+                if place.is_shard() {
+                    return Err(unfinished(place.output()));
+                }
+                left::check_whole(&place, &history)?;
+                let parts = history.parts();
+                let file = |part: &PartFile| place.parts().join(&part.name);
+                Ok(Self {
+                    files: parts.map(file).collect(),
+                    entries: finished.entries(&history)?,
+                    finished,
+                })
+            }
+            Found::Ledger { place, .. } | Found::Shards { place } => {
+                Err(unfinished(place.output()))
+            }
+        }
+    }
+}
