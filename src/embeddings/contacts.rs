@@ -28,6 +28,9 @@ const IDS_AT_ONCE: usize = 4096;
 /// The columns that are read: of both forms in which contacts are written.
 const COLUMNS: [&str; 6] = ["id", "length", "contacts", "i", "j", "probability"];
 
+/// The numbers of two residues, from 1 on, and how probable it is that they are in contact.
+pub type ContactPair = (u32, u32, f32);
+
 /// What is known of the contacts of a sequence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SequenceContacts {
@@ -36,7 +39,7 @@ pub struct SequenceContacts {
     /// Its residues, from the first one on as far as the model was given them.
     pub n_residues: usize,
     /// The pairs of residues that were written, with i < j from 1 on, and their probabilities.
-    pub pairs: Vec<(u32, u32, f32)>,
+    pub pairs: Vec<ContactPair>,
 }
 
 /// The rows of an output with contacts, in their order.
@@ -71,7 +74,7 @@ impl ContactRows {
     ///
     /// # Errors
     /// A part cannot be read, or has no contacts.
-    pub fn next(&mut self) -> Result<Option<SequenceContacts>, EmbeddingsError> {
+    pub fn next_row(&mut self) -> Result<Option<SequenceContacts>, EmbeddingsError> {
         loop {
             if let Some(row) = self.rows.next() {
                 return Ok(Some(row));
@@ -180,7 +183,7 @@ fn rows(batch: &RecordBatch) -> Option<Vec<SequenceContacts>> {
 }
 
 /// Residues, and all pairs of them, of a matrix.
-fn of_matrix(matrix: &dyn Array) -> Option<(usize, Vec<(u32, u32, f32)>)> {
+fn of_matrix(matrix: &dyn Array) -> Option<(usize, Vec<ContactPair>)> {
     let rows = matrix.as_list_opt::<i32>()?;
     let n = rows.len();
     let mut pairs = Vec::with_capacity(n * n / 2);

@@ -18,7 +18,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use contacts::{ContactRows, SequenceContacts};
+pub use contacts::{ContactPair, ContactRows, SequenceContacts};
 pub use error::EmbeddingsError;
 pub use logits::LogitRows;
 pub use table::Embeddings;

@@ -18,6 +18,9 @@ pub(super) struct ContactHead {
     n_heads: usize,
 }
 
+/// Reads a tensor of this name and shape.
+type Read<'a> = &'a dyn Fn(&str, &[usize]) -> Result<Vec<f32>, Reason>;
+
 const WEIGHT: &str = "contact_head.regression.weight";
 const BIAS: &str = "contact_head.regression.bias";
 
@@ -28,7 +31,7 @@ impl ContactHead {
     /// Why there is none. A model does without unless it is asked for contacts.
     pub(super) fn read(config: &Config, weights: &Weights) -> Result<Self, Reason> {
         let n_weights = config.n_layers * config.n_heads;
-        let head = |read: &dyn Fn(&str, &[usize]) -> Result<Vec<f32>, Reason>| {
+        let head = |read: Read| {
             let bias = read(BIAS, &[1])?;
             Ok(Self {
                 weights: read(WEIGHT, &[1, n_weights])?,

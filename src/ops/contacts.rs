@@ -6,6 +6,7 @@ use super::{
     backend::Backend,
     cpu,
     results::values,
+    segments::n_residues,
 };
 use crate::device::DeviceError;
 use burn::tensor::{DType, Device, Tensor, TensorData, activation};
@@ -20,7 +21,7 @@ pub struct ContactMaps(State);
 
 enum State {
     #[cfg(feature = "cuda")]
-    Cuda(super::cuda::ContactMaps),
+    Cuda(Box<super::cuda::ContactMaps>),
     Cpu(cpu::ContactMaps),
     Plain(Vec<Tensor<2>>),
 }
@@ -31,9 +32,10 @@ impl ContactMaps {
         let segments = tokens.segments();
         Self(match Backend::of(like) {
             #[cfg(feature = "cuda")]
-            Backend::Cuda => {
-                State::Cuda(super::cuda::ContactMaps::new(segments, tokens.gpu_batch()))
-            }
+            Backend::Cuda => State::Cuda(Box::new(super::cuda::ContactMaps::new(
+                segments,
+                tokens.gpu_batch(),
+            ))),
             Backend::Cpu => State::Cpu(cpu::ContactMaps::new(segments)),
             Backend::Plain => State::Plain(plain_new(like, segments)),
         })
@@ -92,14 +94,6 @@ pub fn attention_maps(
     let data = TensorData::new(rows, [length, width]);
     let here = Tensor::<2>::from_data(data, (&Device::flex(), DType::F32));
     Ok(cpu::attention_maps(&here, rotary))
-}
-
-/// The residues of a sequence of so many tokens.
-pub(super) fn n_residues(n_tokens: usize) -> usize {
-    n_tokens
-        .checked_sub(2)
-        .filter(|&n| n > 0)
-        .expect("every sequence has a residue between BOS and EOS")
 }
 
 /// A map of zeros for each sequence.
@@ -204,7 +198,7 @@ mod tests {
             let maps =
                 Tensor::<3>::from_data(TensorData::new(maps, [3, length, length]), &Device::flex());
             for head in 0..3 {
-                let got = maps.clone().slice([head..head + 1]).squeeze_dim(0);
+                let got = maps.clone().slice_dim(0, head..head + 1).squeeze_dim(0);
                 assert_close(got, plain_map(&qkv, &rotary, head), 1e-6, "a map");
             }
         }

@@ -73,3 +73,11 @@ impl Segments {
         self.cu_seqlens.windows(2).map(|pair| pair[0]..pair[1])
     }
 }
+
+/// The residues of a sequence of so many tokens.
+pub(super) fn n_residues(n_tokens: usize) -> usize {
+    n_tokens
+        .checked_sub(2)
+        .filter(|&n| n > 0)
+        .expect("every sequence has a residue between BOS and EOS")
+}

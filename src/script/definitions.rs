@@ -29,11 +29,28 @@ pub fn definitions() -> String {
         .replace("-> Array;", "-> array;")
         .replace("-> Map;", "-> map;")
         .replace("\n\n\n\n", "\n\n");
+    let text = EXPORT.into_iter().fold(text, |text, (operator, function)| {
+        text.replace(
+            &format!("op export({operator})"),
+            &format!("fn export({function})"),
+        )
+    });
     let text = option_lists().into_iter().fold(text, |text, (call, list)| {
         text.replace(&format!("/// {{options of `{call}`}}"), &list)
     });
     format!("{}\n", text.trim_end())
 }
+
+/// What the parameters of `export` are called: the generator takes it for an operator, as Rhai has a word `export`.
+const EXPORT: [(&str, &str); 4] = [
+    ("string, string", "from: string, to: string"),
+    (
+        "string, string, map",
+        "from: string, to: string, options: map",
+    ),
+    ("Run, string", "run: Run, to: string"),
+    ("Run, string, map", "run: Run, to: string, options: map"),
+];
 
 /// The calls that have options, and the lists of these, which stand for `{options of ...}`.
 fn option_lists() -> [(&'static str, String); 9] {
@@ -73,6 +90,16 @@ fn bare_engine() -> (Engine, Scope<'static>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_no_operators() {
+        let text = definitions();
+        let operators = text.lines().filter(|line| line.starts_with("op "));
+        let named: Vec<_> = operators
+            .filter(|line| line.as_bytes()[3].is_ascii_alphabetic())
+            .collect();
+        assert!(named.is_empty(), "{named:?}");
+    }
 
     #[test]
     fn options_are_listed() {

@@ -12,7 +12,6 @@
 //! - `downloads`: models that are named by their ids.
 //! - `pipeline`: the whole job: order, packing, conservation.
 //! - `questions`: all that a model can be asked of a sequence, against HF transformers: logits, layers, contacts.
-//! - `likelihoods`: scores and perplexities, against what HF transformers says of each residue.
 //! - `parity`: how much a number format changes embeddings.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `formats`: outputs in all formats but Parquet, and what is exported.
@@ -49,7 +48,6 @@ mod formats;
 mod hdf5;
 mod hub;
 mod inputs;
-mod likelihoods;
 mod models;
 mod parity;
 mod parquet;

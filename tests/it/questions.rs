@@ -21,19 +21,19 @@ use std::{collections::BTreeMap, env, fs, path::Path, process::Command};
 
 const DEMO: &str = "examples/models/esm2_t6_2M_demo";
 /// The models that have heads for both logits and contacts.
-pub const MODELS: [&str; 3] = [DEMO, "tests/golden/hd32", "tests/golden/hd64"];
+const MODELS: [&str; 3] = [DEMO, "tests/golden/hd32", "tests/golden/hd64"];
 /// The most that rounding to f16 changes a number of 1.
 const HALF: f32 = 1.0 / 2048.0;
 
 /// A reference.
-pub struct Tensor {
+struct Tensor {
     shape: Vec<usize>,
     values: Vec<f32>,
 }
 
 impl Tensor {
     /// Row `n` of the first dimension.
-    pub fn row(&self, n: usize) -> &[f32] {
+    fn row(&self, n: usize) -> &[f32] {
         let width = self.values.len() / self.shape[0];
         &self.values[n * width..][..width]
     }
@@ -46,7 +46,7 @@ fn of_residues(values: &[f32], n_tokens: usize) -> &[f32] {
 }
 
 /// The references of a file, by name: `3.logits`, …
-pub fn references(path: &Path) -> BTreeMap<String, Tensor> {
+fn references(path: &Path) -> BTreeMap<String, Tensor> {
     let bytes = fs::read(path).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let views = tensors

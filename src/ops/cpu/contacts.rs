@@ -5,7 +5,7 @@
 //! missing is done once at the end: the transpose is added, and the products of the sums are taken off.
 
 use super::{
-    super::{RotaryTable, Segments, contacts::n_residues},
+    super::{RotaryTable, Segments, segments::n_residues},
     contiguous, simd, tensor,
 };
 use burn::tensor::Tensor;

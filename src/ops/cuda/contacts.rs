@@ -1,7 +1,7 @@
 //! Contacts: three kernels, for the maps and the sums of a layer, and for what is made of them at the end.
 
 use super::{
-    super::{RotaryTable, Segments, contacts::n_residues, dtype::tensor},
+    super::{RotaryTable, Segments, dtype::tensor, segments::n_residues},
     Batch, Operand, Shape,
     code::{Instance, KernelFile},
     int,

@@ -1,6 +1,9 @@
 //! Tensors on a GPU, as our kernels see them.
 
-use super::super::dtype::{from_burn, to_burn};
+use super::{
+    super::dtype::{from_burn, to_burn},
+    batch::padded,
+};
 use crate::{device::cuda::Gpu, job::Dtype};
 use burn::tensor::{DType, Tensor};
 use burn_cubecl::{Cube, CubeDevice, kernel::into_contiguous, tensor::CubeTensor};
@@ -42,6 +45,23 @@ impl Operand {
         self.allocate_raw(shape, to_burn(dtype))
     }
 
+    /// A new matrix beside this one, not initialised, of which every batch has another number of rows. It has memory
+    /// for some rows more, so that batches that are nearly full reuse each other's.
+    pub(super) fn allocate_rows(&self, [n_rows, width]: [usize; 2], dtype: Dtype) -> Self {
+        let row_bytes = width * dtype.bytes();
+        // A matrix without rows, too, has an address.
+        let n_bytes = padded(n_rows.max(1)) * row_bytes;
+        let unused = n_bytes - n_rows.max(1) * row_bytes;
+        let client = self.cube.client.clone();
+        let handle = client.empty(n_bytes).offset_end(unused as u64);
+        let device = self.cube.device.clone();
+        let shape = [n_rows, width].into();
+        Self {
+            gpu: self.gpu,
+            cube: CubeTensor::new_contiguous(client, device, shape, handle, to_burn(dtype)),
+        }
+    }
+
     /// Memory beside this one, not initialised.
     pub(super) fn allocate_bytes(&self, n_bytes: usize) -> Self {
         self.allocate_raw([n_bytes], DType::U8)
@@ -55,8 +75,7 @@ impl Operand {
     fn allocate_raw<const D: usize>(&self, shape: [usize; D], dtype: DType) -> Self {
         let n_bytes = shape.iter().product::<usize>() * dtype.size();
         let client = self.cube.client.clone();
-        // A tensor without numbers, too, has an address.
-        let handle = client.empty(n_bytes.max(dtype.size()));
+        let handle = client.empty(n_bytes);
         let device = self.cube.device.clone();
         Self {
             gpu: self.gpu,

@@ -92,7 +92,7 @@ fn converted(x: &Tensor<2>, rows: Rows, dtype: OutputDtype) -> Tensor<2> {
         OutputDtype::F16 => Dtype::F16,
         OutputDtype::F32 => Dtype::F32,
     };
-    let y = x.allocate([n_rows, width], output);
+    let y = x.allocate_rows([n_rows, width], output);
     if n_rows == 0 {
         return y.tensor();
     }

@@ -24,7 +24,7 @@ use std::{
 
 /// What an output has of the sequence `id`.
 fn of_sequence(from: &Path, id: &str) -> Result<SequenceContacts, Error> {
-    let found = ContactRows::open(from, Some(id))?.next()?;
+    let found = ContactRows::open(from, Some(id))?.next_row()?;
     found.ok_or_else(|| {
         let message = format!("`{}` has no sequence `{id}`", from.display());
         Problems::one(
@@ -42,7 +42,7 @@ fn write_table(from: &Path, to: &Path) -> Result<(), Error> {
     let mut table = BufWriter::new(staged.writer()?);
     let write = |result: io::Result<()>| result.map_err(|error| FileError::io("write", to, error));
     write(writeln!(table, "{CONTACT_TABLE_HEAD}"))?;
-    while let Some(sequence) = rows.next()? {
+    while let Some(sequence) = rows.next_row()? {
         let id = field(&sequence.id);
         for (i, j, probability) in sequence.pairs {
             write(writeln!(table, "{id},{i},{j},{probability}"))?;
@@ -76,7 +76,7 @@ fn make(
         match is_rehearsal {
             true if is_rehearsed => Ok(()),
             true => ContactRows::open(from, None)?
-                .next()
+                .next_row()
                 .map(|_| ())
                 .map_err(Error::from),
             false => Ok(()),

@@ -120,7 +120,12 @@ fn files_of_others_are_not_ours() {
     let folder = tempfile::tempdir().unwrap();
     for name in NAMES {
         let path = folder.path().join(name);
-        for text in ["", "some text", "ARROW1\0\0", "\u{10}\0\0\0\0\0\0\0{\"a\": 1}        "] {
+        for text in [
+            "",
+            "some text",
+            "ARROW1\0\0",
+            "\u{10}\0\0\0\0\0\0\0{\"a\": 1}        ",
+        ] {
             fs::write(&path, text).unwrap();
             let said = read_metadata(&path);
             assert!(!matches!(said, Ok(Some(_))), "{name} {text:?}");

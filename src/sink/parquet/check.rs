@@ -1,14 +1,12 @@
 //! Reads everything in a file again, and compares it with its checksum.
 
 use super::{
-    super::{Checked, SinkError},
+    super::{Checked, SinkError, hashed_file::hash},
     entries::{self, CONTENT_BYTES, CONTENT_HASH},
     file::{MAGIC, ParquetFile, damage},
+    group::Groups,
 };
 use ::parquet::{
-    arrow::arrow_reader::{
-        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
-    },
     errors::ParquetError,
     file::metadata::{ParquetMetaData, RowGroupMetaData},
 };
@@ -21,6 +19,8 @@ use std::{
 
 /// Bytes of rows, about, that are decoded at a time.
 const BATCH_BYTES: i64 = 16 << 20;
+/// Bytes that are read and hashed at a time.
+const HASHED_BYTES: usize = 4 << 20;
 /// Rows that are decoded at a time at most.
 const MOST_BATCH_ROWS: i64 = 1024;
 
@@ -47,10 +47,12 @@ pub(in super::super) fn check(path: &Path) -> Result<Checked, SinkError> {
     match check_content(&file.file, &metadata) {
         // What is known to be wrong is not decoded: nobody knows what would come out.
         Err(problem) => checked.problems.push(problem),
-        Ok(()) => checked.problems.extend(
-            (0..metadata.num_row_groups())
-                .filter_map(|n_group| check_row_group(&file.file, &metadata, n_group).err()),
-        ),
+        Ok(()) => match Groups::new(file.file, metadata) {
+            Err(error) => checked.problems.push(format!("cannot be decoded: {error}")),
+            Ok(groups) => checked.problems.extend(
+                (0..groups.len()).filter_map(|n_group| check_row_group(&groups, n_group).err()),
+            ),
+        },
     }
     Ok(checked)
 }
@@ -59,7 +61,7 @@ pub(in super::super) fn check(path: &Path) -> Result<Checked, SinkError> {
 pub(super) fn check_content(mut file: &File, metadata: &ParquetMetaData) -> Result<(), String> {
     let ours = entries::ours(metadata).ok_or("was not written by runner")?;
     let number = |text: &String| text.parse::<u64>().ok();
-    let (Some(n_bytes), Some(hash)) = (
+    let (Some(n_bytes), Some(written)) = (
         ours.get(CONTENT_BYTES).and_then(number),
         ours.get(CONTENT_HASH),
     ) else {
@@ -72,12 +74,20 @@ pub(super) fn check_content(mut file: &File, metadata: &ParquetMetaData) -> Resu
     let unread = |error: io::Error| format!("cannot be read: {error}");
     file.rewind().map_err(unread)?;
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(file.take(n_bytes)).map_err(unread)?;
+    let mut content = file.take(n_bytes);
+    let mut piece = vec![0; HASHED_BYTES];
+    loop {
+        let n_read = content.read(&mut piece).map_err(unread)?;
+        if n_read == 0 {
+            break;
+        }
+        hash(&mut hasher, &piece[..n_read]);
+    }
     let found = hasher.finalize().to_hex();
-    match found.as_str() == hash && hasher.count() == n_bytes {
+    match found.as_str() == written && hasher.count() == n_bytes {
         true => Ok(()),
         false => Err(format!(
-            "is damaged: its first {n_bytes} bytes have the checksum {found}, and were written with {hash}"
+            "is damaged: its first {n_bytes} bytes have the checksum {found}, and were written with {written}"
         )),
     }
 }
@@ -103,33 +113,21 @@ fn end_of_data(metadata: &ParquetMetaData) -> Option<u64> {
 }
 
 /// Decodes a row group.
-fn check_row_group(
-    file: &File,
-    metadata: &Arc<ParquetMetaData>,
-    n_group: usize,
-) -> Result<(), String> {
-    let group = metadata.row_group(n_group);
+fn check_row_group(groups: &Groups, n_group: usize) -> Result<(), String> {
+    let n_expected = groups.metadata().row_group(n_group).num_rows();
     let decode = || {
-        let options = ArrowReaderOptions::new();
-        let metadata = ArrowReaderMetadata::try_new(metadata.clone(), options)?;
-        let reader =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata)
-                .with_row_groups(vec![n_group])
-                .with_batch_size(batch_rows(group))
-                .build()?;
         let mut n_rows = 0;
-        for batch in reader {
+        for batch in groups.read(n_group)? {
             n_rows += batch?.num_rows() as i64;
         }
         Ok(n_rows)
     };
-    let place = format!("row group {} of {}", n_group + 1, metadata.num_row_groups());
+    let place = format!("row group {} of {}", n_group + 1, groups.len());
     match decode() {
         Err::<_, ParquetError>(error) => Err(format!("{place} cannot be decoded: {error}")),
-        Ok(n_rows) if n_rows != group.num_rows() => Err(format!(
-            "{place} has {n_rows} rows instead of {}",
-            group.num_rows()
-        )),
+        Ok(n_rows) if n_rows != n_expected => {
+            Err(format!("{place} has {n_rows} rows instead of {n_expected}"))
+        }
         Ok(_) => Ok(()),
     }
 }

@@ -30,9 +30,9 @@ use std::io::Write;
 const PAGE_BYTES: usize = 1 << 20;
 
 /// Repetition levels: a row begins, a vector begins, a number that begins neither.
-const ROW: u8 = 0;
+pub(super) const ROW: u8 = 0;
 const VECTOR: u8 = 1;
-const NUMBER: u8 = 2;
+pub(super) const NUMBER: u8 = 2;
 /// Definition levels: a row without vectors, and a number.
 const NOTHING: u8 = 0;
 const SOMETHING: u8 = 2;
@@ -296,7 +296,10 @@ fn too_long() -> ParquetError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::group::{Groups, RowsOfGroup},
+        *,
+    };
     use ::parquet::{
         arrow::{
             ArrowWriter,
@@ -304,7 +307,7 @@ mod tests {
                 ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
             },
         },
-        file::metadata::PageIndexPolicy,
+        file::metadata::{PageIndexPolicy, ParquetMetaDataReader},
     };
     use arrow_array::{FixedSizeListArray, Float16Array, Float32Array, ListArray, RecordBatch};
     use arrow_buffer::OffsetBuffer;
@@ -374,6 +377,18 @@ mod tests {
                 };
                 let read = reader().build().unwrap().next().unwrap().unwrap();
                 assert_eq!(read, expected, "{is_half} {width}");
+                // And by ourselves, as fast as it is written.
+                let on_disk = tempfile::NamedTempFile::new().unwrap();
+                std::fs::write(on_disk.path(), &written).unwrap();
+                let on_disk = on_disk.reopen().unwrap();
+                let metadata = ParquetMetaDataReader::new()
+                    .parse_and_finish(&written)
+                    .unwrap();
+                let groups = Groups::new(on_disk, Arc::new(metadata)).unwrap();
+                let rows = groups.read(0).unwrap();
+                assert_eq!(matches!(rows, RowsOfGroup::Copied(_)), width > 1);
+                let read: Vec<_> = rows.map(Result::unwrap).collect();
+                assert_eq!(read, std::slice::from_ref(&expected), "{is_half} {width}");
                 // Pages are found by their rows.
                 for (first, n) in [(0, 1), (6, 2), (8, 1), (9, 5), (13, 1)] {
                     let selection =

@@ -1,14 +1,11 @@
 //! The rows of a part, a few at a time.
 
 use super::{
-    check::{batch_rows, check_content},
+    check::check_content,
     file::{ParquetFile, damage},
+    group::{Groups, RowsOfGroup},
 };
 use crate::sink::SinkError;
-use ::parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
-};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use std::{path::Path, sync::Arc};
@@ -16,8 +13,11 @@ use std::{path::Path, sync::Arc};
 /// The rows of a file that holds what was written into it.
 pub(in super::super) struct RowsOfFile<'a> {
     path: &'a Path,
-    schema: SchemaRef,
-    reader: ParquetRecordBatchReader,
+    groups: Groups,
+    /// Row groups that were begun.
+    n_begun: usize,
+    /// The rest of the last one of them.
+    rest: Option<RowsOfGroup>,
 }
 
 impl<'a> RowsOfFile<'a> {
@@ -32,19 +32,12 @@ impl<'a> RowsOfFile<'a> {
         let file = file.ok_or_else(|| damaged("is not a Parquet file any more".to_owned()))?;
         let metadata = file.metadata.map_err(|error| damaged(damage(&error)))?;
         check_content(&file.file, &metadata).map_err(damaged)?;
-        let rows = metadata.row_groups().iter().map(batch_rows).min();
-        let read = || {
-            let options = ArrowReaderOptions::new();
-            let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options)?;
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file.file, metadata)
-                .with_batch_size(rows.unwrap_or(1))
-                .build()
-        };
-        let reader = read().map_err(|error| damaged(format!("cannot be decoded: {error}")))?;
+        let groups = Groups::new(file.file, Arc::new(metadata));
         Ok(Self {
             path,
-            schema: arrow_array::RecordBatchReader::schema(&reader),
-            reader,
+            groups: groups.map_err(|error| damaged(format!("cannot be decoded: {error}")))?,
+            n_begun: 0,
+            rest: None,
         })
     }
 
@@ -55,7 +48,7 @@ impl<'a> RowsOfFile<'a> {
 
     /// The columns.
     pub(in super::super) fn schema(&self) -> &SchemaRef {
-        &self.schema
+        self.groups.schema()
     }
 }
 
@@ -63,9 +56,28 @@ impl Iterator for RowsOfFile<'_> {
     type Item = Result<RecordBatch, SinkError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rows = self.reader.next()?;
-        Some(rows.map_err(|error| {
-            SinkError::damaged_part(self.path, format!("cannot be decoded: {error}"))
-        }))
+        loop {
+            let rows = match &mut self.rest {
+                Some(rest) => rest.next(),
+                None => None,
+            };
+            let failed = match rows {
+                Some(Ok(rows)) => return Some(Ok(rows)),
+                Some(Err(error)) => error,
+                None if self.n_begun == self.groups.len() => return None,
+                None => {
+                    self.n_begun += 1;
+                    match self.groups.read(self.n_begun - 1) {
+                        Ok(rows) => {
+                            self.rest = Some(rows);
+                            continue;
+                        }
+                        Err(error) => error,
+                    }
+                }
+            };
+            let message = format!("cannot be decoded: {failed}");
+            return Some(Err(SinkError::damaged_part(self.path, message)));
+        }
     }
 }

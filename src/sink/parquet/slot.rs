@@ -63,15 +63,12 @@ impl Write for Slot {
         if self.buffer.len() + bytes.len() > BUFFER_BYTES {
             self.empty_buffer()?;
         }
-        if bytes.len() >= BUFFER_BYTES {
-            let is_open = !self.has_failed();
+        if bytes.len() < BUFFER_BYTES {
+            self.buffer.extend_from_slice(bytes);
+        } else if !self.has_failed() {
             let file = self.file.as_mut().ok_or_else(taken)?;
-            if is_open {
-                self.error = file.write_all(bytes).err();
-            }
-            return Ok(bytes.len());
+            self.error = file.write_all(bytes).err();
         }
-        self.buffer.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -153,7 +153,7 @@ fn possible(id: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    fn names<'a>(list: &'a KeyList) -> Vec<(String, &'a str)> {
+    fn names(list: &KeyList) -> Vec<(String, &str)> {
         let ids: Vec<_> = list.ids().collect();
         let names = list.names().into_iter();
         names.map(|(name, n)| (name.into_owned(), ids[n])).collect()

@@ -1,0 +1,127 @@
+//! The rows of a row group.
+
+use super::{check::batch_rows, plain_reader};
+use ::parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{
+            ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+            ParquetRecordBatchReaderBuilder,
+        },
+    },
+    errors::ParquetError,
+    file::metadata::ParquetMetaData,
+};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
+use std::{fs::File, sync::Arc};
+
+/// The row groups of a file.
+pub(super) struct Groups {
+    file: Arc<File>,
+    metadata: ArrowReaderMetadata,
+}
+
+/// The rows of a row group.
+pub(super) enum RowsOfGroup {
+    /// All at once: vectors of residues are copied as they are.
+    Copied(Option<RecordBatch>),
+    /// Some at a time.
+    Decoded(ParquetRecordBatchReader),
+}
+
+impl Groups {
+    /// Of a file with this metadata.
+    ///
+    /// # Errors
+    /// If it has no columns of Arrow's.
+    pub(super) fn new(file: File, metadata: Arc<ParquetMetaData>) -> Result<Self, ParquetError> {
+        let metadata = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new())?;
+        Ok(Self {
+            file: Arc::new(file),
+            metadata,
+        })
+    }
+
+    /// The columns.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        self.metadata.schema()
+    }
+
+    /// What the file says of them.
+    pub(super) fn metadata(&self) -> &ParquetMetaData {
+        self.metadata.metadata()
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.metadata().num_row_groups()
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// If it cannot be decoded.
+    pub(super) fn read(&self, n_group: usize) -> Result<RowsOfGroup, ParquetError> {
+        if let Some(rows) = self.copied(n_group) {
+            return Ok(RowsOfGroup::Copied(Some(rows)));
+        }
+        let n_rows = batch_rows(self.metadata().row_group(n_group));
+        let reader = self.reader(n_group, n_rows, ProjectionMask::all())?;
+        Ok(RowsOfGroup::Decoded(reader))
+    }
+
+    fn reader(
+        &self,
+        n_group: usize,
+        n_rows: usize,
+        columns: ProjectionMask,
+    ) -> Result<ParquetRecordBatchReader, ParquetError> {
+        let file = self.file.try_clone()?;
+        ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_row_groups(vec![n_group])
+            .with_batch_size(n_rows)
+            .with_projection(columns)
+            .build()
+    }
+
+    /// The rows of a group that has vectors of residues, if all is as we write it.
+    fn copied(&self, n_group: usize) -> Option<RecordBatch> {
+        let group = self.metadata().row_group(n_group);
+        let fields = self.schema().fields();
+        if group.num_columns() != fields.len() {
+            return None;
+        }
+        let columns = fields.iter().enumerate();
+        let columns = columns.map(|(n, field)| plain_reader::read(&self.file, group, n, field));
+        let mut columns: Vec<Option<ArrayRef>> = columns.collect();
+        if columns.iter().all(Option::is_none) {
+            return None;
+        }
+        let others = (0..columns.len()).filter(|&n| columns[n].is_none());
+        let others: Vec<usize> = others.collect();
+        if !others.is_empty() {
+            let n_rows = usize::try_from(group.num_rows()).ok()?;
+            let schema = self.metadata.parquet_schema();
+            let mask = ProjectionMask::leaves(schema, others.iter().copied());
+            let mut reader = self.reader(n_group, n_rows, mask).ok()?;
+            let batch = reader.next()?.ok()?;
+            for (n, column) in others.into_iter().zip(batch.columns()) {
+                columns[n] = Some(column.clone());
+            }
+        }
+        let columns: Option<Vec<ArrayRef>> = columns.into_iter().collect();
+        RecordBatch::try_new(self.schema().clone(), columns?).ok()
+    }
+}
+
+impl Iterator for RowsOfGroup {
+    type Item = Result<RecordBatch, ParquetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Copied(rows) => rows.take().map(Ok),
+            Self::Decoded(reader) => Some(reader.next()?.map_err(ParquetError::from)),
+        }
+    }
+}
