@@ -73,7 +73,10 @@ fn write(
                 let line = json!({ "event": "exporting", "rows": rows, "of": of });
                 console.note(&line.to_string());
             } else if !global.is_quiet() {
-                console.note(&format!("exporting: {rows} of {}", counted(of, "row", "rows")));
+                console.note(&format!(
+                    "exporting: {rows} of {}",
+                    counted(of, "row", "rows")
+                ));
             }
         }
         match cancel.reason() {

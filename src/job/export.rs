@@ -1,8 +1,6 @@
 //! How a file of embeddings is written in another format.
 
-use super::{
-    OptionMap, OptionTable, OutputKind, OutputTarget, Problem, Problems, row::OptionRow,
-};
+use super::{OptionMap, OptionTable, OutputKind, OutputTarget, Problem, Problems, row::OptionRow};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -171,8 +169,16 @@ mod tests {
             assert!(message.contains(expect), "{message}");
         };
         check("x.h5", &[("keys", text("ids"))], "did you mean \"id\"?");
-        check("x.h5", &[("columns", text("a,,b"))], "names each column once");
-        check("x.h5", &[("columns", text("a, a"))], "names each column once");
+        check(
+            "x.h5",
+            &[("columns", text("a,,b"))],
+            "names each column once",
+        );
+        check(
+            "x.h5",
+            &[("columns", text("a, a"))],
+            "names each column once",
+        );
         check("x/", &[], "names a folder");
         check("x.pkl", &[], "ends like pickle");
     }

@@ -13,8 +13,8 @@ use crate::{
     file::destination,
     host::Recording,
     job::{
-        Dataset, EmbedOptions, MergePlan, Mutants, OutputTarget, Problem, Problems,
-        ScorePlan, ScoreQuestion, Shard, SweepPlan, check_file_name, parts_beside, rejects_beside,
+        Dataset, EmbedOptions, MergePlan, Mutants, OutputTarget, Problem, Problems, ScorePlan,
+        ScoreQuestion, Shard, SweepPlan, check_file_name, parts_beside, rejects_beside,
     },
     monitor,
     paths::{
@@ -369,11 +369,7 @@ impl Files {
     }
 
     /// Refuses an output that cannot be written, or that is there and is not to be replaced.
-    fn check_output(
-        &self,
-        output: &OutputTarget,
-        options: &EmbedOptions,
-    ) -> Result<(), Error> {
+    fn check_output(&self, output: &OutputTarget, options: &EmbedOptions) -> Result<(), Error> {
         let mut beside = sidecars(output);
         beside.insert(0, rejects_beside(output));
         let places = beside.iter().map(|path| check_writable(path));
@@ -410,7 +406,10 @@ impl Files {
         {
             match path.extension() {
                 Some(ending) if ending == "tsv" => {
-                    format!("`output` is {shown}, and its list {} exists", path.display())
+                    format!(
+                        "`output` is {shown}, and its list {} exists",
+                        path.display()
+                    )
                 }
                 _ => format!(
                     "`output` is {shown}, and {}, which would lie beside it, exists",

@@ -6,8 +6,8 @@ use super::{
     format::{begin_table, read_metadata, rows_of},
     formats::{has_many, vector_columns},
     identity::{Finished, all_entries, exported},
-    left,
     ledger::PartFile,
+    left,
     place::Place,
     publish::is_published,
     shards,
@@ -91,9 +91,10 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
     for file in &source.files {
         let table = rows_of(file)?;
         let chosen = choose(&table.schema, options)?;
-        let schema = table.schema.project(&chosen).map_err(|error| {
-            SinkError::damaged_part(file, format!("has odd columns: {error}"))
-        })?;
+        let schema = table
+            .schema
+            .project(&chosen)
+            .map_err(|error| SinkError::damaged_part(file, format!("has odd columns: {error}")))?;
         let (bundle, writer, first) = match writing.take() {
             Some((bundle, writer, first)) => (bundle, writer, first),
             None => {

@@ -274,10 +274,7 @@ impl Finished {
     ///
     /// # Errors
     /// If records went missing, which is a bug of this program.
-    pub(super) fn entries(
-        &self,
-        history: &History,
-    ) -> Result<BTreeMap<String, String>, SinkError> {
+    pub(super) fn entries(&self, history: &History) -> Result<BTreeMap<String, String>, SinkError> {
         let mut entries = identity_entries(self.identity.clone());
         let stretches = &self.stretches;
         let last = stretches.iter().max_by(|one, other| one.at.cmp(&other.at));
