@@ -35,7 +35,7 @@ const HOUSE: &[Room] = &[
     ("batch", 1, &["fasta"]),
     ("reader", 2, &["fasta"]),
     ("device", 2, &[]),
-    ("ops", 2, &["device"]),
+    ("ops", 2, &["batch", "device"]),
     ("model", 3, &["batch", "device", "hub", "ops"]),
     ("sink", 3, &["batch", "fasta"]),
     ("embeddings", 4, &[]),
