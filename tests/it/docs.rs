@@ -4,8 +4,8 @@
 use crate::command_line;
 use runner::{
     job::{
-        EmbedOptions, ExportOptions, MergePlan, ModelSpec, MutantsTable, OptionDoc, PerplexityOptions,
-        ScoreOptions, SweepPlan,
+        EmbedOptions, ExportOptions, MergePlan, ModelSpec, MutantsTable, OptionDoc,
+        PerplexityOptions, ScoreOptions, SweepPlan,
     },
     report::{Better, FIGURES, Figure, LANE_FIGURES},
 };

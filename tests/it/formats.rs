@@ -147,14 +147,20 @@ fn what_others_have_beside_an_output_stays() {
     let job = job("out.npy", "");
     fs::write(job.path("out.ids.txt"), "mine\n").unwrap();
     let script = job.script(FAST, &job.output);
-    check_refused(&exec(&job, &script), "out.ids.txt, which would lie beside it, exists");
+    check_refused(
+        &exec(&job, &script),
+        "out.ids.txt, which would lie beside it, exists",
+    );
     // It comes into being while the job runs.
     fs::remove_file(job.path("out.ids.txt")).unwrap();
     job.interrupt();
     fs::write(job.path("out.ids.txt"), "mine\n").unwrap();
     let refused = job.run();
     refused.check_refused(1, &["out.ids.txt", "exists"]);
-    assert_eq!(fs::read_to_string(job.path("out.ids.txt")).unwrap(), "mine\n");
+    assert_eq!(
+        fs::read_to_string(job.path("out.ids.txt")).unwrap(),
+        "mine\n"
+    );
     assert!(!job.path("out.npy").exists());
     fs::remove_file(job.path("out.ids.txt")).unwrap();
     let done = job.run().check_code(REJECTED);
@@ -216,7 +222,10 @@ fn outputs_are_exported_to_every_format() {
     check_refused(&export(&["out.parquet", "mine.npy"]), "exists");
     check_good(&export(&["out.parquet", "mine.npy", "--overwrite"]));
     check_refused(&export(&["out.parquet", "out.parquet"]), "over itself");
-    check_refused(&export(&["mine.npy", "x.h5"]), "of which nothing is exported");
+    check_refused(
+        &export(&["mine.npy", "x.h5"]),
+        "of which nothing is exported",
+    );
     check_refused(&export(&["none.parquet", "x.h5"]), "is not there");
     check_refused(&export(&["in.fa", "x.h5"]), "another program");
     check_refused(
@@ -273,11 +282,16 @@ fn residues_are_flat_rows_with_offsets() {
     let array = read(&job.path("out.npy"));
     let header = String::from_utf8_lossy(&array[10..128]).into_owned();
     let n_rows = offsets.last().unwrap();
-    assert!(header.contains(&format!("'shape': ({n_rows}, ")), "{header}");
+    assert!(
+        header.contains(&format!("'shape': ({n_rows}, ")),
+        "{header}"
+    );
     let error = Embeddings::read(&job.path("out.npy")).unwrap_err();
     assert!(error.message.contains("vectors of residues"), "{error}");
     // Pooled vectors have no offsets, and those of the output that is replaced go with it.
-    let pooled = job.script(FAST, "out.npy").replace("residues: true,", "overwrite: true,");
+    let pooled = job
+        .script(FAST, "out.npy")
+        .replace("residues: true,", "overwrite: true,");
     assert_eq!(exec(&job, &pooled).status.code(), Some(REJECTED));
     assert!(!job.path("out.offsets.npy").exists());
     Embeddings::read(&job.path("out.npy")).unwrap();
@@ -287,13 +301,20 @@ fn residues_are_flat_rows_with_offsets() {
 fn sequences_are_a_column() {
     let job = job("out.parquet", "sequences: true,");
     job.run().check_code(REJECTED);
-    check_good(&runner(&job, &["export", "out.parquet", "out.h5", "--keys", "hash"]));
+    check_good(&runner(
+        &job,
+        &["export", "out.parquet", "out.h5", "--keys", "hash"],
+    ));
     check_good(&runner(&job, &["verify", "out.h5"]));
     let embed = runner(&job, &["export", "out.parquet", "out.embed"]);
     check_good(&embed);
     let text = fs::read(job.path("out.embed")).unwrap();
     let fasta = fs::read_to_string(job.path("in.fa")).unwrap();
-    let first: String = fasta.lines().skip(1).take_while(|line| !line.starts_with('>')).collect();
+    let first: String = fasta
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.starts_with('>'))
+        .collect();
     let begin = &first.as_bytes()[..60];
     assert!(text.windows(60).any(|window| window == begin));
 }
