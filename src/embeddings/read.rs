@@ -28,8 +28,8 @@ impl Embeddings {
                 arrow::read(path, &mut embeddings)?
             } else if begin.starts_with(npy::MAGIC) {
                 npy::read(path, &mut embeddings)?
-            } else if safetensors::may_be(&begin) {
-                safetensors::read(path, &mut embeddings)?
+            } else if super::safetensors::may_be(&begin) {
+                super::safetensors::read(path, &mut embeddings)?
             } else {
                 parquet::read(path, &mut embeddings)?
             }
