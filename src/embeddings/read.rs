@@ -1,6 +1,6 @@
 //! From a file of embeddings to its vectors in memory.
 
-use super::{Embeddings, EmbeddingsError, arrow, folder, hdf5, npy, parquet, safetensors};
+use super::{Embeddings, EmbeddingsError, arrow, folder, hdf5, npy, parquet};
 use crate::file;
 use std::{io::Read, path::Path};
 
