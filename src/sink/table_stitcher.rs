@@ -7,7 +7,11 @@ use super::{
 };
 use crate::job::ExportOptions;
 use arrow_schema::Schema;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::mpsc::sync_channel,
+    thread,
+};
 
 /// The file of many parts in another format.
 pub(super) struct TableStitcher {
@@ -39,11 +43,20 @@ impl TableStitcher {
         Ok(stitcher)
     }
 
+    /// Writes rows, and has the next ones read meanwhile.
     fn copy(&mut self, rows: RowsOfFile<'_>) -> Result<(), SinkError> {
-        for rows in rows {
-            self.writer.write(&rows?)?;
-        }
-        Ok(())
+        thread::scope(|scope| {
+            let (sender, read) = sync_channel(1);
+            scope.spawn(move || {
+                for rows in rows {
+                    if sender.send(rows).is_err() {
+                        break;
+                    }
+                }
+            });
+            read.into_iter()
+                .try_for_each(|rows| self.writer.write(&rows?))
+        })
     }
 }
 

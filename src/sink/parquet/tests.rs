@@ -21,6 +21,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -427,8 +428,10 @@ fn a_part_that_ends_earlier_is_one_that_never_had_more_rows() {
     };
     let (long, file, mut part) = begin("long");
     let mut in_file = Vec::new();
-    for n in 0..9 {
+    for n in 0..12 {
         part.write(rows(n..n + 1)).unwrap();
+        // Another thread writes.
+        thread::sleep(Duration::from_millis(if n > 5 { 100 } else { 0 }));
         in_file.push(part.n_rows_in_file());
     }
     let group = in_file.iter().find(|n| **n > 0).copied().unwrap();
