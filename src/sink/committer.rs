@@ -2,8 +2,8 @@
 //! them together when it has time.
 
 use super::{
-    Frontier, SinkError, books::Books, ledger::Ledger, open_part::OpenPart, rescue::Rescue,
-    stitching::Stitching,
+    Frontier, HashedFile, SinkError, books::Books, ledger::Ledger, open_part::WrittenPart,
+    rescue::Rescue, stitching::Stitching,
 };
 use std::{
     sync::{
@@ -16,9 +16,9 @@ use std::{
 
 /// A part to be made durable.
 pub(super) struct Job {
-    /// It, and what is known at its end: if it cannot be completed, what fits of it is made durable. Nothing, if it
-    /// has no rows.
-    pub(super) part: Option<(OpenPart, Vec<(String, String)>)>,
+    /// Its file, and what is in it, or why it is not complete: then what fits of it is made durable. Nothing,
+    /// if it has no rows.
+    pub(super) part: Option<(WrittenPart, Result<HashedFile, SinkError>)>,
     /// Where it begins.
     pub(super) from: Frontier,
     /// Where it ends.
@@ -79,17 +79,17 @@ impl Committer {
         Ok(self.n_waiting.load(Ordering::Acquire) == 0)
     }
 
-    /// Hands over a part, and waits until no more than one is before it; of a part that has failed, until what fits
-    /// is durable.
+    /// Hands over a part, and waits until no more than one is before it; of a part that is not complete,
+    /// until what fits is durable.
     ///
     /// # Errors
-    /// If one before it failed, or it has.
+    /// If one before it failed, or it is not complete.
     pub(super) fn commit(&mut self, job: Job) -> Result<(), SinkError> {
         let Some(jobs) = &self.jobs else {
             return Err(SinkError::Uncommitted);
         };
         self.n_waiting.fetch_add(1, Ordering::AcqRel);
-        let is_torn = job.part.as_ref().is_some_and(|(part, _)| part.has_failed());
+        let is_torn = matches!(job.part, Some((_, Err(_))));
         match jobs.send(job) {
             Ok(()) if !is_torn => Ok(()),
             _ => Err(self.failure()),
@@ -175,9 +175,7 @@ impl Worker {
                 let secured = self.books.secure(None, &from, &to)?;
                 self.books.enter(None, secured)?
             }
-            Some((part, metadata)) => {
-                // Its last rows are encoded and written while others come for the next part.
-                let (mut part, written) = part.end(&metadata)?;
+            Some((mut part, written)) => {
                 let settled = part.settle();
                 let is_on_disk = settled.is_ok();
                 let secured = written.and_then(|written| {

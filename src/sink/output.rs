@@ -32,7 +32,7 @@ use std::{
 /// A part ends when it has so many bytes, however young it is.
 const PART_BYTES: u64 = 1 << 30;
 /// The same, where parts are put together while the run goes on: then what is left to be done when it ends is little.
-const PART_BYTES_TO_STITCH: u64 = 256 << 20;
+const PART_BYTES_TO_STITCH: u64 = 512 << 20;
 /// The share of the work that may be at stake.
 const SHARE_AT_STAKE: f64 = 0.05;
 
@@ -280,17 +280,20 @@ impl Parts {
         self.last_commit.elapsed() >= wait || n_bytes >= most_bytes
     }
 
-    /// The part so far. Nothing, if there is none.
-    fn job(&mut self, metadata: &[(String, String)]) -> Option<Job> {
+    /// The part so far, complete. Nothing, if there is none.
+    fn job(&mut self, metadata: &[(String, String)]) -> Result<Option<Job>, SinkError> {
         if self.to.record == self.from.record && self.open.is_none() {
-            return None;
+            return Ok(None);
         }
-        let part = self.open.take().map(|part| (part, metadata.to_vec()));
+        let part = match self.open.take() {
+            None => None,
+            Some(part) => Some(part.end(metadata)?),
+        };
         let from = std::mem::replace(&mut self.from, self.to.clone());
         self.is_first = false;
         self.last_commit = Instant::now();
         let to = self.to.clone();
-        Some(Job { part, from, to })
+        Ok(Some(Job { part, from, to }))
     }
 
     /// Commits the part so far, unless the one before it is not durable yet.
@@ -302,7 +305,7 @@ impl Parts {
     }
 
     fn commit(&mut self, metadata: &[(String, String)]) -> Result<(), SinkError> {
-        match self.job(metadata) {
+        match self.job(metadata)? {
             Some(job) => self.committer.commit(job),
             None => Ok(()),
         }

@@ -3,7 +3,7 @@
 use super::{
     SinkError, Stitcher, TableWriter,
     formats::{Files, Format},
-    parquet::RowsOfFile,
+    parquet::{RowsOfFile, Spare},
 };
 use crate::job::ExportOptions;
 use arrow_schema::Schema;
@@ -19,6 +19,8 @@ pub(super) struct TableStitcher {
     /// The first part, whose columns the others must have.
     first: PathBuf,
     schema: Schema,
+    /// For the rows of all parts.
+    spare: Spare,
 }
 
 impl TableStitcher {
@@ -38,6 +40,7 @@ impl TableStitcher {
             writer: (format.begin)(files, options, &schema)?,
             first: rows.path().to_owned(),
             schema,
+            spare: rows.spare(),
         };
         stitcher.copy(rows)?;
         Ok(stitcher)
@@ -62,7 +65,7 @@ impl TableStitcher {
 
 impl Stitcher for TableStitcher {
     fn append(&mut self, part: &Path) -> Result<(), SinkError> {
-        let rows = RowsOfFile::open(part)?;
+        let rows = RowsOfFile::open(part)?.with_spare(self.spare.clone());
         if rows.schema().fields() != self.schema.fields() {
             let message = format!("has other columns than `{}`", self.first.display());
             return Err(SinkError::damaged_part(part, message));

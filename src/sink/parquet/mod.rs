@@ -18,6 +18,7 @@ mod row_group;
 mod rows;
 mod shorten;
 mod slot;
+mod spare;
 mod stitch;
 mod table;
 
@@ -28,5 +29,6 @@ pub(super) use check::check;
 pub(super) use file::read_metadata;
 pub(super) use part::part_writer;
 pub(super) use rows::RowsOfFile;
+pub(super) use spare::Spare;
 pub(super) use stitch::stitcher;
 pub(super) use table::begin as begin_table;

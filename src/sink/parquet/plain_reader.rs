@@ -3,6 +3,7 @@
 use super::{
     page_header::read_page_header,
     plain::{NUMBER, ROW, is_plain},
+    spare::Spare,
 };
 use ::parquet::{
     basic::{Compression, Encoding},
@@ -32,6 +33,7 @@ pub(super) fn read(
     group: &RowGroupMetaData,
     n_column: usize,
     field: &Field,
+    spare: &Spare,
 ) -> Option<ArrayRef> {
     let column = group.column(n_column);
     let is_ours = is_plain(field.data_type())
@@ -55,7 +57,7 @@ pub(super) fn read(
     let n_rows = usize::try_from(group.num_rows()).ok()?;
     let mut rows = Rows {
         lengths: Vec::with_capacity(n_rows),
-        numbers: Vec::with_capacity(usize::try_from(column.uncompressed_size()).ok()?),
+        numbers: spare.take(usize::try_from(column.uncompressed_size()).ok()?),
     };
     let (mut at, n_bytes) = column.byte_range();
     let end = at.checked_add(n_bytes)?;
@@ -69,6 +71,7 @@ pub(super) fn read(
     }
     let n_numbers = n_vectors * width;
     let buffer = Buffer::from_vec(rows.numbers);
+    spare.keep(&buffer);
     if buffer.as_ptr().align_offset(ALIGNMENT) != 0 {
         return None;
     }
