@@ -32,7 +32,7 @@ use std::{
 /// A part ends when it has so many bytes, however young it is.
 const PART_BYTES: u64 = 1 << 30;
 /// The same, where parts are put together while the run goes on: then what is left to be done when it ends is little.
-const PART_BYTES_TO_STITCH: u64 = 512 << 20;
+const STITCHED_PART_BYTES: u64 = 512 << 20;
 /// The share of the work that may be at stake.
 const SHARE_AT_STAKE: f64 = 0.05;
 
@@ -275,7 +275,7 @@ impl Parts {
         let n_bytes = self.open.as_ref().map_or(0, |part| part.n_bytes());
         let most_bytes = match self.place.keeps_parts() {
             true => PART_BYTES,
-            false => PART_BYTES_TO_STITCH,
+            false => STITCHED_PART_BYTES,
         };
         self.last_commit.elapsed() >= wait || n_bytes >= most_bytes
     }
