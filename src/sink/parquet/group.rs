@@ -1,6 +1,6 @@
 //! The rows of a row group.
 
-use super::{check::batch_rows, plain_reader};
+use super::{check::batch_rows, plain_reader, spare::Spare};
 use ::parquet::{
     arrow::{
         ProjectionMask,
@@ -20,6 +20,7 @@ use std::{fs::File, sync::Arc};
 pub(super) struct Groups {
     file: Arc<File>,
     metadata: ArrowReaderMetadata,
+    pub(super) spare: Spare,
 }
 
 /// The rows of a row group.
@@ -40,6 +41,7 @@ impl Groups {
         Ok(Self {
             file: Arc::new(file),
             metadata,
+            spare: Spare::default(),
         })
     }
 
@@ -93,7 +95,8 @@ impl Groups {
             return None;
         }
         let columns = fields.iter().enumerate();
-        let columns = columns.map(|(n, field)| plain_reader::read(&self.file, group, n, field));
+        let columns =
+            columns.map(|(n, field)| plain_reader::read(&self.file, group, n, field, &self.spare));
         let mut columns: Vec<Option<ArrayRef>> = columns.collect();
         if columns.iter().all(Option::is_none) {
             return None;
