@@ -29,6 +29,7 @@ mod stack;
 mod status;
 mod usage;
 mod verify;
+mod wording;
 mod written;
 
 use crate::{

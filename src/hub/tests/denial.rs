@@ -214,7 +214,7 @@ fn hubs_that_cannot_be_reached_say_why() {
         "huggingface.co",
         None,
         &[
-            "`huggingface.co` does not answer as the Hub does: this is no address (is `HF_ENDPOINT` right",
+            "`HF_ENDPOINT` is `huggingface.co`, which is no address (it must begin with `https://` or `http://`)",
         ],
     );
     let through = "(through the proxy `127.0.0.1:9`)";
@@ -231,7 +231,7 @@ fn hubs_that_cannot_be_reached_say_why() {
     check(
         "ftp://me:hf_secret@hub",
         None,
-        &["`ftp://hub` does not answer as the Hub does"],
+        &["`HF_ENDPOINT` is `ftp://hub`, which is no address"],
     );
     let mut fixture = Fixture::new();
     let endpoint = fixture.server.endpoint.clone();
