@@ -176,7 +176,7 @@ impl TypedValueParser for Parser {
             let hint = hint.map(|hint| Wording::of_embed().reword(&hint));
             joined(&problems, hint.as_deref())
         };
-        let read = |text: &str| flag.read(text).map_err(reworded);
+        let read = move |text: &str| flag.read(text).map_err(reworded);
         read.parse_ref(command, argument, value)
     }
 

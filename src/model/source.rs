@@ -124,10 +124,10 @@ pub(super) fn locate(
             source_text: source.to_owned(),
             reason: match hub_name::meant(source) {
                 Some(meant) if !fair_esm::is_called_so(path) => not_as_an_id(meant),
-                _ => Reason {
+                _ => hub_name::elsewhere(source).unwrap_or_else(|| Reason {
                     text: why_missing(path),
                     hint: published::hint(source),
-                },
+                }),
             },
         });
     };
@@ -178,6 +178,9 @@ pub(super) fn on_the_hub(source: &str, revision: Option<&str>) -> Result<Absent,
                 "its revision is empty: leave it out, or name a branch, a tag or a commit".into()
             }
             Some(meant) if !is_folder => not_as_an_id(meant),
+            _ if hub_name::elsewhere(source).is_some() => {
+                hub_name::elsewhere(source).unwrap_or_else(|| NO_ID.into())
+            }
             _ => Reason {
                 text: match is_folder {
                     true => "it is a folder, which is on this machine".to_owned(),
