@@ -30,7 +30,11 @@ pub(super) fn known_elsewhere(
     let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else {
         return None;
     };
-    let name = given.strip_prefix("--")?.split('=').next()?.replace('-', "_");
+    let name = given
+        .strip_prefix("--")?
+        .split('=')
+        .next()?
+        .replace('-', "_");
     let names = [
         EmbedOptions::OPTIONS.flags(),
         ModelSpec::OPTIONS.flags(),

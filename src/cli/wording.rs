@@ -6,10 +6,7 @@ use crate::job::{Dataset, EmbedOptions, ModelSpec};
 const PHRASES: [(&str, &str); 3] = [
     ("run the script again", "run the same command again"),
     (" in the options of `embed`", ""),
-    (
-        ", or give it to the script as an argument: `args[0]`",
-        "",
-    ),
+    (", or give it to the script as an argument: `args[0]`", ""),
 ];
 
 /// The words of a command.
@@ -78,7 +75,9 @@ impl Wording {
             None | Some("true") => flag(name),
             Some("false") => format!("{}=false", flag(name)),
             Some(value) => {
-                let list = value.strip_prefix('[').and_then(|list| list.strip_suffix(']'));
+                let list = value
+                    .strip_prefix('[')
+                    .and_then(|list| list.strip_suffix(']'));
                 given(name, &values(list.unwrap_or(value)).join(","))
             }
         })

@@ -95,7 +95,10 @@ pub(super) const RULES: [Rule; 15] = [
     warn(
         Oddity::Nameless,
         None,
-        ["has no name; its id is empty", "have no name; their id is empty"],
+        [
+            "has no name; its id is empty",
+            "have no name; their id is empty",
+        ],
         "",
     ),
     warn(
@@ -113,12 +116,18 @@ pub(super) const RULES: [Rule; 15] = [
     warn(
         Oddity::Glued,
         Some(["character `>`", "characters `>`"]),
-        ["stands inside sequence lines", "stand inside sequence lines"],
+        [
+            "stands inside sequence lines",
+            "stand inside sequence lines",
+        ],
         "does a line feed miss before a definition line? then two records became one",
     ),
     warn(
         Oddity::Foreign,
-        Some(["character outside the alphabet", "characters outside the alphabet"]),
+        Some([
+            "character outside the alphabet",
+            "characters outside the alphabet",
+        ]),
         ["", ""],
         "",
     ),

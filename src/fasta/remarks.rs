@@ -177,11 +177,7 @@ mod tests {
             1,
             &["1 record is short and looks like nucleotides"],
         );
-        check(
-            &[(Gap, 1)],
-            1,
-            &["`a.fa`: 1 record holds gaps"],
-        );
+        check(&[(Gap, 1)], 1, &["`a.fa`: 1 record holds gaps"]);
         check(
             &[(Comment, 1)],
             2,

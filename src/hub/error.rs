@@ -290,6 +290,9 @@ impl HubError {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                     "free some space, or set `HF_HOME` to a folder on another file system".to_owned()
                 }
+                ErrorKind::FileTooLarge => {
+                    "raise the limit on the size of files, `ulimit -f`".to_owned()
+                }
                 kind => remedy(kind)?.to_owned(),
             },
             Self::Cache(error) => error.hint()?,
@@ -319,7 +322,9 @@ impl Obstacle {
                  the clock of this machine"
                     .to_owned()
             }
-            Self::Proxy => "check `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`".to_owned(),
+            Self::Proxy => {
+                "check `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`".to_owned()
+            }
         }
     }
 }

@@ -164,9 +164,12 @@ impl Fetch<'_> {
                         let reason = format!("it has more than {} bytes", self.n_bytes);
                         return Ok(Some(Setback::Damaged(reason)));
                     }
-                    partial
-                        .add(&bytes)
-                        .map_err(|error| self.not_written(error, partial))?;
+                    if let Err(error) = partial.add(&bytes) {
+                        let error = self.not_written(error, partial);
+                        // Why it ends matters more than that nobody wants it any more.
+                        let _ = reporter.say(self.name, partial.n_bytes(), self.n_bytes);
+                        return Err(error);
+                    }
                 }
                 Next::Failed(Failure::Status(refusal)) if refusal.status == 416 => {
                     let reason = format!("it has no more than {} bytes", partial.n_bytes());

@@ -336,7 +336,10 @@ fn hints_of_a_run_are_flags() {
         // Behind the script, which is shown first.
         let said = stderr.split("error: ").last().unwrap();
         assert!(said.contains(told), "{told}: {stderr}");
-        assert!(!said.contains("fasta(\"-\")") && !said.contains("`."), "{said}");
+        assert!(
+            !said.contains("fasta(\"-\")") && !said.contains("`."),
+            "{said}"
+        );
     };
     let error = ["long.fa", "--long-sequences", "error=498"];
     check(&error, 4, "`--long-sequences truncate=498`");
@@ -350,11 +353,29 @@ fn hints_of_a_run_are_flags() {
         4,
         "`curl -s https://example.org/a.fa | runner embed - …`",
     );
-    check(&["long.fa", "--batch-size", "8"], 2, "did you mean `--token-budget`?");
-    check(&["long.fa", "--long-sequences", "full=9"], 2, "write `--long-sequences full`");
-    let (_, stderr) = ends(at, &["embed", "long.fa", "-m", DEMO, "-o", "~/out.parquet"], 2);
+    check(
+        &["long.fa", "--batch-size", "8"],
+        2,
+        "did you mean `--token-budget`?",
+    );
+    check(
+        &["long.fa", "--long-sequences", "full=9"],
+        2,
+        "write `--long-sequences full`",
+    );
+    let (_, stderr) = ends(
+        at,
+        &["embed", "long.fa", "-m", DEMO, "-o", "~/out.parquet"],
+        2,
+    );
     assert!(stderr.contains("write the whole path)"), "{stderr}");
-    let (_, stderr) = ends(at, &["embed", "long.fa", "-m", DEMO, "-o", "o.pq", "--device", "cuda:99"], 6);
+    let (_, stderr) = ends(
+        at,
+        &[
+            "embed", "long.fa", "-m", DEMO, "-o", "o.pq", "--device", "cuda:99",
+        ],
+        6,
+    );
     assert!(!stderr.contains("set `"), "{stderr}");
 }
 

@@ -193,7 +193,10 @@ fn what_is_not_there_is_told_before_there_is_nothing_to_compare() {
         command.args(["100", RUNNER, "parity"]).args(args);
         let done = command.args(["--device", "cpu"]).output().unwrap();
         let told = String::from_utf8_lossy(&done.stderr).into_owned();
-        assert!(![Some(0), Some(124)].contains(&done.status.code()), "{told}");
+        assert!(
+            ![Some(0), Some(124)].contains(&done.status.code()),
+            "{told}"
+        );
         assert_eq!(String::from_utf8_lossy(&done.stdout), "");
         told
     };

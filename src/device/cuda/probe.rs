@@ -107,7 +107,8 @@ mod tests {
             };
             assert!(is_explained, "{error:?}");
         } else {
-            let is_explained = matches!(error, DeviceError::NoDriver | DeviceError::BrokenDriver(_));
+            let is_explained =
+                matches!(error, DeviceError::NoDriver | DeviceError::BrokenDriver(_));
             assert!(is_explained, "{error:?}");
         }
     }

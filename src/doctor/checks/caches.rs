@@ -45,9 +45,11 @@ fn of_kernels(folder: &Path, problem: Option<std::io::Error>) -> Finding {
                 format!("{path}: {n_files} {files}, {}", text::bytes(bytes)),
             )
         }
-        Some(error) => {
-            Finding::warning("kernels", format!("{path} cannot be used: {error}"), COMPILED_AGAIN)
-        }
+        Some(error) => Finding::warning(
+            "kernels",
+            format!("{path} cannot be used: {error}"),
+            COMPILED_AGAIN,
+        ),
     };
     finding
         .with("folder", path.to_string())

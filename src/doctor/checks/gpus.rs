@@ -22,7 +22,7 @@ pub(super) fn look(machine: &Machine, tell: Tell) {
         Ok(gpus) => gpus,
         Err(DeviceError::NoDriver | DeviceError::BrokenDriver(_) | DeviceError::NotBuilt(_)) => {
             return;
-        },
+        }
         Err(error) => {
             let n_installed = inventory.map_or(0, |inventory| inventory.gpus.len());
             let is_there = n_installed > 0 || matches!(error, DeviceError::Driver(_));

@@ -282,3 +282,14 @@ fn proxies_are_asked_for_the_hub() {
         "{text}"
     );
 }
+
+/// A download has no output that could lie elsewhere.
+#[test]
+fn what_the_cache_cannot_hold_is_mended_without_another_output() {
+    use std::io::ErrorKind::{FileTooLarge, NotADirectory, PermissionDenied, StorageFull};
+    for kind in [FileTooLarge, NotADirectory, PermissionDenied, StorageFull] {
+        let error = crate::file::FileError::io("write", "blob".as_ref(), kind.into());
+        let hint = HubError::Cache(error).hint().expect("a hint");
+        assert!(!hint.contains("output"), "{hint}");
+    }
+}

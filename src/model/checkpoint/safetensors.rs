@@ -40,8 +40,15 @@ pub(super) fn contents(mut file: &File, n_bytes: u64) -> Result<Contents, Failur
         return Err(cut_short(n_bytes, wanted_bytes));
     }
     if n_bytes > wanted_bytes {
-        let text = format!("it ends {} bytes behind its last tensor", n_bytes - wanted_bytes);
-        return Err(Reason::new(text, "something was appended to it: download or copy it again").into());
+        let text = format!(
+            "it ends {} bytes behind its last tensor",
+            n_bytes - wanted_bytes
+        );
+        return Err(Reason::new(
+            text,
+            "something was appended to it: download or copy it again",
+        )
+        .into());
     }
     let notes = metadata.metadata().as_ref();
     let converter = notes.and_then(|notes| notes.get(CONVERTER_KEY).cloned());

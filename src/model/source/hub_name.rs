@@ -71,8 +71,9 @@ pub(super) fn meant(source: &str) -> Option<Repository> {
 
 /// What is said of an address that is not one of a model of the Hub, if it is an address.
 pub(super) fn elsewhere(source: &str) -> Option<Reason> {
-    let is_scheme =
-        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '+');
+    let is_scheme = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '+')
+    };
     let has_scheme = source
         .trim()
         .split_once("://")
@@ -80,7 +81,11 @@ pub(super) fn elsewhere(source: &str) -> Option<Reason> {
     if !has_scheme && !source.trim().starts_with("git@") {
         return None;
     }
-    let end = source.trim().trim_end_matches('/').rsplit(['/', ':']).next();
+    let end = source
+        .trim()
+        .trim_end_matches('/')
+        .rsplit(['/', ':'])
+        .next();
     let name = end.and_then(|end| end.split('.').next());
     let id = name
         .filter(|name| published::is_published(name))
@@ -162,7 +167,10 @@ mod tests {
         }
         check("https://hf.co/a/b/tree/v1", Some("a/b@v1"));
         check("hf://a/b@v1", Some("a/b@v1"));
-        check("https://huggingface.co/a/b/commit/0123abc", Some("a/b@0123abc"));
+        check(
+            "https://huggingface.co/a/b/commit/0123abc",
+            Some("a/b@0123abc"),
+        );
         check("esm2_t6_8M_UR50D/", Some("facebook/esm2_t6_8M_UR50D"));
         check("https://huggingface.co/datasets/a/b", None);
         check("s3://a/b", None);
@@ -185,7 +193,10 @@ mod tests {
         ] {
             assert!(meant(source).is_none(), "{source}");
             let hint = hint(source).expect("an address");
-            assert!(hint.contains("download the file") && hint.contains(id), "{hint}");
+            assert!(
+                hint.contains("download the file") && hint.contains(id),
+                "{hint}"
+            );
         }
         for source in ["a/b", "./a", "://a", "C:a"] {
             assert_eq!(hint(source), None, "{source}");

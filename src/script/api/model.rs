@@ -33,7 +33,11 @@ fn load(
     options: OptionMap,
 ) -> RhaiResultOf<ScriptModel> {
     let spec = ModelSpec::from_map(source, options).map_err(|problems| {
-        raise_error(problems.at_home(&EmbedOptions::OPTIONS.names(), "embed").into())
+        raise_error(
+            problems
+                .at_home(&EmbedOptions::OPTIONS.names(), "embed")
+                .into(),
+        )
     })?;
     let session = Session::of(context);
     let mut host = session.host()?;

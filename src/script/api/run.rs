@@ -53,8 +53,7 @@ pub(super) fn run_embed(
     let mut closures = Closures::take(context, &mut options, host.is_rehearsal());
     let options = option_map(context, options);
     let embed = || -> Result<Made, Error> {
-        let at_home =
-            |problems: Problems| problems.at_home(&ModelSpec::OPTIONS.names(), "esm2");
+        let at_home = |problems: Problems| problems.at_home(&ModelSpec::OPTIONS.names(), "esm2");
         let options = EmbedOptions::from_map(options).map_err(at_home);
         let options = session.files().certain_option("output", options)?;
         let plan = EmbedPlan::new(dataset.clone(), options, model.info().n_layers)?;
