@@ -43,7 +43,10 @@ pub(super) fn read(
 }
 
 impl ArrowFile {
-    fn reader(&self, columns: Option<Vec<usize>>) -> Result<FileReader<BufReader<File>>, ArrowError> {
+    fn reader(
+        &self,
+        columns: Option<Vec<usize>>,
+    ) -> Result<FileReader<BufReader<File>>, ArrowError> {
         let mut file = self.file.try_clone()?;
         file.rewind()?;
         FileReader::try_new(BufReader::new(file), columns)

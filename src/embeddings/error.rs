@@ -16,7 +16,7 @@ pub struct EmbeddingsError {
 }
 
 /// The hint for a file of someone else.
-const NOT_OURS: &str = "give a file that `embed` or `export` wrote, or a folder of parts";
+const NOT_OURS: &str = "give a file that `embed` wrote, or a folder of parts";
 
 impl EmbeddingsError {
     /// The file cannot be opened.

@@ -116,7 +116,7 @@ fn read(rows: &RecordBatch, row: usize, logits: &mut Vec<f32>) -> Option<String>
     let list = lists.value(row);
     let tokens = list.as_fixed_size_list_opt()?;
     let width = usize::try_from(tokens.value_length()).ok()?;
-    let from = usize::try_from(tokens.value_offset_at(0)).ok()?;
+    let from = tokens.value_offset_at(0);
     let values = tokens.values().as_primitive_opt::<Float32Type>()?;
     logits.clear();
     logits.extend_from_slice(values.values().get(from..from + tokens.len() * width)?);

@@ -48,7 +48,11 @@ pub(super) fn read(
         if beside.any(|path| path.to_string_lossy().ends_with(".offsets.npy") && path.exists()) {
             return Err(EmbeddingsError::of_residues(&name));
         }
-        let message = format!("has {} rows, and {} ids beside it", header.n_rows, ids.len());
+        let message = format!(
+            "has {} rows, and {} ids beside it",
+            header.n_rows,
+            ids.len()
+        );
         return Err(broken(&message));
     }
     let row_bytes = header.width * if header.is_half { 2 } else { 4 };
@@ -75,7 +79,9 @@ pub(super) fn numbers(bytes: &[u8], is_half: bool) -> Vec<f32> {
     match is_half {
         true => {
             let chunks = bytes.as_chunks::<2>().0.iter();
-            chunks.map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect()
+            chunks
+                .map(|bytes| f16::from_le_bytes(*bytes).to_f32())
+                .collect()
         }
         false => {
             let chunks = bytes.as_chunks::<4>().0.iter();

@@ -77,9 +77,8 @@ pub(super) fn read(
         let n = (BYTES_AT_ONCE / row_bytes).max(1).min(n_rows - row);
         let begin = vectors.begin + (row * row_bytes) as u64;
         let bytes = reading.bytes(begin, begin + (n * row_bytes) as u64);
-        let bytes = bytes.map_err(|error| {
-            EmbeddingsError::damaged(&name, format!("cannot be read: {error}"))
-        })?;
+        let bytes = bytes
+            .map_err(|error| EmbeddingsError::damaged(&name, format!("cannot be read: {error}")))?;
         embeddings.add_vectors(&numbers(&bytes, is_half), width);
         row += n;
     }
@@ -116,7 +115,9 @@ impl Reading {
             return None;
         };
         let n_bytes = self.file.metadata().ok()?.len() - self.data;
-        let shape = numbers("shape")?.into_iter().map(|n| usize::try_from(n).ok());
+        let shape = numbers("shape")?
+            .into_iter()
+            .map(|n| usize::try_from(n).ok());
         (begin <= end && end <= n_bytes).then_some(Tensor {
             dtype: tensor.get("dtype")?.as_str()?.to_owned(),
             shape: shape.collect::<Option<_>>()?,

@@ -49,13 +49,12 @@ impl LiveHost {
         }
     }
 
-    /// Does what `plan` says with a model, and adds the run, which was made of `sources`, to the report. `then` makes
-    /// something of its output, where that is not what the script asked for.
+    /// Does what `plan` says with a model, and adds the run to the report. `then` makes something of
+    /// its output, where that is not what the script asked for.
     fn run(
         &mut self,
         model: &ModelHandle,
         plan: &EmbedPlan,
-        sources: &str,
         watcher: &mut dyn Watcher,
         then: impl FnOnce(&mut RunSummary) -> Result<(), Error>,
     ) -> Result<RunSummary, Error> {
@@ -85,7 +84,7 @@ impl LiveHost {
             }),
         };
         // A run that went well stays one, also where its report cannot be written.
-        let title = format!("{sources} with {}", model.name());
+        let title = format!("{} with {}", plan.inputs(), model.name());
         if let Err(error) = self.report.add(title, outcome) {
             self.context.events.warn(error.in_full());
         }
@@ -125,8 +124,7 @@ impl Host for LiveHost {
         plan: &EmbedPlan,
         watcher: &mut dyn Watcher,
     ) -> Result<RunSummary, Error> {
-        let sources = plan.dataset().sources.join(", ");
-        self.run(model, plan, &sources, watcher, |_| Ok(()))
+        self.run(model, plan, watcher, |_| Ok(()))
     }
 
     fn score(
@@ -145,8 +143,7 @@ impl Host for LiveHost {
         if let Some(shards) = scoring.shards()? {
             self.merge(&shards)?;
         }
-        let inputs = plan.question.inputs();
-        let run = self.run(model, &run, &inputs, watcher, |run| scoring.finish(run))?;
+        let run = self.run(model, &run, watcher, |run| scoring.finish(run))?;
         Ok(scoring.scored(Some(run)))
     }
 

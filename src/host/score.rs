@@ -146,7 +146,7 @@ pub(super) fn logits_of(
         | ScoreQuestion::Perplexity(_, PerplexityMethod::OnePass) => Positions::Residues,
         _ => Positions::Masks,
     };
-    EmbedPlan::for_logits(dataset, plan.run.clone(), positions)
+    EmbedPlan::for_logits(dataset, plan.run.clone(), positions, plan.question.inputs())
 }
 
 /// All that can change a score, by name.

@@ -30,7 +30,7 @@ pub struct Scored {
 impl fmt::Display for Scored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let extent = &self.extent;
-        let mut line = |name: &str, value: String| writeln!(f, "{name:10} {value}");
+        let mut line = |name: &str, value: String| writeln!(f, "{name:11} {value}");
         let proteins = counted(extent.proteins, "protein", "proteins");
         line(
             "scores",
@@ -57,7 +57,7 @@ impl fmt::Display for Scored {
             (Some(_), None) => String::new(),
         };
         line(
-            "sequences",
+            "model sees",
             format!(
                 "{}, {}{computed}",
                 counted(extent.sequences, "sequence", "sequences"),
@@ -70,13 +70,17 @@ impl fmt::Display for Scored {
         if extent.rejected > 0 {
             line("rejected", counted(extent.rejected, "record", "records"))?;
         }
-        line("time", duration(self.seconds))?;
+        let time = match self.seconds {
+            ..100.0 => format!("{:.1} s", self.seconds),
+            seconds => duration(seconds),
+        };
+        line("time", time)?;
         let output = match &self.done {
             Some(done) => format!("{}, column `{}`", done.output.display(), done.column),
             None => "none before the last shard is there: run the script without a shard then"
                 .to_owned(),
         };
-        write!(f, "{:10} {output}", "output")
+        write!(f, "{:11} {output}", "output")
     }
 }
 
@@ -110,11 +114,11 @@ mod tests {
         };
         let text = scored.to_string();
         for expect in [
-            "scores     4,996 mutants of 1 protein\n",
-            "method     masked_marginals; other mutated sites: wild type\n",
-            "sequences  263 sequences, 75,481 tokens, all of which was there before\n",
-            "spearman   0.4123 with DMS_score\n",
-            "output     scores.csv, column `esm2`",
+            "scores      4996 mutants of 1 protein\n",
+            "method      masked_marginals; other mutated sites: wild type\n",
+            "model sees  263 sequences, 75481 tokens, all of which was there before\n",
+            "spearman    0.4123 with DMS_score\n",
+            "output      scores.csv, column `esm2`",
         ] {
             assert!(text.contains(expect), "{text}");
         }

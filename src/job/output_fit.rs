@@ -74,7 +74,13 @@ mod tests {
             check(output, &[0, 6], false, Keys::Id, &[]);
         }
         check("x.npy", &[6], false, Keys::Id, &[]);
-        check("x.npy", &[0, 6], false, Keys::Id, &["`embedding_0`, `embedding_6`"]);
+        check(
+            "x.npy",
+            &[0, 6],
+            false,
+            Keys::Id,
+            &["`embedding_0`, `embedding_6`"],
+        );
         check("x.embed", &[6], true, Keys::Id, &[]);
         let two = ["a single array", "holds the residues"];
         check("x.embed", &[0, 6], false, Keys::Id, &two);

@@ -15,6 +15,8 @@ pub struct EmbedPlan {
     layers: Vec<usize>,
     question: Question,
     asked: Question,
+    /// What is embedded, for people.
+    inputs: String,
 }
 
 impl EmbedPlan {
@@ -61,6 +63,7 @@ impl EmbedPlan {
             _ => question.clone(),
         };
         problems.none_or(Self {
+            inputs: dataset.sources.join(", "),
             dataset,
             options,
             layers,
@@ -69,8 +72,8 @@ impl EmbedPlan {
         })
     }
 
-    /// The plan to ask for logits at some tokens of `dataset`, whatever `options` ask for. Its sequences are whole: at
-    /// masks, windows are not joined.
+    /// The plan to ask for logits at some tokens of `dataset`, which was made of `inputs`, whatever `options` ask for.
+    /// Its sequences are whole: at masks, windows are not joined.
     ///
     /// # Errors
     /// A sequence that `dataset` lets through does not fit into a batch.
@@ -78,6 +81,7 @@ impl EmbedPlan {
         dataset: Dataset,
         options: EmbedOptions,
         positions: Positions,
+        inputs: String,
     ) -> Result<Self, Problems> {
         let options = EmbedOptions {
             logits: true,
@@ -89,6 +93,7 @@ impl EmbedPlan {
             column.content = Content::Logits { positions };
         }
         Ok(Self {
+            inputs,
             dataset,
             options,
             layers: Vec::new(),
@@ -100,6 +105,11 @@ impl EmbedPlan {
     /// The records to embed.
     pub fn dataset(&self) -> &Dataset {
         &self.dataset
+    }
+
+    /// What is embedded, for people: the sources of the records, or what these were made of.
+    pub fn inputs(&self) -> &str {
+        &self.inputs
     }
 
     /// The options as the script gave them.
@@ -310,7 +320,8 @@ mod tests {
     fn logits_can_be_asked_for_alone() {
         let dataset = Dataset::new(vec!["a.fa".to_owned()]);
         let options = EmbedOptions::default();
-        let plan = EmbedPlan::for_logits(dataset, options, Positions::Masks).unwrap();
+        let plan = EmbedPlan::for_logits(dataset, options, Positions::Masks, String::new());
+        let plan = plan.unwrap();
         let columns = plan.question().columns.iter();
         let columns: Vec<_> = columns
             .map(|column| (column.name.as_str(), column.content))

@@ -128,7 +128,7 @@ const PERPLEXITY_OPTIONS: &[PerplexityRow] = &[
               `\"one_pass\"` masks none, and says less: its columns are named so"),
     PerplexityRow::path("output", "a path, such as \"perplexity.csv\"", check_csv, |to, path| to.output = Some(path),
         |of| of.output.as_deref().into())
-        .doc("the CSV file to write, which must be given: `id`, `length`, `perplexity`, `pseudo_log_likelihood`"),
+        .doc("the CSV file to write, which must be given: `id`, `length`, `perplexity`, `pseudo_log_likelihood`, `truncated`"),
 ];
 
 /// The options of `embed` that say how it runs, and not what it gives: those of everything that runs a model.

@@ -42,7 +42,7 @@ pub(super) fn output_plan(
         overwrite: options.overwrite,
         resume: options.resume,
         commit_every: options.commit_every,
-        inputs: wanted.dataset().sources.join(", "),
+        inputs: wanted.inputs().to_owned(),
         question: wanted.question().clone(),
         more: More {
             sequences: options.sequences,

@@ -85,7 +85,7 @@ pub(super) fn run(
     let mut fleet = Fleet::of(model, &context.events)?;
     let plan = Plan::new(model, &mut fleet, wanted, &context.events)?;
     context.events.send(Event::RunStarted {
-        inputs: dataset.sources.join(", "),
+        inputs: wanted.inputs().to_owned(),
         model: model.name().to_owned(),
         device: model.device().to_owned(),
         lanes: model

@@ -38,7 +38,7 @@ pub(super) struct Ending {
 impl Ending {
     /// The figures of the run.
     pub(super) fn summary(self, model: &Model, plan: &Plan, wanted: &EmbedPlan) -> RunSummary {
-        let (dataset, options) = (wanted.dataset(), wanted.options());
+        let options = wanted.options();
         let started = self.started_at();
         let stretches = self.stretches(model);
         let more_remarks = self.remarks();
@@ -98,7 +98,7 @@ impl Ending {
             rejects: self.published.rejects,
             bottleneck: findings.bottleneck,
             details: Arc::new(RunDetails {
-                inputs: dataset.sources.join(", "),
+                inputs: wanted.inputs().to_owned(),
                 started,
                 settings: settings(model, plan, wanted)
                     .into_iter()

@@ -18,7 +18,7 @@ pub(super) fn monitor_plan(
     wanted: &EmbedPlan,
     inputs: &[Input],
 ) -> MonitorPlan {
-    let (dataset, options) = (wanted.dataset(), wanted.options());
+    let options = wanted.options();
     let lane = |(number, replica): (usize, &Replica)| LaneFacts {
         device: model.lane_name(replica),
         is_absent: !fleet.has(number),
@@ -30,7 +30,7 @@ pub(super) fn monitor_plan(
     };
     MonitorPlan {
         run,
-        name: format!("{} with {}", dataset.sources.join(", "), model.name()),
+        name: format!("{} with {}", wanted.inputs(), model.name()),
         facts: RunFacts {
             thresholds: options.thresholds,
             shard,

@@ -2,7 +2,7 @@
 
 use super::ScoreError;
 use crate::{file, text::in_number};
-use ::csv::{ByteRecord, Reader, ReaderBuilder};
+use ::csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 use std::{
     fs::File,
     io::{BufRead, BufReader},
@@ -48,9 +48,11 @@ impl TableFile {
         let mut reader = ReaderBuilder::new()
             .delimiter(delimiter.unwrap_or(b','))
             .flexible(true)
+            // With carriage returns as a part of the end of lines, lines are counted wrongly.
+            .terminator(Terminator::Any(b'\n'))
             .from_reader(file);
-        let header = reader.byte_headers().cloned();
-        let header = header.map_err(|error| broken(&name, &error))?;
+        let header = reader.byte_headers();
+        let header = without_return(header.map_err(|error| broken(&name, &error))?);
         if header.is_empty() {
             let hint = "give a CSV file whose first line names its columns";
             return Err(ScoreError::table(&name, "is empty", hint));
@@ -92,6 +94,7 @@ impl TableFile {
             if !read.map_err(|error| broken(&self.name, &error))? {
                 return Ok(None);
             }
+            self.row = without_return(&self.row);
             let is_blank = self.row.iter().all(|field| field.trim_ascii().is_empty());
             if is_blank && (self.row.len() != self.header.len() || self.header.len() > 1) {
                 continue;
@@ -123,6 +126,18 @@ impl TableFile {
     pub(super) fn name(&self) -> &str {
         &self.name
     }
+}
+
+/// A row without the carriage return that stands before the end of its line.
+fn without_return(row: &ByteRecord) -> ByteRecord {
+    let last = row.len().wrapping_sub(1);
+    let fields = row.iter().enumerate().map(|(n, field)| match n == last {
+        true => field.strip_suffix(b"\r").unwrap_or(field),
+        false => field,
+    });
+    let mut without: ByteRecord = fields.collect();
+    without.set_position(row.position().cloned());
+    without
 }
 
 fn broken(name: &str, error: &::csv::Error) -> ScoreError {

@@ -105,7 +105,9 @@ pub(super) fn in_format(
     mut identity: BTreeMap<String, String>,
     format: OutputFormat,
 ) -> BTreeMap<String, String> {
-    identity.insert(FORMAT.to_owned(), format.name().to_owned());
+    if let Some(was) = identity.get_mut(FORMAT) {
+        format.name().clone_into(was);
+    }
     identity
 }
 

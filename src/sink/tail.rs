@@ -141,7 +141,7 @@ mod tests {
                 length: 1,
                 truncated: false,
                 piece: None,
-            sequence: Vec::new(),
+                sequence: Vec::new(),
             };
             let column = Ragged {
                 values: Values::F32(vec![index as f32]),

@@ -14,6 +14,7 @@
 //! - `questions`: all that a model can be asked of a sequence, against HF transformers: logits, layers, contacts.
 //! - `parity`: how much a number format changes embeddings.
 //! - `parquet`: the output, read back by the library that others read it with.
+//! - `formats`: outputs in all formats but Parquet, and what is exported.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
 //! - `endings`: what a run leaves that does not end well.
 //! - `faults`: devices that fail.
@@ -43,6 +44,7 @@ mod endings;
 mod faults;
 mod floors;
 mod forecast;
+mod formats;
 mod hdf5;
 mod hub;
 mod inputs;

@@ -16,8 +16,8 @@ use runner::{
     },
     meter::{Meters, QueueMeters, StageClock},
     sink::{
-        self, Begun, Circumstances, Frontier, Identity, More, Opened, Output, OutputPlan, Published,
-        RejectsSpool, SinkError, Trail,
+        self, Begun, Circumstances, Frontier, Identity, More, Opened, Output, OutputPlan,
+        Published, RejectsSpool, SinkError, Trail,
     },
 };
 use std::{
@@ -194,7 +194,7 @@ fn read_rows(path: &Path, names: &[&str]) -> Rows {
                 length: lengths.value(position),
                 truncated: truncated.value(position),
                 piece: None,
-            sequence: Vec::new(),
+                sequence: Vec::new(),
             };
             let mut values = Vec::new();
             for name in names {

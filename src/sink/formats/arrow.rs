@@ -73,8 +73,11 @@ impl TableWriter for ArrowWriter {
     }
 }
 
+/// What becomes of a file that is opened as Arrow IPC.
+type Opened = Result<FileReader<BufReader<File>>, ArrowError>;
+
 /// A file that says of itself that it is Arrow IPC.
-fn open(path: &Path) -> Result<Option<Result<FileReader<BufReader<File>>, ArrowError>>, SinkError> {
+fn open(path: &Path) -> Result<Option<Opened>, SinkError> {
     let file = file::open(path).map_err(|error| SinkError::io("read", path, error))?;
     let mut magic = MAGIC;
     if file.read_exact_at(&mut magic, 0).is_err() || magic != MAGIC {

@@ -27,12 +27,18 @@ pub(super) struct Format {
     /// Begins empty files.
     pub(super) begin: Begin,
     /// What a complete file says of how it came about. Nothing, if it is someone else's.
-    pub(super) read_metadata: fn(&Path) -> Result<Option<BTreeMap<String, String>>, SinkError>,
+    pub(super) read_metadata: ReadMetadata,
     /// The rows of a complete file, if it has all columns of parts.
-    pub(super) rows: Option<fn(&Path) -> Result<TableRows<'_>, SinkError>>,
+    pub(super) rows: Option<ReadRows>,
     /// Reads everything in a complete file, and compares it with its checksum.
     pub(super) check: fn(&Path) -> Result<Checked, SinkError>,
 }
+
+/// Reads what a file says of how it came about.
+type ReadMetadata = fn(&Path) -> Result<Option<BTreeMap<String, String>>, SinkError>;
+
+/// Reads the rows of a file.
+type ReadRows = for<'a> fn(&'a Path) -> Result<TableRows<'a>, SinkError>;
 
 /// Begins empty files of a format, for rows with these columns.
 pub(super) type Begin =
@@ -73,10 +79,10 @@ pub(super) const FORMATS: &[Format] = &[
     },
     Format {
         format: OutputFormat::Safetensors,
-        begin: safetensors::begin,
-        read_metadata: safetensors::read_metadata,
+        begin: self::safetensors::begin,
+        read_metadata: self::safetensors::read_metadata,
         rows: None,
-        check: safetensors::check,
+        check: self::safetensors::check,
     },
     Format {
         format: OutputFormat::Arrow,

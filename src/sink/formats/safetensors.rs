@@ -249,8 +249,11 @@ fn move_back(file: &File, by: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// The header of a file, the file, and where the header ends.
+type Header = (Map<String, Value>, File, u64);
+
 /// The header of a file, and where it ends. Nothing, if it is no file of safetensors.
-fn header(path: &Path) -> Result<Option<(Map<String, Value>, File, u64)>, SinkError> {
+fn header(path: &Path) -> Result<Option<Header>, SinkError> {
     let refused = |error| SinkError::io("read", path, error);
     let mut file = file::open(path).map_err(refused)?;
     let mut length = [0; LENGTH_BYTES as usize];

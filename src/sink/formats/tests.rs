@@ -120,7 +120,12 @@ fn files_of_others_are_not_ours() {
     let folder = tempfile::tempdir().unwrap();
     for name in NAMES {
         let path = folder.path().join(name);
-        for text in ["", "some text", "ARROW1\0\0", "\u{10}\0\0\0\0\0\0\0{\"a\": 1}        "] {
+        for text in [
+            "",
+            "some text",
+            "ARROW1\0\0",
+            "\u{10}\0\0\0\0\0\0\0{\"a\": 1}        ",
+        ] {
             fs::write(&path, text).unwrap();
             let said = read_metadata(&path);
             assert!(!matches!(said, Ok(Some(_))), "{name} {text:?}");
@@ -160,7 +165,7 @@ fn a_header_grows_with_what_it_says() {
     assert_eq!((checked.rows, checked.problems), (307, Vec::new()));
     let text = String::from_utf8_lossy(&bytes[8..8 + n_header as usize]).into_owned();
     let header: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(header["embedding"]["shape"].to_string(), "[307,24]");
+    assert_eq!(header["embedding_6"]["shape"].to_string(), "[307,24]");
     let ids = header["ids"]["data_offsets"][0].as_u64().unwrap();
     let ids = &bytes[(8 + n_header + ids) as usize..];
     assert!(ids.starts_with(b"id0id1id2"));

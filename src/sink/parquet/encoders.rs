@@ -59,7 +59,7 @@ impl Chunk {
 
 /// A column on its way to a chunk.
 enum Column {
-    General(ArrowColumnWriter),
+    General(Box<ArrowColumnWriter>),
     Plain(Vec<ArrayRef>),
 }
 
@@ -157,7 +157,7 @@ fn encode(layout: &Layout, group: RawGroup) -> Encoded {
     for (field, writer) in layout.schema.fields().iter().zip(group.columns) {
         columns.push(match is_plain(field.data_type()) {
             true => Column::Plain(Vec::new()),
-            false => Column::General(writer),
+            false => Column::General(Box::new(writer)),
         });
     }
     // Each batch is freed as soon as it is encoded, but for columns that are copied when all are there.

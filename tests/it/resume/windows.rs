@@ -2,7 +2,7 @@
 
 use super::{
     job::{Job, SLOW, proteins},
-    running::Running,
+    running::{Running, read, sum},
 };
 use nix::sys::signal::Signal;
 use std::fmt::Write;
@@ -37,11 +37,8 @@ fn job(output: &str) -> Job {
 /// Waits until a job is in the middle of a long record: all before the first one is committed, and a part of its
 /// windows, or of those of the others, is computed since.
 fn in_the_middle(job: &Job, running: &mut Running) {
-    let stderr = running.stderr.clone();
-    let tokens = || {
-        let text = super::running::read(&stderr);
-        super::running::sum(&text, "batch_encoded", "tokens")
-    };
+    let events = running.stderr.clone();
+    let tokens = || sum(&read(&events), "batch_encoded", "tokens");
     running.wait_until(|| job.n_committed() > 0);
     let before = tokens();
     running.wait_until(|| tokens() > before + 2000);
