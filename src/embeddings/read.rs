@@ -1,6 +1,6 @@
 //! From a file of embeddings to its vectors in memory.
 
-use super::{Embeddings, EmbeddingsError, arrow, folder, hdf5, npy, parquet, safetensors};
+use super::{Embeddings, EmbeddingsError, arrow, folder, hdf5, npy, parquet};
 use crate::file;
 use std::{io::Read, path::Path};
 
@@ -28,8 +28,8 @@ impl Embeddings {
                 arrow::read(path, &mut embeddings)?
             } else if begin.starts_with(npy::MAGIC) {
                 npy::read(path, &mut embeddings)?
-            } else if safetensors::may_be(&begin) {
-                safetensors::read(path, &mut embeddings)?
+            } else if super::safetensors::may_be(&begin) {
+                super::safetensors::read(path, &mut embeddings)?
             } else {
                 parquet::read(path, &mut embeddings)?
             }
