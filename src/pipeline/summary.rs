@@ -57,6 +57,7 @@ impl Ending {
             device: model.device().to_owned(),
             dtype: model.dtype().name().to_owned(),
             hidden_size: model.hidden_size(),
+            columns: wanted.question().shapes(model.hidden_size()),
             shard: self.shard,
             readers: options.readers.get(),
             prefetch: options.prefetch.get(),
