@@ -163,7 +163,8 @@ pub(super) fn logits_of(
         | ScoreQuestion::Perplexity(_, PerplexityMethod::OnePass) => Positions::Residues,
         _ => Positions::Masks,
     };
-    EmbedPlan::for_logits(dataset, plan.run.clone(), positions, plan.question.inputs())
+    let inputs = format!("{} ({})", plan.question.inputs(), plan.question.method());
+    EmbedPlan::for_logits(dataset, plan.run.clone(), positions, inputs)
 }
 
 /// All that can change a score, by name.

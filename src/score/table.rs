@@ -76,19 +76,18 @@ impl Task {
             0 => Answers::none(),
             _ => Answers::open(&output.logits())?,
         };
-        let title = match self.question {
-            ScoreQuestion::Mutants(..) => format!("Mutants by score ({})", self.question.method()),
-            ScoreQuestion::Perplexity(..) => {
-                format!("Proteins by perplexity ({})", self.question.method())
-            }
+        let (title, scored) = match self.question {
+            ScoreQuestion::Mutants(..) => ("Mutants by score", ["mutant", "mutants"]),
+            ScoreQuestion::Perplexity(..) => ("Proteins by perplexity", ["protein", "proteins"]),
         };
+        let title = format!("{title} ({})", self.question.method());
         let mut table = Table {
             rows: Writer::from_writer(Hashed {
                 file: BufWriter::new(staged.writer()?),
                 hasher: blake3::Hasher::new(),
             }),
             output,
-            histogram: ScoreHistogram::new(title),
+            histogram: ScoreHistogram::new(title, scored),
             measured: Vec::new(),
             n_rows: 0,
         };
