@@ -1,8 +1,8 @@
 //! What is scored, how, and where scores go.
 
 use super::{
-    Dataset, EmbedOptions, Mutants, OptionMap, OptionTable, Problem, Problems, check_file_name,
-    row::OptionRow,
+    Dataset, EmbedOptions, LongSequences, Mutants, OptionMap, OptionTable, Problem, Problems,
+    check_file_name, row::OptionRow,
 };
 use std::{
     ffi::OsString,

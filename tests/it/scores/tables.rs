@@ -240,3 +240,14 @@ fn what_is_printed_is_so() {
     );
     assert!(!done.stdout.contains("there before"), "{}", done.stdout);
 }
+
+#[test]
+fn proteins_are_no_mutants() {
+    let place = place();
+    place.write("in.fa", ">a\nMKT\n");
+    let said = place.refused(
+        SCRIPT,
+        "score(mock(#{}), fasta(\"in.fa\"), #{ output: \"scores.csv\" });",
+    );
+    assert!(said.contains("all_single_mutants("), "{said}");
+}
