@@ -40,7 +40,7 @@ impl Embeddings {
 }
 
 /// The first bytes of a file, by which its format is known. None, if it cannot be opened.
-fn begin_of(path: &Path) -> Vec<u8> {
+pub(super) fn begin_of(path: &Path) -> Vec<u8> {
     let mut begin = Vec::new();
     if let Ok(file) = file::open(path) {
         // What cannot be read is said by whoever reads the rest.

@@ -4,8 +4,9 @@ use super::Scored;
 use crate::{
     error::Error,
     job::{
-        Dataset, EmbedOptions, EmbedPlan, LongSequences, MergePlan, OutputTarget, PerplexityMethod,
-        Positions, Problems, ResiduePolicy, ScoreMethod, ScorePlan, ScoreQuestion, Shard,
+        Dataset, EmbedOptions, EmbedPlan, LongSequences, MergePlan, Mutants, OutputTarget,
+        PerplexityMethod, Positions, Problems, ResiduePolicy, ScoreMethod, ScorePlan,
+        ScoreQuestion, Shard,
     },
     model::{Model, NUMERICS},
     report::RunSummary,
@@ -106,6 +107,7 @@ impl Scoring {
         if self.shard.is_none() {
             let done = self.write()?;
             run.output = Some(done.output.clone());
+            run.columns = done.columns.join(", ");
             Arc::make_mut(&mut run.details).scores = done.histogram.clone();
         }
         Ok(())
@@ -115,6 +117,21 @@ impl Scoring {
         let done = self.task.write(&self.output, &self.column, &self.extent)?;
         self.output.remove_kept();
         Ok(self.done.insert(done))
+    }
+
+    /// What is to be said where there is nothing to score.
+    pub(super) fn warning(&self) -> Option<String> {
+        let (ScoreQuestion::Mutants(Mutants::AllSingle(dataset), _)
+        | ScoreQuestion::Perplexity(dataset, _)) = &self.plan.question
+        else {
+            return None;
+        };
+        let sources = dataset.sources.join("`, `");
+        match (self.extent.proteins, self.extent.rejected) {
+            (0, 0) => Some(format!("`{sources}` holds no records")),
+            (0, _) => Some(format!("all records of `{sources}` were rejected")),
+            _ => None,
+        }
     }
 
     /// What it came to.
@@ -146,7 +163,8 @@ pub(super) fn logits_of(
         | ScoreQuestion::Perplexity(_, PerplexityMethod::OnePass) => Positions::Residues,
         _ => Positions::Masks,
     };
-    EmbedPlan::for_logits(dataset, plan.run.clone(), positions, plan.question.inputs())
+    let inputs = format!("{} ({})", plan.question.inputs(), plan.question.method());
+    EmbedPlan::for_logits(dataset, plan.run.clone(), positions, inputs)
 }
 
 /// All that can change a score, by name.

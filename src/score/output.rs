@@ -41,17 +41,21 @@ pub(super) struct Note {
     /// The program.
     pub(super) generator: String,
     pub(super) version: String,
-    pub(super) column: String,
+    /// The columns with scores.
+    pub(super) columns: Vec<String>,
     pub(super) method: String,
     /// What the numbers are.
     pub(super) meaning: String,
     pub(super) scores: u64,
     pub(super) proteins: u64,
     pub(super) rejected: u64,
+    pub(super) truncated: u64,
     /// Sequences that the model saw.
     pub(super) sequences: u64,
     pub(super) tokens: u64,
     pub(super) spearman: Option<f64>,
+    /// Rows of which it was measured what the scores are to agree with.
+    pub(super) measured: u64,
     /// A hash of the table.
     pub(super) blake3: String,
     pub(super) identity: BTreeMap<String, String>,
@@ -205,17 +209,19 @@ impl ScoreOutput {
     fn done(&self, note: Note) -> Done {
         Done {
             output: self.output.clone(),
-            column: note.column,
+            columns: note.columns,
             method: note.method,
             extent: Extent {
                 scores: note.scores,
                 proteins: note.proteins,
                 rejected: note.rejected,
+                truncated: note.truncated,
                 sequences: note.sequences,
                 tokens: note.tokens,
                 longest: 0,
             },
             spearman: note.spearman,
+            measured: note.measured,
             histogram: None,
             rejects: Some(self.rejects.clone()).filter(|rejects| rejects.exists()),
         }

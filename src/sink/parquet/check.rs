@@ -17,12 +17,8 @@ use std::{
     sync::Arc,
 };
 
-/// Bytes of rows, about, that are decoded at a time.
-const BATCH_BYTES: i64 = 16 << 20;
 /// Bytes that are read and hashed at a time.
 const HASHED_BYTES: usize = 4 << 20;
-/// Rows that are decoded at a time at most.
-const MOST_BATCH_ROWS: i64 = 1024;
 
 /// Reads every value of a file.
 ///
@@ -140,10 +136,4 @@ fn check_row_group(groups: &Groups, n_group: usize) -> Result<(), String> {
         }
         Ok(_) => Ok(()),
     }
-}
-
-/// Rows to decode at a time: as many as usual, unless they are very long.
-pub(super) fn batch_rows(group: &RowGroupMetaData) -> usize {
-    let bytes_per_row = group.total_byte_size() / group.num_rows().max(1);
-    (BATCH_BYTES / bytes_per_row.max(1)).clamp(1, MOST_BATCH_ROWS) as usize
 }

@@ -73,6 +73,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("safetensors", &["model"]),
     ("zip", &["model"]),
     ("arrow_array", &["embeddings", "report", "sink"]),
+    ("arrow_ipc", &["embeddings", "sink"]),
     ("arrow_schema", &["embeddings", "report", "sink"]),
     ("parquet", &["embeddings", "report", "sink"]),
     ("csv", &["monitor", "report", "score"]),
