@@ -1,6 +1,6 @@
 """Programs that others read embeddings with, on files of ours.
 
-Usage: python3 scripts/clients/clients.py prepare MODEL_DIR FOLDER     writes in.fasta and contacts.fasta
+Usage: python3 scripts/clients/clients.py prepare MODEL_DIR FOLDER     writes in.fasta, masked.fasta, contacts.fasta
        python3 scripts/clients/clients.py check MODEL_DIR FOLDER       reads the files of outputs.rhai
 
 What they read is compared with what HF transformers makes of the same sequences: MODEL_DIR/golden.safetensors, and
@@ -26,6 +26,7 @@ MODEL = "esm2_t6_2M_demo"
 # its own name.
 COPIED, COPY, TWICE = "s2", "sp|P2/copy|of.s2", "s4"
 N_COPIES = 2
+MASKED, MASKED_LENGTH = "MKT<mask>YIAJKQR<mask>", 12
 # Golden values are of f32 on another machine; f16 keeps 11 bits.
 TOLERANCE, ROUNDING = 1e-4, 2**-11
 
@@ -261,6 +262,11 @@ def scikit_bio(expected):
     assert [str(one) for one in found] == expected.sequences
     for name, one in zip(expected.ids, found):
         expected.residues(name, one.embedding)
+    # A mask, and a letter that ESM-2 does not know; and vectors of BOS and EOS.
+    clip = {"clip_head": True, "clip_tail": True}
+    read_masked = skbio.io.read(expected.at("masked.embed"), format="embed", constructor=ProteinEmbedding, kwargs=clip)
+    found = [(str(one), one.embedding.shape) for one in read_masked]
+    assert found == [(MASKED.replace("<mask>", "X"), (MASKED_LENGTH, HIDDEN))] * 2, found
     found = list(read("pooled.embed", ProteinVector))
     assert [str(one) for one in found] == expected.sequences
     for name, one in zip(expected.ids, found):
@@ -349,6 +355,7 @@ def main():
     if what == "prepare":
         text = "".join(f">{name}\n{sequence}\n" for name, sequence in records(model))
         (folder / "in.fasta").write_text(text)
+        (folder / "masked.fasta").write_text("".join(f">{name}\n{MASKED}\n" for name in "ab"))
         (folder / "contacts.fasta").write_bytes((model / "answers.fasta").read_bytes())
         return
     expected, failed = Expected(model, folder), 0

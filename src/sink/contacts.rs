@@ -3,7 +3,7 @@
 use crate::job::NUMBERS_OF_A_PAIR;
 use arrow_array::{ArrayRef, Float32Array, ListArray, UInt32Array};
 use arrow_buffer::OffsetBuffer;
-use arrow_schema::{ArrowError, DataType, Field};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 use std::{iter, sync::Arc};
 
 /// What the probabilities of pairs are called, beside the numbers of their residues.
@@ -17,6 +17,14 @@ pub(super) fn fields() -> Vec<Field> {
         field("j", item(DataType::UInt32)),
         field(PROBABILITY, item(DataType::Float32)),
     ]
+}
+
+/// Whether the columns of pairs are among those of a table.
+pub(super) fn are_in(schema: &Schema) -> bool {
+    fields().iter().all(|field| {
+        let found = schema.field_with_name(field.name());
+        found.is_ok_and(|found| found.data_type() == field.data_type())
+    })
 }
 
 fn item(data_type: DataType) -> Arc<Field> {

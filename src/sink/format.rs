@@ -146,14 +146,34 @@ pub(super) fn rows_of(path: &Path) -> Result<TableRows<'_>, SinkError> {
             rows: Some(rows_of),
             ..
         }) => rows_of(path),
-        Some(format) => Err(SinkError::Unfit {
-            message: format!(
-                "`{}` is {}, of which nothing is exported",
-                path.display(),
-                format.format.title()
-            ),
-            hint: "export from a Parquet file, an Arrow file, or a folder of parts".to_owned(),
-        }),
+        Some(format) => Err(not_exported(path, format)),
+    }
+}
+
+/// The columns of a file of ours that has all of those of parts. What else is in it is not looked at.
+///
+/// # Errors
+/// - If it has not.
+/// - If the file system refuses.
+pub(super) fn schema_of(path: &Path) -> Result<SchemaRef, SinkError> {
+    match format_at(path) {
+        None => parquet::schema_of(path),
+        Some(Format {
+            schema: Some(schema_of),
+            ..
+        }) => schema_of(path),
+        Some(format) => Err(not_exported(path, format)),
+    }
+}
+
+fn not_exported(path: &Path, format: &Format) -> SinkError {
+    SinkError::Unfit {
+        message: format!(
+            "`{}` is {}, of which nothing is exported",
+            path.display(),
+            format.format.title()
+        ),
+        hint: "export from a Parquet file, an Arrow file, or a folder of parts".to_owned(),
     }
 }
 
@@ -169,6 +189,18 @@ pub(super) fn begin_table(
 ) -> Result<Box<dyn TableWriter>, SinkError> {
     let begin = format_of(format).map_or(parquet::begin_table as Begin, |format| format.begin);
     begin(files, options, schema)
+}
+
+/// Checks that rows with these columns can be in a format.
+///
+/// # Errors
+/// If they cannot.
+pub(super) fn check_fits(
+    format: OutputFormat,
+    options: &ExportOptions,
+    schema: &Schema,
+) -> Result<(), SinkError> {
+    format_of(format).map_or(Ok(()), |format| (format.fits)(schema, options))
 }
 
 /// What a complete file says of how it came about. `None` if it is someone else's, whatever it is.

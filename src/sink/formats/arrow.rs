@@ -11,7 +11,7 @@ use crate::{
 };
 use arrow_array::RecordBatch;
 use arrow_ipc::{reader::FileReader, writer::FileWriter};
-use arrow_schema::{ArrowError, Schema};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -101,12 +101,21 @@ pub(super) fn read_metadata(path: &Path) -> Result<Option<BTreeMap<String, Strin
     }
 }
 
+/// As [`Format::schema`](super::Format::schema).
+pub(super) fn schema(path: &Path) -> Result<SchemaRef, SinkError> {
+    Ok(opened(path)?.schema())
+}
+
+fn opened(path: &Path) -> Result<FileReader<BufReader<File>>, SinkError> {
+    match open(path)? {
+        None => Err(damaged(path, "it is no Arrow file")),
+        Some(reader) => reader.map_err(|error| damaged(path, error)),
+    }
+}
+
 /// As [`Format::rows`](super::Format::rows).
 pub(super) fn rows(path: &Path) -> Result<TableRows<'_>, SinkError> {
-    let reader = match open(path)? {
-        None => return Err(damaged(path, "it is no Arrow file")),
-        Some(reader) => reader.map_err(|error| damaged(path, error))?,
-    };
+    let reader = opened(path)?;
     let metadata = entries(&reader).ok_or_else(|| damaged(path, "it has no checksum"))?;
     let file = file::open(path).map_err(|error| SinkError::io("read", path, error))?;
     check_content(file, &metadata).map_err(|problem| SinkError::damaged_part(path, problem))?;

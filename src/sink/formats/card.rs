@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, Write},
+    io::{self, BufRead as _, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -99,6 +99,15 @@ pub(in super::super) fn are_of_one_output(one: &Path, other: &Path) -> bool {
     };
     let mut entries = OF_THE_OUTPUT.iter();
     entries.all(|entry| one.metadata.get(*entry) == other.metadata.get(*entry))
+}
+
+/// Whether a file could be one that lies beside an output of so many rows: a card, or a list of as many ids.
+pub(in super::super) fn could_lie_beside(path: &Path, n_rows: u64) -> bool {
+    if path.extension().is_some_and(|ending| ending == "json") {
+        return Card::read(path).is_some();
+    }
+    let n_lines = file::open(path).map(|file| io::BufReader::new(file).split(b'\n').count());
+    n_lines.is_ok_and(|n_lines| n_lines as u64 == n_rows)
 }
 
 /// The files that lie beside an output of ours, if there is one with a card.

@@ -1,6 +1,7 @@
 //! Columns of vectors, as numbers that follow each other.
 
-use super::super::SinkError;
+use super::super::{SinkError, contacts};
+use crate::job::{ExportOptions, OutputFormat};
 use arrow_array::{
     Array, ArrayRef, RecordBatch, StringArray,
     cast::AsArray,
@@ -54,6 +55,42 @@ pub(in super::super) fn vector_columns(schema: &Schema) -> Vec<VectorColumn> {
             })
         })
         .collect()
+}
+
+/// The columns of vectors that are written in a format that has no room for others.
+///
+/// # Errors
+/// If there are none, or there are pairs of residues, and nobody said that they may be left out.
+pub(super) fn vectors_alone(
+    schema: &Schema,
+    format: OutputFormat,
+    options: &ExportOptions,
+) -> Result<Vec<VectorColumn>, SinkError> {
+    let columns = vector_columns(schema);
+    let title = format.title();
+    let has_pairs = contacts::are_in(schema);
+    if columns.is_empty() || has_pairs && options.columns.is_empty() {
+        let of_pairs = "write `.parquet`, of which `contact_table` makes CSV, or `.arrow`";
+        let (message, hint) = match (has_pairs, columns.is_empty()) {
+            (true, true) => (
+                format!("pairs of residues cannot be written as {title}"),
+                of_pairs.to_owned(),
+            ),
+            (true, false) => (
+                format!("pairs of residues cannot be written as {title}"),
+                format!(
+                    "{of_pairs}; or name the columns to write: `columns` of `export`, `--columns` of \
+                     `runner export`"
+                ),
+            ),
+            (false, _) => (
+                format!("there are no vectors to write as {title}"),
+                "export a file of embeddings that `embed` wrote".to_owned(),
+            ),
+        };
+        return Err(SinkError::Unfit { message, hint });
+    }
+    Ok(columns)
 }
 
 /// Whether a sequence has many vectors in one of the columns.

@@ -10,32 +10,42 @@ mod spool;
 
 use super::{Checked, SinkError, TableRows, TableWriter};
 use crate::job::{ExportOptions, OutputFormat};
-use arrow_schema::Schema;
+use arrow_schema::{Schema, SchemaRef};
 use std::{
     collections::BTreeMap,
     fs::File,
     path::{Path, PathBuf},
 };
 
-pub(super) use card::{are_of_one_output, was_beside};
+pub(super) use card::{are_of_one_output, could_lie_beside, was_beside};
 pub(super) use column::{VectorColumn, has_many, vector_columns};
 
 /// What can be done with files of a format that are made of parts.
 pub(super) struct Format {
     /// The format.
     pub(super) format: OutputFormat,
+    /// Checks that columns can be in it.
+    pub(super) fits: Fits,
     /// Begins empty files.
     pub(super) begin: Begin,
     /// What a complete file says of how it came about. Nothing, if it is someone else's.
     pub(super) read_metadata: ReadMetadata,
-    /// The rows of a complete file, if it has all columns of parts.
+    /// The columns of a complete file, if it has all of those of parts.
+    pub(super) schema: Option<ReadSchema>,
+    /// The rows of such a file.
     pub(super) rows: Option<ReadRows>,
     /// Reads everything in a complete file, and compares it with its checksum.
     pub(super) check: fn(&Path) -> Result<Checked, SinkError>,
 }
 
+/// Checks that rows with these columns can be in a format.
+type Fits = fn(&Schema, &ExportOptions) -> Result<(), SinkError>;
+
 /// Reads what a file says of how it came about.
 type ReadMetadata = fn(&Path) -> Result<Option<BTreeMap<String, String>>, SinkError>;
+
+/// Reads which columns a file has.
+type ReadSchema = fn(&Path) -> Result<SchemaRef, SinkError>;
 
 /// Reads the rows of a file.
 type ReadRows = for<'a> fn(&'a Path) -> Result<TableRows<'a>, SinkError>;
@@ -58,36 +68,46 @@ pub(super) struct Files {
 pub(super) const FORMATS: &[Format] = &[
     Format {
         format: OutputFormat::Hdf5,
+        fits: hdf5::fits_keyed,
         begin: hdf5::begin_keyed,
         read_metadata: hdf5::read_metadata,
+        schema: None,
         rows: None,
         check: hdf5::check,
     },
     Format {
         format: OutputFormat::Embed,
+        fits: hdf5::fits_embed,
         begin: hdf5::begin_embed,
         read_metadata: hdf5::read_metadata,
+        schema: None,
         rows: None,
         check: hdf5::check,
     },
     Format {
         format: OutputFormat::Npy,
+        fits: npy::fits,
         begin: npy::begin,
         read_metadata: npy::read_metadata,
+        schema: None,
         rows: None,
         check: npy::check,
     },
     Format {
         format: OutputFormat::Safetensors,
+        fits: safetensors::fits,
         begin: self::safetensors::begin,
         read_metadata: self::safetensors::read_metadata,
+        schema: None,
         rows: None,
         check: self::safetensors::check,
     },
     Format {
         format: OutputFormat::Arrow,
+        fits: |_, _| Ok(()),
         begin: arrow::begin,
         read_metadata: arrow::read_metadata,
+        schema: Some(arrow::schema),
         rows: Some(arrow::rows),
         check: arrow::check,
     },

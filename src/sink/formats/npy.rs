@@ -8,7 +8,7 @@ use super::{
     CONTENT_BYTES, CONTENT_HASH, Files,
     card::{Card, ends},
     check_content,
-    column::{Number, VectorColumn, ids, vector_columns},
+    column::{Number, VectorColumn, ids, vectors_alone},
     damaged,
     spool::BUFFER_BYTES,
 };
@@ -72,10 +72,10 @@ struct NpyWriter {
 /// - If the file system refuses.
 pub(super) fn begin(
     files: Files,
-    _options: &ExportOptions,
+    options: &ExportOptions,
     schema: &Schema,
 ) -> Result<Box<dyn TableWriter>, SinkError> {
-    let column = one_column(schema)?;
+    let column = one_column(schema, options)?;
     let mut beside = files.beside.into_iter();
     let mut next = || {
         beside.next().ok_or_else(|| SinkError::Unfit {
@@ -109,23 +109,25 @@ pub(super) fn begin(
     }))
 }
 
-fn one_column(schema: &Schema) -> Result<VectorColumn, SinkError> {
-    let mut columns = vector_columns(schema);
+/// As [`Format::fits`](super::Format::fits).
+pub(super) fn fits(schema: &Schema, options: &ExportOptions) -> Result<(), SinkError> {
+    one_column(schema, options).map(drop)
+}
+
+fn one_column(schema: &Schema, options: &ExportOptions) -> Result<VectorColumn, SinkError> {
+    let mut columns = vectors_alone(schema, OutputFormat::Npy, options)?;
     match columns.pop() {
         Some(column) if columns.is_empty() => Ok(column),
         last => {
             let names: Vec<_> = columns.iter().chain(&last).map(|of| &of.name).collect();
             let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
             Err(SinkError::Unfit {
-                message: match names.is_empty() {
-                    true => "there are no vectors to write as `.npy`".to_owned(),
-                    false => format!(
-                        "a `.npy` file is a single array, and there are {}",
-                        names.join(", ")
-                    ),
-                },
+                message: format!(
+                    "a `.npy` file is a single array, and there are {}",
+                    names.join(", ")
+                ),
                 hint: "write `.safetensors`, `.arrow` or `.parquet`, which hold several columns; or export one of \
-                       them: `export(from, to, #{ columns: [\"…\"] })`"
+                       them: `columns` of `export`, `--columns` of `runner export`"
                     .to_owned(),
             })
         }

@@ -6,13 +6,13 @@
 
 use super::{
     CONTENT_BYTES, CONTENT_HASH, Files, VERSION, check_content,
-    column::{Number, VectorColumn, ids, vector_columns},
+    column::{Number, VectorColumn, ids, vectors_alone},
     damaged,
     spool::{BUFFER_BYTES, Spool},
 };
 use crate::{
     file,
-    job::ExportOptions,
+    job::{ExportOptions, OutputFormat},
     sink::{Checked, HashedFile, SinkError, TableWriter},
 };
 use arrow_array::RecordBatch;
@@ -66,20 +66,14 @@ struct Offset {
 /// Begins a file.
 ///
 /// # Errors
-/// - If there are no vectors.
+/// - If there are no vectors, or others than vectors.
 /// - If the file system refuses.
 pub(super) fn begin(
     files: Files,
-    _options: &ExportOptions,
+    options: &ExportOptions,
     schema: &Schema,
 ) -> Result<Box<dyn TableWriter>, SinkError> {
-    let mut columns = vector_columns(schema);
-    if columns.is_empty() {
-        return Err(SinkError::Unfit {
-            message: "there are no vectors to write as `.safetensors`".to_owned(),
-            hint: "export a file that `embed` wrote".to_owned(),
-        });
-    }
+    let mut columns = vectors_alone(schema, OutputFormat::Safetensors, options)?;
     columns.sort_by_key(|column| std::cmp::Reverse(column.number.n_bytes()));
     let begin = move || -> io::Result<Box<dyn TableWriter>> {
         let mut main = files.main;
@@ -110,6 +104,11 @@ pub(super) fn begin(
         }))
     };
     begin().map_err(SinkError::writing)
+}
+
+/// As [`Format::fits`](super::Format::fits).
+pub(super) fn fits(schema: &Schema, options: &ExportOptions) -> Result<(), SinkError> {
+    vectors_alone(schema, OutputFormat::Safetensors, options).map(drop)
 }
 
 impl TableWriter for SafetensorsWriter {

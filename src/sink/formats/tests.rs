@@ -2,6 +2,7 @@
 
 use super::super::{
     SinkError,
+    columns::{Columns, More},
     format::{check, format_of, read_metadata},
     making::Making,
     parquet::tests::{entries, write_parts},
@@ -9,7 +10,8 @@ use super::super::{
 use super::*;
 use crate::{
     file::FileError,
-    job::{Keys, OutputTarget},
+    hint::Hint as _,
+    job::{Column, ContactPairs, Content, Keys, OutputDtype, OutputTarget, Pooling, Question},
 };
 use std::fs;
 
@@ -169,6 +171,62 @@ fn a_header_grows_with_what_it_says() {
     let ids = header["ids"]["data_offsets"][0].as_u64().unwrap();
     let ids = &bytes[(8 + n_header + ids) as usize..];
     assert!(ids.starts_with(b"id0id1id2"));
+}
+
+#[test]
+fn pairs_of_residues_are_not_left_out_unasked() {
+    let question = |contents: &[Content]| Question {
+        columns: (contents.iter().enumerate())
+            .map(|(n, content)| Column {
+                name: format!("c{n}"),
+                content: *content,
+                dtype: OutputDtype::F32,
+            })
+            .collect(),
+    };
+    let pairs = Content::ContactPairs(ContactPairs {
+        threshold: 0.5,
+        min_separation: 6,
+    });
+    let vectors = Content::Pooled {
+        layer: 6,
+        pooling: Pooling::Mean,
+    };
+    let more = More {
+        sequences: true,
+        windows: false,
+    };
+    let begin = |format: &Format, contents: &[Content], columns: &[&str]| {
+        let files = Files {
+            main: tempfile::tempfile().unwrap(),
+            beside: (0..3).map(|_| tempfile::tempfile().unwrap()).collect(),
+            folder: None,
+        };
+        let options = ExportOptions {
+            columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+            ..options(false)
+        };
+        let schema = Columns::new(&question(contents), 24, more).schema();
+        let begun = (format.begin)(files, &options, &schema);
+        begun
+            .err()
+            .map(|error| (error.to_string(), error.hint().unwrap()))
+    };
+    for format in FORMATS {
+        let name = format.format.name();
+        let refused = begin(format, &[pairs], &[]);
+        let with_vectors = begin(format, &[vectors, pairs], &[]);
+        if format.format == OutputFormat::Arrow {
+            assert_eq!((refused, with_vectors), (None, None));
+            continue;
+        }
+        let (message, hint) = refused.expect(name);
+        assert!(message.contains("pairs of residues cannot"), "{message}");
+        assert!(hint.contains("`contact_table`"), "{hint}");
+        let (_, hint) = with_vectors.expect(name);
+        assert!(hint.contains("or name the columns"), "{hint}");
+        assert_eq!(begin(format, &[vectors, pairs], &["c0"]), None, "{name}");
+    }
 }
 
 #[test]

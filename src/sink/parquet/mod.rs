@@ -28,7 +28,7 @@ pub(super) mod tests;
 pub(super) use check::check;
 pub(super) use file::read_metadata;
 pub(super) use part::part_writer;
-pub(super) use rows::RowsOfFile;
+pub(super) use rows::{RowsOfFile, schema_of};
 pub(super) use spare::Spare;
 pub(super) use stitch::stitcher;
 pub(super) use table::begin as begin_table;

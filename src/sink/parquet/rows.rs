@@ -7,9 +7,10 @@ use super::{
     spare::Spare,
 };
 use crate::sink::SinkError;
+use ::parquet::file::metadata::ParquetMetaData;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use std::{path::Path, sync::Arc};
+use std::{fs::File, path::Path, sync::Arc};
 
 /// The rows of a file that holds what was written into it.
 pub(in super::super) struct RowsOfFile<'a> {
@@ -21,6 +22,29 @@ pub(in super::super) struct RowsOfFile<'a> {
     rest: Option<RowsOfGroup>,
 }
 
+/// The columns of a file, whatever else is in it.
+///
+/// # Errors
+/// - If it is damaged.
+/// - If the file system refuses.
+pub(in super::super) fn schema_of(path: &Path) -> Result<SchemaRef, SinkError> {
+    let (file, metadata) = opened(path)?;
+    Ok(groups(path, file, metadata)?.schema().clone())
+}
+
+fn opened(path: &Path) -> Result<(File, ParquetMetaData), SinkError> {
+    let damaged = |message| SinkError::damaged_part(path, message);
+    let file = ParquetFile::open(path)?;
+    let file = file.ok_or_else(|| damaged("is not a Parquet file any more".to_owned()))?;
+    let metadata = file.metadata.map_err(|error| damaged(damage(&error)))?;
+    Ok((file.file, metadata))
+}
+
+fn groups(path: &Path, file: File, metadata: ParquetMetaData) -> Result<Groups, SinkError> {
+    let groups = Groups::new(file, Arc::new(metadata));
+    groups.map_err(|error| SinkError::damaged_part(path, format!("cannot be decoded: {error}")))
+}
+
 impl<'a> RowsOfFile<'a> {
     /// Opens a file, and compares its data with their checksum.
     ///
@@ -28,15 +52,12 @@ impl<'a> RowsOfFile<'a> {
     /// - If the file does not hold what was written.
     /// - If the file system refuses.
     pub(in super::super) fn open(path: &'a Path) -> Result<Self, SinkError> {
-        let damaged = |message| SinkError::damaged_part(path, message);
-        let file = ParquetFile::open(path)?;
-        let file = file.ok_or_else(|| damaged("is not a Parquet file any more".to_owned()))?;
-        let metadata = file.metadata.map_err(|error| damaged(damage(&error)))?;
-        check_content(&file.file, &metadata).map_err(damaged)?;
-        let groups = Groups::new(file.file, Arc::new(metadata));
+        let (file, metadata) = opened(path)?;
+        check_content(&file, &metadata)
+            .map_err(|message| SinkError::damaged_part(path, message))?;
         Ok(Self {
             path,
-            groups: groups.map_err(|error| damaged(format!("cannot be decoded: {error}")))?,
+            groups: groups(path, file, metadata)?,
             n_begun: 0,
             rest: None,
         })

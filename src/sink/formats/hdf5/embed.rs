@@ -4,20 +4,24 @@
 use super::{
     super::{
         Files,
-        column::{VectorColumn, ids, vector_columns},
+        column::{VectorColumn, ids, vectors_alone},
     },
     attributes, check_sequences,
     keyed::datatype,
     sequences,
 };
 use crate::{
+    alphabet::MASK_TEXT,
     hdf5::{Attribute, Chunks, Dataset, Datatype, Layout, Link, Value, Writer},
-    job::ExportOptions,
+    job::{ExportOptions, OutputFormat},
     sink::{SinkError, TableWriter},
 };
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use std::io;
+
+/// Any residue.
+const UNKNOWN: &str = "X";
 
 /// A file on its way.
 struct EmbedWriter {
@@ -43,11 +47,10 @@ struct Ragged {
 /// - If the file system refuses.
 pub(in super::super) fn begin(
     files: Files,
-    _options: &ExportOptions,
+    options: &ExportOptions,
     schema: &Schema,
 ) -> Result<Box<dyn TableWriter>, SinkError> {
-    check_sequences(schema, "`.embed` files hold the sequences")?;
-    let (column, width) = one_column(schema)?;
+    let (column, width) = one_column(schema, options)?;
     Ok(Box::new(EmbedWriter {
         file: Writer::new(files.main).map_err(SinkError::writing)?,
         vectors: Ragged::new(width * column.number.n_bytes(), 2),
@@ -58,9 +61,18 @@ pub(in super::super) fn begin(
     }))
 }
 
-/// The one column of vectors, and their components.
-fn one_column(schema: &Schema) -> Result<(VectorColumn, usize), SinkError> {
-    let columns = vector_columns(schema);
+/// As [`Format::fits`](super::super::Format::fits).
+pub(in super::super) fn fits(schema: &Schema, options: &ExportOptions) -> Result<(), SinkError> {
+    one_column(schema, options).map(drop)
+}
+
+/// The one column of vectors, and their components, where the sequences are there, too.
+fn one_column(
+    schema: &Schema,
+    options: &ExportOptions,
+) -> Result<(VectorColumn, usize), SinkError> {
+    let columns = vectors_alone(schema, OutputFormat::Embed, options)?;
+    check_sequences(schema, "`.embed` files hold the sequences")?;
     let names: Vec<_> = columns.iter().map(|of| format!("`{}`", of.name)).collect();
     let mut vectors = columns.into_iter();
     match (vectors.next(), vectors.next()) {
@@ -68,13 +80,10 @@ fn one_column(schema: &Schema) -> Result<(VectorColumn, usize), SinkError> {
         _ => Err(SinkError::Unfit {
             message: format!(
                 "a `.embed` file holds one column of vectors, and there are {}",
-                match names.is_empty() {
-                    true => "none".to_owned(),
-                    false => names.join(", "),
-                }
+                names.join(", ")
             ),
-            hint: "write `.h5`, which holds them all; or export one of them: `export(from, to, #{ columns: \
-                   [\"embedding\"] })`"
+            hint: "write `.h5`, which holds them all; or export one of them: `columns` of `export`, `--columns` of \
+                   `runner export`"
                 .to_owned(),
         }),
     }
@@ -140,6 +149,17 @@ fn ends<'a>(file: &mut Writer, ends: &[i64]) -> io::Result<Dataset<'a>> {
     })
 }
 
+/// A letter for each token of a sequence, as scikit-bio reads proteins: of others than it knows, it reads nothing of the
+/// whole file.
+fn letters(sequence: &str) -> Vec<u8> {
+    let of_tokens = sequence.replace(MASK_TEXT, UNKNOWN);
+    let letters = of_tokens.chars().map(|letter| match letter {
+        'A'..='Z' | '*' | '-' | '.' => letter as u8,
+        _ => UNKNOWN.as_bytes()[0],
+    });
+    letters.collect()
+}
+
 impl EmbedWriter {
     fn put(
         &mut self,
@@ -157,7 +177,8 @@ impl EmbedWriter {
             let (vectors, rest) = bytes.split_at(*count as usize * row_bytes);
             bytes = rest;
             put(&mut self.vectors, vectors, *count)?;
-            let mut sequence = sequences.value(n).as_bytes();
+            let letters = letters(sequences.value(n));
+            let mut sequence = letters.as_slice();
             // Of a sequence that was too long, the vectors are those of its beginning.
             if self.column.is_many && (*count as usize) < sequence.len() {
                 sequence = &sequence[..*count as usize];

@@ -3,7 +3,7 @@
 use super::{
     super::{
         Files,
-        column::{Number, VectorColumn, ids, vector_columns},
+        column::{Number, VectorColumn, ids, vectors_alone},
     },
     attributes, check_sequences,
     keys::KeyList,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     hdf5::{Dataset, Datatype, Layout, Link, Writer},
-    job::{ExportOptions, Keys},
+    job::{ExportOptions, Keys, OutputFormat},
     sink::{SinkError, TableWriter},
 };
 use arrow_array::RecordBatch;
@@ -39,6 +39,7 @@ struct Column {
 /// Begins a file.
 ///
 /// # Errors
+/// - If there are no vectors, or others than vectors.
 /// - If names are to be hashes, and the rows have no sequences.
 /// - If the file system refuses.
 pub(in super::super) fn begin(
@@ -46,10 +47,8 @@ pub(in super::super) fn begin(
     options: &ExportOptions,
     schema: &Schema,
 ) -> Result<Box<dyn TableWriter>, SinkError> {
-    if options.keys == Keys::Hash {
-        check_sequences(schema, "`keys: \"hash\"` needs the sequences")?;
-    }
-    let columns = vector_columns(schema).into_iter().map(|vectors| Column {
+    let vectors = columns_of(schema, options)?;
+    let columns = vectors.into_iter().map(|vectors| Column {
         vectors,
         places: Vec::new(),
     });
@@ -59,6 +58,18 @@ pub(in super::super) fn begin(
         keys: KeyList::new(options.keys),
         n_rows: 0,
     }))
+}
+
+/// As [`Format::fits`](super::super::Format::fits).
+pub(in super::super) fn fits(schema: &Schema, options: &ExportOptions) -> Result<(), SinkError> {
+    columns_of(schema, options).map(drop)
+}
+
+fn columns_of(schema: &Schema, options: &ExportOptions) -> Result<Vec<VectorColumn>, SinkError> {
+    if options.keys == Keys::Hash {
+        check_sequences(schema, "`keys: \"hash\"` needs the sequences")?;
+    }
+    vectors_alone(schema, OutputFormat::Hdf5, options)
 }
 
 impl Column {

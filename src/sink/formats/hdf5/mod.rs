@@ -14,8 +14,8 @@ mod keys;
 mod tests;
 
 pub(super) use check::{check, read_metadata};
-pub(super) use embed::begin as begin_embed;
-pub(super) use keyed::begin as begin_keyed;
+pub(super) use embed::{begin as begin_embed, fits as fits_embed};
+pub(super) use keyed::{begin as begin_keyed, fits as fits_keyed};
 
 use crate::sink::SinkError;
 use arrow_array::{RecordBatch, StringArray, cast::AsArray as _};

@@ -275,6 +275,25 @@ fn a_matrix_has_the_vectors_of_all_sequences() {
 }
 
 #[test]
+fn a_matrix_has_a_letter_for_each_token() {
+    // Three residues, and two that scikit-bio has no letter for.
+    let ids = Arc::new(StringArray::from(vec!["a"])) as ArrayRef;
+    let sequence = Arc::new(StringArray::from(vec!["M<mask>?*J"])) as ArrayRef;
+    let columns = [
+        ("id", ids),
+        ("sequence", sequence),
+        ("residues", residues(&[("a", "MKTA*")])),
+    ];
+    let rows = RecordBatch::try_from_iter(columns).unwrap();
+    let file = write(begin_embed, Keys::Id, &rows).unwrap();
+    let reader = open(file.path());
+    let links = reader.links(&reader.root().unwrap()).unwrap();
+    let (_, address) = links.iter().find(|(name, _)| name == "id").unwrap();
+    let letters = reader.values(&reader.object(*address).unwrap()).unwrap();
+    assert_eq!(letters, b"MXX*J");
+}
+
+#[test]
 fn what_no_matrix_can_hold_is_refused() {
     let refused = |columns: &[&str]| {
         let rows = rows(&SEQUENCES, columns);
@@ -289,5 +308,9 @@ fn what_no_matrix_can_hold_is_refused() {
         "{error}"
     );
     assert!(refused(&["sequence", "contacts"]).contains("there are `contacts`"));
-    assert!(refused(&["sequence"]).contains("there are none"));
+    assert!(refused(&["sequence"]).contains("there are no vectors"));
+    let options = ExportOptions::default();
+    assert!(fits_embed(&rows(&SEQUENCES, &["sequence"]).schema(), &options).is_err());
+    let fitting = rows(&SEQUENCES, &["sequence", "residues"]);
+    assert!(fits_embed(&fitting.schema(), &options).is_ok());
 }
