@@ -73,6 +73,54 @@ impl EmbeddingsError {
         }
     }
 
+    /// The file has none of the columns of vectors of whole sequences, but these.
+    pub(super) fn without_vectors<'a>(
+        file: &str,
+        names: impl Iterator<Item = &'a str> + Clone,
+    ) -> Self {
+        let has = |what: &str| {
+            let is_such = |name: &str| name.strip_prefix(what).is_some_and(is_of_layer);
+            names.clone().any(is_such)
+        };
+        let message = if has("residues") {
+            return Self::of_residues(file);
+        } else if has("contacts") || has("probability") {
+            "holds contacts, and no vectors of whole sequences"
+        } else if has("logits") {
+            "holds logits, and no vectors of whole sequences"
+        } else {
+            return Self::foreign(file, "has no column `embedding`".to_owned());
+        };
+        Self {
+            file: file.to_owned(),
+            message: message.to_owned(),
+            hint: Some(
+                "give `embed` a `pooling` beside what else it is asked: \"mean\" writes a vector for each sequence, too",
+            ),
+        }
+    }
+
+    /// It is not clear which of the columns of vectors of a file is to be read.
+    pub(super) fn undecided(file: &str, wanted: Option<&str>, names: &[&str]) -> Self {
+        let shown: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        let shown = shown.join(", ");
+        let (message, hint) = match wanted {
+            Some(wanted) => (
+                format!("has no column `{wanted}` of one vector a sequence, but {shown}"),
+                "name one of these, or leave `column` out",
+            ),
+            None => (
+                format!("has several vectors of each sequence: {shown}"),
+                "name the column to read, such as `embeddings(path, #{ column: \"embedding_mean\" })`",
+            ),
+        };
+        Self {
+            file: file.to_owned(),
+            message,
+            hint: Some(hint),
+        }
+    }
+
     /// The file is none that `embed` wrote.
     pub(super) fn foreign(file: &str, message: String) -> Self {
         Self {
@@ -81,6 +129,11 @@ impl EmbeddingsError {
             hint: Some(NOT_OURS),
         }
     }
+}
+
+/// Whether a name that begins like a column's ends like one, too: with nothing, or a layer.
+fn is_of_layer(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('_')
 }
 
 impl Hint for EmbeddingsError {

@@ -1,6 +1,6 @@
 //! HDF5 files that `embed` wrote: a dataset a sequence, at the root or in a group a column.
 
-use super::{Embeddings, EmbeddingsError, table::Source};
+use super::{Embeddings, EmbeddingsError, column::choose, table::Source};
 use crate::{
     file,
     hdf5::{CHECKSUM, Datatype, Object, ReadError, Reader},
@@ -60,7 +60,7 @@ pub(super) fn read(
             ..foreign("is a matrix for scikit-bio, which is not read back")
         });
     }
-    for dataset in reading.datasets(&root)? {
+    for dataset in reading.datasets(&root, embeddings.column())? {
         reading.append(&dataset, embeddings)?;
     }
     Ok(Box::new(Hdf5File))
@@ -82,19 +82,30 @@ impl Reading<'_> {
         Ok(links)
     }
 
-    /// The datasets of the vectors. If there are several columns, those of the last one.
-    fn datasets(&self, root: &Object) -> Result<Vec<Object>, EmbeddingsError> {
+    /// The datasets of the vectors, of the column that is read.
+    fn datasets(
+        &self,
+        root: &Object,
+        wanted: Option<&str>,
+    ) -> Result<Vec<Object>, EmbeddingsError> {
         let mut links = self.links(root)?;
         let object = |address: u64| self.of(|reader| reader.object(address));
         let first = links.first().map(|(_, address)| object(*address));
         if first.transpose()?.is_some_and(|first| first.is_group()) {
-            let is_of_vectors = |name: &str| name == "embedding" || name.starts_with("embedding_");
-            let column = links.iter().rfind(|(name, _)| is_of_vectors(name));
-            let Some((_, address)) = column else {
-                let message = "has no group `embedding`".to_owned();
-                return Err(EmbeddingsError::foreign(self.name, message));
-            };
+            let names = links.iter().map(|(name, _)| name.as_str());
+            let chosen = choose(names.clone(), wanted, self.name)?;
+            let column = links.iter().find(|(name, _)| Some(name.as_str()) == chosen);
+            let (_, address) =
+                column.ok_or_else(|| EmbeddingsError::without_vectors(self.name, names))?;
             links = self.links(&object(*address)?)?;
+        } else if let Some(wanted) = wanted
+            && wanted != "embedding"
+        {
+            return Err(EmbeddingsError {
+                file: self.name.to_owned(),
+                message: format!("has a single column, and does not say that it is `{wanted}`"),
+                hint: Some("leave `column` out"),
+            });
         }
         links.iter().map(|(_, address)| object(*address)).collect()
     }
@@ -212,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_columns_the_last_one_is_read() {
+    fn of_several_layers_the_last_one_is_read() {
         let (file, mut writer) = begun();
         let mut groups = Vec::new();
         for (name, shape) in [("embedding_6", 1), ("embedding_33", 3), ("residues", 4)] {
@@ -223,6 +234,11 @@ mod tests {
         writer.finish(&links(&groups), &[]).unwrap();
         let embeddings = Embeddings::read(file.path()).unwrap();
         assert_eq!(embeddings.vector(0), [0.5; 3]);
+        let named = Embeddings::read_column(file.path(), Some("embedding_6")).unwrap();
+        assert_eq!(named.vector(0), [0.5]);
+        let refused = Embeddings::read_column(file.path(), Some("embedding_7"));
+        let error = refused.unwrap_err();
+        assert!(error.message.contains("no column `embedding_7`"), "{error}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! which reader takes which format. *Never*: writes.
 
 mod arrow;
+mod column;
 mod contacts;
 mod error;
 mod folder;

@@ -1,8 +1,9 @@
 //! NumPy files that `embed` wrote: a row a sequence, and the ids in a file beside it.
 
-use super::{Embeddings, EmbeddingsError, table::Source};
+use super::{Embeddings, EmbeddingsError, column::choose, table::Source};
 use crate::{file, job::OutputFormat};
 use half::f16;
+use serde_json::Value;
 use std::{
     fs::File,
     io::{BufRead, BufReader, ErrorKind, Read},
@@ -38,6 +39,11 @@ pub(super) fn read(
     let broken = |message: &str| EmbeddingsError::damaged(&name, message.to_owned());
     let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
     let mut file = BufReader::new(file);
+    if let Some(columns) = columns(path) {
+        let columns = columns.iter().map(String::as_str);
+        choose(columns.clone(), embeddings.column(), &name)?
+            .ok_or_else(|| EmbeddingsError::without_vectors(&name, columns))?;
+    }
     let header = Header::read(&mut file).ok_or_else(|| {
         let message = "is no array of rows of numbers in 16 or 32 bits";
         EmbeddingsError::foreign(&name, message.to_owned())
@@ -72,6 +78,17 @@ pub(super) fn read(
         embeddings.add(id, "");
     }
     Ok(Box::new(NpyFile))
+}
+
+/// The one column that is in a file, as is said beside it. Nothing, if that is not there.
+fn columns(path: &Path) -> Option<Vec<String>> {
+    let mut beside = OutputFormat::Npy.sidecars(path, false).into_iter();
+    let card = beside.find(|path| path.to_string_lossy().ends_with(".json"))?;
+    let card: Value = serde_json::from_reader(BufReader::new(file::open(&card).ok()?)).ok()?;
+    let columns = card.get("columns")?.as_array()?.iter();
+    columns
+        .map(|name| name.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// Numbers as they are in a file.

@@ -1,6 +1,6 @@
 //! Parquet files that `embed` wrote: columns `id`, `description`, and a column of vectors a layer.
 
-use super::{Embeddings, EmbeddingsError, table::Source};
+use super::{Embeddings, EmbeddingsError, column::choose, table::Source};
 use crate::file;
 use arrow_array::{
     Array, ArrayRef, RecordBatch, StringArray,
@@ -98,31 +98,25 @@ impl ParquetFile {
 /// Takes the rows of a batch of the file of that name.
 ///
 /// # Errors
-/// A column is missing or has another type.
+/// A column is missing or has another type, or it is not clear which of several is to be read.
 pub(super) fn append(
     batch: &RecordBatch,
     embeddings: &mut Embeddings,
     name: &str,
 ) -> Result<(), EmbeddingsError> {
-    let is_of_residues = |name: &str| name == "residues" || name.starts_with("residues_");
     let schema = batch.schema();
-    let names = || schema.fields().iter().map(|field| field.name().as_str());
-    if !names().any(is_vector) && names().any(is_of_residues) {
-        return Err(EmbeddingsError::of_residues(name));
-    }
-    let added = add(batch, embeddings);
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    let column = choose(names.clone(), embeddings.column(), name)?;
+    let column = column.ok_or_else(|| EmbeddingsError::without_vectors(name, names))?;
+    let added = add(batch, column, embeddings);
     added.map_err(|message| EmbeddingsError::foreign(name, message))
 }
 
-/// Whether a column of that name holds a vector a sequence.
-fn is_vector(name: &str) -> bool {
-    name == "embedding" || name.starts_with("embedding_")
-}
-
-fn add(batch: &RecordBatch, embeddings: &mut Embeddings) -> Result<(), String> {
+/// Takes the rows of a batch, and their vectors out of a column of that name.
+fn add(batch: &RecordBatch, column: &str, embeddings: &mut Embeddings) -> Result<(), String> {
     let ids = strings(batch, "id")?;
     let descriptions = strings(batch, "description")?;
-    let (vectors, hidden_size) = vectors(batch)?;
+    let (vectors, hidden_size) = vectors(batch, column)?;
     embeddings.add_vectors(&vectors, hidden_size);
     for (id, description) in ids.iter().zip(descriptions) {
         let id = id.unwrap_or_default().to_owned();
@@ -186,15 +180,8 @@ fn strings<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, St
         .ok_or_else(|| format!("column `{name}` does not hold strings"))
 }
 
-/// The vectors of a batch, row by row, and their number of components.
-fn vectors(batch: &RecordBatch) -> Result<(Vec<f32>, usize), String> {
-    let schema = batch.schema();
-    let name = schema
-        .fields()
-        .iter()
-        .map(|field| field.name().as_str())
-        .rfind(|name| is_vector(name))
-        .ok_or("has no column `embedding`")?;
+/// The vectors of a batch in a column, row by row, and their number of components.
+fn vectors(batch: &RecordBatch, name: &str) -> Result<(Vec<f32>, usize), String> {
     let wrong_type =
         || format!("column `{name}` does not hold vectors of numbers of 16 or 32 bits");
     let lists = column(batch, name)?

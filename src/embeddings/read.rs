@@ -15,8 +15,18 @@ impl Embeddings {
     /// # Errors
     /// - A file cannot be opened, or is in no format that `embed` writes.
     /// - A column is missing or has another type.
+    /// - That layer has several poolings.
     pub fn read(path: &Path) -> Result<Self, EmbeddingsError> {
+        Self::read_column(path, None)
+    }
+
+    /// As [`read`](Self::read), of this column of vectors.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and if there is no such column.
+    pub fn read_column(path: &Path, column: Option<&str>) -> Result<Self, EmbeddingsError> {
         let mut embeddings = Self::empty(DESCRIPTION_BYTES);
+        embeddings.set_column(column);
         // A file that was renamed is still what it holds.
         let source = if path.is_dir() {
             folder::read(path, &mut embeddings)?

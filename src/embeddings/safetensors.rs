@@ -1,6 +1,6 @@
 //! Files of safetensors that `embed` wrote: a tensor a column, and the ids as bytes.
 
-use super::{Embeddings, EmbeddingsError, npy::numbers, table::Source};
+use super::{Embeddings, EmbeddingsError, column::choose, npy::numbers, table::Source};
 use crate::file;
 use serde_json::{Map, Value};
 use std::{
@@ -42,7 +42,7 @@ pub(super) fn may_be(begin: &[u8]) -> bool {
     begin.get(LENGTH_BYTES) == Some(&b'{')
 }
 
-/// Reads a file into `embeddings`. If there are several columns of vectors, the last one is read.
+/// Reads a file into `embeddings`.
 ///
 /// # Errors
 /// - The file cannot be opened, or is not one of those.
@@ -57,12 +57,12 @@ pub(super) fn read(
     let reading = Reading::open(file).ok_or_else(|| foreign("is no file of safetensors"))?;
     let ids = reading.ids();
     let ids = ids.ok_or_else(|| foreign("has no `ids`, or has damaged ones"))?;
-    let Some(vectors) = reading.vectors() else {
-        return Err(match reading.header.contains_key("residues_offsets") {
-            true => EmbeddingsError::of_residues(&name),
-            false => foreign("has no tensor `embedding`"),
-        });
-    };
+    let columns = reading.columns();
+    let columns = columns.iter().map(String::as_str);
+    let column = choose(columns.clone(), embeddings.column(), &name)?;
+    let column = column.ok_or_else(|| EmbeddingsError::without_vectors(&name, columns))?;
+    let vectors = reading.tensor(column);
+    let vectors = vectors.ok_or_else(|| foreign("has damaged vectors"))?;
     let &[n_rows, width] = vectors.shape.as_slice() else {
         return Err(foreign("has vectors of another shape"));
     };
@@ -126,14 +126,14 @@ impl Reading {
         })
     }
 
-    /// The last column of one vector a sequence.
-    fn vectors(&self) -> Option<Tensor> {
-        let names = self.header.keys().filter(|name| {
-            name.as_str() == "embedding"
-                || (name.starts_with("embedding_") && !name.ends_with("_offsets"))
-        });
-        let tensors = names.filter_map(|name| self.tensor(name));
-        tensors.max_by_key(|tensor| tensor.begin)
+    /// The columns, in the order in which they were written.
+    fn columns(&self) -> Vec<String> {
+        let names = self.header.keys();
+        let names = names.filter(|name| *name != "ids" && !name.ends_with("_offsets"));
+        let begins = names.filter_map(|name| Some((self.tensor(name)?.begin, name.clone())));
+        let mut columns: Vec<_> = begins.collect();
+        columns.sort();
+        columns.into_iter().map(|(_, name)| name).collect()
     }
 
     fn ids(&self) -> Option<Vec<String>> {

@@ -13,6 +13,8 @@ pub struct Embeddings {
     hidden_size: usize,
     /// The first row of each id.
     rows: HashMap<String, usize>,
+    /// The column that is to be read, where one is named.
+    column: Option<String>,
 }
 
 /// What the definition lines say behind the ids.
@@ -57,7 +59,18 @@ impl Embeddings {
             vectors: Vec::new(),
             hidden_size: 0,
             rows: HashMap::new(),
+            column: None,
         }
+    }
+
+    /// Says which column of vectors is to be read.
+    pub(super) fn set_column(&mut self, column: Option<&str>) {
+        self.column = column.map(str::to_owned);
+    }
+
+    /// The column of vectors that is to be read, where one is named.
+    pub(super) fn column(&self) -> Option<&str> {
+        self.column.as_deref()
     }
 
     /// One sequence that nobody embedded, as long as a script is only rehearsed.

@@ -92,6 +92,13 @@ fn several_layers_and_files_of_others() {
     };
     check(&["id", "description", "embedding_0", "embedding_6"], Ok(3));
     check(&["id", "description"], Err("has no column `embedding`"));
+    check(&["id", "contacts"], Err("holds contacts"));
+    check(&["id", "logits"], Err("holds logits"));
+    check(&["id", "residues_6"], Err("holds vectors of residues"));
+    check(
+        &["id", "description", "embedding_mean", "embedding_max"],
+        Err("several vectors of each sequence: `embedding_mean`, `embedding_max`"),
+    );
     check(&["description", "embedding"], Err("has no column `id`"));
 }
 

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     cancel::CancelToken,
     job::{
-        AttentionPlan, EmbedOptions, ExportOptions, MergePlan, ModelSpec, MutantsTable,
-        PerplexityOptions, ScoreOptions, SweepPlan,
+        AttentionPlan, EmbedOptions, EmbeddingsOptions, ExportOptions, MergePlan, ModelSpec,
+        MutantsTable, PerplexityOptions, ScoreOptions, SweepPlan,
     },
 };
 use rhai::{Engine, Scope};
@@ -53,13 +53,17 @@ const EXPORT: [(&str, &str); 4] = [
 ];
 
 /// The calls that have options, and the lists of these, which stand for `{options of ...}`.
-fn option_lists() -> [(&'static str, String); 9] {
+fn option_lists() -> [(&'static str, String); 10] {
     [
         (
             "attention_maps",
             option_list(&AttentionPlan::OPTIONS.docs()),
         ),
         ("embed", option_list(&EmbedOptions::OPTIONS.docs())),
+        (
+            "embeddings",
+            option_list(&EmbeddingsOptions::OPTIONS.docs()),
+        ),
         ("esm2", option_list(&ModelSpec::OPTIONS.docs())),
         ("export", option_list(&ExportOptions::OPTIONS.docs())),
         ("merge", option_list(&MergePlan::OPTIONS.docs())),

@@ -4,8 +4,8 @@
 use crate::command_line;
 use runner::{
     job::{
-        EmbedOptions, ExportOptions, MergePlan, ModelSpec, MutantsTable, OptionDoc,
-        PerplexityOptions, ScoreOptions, SweepPlan,
+        EmbedOptions, EmbeddingsOptions, ExportOptions, MergePlan, ModelSpec, MutantsTable,
+        OptionDoc, PerplexityOptions, ScoreOptions, SweepPlan,
     },
     report::{Better, FIGURES, Figure, LANE_FIGURES},
 };
@@ -113,6 +113,7 @@ fn options_are_fresh(call: &str, options: &[OptionDoc]) {
 fn options_are_documented() {
     options_are_fresh("esm2", &ModelSpec::OPTIONS.docs());
     options_are_fresh("embed", &EmbedOptions::OPTIONS.docs());
+    options_are_fresh("embeddings", &EmbeddingsOptions::OPTIONS.docs());
     options_are_fresh("export", &ExportOptions::OPTIONS.docs());
     options_are_fresh("merge", &MergePlan::OPTIONS.docs());
     options_are_fresh("mutants", &MutantsTable::OPTIONS.docs());

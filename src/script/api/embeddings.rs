@@ -1,8 +1,10 @@
-//! `embeddings(...)`: Parquet files, and folders of them, read back.
+//! `embeddings(...)`: outputs read back.
 
+use super::value::option_map;
 use crate::{
     embeddings::Embeddings as Table,
     error::Error,
+    job::{EmbeddingsOptions, OptionMap},
     paths::Role,
     script::{
         failure::{RhaiResultOf, raise, raise_error},
@@ -24,15 +26,20 @@ pub(super) struct ScriptEmbeddings {
 }
 
 impl ScriptEmbeddings {
-    pub(super) fn read(context: &NativeCallContext, path: &Path) -> RhaiResultOf<Self> {
+    pub(super) fn read(
+        context: &NativeCallContext,
+        path: &Path,
+        options: OptionMap,
+    ) -> RhaiResultOf<Self> {
         let session = Session::of(context);
         let rehearsed = session.files().rehearsed(path);
         let read = || -> Result<Table, Error> {
+            let options = EmbeddingsOptions::OPTIONS.read(options)?;
             session.files().check_merged(path)?;
             session.files().read(Role::Embeddings, path)?;
             match rehearsed {
                 Some(hidden_size) => Ok(Table::made_up(hidden_size)),
-                None => Ok(Table::read(path)?),
+                None => Ok(Table::read_column(path, options.column.as_deref())?),
             }
         };
         Ok(Self {
@@ -64,7 +71,7 @@ pub(super) mod embeddings_api {
 
     pub type Embeddings = ScriptEmbeddings;
 
-    /// Reads the embeddings of a Parquet or HDF5 file that `embed` wrote, or of a folder of parts in the
+    /// Reads the embeddings of a file that `embed` wrote, in any format but `.embed`, or of a folder of parts in the
     /// order of their names, all of them into memory. Of several layers, the last one is read.
     ///
     /// # Example
@@ -75,7 +82,26 @@ pub(super) mod embeddings_api {
     /// ```
     #[rhai_fn(volatile, return_raw)]
     pub fn embeddings(context: NativeCallContext, path: &str) -> RhaiResultOf<Embeddings> {
-        ScriptEmbeddings::read(&context, Path::new(path))
+        ScriptEmbeddings::read(&context, Path::new(path), OptionMap::new())
+    }
+
+    /// Reads the embeddings of an output. Options:
+    ///
+    /// {options of `embeddings`}
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vectors = embeddings("embeddings.parquet", #{ column: "embedding_mean" });
+    /// ```
+    #[rhai_fn(name = "embeddings", volatile, return_raw)]
+    pub fn embeddings_with(
+        context: NativeCallContext,
+        path: &str,
+        options: Map,
+    ) -> RhaiResultOf<Embeddings> {
+        let options = option_map(&context, options);
+        ScriptEmbeddings::read(&context, Path::new(path), options)
     }
 
     /// Returns the number of sequences.

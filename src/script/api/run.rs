@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Dataset, EmbedOptions, EmbedPlan, ModelSpec, Problems},
+    job::{Dataset, EmbedOptions, EmbedPlan, ModelSpec, OptionMap, Problems},
     report::RunSummary,
     script::{
         failure::{RhaiResultOf, raise_with_hint},
@@ -93,6 +93,21 @@ pub(super) fn run_embed(
     }
 }
 
+/// The embeddings that a run wrote.
+fn read_back(
+    context: &NativeCallContext,
+    run: &ScriptRun,
+    options: OptionMap,
+) -> RhaiResultOf<Embeddings> {
+    match &run.summary().output {
+        Some(path) => Embeddings::read(context, path, options),
+        None => Err(raise_with_hint(
+            "the run has no output to read back".to_owned(),
+            "give `embed` an `output`",
+        )),
+    }
+}
+
 #[export_module]
 pub(super) mod run_api {
     use super::*;
@@ -151,13 +166,26 @@ pub(super) mod run_api {
     /// ```
     #[rhai_fn(name = "embeddings", volatile, pure, return_raw)]
     pub fn run_embeddings(context: NativeCallContext, run: &mut Run) -> RhaiResultOf<Embeddings> {
-        match &run.summary().output {
-            Some(path) => Embeddings::read(&context, path),
-            None => Err(raise_with_hint(
-                "the run has no output to read back".to_owned(),
-                "give `embed` an `output`",
-            )),
-        }
+        read_back(&context, run, OptionMap::new())
+    }
+
+    /// Returns the embeddings that the run wrote, with the options of `embeddings`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let run = embed(esm2("models/esm2"), fasta("proteins.fa"), #{
+    ///     output: "run.parquet", pooling: ["mean", "max"],
+    /// });
+    /// print(run.embeddings(#{ column: "embedding_max" }).len);
+    /// ```
+    #[rhai_fn(name = "embeddings", volatile, pure, return_raw)]
+    pub fn run_embeddings_with(
+        context: NativeCallContext,
+        run: &mut Run,
+        options: Map,
+    ) -> RhaiResultOf<Embeddings> {
+        read_back(&context, run, option_map(&context, options))
     }
 
     /// Returns the figures as a table.
