@@ -23,7 +23,7 @@ pub(super) fn json(forecasts: &[Forecast]) -> Value {
             "tokens_per_sec": forecast.rate.as_ref().map(|rate| rate.tokens_per_sec),
             "rate_known_by": forecast.rate.as_ref().map(|rate| &rate.known_by),
             "seconds": forecast.seconds(),
-            "output_bytes": rounded(forecast.output_bytes()),
+            "output_bytes": rounded(forecast.output_bytes),
         })
     };
     forecasts.iter().map(of_run).collect()
@@ -34,7 +34,10 @@ pub(super) fn text(forecasts: &[Forecast]) -> String {
     let mut text: String = forecasts.iter().map(of_run).collect();
     if forecasts.len() > 1 {
         let seconds: Option<f64> = forecasts.iter().map(Forecast::seconds).sum();
-        let of_outputs: f64 = forecasts.iter().filter_map(Forecast::output_bytes).sum();
+        let of_outputs: f64 = forecasts
+            .iter()
+            .filter_map(|forecast| forecast.output_bytes)
+            .sum();
         let time = seconds.map_or_else(|| "time unknown".to_owned(), time);
         let of_outputs = bytes(of_outputs as u64);
         text += &format!("\nall runs: {time}, {of_outputs} of outputs");
@@ -92,7 +95,7 @@ fn of_run(forecast: &Forecast) -> String {
             _ => "unknown: give the tokens that your devices do a second with `--rate`".to_owned(),
         },
     );
-    if let Some(n_bytes) = forecast.output_bytes() {
+    if let Some(n_bytes) = forecast.output_bytes {
         line("output", format!("about {}", bytes(n_bytes as u64)));
     }
     text

@@ -26,8 +26,14 @@ pub struct Sample {
     pub sequences: f64,
     /// Residues of these sequences.
     pub residues: f64,
+    /// Residues of rows: of the records that are kept, in whole where they have windows.
+    pub row_residues: f64,
+    /// The squares of their numbers of residues, summed.
+    pub row_squares: f64,
     /// Bytes of their ids and descriptions.
     pub text_bytes: f64,
+    /// Bytes of their ids alone.
+    pub id_bytes: f64,
     /// Whether this is a share of what was found, which is like the rest as far as anyone knows.
     pub is_share: bool,
 }
@@ -93,7 +99,10 @@ impl Sample {
             kept: factor * self.kept,
             sequences: factor * self.sequences,
             residues: factor * self.residues,
+            row_residues: factor * self.row_residues,
+            row_squares: factor * self.row_squares,
             text_bytes: factor * self.text_bytes,
+            id_bytes: factor * self.id_bytes,
             ..self
         }
     }
@@ -109,7 +118,10 @@ impl Sample {
             self.kept += 1.0;
             self.sequences += n_sequences as f64;
             self.residues += n_residues as f64;
+            self.row_residues += length as f64;
+            self.row_squares += (length as f64).powi(2);
             self.text_bytes += (record.id.len() + record.description.len()) as f64;
+            self.id_bytes += record.id.len() as f64;
         }
     }
 }
@@ -125,7 +137,10 @@ impl std::ops::Add for Sample {
             kept: self.kept + other.kept,
             sequences: self.sequences + other.sequences,
             residues: self.residues + other.residues,
+            row_residues: self.row_residues + other.row_residues,
+            row_squares: self.row_squares + other.row_squares,
             text_bytes: self.text_bytes + other.text_bytes,
+            id_bytes: self.id_bytes + other.id_bytes,
             is_share: self.is_share || other.is_share,
         }
     }
@@ -249,6 +264,8 @@ mod tests {
         );
         assert_eq!(all.residues, all.kept * 105.0);
         assert_eq!(all.text_bytes, all.kept * 18.0);
+        assert_eq!(all.id_bytes, all.kept * 8.0);
+        assert_eq!(all.row_residues, all.residues);
         let part = sample(&[&plain, &gzip], 0.3);
         assert!(!part.is_counted() && part.read_bytes < all.read_bytes / 2 + Units::UNIT_BYTES);
         let check = |estimated: f64, counted: f64| {
@@ -261,6 +278,7 @@ mod tests {
         check(part.kept, all.kept);
         check(part.residues, all.residues);
         check(part.text_bytes, all.text_bytes);
+        check(part.row_squares, all.row_squares);
     }
 
     #[test]
@@ -272,6 +290,8 @@ mod tests {
         let policy = Dataset::new(Vec::new()).policy;
         let taken = Sample::of(&inputs, &policy, Some(11)).unwrap().unwrap();
         assert_eq!((taken.records, taken.residues), (11.0, 1100.0));
+        let squares: f64 = (5..=15).map(|n| f64::from(10 * n).powi(2)).sum();
+        assert_eq!(taken.row_squares, squares);
         // Of windows of 60 residues that share 30, those of 70 to 90 residues need two, up to 120 three and above
         // that four, and the two short ones are whole.
         let dataset = Dataset::new(Vec::new()).long_sequences(
@@ -282,6 +302,10 @@ mod tests {
         let windows = Sample::of(&inputs, &dataset.unwrap().policy, Some(11));
         let windows = windows.unwrap().unwrap();
         assert_eq!((windows.records, windows.kept), (11.0, 11.0));
+        assert_eq!(
+            (windows.row_residues, windows.row_squares),
+            (1100.0, squares)
+        );
         assert_eq!(windows.sequences, (2 + 3 * 2 + 3 * 3 + 3 * 4) as f64);
         assert_eq!(
             windows.residues,

@@ -1,11 +1,11 @@
 //! What a run would take, told without running it.
 
-use super::ModelInfo;
+use super::{ModelInfo, written};
 use crate::{
     alphabet::N_SPECIAL_TOKENS,
     error::Error,
     fasta::{Input, Sample, Share},
-    job::{DeviceChoice, Dtype, EmbedPlan, ModelSpec, Question},
+    job::{DeviceChoice, Dtype, EmbedPlan, ModelSpec},
     score::Extent,
 };
 
@@ -20,8 +20,8 @@ pub struct Forecast {
     pub sample: Option<Sample>,
     /// How fast the model would be. Nothing, if nobody knows.
     pub rate: Option<Rate>,
-    /// Bytes of what the output has beside texts. Nothing, if there is no output or the input is a pipe.
-    answer_bytes: Option<f64>,
+    /// Bytes of the output, about. Nothing, if there is no output or the input is a pipe.
+    pub output_bytes: Option<f64>,
 }
 
 /// How fast a model is.
@@ -47,11 +47,6 @@ const H100_RATES: [(&str, u64, f64); 6] = [
 ];
 /// By which share the weights of a model may be more or fewer.
 const TOLERANCE: f64 = 0.1;
-/// What Parquet makes of the bytes of vectors, about: their exponents are much alike.
-const VECTORS_COMPRESSED: f64 = 0.85;
-/// What it makes of ids and descriptions.
-const TEXT_COMPRESSED: f64 = 0.4;
-
 /// Bytes of a row with a score, about.
 const SCORE_BYTES: f64 = 24.0;
 
@@ -71,9 +66,8 @@ impl Forecast {
         let sample = Sample::of(inputs, &dataset.policy, dataset.take)?;
         let share_bytes = share.disk_bytes().unwrap_or(0);
         let sample = sample.map(|sample| sample.of_share(share_bytes));
-        let answer_bytes = sample
-            .filter(|_| plan.options().output.is_some())
-            .map(|sample| answer_bytes(&sample, plan.question(), model.hidden_size));
+        let output_bytes =
+            sample.and_then(|sample| written::output_bytes(&sample, plan, model.hidden_size));
         Ok(Self {
             inputs: dataset.sources.join(", "),
             model: model.name.clone(),
@@ -81,7 +75,7 @@ impl Forecast {
             rate: given
                 .map(Rate::given)
                 .or_else(|| Rate::measured(spec, model)),
-            answer_bytes,
+            output_bytes,
         })
     }
 
@@ -109,7 +103,7 @@ impl Forecast {
             rate: given
                 .map(Rate::given)
                 .or_else(|| Rate::measured(spec, model)),
-            answer_bytes: Some(SCORE_BYTES * extent.scores as f64 / VECTORS_COMPRESSED),
+            output_bytes: Some(SCORE_BYTES * extent.scores as f64),
         }
     }
 
@@ -123,25 +117,6 @@ impl Forecast {
     pub fn seconds(&self) -> Option<f64> {
         Some(self.tokens()? / self.rate.as_ref()?.tokens_per_sec)
     }
-
-    /// Bytes of the output, about.
-    pub fn output_bytes(&self) -> Option<f64> {
-        let sample = self.sample?;
-        Some(VECTORS_COMPRESSED * self.answer_bytes? + TEXT_COMPRESSED * sample.text_bytes)
-    }
-}
-
-/// Bytes of the answers to a question about so many sequences. For what grows with the square of their length
-/// it is the least that they can be.
-fn answer_bytes(sample: &Sample, question: &Question, hidden_size: usize) -> f64 {
-    if sample.kept <= 0.0 {
-        return 0.0;
-    }
-    let mean = sample.residues / sample.kept + N_SPECIAL_TOKENS as f64;
-    let bytes = |n_tokens: f64| question.written_bytes_of(n_tokens as usize, hidden_size) as f64;
-    // Lengths are whole numbers, and their mean is not.
-    let (below, above) = (bytes(mean.floor()), bytes(mean.ceil()));
-    sample.kept * (below + (mean - mean.floor()) * (above - below))
 }
 
 impl Rate {

@@ -1,6 +1,6 @@
 //! What a model is asked of every sequence: the columns of an answer.
 
-use super::{ContactPairs, NUMBERS_OF_A_PAIR, OutputDtype, Pooling};
+use super::{ContactPairs, OutputDtype, Pooling};
 use crate::alphabet::{MASK, N_SPECIAL_TOKENS, VOCABULARY_SIZE};
 
 /// What a model is asked of every sequence. Its answer, the rows on their way and the output have these
@@ -81,9 +81,6 @@ pub enum Form {
     Pairs,
 }
 
-/// Contacts that a residue has, about: those of a folded protein, each counted once.
-const PAIRS_OF_A_RESIDUE: usize = 2;
-
 impl Question {
     /// One vector a sequence in f32, from each of `layers`.
     pub fn pooled(layers: &[usize], pooling: Pooling) -> Self {
@@ -137,20 +134,6 @@ impl Question {
         let columns = self.columns.iter();
         let bytes = columns
             .map(|column| column.content.n_numbers(n_tokens, hidden_size) * column.dtype.bytes());
-        bytes.sum()
-    }
-
-    /// Bytes of what an output has of a sequence of `n_tokens` tokens, as [`bytes_of`](Self::bytes_of), about: nobody
-    /// knows beforehand how many pairs are likely to be in contact.
-    pub fn written_bytes_of(&self, n_tokens: usize, hidden_size: usize) -> usize {
-        let columns = self.columns.iter();
-        let bytes = columns.map(|column| match column.content {
-            Content::ContactPairs(_) => {
-                let n_residues = Positions::Residues.count(n_tokens);
-                PAIRS_OF_A_RESIDUE * NUMBERS_OF_A_PAIR * n_residues * column.dtype.bytes()
-            }
-            content => content.n_numbers(n_tokens, hidden_size) * column.dtype.bytes(),
-        });
         bytes.sum()
     }
 
@@ -401,7 +384,6 @@ mod tests {
         question.columns = vec![contacts];
         assert_eq!(question.bytes_of(12, 320), 4 * 10 * 10);
         assert_eq!(question.vector_bytes(320), 0);
-        assert_eq!(question.written_bytes_of(12, 320), 4 * 10 * 10);
         assert!(question.needs_contacts() && !question.needs_head());
     }
 }

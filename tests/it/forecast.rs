@@ -66,6 +66,52 @@ fn what_is_foretold_is_what_is_done() {
 }
 
 #[test]
+fn the_size_of_every_format_is_foretold() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // Lengths that differ much, which tells a sum of squares from the square of a mean.
+    let records = (0..300).map(|n| {
+        let length = if n % 10 == 0 { 400 } else { 20 + n % 50 };
+        format!(
+            ">p{n:05}\n{}\n",
+            "MKTAYIAKQRQISF".repeat(29).split_at(length).0
+        )
+    });
+    fs::write(folder.join("many.fa"), records.collect::<String>()).unwrap();
+    let window = ".long_sequences(\"window\", 100, #{ overlap: 50 })";
+    for (name, rules, options) in [
+        ("out.npy", "", ""),
+        ("out.h5", "", "output_dtype: \"f16\""),
+        ("out.arrow", "", "residues: true"),
+        ("out.parquet", "", "residues: true"),
+        (
+            "out.parquet",
+            "",
+            "residues: true, output_dtype: \"f32\", special_tokens: true",
+        ),
+        ("out.parquet", window, "residues: true"),
+        ("out.safetensors", "", "contacts: true"),
+        ("out.h5", window, "contacts: true"),
+        ("out.embed", "", "residues: true, sequences: true"),
+    ] {
+        let script = format!(
+            "let model = esm2(\"{DEMO}\", #{{ device: \"mock\" }});
+            embed(model, fasta(\"many.fa\"){rules}, #{{ output: \"{name}\", overwrite: true, {options} }});"
+        );
+        fs::write(folder.join("job.rhai"), script).unwrap();
+        let foretold = foretold(folder, &[]);
+        let told = foretold["forecast"][0]["output_bytes"].as_f64().unwrap();
+        let output = runner(folder, &["exec", "-q", "job.rhai"]);
+        assert!(output.status.success(), "{output:?}");
+        let bytes = |name: &str| fs::metadata(folder.join(name)).map_or(0, |file| file.len());
+        let done = bytes(name) as f64;
+        // What a file says of itself, and names of datasets, are little beside vectors.
+        let error = (told - done).abs() - 20_000.0;
+        assert!(error < 0.05 * done, "{name} {options}: {told} {done}");
+    }
+}
+
+#[test]
 fn nobody_guesses_how_fast_an_unknown_model_is() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
