@@ -44,6 +44,16 @@ impl ContactPairs {
 /// Adds what is wrong with options about pairs.
 pub(super) fn check(options: &EmbedOptions, problems: &mut Problems) {
     if options.threshold.is_none() {
+        if options.min_separation != EmbedOptions::default().min_separation {
+            problems.add_option(
+                "min_separation",
+                "`min_separation` is of no use without `threshold`".to_owned(),
+                Some(
+                    "`threshold: 0.3` lists pairs; without one, whole matrices are written"
+                        .to_owned(),
+                ),
+            );
+        }
         return;
     }
     if !options.contacts {
@@ -75,21 +85,34 @@ pub(super) fn check(options: &EmbedOptions, problems: &mut Problems) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::num::NonZeroUsize;
 
     #[test]
     fn options_of_pairs_need_contacts_and_a_table() {
+        let at_fault = |options: &EmbedOptions| {
+            let mut problems = Problems::default();
+            check(options, &mut problems);
+            let options = problems.0.into_iter().filter_map(|problem| problem.option);
+            options.collect::<Vec<_>>()
+        };
         let problems = |contacts, output: &str| {
-            let options = EmbedOptions {
+            at_fault(&EmbedOptions {
                 contacts,
                 threshold: Some(0.3),
                 output: Some(output.into()),
                 ..EmbedOptions::default()
-            };
-            let mut problems = Problems::default();
-            check(&options, &mut problems);
-            let options = problems.0.into_iter().filter_map(|problem| problem.option);
-            options.collect::<Vec<_>>()
+            })
         };
+        let whole = EmbedOptions {
+            contacts: true,
+            ..EmbedOptions::default()
+        };
+        assert_eq!(at_fault(&whole), [""; 0]);
+        let far = EmbedOptions {
+            min_separation: NonZeroUsize::MIN,
+            ..whole
+        };
+        assert_eq!(at_fault(&far), ["min_separation"]);
         assert_eq!(problems(true, "pairs.parquet"), [""; 0]);
         assert_eq!(problems(true, "pairs/"), [""; 0]);
         assert_eq!(problems(true, "pairs.arrow"), [""; 0]);

@@ -1,6 +1,9 @@
 //! How a file of embeddings is written in another format.
 
-use super::{OptionMap, OptionTable, OutputKind, OutputTarget, Problem, Problems, row::OptionRow};
+use super::{
+    OptionMap, OptionTable, OptionValue, OutputFormat, OutputTarget, Problem, Problems,
+    row::OptionRow,
+};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -58,6 +61,24 @@ impl Keys {
             _ => None,
         }
     }
+
+    /// Checks that a format has names that can be called so.
+    ///
+    /// # Errors
+    /// It has none.
+    pub(super) fn check(self, format: OutputFormat) -> Result<(), Problem> {
+        match self {
+            Self::Hash if format != OutputFormat::Hdf5 => Err(Problem {
+                message: format!(
+                    "`keys: \"hash\"` names datasets of `.h5` files, and {} has none",
+                    format.title()
+                ),
+                hint: Some("leave `keys` out, or end the path with `.h5`".to_owned()),
+                option: Some("keys".to_owned()),
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 type Row = OptionRow<ExportOptions>;
@@ -69,14 +90,15 @@ const OPTIONS: &[Row] = &[
         .doc("what the datasets of an `.h5` file are called by: the ids of the sequences, or a hash of their \
               residues, by which biotrainer looks them up; that needs the column `sequence`, which \
               `sequences: true` of `embed` writes"),
-    Row::text("columns", "names of columns, such as \"embedding\" or \"embedding_6, residues\"", check_columns,
-        |to, text| to.columns = columns(&text).collect(),
+    Row::texts("columns", "an array of different names, or these with commas between them, such as \
+              \"embedding_6, residues\"",
+        |to, names| to.columns = names,
         |of| match of.columns.is_empty() {
-            true => super::OptionValue::Nothing,
+            true => OptionValue::Nothing,
             false => of.columns.join(", ").as_str().into(),
         })
         .otherwise("all columns of vectors")
-        .doc("the columns of vectors to write, with commas between them"),
+        .doc("the columns of vectors to write"),
     Row::flag("overwrite", |to, flag| to.overwrite = flag, |of| of.overwrite.into())
         .doc("replace a file that is there, and what lies beside it"),
 ];
@@ -106,41 +128,20 @@ impl ExportPlan {
     /// A name that no file can have, and every option that is unknown or of the wrong type.
     pub fn new(from: &Path, to: &Path, map: OptionMap) -> Result<Self, Problems> {
         let to = file_target(to).map_err(|problem| Problems(vec![problem]))?;
+        let options = ExportOptions::OPTIONS.read(map)?;
+        let fits = options.keys.check(to.format);
+        fits.map_err(|problem| Problems(vec![problem]))?;
         Ok(Self {
             from: from.to_owned(),
             to,
-            options: ExportOptions::OPTIONS.read(map)?,
+            options,
         })
     }
 }
 
 fn file_target(path: &Path) -> Result<OutputTarget, Problem> {
-    let target = OutputTarget::of(path)?;
-    match target.kind {
-        OutputKind::File => Ok(target),
-        OutputKind::Folder => Err(Problem {
-            message: format!("`{}` names a folder, and a file is written", path.display()),
-            hint: Some("name a file, such as `embeddings.h5`".to_owned()),
-            option: None,
-        }),
-    }
-}
-
-fn columns(text: &str) -> impl Iterator<Item = String> {
-    text.split(',').map(|name| name.trim().to_owned())
-}
-
-fn check_columns(text: &str) -> Result<(), Problem> {
-    let names: Vec<_> = columns(text).collect();
-    let is_wrong = |n: usize| names[n].is_empty() || names[..n].contains(&names[n]);
-    match (0..names.len()).any(is_wrong) {
-        false => Ok(()),
-        true => Err(Problem {
-            message: format!("`columns` is \"{text}\", and names each column once"),
-            hint: Some("put a comma between two names: \"embedding, residues\"".to_owned()),
-            option: None,
-        }),
-    }
+    OutputFormat::of(path)?;
+    OutputTarget::of(path)
 }
 
 #[cfg(test)]
@@ -172,14 +173,31 @@ mod tests {
         check(
             "x.h5",
             &[("columns", text("a,,b"))],
-            "names each column once",
+            "must be an array of different names",
         );
         check(
             "x.h5",
             &[("columns", text("a, a"))],
-            "names each column once",
+            "must be an array of different names",
         );
         check("x/", &[], "names a folder");
+        check(
+            "x.npy",
+            &[("keys", text("hash"))],
+            "names datasets of `.h5`",
+        );
+        let unnamed = plan("x.xyz", &[]).unwrap_err();
+        assert!(!unnamed.contains("folder"), "{unnamed}");
+        let list = OptionValue::List(vec![text("residues"), text("a_6")]);
+        let read = plan("x.h5", &[("columns", list)]).unwrap();
+        assert_eq!(read.options.columns, ["residues", "a_6"]);
+        for wrong in [
+            OptionValue::List(Vec::new()),
+            OptionValue::List(vec![OptionValue::Whole(6)]),
+            OptionValue::Flag(true),
+        ] {
+            check("x.h5", &[("columns", wrong)], "must be an array");
+        }
         check("x.pkl", &[], "ends like pickle");
     }
 }

@@ -1,6 +1,8 @@
 //! What is merged of an output that several processes made.
 
-use super::{OptionMap, OptionTable, OutputKind, OutputTarget, Problem, Problems, row::OptionRow};
+use super::{
+    OptionMap, OptionTable, OutputFormat, OutputTarget, Problem, Problems, row::OptionRow,
+};
 use std::path::{Path, PathBuf};
 
 /// What is merged of an output that several processes made.
@@ -70,16 +72,6 @@ fn check_file(path: &Path) -> Result<(), Problem> {
 }
 
 fn file_target(path: &Path) -> Result<OutputTarget, Problem> {
-    let target = OutputTarget::of(path)?;
-    match target.kind {
-        OutputKind::File => Ok(target),
-        OutputKind::Folder => Err(Problem {
-            message: format!(
-                "`{}` names a folder, and a file is to be merged into",
-                path.display()
-            ),
-            hint: Some("name a file, such as `embeddings.parquet`".to_owned()),
-            option: None,
-        }),
-    }
+    OutputFormat::of(path)?;
+    OutputTarget::of(path)
 }

@@ -4,12 +4,14 @@
 //! *Owns*: names, defaults and limits of every option. *Never*: opens a file or touches a device.
 
 mod attention;
+mod contact_matrices;
 mod contact_pairs;
 mod dataset;
 mod delays;
 mod device;
 mod dtype;
 mod embed;
+mod embeddings;
 mod export;
 mod flag;
 mod gelu;
@@ -46,6 +48,7 @@ pub use delays::Delays;
 pub use device::{DeviceChoice, GpuChoice};
 pub use dtype::Dtype;
 pub use embed::EmbedOptions;
+pub use embeddings::EmbeddingsOptions;
 pub use export::{ExportOptions, ExportPlan, Keys};
 pub use flag::{FlagForm, OptionFlag};
 pub use gelu::Gelu;

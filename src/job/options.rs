@@ -226,6 +226,30 @@ impl OptionReader {
         }
     }
 
+    /// An array of different strings that are not empty, or a string of them with commas between.
+    pub(super) fn text_list(&mut self, name: &str, expected: &str) -> Option<Vec<String>> {
+        let value = self.take(name)?;
+        let texts: Option<Vec<&str>> = match &value {
+            OptionValue::Text(text) => Some(text.split(',').map(str::trim).collect()),
+            OptionValue::List(items) => items
+                .iter()
+                .map(|item| match item {
+                    OptionValue::Text(text) => Some(text.as_str()),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        };
+        let is_good =
+            |n: usize, texts: &[&str]| !texts[n].is_empty() && !texts[..n].contains(&texts[n]);
+        match texts {
+            Some(texts) if !texts.is_empty() && (0..texts.len()).all(|n| is_good(n, &texts)) => {
+                Some(texts.into_iter().map(str::to_owned).collect())
+            }
+            _ => self.refuse(name, expected, &value),
+        }
+    }
+
     /// Refuses an option, whatever it is.
     pub(super) fn refuse_any(&mut self, name: &str, expected: &str) {
         if let Some(value) = self.take(name) {

@@ -159,10 +159,7 @@ impl OutputFormat {
             ),
             None => problem(
                 format!("`{shown}` does not say in which format to write"),
-                format!(
-                    "end the path with {}, or with `/` for a folder of parts",
-                    Self::all_endings()
-                ),
+                format!("end the path with {}", Self::all_endings()),
             ),
         })
     }

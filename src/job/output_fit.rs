@@ -4,18 +4,21 @@ use super::{EmbedOptions, Keys, OutputFormat, Problems, Question};
 
 /// Adds what is wrong to the problems.
 pub(super) fn check(options: &EmbedOptions, question: &Question, problems: &mut Problems) {
-    if options.keys == Keys::Hash && !options.sequences {
+    // Names of folders have no format, and are checked elsewhere: what is merged of one may be `.h5`.
+    let format = options.output.as_deref();
+    let format = format.and_then(|output| OutputFormat::of(output).ok());
+    if let Some(format) = format
+        && let Err(problem) = options.keys.check(format)
+    {
+        problems.0.push(problem);
+    } else if options.keys == Keys::Hash && !options.sequences {
         problems.add_option(
             "keys",
             "`keys: \"hash\"` needs the residues in the output".to_owned(),
             Some("add `sequences: true`".to_owned()),
         );
     }
-    let Some(output) = options.output.as_deref() else {
-        return;
-    };
-    // Names of folders have no format, and are checked elsewhere.
-    let Ok(format) = OutputFormat::of(output) else {
+    let (Some(output), Some(format)) = (options.output.as_deref(), format) else {
         return;
     };
     let (shown, title) = (output.display(), format.title());
@@ -86,5 +89,15 @@ mod tests {
         check("x.embed", &[0, 6], false, Keys::Id, &two);
         check("x.h5", &[6], true, Keys::Hash, &[]);
         check("x.h5", &[6], false, Keys::Hash, &["needs the residues"]);
+        check("x/", &[6], true, Keys::Hash, &[]);
+        for other in ["x.parquet", "x.npy", "x.arrow", "x.embed"] {
+            check(
+                other,
+                &[6],
+                true,
+                Keys::Hash,
+                &["names datasets of `.h5` files"],
+            );
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Where an output goes: a file, or a folder of parts.
 
-use super::{OutputFormat, Problem, check_name};
+use super::{OutputFormat, Problem, check_file_name, check_name};
 use std::path::{Path, PathBuf};
 
 /// Where an output goes, as far as its name says it.
@@ -45,7 +45,10 @@ impl OutputTarget {
                 check_folder_name(path)?;
                 (OutputFormat::OF_PARTS, OutputKind::Folder)
             }
-            false => (OutputFormat::of(path)?, OutputKind::File),
+            false => {
+                let format = OutputFormat::of(path).map_err(|problem| or_folder(path, problem));
+                (format?, OutputKind::File)
+            }
         };
         Ok(Self {
             path: path.to_owned(),
@@ -69,6 +72,19 @@ pub fn parts_beside(output: &OutputTarget) -> PathBuf {
 /// The list of the records that are rejected on the way to `output`.
 pub fn rejects_beside(output: &OutputTarget) -> PathBuf {
     output.beside(".rejects.tsv")
+}
+
+/// What is wrong with the name of a file: one without an ending may be meant to be that of a folder.
+fn or_folder(path: &Path, problem: Problem) -> Problem {
+    match check_file_name(path).is_ok() && path.extension().is_none() {
+        true => Problem {
+            hint: problem
+                .hint
+                .map(|hint| format!("{hint}, or with `/` for a folder of parts")),
+            ..problem
+        },
+        false => problem,
+    }
 }
 
 /// Checks that a path can be that of a folder that is an output. Something else lies beside it, so it

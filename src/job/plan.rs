@@ -2,7 +2,7 @@
 
 use super::{
     Column, ContactPairs, Content, Dataset, EmbedOptions, Layer, LongSequences, OutputDtype,
-    Pooling, Positions, Problems, Question, Shard, contact_pairs, output_fit,
+    Pooling, Positions, Problems, Question, Shard, contact_matrices, contact_pairs, output_fit,
 };
 use crate::alphabet::N_SPECIAL_TOKENS;
 use std::num::NonZeroUsize;
@@ -52,6 +52,22 @@ impl EmbedPlan {
         }
         contact_pairs::check(&options, &mut problems);
         let question = question(&options, &layers);
+        contact_matrices::check(&mut dataset, &options, &question, &mut problems);
+        let has_half = question
+            .columns
+            .iter()
+            .any(|of| of.dtype == OutputDtype::F16);
+        if options.output_dtype == Some(OutputDtype::F16) && !has_half && !layers.is_empty() {
+            problems.add_option(
+                "output_dtype",
+                "`output_dtype: \"f16\"` is of no use here: logits and contacts are always in f32"
+                    .to_owned(),
+                Some(
+                    "leave it out; it is about vectors, which `residues` or `pooling` ask for"
+                        .to_owned(),
+                ),
+            );
+        }
         output_fit::check(&options, &question, &mut problems);
         let asked = match &mut dataset.policy.long_sequences {
             LongSequences::Window(window) => {
@@ -314,6 +330,23 @@ mod tests {
             (used.pooling, used.output_dtype),
             (None, Some(OutputDtype::F16))
         );
+    }
+
+    #[test]
+    fn logits_have_a_format_of_their_own() {
+        let dataset = Dataset::new(vec!["a.fa".to_owned()]);
+        let options = EmbedOptions {
+            logits: true,
+            output_dtype: Some(OutputDtype::F16),
+            ..EmbedOptions::default()
+        };
+        let problems = EmbedPlan::new(dataset.clone(), options.clone(), 6).unwrap_err();
+        assert_eq!(problems.0[0].option.as_deref(), Some("output_dtype"));
+        let with_vectors = EmbedOptions {
+            pooling: Some(vec![Pooling::Mean]),
+            ..options
+        };
+        EmbedPlan::new(dataset, with_vectors, 6).unwrap();
     }
 
     #[test]

@@ -50,6 +50,8 @@ enum Kind<T> {
         fn(&str) -> Result<(), Problem>,
         fn(&mut T, String),
     ),
+    /// Different texts that are not empty, in an array or with commas between them: what is expected.
+    Texts(&'static str, fn(&mut T, Vec<String>)),
     /// A path: what is expected, and what can be wrong with it.
     Path(
         &'static str,
@@ -149,6 +151,15 @@ impl<T> OptionRow<T> {
         get: fn(&T) -> OptionValue,
     ) -> Self {
         Self::new(name, Kind::Text(expected, check, set), get)
+    }
+
+    pub(super) const fn texts(
+        name: &'static str,
+        expected: &'static str,
+        set: fn(&mut T, Vec<String>),
+        get: fn(&T) -> OptionValue,
+    ) -> Self {
+        Self::new(name, Kind::Texts(expected, set), get)
     }
 
     pub(super) const fn path(
@@ -284,6 +295,11 @@ impl<T> OptionRow<T> {
                     set(options, text);
                 }
             }
+            Kind::Texts(expected, set) => {
+                if let Some(texts) = reader.text_list(name, expected) {
+                    set(options, texts);
+                }
+            }
             Kind::Path(expected, check, set) => {
                 if let Some(path) = reader.checked_path(name, expected, check) {
                     set(options, path);
@@ -333,7 +349,7 @@ impl<T> OptionRow<T> {
             Kind::Choice(names, _) => listed(names),
             Kind::Choices(names, ..) => format!("{}, or an array of names", listed(names)),
             Kind::Wholes(_) => "an array of different whole numbers".to_owned(),
-            Kind::Text(expected, ..) => (*expected).to_owned(),
+            Kind::Text(expected, ..) | Kind::Texts(expected, _) => (*expected).to_owned(),
             Kind::Path(..) => "a path".to_owned(),
             Kind::Closure(_) => "a closure".to_owned(),
             Kind::Map(_, docs) => {

@@ -247,8 +247,7 @@ impl Hint for SinkError {
             Self::Shards(error) => error.hint(),
             Self::Name(error) => error.hint(),
             Self::NoOutput { .. } => Some(
-                "give the path of an output, as the script names it, whether it is finished or not"
-                    .to_owned(),
+                "give the path of an output that `embed` wrote, as the script names it".to_owned(),
             ),
             Self::Different { .. } => Some(
                 "choose another output, or set `overwrite: true` to replace it".to_owned(),

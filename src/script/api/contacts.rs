@@ -8,7 +8,7 @@ use crate::{
     embeddings::{ContactRows, SequenceContacts},
     error::Error,
     file::{Existing, FileError, Keep, Staged},
-    job::{Dataset, Problems},
+    job::{Dataset, Problem, Problems},
     paths::{CONTACT_TABLE_HEAD, Role},
     report::draw_contact_map,
     script::{
@@ -16,7 +16,7 @@ use crate::{
         session::Session,
     },
 };
-use rhai::{Map, plugin::*};
+use rhai::{Dynamic, Map, plugin::*};
 use std::{
     io::{self, BufWriter, Write},
     path::Path,
@@ -115,6 +115,15 @@ pub(super) mod contacts_api {
         dataset: Dataset,
         mut options: Map,
     ) -> RhaiResultOf<Run> {
+        let given = options.get("contacts").map(Dynamic::as_bool);
+        if let Some(Ok(false)) = given {
+            let problem = Problem {
+                message: "`contacts` is false, and contacts are what this call predicts".to_owned(),
+                hint: Some("leave it out, or call `embed`".to_owned()),
+                option: Some("contacts".to_owned()),
+            };
+            return Err(raise_error(Problems(vec![problem]).into()));
+        }
         options.insert("contacts".into(), true.into());
         run_embed(&context, &model, &dataset, options)
     }
