@@ -17,6 +17,7 @@ mod rehearsal;
 mod rehearsed;
 mod score;
 mod scored;
+mod written;
 
 pub use crate::{
     model::{Conversion, Converted},
@@ -40,6 +41,7 @@ use crate::{
     fasta,
     job::{AttentionPlan, EmbedPlan, ExportPlan, MergePlan, ModelSpec, ScorePlan, Shard},
     report::RunSummary,
+    sink,
 };
 use std::path::Path;
 
@@ -50,6 +52,14 @@ use std::path::Path;
 pub fn find_inputs(sources: &[String]) -> Result<(), Error> {
     fasta::resolve(sources)?;
     Ok(())
+}
+
+/// Checks what is known of an export before anything is written.
+///
+/// # Errors
+/// There is no finished output, or what it holds cannot be in the format.
+pub fn check_export(plan: &ExportPlan) -> Result<(), Error> {
+    Ok(sink::check_export(plan)?)
 }
 
 /// Does what a script says: really ([`LiveHost`]), or as a rehearsal ([`Rehearsal`]).

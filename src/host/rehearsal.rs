@@ -14,7 +14,7 @@ use crate::{
     },
     model::{Checked, Config, Lacks, Model},
     report::RunSummary,
-    score::{Done, Extent, Task},
+    score::{Done, Extent, ScoreOutput, Task},
     sink::Published,
 };
 use std::{cell::RefCell, collections::BTreeSet, ops::ControlFlow, path::Path, rc::Rc};
@@ -154,6 +154,12 @@ impl Host for Rehearsal {
         model.check(run.question())?;
         let task = Task::new(&plan.question)?;
         task.check_column(&model.info().name, plan.run.overwrite)?;
+        let known = [
+            ("method", plan.question.method()),
+            ("model", model.info().name.as_str()),
+        ];
+        let known = known.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        ScoreOutput::new(plan, known.into()).check()?;
         // Proteins may be many, and are read only where somebody wants to know.
         let extent = match task.is_read() || self.forecasting.is_some() {
             true => Some(task.extent()?),

@@ -124,6 +124,24 @@ impl ScoreOutput {
         }
     }
 
+    /// Checks that a table that is there is what is asked for, as far as that is known: `identity` need not say all.
+    ///
+    /// # Errors
+    /// It is another one, and may not be replaced.
+    pub fn check(&self) -> Result<(), ScoreError> {
+        if self.overwrite || !self.output.exists() {
+            return Ok(());
+        }
+        let Some(note) = self.read_note()? else {
+            return Err(self.exists(&self.output, "exists".to_owned()));
+        };
+        let mut identity = self.identity.iter();
+        match identity.all(|(name, value)| note.identity.get(name) == Some(value)) {
+            true => Ok(()),
+            false => Err(self.exists(&self.output, self.difference(&note))),
+        }
+    }
+
     /// Removes what is kept. What others have put there stays.
     pub fn remove_kept(&self) {
         self.remove_own();

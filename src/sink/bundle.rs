@@ -3,7 +3,7 @@
 use super::{
     SinkError,
     aside::Aside,
-    formats::{Files, are_of_one_output, was_beside},
+    formats::{Files, are_of_one_output, could_lie_beside, was_beside},
 };
 use crate::{
     file::{Existing, FileError, Keep, Staged},
@@ -140,6 +140,24 @@ impl Bundle {
             Err(_) => asides.into_iter().rev().for_each(Aside::put_back),
         }
         published
+    }
+}
+
+/// Checks that what lies where files beside an output of so many rows will be can be of this output, published before.
+/// What it is shows when these files are complete.
+///
+/// # Errors
+/// It is of somebody else, and is to stay.
+pub(super) fn check_beside(
+    target: &OutputTarget,
+    n_rows: u64,
+    existing: Existing,
+) -> Result<(), SinkError> {
+    let beside = target.format.sidecars(&target.path, false);
+    let is_foreign = |path: &PathBuf| path.exists() && !could_lie_beside(path, n_rows);
+    match beside.into_iter().find(is_foreign) {
+        Some(path) if existing == Existing::Stays => Err(FileError::Exists(path).into()),
+        _ => Ok(()),
     }
 }
 

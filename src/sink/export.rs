@@ -3,7 +3,7 @@
 use super::{
     SinkError,
     bundle::Bundle,
-    format::{begin_table, read_metadata, rows_of},
+    format::{begin_table, check_fits, read_metadata, rows_of, schema_of},
     formats::{has_many, vector_columns},
     identity::{Finished, all_entries, exported},
     ledger::PartFile,
@@ -98,6 +98,7 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
         let (bundle, writer, first) = match writing.take() {
             Some((bundle, writer, first)) => (bundle, writer, first),
             None => {
+                check_fits(to.format, options, &schema).map_err(named)?;
                 let bundle = Bundle::create(to, has_many(&schema), None, existing)?;
                 let begun = begin_table(to.format, bundle.files()?, options, &schema);
                 (bundle, begun.map_err(named)?, schema.clone())
@@ -137,6 +138,23 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
         rows,
         is_old: false,
     })
+}
+
+/// Checks what is known of an export before anything is written.
+///
+/// # Errors
+/// - If there is no finished output, or one from which nothing can be exported.
+/// - If what it holds cannot be in the format.
+pub fn check_export(plan: &ExportPlan) -> Result<(), SinkError> {
+    let ExportPlan { from, to, options } = plan;
+    check_place(from, &Place::of(to))?;
+    let source = Source::find(from)?;
+    let first = source.files.first().ok_or(SinkError::NoParts)?;
+    let schema = schema_of(first)?;
+    let chosen = schema.project(&choose(&schema, options)?);
+    let chosen = chosen
+        .map_err(|error| SinkError::damaged_part(first, format!("has odd columns: {error}")))?;
+    check_fits(to.format, options, &chosen).map_err(|error| error.named(&to.path))
 }
 
 /// Checks that a file can be made at a place: it is neither what is exported, nor in the way of another output.

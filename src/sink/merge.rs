@@ -14,6 +14,7 @@ mod whole;
 
 use super::{
     Published, SinkError,
+    bundle::check_beside,
     claim::Claim,
     format::read_metadata,
     identity::Finished,
@@ -256,6 +257,7 @@ fn merge_in_place(
     }
     let sources = check::sources(place)?;
     let whole = Whole::of_shards(place, &sources)?;
+    check_beside(place.target(), whole.end.rows, existing)?;
     let rejects = match place.is_folder() {
         true => folder::publish(&whole, place, existing, on_step)?,
         false => {
@@ -300,6 +302,7 @@ fn file_of(
     if place.output().exists() && existing == Existing::Stays {
         return Err(ShardsError::Exists(place.output().to_owned()).into());
     }
+    check_beside(place.target(), whole.end.rows, existing)?;
     create_folder(place.bookkeeping())?;
     let (owner, _) = Owner::take(&place.lock())?;
     let claim = Claim::new(owner, place, false)?;

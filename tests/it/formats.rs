@@ -256,6 +256,15 @@ fn scripts_export() {
     assert_eq!(checked.status.code(), Some(WELL));
     let done = exec(&job, &script);
     assert_eq!(done.status.code(), Some(REJECTED));
+    for (from, to, why) in [
+        ("in.fa", "z.h5", "another program"),
+        ("b.npy", "z.h5", "of which nothing is exported"),
+        ("out.parquet", "z.embed", "`sequences: true`"),
+    ] {
+        let wrong = format!("export(\"{from}\", \"{to}\");");
+        fs::write(job.path("wrong.rhai"), wrong).unwrap();
+        check_refused(&runner(&job, &["check", "wrong.rhai"]), why);
+    }
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(said.contains("\"was_exported\": false"), "{said}");
     assert!(said.ends_with("true\n"), "{said}");

@@ -3,7 +3,7 @@
 use super::{run::ScriptRun as Run, value::option_map};
 use crate::{
     error::Error,
-    host::Exported,
+    host::{Exported, check_export},
     job::{ExportPlan, OptionMap},
     script::{
         failure::{RhaiResultOf, raise_error, raise_with_hint},
@@ -23,7 +23,11 @@ fn run_export(
     let mut host = session.host()?;
     let export = || -> Result<Exported, Error> {
         let plan = ExportPlan::new(from, Path::new(to), options)?;
+        let is_rehearsed = session.files().rehearsed(from).is_some();
         session.files().export(&plan)?;
+        if host.is_rehearsal() && !is_rehearsed {
+            check_export(&plan)?;
+        }
         let exported = host.export(&plan)?;
         if host.is_rehearsal() {
             session.files().rehearse_export(&plan);

@@ -155,6 +155,11 @@ fn nothing_is_replaced_that_nobody_asked_to_replace() {
     assert!(said.contains("all of which was there before"), "{said}");
     let other = SCORE.replace("output:", "method: \"wt_marginals\", output:");
     let said = place.refused(UNEXPECTED, &other);
+    let checked = place.run(&["check"], &other).stderr;
+    assert!(
+        checked.contains("`method` was masked_marginals"),
+        "{checked}"
+    );
     assert!(
         said.contains("`method` was masked_marginals and is wt_marginals"),
         "{said}"

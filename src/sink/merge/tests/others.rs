@@ -51,6 +51,53 @@ fn files_of_others_in_the_folder_of_an_output_stay() {
 }
 
 #[test]
+fn what_lies_beside_a_file_is_seen_before_it_is_made() {
+    for name in ["x.parquet", "x.npy"] {
+        let made = Made::new(name);
+        let plan = MergePlan {
+            file: (name == "x.parquet").then(|| made.path("x.npy")),
+            ..made.plan()
+        };
+        for beside in ["x.ids.txt", "x.npy.json"] {
+            fs::write(made.path(beside), "mine\n").unwrap();
+            let before = snapshot(made.folder.path());
+            let mut n_steps = 0;
+            let mut count = |_| {
+                n_steps += 1;
+                ControlFlow::Continue(())
+            };
+            let error = merge(&plan, &mut count).unwrap_err().to_string();
+            assert!(
+                error.contains(beside) && error.contains("exists"),
+                "{error}"
+            );
+            assert_eq!((n_steps, snapshot(made.folder.path())), (0, before));
+            fs::remove_file(made.path(beside)).unwrap();
+        }
+        assert_eq!(merge(&plan, &mut go_on).unwrap().rows, 9);
+        let ids = fs::read_to_string(made.path("x.ids.txt")).unwrap();
+        assert_eq!(ids.lines().count(), 9);
+        let verified = verify(&made.path("x.npy")).unwrap();
+        assert_eq!((verified.flaws, verified.is_finished), (vec![], true));
+    }
+}
+
+#[test]
+fn shards_become_files_of_other_formats() {
+    for name in ["y.h5", "y.arrow", "y.safetensors"] {
+        let made = Made::new("x/");
+        let plan = MergePlan {
+            file: Some(made.path(name)),
+            ..made.plan()
+        };
+        let merged = merge(&plan, &mut go_on).unwrap();
+        assert_eq!((merged.rows, merged.rejected), (9, 3), "{name}");
+        let verified = verify(&made.path(name)).unwrap();
+        assert_eq!((verified.flaws, verified.is_finished), (vec![], true));
+    }
+}
+
+#[test]
 fn shards_without_rows_have_one_empty_part_together() {
     for name in ["x.parquet", "x/"] {
         for rejected in [[0, 0, 0], [0, 1, 0], [2, 0, 1]] {
