@@ -174,7 +174,7 @@ fn a_file_that_does_not_fit_is_made_of_the_parts_when_it_does() {
     for (output, options) in FORMATS {
         let mut job = job(output, options);
         // Each part fits, and the whole does not.
-        let script = "ulimit -f 256; exec \"$@\"";
+        let script = "ulimit -f 320; exec \"$@\"";
         job.wrapper = ["bash", "-c", script, "bash"].map(str::to_owned).into();
         job.interrupt();
         job.run().check_refused(1, &["File too large", "ulimit -f"]);
