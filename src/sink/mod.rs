@@ -53,6 +53,7 @@ mod tail;
 mod verifier;
 mod verify;
 mod work;
+mod write_behind;
 mod writeback;
 
 use std::path::PathBuf;

@@ -393,7 +393,14 @@ fn output_that_cannot_be_written_is_an_error() {
     fs::write(&path, "print(1);").expect("a script");
     let script = path.to_str().expect("UTF-8");
     let definitions = ["script", "definitions"];
-    for args in [&["exec", script][..], &["check", script], &definitions] {
+    for args in [
+        &["exec", script][..],
+        &["check", script],
+        &definitions,
+        &["--help"],
+        &["embed", "--help"],
+        &["--version"],
+    ] {
         let full = fs::File::options().write(true).open("/dev/full");
         let output = Command::new(env!("CARGO_BIN_EXE_runner"))
             .args(args)

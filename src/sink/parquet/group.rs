@@ -1,6 +1,6 @@
 //! The rows of a row group.
 
-use super::plain_reader;
+use super::{plain_reader, spare::Spare};
 use ::parquet::{
     arrow::{
         ProjectionMask,
@@ -25,6 +25,7 @@ const MOST_BATCH_ROWS: i64 = 1024;
 pub(super) struct Groups {
     file: Arc<File>,
     metadata: ArrowReaderMetadata,
+    pub(super) spare: Spare,
 }
 
 /// The rows of a row group.
@@ -45,6 +46,7 @@ impl Groups {
         Ok(Self {
             file: Arc::new(file),
             metadata,
+            spare: Spare::default(),
         })
     }
 
@@ -98,7 +100,8 @@ impl Groups {
             return None;
         }
         let columns = fields.iter().enumerate();
-        let columns = columns.map(|(n, field)| plain_reader::read(&self.file, group, n, field));
+        let columns =
+            columns.map(|(n, field)| plain_reader::read(&self.file, group, n, field, &self.spare));
         let mut columns: Vec<Option<ArrayRef>> = columns.collect();
         if columns.iter().all(Option::is_none) {
             return None;
