@@ -58,14 +58,21 @@ fn check_vectors(output: &str, question: &Question, problems: &mut Problems) {
         problems.add_option(
             "output",
             format!("{output}, which holds vectors, and contacts are none"),
-            Some("end the path with `.parquet`, `.h5`, `.npy`, `.safetensors` or `.arrow`".to_owned()),
+            Some(
+                "end the path with `.parquet`, `.h5`, `.npy`, `.safetensors` or `.arrow`"
+                    .to_owned(),
+            ),
         );
     }
     let is_of_tokens = |content| {
         matches!(
             content,
-            Content::States { positions: Positions::Tokens, .. }
-                | Content::Logits { positions: Positions::Tokens }
+            Content::States {
+                positions: Positions::Tokens,
+                ..
+            } | Content::Logits {
+                positions: Positions::Tokens
+            }
         )
     };
     if has(is_of_tokens) {

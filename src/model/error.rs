@@ -211,7 +211,9 @@ pub enum ModelError {
         reason: Reason,
     },
     /// An embedding is larger than the format has room for in which it is to be written.
-    #[error("the embedding of `{id}` ({length} residues) has a value that f16 has no room for (65,504 at most)")]
+    #[error(
+        "the embedding of `{id}` ({length} residues) has a value that f16 has no room for (65,504 at most)"
+    )]
     NoRoom {
         /// The sequence.
         id: String,

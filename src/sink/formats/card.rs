@@ -15,6 +15,10 @@ use std::{
 /// Entries that are the same in all cards of one output.
 const OF_THE_OUTPUT: [&str; 2] = ["runner.identity", "runner.input_fingerprint"];
 
+/// Bytes before the numbers of an array in NumPy's format. The text of the header ends with blanks, so that it can be
+/// written at last.
+pub(super) const NPY_HEADER_BYTES: usize = 128;
+
 /// What a file and its card say. Nothing, if there is no card.
 ///
 /// # Errors
@@ -30,14 +34,17 @@ pub(super) fn card_of(path: &Path) -> Result<Option<Card>, SinkError> {
     }
 }
 
-/// What is wrong with the files beside an output, each as the end of a sentence that begins with its name. `n_header`
-/// says how many bytes are the header of such a file.
-pub(super) fn wrong_beside(path: &Path, card: &Card, n_header: fn(&str) -> usize) -> Vec<String> {
+/// What is wrong with the files beside an output, each as the end of a sentence that begins with its name.
+pub(super) fn wrong_beside(path: &Path, card: &Card) -> Vec<String> {
     let sidecars = OutputFormat::of(path).map_or_else(|_| Vec::new(), |of| of.sidecars(path, true));
     let problems = sidecars.iter().filter_map(|beside| {
         let (ending, hash) = card.of_beside(beside)?;
         let name = beside.display();
-        match hash_header_last(beside, n_header(ending)) {
+        let n_header = match ending.ends_with(".npy") {
+            true => NPY_HEADER_BYTES,
+            false => 0,
+        };
+        match hash_header_last(beside, n_header) {
             Ok(found) if found == hash => None,
             Ok(_) => Some(format!("has another `{name}` than was written with it")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -52,7 +59,7 @@ pub(super) fn wrong_beside(path: &Path, card: &Card, n_header: fn(&str) -> usize
 /// What an output says of itself of which only the file is gone: all that lay beside it is there.
 pub(in super::super) fn said_of_gone(path: &Path) -> Option<BTreeMap<String, String>> {
     let card = Card::of(path).filter(|_| !path.exists())?;
-    let is_all = wrong_beside(path, &card, super::npy::n_header).is_empty();
+    let is_all = wrong_beside(path, &card).is_empty();
     is_all.then_some(card.metadata)
 }
 

@@ -2,6 +2,7 @@
 
 mod arrow;
 mod card;
+mod checksum;
 mod column;
 mod hdf5;
 mod npy;
@@ -96,7 +97,8 @@ pub(super) const FORMATS: &[Format] = &[
     },
 ];
 
-/// The entries in the metadata of a file that say what its checksum is of: so many bytes, and their BLAKE3.
+/// The entries in the metadata of a file: how many bytes its data are, and a BLAKE3 of them, and in some formats of
+/// what is said of them, too.
 const CONTENT_BYTES: &str = "runner.content_bytes";
 const CONTENT_HASH: &str = "runner.content_blake3";
 

@@ -6,7 +6,7 @@
 
 use super::{
     CONTENT_BYTES, CONTENT_HASH, Files, WRITTEN_AGAIN,
-    card::{card_of, wrong_beside},
+    card::{NPY_HEADER_BYTES, card_of, wrong_beside},
     check_content,
     column::{Number, VectorColumn, ids, vector_columns},
     damaged,
@@ -30,8 +30,6 @@ use std::{
 
 /// What every file begins with, in the version of the format that all readers know.
 const MAGIC: &[u8; 8] = b"\x93NUMPY\x01\x00";
-/// Bytes before the numbers. The text of the header ends with blanks, so that it can be written at last.
-const HEADER_BYTES: usize = 128;
 /// Bytes of the header before its text.
 const BEFORE_TEXT: usize = MAGIC.len() + 2;
 /// How the names of the files beside an array end.
@@ -196,7 +194,7 @@ impl TableWriter for NpyWriter {
 impl Array {
     /// Begins an empty file.
     fn begin(mut file: File, number: &'static str, width: Option<usize>) -> io::Result<Self> {
-        file.seek(SeekFrom::Start(HEADER_BYTES as u64))?;
+        file.seek(SeekFrom::Start(NPY_HEADER_BYTES as u64))?;
         let data = HashedFile::new(file.try_clone()?);
         Ok(Self {
             file,
@@ -225,7 +223,7 @@ impl Array {
             "{{'descr': '{}', 'fortran_order': False, 'shape': {shape}, }}",
             self.number
         );
-        let n_blanks = HEADER_BYTES - BEFORE_TEXT - 1 - text.len();
+        let n_blanks = NPY_HEADER_BYTES - BEFORE_TEXT - 1 - text.len();
         text.extend(std::iter::repeat_n(' ', n_blanks));
         text.push('\n');
         let n_text = u16::try_from(text.len()).map_err(io::Error::other)?;
@@ -245,21 +243,13 @@ pub(super) fn read_metadata(path: &Path) -> Result<Option<BTreeMap<String, Strin
     let Some(card) = card_of(path)? else {
         return Ok(None);
     };
-    match wrong_beside(path, &card, n_header).pop() {
+    match wrong_beside(path, &card).pop() {
         None => Ok(Some(card.metadata)),
         Some(message) => Err(SinkError::Damaged {
             path: path.to_owned(),
             message,
             hint: WRITTEN_AGAIN,
         }),
-    }
-}
-
-/// Bytes of the header of a file beside an array, by the ending of its name.
-pub(super) fn n_header(ending: &str) -> usize {
-    match ending {
-        OFFSETS => HEADER_BYTES,
-        _ => 0,
     }
 }
 
@@ -274,14 +264,14 @@ pub(super) fn check(path: &Path) -> Result<Checked, SinkError> {
     };
     let mut problems = Vec::new();
     let mut file = file::open(path).map_err(refused)?;
-    let mut header = [0; HEADER_BYTES];
+    let mut header = [0; NPY_HEADER_BYTES];
     let read = file.read_exact(&mut header);
     read.map_err(|error| damaged(path, error))?;
     if !header.starts_with(MAGIC) {
         problems.push("is no NumPy file any more".to_owned());
     }
     problems.extend(check_content(&file, &card.metadata).err());
-    problems.extend(wrong_beside(path, &card, n_header));
+    problems.extend(wrong_beside(path, &card));
     Ok(Checked {
         rows: n_ids(path).unwrap_or(card.rows),
         problems,

@@ -197,7 +197,10 @@ fn half_precision_may_have_no_room() {
     const NORM: &str = "esm.encoder.emb_layer_norm_after.weight";
     let mut large = tensors(MODEL);
     let values: Vec<f32> = large[NORM].values().iter().map(|x| x * 30_000.0).collect();
-    large.insert(NORM.to_owned(), files::Stored::new(&large[NORM].shape, &values));
+    large.insert(
+        NORM.to_owned(),
+        files::Stored::new(&large[NORM].shape, &values),
+    );
     let folder = files::folder(MODEL, &large);
     fs::write(folder.path().join("in.fa"), ">s\nMKTAYIAKQRQISFVKSHFSRQ\n").unwrap();
     let run = |dtype: &str, policy: &str| {
@@ -214,14 +217,22 @@ fn half_precision_may_have_no_room() {
         let refused = run("f16", policy);
         let stderr = String::from_utf8_lossy(&refused.stderr);
         assert!(!refused.status.success());
-        for expect in ["`s` (22 residues)", "f16 has no room for", "output_dtype: \"f32\""] {
+        for expect in [
+            "`s` (22 residues)",
+            "f16 has no room for",
+            "output_dtype: \"f32\"",
+        ] {
             assert!(stderr.contains(expect), "{stderr}");
         }
         // What was begun in one format is not gone on with in another one.
         fs::remove_dir_all(folder.path().join("x.arrow.parts")).ok();
     }
     let done = run("f32", "");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
 }
 
 #[test]
