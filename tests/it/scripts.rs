@@ -81,7 +81,10 @@ fn what_people_try_is_explained() {
             "const K = 3; K = 4;".to_owned(),
             "make `K` with `let` to change it",
         ),
-        ("print(args[0]);".to_owned(), "`runner exec job.rhai -- VALUE`"),
+        (
+            "print(args[0]);".to_owned(),
+            "`runner exec job.rhai -- VALUE`",
+        ),
     ] {
         fs::write(&path, &text).expect("a script");
         let (exit_code, _, stderr) = run(&["check", path.to_str().expect("UTF-8")]);
