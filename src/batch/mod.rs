@@ -18,4 +18,4 @@ pub use packer::{
 };
 pub use padder::Padder;
 pub use rows::{Ragged, Rows, RowsError};
-pub use values::Values;
+pub use values::{Flaw, Values};

@@ -1,6 +1,6 @@
 //! What a model answered for some sequences, of any length each.
 
-use super::{Row, Values};
+use super::{Flaw, Row, Values};
 use crate::job::OutputDtype;
 use std::ops::Range;
 
@@ -139,14 +139,16 @@ impl Rows {
         columns.iter().map(|column| column.n_bytes(row)).sum()
     }
 
-    /// The first sequence with a value that is no number.
-    pub fn first_not_finite(&self) -> Option<&Row> {
+    /// The first sequence with a value that is no number, and why it is none.
+    pub fn first_not_finite(&self) -> Option<(&Row, Flaw)> {
         let is_finite = |row: usize| {
             let mut columns = self.columns.iter();
             columns.all(|column| column.values.are_finite(column.range(row)))
         };
         let row = (0..self.len()).find(|&row| !is_finite(row))?;
-        self.meta.get(row)
+        let columns = self.columns.iter();
+        let flaws = columns.filter_map(|column| column.values.flaw(column.range(row)));
+        Some((self.meta.get(row)?, flaws.max()?))
     }
 
     /// Takes rows from the beginning, those that hold `most_bytes` of text together, at least one.
@@ -266,12 +268,20 @@ mod tests {
         assert_eq!(rows.first_not_finite(), None);
         rows.push_from(row(2, 0), &[column(&[1.0, f32::NAN])], 0);
         rows.push_from(row(3, 0), &[column(&[f32::INFINITY])], 0);
-        assert_eq!(rows.first_not_finite().map(|row| row.index), Some(2));
+        let found = |rows: &Rows| rows.first_not_finite().map(|(row, flaw)| (row.index, flaw));
+        assert_eq!(found(&rows), Some((2, Flaw::NotFinite)));
         let halves = Ragged {
             values: Values::F16(vec![half::f16::ONE, half::f16::INFINITY]),
             offsets: vec![0, 1, 2],
         };
         let rows = Rows::new(vec![row(4, 0), row(5, 0)], vec![halves]).expect("rows");
-        assert_eq!(rows.first_not_finite().map(|row| row.index), Some(5));
+        assert_eq!(found(&rows), Some((5, Flaw::NoRoom)));
+        // What is no number in another column is no question of room.
+        let mut rows = rows;
+        rows.columns.push(Ragged {
+            values: Values::F32(vec![0.0, f32::NAN]),
+            offsets: vec![0, 1, 2],
+        });
+        assert_eq!(found(&rows), Some((5, Flaw::NotFinite)));
     }
 }

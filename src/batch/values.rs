@@ -13,6 +13,15 @@ pub enum Values {
     F32(Vec<f32>),
 }
 
+/// Why numbers cannot be written. What is worse comes later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flaw {
+    /// One is larger than half precision has room for.
+    NoRoom,
+    /// One is infinite or NaN.
+    NotFinite,
+}
+
 impl Values {
     /// No numbers of a format.
     pub fn empty(dtype: OutputDtype) -> Self {
@@ -64,6 +73,21 @@ impl Values {
         match self {
             Self::F16(values) => all(&values[range], |value| value.is_finite()),
             Self::F32(values) => all(&values[range], |value| value.is_finite()),
+        }
+    }
+
+    /// What is wrong with numbers that are not all finite. In half precision, those that are too large for it are
+    /// infinite.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn flaw(&self, range: Range<usize>) -> Option<Flaw> {
+        match self {
+            _ if self.are_finite(range.clone()) => None,
+            Self::F16(values) if !values[range.clone()].iter().any(|value| value.is_nan()) => {
+                Some(Flaw::NoRoom)
+            }
+            _ => Some(Flaw::NotFinite),
         }
     }
 

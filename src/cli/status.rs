@@ -86,6 +86,10 @@ fn shown(status: &Status) -> String {
             ),
         ));
     }
+    if let Some(wrong) = &status.wrong {
+        let output = status.output.display();
+        lines.push(("there now", format!("`{output}` {wrong}")));
+    }
     for stretch in &status.stretches {
         lines.push((
             "stretch",

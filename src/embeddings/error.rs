@@ -44,6 +44,18 @@ impl EmbeddingsError {
         }
     }
 
+    /// The files of an output are not all of one output.
+    pub(super) fn mixed(file: &str, message: String) -> Self {
+        Self {
+            file: file.to_owned(),
+            message,
+            hint: Some(
+                "run the script again that writes it: a process was killed while it replaced an output, or one file \
+                 was replaced by hand; if nothing is left to do, add `overwrite: true`",
+            ),
+        }
+    }
+
     /// The file has vectors of residues, and none of whole sequences.
     pub(super) fn of_residues(file: &str) -> Self {
         Self {

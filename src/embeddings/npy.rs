@@ -1,17 +1,22 @@
 //! NumPy files that `embed` wrote: a row a sequence, and the ids in a file beside it.
 
 use super::{Embeddings, EmbeddingsError, column::choose, table::Source};
-use crate::{file, job::OutputFormat};
+use crate::{
+    file::{self, Card},
+    job::OutputFormat,
+};
 use half::f16;
-use serde_json::Value;
 use std::{
     fs::File,
-    io::{BufRead, BufReader, ErrorKind, Read},
-    path::Path,
+    io::{BufReader, ErrorKind, Read},
+    path::{Path, PathBuf},
 };
 
 /// What every file begins with.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
+/// How the names of the files beside an array end.
+const IDS: &str = ".ids.txt";
+const OFFSETS: &str = ".offsets.npy";
 /// Rows that are read at a time.
 const ROWS_AT_ONCE: usize = 1024;
 
@@ -31,6 +36,7 @@ struct Header {
 /// # Errors
 /// - The file, or its ids, cannot be opened, or is not one of those.
 /// - A sequence has not one vector.
+/// - What lies beside it is of another array, as where a process was killed that replaced it.
 pub(super) fn read(
     path: &Path,
     embeddings: &mut Embeddings,
@@ -38,9 +44,17 @@ pub(super) fn read(
     let name = path.display().to_string();
     let broken = |message: &str| EmbeddingsError::damaged(&name, message.to_owned());
     let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
+    let card = Card::of(path);
+    let unread = |error: std::io::Error| broken(&format!("cannot be read: {error}"));
+    if let Some(card) = &card
+        && !card.is_about(&file).map_err(unread)?
+    {
+        let message = "is not the array that `.npy.json` beside it is about";
+        return Err(EmbeddingsError::mixed(&name, message.to_owned()));
+    }
     let mut file = BufReader::new(file);
-    if let Some(columns) = columns(path) {
-        let columns = columns.iter().map(String::as_str);
+    if let Some(card) = &card {
+        let columns = card.columns.iter().map(String::as_str);
         choose(columns.clone(), embeddings.column(), &name)?
             .ok_or_else(|| EmbeddingsError::without_vectors(&name, columns))?;
     }
@@ -48,12 +62,17 @@ pub(super) fn read(
         let message = "is no array of rows of numbers in 16 or 32 bits";
         EmbeddingsError::foreign(&name, message.to_owned())
     })?;
-    let ids = ids(path)?;
+    let offsets = beside(path, OFFSETS);
+    // They are as many as the sequences where each has one residue.
+    let is_of_residues = match &card {
+        Some(card) => card.of_beside(&offsets).is_some(),
+        None => offsets.exists(),
+    };
+    if is_of_residues {
+        return Err(EmbeddingsError::of_residues(&name));
+    }
+    let ids = ids(path, card.as_ref())?;
     if ids.len() != header.n_rows {
-        let mut beside = OutputFormat::Npy.sidecars(path, true).into_iter();
-        if beside.any(|path| path.to_string_lossy().ends_with(".offsets.npy") && path.exists()) {
-            return Err(EmbeddingsError::of_residues(&name));
-        }
         let message = format!(
             "has {} rows, and {} ids beside it",
             header.n_rows,
@@ -80,17 +99,6 @@ pub(super) fn read(
     Ok(Box::new(NpyFile))
 }
 
-/// The one column that is in a file, as is said beside it. Nothing, if that is not there.
-fn columns(path: &Path) -> Option<Vec<String>> {
-    let mut beside = OutputFormat::Npy.sidecars(path, false).into_iter();
-    let card = beside.find(|path| path.to_string_lossy().ends_with(".json"))?;
-    let card: Value = serde_json::from_reader(BufReader::new(file::open(&card).ok()?)).ok()?;
-    let columns = card.get("columns")?.as_array()?.iter();
-    columns
-        .map(|name| name.as_str().map(str::to_owned))
-        .collect()
-}
-
 /// Numbers as they are in a file.
 pub(super) fn numbers(bytes: &[u8], is_half: bool) -> Vec<f32> {
     match is_half {
@@ -107,15 +115,34 @@ pub(super) fn numbers(bytes: &[u8], is_half: bool) -> Vec<f32> {
     }
 }
 
+/// The file beside an array whose name ends so.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut beside = OutputFormat::Npy.sidecars(path, true).into_iter();
+    let found = beside.find(|path| path.to_string_lossy().ends_with(ending));
+    found.unwrap_or_default()
+}
+
 /// The ids beside a file, a line each.
-fn ids(path: &Path) -> Result<Vec<String>, EmbeddingsError> {
-    let mut beside = OutputFormat::Npy.sidecars(path, false).into_iter();
-    let ids = beside.find(|path| path.to_string_lossy().ends_with(".ids.txt"));
-    let ids = ids.unwrap_or_default();
+fn ids(path: &Path, card: Option<&Card>) -> Result<Vec<String>, EmbeddingsError> {
+    let ids = beside(path, IDS);
     let name = ids.display().to_string();
+    let unread = |error| EmbeddingsError::damaged(&name, format!("cannot be read: {error}"));
     let file = file::open(&ids).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
-    let lines = BufReader::new(file).lines().collect::<Result<_, _>>();
-    lines.map_err(|error| EmbeddingsError::damaged(&name, format!("cannot be read: {error}")))
+    let mut text = Vec::new();
+    (&file).read_to_end(&mut text).map_err(unread)?;
+    let written = card.and_then(|card| card.of_beside(&ids));
+    if written.is_some_and(|(_, hash)| blake3::hash(&text).to_hex().as_str() != hash) {
+        let message = format!("are not the ids of `{}`", path.display());
+        return Err(EmbeddingsError::mixed(&name, message));
+    }
+    let text = String::from_utf8(text);
+    let text = text.map_err(|error| unread(std::io::Error::other(error)))?;
+    // Nothing else ends a line: an id may hold whatever other programs take for an end.
+    let lines = text.strip_suffix('\n').unwrap_or(&text).split('\n');
+    Ok(match text.is_empty() {
+        true => Vec::new(),
+        false => lines.map(str::to_owned).collect(),
+    })
 }
 
 impl Header {

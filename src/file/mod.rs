@@ -4,6 +4,7 @@
 //! names, and that none of them outlives its process. *Never*: writes to a pipe or a device, waits for
 //! another process.
 
+mod card;
 mod destination;
 mod error;
 mod home;
@@ -16,6 +17,7 @@ mod stale;
 mod target;
 mod temporary;
 
+pub use card::{Card, VERSION, ends, hash_header_last};
 pub use destination::{MOST_LINKS, destination};
 pub use error::{FileError, remedy};
 pub use home::{Home, home_folder};

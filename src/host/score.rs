@@ -1,12 +1,11 @@
 //! Scores: a plan of sequences, a run that embeds them, and a table that is made of their logits.
 
-use super::Scored;
+use super::{Scored, score_folder};
 use crate::{
     error::Error,
     job::{
-        Dataset, EmbedOptions, EmbedPlan, LongSequences, MergePlan, Mutants, OutputTarget,
-        PerplexityMethod, Positions, Problems, ResiduePolicy, ScoreMethod, ScorePlan,
-        ScoreQuestion, Shard,
+        Dataset, EmbedOptions, EmbedPlan, LongSequences, MergePlan, Mutants, PerplexityMethod,
+        Positions, Problems, ResiduePolicy, ScoreMethod, ScorePlan, ScoreQuestion, Shard,
     },
     model::{Model, NUMERICS},
     report::RunSummary,
@@ -57,7 +56,15 @@ impl Scoring {
             run: None,
         };
         if scoring.done.is_some() {
+            scoring.remove_kept();
             return Ok(scoring);
+        }
+        if plan.run.overwrite {
+            // What is kept of other tables goes when this one is there.
+            let others = scoring.output.others();
+            others
+                .iter()
+                .try_for_each(|other| score_folder::check_idle(other))?;
         }
         if extent.sequences > 0 {
             scoring.run = Some(scoring.run_plan()?);
@@ -94,7 +101,7 @@ impl Scoring {
             return Ok(None);
         }
         let logits = self.output.logits();
-        let target = OutputTarget::of(&logits).map_err(|problem| Problems(vec![problem]))?;
+        let target = score_folder::logits(&self.output.folder())?;
         let has_shards = !sink::shards_of(&target)?.is_empty();
         Ok(has_shards.then(|| MergePlan::new(&logits)))
     }
@@ -115,7 +122,7 @@ impl Scoring {
 
     fn write(&mut self) -> Result<&Done, Error> {
         let done = self.task.write(&self.output, &self.column, &self.extent)?;
-        self.output.remove_kept();
+        self.remove_kept();
         Ok(self.done.insert(done))
     }
 
@@ -132,6 +139,17 @@ impl Scoring {
             (0, _) => Some(format!("all records of `{sources}` were rejected")),
             _ => None,
         }
+    }
+
+    /// Removes what is kept, and, of a table that replaces others, what is kept of those. What others have put there
+    /// stays, and all of it in which a process works.
+    fn remove_kept(&self) {
+        score_folder::remove(&self.output.folder());
+        if self.plan.run.overwrite {
+            let others = self.output.others();
+            others.iter().for_each(|other| score_folder::remove(other));
+        }
+        self.output.remove_if_empty();
     }
 
     /// What it came to.

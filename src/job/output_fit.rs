@@ -1,6 +1,6 @@
 //! Whether what is asked for can be in the format of the output.
 
-use super::{EmbedOptions, Keys, OutputFormat, Problems, Question};
+use super::{Content, EmbedOptions, Keys, OutputFormat, Positions, Problems, Question};
 
 /// Adds what is wrong to the problems.
 pub(super) fn check(options: &EmbedOptions, question: &Question, problems: &mut Problems) {
@@ -46,12 +46,100 @@ pub(super) fn check(options: &EmbedOptions, question: &Question, problems: &mut 
             Some("add `sequences: true`".to_owned()),
         );
     }
+    if format == OutputFormat::Embed {
+        check_vectors(&format!("`{shown}` is {title}"), question, problems);
+    }
+}
+
+/// Adds what is no vector of a sequence or of one of its residues: nothing else has a place in scikit-bio's HDF5.
+fn check_vectors(output: &str, question: &Question, problems: &mut Problems) {
+    let has = |is_such: fn(Content) -> bool| {
+        let mut columns = question.columns.iter();
+        columns.any(|column| is_such(column.content))
+    };
+    if has(Content::is_of_contacts) {
+        problems.add_option(
+            "output",
+            format!("{output}, which holds vectors, and contacts are none"),
+            Some(
+                "end the path with `.parquet`, `.h5`, `.npy`, `.safetensors` or `.arrow`"
+                    .to_owned(),
+            ),
+        );
+    }
+    let is_of_tokens = |content| {
+        matches!(
+            content,
+            Content::States {
+                positions: Positions::Tokens,
+                ..
+            } | Content::Logits {
+                positions: Positions::Tokens
+            }
+        )
+    };
+    if has(is_of_tokens) {
+        problems.add_option(
+            "special_tokens",
+            format!("{output}, which has a vector for each residue, and BOS and EOS are none"),
+            Some(
+                "leave `special_tokens` out, or end the path with `.parquet`, `.h5`, `.npy`, `.safetensors` or \
+                 `.arrow`"
+                    .to_owned(),
+            ),
+        );
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{Dataset, EmbedPlan, Layer};
+    use crate::job::{Dataset, EmbedPlan, Layer, Problem};
+
+    /// What is wrong with these options.
+    fn found(options: EmbedOptions) -> Vec<Problem> {
+        let dataset = Dataset::new(vec!["a.fa".to_owned()]);
+        match EmbedPlan::new(dataset, options, 6) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.0,
+        }
+    }
+
+    #[test]
+    fn scikit_bio_has_vectors_of_residues_only() {
+        let check = |output: &str, change: fn(&mut EmbedOptions), expect: &[(&str, &str)]| {
+            let mut options = EmbedOptions {
+                output: Some(output.into()),
+                sequences: true,
+                ..EmbedOptions::default()
+            };
+            change(&mut options);
+            let found = found(options);
+            assert_eq!(found.len(), expect.len(), "{output}: {found:?}");
+            for (problem, (option, expect)) in found.iter().zip(expect) {
+                assert_eq!(problem.option.as_deref(), Some(*option));
+                assert!(problem.message.contains(expect), "{problem:?}");
+            }
+        };
+        let contacts = [("output", "contacts are none")];
+        let matrix = |of: &mut EmbedOptions| of.contacts = true;
+        let pairs = |of: &mut EmbedOptions| {
+            of.contacts = true;
+            of.threshold = Some(0.3);
+        };
+        let tokens = |of: &mut EmbedOptions| {
+            of.residues = true;
+            of.special_tokens = true;
+        };
+        check("x.embed", matrix, &contacts);
+        check("x.embed", pairs, &contacts);
+        check("x.embed", tokens, &[("special_tokens", "BOS and EOS")]);
+        check("x.embed", |of| of.residues = true, &[]);
+        for output in ["x.npy", "x.h5", "x.safetensors"] {
+            check(output, matrix, &[]);
+            check(output, tokens, &[]);
+        }
+    }
 
     #[test]
     fn what_does_not_fit_is_refused_before_anything_is_computed() {
@@ -63,11 +151,7 @@ mod tests {
                 keys,
                 ..EmbedOptions::default()
             };
-            let dataset = Dataset::new(vec!["a.fa".to_owned()]);
-            let found = match EmbedPlan::new(dataset, options, 6) {
-                Ok(_) => Vec::new(),
-                Err(problems) => problems.0,
-            };
+            let found = found(options);
             assert_eq!(found.len(), expect.len(), "{output}: {found:?}");
             for (problem, expect) in found.iter().zip(expect) {
                 assert!(problem.message.contains(expect), "{problem:?}");

@@ -210,6 +210,16 @@ pub enum ModelError {
         /// What it lacks.
         reason: Reason,
     },
+    /// An embedding is larger than the format has room for in which it is to be written.
+    #[error(
+        "the embedding of `{id}` ({length} residues) has a value that f16 has no room for (65,504 at most)"
+    )]
+    NoRoom {
+        /// The sequence.
+        id: String,
+        /// Its residues.
+        length: u32,
+    },
     /// An embedding is not finite.
     #[error("the embedding of `{id}` ({length} residues) is not finite")]
     NotFinite {
@@ -364,6 +374,7 @@ impl Hint for ModelError {
             Self::Dtype { supported, .. } => Some(format!(
                 "leave `dtype` out, set it to \"{supported}\", or use a GPU"
             )),
+            Self::NoRoom { .. } => Some("add `output_dtype: \"f32\"`".to_owned()),
             Self::NotFinite { dtype, .. } => Some(format!(
                 "the weights may be damaged, or their numbers too large for {dtype}"
             )),

@@ -50,7 +50,7 @@ pub use token_budget::{DeviceKind, usual_token_budget};
 
 use crate::{
     alphabet::VOCABULARY_SIZE,
-    batch::{PackedBatch, Row, Rows},
+    batch::{Flaw, PackedBatch, Row, Rows},
     device::{self, Chosen},
     job::{Column, Content, Dtype, GeluForm, ModelSpec, OutputDtype, Pooling, Positions, Question},
     ops,
@@ -236,17 +236,21 @@ impl Model {
         let rows = Rows::new(batch.rows.clone(), answer.columns);
         let rows = rows.expect("a model answers for each sequence of a batch");
         match rows.first_not_finite() {
-            Some(row) => Err(self.not_finite(row)),
+            Some((row, flaw)) => Err(self.not_finite(row, flaw)),
             None => Ok(rows),
         }
     }
 
     /// The error that a sequence's vector holds what is no number.
-    pub fn not_finite(&self, row: &Row) -> ModelError {
-        ModelError::NotFinite {
-            id: row.id.clone(),
-            length: row.length,
-            dtype: self.dtype.name(),
+    pub fn not_finite(&self, row: &Row, flaw: Flaw) -> ModelError {
+        let (id, length) = (row.id.clone(), row.length);
+        match flaw {
+            Flaw::NoRoom => ModelError::NoRoom { id, length },
+            Flaw::NotFinite => ModelError::NotFinite {
+                id,
+                length,
+                dtype: self.dtype.name(),
+            },
         }
     }
 

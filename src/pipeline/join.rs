@@ -99,8 +99,8 @@ impl<'a> Joiner<'a> {
                 let joined = self.joined(&open);
                 let row = Rows::new(vec![open.row], joined)
                     .map_err(|error| Error::Conservation(error.to_string()))?;
-                if let Some(row) = row.first_not_finite() {
-                    return Err(self.model.not_finite(row).into());
+                if let Some((row, flaw)) = row.first_not_finite() {
+                    return Err(self.model.not_finite(row, flaw).into());
                 }
                 append(&mut complete, row);
             }

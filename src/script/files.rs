@@ -11,7 +11,7 @@ use super::{
 use crate::{
     error::Error,
     fasta,
-    file::destination,
+    file::{Card, destination},
     host::Recording,
     job::{
         Dataset, EmbedOptions, MergePlan, OutputTarget, Problem, Problems, Shard, SweepPlan,
@@ -354,6 +354,7 @@ impl Files {
         let output = output.path.as_path();
         let is_rehearsed = self.rehearsed.contains_key(&destination(output));
         let shown = output.display();
+        let is_list = |path: &Path| path.extension().is_some_and(|ending| ending == "tsv");
         let message = if is_rehearsed {
             format!("`output` is {shown}, which an earlier run of this script writes")
         } else if output.exists() && !may_stay(output) {
@@ -361,15 +362,15 @@ impl Files {
         } else if let Some(path) = beside.iter().find(|path| path.exists())
             && !output.exists()
             && !has_parts
+            // Of what this program wrote, only the file itself may be gone. That shows when the model is known.
+            && (!options.resume || is_list(path) || Card::of(output).is_none())
         {
-            match path.extension() {
-                Some(ending) if ending == "tsv" => {
-                    format!(
-                        "`output` is {shown}, and its list {} exists",
-                        path.display()
-                    )
-                }
-                _ => format!(
+            match is_list(path) {
+                true => format!(
+                    "`output` is {shown}, and its list {} exists",
+                    path.display()
+                ),
+                false => format!(
                     "`output` is {shown}, and {}, which would lie beside it, exists",
                     path.display()
                 ),

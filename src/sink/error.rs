@@ -199,6 +199,23 @@ impl SinkError {
         }
     }
 
+    /// As an error about a finished output, of which nothing is computed again unasked: a file, or a part in a folder.
+    pub(super) fn of_finished(self, is_file: bool) -> Self {
+        match self {
+            Self::Damaged { path, message, .. } => Self::Damaged {
+                path,
+                message,
+                hint: match is_file {
+                    true => "set `overwrite: true` in the script that made it, and run it again",
+                    false => {
+                        "remove it, and run the script again: what is missing is computed again"
+                    }
+                },
+            },
+            other => other,
+        }
+    }
+
     /// A part of those in `folder` cannot be copied: the file system refuses, or it is damaged.
     pub(super) fn stitching(folder: &Path, part: &Path, error: ParquetError) -> Self {
         match Self::parquet(folder, error) {

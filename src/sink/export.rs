@@ -52,6 +52,8 @@ pub type OnRows<'a> = dyn FnMut(ExportStep) -> ControlFlow<()> + 'a;
 struct Source {
     /// Its files, in the order of their rows.
     files: Vec<PathBuf>,
+    /// Whether it is a file itself, and no folder of parts.
+    is_file: bool,
     finished: Finished,
     /// All that it says of itself.
     entries: BTreeMap<String, String>,
@@ -88,13 +90,15 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
     let named = |error: SinkError| error.named(&to.path);
     let mut writing = None;
     let mut rows = 0;
+    let of_source = |error: SinkError| error.of_finished(source.is_file);
     for file in &source.files {
-        let table = rows_of(file)?;
+        let table = rows_of(file).map_err(of_source)?;
         let chosen = choose(&table.schema, options)?;
         let schema = table
             .schema
             .project(&chosen)
-            .map_err(|error| SinkError::damaged_part(file, format!("has odd columns: {error}")))?;
+            .map_err(|error| SinkError::damaged_part(file, format!("has odd columns: {error}")))
+            .map_err(of_source)?;
         let (bundle, writer, first) = match writing.take() {
             Some((bundle, writer, first)) => (bundle, writer, first),
             None => {
@@ -106,7 +110,7 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
         };
         if schema.fields() != first.fields() {
             let message = format!("has other columns than `{}`", source.files[0].display());
-            return Err(SinkError::damaged_part(file, message));
+            return Err(of_source(SinkError::damaged_part(file, message)));
         }
         let (_, writer, _) = writing.insert((bundle, writer, first));
         for batch in table.rows {
@@ -114,7 +118,7 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
             if on_step(step).is_break() {
                 return Err(SinkError::Stopped(to.path.clone()));
             }
-            let batch = batch?;
+            let batch = batch.map_err(of_source)?;
             rows += batch.num_rows() as u64;
             let batch = batch.project(&chosen).map_err(|error| {
                 SinkError::damaged_part(file, format!("has odd columns: {error}"))
@@ -125,7 +129,7 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
     let (bundle, writer, _) = writing.ok_or(SinkError::NoParts)?;
     if rows != end.rows {
         let message = format!("has {rows} rows, and had {}", end.rows);
-        return Err(SinkError::damaged_part(from, message));
+        return Err(of_source(SinkError::damaged_part(from, message)));
     }
     let metadata = all_entries(source.entries, identity);
     writer.finish(&metadata).map_err(named)?;
@@ -221,6 +225,7 @@ impl Source {
                 let entries = read_metadata(&path)?.unwrap_or_default();
                 Ok(Self {
                     files: vec![path],
+                    is_file: true,
                     finished,
                     entries,
                 })
@@ -233,6 +238,7 @@ impl Source {
                     let entries = read_metadata(place.output())?.unwrap_or_default();
                     return Ok(Self {
                         files: vec![place.output().to_owned()],
+                        is_file: true,
                         finished,
                         entries,
                     });
@@ -245,6 +251,7 @@ impl Source {
                 let file = |part: &PartFile| place.parts().join(&part.name);
                 Ok(Self {
                     files: parts.map(file).collect(),
+                    is_file: false,
                     entries: finished.entries(&history)?,
                     finished,
                 })

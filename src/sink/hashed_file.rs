@@ -83,6 +83,13 @@ impl HashedFile {
     pub(super) fn hash(&self) -> String {
         self.hasher.finalize().to_hex().to_string()
     }
+
+    /// As [`hash`](Self::hash), of the bytes written so far and of `more`.
+    pub(super) fn hash_with(&self, more: &[u8]) -> String {
+        let mut hasher = self.hasher.clone();
+        hasher.update(more);
+        hasher.finalize().to_hex().to_string()
+    }
 }
 
 impl Write for HashedFile {

@@ -1,11 +1,12 @@
 //! The one door to outputs: from a plan to what is still to be done.
 
 use super::{
-    Circumstances, Output, OutputPlan, Published, RejectsSpool, SinkError, Trail, Work,
+    Circumstances, Output, OutputPlan, Published, RejectsSpool, Resumed, SinkError, Trail, Work,
     claim::Claim,
     format::read_metadata,
+    formats::said_of_gone,
     identity::{Finished, differences},
-    ledger::{self, Done, Header, History, LastWords, Ledger, Owner, ShardHeader, Stretch},
+    ledger::{self, Done, Header, History, LastWords, Ledger, Owner, ShardHeader},
     left,
     output::Opening,
     place::Place,
@@ -27,27 +28,6 @@ pub enum Opened {
     Finished(Box<Resumed>),
     /// Some of it, or all.
     Begun(Box<Begun>),
-}
-
-/// What was there already.
-#[derive(Clone, Debug, Default)]
-pub struct Resumed {
-    /// Records that are done.
-    pub records: u64,
-    /// Rows of them.
-    pub rows: u64,
-    /// Records of them that were rejected.
-    pub rejected: u64,
-    /// Parts that are missing or cut, which are made again.
-    pub n_lost: usize,
-    /// The processes that did them, in order.
-    pub stretches: Vec<Stretch>,
-    /// What each of them committed, where that is known.
-    pub done: Vec<Done>,
-    /// What the last of them computed and did not commit.
-    pub lost: Done,
-    /// The files of an output that is finished.
-    pub published: Published,
 }
 
 /// An output that can be worked on.
@@ -328,14 +308,26 @@ impl Door<'_> {
         }
     }
 
+    /// Whether all that lies beside the output is there, of this very output, and only the file is gone: then it comes
+    /// out as it was.
+    fn is_only_file_gone(&self) -> bool {
+        let said = said_of_gone(self.place.output());
+        let finished = said.as_ref().and_then(Finished::read);
+        finished.is_some_and(|finished| {
+            self.check_identity(&finished.identity).is_ok() && self.is_same_input(&finished)
+        })
+    }
+
     fn begin_anew(&self, claim: Claim) -> Result<Opened, SinkError> {
         let place = &self.place;
         let existing = Existing::unless(self.plan.overwrite);
         check_target(&place.rejects(), existing)?;
         if !place.is_folder() {
             check_target(place.output(), existing)?;
-            for path in place.sidecars(self.plan.has_many()) {
-                check_target(&path, existing)?;
+            if !self.is_only_file_gone() {
+                for path in place.sidecars(self.plan.has_many()) {
+                    check_target(&path, existing)?;
+                }
             }
         }
         let header = Header {

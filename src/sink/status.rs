@@ -95,6 +95,9 @@ pub struct Status {
     pub settings: BTreeMap<String, String>,
     /// Lines of the ledger that cannot be read.
     pub damaged_lines: u64,
+    /// What is wrong with the file that stands where the output will be, if it is none any more: the end of a sentence
+    /// that begins with its name.
+    pub wrong: Option<String>,
     /// Its shards, if it is made in shards.
     pub shards: Vec<ShardStatus>,
     /// Why its shards cannot be merged, if they do not belong together.
@@ -234,6 +237,7 @@ fn of_file(path: PathBuf, finished: Finished) -> Status {
         identity,
         settings: settings.unwrap_or_default(),
         damaged_lines: 0,
+        wrong: None,
         shards: Vec::new(),
         conflicts: Vec::new(),
         output: path,
@@ -275,8 +279,21 @@ fn of_ledger(place: &Place, history: History) -> Status {
         stretches: history.stretches,
         identity: history.header.identity,
         damaged_lines: history.damaged_lines,
+        wrong: wrong_with_old(place).filter(|_| state == State::Stopped),
         shards: Vec::new(),
         conflicts: Vec::new(),
+    }
+}
+
+/// What is wrong with the file that stands where an output will be that is not published, as the end of a sentence
+/// that begins with its name.
+pub(super) fn wrong_with_old(place: &Place) -> Option<String> {
+    if place.keeps_parts() || !place.output().is_file() {
+        return None;
+    }
+    match read_metadata(place.output()) {
+        Err(SinkError::Damaged { message, .. }) => Some(message),
+        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     ledger::{History, PartFile},
     place::Place,
     publish::is_published,
-    status::{Found, all},
+    status::{Found, all, wrong_with_old},
     verifier::files_of,
 };
 use crate::file::is_temporary;
@@ -77,6 +77,7 @@ pub fn verify(path: &Path) -> Result<Verified, SinkError> {
                     verified.is_finished = is_over && history.is_complete();
                     verified.is_unpublished =
                         !is_over && history.end.is_some() && history.is_complete();
+                    verified.flaws.extend(mixed(&place));
                 }
             }
             if is_over && place.is_folder() && !place.is_shard() {
@@ -85,6 +86,16 @@ pub fn verify(path: &Path) -> Result<Verified, SinkError> {
         }
     }
     Ok(verified)
+}
+
+/// What is wrong with a file that stands where this output will be, such as one that was about to be replaced when
+/// the process was killed: what lies beside it is of another one already.
+fn mixed(place: &Place) -> Option<Flaw> {
+    Some(Flaw {
+        path: place.output().to_owned(),
+        problem: wrong_with_old(place)?,
+        is_removable: false,
+    })
 }
 
 impl Verified {

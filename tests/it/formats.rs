@@ -174,7 +174,7 @@ fn a_file_that_does_not_fit_is_made_of_the_parts_when_it_does() {
     for (output, options) in FORMATS {
         let mut job = job(output, options);
         // Each part fits, and the whole does not.
-        let script = "ulimit -f 256; exec \"$@\"";
+        let script = "ulimit -f 320; exec \"$@\"";
         job.wrapper = ["bash", "-c", script, "bash"].map(str::to_owned).into();
         job.interrupt();
         job.run().check_refused(1, &["File too large", "ulimit -f"]);
@@ -328,4 +328,119 @@ fn sequences_are_a_column() {
         .collect();
     let begin = &first.as_bytes()[..60];
     assert!(text.windows(60).any(|window| window == begin));
+}
+
+#[test]
+fn what_lies_beside_an_array_is_of_the_same_output() {
+    let (_, expect) = undisturbed();
+    let job = job("out.npy", "overwrite: true,");
+    job.run().check_code(REJECTED);
+    let old: Vec<_> = ["out.npy", "out.npy.json"]
+        .map(|name| fs::read(job.path(name)).unwrap())
+        .into();
+    let mut few = job;
+    "fasta(\"in.fa\").take(20)".clone_into(&mut few.dataset);
+    few.run();
+    // As a process leaves it that is killed while it replaces an output: at one moment, and a little later.
+    let card = fs::read(few.path("out.npy.json")).unwrap();
+    for (card, expect) in [
+        (&old[1], "are not the ids of"),
+        (&card, "is not the array that"),
+    ] {
+        fs::write(few.path("out.npy"), &old[0]).unwrap();
+        fs::write(few.path("out.npy.json"), card).unwrap();
+        let error = Embeddings::read(&few.path("out.npy")).unwrap_err();
+        assert!(error.message.contains(expect), "{error}");
+        assert!(error.hint.unwrap().contains("run the script again"));
+        assert!(!runner(&few, &["verify", "out.npy"]).status.success());
+        assert!(!runner(&few, &["status", "out.npy"]).status.success());
+    }
+    let mut all = few;
+    self::job("", "").dataset.clone_into(&mut all.dataset);
+    all.interrupt();
+    check_good(&runner(&all, &["status", "out.npy"]));
+    assert!(
+        all.status()["wrong"]
+            .as_str()
+            .unwrap()
+            .contains("not the file that was written")
+    );
+    let verified = runner(&all, &["verify", "out.npy"]);
+    check_refused(&verified, "run the script again");
+    all.run().check_code(REJECTED);
+    check_holds(&all, "out.npy", &expect);
+}
+
+#[test]
+fn an_array_needs_what_lies_beside_it() {
+    let (_, expect) = undisturbed();
+    let job = job("out.npy", "");
+    job.run().check_code(REJECTED);
+    let ids = fs::read(job.path("out.ids.txt")).unwrap();
+    fs::remove_file(job.path("out.ids.txt")).unwrap();
+    for arguments in [["verify", "out.npy"], ["status", "out.npy"]] {
+        let refused = runner(&job, &arguments);
+        check_refused(&refused, "out.ids.txt`, which is missing");
+        check_refused(&refused, "overwrite: true");
+    }
+    let again = exec(&job, &job.script(FAST, "out.npy"));
+    check_refused(&again, "out.ids.txt`, which is missing");
+    check_refused(&again, "overwrite: true");
+    // Where only the array is gone, it is made again.
+    fs::write(job.path("out.ids.txt"), ids).unwrap();
+    fs::remove_file(job.path("out.npy")).unwrap();
+    fs::remove_file(job.path("out.npy.rejects.tsv")).unwrap();
+    let max = job
+        .script(FAST, "out.npy")
+        .replace("output:", "pooling: \"max\", output:");
+    check_refused(&exec(&job, &max), "exists");
+    job.run().check_code(REJECTED);
+    check_holds(&job, "out.npy", &expect);
+}
+
+#[test]
+fn proteins_of_one_residue_have_residues_too() {
+    let mut job = job("out.npy", "residues: true,");
+    fs::write(job.path("ones.fa"), ">a\nM\n>b\nK\n").unwrap();
+    "fasta(\"ones.fa\")".clone_into(&mut job.dataset);
+    job.run().check_code(WELL);
+    let error = Embeddings::read(&job.path("out.npy")).unwrap_err();
+    assert!(error.message.contains("vectors of residues"), "{error}");
+}
+
+#[test]
+fn what_is_finished_and_damaged_says_how_it_is_computed_again() {
+    let (job, _) = undisturbed();
+    let folder = job.script(FAST, "folder/");
+    assert_eq!(exec(&job, &folder).status.code(), Some(REJECTED));
+    check_good(&runner(&job, &["export", "out.parquet", "out.arrow"]));
+    let part = fs::read_dir(job.path("folder"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let part = format!("folder/{}", part.file_name().display());
+    for (file, output, hint) in [
+        (
+            "out.parquet",
+            "out.parquet",
+            "set `overwrite: true` in the script",
+        ),
+        (
+            "out.arrow",
+            "out.arrow",
+            "set `overwrite: true` in the script",
+        ),
+        (
+            part.as_str(),
+            "folder/",
+            "remove it, and run the script again",
+        ),
+    ] {
+        let mut bytes = fs::read(job.path(file)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(job.path(file), bytes).unwrap();
+        check_refused(&runner(&job, &["export", output, "new.npy"]), hint);
+    }
 }

@@ -87,8 +87,8 @@ impl Collecting<'_> {
             self.health.dispatcher.done(batch.number);
             let rows = Rows::new(batch.batch.rows, columns)
                 .map_err(|error| Error::Conservation(error.to_string()))?;
-            if let Some(row) = rows.first_not_finite() {
-                return Err(self.model.not_finite(row).into());
+            if let Some((row, flaw)) = rows.first_not_finite() {
+                return Err(self.model.not_finite(row, flaw).into());
             }
             if let Some(gpu) = timing.gpu {
                 *left.gpu.get_or_insert_default() += gpu;

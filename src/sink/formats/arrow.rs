@@ -1,11 +1,9 @@
 //! Arrow IPC: the columns as they are in Parquet, uncompressed, so that they can be mapped into memory. Feather is
 //! another name of it.
 
-use super::{
-    CONTENT_BYTES, CONTENT_HASH, Files, VERSION, check_content, damaged, spool::BUFFER_BYTES,
-};
+use super::{CONTENT_BYTES, CONTENT_HASH, Files, checksum, damaged, spool::BUFFER_BYTES};
 use crate::{
-    file,
+    file::{self, VERSION},
     job::ExportOptions,
     sink::{Checked, HashedFile, SinkError, TableRows, TableWriter},
 };
@@ -15,7 +13,8 @@ use arrow_schema::{ArrowError, Schema, SchemaRef};
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{BufReader, BufWriter, Write},
+    io::{self, BufReader, BufWriter, Write},
+    ops::Range,
     os::unix::fs::FileExt,
     path::Path,
 };
@@ -23,7 +22,13 @@ use std::{
 /// What every file begins with.
 const MAGIC: [u8; 6] = *b"ARROW1";
 
-struct ArrowWriter(FileWriter<BufWriter<HashedFile>>);
+/// What every file ends with: the length of the footer before it, and this.
+const END_BYTES: u64 = 4 + MAGIC.len() as u64;
+
+struct ArrowWriter {
+    writer: FileWriter<BufWriter<HashedFile>>,
+    file: File,
+}
 
 /// Begins a file.
 ///
@@ -34,11 +39,12 @@ pub(super) fn begin(
     _options: &ExportOptions,
     schema: &Schema,
 ) -> Result<Box<dyn TableWriter>, SinkError> {
-    let file = BufWriter::with_capacity(BUFFER_BYTES, HashedFile::new(files.main));
+    let file = files.main.try_clone().map_err(SinkError::writing)?;
+    let hashed = BufWriter::with_capacity(BUFFER_BYTES, HashedFile::new(files.main));
     // What the schema says besides is about Parquet.
     let schema = Schema::new(schema.fields().clone());
-    let writer = FileWriter::try_new(file, &schema).map_err(refused)?;
-    Ok(Box::new(ArrowWriter(writer)))
+    let writer = FileWriter::try_new(hashed, &schema).map_err(refused)?;
+    Ok(Box::new(ArrowWriter { writer, file }))
 }
 
 fn refused(error: ArrowError) -> SinkError {
@@ -53,24 +59,55 @@ fn refused(error: ArrowError) -> SinkError {
 
 impl TableWriter for ArrowWriter {
     fn write(&mut self, rows: &RecordBatch) -> Result<(), SinkError> {
-        self.0.write(rows).map_err(refused)
+        self.writer.write(rows).map_err(refused)
     }
 
     fn finish(mut self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError> {
-        let writer = &mut self.0;
+        let writer = &mut self.writer;
         writer.flush().map_err(refused)?;
         let content = writer.get_ref().get_ref();
         let content = [
             (CONTENT_BYTES.to_owned(), content.n_bytes().to_string()),
-            (CONTENT_HASH.to_owned(), content.hash()),
+            (CONTENT_HASH.to_owned(), checksum::UNKNOWN.to_owned()),
         ];
         for (key, value) in metadata.iter().cloned().chain(content) {
             writer.write_metadata(key, value);
         }
         writer.finish().map_err(refused)?;
-        let flushed = writer.get_mut().flush();
-        flushed.map_err(SinkError::writing)
+        let file = writer.get_mut();
+        file.flush().map_err(SinkError::writing)?;
+        let digits = file.get_ref().hash();
+        let put = put_checksum(&self.file, &digits);
+        put.map_err(SinkError::writing)
     }
+}
+
+/// Puts the checksum into the footer of a file that is complete but for that.
+fn put_checksum(file: &File, digits: &str) -> io::Result<()> {
+    let range = footer(file)?;
+    let mut footer = vec![0; (range.end - range.start) as usize];
+    file.read_exact_at(&mut footer, range.start)?;
+    let at = checksum::put(&mut footer, digits)?;
+    file.write_all_at(digits.as_bytes(), range.start + at as u64)
+}
+
+/// Where the footer of a file is.
+fn footer(file: &File) -> io::Result<Range<u64>> {
+    let n_bytes = file.metadata()?.len();
+    let end = n_bytes.saturating_sub(END_BYTES);
+    let mut length = [0; 4];
+    file.read_exact_at(&mut length, end)?;
+    let begin = end.checked_sub(u64::from(u32::from_le_bytes(length)));
+    begin
+        .map(|begin| begin..end)
+        .ok_or_else(|| io::Error::other("the footer is longer than the file"))
+}
+
+/// Compares a file with its checksum.
+fn check_file(file: &File, metadata: &BTreeMap<String, String>) -> Result<(), String> {
+    let place = || Ok::<_, io::Error>((footer(file)?, file.metadata()?.len()));
+    let (footer, n_bytes) = place().map_err(|error| format!("cannot be read: {error}"))?;
+    checksum::check(file, &[0..n_bytes], footer, metadata)
 }
 
 /// What becomes of a file that is opened as Arrow IPC.
@@ -118,7 +155,7 @@ pub(super) fn rows(path: &Path) -> Result<TableRows<'_>, SinkError> {
     let reader = opened(path)?;
     let metadata = entries(&reader).ok_or_else(|| damaged(path, "it has no checksum"))?;
     let file = file::open(path).map_err(|error| SinkError::io("read", path, error))?;
-    check_content(file, &metadata).map_err(|problem| SinkError::damaged_part(path, problem))?;
+    check_file(&file, &metadata).map_err(|problem| SinkError::damaged_part(path, problem))?;
     Ok(TableRows {
         schema: reader.schema(),
         rows: Box::new(reader.map(|rows| rows.map_err(|error| damaged(path, error)))),
@@ -140,7 +177,7 @@ pub(super) fn check(path: &Path) -> Result<Checked, SinkError> {
         return Ok(wrong("was not written by runner".to_owned()));
     };
     let file = file::open(path).map_err(|error| SinkError::io("read", path, error))?;
-    if let Err(problem) = check_content(file, &metadata) {
+    if let Err(problem) = check_file(&file, &metadata) {
         // What is known to be wrong is not decoded: nobody knows what would come out.
         return Ok(wrong(problem));
     }

@@ -1,95 +1,66 @@
-//! What is said of a file that cannot say it itself, in a file beside it.
+//! Whether what lies beside an output is what was written with it, as its card says.
 
-use super::{VERSION, damaged};
-use crate::{file, job::OutputFormat, sink::SinkError};
-use serde::{Deserialize, Serialize};
+use super::damaged;
+use crate::{
+    file::{self, Card, hash_header_last},
+    job::OutputFormat,
+    sink::SinkError,
+};
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::{self, BufRead as _, Write},
-    os::unix::fs::FileExt,
+    io::{self, BufRead as _},
     path::{Path, PathBuf},
 };
 
-/// Bytes of the beginning and of the end of a file by which it is known.
-const END_BYTES: u64 = 64 << 10;
 /// Entries that are the same in all cards of one output.
 const OF_THE_OUTPUT: [&str; 2] = ["runner.identity", "runner.input_fingerprint"];
 
-/// What is said of a file that cannot say it itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Card {
-    /// Rows, each of a sequence.
-    pub(super) rows: u64,
-    /// The columns that the file holds.
-    pub(super) columns: Vec<String>,
-    /// Bytes of the file, and a hash of its two ends: by them it is known whether the card is about it.
-    pub(super) bytes: u64,
-    pub(super) ends_blake3: String,
-    /// Files beside it, by their endings, with their hashes.
-    pub(super) beside: BTreeMap<String, String>,
-    /// All entries that a Parquet file would have.
-    pub(super) metadata: BTreeMap<String, String>,
-}
+/// Bytes before the numbers of an array in NumPy's format. The text of the header ends with blanks, so that it can be
+/// written at last.
+pub(super) const NPY_HEADER_BYTES: usize = 128;
 
-impl Card {
-    /// The card at `path`. Nothing, if that is none, or not there.
-    pub(super) fn read(path: &Path) -> Option<Self> {
-        let file = file::open(path).ok()?;
-        let card: Self = serde_json::from_reader(io::BufReader::new(file)).ok()?;
-        card.metadata.contains_key(VERSION).then_some(card)
-    }
-
-    /// What a file and its card say. Nothing, if there is no card.
-    ///
-    /// # Errors
-    /// If the card is about another file.
-    pub(super) fn of(path: &Path) -> Result<Option<Self>, SinkError> {
-        let Some(card) = path_of_card(path).as_deref().and_then(Self::read) else {
-            return Ok(None);
-        };
-        let is_same = || {
-            let file = file::open(path)?;
-            Ok(file.metadata()?.len() == card.bytes && ends(&file)? == card.ends_blake3)
-        };
-        match is_same() {
-            Ok(true) => Ok(Some(card)),
-            Ok(false) => Err(damaged(path, "it is not the file that was written")),
-            Err(error) => Err(SinkError::io("read", path, error)),
-        }
-    }
-
-    /// Writes it.
-    ///
-    /// # Errors
-    /// If the file system refuses.
-    pub(super) fn write(&self, mut to: &File) -> io::Result<()> {
-        let text = serde_json::to_string_pretty(self)?;
-        writeln!(to, "{text}")
-    }
-}
-
-/// Where the card of a file lies.
-fn path_of_card(path: &Path) -> Option<PathBuf> {
-    let format = OutputFormat::of(path).ok()?;
-    let mut beside = format.sidecars(path, true).into_iter();
-    beside.find(|path| path.extension().is_some_and(|ending| ending == "json"))
-}
-
-/// A hash of the two ends of a file.
+/// What a file and its card say. Nothing, if there is no card.
 ///
 /// # Errors
-/// If it cannot be read.
-pub(super) fn ends(file: &File) -> io::Result<String> {
-    let n_bytes = file.metadata()?.len();
-    let mut hasher = blake3::Hasher::new();
-    for start in [0, n_bytes.saturating_sub(END_BYTES)] {
-        let n_read = usize::try_from(END_BYTES.min(n_bytes)).unwrap_or(0);
-        let mut bytes = vec![0; n_read];
-        file.read_exact_at(&mut bytes, start)?;
-        hasher.update(&bytes);
+/// If the card is about another file.
+pub(super) fn card_of(path: &Path) -> Result<Option<Card>, SinkError> {
+    let Some(card) = Card::of(path) else {
+        return Ok(None);
+    };
+    match file::open(path).and_then(|file| card.is_about(&file)) {
+        Ok(true) => Ok(Some(card)),
+        Ok(false) => Err(damaged(path, "it is not the file that was written")),
+        Err(error) => Err(SinkError::io("read", path, error)),
     }
-    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// What is wrong with the files beside an output, each as the end of a sentence that begins with its name.
+pub(super) fn wrong_beside(path: &Path, card: &Card) -> Vec<String> {
+    let sidecars = OutputFormat::of(path).map_or_else(|_| Vec::new(), |of| of.sidecars(path, true));
+    let problems = sidecars.iter().filter_map(|beside| {
+        let (ending, hash) = card.of_beside(beside)?;
+        let name = beside.display();
+        let n_header = match ending.ends_with(".npy") {
+            true => NPY_HEADER_BYTES,
+            false => 0,
+        };
+        match hash_header_last(beside, n_header) {
+            Ok(found) if found == hash => None,
+            Ok(_) => Some(format!("has another `{name}` than was written with it")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Some(format!("needs `{name}`, which is missing"))
+            }
+            Err(error) => Some(format!("needs `{name}`, which cannot be read: {error}")),
+        }
+    });
+    problems.collect()
+}
+
+/// What an output says of itself of which only the file is gone: all that lay beside it is there.
+pub(in super::super) fn said_of_gone(path: &Path) -> Option<BTreeMap<String, String>> {
+    let card = Card::of(path).filter(|_| !path.exists())?;
+    let is_all = wrong_beside(path, &card).is_empty();
+    is_all.then_some(card.metadata)
 }
 
 /// Whether two files are cards of the same output, whenever it was finished.
@@ -112,18 +83,10 @@ pub(in super::super) fn could_lie_beside(path: &Path, n_rows: u64) -> bool {
 
 /// The files that lie beside an output of ours, if there is one with a card.
 pub(in super::super) fn was_beside(path: &Path) -> Vec<PathBuf> {
-    let card = path_of_card(path).as_deref().and_then(Card::read);
-    let Ok(format) = OutputFormat::of(path) else {
-        return Vec::new();
-    };
-    let Some(card) = card else {
+    let (Some(card), Ok(format)) = (Card::of(path), OutputFormat::of(path)) else {
         return Vec::new();
     };
     let mut beside = format.sidecars(path, true);
-    beside.retain(|path| {
-        let name = path.to_string_lossy();
-        let mut endings = card.beside.keys();
-        endings.any(|ending| name.ends_with(ending.as_str()))
-    });
+    beside.retain(|path| card.of_beside(path).is_some());
     beside
 }

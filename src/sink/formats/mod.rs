@@ -2,6 +2,7 @@
 
 mod arrow;
 mod card;
+mod checksum;
 mod column;
 mod hdf5;
 mod npy;
@@ -9,7 +10,10 @@ mod safetensors;
 mod spool;
 
 use super::{Checked, SinkError, TableRows, TableWriter};
-use crate::job::{ExportOptions, OutputFormat};
+use crate::{
+    file::VERSION,
+    job::{ExportOptions, OutputFormat},
+};
 use arrow_schema::{Schema, SchemaRef};
 use std::{
     collections::BTreeMap,
@@ -17,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(super) use card::{are_of_one_output, could_lie_beside, was_beside};
+pub(super) use card::{are_of_one_output, could_lie_beside, said_of_gone, was_beside};
 pub(super) use column::{VectorColumn, has_many, vector_columns};
 
 /// What can be done with files of a format that are made of parts.
@@ -113,18 +117,21 @@ pub(super) const FORMATS: &[Format] = &[
     },
 ];
 
-/// The entries in the metadata of a file that say what its checksum is of: so many bytes, and their BLAKE3.
+/// The entries in the metadata of a file: how many bytes its data are, and a BLAKE3 of them, and in some formats of
+/// what is said of them, too.
 const CONTENT_BYTES: &str = "runner.content_bytes";
 const CONTENT_HASH: &str = "runner.content_blake3";
-/// The entry that every file of this program has.
-const VERSION: &str = "runner.version";
+
+/// How a file is mended that is damaged and finished.
+const WRITTEN_AGAIN: &str =
+    "set `overwrite: true` to have it written again, or choose another output";
 
 /// What is wrong with a file that its format cannot be read from.
 fn damaged(path: &Path, message: impl std::fmt::Display) -> SinkError {
     SinkError::Damaged {
         path: path.to_owned(),
         message: format!("is damaged, or was cut short: {message}"),
-        hint: "set `overwrite: true` to have it written again, or choose another output",
+        hint: WRITTEN_AGAIN,
     }
 }
 

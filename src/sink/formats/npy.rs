@@ -5,15 +5,15 @@
 //! n + 1 numbers, of which the first two say which rows of the array are those of the first sequence.
 
 use super::{
-    CONTENT_BYTES, CONTENT_HASH, Files,
-    card::{Card, ends},
+    CONTENT_BYTES, CONTENT_HASH, Files, WRITTEN_AGAIN,
+    card::{NPY_HEADER_BYTES, card_of, wrong_beside},
     check_content,
     column::{Number, VectorColumn, ids, vectors_alone},
     damaged,
     spool::BUFFER_BYTES,
 };
 use crate::{
-    file,
+    file::{self, Card, ends},
     hint::REPORT_IT,
     job::{ExportOptions, OutputFormat},
     sink::{Checked, HashedFile, SinkError, TableWriter},
@@ -30,8 +30,6 @@ use std::{
 
 /// What every file begins with, in the version of the format that all readers know.
 const MAGIC: &[u8; 8] = b"\x93NUMPY\x01\x00";
-/// Bytes before the numbers. The text of the header ends with blanks, so that it can be written at last.
-const HEADER_BYTES: usize = 128;
 /// Bytes of the header before its text.
 const BEFORE_TEXT: usize = MAGIC.len() + 2;
 /// How the names of the files beside an array end.
@@ -53,7 +51,9 @@ struct Array {
 struct Written {
     file: File,
     n_bytes: u64,
+    /// A hash of its numbers, and one of these and the header.
     hash: String,
+    hash_with_header: String,
 }
 
 struct NpyWriter {
@@ -172,7 +172,7 @@ impl TableWriter for NpyWriter {
                 .map_err(io::IntoInnerError::into_error)?;
             let mut beside = BTreeMap::from([(IDS.to_owned(), ids.hash())]);
             if let Some(offsets) = self.offsets {
-                beside.insert(OFFSETS.to_owned(), offsets.finish()?.hash);
+                beside.insert(OFFSETS.to_owned(), offsets.finish()?.hash_with_header);
             }
             let content = [
                 (CONTENT_BYTES.to_owned(), array.n_bytes.to_string()),
@@ -185,6 +185,7 @@ impl TableWriter for NpyWriter {
                 ends_blake3: ends(&array.file)?,
                 beside,
                 metadata: metadata.iter().cloned().chain(content).collect(),
+                blake3: String::new(),
             };
             card.write(&self.card)
         };
@@ -195,7 +196,7 @@ impl TableWriter for NpyWriter {
 impl Array {
     /// Begins an empty file.
     fn begin(mut file: File, number: &'static str, width: Option<usize>) -> io::Result<Self> {
-        file.seek(SeekFrom::Start(HEADER_BYTES as u64))?;
+        file.seek(SeekFrom::Start(NPY_HEADER_BYTES as u64))?;
         let data = HashedFile::new(file.try_clone()?);
         Ok(Self {
             file,
@@ -224,7 +225,7 @@ impl Array {
             "{{'descr': '{}', 'fortran_order': False, 'shape': {shape}, }}",
             self.number
         );
-        let n_blanks = HEADER_BYTES - BEFORE_TEXT - 1 - text.len();
+        let n_blanks = NPY_HEADER_BYTES - BEFORE_TEXT - 1 - text.len();
         text.extend(std::iter::repeat_n(' ', n_blanks));
         text.push('\n');
         let n_text = u16::try_from(text.len()).map_err(io::Error::other)?;
@@ -234,19 +235,30 @@ impl Array {
             file: self.file,
             n_bytes: data.n_bytes(),
             hash: data.hash(),
+            hash_with_header: data.hash_with(&header),
         })
     }
 }
 
 /// As [`Format::read_metadata`](super::Format::read_metadata).
 pub(super) fn read_metadata(path: &Path) -> Result<Option<BTreeMap<String, String>>, SinkError> {
-    Ok(Card::of(path)?.map(|card| card.metadata))
+    let Some(card) = card_of(path)? else {
+        return Ok(None);
+    };
+    match wrong_beside(path, &card).pop() {
+        None => Ok(Some(card.metadata)),
+        Some(message) => Err(SinkError::Damaged {
+            path: path.to_owned(),
+            message,
+            hint: WRITTEN_AGAIN,
+        }),
+    }
 }
 
 /// As [`Format::check`](super::Format::check).
 pub(super) fn check(path: &Path) -> Result<Checked, SinkError> {
     let refused = |error| SinkError::io("read", path, error);
-    let Some(card) = Card::of(path)? else {
+    let Some(card) = card_of(path)? else {
         return Ok(Checked {
             rows: 0,
             problems: vec!["was not written by runner".to_owned()],
@@ -254,29 +266,14 @@ pub(super) fn check(path: &Path) -> Result<Checked, SinkError> {
     };
     let mut problems = Vec::new();
     let mut file = file::open(path).map_err(refused)?;
-    let mut header = [0; HEADER_BYTES];
+    let mut header = [0; NPY_HEADER_BYTES];
     let read = file.read_exact(&mut header);
     read.map_err(|error| damaged(path, error))?;
     if !header.starts_with(MAGIC) {
         problems.push("is no NumPy file any more".to_owned());
     }
     problems.extend(check_content(&file, &card.metadata).err());
-    for beside in OutputFormat::Npy.sidecars(path, true) {
-        let name = beside.to_string_lossy().into_owned();
-        let mut hashes = card.beside.iter();
-        let Some((_, hash)) = hashes.find(|(ending, _)| name.ends_with(ending.as_str())) else {
-            continue;
-        };
-        let skipped = match name.ends_with(OFFSETS) {
-            true => HEADER_BYTES as u64,
-            false => 0,
-        };
-        match hash_behind(&beside, skipped) {
-            Ok(found) if found == *hash => {}
-            Ok(_) => problems.push(format!("has another `{name}` than was written with it")),
-            Err(error) => problems.push(format!("needs `{name}`, which cannot be read: {error}")),
-        }
-    }
+    problems.extend(wrong_beside(path, &card));
     Ok(Checked {
         rows: n_ids(path).unwrap_or(card.rows),
         problems,
@@ -289,13 +286,4 @@ fn n_ids(path: &Path) -> Option<u64> {
     let ids = beside.find(|path| path.to_string_lossy().ends_with(IDS))?;
     let lines = BufReader::new(File::open(ids).ok()?).split(b'\n');
     Some(lines.count() as u64)
-}
-
-/// A hash of what is in a file behind its first bytes.
-fn hash_behind(path: &Path, n_bytes: u64) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(n_bytes))?;
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(file)?;
-    Ok(hasher.finalize().to_hex().to_string())
 }

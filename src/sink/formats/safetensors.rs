@@ -5,13 +5,13 @@
 //! where `ids_offsets` say: a list of texts in the metadata would have to be read as a whole to open the file.
 
 use super::{
-    CONTENT_BYTES, CONTENT_HASH, Files, VERSION, check_content,
+    CONTENT_BYTES, CONTENT_HASH, Files, checksum,
     column::{Number, VectorColumn, ids, vectors_alone},
     damaged,
     spool::{BUFFER_BYTES, Spool},
 };
 use crate::{
-    file,
+    file::{self, VERSION},
     job::{ExportOptions, OutputFormat},
     sink::{Checked, HashedFile, SinkError, TableWriter},
 };
@@ -196,7 +196,7 @@ impl SafetensorsWriter {
         let data = data.into_inner().map_err(io::IntoInnerError::into_error)?;
         let content = [
             (CONTENT_BYTES.to_owned(), data.n_bytes().to_string()),
-            (CONTENT_HASH.to_owned(), data.hash()),
+            (CONTENT_HASH.to_owned(), checksum::UNKNOWN.to_owned()),
         ];
         let entries = metadata.iter().cloned().chain(content);
         let entries: Map<_, _> = entries.map(|(key, value)| (key, value.into())).collect();
@@ -210,8 +210,11 @@ impl SafetensorsWriter {
         }
         let n_text = n_header - LENGTH_BYTES;
         text.resize(usize::try_from(n_text).map_err(io::Error::other)?, b' ');
-        file.write_all_at(&n_text.to_le_bytes(), 0)?;
-        file.write_all_at(&text, LENGTH_BYTES)
+        let mut header = n_text.to_le_bytes().to_vec();
+        header.append(&mut text);
+        let digits = data.hash_with(&header);
+        checksum::put(&mut header, &digits)?;
+        file.write_all_at(&header, 0)
     }
 }
 
@@ -304,7 +307,7 @@ pub(super) fn check(path: &Path) -> Result<Checked, SinkError> {
         rows: 0,
         problems: vec![problem.to_owned()],
     };
-    let Some((header, file, _)) = header(path)? else {
+    let Some((header, file, n_data)) = header(path)? else {
         return Ok(wrong("is no file of safetensors, or was cut short"));
     };
     let Some(entries) = entries(&header) else {
@@ -313,8 +316,14 @@ pub(super) fn check(path: &Path) -> Result<Checked, SinkError> {
     let n_offsets = header
         .get(IDS_OFFSETS)
         .and_then(|tensor| tensor["shape"][0].as_u64());
+    let n_bytes = file
+        .metadata()
+        .map_err(|error| SinkError::io("read", path, error))?
+        .len();
+    let (data, said) = (n_bytes - n_data..n_bytes, 0..n_bytes - n_data);
+    let checked = checksum::check(&file, &[data, said.clone()], said, &entries);
     Ok(Checked {
         rows: n_offsets.unwrap_or(1).saturating_sub(1),
-        problems: check_content(file, &entries).err().into_iter().collect(),
+        problems: checked.err().into_iter().collect(),
     })
 }

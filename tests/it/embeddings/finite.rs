@@ -5,11 +5,13 @@ use super::{
     common::{load_on, one_batch},
     files::{self, Tensors, tensors},
 };
+use crate::{RUNNER, child::finish};
 use runner::{
     batch::PackedBatch,
     job::{DeviceChoice, Dtype, Pooling, Question},
     model::{Model, ModelError},
 };
+use std::{fs, process::Command};
 
 const MODEL: &str = "tests/golden/hd16";
 const EMBEDDINGS: &str = "esm.embeddings.word_embeddings.weight";
@@ -187,6 +189,50 @@ fn what_is_planted_in_any_tensor_is_reported() {
 fn an_embedding_counts_where_its_token_is() {
     check_tokens(&CPU);
     check_warm_up(&CPU);
+}
+
+/// A model is fine whose numbers are only too large for the format in which they would be written.
+#[test]
+fn half_precision_may_have_no_room() {
+    const NORM: &str = "esm.encoder.emb_layer_norm_after.weight";
+    let mut large = tensors(MODEL);
+    let values: Vec<f32> = large[NORM].values().iter().map(|x| x * 30_000.0).collect();
+    large.insert(
+        NORM.to_owned(),
+        files::Stored::new(&large[NORM].shape, &values),
+    );
+    let folder = files::folder(MODEL, &large);
+    fs::write(folder.path().join("in.fa"), ">s\nMKTAYIAKQRQISFVKSHFSRQ\n").unwrap();
+    let run = |dtype: &str, policy: &str| {
+        let options = format!("residues: true, output: \"x.arrow\", output_dtype: \"{dtype}\"");
+        let script = format!(
+            "embed(esm2(\".\", #{{ device: \"cpu\" }}), fasta(\"in.fa\"){policy}, #{{ {options} }});"
+        );
+        fs::write(folder.path().join("run.rhai"), script).unwrap();
+        let mut program = Command::new(RUNNER);
+        program.args(["exec", "-q", "run.rhai"]);
+        finish(program.current_dir(folder.path()), b"")
+    };
+    for policy in ["", ".long_sequences(\"window\", 10, #{ overlap: 4 })"] {
+        let refused = run("f16", policy);
+        let stderr = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success());
+        for expect in [
+            "`s` (22 residues)",
+            "f16 has no room for",
+            "output_dtype: \"f32\"",
+        ] {
+            assert!(stderr.contains(expect), "{stderr}");
+        }
+        // What was begun in one format is not gone on with in another one.
+        fs::remove_dir_all(folder.path().join("x.arrow.parts")).ok();
+    }
+    let done = run("f32", "");
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_definition_line_behind_a_sequence() {
     let content = b">a one\nMKTAYIAKQRQISFVK*>b two\nMSTNPKPQRKTKRNTN\n>c\nMKV\n";
     let done = read(content, "fasta(\"in.fa\")", "a(one):38 c:3");
     done.check_message(&[
-        "1 characters `>` in 1 record stand inside sequence lines; first in record 1 (`a`)",
+        "1 character `>` in 1 record stands inside sequence lines; first in record 1 (`a`)",
         "2 characters outside the alphabet in 1 record became `<unk>`: `*` 1, `>` 1",
     ]);
 }
@@ -196,7 +196,7 @@ fn structure_instead_of_residues() {
         "a:18 b:3",
     );
     done.check_message(&[
-        "1 lines of dots and brackets in 1 record",
+        "1 line of dots and brackets in 1 record",
         "first in record 1 (`a`)",
         "dot-bracket",
     ]);
@@ -208,7 +208,7 @@ fn structure_instead_of_residues() {
         "(((( [[[ )))) ]]]",
     ] {
         let done = Job::new(&[("in.fa", format!(">a\nGGGGAAAACCCC\n{line}\n").as_bytes())]).run();
-        done.check_message(&["1 lines of dots and brackets in 1 record"]);
+        done.check_message(&["1 line of dots and brackets in 1 record"]);
     }
     check_warned(
         b">x:A:sequence\nMKTAYIAKQRQISFVKSHFS\n>x:A:secstr\n  HHHHHHHTTT EEEEE GGG \n",
