@@ -203,7 +203,10 @@ fn choose(schema: &SchemaRef, options: &ExportOptions) -> Result<Vec<usize>, Sin
         let shown: Vec<_> = vectors.iter().map(|name| format!("`{name}`")).collect();
         return Err(SinkError::Unfit {
             message: format!("there is no column of vectors `{name}`"),
-            hint: format!("there are {}", shown.join(", ")),
+            hint: match shown.is_empty() {
+                true => "the output has no columns of vectors".to_owned(),
+                false => format!("there are {}", shown.join(", ")),
+            },
         });
     }
     let is_vector = |schema: &Schema, n: &usize| vectors.contains(schema.field(*n).name());
