@@ -4,12 +4,13 @@ use super::{
     args::{EmbedArgs, Global},
     ending, exec,
     flags::Flags,
+    wording::Wording,
     written,
 };
 use crate::{
     error::{Error, exit_code},
     file::Existing,
-    job::{EmbedOptions, ModelSpec, OptionValue},
+    job::OptionValue,
     progress::Console,
     script::{Diagnostic, EmbedScript, Script},
     text::printable,
@@ -39,7 +40,14 @@ pub(super) fn embed(global: &Global, console: &Console, args: &EmbedArgs) -> u8 
     } else if !global.is_quiet() {
         console.note(printable(&script.text).trim_end());
     }
-    exec::exec(global, console, || Ok(script), &args.work, in_flags)
+    let wording = Wording::of_embed();
+    exec::exec(
+        global,
+        console,
+        || Ok(script),
+        &args.work,
+        |hint| wording.reword(hint),
+    )
 }
 
 /// Checks that no input is the value of a switch, which stands behind `=`.
@@ -66,19 +74,6 @@ fn check_inputs(args: &EmbedArgs) -> Result<(), Diagnostic> {
         )),
         exit_code::USAGE,
     ))
-}
-
-/// A hint for scripts in the words of a command line.
-fn in_flags(hint: &str) -> String {
-    let mut text = hint.replace("run the script again", "run the same command again");
-    let names = [EmbedOptions::OPTIONS.names(), ModelSpec::OPTIONS.names()];
-    for name in names.into_iter().flatten() {
-        let flag = name.replace('_', "-");
-        text = text.replace(&format!("`{name}: true`"), &format!("`--{flag}`"));
-        text = text.replace(&format!("`{name}: false`"), &format!("`--{flag}=false`"));
-        text = text.replace(&format!("`{name}`"), &format!("`--{flag}`"));
-    }
-    text.replace("set `--", "add `--")
 }
 
 fn text(args: &EmbedArgs) -> String {
@@ -109,23 +104,4 @@ fn script(args: &EmbedArgs, text: String) -> Result<Script, Error> {
         text,
         args: Vec::new(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hints_speak_as_whoever_reads_them() {
-        let check = |hint: &str, expect: &str| assert_eq!(in_flags(hint), expect);
-        check(
-            "choose another output, or set `overwrite: true` to replace it",
-            "choose another output, or add `--overwrite` to replace it",
-        );
-        check("raise `token_budget`", "raise `--token-budget`");
-        check(
-            "put `a.fa` back, and run the script again",
-            "put `a.fa` back, and run the same command again",
-        );
-    }
 }

@@ -69,19 +69,30 @@ pub(super) fn failed(global: &Global, console: &Console, diagnostic: &Diagnostic
 /// Reports why not everything was printed, if that is so, and returns the exit code for it. Whoever has
 /// closed standard output knows it.
 pub(super) fn unprinted(global: &Global, console: &Console) -> u8 {
-    let error = match console.failure() {
-        None => return exit_code::OK,
-        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            return exit_code::OUTPUT_CLOSED;
-        }
-        Some(error) => error,
-    };
-    let diagnostic = Diagnostic::of_the_program(
+    match console.failure() {
+        None => exit_code::OK,
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => exit_code::OUTPUT_CLOSED,
+        Some(error) => failed(global, console, &not_written(&error)),
+    }
+}
+
+/// Reports why the help was not printed, before it is known how the end is to be reported, and returns the exit code
+/// for it.
+pub(super) fn without_help(console: &Console, error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return exit_code::OUTPUT_CLOSED;
+    }
+    let diagnostic = not_written(error);
+    console.note(&diagnostic.render(true, console.note_columns()));
+    diagnostic.exit_code
+}
+
+fn not_written(error: &io::Error) -> Diagnostic {
+    Diagnostic::of_the_program(
         format!("cannot write to standard output: {error}"),
         file::remedy(error.kind()).map(str::to_owned),
         exit_code::UNEXPECTED,
-    );
-    failed(global, console, &diagnostic)
+    )
 }
 
 /// What is said when a job is told to stop. A run that goes on has so long to finish what it has begun.

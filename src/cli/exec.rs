@@ -49,6 +49,7 @@ pub(super) fn exec(
                     None => Pool::new(),
                 },
                 n_runs: 0,
+                has_told_of_truncation: false,
                 shard: chosen.map(|chosen| chosen.shard),
                 recorder: Recorder::default(),
                 events,

@@ -1,8 +1,9 @@
 //! The rules of a dataset and the options of `esm2` and `embed` as flags, all of them from their tables.
 
+use super::wording::Wording;
 use crate::{
-    hint::Hint,
-    job::{Dataset, EmbedOptions, FlagForm, ModelSpec, OptionFlag, OptionValue},
+    hint::{Hint, joined},
+    job::{Dataset, EmbedOptions, FlagForm, ModelSpec, OptionFlag, OptionValue, Problems},
 };
 use clap::{
     Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint,
@@ -170,7 +171,12 @@ impl TypedValueParser for Parser {
         value: &OsStr,
     ) -> Result<OptionValue, Error> {
         let flag = self.0;
-        let read = |text: &str| flag.read(text).map_err(|problems| problems.in_full());
+        let reworded = |problems: Problems| {
+            let hint = problems.hint();
+            let hint = hint.map(|hint| Wording::of_embed().reword(&hint));
+            joined(&problems, hint.as_deref())
+        };
+        let read = move |text: &str| flag.read(text).map_err(reworded);
         read.parse_ref(command, argument, value)
     }
 

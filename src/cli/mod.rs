@@ -29,6 +29,7 @@ mod stack;
 mod status;
 mod usage;
 mod verify;
+mod wording;
 mod written;
 
 use crate::{
@@ -44,7 +45,8 @@ use crate::{
 use args::{Cli, Command, Global, ScriptCommand};
 use clap::{Parser, error::ErrorKind};
 use std::{
-    env, io,
+    env,
+    io::{self, Write},
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
 };
@@ -71,12 +73,20 @@ pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version come this way too; where they cannot be written, nothing can.
-            let _ = error.print();
+            // Help and version come this way too.
+            let printed = error.print().and_then(|()| io::stdout().flush());
+            if let Err(problem) = printed
+                && error.exit_code() == 0
+            {
+                return ExitCode::from(ending::without_help(&Console::default(), &problem));
+            }
             if error.kind() == ErrorKind::InvalidSubcommand
                 && let Some(proposal) = usage::proposal(env::args_os())
             {
                 Console::default().note(&printable(&format!("hint: `{proposal}` runs the script")));
+            }
+            if let Some(flag) = usage::known_elsewhere(&error, env::args_os()) {
+                Console::default().note(&printable(&format!("hint: did you mean `{flag}`?")));
             }
             if usage::is_for_the_script(&error, env::args_os()) {
                 Console::default().note("hint: what a script finds in `args` stands behind `--`");

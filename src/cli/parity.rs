@@ -1,8 +1,8 @@
 //! `runner parity`.
 
-use super::{args::Global, ending, parity_args::ParityArgs};
+use super::{args::Global, ending, parity_args::ParityArgs, wording::Wording};
 use crate::{
-    error::exit_code,
+    error::{Error, exit_code},
     host::{Agreement, Parity, SameComputation},
     progress::{Console, Progress},
     script::Diagnostic,
@@ -24,13 +24,17 @@ pub(super) fn parity(global: &Global, console: &Console, args: &ParityArgs) -> u
     let plan = match args.plan() {
         Ok(plan) => plan,
         Err(problems) => {
-            return ending::failed(global, console, &Diagnostic::of_error(&problems.into()));
+            return ending::failed(global, console, &in_flags(&problems.into()));
         }
     };
+    // Who compares nothing is to know first that what was named is none.
+    if let Err(error) = plan.check() {
+        return ending::failed(global, console, &in_flags(&error));
+    }
     match plan.same_computation() {
         Ok(None) => {}
         Ok(Some(same)) => return nothing_to_compare(global, console, args, &same),
-        Err(error) => return ending::failed(global, console, &Diagnostic::of_error(&error)),
+        Err(error) => return ending::failed(global, console, &in_flags(&error)),
     }
     let parity = {
         let (_progress, events) = Progress::start(global.style(), console);
@@ -38,7 +42,8 @@ pub(super) fn parity(global: &Global, console: &Console, args: &ParityArgs) -> u
     };
     let parity = match parity {
         Ok(parity) => parity,
-        Err(error) => return ending::of_error(global, console, &error),
+        Err(error @ Error::Stopped(_)) => return ending::of_error(global, console, &error),
+        Err(error) => return ending::failed(global, console, &in_flags(&error)),
     };
     let wanted = args.least.unwrap_or(USUAL_LEAST);
     if global.is_json() {
@@ -66,6 +71,12 @@ pub(super) fn parity(global: &Global, console: &Console, args: &ParityArgs) -> u
         }
         _ => exit_code::OK,
     }
+}
+
+/// What is wrong, with hints in the words of this command.
+fn in_flags(error: &Error) -> Diagnostic {
+    let wording = Wording::of_parity();
+    Diagnostic::of_error(error).with_hints(|hint| wording.reword(hint))
 }
 
 /// Says that there is nothing to compare. A gate that is always open is none, so where a cosine is asked for that is

@@ -1,5 +1,6 @@
 //! What to type instead of a command line that makes no sense.
 
+use crate::job::{Dataset, EmbedOptions, ModelSpec, nearest};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 
@@ -12,6 +13,36 @@ pub(super) fn is_for_the_script(
     let word = error.get(ContextKind::InvalidArg);
     let is_word = matches!(word, Some(ContextValue::String(word)) if !word.starts_with('-'));
     has_script && error.kind() == ErrorKind::UnknownArgument && is_word
+}
+
+/// The flag of `runner embed` that does what other programs call otherwise, as `--batch-size`, where such a one was
+/// refused.
+pub(super) fn known_elsewhere(
+    error: &clap::Error,
+    mut args: impl Iterator<Item = OsString>,
+) -> Option<String> {
+    // What is only misspelt is told already.
+    let is_unknown = error.kind() == ErrorKind::UnknownArgument
+        && error.get(ContextKind::SuggestedArg).is_none();
+    if !is_unknown || !args.any(|arg| arg == "embed") {
+        return None;
+    }
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let name = given
+        .strip_prefix("--")?
+        .split('=')
+        .next()?
+        .replace('-', "_");
+    let names = [
+        EmbedOptions::OPTIONS.flags(),
+        ModelSpec::OPTIONS.flags(),
+        Dataset::flags(),
+    ];
+    let names: Vec<_> = names.iter().flatten().map(|flag| flag.name).collect();
+    let meant = nearest(&name, &names)?;
+    Some(format!("--{}", meant.replace('_', "-")))
 }
 
 /// The command line that was most likely meant, where a script stands in the place of a command.

@@ -15,6 +15,9 @@ pub enum DeviceError {
     /// There is no NVIDIA driver.
     #[error("no NVIDIA driver on this machine: libcuda.so.1 is not found")]
     NoDriver,
+    /// There is a driver that cannot be opened: its file, and why.
+    #[error("the NVIDIA driver cannot be opened: {0}")]
+    BrokenDriver(String),
     /// The driver does not start.
     #[error("the NVIDIA driver does not start: {0}")]
     Driver(String),
@@ -141,6 +144,9 @@ impl Hint for DeviceError {
             }
             Self::NoDriver => {
                 "install the driver, start a container with `--gpus all`, or set `device` to \"cpu\""
+            }
+            Self::BrokenDriver(_) => {
+                "install the driver anew, or leave its folder out of LD_LIBRARY_PATH; or set `device` to \"cpu\""
             }
             Self::Driver(_) => "does `nvidia-smi` work here?",
             Self::NoGpu => {

@@ -1,22 +1,23 @@
 //! Contacts in an output, read sequence by sequence.
 
-use super::{EmbeddingsError, folder};
-use crate::file;
+use super::{EmbeddingsError, arrow, folder, hdf5, npy, read::begin_of};
+use crate::{file, job::ContactPairs};
 use arrow_array::{
     Array, RecordBatch,
     cast::AsArray,
     types::{Float32Type, UInt32Type},
 };
+use arrow_ipc::reader::FileReader;
+use arrow_schema::ArrowError;
 use parquet::{
     arrow::{
         ProjectionMask,
-        arrow_reader::{
-            ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
-        },
+        arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection, RowSelector},
     },
     errors::ParquetError,
 };
 use std::{
+    io::BufReader,
     path::{Path, PathBuf},
     vec,
 };
@@ -27,6 +28,11 @@ const BATCH_ROWS: usize = 4;
 const IDS_AT_ONCE: usize = 4096;
 /// The columns that are read: of both forms in which contacts are written.
 const COLUMNS: [&str; 6] = ["id", "length", "contacts", "i", "j", "probability"];
+/// What an output says of the pairs in it.
+const THRESHOLD: &str = "runner.threshold";
+const MIN_SEPARATION: &str = "runner.min_separation";
+/// What every Parquet file begins with.
+const PARQUET: &[u8] = b"PAR1";
 
 /// The numbers of two residues, from 1 on, and how probable it is that they are in contact.
 pub type ContactPair = (u32, u32, f32);
@@ -40,6 +46,8 @@ pub struct SequenceContacts {
     pub n_residues: usize,
     /// The pairs of residues that were written, with i < j from 1 on, and their probabilities.
     pub pairs: Vec<ContactPair>,
+    /// Which pairs were written, if not all.
+    pub rule: Option<ContactPairs>,
 }
 
 /// The rows of an output with contacts, in their order.
@@ -47,12 +55,19 @@ pub struct ContactRows {
     /// The sequence that is asked for, if it is one.
     only: Option<String>,
     parts: vec::IntoIter<PathBuf>,
-    part: Option<(String, ParquetRecordBatchReader)>,
+    part: Option<Part>,
     rows: vec::IntoIter<SequenceContacts>,
 }
 
+/// A file with some of the rows.
+struct Part {
+    name: String,
+    rule: Option<ContactPairs>,
+    batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>,
+}
+
 impl ContactRows {
-    /// The rows of the Parquet file at `path`, or of the parts in the folder: all, or those of one sequence.
+    /// The rows of the Parquet or Arrow file at `path`, or of the parts in the folder: all, or those of one sequence.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -79,58 +94,117 @@ impl ContactRows {
             if let Some(row) = self.rows.next() {
                 return Ok(Some(row));
             }
-            let Some((name, reader)) = &mut self.part else {
+            let Some(part) = &mut self.part else {
                 match self.parts.next() {
-                    Some(path) => self.part = self.open_part(&path)?,
+                    Some(path) => self.part = Part::open(&path, self.only.as_deref())?,
                     None => return Ok(None),
                 }
                 continue;
             };
-            match reader.next() {
+            match part.batches.next() {
                 Some(Ok(batch)) => {
-                    let rows = rows(&batch).ok_or_else(|| {
-                        EmbeddingsError::foreign(name, "holds no contacts".to_owned())
-                    })?;
+                    let rows = rows(&batch, part.rule);
+                    let mut rows =
+                        rows.ok_or_else(|| EmbeddingsError::without_contacts(&part.name))?;
+                    rows.retain(|row| self.only.as_ref().is_none_or(|only| *only == row.id));
                     self.rows = rows.into_iter();
                 }
-                Some(Err(error)) => return Err(broken(name, &error.into())),
+                Some(Err(error)) => return Err(broken(&part.name, &error)),
                 None => self.part = None,
             }
         }
     }
+}
 
-    /// Opens a part. Nothing, if the sequence that is asked for is not in it.
-    fn open_part(
-        &self,
-        path: &Path,
-    ) -> Result<Option<(String, ParquetRecordBatchReader)>, EmbeddingsError> {
+impl Part {
+    /// Opens a part. Nothing, if the sequence that is asked for is known not to be in it.
+    fn open(path: &Path, only: Option<&str>) -> Result<Option<Self>, EmbeddingsError> {
         let name = path.display().to_string();
+        let begin = begin_of(path);
+        if begin.starts_with(arrow::MAGIC) {
+            return Self::of_arrow(path, name).map(Some);
+        }
+        let other = if hdf5::is_hdf5(path) {
+            Some("HDF5")
+        } else if begin.starts_with(npy::MAGIC) {
+            Some("NumPy")
+        } else if super::safetensors::may_be(&begin) {
+            Some("safetensors")
+        } else {
+            None
+        };
+        match other {
+            Some(format) => Err(EmbeddingsError::contacts_in(&name, format)),
+            None if !begin.is_empty() && !begin.starts_with(PARQUET) => {
+                Err(EmbeddingsError::foreign(
+                    &name,
+                    "is neither a Parquet nor an Arrow file".to_owned(),
+                ))
+            }
+            None => Self::of_parquet(path, name, only),
+        }
+    }
+
+    fn of_arrow(path: &Path, name: String) -> Result<Self, EmbeddingsError> {
+        let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
+        let reader = FileReader::try_new(BufReader::new(file), None);
+        let reader = reader.map_err(|error| broken(&name, &error))?;
+        let entries = reader.custom_metadata();
+        Ok(Self {
+            rule: rule(|key| entries.get(key).map(String::as_str)),
+            name,
+            batches: Box::new(reader),
+        })
+    }
+
+    fn of_parquet(
+        path: &Path,
+        name: String,
+        only: Option<&str>,
+    ) -> Result<Option<Self>, EmbeddingsError> {
+        let damaged = |error: ParquetError| broken(&name, &error.into());
         let open = || {
             let file =
                 file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
-            let builder = ParquetRecordBatchReaderBuilder::try_new(file);
-            builder.map_err(|error| broken(&name, &error))
+            ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)
         };
         let mut builder = open()?;
-        if let Some(only) = &self.only {
-            let Some(row) = row_of(open()?, only).map_err(|error| broken(&name, &error))? else {
+        if let Some(only) = only {
+            let Some(row) = row_of(open()?, only).map_err(damaged)? else {
                 return Ok(None);
             };
             let selectors = vec![RowSelector::skip(row), RowSelector::select(1)];
             builder = builder.with_row_selection(RowSelection::from(selectors));
         }
+        let entries = builder.metadata().file_metadata().key_value_metadata();
+        let rule = rule(|key| {
+            let entry = entries?.iter().find(|entry| entry.key == key)?;
+            entry.value.as_deref()
+        });
         let columns = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
-        let reader = builder
+        let batches = builder
             .with_projection(columns)
             .with_batch_size(BATCH_ROWS)
-            .build();
-        let reader = reader.map_err(|error| broken(&name, &error))?;
-        Ok(Some((name, reader)))
+            .build()
+            .map_err(damaged)?;
+        Ok(Some(Self {
+            name,
+            rule,
+            batches: Box::new(batches),
+        }))
     }
 }
 
-fn broken(name: &str, error: &ParquetError) -> EmbeddingsError {
-    EmbeddingsError::damaged(name, format!("is broken, or not a Parquet file: {error}"))
+/// Which pairs an output says that it has, if it is not all.
+fn rule<'a>(entry: impl Fn(&str) -> Option<&'a str>) -> Option<ContactPairs> {
+    Some(ContactPairs {
+        threshold: entry(THRESHOLD)?.parse().ok()?,
+        min_separation: entry(MIN_SEPARATION)?.parse().ok()?,
+    })
+}
+
+fn broken(name: &str, error: &ArrowError) -> EmbeddingsError {
+    EmbeddingsError::damaged(name, format!("is broken, or was cut short: {error}"))
 }
 
 /// The row of a sequence, if it is there.
@@ -155,7 +229,7 @@ fn row_of(
 }
 
 /// The rows of a batch. Nothing, if there are no contacts in it.
-fn rows(batch: &RecordBatch) -> Option<Vec<SequenceContacts>> {
+fn rows(batch: &RecordBatch, rule: Option<ContactPairs>) -> Option<Vec<SequenceContacts>> {
     let column = |name: &str| batch.column_by_name(name);
     let ids = column("id")?.as_string_opt::<i32>()?;
     let lengths = column("length")?.as_primitive_opt::<UInt32Type>()?;
@@ -177,6 +251,7 @@ fn rows(batch: &RecordBatch) -> Option<Vec<SequenceContacts>> {
             id: ids.value(row).to_owned(),
             n_residues,
             pairs,
+            rule,
         })
     });
     rows.collect()

@@ -67,6 +67,24 @@ impl EmbeddingsError {
         }
     }
 
+    /// The file has no contacts.
+    pub(super) fn without_contacts(file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            message: "holds no contacts".to_owned(),
+            hint: Some("`contacts(…)` writes them, and so does `embed` with `contacts: true`"),
+        }
+    }
+
+    /// The file may have contacts, in a format of which they are not read.
+    pub(super) fn contacts_in(file: &str, format: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            message: format!("is a file of {format}, of which contacts are not read"),
+            hint: Some("have `contacts` write `.parquet` or `.arrow`, or a folder of parts"),
+        }
+    }
+
     /// The file is none that `embed` wrote.
     pub(super) fn foreign(file: &str, message: String) -> Self {
         Self {

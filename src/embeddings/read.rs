@@ -1,6 +1,6 @@
 //! From a file of embeddings to its vectors in memory.
 
-use super::{Embeddings, EmbeddingsError, arrow, folder, hdf5, npy, parquet, safetensors};
+use super::{Embeddings, EmbeddingsError, arrow, folder, hdf5, npy, parquet};
 use crate::file;
 use std::{io::Read, path::Path};
 
@@ -28,8 +28,8 @@ impl Embeddings {
                 arrow::read(path, &mut embeddings)?
             } else if begin.starts_with(npy::MAGIC) {
                 npy::read(path, &mut embeddings)?
-            } else if safetensors::may_be(&begin) {
-                safetensors::read(path, &mut embeddings)?
+            } else if super::safetensors::may_be(&begin) {
+                super::safetensors::read(path, &mut embeddings)?
             } else {
                 parquet::read(path, &mut embeddings)?
             }
@@ -40,7 +40,7 @@ impl Embeddings {
 }
 
 /// The first bytes of a file, by which its format is known. None, if it cannot be opened.
-fn begin_of(path: &Path) -> Vec<u8> {
+pub(super) fn begin_of(path: &Path) -> Vec<u8> {
     let mut begin = Vec::new();
     if let Ok(file) = file::open(path) {
         // What cannot be read is said by whoever reads the rest.

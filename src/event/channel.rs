@@ -218,16 +218,19 @@ fn merge(earlier: &mut Event, later: &Event) -> bool {
                 records,
                 residues,
                 rejected,
+                truncated,
             },
             Event::RecordsRead {
                 records: more_records,
                 residues: more_residues,
                 rejected: more_rejected,
+                truncated: more_truncated,
             },
         ) => {
             *records += more_records;
             *residues += more_residues;
             *rejected += more_rejected;
+            *truncated += more_truncated;
         }
         (Event::UnitRead { input_bytes }, Event::UnitRead { input_bytes: more }) => {
             *input_bytes += more;

@@ -134,6 +134,8 @@ pub enum Event {
         residues: u64,
         /// Records that a policy rejected.
         rejected: u64,
+        /// Records of which only the first residues go on to be embedded.
+        truncated: u64,
     },
     /// A part of a work unit was read, in input order.
     UnitRead {

@@ -135,6 +135,6 @@ mod tests {
     #[test]
     fn the_limit_is_the_one_that_the_message_names() {
         let limit = MOST_DEFINITION_BYTES.to_string();
-        assert!(Oddity::LongDefinition.rule().text.contains(&limit));
+        assert!(Oddity::LongDefinition.rule().text[0].contains(&limit));
     }
 }

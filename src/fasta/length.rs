@@ -59,7 +59,7 @@ pub(super) fn judge(
                     format!("{n_residues} residues, more than {limit}"),
                     format!(
                         "`.long_sequences(\"truncate\", {limit})` embeds the first {limit}, \
-                         `\"skip\"` rejects such records"
+                         `.long_sequences(\"skip\", {limit})` rejects such records"
                     ),
                 ));
             }

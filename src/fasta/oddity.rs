@@ -54,9 +54,11 @@ pub(super) enum Severity {
 pub(super) struct Rule {
     pub(super) oddity: Oddity,
     pub(super) severity: Severity,
-    /// What is counted beside records, if anything is: "2 comment lines in 1 record were skipped".
-    pub(super) counted: Option<&'static str>,
-    pub(super) text: &'static str,
+    /// What is counted beside records, if anything is, one and several: "2 comment lines in 1 record were
+    /// skipped".
+    pub(super) counted: Option<[&'static str; 2]>,
+    /// What is said of one of them, and of several.
+    pub(super) text: [&'static str; 2],
     /// How to mend it, or nothing where that is clear.
     pub(super) remedy: &'static str,
 }
@@ -65,8 +67,8 @@ const REMOVE_GAPS: &str = "`sed '/^>/!s/[.-]//g' aligned.fasta > plain.fasta` re
 
 const fn warn(
     oddity: Oddity,
-    counted: Option<&'static str>,
-    text: &'static str,
+    counted: Option<[&'static str; 2]>,
+    text: [&'static str; 2],
     remedy: &'static str,
 ) -> Rule {
     Rule {
@@ -83,7 +85,7 @@ const fn stop(oddity: Oddity, text: &'static str, remedy: &'static str) -> Rule 
         oddity,
         severity: Severity::Stop,
         counted: None,
-        text,
+        text: [text; 2],
         remedy,
     }
 }
@@ -93,67 +95,91 @@ pub(super) const RULES: [Rule; 15] = [
     warn(
         Oddity::Nameless,
         None,
-        "have no name; their id is empty",
+        [
+            "has no name; its id is empty",
+            "have no name; their id is empty",
+        ],
         "",
     ),
     warn(
         Oddity::NulInName,
-        Some("NUL bytes"),
-        "stand in definition lines",
+        Some(["NUL byte", "NUL bytes"]),
+        ["stands in definition lines", "stand in definition lines"],
         "is the file damaged, or UTF-16 in part?",
     ),
     warn(
         Oddity::Comment,
-        Some("comment lines"),
-        "were skipped",
+        Some(["comment line", "comment lines"]),
+        ["was skipped", "were skipped"],
         "lines that begin with `;`, `#` or `!` are comments, not residues",
     ),
     warn(
         Oddity::Glued,
-        Some("characters `>`"),
-        "stand inside sequence lines",
+        Some(["character `>`", "characters `>`"]),
+        [
+            "stands inside sequence lines",
+            "stand inside sequence lines",
+        ],
         "does a line feed miss before a definition line? then two records became one",
     ),
     warn(
         Oddity::Foreign,
-        Some("characters outside the alphabet"),
-        "",
+        Some([
+            "character outside the alphabet",
+            "characters outside the alphabet",
+        ]),
+        ["", ""],
         "",
     ),
     warn(
         Oddity::Gap,
         None,
-        "hold gaps (`-` or `.`), which become tokens of ESM-2",
+        [
+            "holds gaps (`-` or `.`), which become tokens of ESM-2",
+            "hold gaps (`-` or `.`), which become tokens of ESM-2",
+        ],
         REMOVE_GAPS,
     ),
     warn(
         Oddity::Insertion,
         None,
-        "hold gaps, and some mix cases, as rows of A3M and A2M alignments do; gaps become tokens of ESM-2",
+        [
+            "holds gaps and mixes cases, as rows of A3M and A2M alignments do; gaps become tokens of ESM-2",
+            "hold gaps, and some mix cases, as rows of A3M and A2M alignments do; gaps become tokens of ESM-2",
+        ],
         REMOVE_GAPS,
     ),
     warn(
         Oddity::Nucleotides,
         None,
-        "look like nucleotides, and ESM-2 reads proteins",
+        [
+            "looks like nucleotides, and ESM-2 reads proteins",
+            "look like nucleotides, and ESM-2 reads proteins",
+        ],
         "translate them first, with `seqkit translate` for example",
     ),
     warn(
         Oddity::ShortNucleotides,
         None,
-        "are short and look like nucleotides, and ESM-2 reads proteins",
+        [
+            "is short and looks like nucleotides, and ESM-2 reads proteins",
+            "are short and look like nucleotides, and ESM-2 reads proteins",
+        ],
         "translate them first, with `seqkit translate` for example",
     ),
     warn(
         Oddity::Brackets,
-        Some("lines of dots and brackets"),
-        "stand among the residues",
+        Some(["line of dots and brackets", "lines of dots and brackets"]),
+        ["stands among the residues", "stand among the residues"],
         "they are structure in dot-bracket notation: remove them",
     ),
     warn(
         Oddity::SecondaryStructure,
         None,
-        "look like secondary structure, not residues",
+        [
+            "looks like secondary structure, not residues",
+            "look like secondary structure, not residues",
+        ],
         "remove the records that hold states such as H, E and C",
     ),
     stop(
@@ -189,7 +215,7 @@ impl Oddity {
         assert_eq!(rule.severity, Severity::Stop);
         Fault {
             place,
-            message: rule.text.to_owned(),
+            message: rule.text[0].to_owned(),
             hint: Some(rule.remedy.to_owned()),
         }
     }

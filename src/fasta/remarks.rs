@@ -66,14 +66,18 @@ impl Remarks {
             let (what, place) = match rule.counted {
                 Some(counted) => {
                     let records = in_number(n, "record", "records");
+                    let counted = in_number(sum.count, counted[0], counted[1]);
                     (format!("{} {counted} in {n} {records}", sum.count), " in")
                 }
-                None => (format!("{n} records"), ""),
+                None => (format!("{n} {}", in_number(n, "record", "records")), ""),
             };
+            // The verb is that of what is counted.
+            let subject = rule.counted.map_or(n, |_| sum.count);
+            let said = in_number(subject, rule.text[0], rule.text[1]);
             let text = match rule.oddity {
                 Oddity::Foreign => {
                     let change = match residues {
-                        ResiduePolicy::Strip => "were removed",
+                        ResiduePolicy::Strip => in_number(subject, "was removed", "were removed"),
                         ResiduePolicy::Unk | ResiduePolicy::Error => "became `<unk>`",
                     };
                     format!("{change}: {}", sum.characters)
@@ -81,10 +85,10 @@ impl Remarks {
                 Oddity::Gap if sum.all_equal && n > 1 => {
                     format!(
                         "{}; all are {} long, as in an alignment",
-                        rule.text, sum.first_count
+                        said, sum.first_count
                     )
                 }
-                _ => rule.text.to_owned(),
+                _ => said.to_owned(),
             };
             let remedy = match rule.remedy {
                 "" => String::new(),
@@ -153,7 +157,7 @@ mod tests {
             &[(Comment, 2), (Nameless, 1), (Comment, 5)],
             9,
             &[
-                "`a.fa`: 1 records have no name; their id is empty; first record 4 (`x`)",
+                "`a.fa`: 1 record has no name; its id is empty; first record 4 (`x`)",
                 "`a.fa`: 7 comment lines in 2 records were skipped; first in record 3 (`x`) (lines",
             ],
         );
@@ -171,7 +175,13 @@ mod tests {
         check(
             &[(ShortNucleotides, 12)],
             1,
-            &["1 records are short and look like nucleotides"],
+            &["1 record is short and looks like nucleotides"],
+        );
+        check(&[(Gap, 1)], 1, &["`a.fa`: 1 record holds gaps"]);
+        check(
+            &[(Comment, 1)],
+            2,
+            &["`a.fa`: 1 comment line in 1 record was skipped"],
         );
     }
 }

@@ -6,20 +6,22 @@ use super::{
 };
 use std::{
     fs::File,
-    io::{self, BufWriter, Seek as _, SeekFrom, Write as _},
+    io::{self, Seek as _, SeekFrom, Write as _},
     ops::Range,
 };
 
-/// Bytes that are written at a time.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Bytes that are hashed and written at a time.
+const BUFFER_BYTES: usize = 4 << 20;
 
 /// What is written of a checksum before it is known.
 pub(super) const UNKNOWN: [u8; 64] = [b'0'; 64];
 
 /// A file that is written from its beginning to its end.
 pub struct Writer {
-    file: BufWriter<File>,
-    /// Over all bytes behind the superblock so far.
+    file: File,
+    /// What is written next.
+    buffer: Vec<u8>,
+    /// Over all bytes behind the superblock that were written.
     hasher: blake3::Hasher,
     position: u64,
 }
@@ -29,12 +31,12 @@ impl Writer {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn new(file: File) -> io::Result<Self> {
-        let mut file = BufWriter::with_capacity(BUFFER_BYTES, file);
+    pub fn new(mut file: File) -> io::Result<Self> {
         // It is known at the end.
         file.write_all(&[0; superblock::BYTES])?;
         Ok(Self {
             file,
+            buffer: Vec::with_capacity(BUFFER_BYTES),
             hasher: blake3::Hasher::new(),
             position: superblock::BYTES as u64,
         })
@@ -55,9 +57,21 @@ impl Writer {
     /// # Errors
     /// If the file system refuses.
     pub fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hasher.update(bytes);
         self.position += bytes.len() as u64;
-        self.file.write_all(bytes)
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            self.empty_buffer()?;
+        }
+        if bytes.len() < BUFFER_BYTES {
+            self.buffer.extend_from_slice(bytes);
+            return Ok(());
+        }
+        write(&mut self.file, &mut self.hasher, bytes)
+    }
+
+    fn empty_buffer(&mut self) -> io::Result<()> {
+        let written = write(&mut self.file, &mut self.hasher, &self.buffer);
+        self.buffer.clear();
+        written
     }
 
     /// Appends the last bytes, with the checksum of the file at a place of theirs where [`UNKNOWN`] stands, and
@@ -71,6 +85,7 @@ impl Writer {
         checksum: Range<usize>,
         superblock: &Superblock,
     ) -> io::Result<()> {
+        self.empty_buffer()?;
         let superblock = superblock.encode();
         self.hasher.update(&tail).update(&superblock);
         let digits = self.hasher.finalize().to_hex();
@@ -80,4 +95,14 @@ impl Writer {
         self.file.write_all(&superblock)?;
         self.file.flush()
     }
+}
+
+/// Writes bytes, and hashes them meanwhile.
+fn write(file: &mut File, hasher: &mut blake3::Hasher, bytes: &[u8]) -> io::Result<()> {
+    rayon::in_place_scope(|scope| {
+        scope.spawn(|_| {
+            hasher.update_rayon(bytes);
+        });
+        file.write_all(bytes)
+    })
 }

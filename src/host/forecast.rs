@@ -101,6 +101,7 @@ impl Forecast {
             sample: Some(Sample {
                 records: sequences,
                 kept: sequences,
+                sequences,
                 residues: tokens - N_SPECIAL_TOKENS as f64 * sequences,
                 is_share: share < 1.0,
                 ..Sample::default()

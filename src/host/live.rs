@@ -137,6 +137,9 @@ impl Host for LiveHost {
         model.check(logits_of(plan, "-", 1)?.question())?;
         let shard = self.context.shard;
         let mut scoring = Scoring::begin(self.models.get(model)?, plan, shard)?;
+        if let Some(warning) = scoring.warning() {
+            self.context.events.warn(warning);
+        }
         let Some(run) = scoring.run.take() else {
             return Ok(scoring.scored(None));
         };

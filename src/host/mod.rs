@@ -16,6 +16,7 @@ mod recording;
 mod rehearsal;
 mod rehearsed;
 mod score;
+mod score_folder;
 mod scored;
 
 pub use crate::{

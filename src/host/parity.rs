@@ -12,6 +12,7 @@ use crate::{
     device,
     error::Error,
     event::{Event, EventSender},
+    fasta,
     job::{Dataset, DeviceChoice, Dtype, Layer, ModelSpec, Problems},
     model::Model,
 };
@@ -86,6 +87,18 @@ pub struct SameComputation {
 }
 
 impl ParityPlan {
+    /// Checks that there are a model and inputs of these names, as far as that is known here. Nobody is asked.
+    ///
+    /// # Errors
+    /// If there is no such folder and no model of the Hub can be called so, or an input is not there.
+    pub fn check(&self) -> Result<(), Error> {
+        Model::files(&self.model)?;
+        if let Some(dataset) = &self.dataset {
+            fasta::resolve(&dataset.sources)?;
+        }
+        Ok(())
+    }
+
     /// Whether both models would be the same computation. It is known before anything is loaded.
     ///
     /// # Errors

@@ -185,10 +185,11 @@ impl Host for Rehearsal {
         Ok(Scored {
             done: self.shard.is_none().then(|| Done {
                 output: plan.output.clone(),
-                column: model.info().name.clone(),
+                columns: vec![model.info().name.clone()],
                 method: plan.question.method().to_owned(),
                 extent,
                 spearman: Some(1.0),
+                measured: extent.scores,
                 histogram: None,
                 rejects: None,
             }),

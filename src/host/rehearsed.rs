@@ -27,6 +27,7 @@ pub(super) fn summary(model: ModelInfo, is_on_gpu: bool, plan: &EmbedPlan) -> Ru
         device: model.device,
         dtype: model.dtype,
         hidden_size: model.hidden_size,
+        columns: plan.question().shapes(model.hidden_size),
         readers: options.readers.get(),
         prefetch: options.prefetch.get(),
         token_budget,

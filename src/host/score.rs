@@ -1,10 +1,10 @@
 //! Scores: a plan of sequences, a run that embeds them, and a table that is made of their logits.
 
-use super::Scored;
+use super::{Scored, score_folder};
 use crate::{
     error::Error,
     job::{
-        Dataset, EmbedOptions, EmbedPlan, LongSequences, MergePlan, OutputTarget, PerplexityMethod,
+        Dataset, EmbedOptions, EmbedPlan, LongSequences, MergePlan, Mutants, PerplexityMethod,
         Positions, Problems, ResiduePolicy, ScoreMethod, ScorePlan, ScoreQuestion, Shard,
     },
     model::{Model, NUMERICS},
@@ -56,7 +56,15 @@ impl Scoring {
             run: None,
         };
         if scoring.done.is_some() {
+            scoring.remove_kept();
             return Ok(scoring);
+        }
+        if plan.run.overwrite {
+            // What is kept of other tables goes when this one is there.
+            let others = scoring.output.others();
+            others
+                .iter()
+                .try_for_each(|other| score_folder::check_idle(other))?;
         }
         if extent.sequences > 0 {
             scoring.run = Some(scoring.run_plan()?);
@@ -93,7 +101,7 @@ impl Scoring {
             return Ok(None);
         }
         let logits = self.output.logits();
-        let target = OutputTarget::of(&logits).map_err(|problem| Problems(vec![problem]))?;
+        let target = score_folder::logits(&self.output.folder())?;
         let has_shards = !sink::shards_of(&target)?.is_empty();
         Ok(has_shards.then(|| MergePlan::new(&logits)))
     }
@@ -106,6 +114,7 @@ impl Scoring {
         if self.shard.is_none() {
             let done = self.write()?;
             run.output = Some(done.output.clone());
+            run.columns = done.columns.join(", ");
             Arc::make_mut(&mut run.details).scores = done.histogram.clone();
         }
         Ok(())
@@ -113,8 +122,34 @@ impl Scoring {
 
     fn write(&mut self) -> Result<&Done, Error> {
         let done = self.task.write(&self.output, &self.column, &self.extent)?;
-        self.output.remove_kept();
+        self.remove_kept();
         Ok(self.done.insert(done))
+    }
+
+    /// What is to be said where there is nothing to score.
+    pub(super) fn warning(&self) -> Option<String> {
+        let (ScoreQuestion::Mutants(Mutants::AllSingle(dataset), _)
+        | ScoreQuestion::Perplexity(dataset, _)) = &self.plan.question
+        else {
+            return None;
+        };
+        let sources = dataset.sources.join("`, `");
+        match (self.extent.proteins, self.extent.rejected) {
+            (0, 0) => Some(format!("`{sources}` holds no records")),
+            (0, _) => Some(format!("all records of `{sources}` were rejected")),
+            _ => None,
+        }
+    }
+
+    /// Removes what is kept, and, of a table that replaces others, what is kept of those. What others have put there
+    /// stays, and all of it in which a process works.
+    fn remove_kept(&self) {
+        score_folder::remove(&self.output.folder());
+        if self.plan.run.overwrite {
+            let others = self.output.others();
+            others.iter().for_each(|other| score_folder::remove(other));
+        }
+        self.output.remove_if_empty();
     }
 
     /// What it came to.
@@ -146,7 +181,8 @@ pub(super) fn logits_of(
         | ScoreQuestion::Perplexity(_, PerplexityMethod::OnePass) => Positions::Residues,
         _ => Positions::Masks,
     };
-    EmbedPlan::for_logits(dataset, plan.run.clone(), positions, plan.question.inputs())
+    let inputs = format!("{} ({})", plan.question.inputs(), plan.question.method());
+    EmbedPlan::for_logits(dataset, plan.run.clone(), positions, inputs)
 }
 
 /// All that can change a score, by name.

@@ -4,7 +4,7 @@ use crate::{
     job::Shard,
     report::RunSummary,
     score::{Done, Extent},
-    text::{counted, duration},
+    text::{counted, duration, in_number},
 };
 use std::fmt;
 
@@ -53,6 +53,7 @@ impl fmt::Display for Scored {
         )?;
         let computed = match (&self.run, self.shard) {
             (_, Some(shard)) => format!(", of which this is shard {shard}"),
+            (None, None) if extent.sequences == 0 => String::new(),
             (None, None) => ", all of which was there before".to_owned(),
             (Some(_), None) => String::new(),
         };
@@ -65,7 +66,18 @@ impl fmt::Display for Scored {
             ),
         )?;
         if let Some(spearman) = self.done.as_ref().and_then(|done| done.spearman) {
-            line("spearman", format!("{spearman:.4} with DMS_score"))?;
+            let measured = self.done.as_ref().map_or(0, |done| done.measured);
+            let some = match measured < extent.scores {
+                true => format!(", of {measured} of {} rows", extent.scores),
+                false => String::new(),
+            };
+            line("spearman", format!("{spearman:.4} with DMS_score{some}"))?;
+        }
+        if extent.truncated > 0 {
+            line(
+                "truncated",
+                counted(extent.truncated, "protein", "proteins"),
+            )?;
         }
         if extent.rejected > 0 {
             line("rejected", counted(extent.rejected, "record", "records"))?;
@@ -76,7 +88,15 @@ impl fmt::Display for Scored {
         };
         line("time", time)?;
         let output = match &self.done {
-            Some(done) => format!("{}, column `{}`", done.output.display(), done.column),
+            Some(done) => {
+                let columns = done.columns.iter().map(|name| format!("`{name}`"));
+                format!(
+                    "{}, {} {}",
+                    done.output.display(),
+                    in_number(done.columns.len() as u64, "column", "columns"),
+                    columns.collect::<Vec<_>>().join(", ")
+                )
+            }
             None => "none before the last shard is there: run the script without a shard then"
                 .to_owned(),
         };
@@ -93,10 +113,11 @@ mod tests {
         let mut scored = Scored {
             done: Some(Done {
                 output: "scores.csv".into(),
-                column: "esm2".to_owned(),
+                columns: vec!["esm2".to_owned()],
                 method: "masked_marginals".to_owned(),
                 extent: Extent::ONE,
                 spearman: Some(0.41234),
+                measured: 2,
                 histogram: None,
                 rejects: None,
             }),
@@ -117,11 +138,21 @@ mod tests {
             "scores      4996 mutants of 1 protein\n",
             "method      masked_marginals; other mutated sites: wild type\n",
             "model sees  263 sequences, 75481 tokens, all of which was there before\n",
-            "spearman    0.4123 with DMS_score\n",
+            "spearman    0.4123 with DMS_score, of 2 of 4996 rows\n",
             "output      scores.csv, column `esm2`",
         ] {
             assert!(text.contains(expect), "{text}");
         }
+        scored.extent = Extent {
+            proteins: 0,
+            scores: 0,
+            sequences: 0,
+            truncated: 2,
+            ..scored.extent
+        };
+        let text = scored.to_string();
+        assert!(!text.contains("there before"), "{text}");
+        assert!(text.contains("truncated   2 proteins\n"), "{text}");
         scored.done = None;
         scored.shard = "1/3".parse().ok();
         let text = scored.to_string();

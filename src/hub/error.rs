@@ -1,5 +1,6 @@
 //! What can go wrong between this machine and the Hub.
 
+use super::odd_variable::{self, OddVariable};
 use crate::{
     file::{FileError, remedy},
     hint::Hint,
@@ -28,7 +29,10 @@ pub enum HubError {
         /// Whether it is a file.
         is_file: bool,
     },
-    /// The id, the revision or the address of the Hub can be none.
+    /// The address of the Hub can be none.
+    #[error(transparent)]
+    NoEndpoint(OddVariable),
+    /// The id or the revision can be none.
     #[error("`{name}` is not {what}")]
     BadName {
         /// What was asked for.
@@ -224,6 +228,7 @@ impl HubError {
                 | Self::Server { .. }
                 | Self::Answer { .. }
                 | Self::NoToken { .. }
+                | Self::NoEndpoint(_)
         )
     }
 
@@ -240,6 +245,7 @@ impl HubError {
                 true => "run `hf auth login`, or remove it: public models need none".to_owned(),
                 false => format!("{TOKEN}, or unset it: public models need none"),
             },
+            Self::NoEndpoint(odd) => return odd.hint(),
             Self::BadName { .. } => return None,
             Self::Unreachable { obstacle, .. } => obstacle.hint(model),
             Self::Denied { page, reason, .. } => reason.hint(page),
@@ -284,6 +290,9 @@ impl HubError {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                     "free some space, or set `HF_HOME` to a folder on another file system".to_owned()
                 }
+                ErrorKind::FileTooLarge => {
+                    "raise the limit on the size of files, `ulimit -f`".to_owned()
+                }
                 kind => remedy(kind)?.to_owned(),
             },
             Self::Cache(error) => error.hint()?,
@@ -306,11 +315,16 @@ impl Obstacle {
                 by_hand(model)
             ),
             Self::Certificate => {
+                if let Some(odd) = odd_variable::of_certificates() {
+                    return format!("{odd}: {}", odd.remedy);
+                }
                 "if a proxy of your institute signs certificates, set `SSL_CERT_FILE` to its own; and check \
                  the clock of this machine"
                     .to_owned()
             }
-            Self::Proxy => "check `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`".to_owned(),
+            Self::Proxy => {
+                "check `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`".to_owned()
+            }
         }
     }
 }

@@ -16,8 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Tries in a row that bring nothing new.
+/// Tries that bring too little together.
 const MOST_TRIES: u32 = 6;
+/// What is enough to go on trying, in bytes, if it is not a small file.
+const ENOUGH: u64 = 1 << 20;
+/// The part of a small file that is enough: one of so many.
+const ENOUGH_OF: u64 = 16;
 /// Times that a file may arrive damaged.
 const MOST_DAMAGED: u32 = 2;
 /// Larger files are not read again to see whether they are JSON.
@@ -64,11 +68,15 @@ impl Fetch<'_> {
             let Some(setback) = self.attempt(&mut partial, reporter)? else {
                 return Ok(());
             };
-            if partial.n_bytes() > furthest {
+            // A server that sends a byte and hangs up would keep us for years.
+            let enough = (self.n_bytes / ENOUGH_OF).clamp(1, ENOUGH);
+            if partial.n_bytes() >= furthest.saturating_add(enough) {
                 furthest = partial.n_bytes();
                 n_tries = 0;
             }
             n_tries += 1;
+            // Whoever is told how it ends, or why it waits, knows how much is there.
+            reporter.say(self.name, partial.n_bytes(), self.n_bytes)?;
             let pause = self.client.environment().pause * 2_u32.pow(n_tries.min(MOST_TRIES) - 1);
             let (reason, after) = match setback {
                 Setback::Failed(failure) => {
@@ -156,9 +164,12 @@ impl Fetch<'_> {
                         let reason = format!("it has more than {} bytes", self.n_bytes);
                         return Ok(Some(Setback::Damaged(reason)));
                     }
-                    partial
-                        .add(&bytes)
-                        .map_err(|error| self.not_written(error, partial))?;
+                    if let Err(error) = partial.add(&bytes) {
+                        let error = self.not_written(error, partial);
+                        // Why it ends matters more than that nobody wants it any more.
+                        let _ = reporter.say(self.name, partial.n_bytes(), self.n_bytes);
+                        return Err(error);
+                    }
                 }
                 Next::Failed(Failure::Status(refusal)) if refusal.status == 416 => {
                     let reason = format!("it has no more than {} bytes", partial.n_bytes());

@@ -26,6 +26,7 @@ mod failure;
 mod fetch;
 #[cfg(feature = "download")]
 mod lock;
+mod odd_variable;
 #[cfg(feature = "download")]
 mod partial;
 #[cfg_attr(
@@ -55,6 +56,7 @@ mod token;
 
 pub use cache::{id_of_folder, repository_of_file};
 pub use error::{Denial, HubError, Obstacle};
+pub use odd_variable::OddVariable;
 pub use remote::{Content, Remote, RemoteFile, total};
 pub use repository::{Repository, Snapshot};
 pub use step::{Step, Wait};
@@ -265,9 +267,21 @@ impl Hub {
         }
     }
 
+    /// The variables that keep this process from reaching the Hub.
+    pub fn odd_variables(&self) -> Vec<OddVariable> {
+        let endpoint = odd_variable::of_endpoint(&self.environment.endpoint);
+        let certificates = odd_variable::of_certificates();
+        endpoint.into_iter().chain(certificates).collect()
+    }
+
     /// Whether anybody may be asked for it.
     fn check(&self, repository: &Repository) -> Result<(), HubError> {
         repository.check()?;
+        if self.environment.offline.is_none()
+            && let Some(odd) = odd_variable::of_endpoint(&self.environment.endpoint)
+        {
+            return Err(HubError::NoEndpoint(odd));
+        }
         match (self.environment.offline, &self.environment.token) {
             (Some(variable), _) => Err(HubError::Offline { variable }),
             (None, Ok(_)) => Ok(()),

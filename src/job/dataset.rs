@@ -276,6 +276,12 @@ impl fmt::Display for LongSequences {
 }
 
 impl Window {
+    /// Whether it is what `"window"` means alone.
+    pub(super) fn is_default(self) -> bool {
+        let residues = LongSequences::TRAINED_RESIDUES;
+        self == Self::new(residues, Self::default_overlap(residues))
+    }
+
     /// Windows of so many residues, with the options that a script gave.
     fn of(residues: usize, options: OptionMap) -> Result<Self, Problems> {
         let most = Self::most_overlap(residues);

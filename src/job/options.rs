@@ -1,6 +1,6 @@
 //! Reads option maps and reports everything that is wrong with them at once.
 
-use super::{OptionMap, OptionValue, Problem, Problems};
+use super::{OptionMap, OptionValue, Problem, Problems, problem::unknown_option};
 use std::{
     ops::RangeInclusive,
     path::{Path, PathBuf},
@@ -30,7 +30,7 @@ impl OptionReader {
                 Some(near) => format!("did you mean `{near}`? valid: {all}"),
                 None => format!("valid: {all}"),
             };
-            problems.add_option(&name, format!("unknown option `{name}`"), Some(hint));
+            problems.add_option(&name, unknown_option(&name), Some(hint));
             options.remove(&name);
         }
         Self { options, problems }

@@ -44,6 +44,19 @@ impl Problems {
         problems
     }
 
+    /// The same, where an unknown option that is one of `names` is told to be an option of `call`.
+    pub fn at_home(mut self, names: &[&str], call: &str) -> Self {
+        for problem in &mut self.0 {
+            let Some(name) = problem.option.as_deref() else {
+                continue;
+            };
+            if names.contains(&name) && problem.message == unknown_option(name) {
+                problem.hint = Some(format!("it is an option of `{call}`"));
+            }
+        }
+        self
+    }
+
     /// `value` if there is no problem, else all problems.
     pub fn none_or<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() {
@@ -52,6 +65,11 @@ impl Problems {
             Err(self)
         }
     }
+}
+
+/// What is said of an option that there is not.
+pub(super) fn unknown_option(name: &str) -> String {
+    format!("unknown option `{name}`")
 }
 
 impl fmt::Display for Problems {

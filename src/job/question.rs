@@ -109,6 +109,28 @@ impl Question {
         layers
     }
 
+    /// The columns for people, with the shape of what each has of a sequence of L residues.
+    pub fn shapes(&self, hidden_size: usize) -> String {
+        let columns = self.columns.iter().map(|column| {
+            let positions = match column.content {
+                Content::States { positions, .. } | Content::Logits { positions } => positions,
+                _ => Positions::Residues,
+            };
+            let rows = match positions {
+                Positions::Residues => "L",
+                Positions::Tokens => "L + 2",
+                Positions::Masks => "masks",
+            };
+            match column.content.form(hidden_size) {
+                Form::Vector(width) => format!("{} [{width}]", column.name),
+                Form::Vectors(width) => format!("{} [{rows}, {width}]", column.name),
+                Form::Square => format!("{} [L, L]", column.name),
+                Form::Pairs => format!("{} as pairs", column.name),
+            }
+        });
+        columns.collect::<Vec<_>>().join(", ")
+    }
+
     /// Bytes of the answer for a sequence of `n_tokens` tokens, BOS and EOS included, by a model of this hidden
     /// size.
     pub fn bytes_of(&self, n_tokens: usize, hidden_size: usize) -> usize {
@@ -327,6 +349,17 @@ mod tests {
         assert_eq!(of_pieces.columns[..4], question.columns);
         assert!(of_pieces.is_of_pieces() && !question.is_of_pieces());
         assert!(!question.needs_head());
+    }
+
+    #[test]
+    fn columns_have_shapes() {
+        let mut question = Question::pooled(&[6], Pooling::Mean);
+        let positions = Positions::Tokens;
+        for content in [Content::Logits { positions }, Content::Contacts] {
+            question.columns.push(column(content, OutputDtype::F32));
+        }
+        let expect = "embedding_6 [160],  [L + 2, 33],  [L, L]";
+        assert_eq!(question.shapes(160), expect);
     }
 
     #[test]

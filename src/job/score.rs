@@ -1,8 +1,8 @@
 //! What is scored, how, and where scores go.
 
 use super::{
-    Dataset, EmbedOptions, Mutants, OptionMap, OptionTable, Problem, Problems, check_file_name,
-    row::OptionRow,
+    Dataset, EmbedOptions, LongSequences, Mutants, OptionMap, OptionTable, Problem, Problems,
+    check_file_name, row::OptionRow,
 };
 use std::{
     ffi::OsString,
@@ -180,6 +180,9 @@ impl ScorePlan {
     pub fn of_mutants(mutants: Mutants, map: OptionMap) -> Result<Self, Problems> {
         let (own, run) =
             ScoreOptions::OPTIONS.read_with(map, &EmbedOptions::OPTIONS, &RUN_OPTIONS)?;
+        if let Mutants::AllSingle(dataset) = &mutants {
+            check_windows("score", dataset)?;
+        }
         Ok(Self {
             question: ScoreQuestion::Mutants(mutants, own.method),
             output: own.output.ok_or_else(|| no_output("score", "scores.csv"))?,
@@ -194,6 +197,7 @@ impl ScorePlan {
     pub fn of_proteins(dataset: Dataset, map: OptionMap) -> Result<Self, Problems> {
         let (own, run) =
             PerplexityOptions::OPTIONS.read_with(map, &EmbedOptions::OPTIONS, &RUN_OPTIONS)?;
+        check_windows("perplexity", &dataset)?;
         let output = own.output;
         Ok(Self {
             question: ScoreQuestion::Perplexity(dataset, own.method),
@@ -267,6 +271,20 @@ impl ScoreQuestion {
     }
 }
 
+/// Checks that nobody asks for other windows than those in which sites are seen.
+fn check_windows(call: &str, dataset: &Dataset) -> Result<(), Problems> {
+    match dataset.policy.long_sequences {
+        LongSequences::Window(window) if !window.is_default() => Err(Problems::one(
+            format!(
+                "`{call}` sees each site in the {} residues around it, and in no other windows",
+                LongSequences::TRAINED_RESIDUES
+            ),
+            Some("write `.long_sequences(\"window\")`, without a number or an overlap".to_owned()),
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn no_output(call: &str, example: &str) -> Problems {
     Problems(vec![Problem {
         message: format!("`{call}` has no `output`"),
@@ -327,6 +345,22 @@ mod tests {
         check(&[("layers", 1i64.into())], "unknown option `layers`");
         check(&[("method", "masked".into())], "\"masked_marginals\"");
         check(&[("redaers", 1i64.into())], "did you mean `readers`?");
+    }
+
+    #[test]
+    fn windows_are_those_around_sites() {
+        let refused = |residues: Option<i64>| {
+            let dataset = Dataset::new(vec!["a.fa".to_owned()]);
+            let dataset = dataset.long_sequences("window", residues, OptionMap::new());
+            let output = [("output".to_owned(), "a.csv".into())].into();
+            ScorePlan::of_proteins(dataset.unwrap(), output).err()
+        };
+        assert!(refused(None).is_none() && refused(Some(1022)).is_none());
+        let message = refused(Some(40)).unwrap().in_full();
+        assert!(
+            message.contains("in the 1022 residues around it"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -135,6 +135,13 @@ pub(super) fn instead_of_a_folder(path: &Path) -> Reason {
         None if is_named_so && is_text(&beginning) => {
             Reason::new("it is a text file, and no weights", A_MODEL)
         }
+        _ if name.starts_with("adapter_") => Reason::new(
+            "it belongs to an adapter",
+            format!(
+                "name its folder, `{}`, which needs `adapter_config.json`",
+                folder.display()
+            ),
+        ),
         _ if is_torch
             || foreign == Some(Foreign::Safetensors)
             || ending == "safetensors"
@@ -278,6 +285,12 @@ mod tests {
             "name its folder",
         );
         check("config.json", b"{}", "name its folder");
+        check(
+            "adapter_model.safetensors",
+            b"\x10\0\0\0\0\0\0\0{}",
+            "it belongs to an adapter (name its folder",
+        );
+        check("adapter_model.bin", b"PK\x03\x04", "`adapter_config.json`");
         check("a.fasta", b">a\nM", "it is a file (a model is a folder");
         let pipe = folder.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");

@@ -124,10 +124,10 @@ pub(super) fn locate(
             source_text: source.to_owned(),
             reason: match hub_name::meant(source) {
                 Some(meant) if !fair_esm::is_called_so(path) => not_as_an_id(meant),
-                _ => Reason {
+                _ => hub_name::elsewhere(source).unwrap_or_else(|| Reason {
                     text: why_missing(path),
                     hint: published::hint(source),
-                },
+                }),
             },
         });
     };
@@ -178,13 +178,13 @@ pub(super) fn on_the_hub(source: &str, revision: Option<&str>) -> Result<Absent,
                 "its revision is empty: leave it out, or name a branch, a tag or a commit".into()
             }
             Some(meant) if !is_folder => not_as_an_id(meant),
-            _ => Reason {
+            _ => hub_name::elsewhere(source).unwrap_or_else(|| Reason {
                 text: match is_folder {
                     true => "it is a folder, which is on this machine".to_owned(),
                     false => NO_ID.to_owned(),
                 },
                 hint: published::hint(source),
-            },
+            }),
         })
     })?;
     match published::unpublished(&repository.id) {

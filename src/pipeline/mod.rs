@@ -40,11 +40,12 @@ use crate::{
     error::Error,
     event::{Event, EventSender},
     hint::Hint,
-    job::{EmbedPlan, Shard},
+    job::{Dataset, EmbedPlan, LongSequences, Shard},
     model::Model,
     monitor::Recorder,
     reader::Pool,
     report::RunSummary,
+    text::counted,
 };
 use std::time::Instant;
 
@@ -58,6 +59,8 @@ pub struct Context {
     pub readers: Pool,
     /// Calls of `embed` so far.
     pub n_runs: u64,
+    /// Whether one of them has said what else can be done with sequences that are truncated: nobody needs it twice.
+    pub has_told_of_truncation: bool,
     /// Which part of the records each of them embeds, if it is not all of them.
     pub shard: Option<Shard>,
     /// Where measurements go.
@@ -66,6 +69,20 @@ pub struct Context {
     pub events: EventSender,
     /// Told to stop?
     pub cancel: CancelToken,
+}
+
+/// What is to be said about sequences that were truncated, though nobody asked for that.
+fn truncation(summary: &RunSummary, wanted: &EmbedPlan) -> Option<String> {
+    let rule = wanted.dataset().policy.long_sequences;
+    let is_default = rule == Dataset::new(Vec::new()).policy.long_sequences;
+    match rule {
+        LongSequences::Truncate(most) if is_default && summary.truncated > 0 => Some(format!(
+            "{} had more than {most} residues, of which only the first were embedded; \
+             `.long_sequences(\"window\")` embeds all of them",
+            counted(summary.truncated, "sequence", "sequences")
+        )),
+        _ => None,
+    }
 }
 
 /// Does what `wanted` says, which was made for the layers of `model`. Blocks until the output is
@@ -90,6 +107,12 @@ pub fn embed(
         Err(failure) => failure.so_far.as_deref(),
     };
     let failure = result.as_ref().err();
+    if !context.has_told_of_truncation
+        && let Some(message) = summary.and_then(|summary| truncation(summary, wanted))
+    {
+        context.has_told_of_truncation = true;
+        events.send(Event::Warning { message });
+    }
     events.send(Event::RunFinished {
         sequences: summary.map_or(0, |summary| summary.sequences),
         tokens: summary.map_or(0, |summary| summary.tokens),

@@ -73,8 +73,8 @@ pub(super) struct Packing {
     window: Option<Window>,
     meters: Arc<Meters>,
     totals: PackTotals,
-    /// Records, residues and rejections that were told of already.
-    reported: (u64, u64, u64),
+    /// Records, residues, rejections and truncations that were told of already.
+    reported: (u64, u64, u64, u64),
     /// How far the records are.
     at: Frontier,
     /// Behind the last rejection, if no mark has been left since.
@@ -92,7 +92,7 @@ impl Packing {
             meters: wanted.feeder.meters.clone(),
             plan: wanted,
             totals: PackTotals::default(),
-            reported: (0, 0, 0),
+            reported: (0, 0, 0, 0),
             at: Frontier::default(),
             rejected_to: None,
             is_mending: false,
@@ -291,9 +291,13 @@ impl Packing {
     fn report(&mut self) {
         let records = self.totals.records;
         let Tally {
-            residues, rejected, ..
+            residues,
+            rejected,
+            truncated,
+            ..
         } = self.at.tally;
-        let before = std::mem::replace(&mut self.reported, (records, residues, rejected));
+        let now = (records, residues, rejected, truncated);
+        let before = std::mem::replace(&mut self.reported, now);
         if records > before.0 {
             self.meters.count(|counts| {
                 counts.records = records;
@@ -304,6 +308,7 @@ impl Packing {
                 records: records - before.0,
                 residues: residues - before.1,
                 rejected: rejected - before.2,
+                truncated: truncated - before.3,
             });
         }
     }

@@ -57,6 +57,7 @@ impl Ending {
             device: model.device().to_owned(),
             dtype: model.dtype().name().to_owned(),
             hidden_size: model.hidden_size(),
+            columns: wanted.question().shapes(model.hidden_size()),
             shard: self.shard,
             readers: options.readers.get(),
             prefetch: options.prefetch.get(),
@@ -223,9 +224,11 @@ fn settings(model: &Model, plan: &Plan, wanted: &EmbedPlan) -> Vec<(&'static str
         ("dtype", model.dtype().name().to_owned()),
         ("gelu", model.gelu().name().to_owned()),
     ];
-    EmbedOptions::OPTIONS
-        .settings(&used)
-        .chain(rules)
-        .chain(model)
-        .collect()
+    let options = EmbedOptions::OPTIONS.settings(&used);
+    let options = options.map(|(name, text)| {
+        // Where nothing is pooled, no layer is needed for it.
+        let is_unused = text.is_empty() || (name == "pooling" && used.pooling.is_none());
+        (name, if is_unused { "none".to_owned() } else { text })
+    });
+    options.chain(rules).chain(model).collect()
 }

@@ -28,6 +28,7 @@ pub(super) struct Tally {
     take: Option<u64>,
     records: u64,
     rejected: u64,
+    truncated: u64,
     sequences: u64,
     tokens: u64,
     n_queued: usize,
@@ -57,6 +58,7 @@ impl Default for Tally {
             take: None,
             records: 0,
             rejected: 0,
+            truncated: 0,
             sequences: 0,
             tokens: 0,
             n_queued: 0,
@@ -93,10 +95,14 @@ impl Tally {
                 };
             }
             Event::RecordsRead {
-                records, rejected, ..
+                records,
+                rejected,
+                truncated,
+                ..
             } => {
                 self.records += records;
                 self.rejected += rejected;
+                self.truncated += truncated;
             }
             Event::UnitRead { input_bytes } => self.bytes_read += input_bytes,
             Event::InputSkipped { input_bytes } => {
@@ -142,6 +148,9 @@ impl Tally {
         line += &format!(", {} read", HumanCount(self.records));
         if self.rejected > 0 {
             line += &format!(", {} rejected", HumanCount(self.rejected));
+        }
+        if self.truncated > 0 {
+            line += &format!(", {} truncated", HumanCount(self.truncated));
         }
         line
     }
@@ -280,6 +289,7 @@ mod tests {
                 records: 600,
                 residues: 9000,
                 rejected: 1,
+                truncated: 2,
             });
         }
         tally.add(&Event::BatchPacked {
@@ -296,7 +306,7 @@ mod tests {
         tally.add(&Event::UnitRead { input_bytes: 250 });
         assert_eq!(
             tally.line(Duration::from_secs(2)),
-            "17s left, 500 embedded, 2,000 tokens/s, 1,200 read, 2 rejected, 2 queued"
+            "17s left, 500 embedded, 2,000 tokens/s, 1,200 read, 2 rejected, 4 truncated, 2 queued"
         );
     }
 
@@ -331,6 +341,7 @@ mod tests {
                 records: 10,
                 residues: 100,
                 rejected: 0,
+                truncated: 0,
             });
             assert_eq!(tally.done(), Some(0.0), "read is not embedded");
             tally.add(&Event::BatchEncoded {

@@ -45,6 +45,8 @@ pub struct Records<'a> {
     input: InputProgress,
     /// Bytes of the current unit that have been reported as read.
     n_reported_bytes: u64,
+    /// How much of it is read when what was given last is taken.
+    to_report: Option<u64>,
     n_restarts: u64,
     was_stopped: bool,
     residues: ResiduePolicy,
@@ -88,6 +90,7 @@ impl Records<'_> {
             abandon: Some(abandoned.drop_guard()),
             input: InputProgress::starting_at(&start),
             n_reported_bytes: 0,
+            to_report: None,
             n_restarts: 0,
             was_stopped: false,
             residues: request.policy.residues,
@@ -178,6 +181,11 @@ impl Records<'_> {
 
     /// The next records, or `None` at the end.
     fn advance(&mut self) -> Result<Option<ReadRecords>, ReaderError> {
+        // Whoever asks for more has taken what was given before. A small input is in one piece: it would be read
+        // as a whole before its first record is anywhere.
+        if let Some(n_bytes) = self.to_report.take() {
+            self.report_bytes(n_bytes, false);
+        }
         loop {
             if self.abandonment.is_declared() {
                 return Ok(None);
@@ -219,10 +227,12 @@ impl Records<'_> {
                     _room: _,
                 } => {
                     self.input.drop_unwanted(&mut outcomes);
-                    self.report_bytes(so_far.min(disk_bytes), outcomes.is_empty());
+                    let so_far = so_far.min(disk_bytes);
                     if outcomes.is_empty() {
+                        self.report_bytes(so_far, true);
                         continue;
                     }
+                    self.to_report = Some(so_far);
                     outcomes.truncate(usize::try_from(self.n_wanted).unwrap_or(usize::MAX));
                     self.n_wanted -= outcomes.len() as u64;
                     let start = Position {

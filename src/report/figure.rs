@@ -199,8 +199,7 @@ pub static FIGURES: &[Figure] = &[
         |run| Some(run.batches))
         .phrase("tokens", 2, " in {} {unit}"),
     Row::whole("hidden_size", Count("component", "components"), "the number of components of an embedding",
-        |run| Some(run.hidden_size as u64))
-        .phrase("output", 2, " (vectors of {})"),
+        |run| Some(run.hidden_size as u64)),
     Row::whole("readers", Count("reader", "readers"), "the number of reader subprocesses",
         |run| Some(run.readers as u64))
         .phrase("readers", 1, "{}"),
@@ -221,6 +220,9 @@ pub static FIGURES: &[Figure] = &[
         |run| run.output.as_ref().map(|path| path.to_string_lossy().into_owned()))
         .missing("if there is none")
         .phrase("output", 1, "{}"),
+    Row::text("columns", "the columns of the output, with the shape of what a sequence of L residues has in each",
+        |run| Some(run.columns.clone()))
+        .phrase("output", 2, " ({})"),
     Row::text("rejects", "the path of the file that lists the rejected records",
         |run| run.rejects.as_ref().map(|path| path.to_string_lossy().into_owned()))
         .missing("if there is none")

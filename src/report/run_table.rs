@@ -115,6 +115,7 @@ mod tests {
             device: "CPU (2 threads)".to_owned(),
             dtype: "f32".to_owned(),
             hidden_size: 160,
+            columns: "embedding [160]".to_owned(),
             readers: 2,
             prefetch: 4,
             token_budget: 32_768,
@@ -158,7 +159,7 @@ embedded 1,234,560 sequences with esm2_t6, f32 on CPU (2 threads)
  encoder  61.2 useful GFLOP/s while computing
  verdict  mild: readers are slow: raise `readers`
  remark   batches have room
- output   out/a.parquet (vectors of 160)";
+ output   out/a.parquet (embedding [160])";
         assert_eq!(summary().to_string(), expect);
     }
 

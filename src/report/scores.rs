@@ -1,5 +1,6 @@
 //! How scores are distributed.
 
+use crate::text::counted;
 use std::collections::BTreeMap;
 
 /// How many scores lie where, in classes of one width, which grows with what is to be shown.
@@ -7,6 +8,8 @@ use std::collections::BTreeMap;
 pub struct ScoreHistogram {
     /// What was scored, and how, for people.
     pub title: String,
+    /// What has a score: one, and several of them.
+    pub scored: [&'static str; 2],
     /// The width of a class.
     width: f64,
     /// Scores in each class, by the multiple of the width at which it begins.
@@ -23,9 +26,10 @@ const FURTHEST: f64 = 1e15;
 
 impl ScoreHistogram {
     /// No scores yet.
-    pub fn new(title: String) -> Self {
+    pub fn new(title: String, scored: [&'static str; 2]) -> Self {
         Self {
             title,
+            scored,
             width: FIRST_WIDTH,
             counts: BTreeMap::new(),
         }
@@ -59,6 +63,12 @@ impl ScoreHistogram {
         })
     }
 
+    /// How many scores there are, for people.
+    pub fn count(&self) -> String {
+        let [one, more] = self.scored;
+        counted(self.counts.values().sum(), one, more)
+    }
+
     fn n_classes(&self) -> i64 {
         let bounds = self.counts.keys().next().zip(self.counts.keys().last());
         bounds.map_or(0, |(first, last)| {
@@ -73,12 +83,13 @@ mod tests {
 
     #[test]
     fn classes_grow_with_the_scores() {
-        let mut found = ScoreHistogram::new(String::new());
+        let mut found = ScoreHistogram::new(String::new(), ["mutant", "mutants"]);
         assert_eq!(found.classes().count(), 0);
         found.add(f64::NAN);
         for score in [-0.001, 0.0, 0.01] {
             found.add(score);
         }
+        assert_eq!(found.count(), "3 mutants");
         let classes: Vec<_> = found.classes().collect();
         assert_eq!(classes, [(-FIRST_WIDTH, 0.0, 1), (0.0, FIRST_WIDTH, 2)]);
         for n in 0..1000 {

@@ -16,6 +16,8 @@ pub struct RunSummary {
     pub dtype: String,
     /// Components of an embedding.
     pub hidden_size: usize,
+    /// The columns of the output, with the shape of what a sequence has in each.
+    pub columns: String,
     /// Which part of the records the run is about, if it is not all of them.
     pub shard: Option<Shard>,
     /// Reader subprocesses.

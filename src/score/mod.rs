@@ -28,4 +28,5 @@ mod window;
 pub use done::Done;
 pub use error::ScoreError;
 pub use output::ScoreOutput;
+pub use plan_file::remove_plan;
 pub use task::{Extent, Task};

@@ -1,6 +1,6 @@
 //! Where a table of scores lies, and what says how it came about.
 
-use super::{Done, Extent, ScoreError};
+use super::{Done, Extent, ScoreError, plan_file::is_begun};
 use crate::{
     file::{self, FileError, Keep},
     hint::joined,
@@ -41,17 +41,21 @@ pub(super) struct Note {
     /// The program.
     pub(super) generator: String,
     pub(super) version: String,
-    pub(super) column: String,
+    /// The columns with scores.
+    pub(super) columns: Vec<String>,
     pub(super) method: String,
     /// What the numbers are.
     pub(super) meaning: String,
     pub(super) scores: u64,
     pub(super) proteins: u64,
     pub(super) rejected: u64,
+    pub(super) truncated: u64,
     /// Sequences that the model saw.
     pub(super) sequences: u64,
     pub(super) tokens: u64,
     pub(super) spearman: Option<f64>,
+    /// Rows of which it was measured what the scores are to agree with.
+    pub(super) measured: u64,
     /// A hash of the table.
     pub(super) blake3: String,
     pub(super) identity: BTreeMap<String, String>,
@@ -87,7 +91,12 @@ impl ScoreOutput {
 
     /// The folder of parts with logits.
     pub fn logits(&self) -> PathBuf {
-        self.folder().join(LOGITS)
+        Self::logits_in(&self.folder())
+    }
+
+    /// The folder of parts with logits of what is kept in a folder.
+    pub fn logits_in(folder: &Path) -> PathBuf {
+        folder.join(LOGITS)
     }
 
     /// The table, if it is there and is what is asked for. Nothing, if it is to be made.
@@ -101,7 +110,6 @@ impl ScoreOutput {
         if self.output.exists() {
             return match self.read_note()? {
                 Some(note) if note.identity == self.identity && self.resume => {
-                    self.remove_own();
                     Ok(Some(self.done(note)))
                 }
                 Some(note) => Err(self.exists(&self.output, self.difference(&note))),
@@ -111,44 +119,40 @@ impl ScoreOutput {
         if !self.resume && self.folder().exists() {
             return Err(self.exists(&self.folder(), "exists".to_owned()));
         }
-        match self.others().first() {
+        match self.others().into_iter().find(|other| is_begun(other)) {
             Some(other) => Err(self.exists(
-                other,
+                &other,
                 "was begun with other mutants, another model or other options".to_owned(),
             )),
             None => Ok(None),
         }
     }
 
-    /// Removes what is kept. What others have put there stays.
-    pub fn remove_kept(&self) {
-        self.remove_own();
-        if self.overwrite {
-            for folder in self.others() {
-                let _ = fs::remove_dir_all(folder);
-            }
-            let _ = fs::remove_dir(&self.kept);
-        }
-    }
-
-    fn remove_own(&self) {
-        // What cannot be removed is in nobody's way.
-        let _ = fs::remove_dir_all(self.folder());
-        let _ = fs::remove_dir(&self.kept);
-    }
-
-    /// Folders of what is kept of other tables that were to have this name.
-    fn others(&self) -> Vec<PathBuf> {
+    /// The folders of what is kept of other tables that were to have this name. Those behind links are somebody
+    /// else's.
+    pub fn others(&self) -> Vec<PathBuf> {
         let is_key = |name: &str| {
-            name.len() == KEY_CHARACTERS && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+            let mut digits = name.bytes();
+            name.len() == KEY_CHARACTERS
+                && digits.all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
         };
+        if self.kept.is_symlink() {
+            return Vec::new();
+        }
         let entries = self.kept.read_dir().into_iter().flatten().flatten();
         let others = entries.filter(|entry| {
             let name = entry.file_name();
-            name.to_str()
-                .is_some_and(|name| is_key(name) && name != self.key)
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let is_other = |name: &str| is_key(name) && name != self.key;
+            is_folder && name.to_str().is_some_and(is_other)
         });
         others.map(|entry| entry.path()).collect()
+    }
+
+    /// Removes the folder of the folders of what is kept, if nothing is in it.
+    pub fn remove_if_empty(&self) {
+        // A link stays one, and what cannot be removed is in nobody's way.
+        let _ = fs::remove_dir(&self.kept);
     }
 
     fn exists(&self, path: &Path, message: String) -> ScoreError {
@@ -205,17 +209,19 @@ impl ScoreOutput {
     fn done(&self, note: Note) -> Done {
         Done {
             output: self.output.clone(),
-            column: note.column,
+            columns: note.columns,
             method: note.method,
             extent: Extent {
                 scores: note.scores,
                 proteins: note.proteins,
                 rejected: note.rejected,
+                truncated: note.truncated,
                 sequences: note.sequences,
                 tokens: note.tokens,
                 longest: 0,
             },
             spearman: note.spearman,
+            measured: note.measured,
             histogram: None,
             rejects: Some(self.rejects.clone()).filter(|rejects| rejects.exists()),
         }

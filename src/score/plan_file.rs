@@ -1,10 +1,10 @@
 //! The plan as a FASTA file.
 
 use super::{ScoreError, task::Task};
-use crate::file::{Existing, FileError, Keep, Staged};
+use crate::file::{self, Existing, FileError, Keep, Staged};
 use noodles_bgzf::io::{Writer, writer::Builder};
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufWriter, Write},
     path::Path,
 };
@@ -46,6 +46,22 @@ impl Task {
     }
 }
 
+/// Whether a folder holds a plan, or what is computed of one.
+pub(super) fn is_begun(folder: &Path) -> bool {
+    let mut names = [NAME, "logits.ledger"].into_iter();
+    names.any(|name| folder.join(name).exists())
+}
+
+/// Removes the plan in a folder, and the folder, if nothing else is in it. What cannot be removed is in nobody's way.
+pub fn remove_plan(folder: &Path) {
+    let path = folder.join(NAME);
+    if fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
+        let _ = fs::remove_file(&path);
+    }
+    file::sweep_once(folder);
+    let _ = fs::remove_dir(folder);
+}
+
 /// Copies of one protein are much alike, so what is fast compresses them well.
 fn writer<W: Write>(file: W) -> Writer<W> {
     let level = noodles_bgzf::io::writer::CompressionLevel::FAST;
@@ -58,7 +74,7 @@ fn writer<W: Write>(file: W) -> Writer<W> {
 mod tests {
     use super::*;
     use crate::job::{Dataset, PerplexityMethod, ScoreQuestion};
-    use std::{fs, io::Read};
+    use std::io::Read;
 
     #[test]
     fn a_plan_is_written_once() {

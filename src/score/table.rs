@@ -76,19 +76,18 @@ impl Task {
             0 => Answers::none(),
             _ => Answers::open(&output.logits())?,
         };
-        let title = match self.question {
-            ScoreQuestion::Mutants(..) => format!("Mutants by score ({})", self.question.method()),
-            ScoreQuestion::Perplexity(..) => {
-                format!("Proteins by perplexity ({})", self.question.method())
-            }
+        let (title, scored) = match self.question {
+            ScoreQuestion::Mutants(..) => ("Mutants by score", ["mutant", "mutants"]),
+            ScoreQuestion::Perplexity(..) => ("Proteins by perplexity", ["protein", "proteins"]),
         };
+        let title = format!("{title} ({})", self.question.method());
         let mut table = Table {
             rows: Writer::from_writer(Hashed {
                 file: BufWriter::new(staged.writer()?),
                 hasher: blake3::Hasher::new(),
             }),
             output,
-            histogram: ScoreHistogram::new(title),
+            histogram: ScoreHistogram::new(title, scored),
             measured: Vec::new(),
             n_rows: 0,
         };
@@ -124,7 +123,7 @@ impl Task {
         let Table {
             mut rows,
             histogram,
-            measured,
+            measured: pairs,
             n_rows,
             ..
         } = table;
@@ -136,19 +135,23 @@ impl Task {
                 extent.scores
             )));
         }
-        let spearman = spearman(&measured);
+        let spearman = spearman(&pairs);
+        let measured = pairs.len() as u64;
+        let columns = self.columns(column);
         output.write_note(&Note {
             generator: GENERATOR.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            column: column.to_owned(),
+            columns: columns.clone(),
             method: self.question.method().to_owned(),
             meaning: self.meaning(),
             scores: extent.scores,
             proteins: extent.proteins,
             rejected: extent.rejected,
+            truncated: extent.truncated,
             sequences: extent.sequences,
             tokens: extent.tokens,
             spearman,
+            measured,
             blake3: hashed.hasher.finalize().to_hex().to_string(),
             identity: output.identity.clone(),
         })?;
@@ -156,10 +159,11 @@ impl Task {
         staged.publish(Keep::Safely)?;
         Ok(Done {
             output: output.output.clone(),
-            column: column.to_owned(),
+            columns,
             method: self.question.method().to_owned(),
             extent: *extent,
             spearman,
+            measured,
             histogram: Some(histogram),
             rejects,
         })
@@ -167,27 +171,32 @@ impl Task {
 
     /// The names of the columns, where they are not those of a table of mutants.
     fn header(&self, column: &str) -> Option<Vec<String>> {
-        let names = match (&self.source, &self.question) {
+        let before: &[&str] = match (&self.source, &self.question) {
             (Source::Table(_), _) => return None,
-            (_, ScoreQuestion::Mutants(..)) => vec!["seq_id", "mut_name", column],
-            (_, ScoreQuestion::Perplexity(_, PerplexityMethod::Exact)) => {
-                vec![
-                    "id",
-                    "length",
-                    "perplexity",
-                    "pseudo_log_likelihood",
-                    "truncated",
-                ]
-            }
-            (_, ScoreQuestion::Perplexity(_, PerplexityMethod::OnePass)) => vec![
-                "id",
-                "length",
-                "perplexity_one_pass",
-                "pseudo_log_likelihood_one_pass",
-                "truncated",
-            ],
+            (_, ScoreQuestion::Mutants(..)) => &["seq_id", "mut_name"],
+            (_, ScoreQuestion::Perplexity(..)) => &["id", "length"],
         };
-        Some(names.into_iter().map(str::to_owned).collect())
+        let behind: &[&str] = match self.question {
+            ScoreQuestion::Mutants(..) => &[],
+            ScoreQuestion::Perplexity(..) => &["truncated"],
+        };
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let columns: [Vec<String>; 3] = [names(before), self.columns(column), names(behind)];
+        Some(columns.concat())
+    }
+
+    /// The names of the columns with scores.
+    fn columns(&self, column: &str) -> Vec<String> {
+        let names = match self.question {
+            ScoreQuestion::Mutants(..) => vec![column],
+            ScoreQuestion::Perplexity(_, PerplexityMethod::Exact) => {
+                vec!["perplexity", "pseudo_log_likelihood"]
+            }
+            ScoreQuestion::Perplexity(_, PerplexityMethod::OnePass) => {
+                vec!["perplexity_one_pass", "pseudo_log_likelihood_one_pass"]
+            }
+        };
+        names.into_iter().map(str::to_owned).collect()
     }
 
     /// What the numbers are, for people.

@@ -38,6 +38,8 @@ pub struct Extent {
     pub proteins: u64,
     /// Records that a rule rejected.
     pub rejected: u64,
+    /// Proteins of which only the first residues are looked at.
+    pub truncated: u64,
     /// Sequences that the model has to see.
     pub sequences: u64,
     /// Tokens of them.
@@ -52,6 +54,7 @@ impl Extent {
         scores: 1,
         proteins: 1,
         rejected: 0,
+        truncated: 0,
         sequences: 1,
         tokens: 3,
         longest: 1,
@@ -149,6 +152,7 @@ impl Task {
                 }
             };
             extent.proteins += 1;
+            extent.truncated += u64::from(subject.protein.is_truncated);
             extent.scores += match (&self.source, &self.question) {
                 (Source::Table(table), _) => table.n_rows(),
                 (_, ScoreQuestion::Perplexity(..)) => 1,
@@ -303,6 +307,7 @@ mod tests {
             scores: 19 * 1503,
             proteins: 2,
             rejected: 1,
+            truncated: 0,
             sequences: 1503,
             tokens: 3 * 5 + 1500 * 1024,
             longest: 1022,

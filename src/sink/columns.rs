@@ -7,12 +7,12 @@ use crate::{
     job::{Form, NUMBERS_OF_A_PAIR, OutputDtype, Question},
 };
 use arrow_array::{
-    ArrayRef, BooleanArray, FixedSizeListArray, Float16Array, Float32Array, ListArray, RecordBatch,
-    StringArray, UInt32Array,
+    Array, ArrayRef, BooleanArray, FixedSizeListArray, Float16Array, Float32Array, ListArray,
+    RecordBatch, StringArray, UInt32Array, cast::AsArray,
 };
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 /// The columns of an output.
 pub(super) struct Columns {
@@ -93,18 +93,6 @@ impl Columns {
     /// Where the numbers of each answer are in the Parquet schema.
     pub(super) fn value_paths(&self) -> impl Iterator<Item = Vec<String>> {
         self.answers.iter().map(AnswerColumn::value_path)
-    }
-
-    /// Bytes of what the rows have more of the longer their sequences are.
-    pub(super) fn n_ragged_bytes(&self, rows: &Rows) -> usize {
-        let columns = self.answers.iter().zip(&rows.columns);
-        let ragged = columns.filter(|(answer, _)| !matches!(answer.form, Form::Vector(_)));
-        let bytes = ragged.map(|(_, column)| column.values.len() * column.values.dtype().bytes());
-        let residues = match self.more.sequences {
-            true => rows.meta.iter().map(|row| row.sequence.len()).sum(),
-            false => 0,
-        };
-        bytes.sum::<usize>() + residues
     }
 
     /// The rows as columns.
@@ -224,6 +212,32 @@ impl AnswerColumn {
             Form::Pairs => return contacts::pairs(&values.to_f32(), &offsets),
         };
         Ok(vec![column])
+    }
+}
+
+/// Bytes of what rows have more of the longer they are: their texts, and the vectors of their residues.
+pub(super) fn n_ragged_bytes(rows: &RecordBatch) -> usize {
+    let columns = rows.columns().iter();
+    let ragged =
+        columns.filter(|column| matches!(column.data_type(), DataType::Utf8 | DataType::List(_)));
+    ragged.map(|column| n_bytes(column, 0..column.len())).sum()
+}
+
+/// Bytes of some items of an array.
+fn n_bytes(array: &ArrayRef, range: Range<usize>) -> usize {
+    let between = |offsets: &[i32]| offsets[range.start] as usize..offsets[range.end] as usize;
+    match array.data_type() {
+        DataType::Utf8 => between(array.as_string::<i32>().value_offsets()).len(),
+        DataType::List(_) => {
+            let lists = array.as_list::<i32>();
+            n_bytes(lists.values(), between(lists.value_offsets()))
+        }
+        DataType::FixedSizeList(_, width) => {
+            let width = *width as usize;
+            let vectors = array.as_fixed_size_list();
+            n_bytes(vectors.values(), range.start * width..range.end * width)
+        }
+        number => number.primitive_width().unwrap_or(0) * range.len(),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     file::FileError,
     hint::{Hint, REPORT_IT},
     job::Problems,
+    text::counted,
 };
 use ::parquet::errors::ParquetError;
 use std::{
@@ -130,7 +131,10 @@ pub enum SinkError {
     #[error("there is no part to make the output of")]
     NoParts,
     /// Records went missing or came twice. It is always a bug of this program.
-    #[error("{n_records} records were read, but {n_embedded} embedded and {n_rejected} rejected")]
+    #[error(
+        "{} read, but {n_embedded} embedded and {n_rejected} rejected",
+        counted(*n_records, "record was", "records were")
+    )]
     Conservation {
         /// Records read.
         n_records: u64,

@@ -15,11 +15,18 @@ use std::{collections::BTreeMap, fs::File, path::Path};
 
 /// Writes a part of an output: a file of the output's format that holds some consecutive rows.
 pub(super) trait PartWriter: Send {
-    /// Takes the next rows. Where the file system refuses, the part [has failed](Self::has_failed).
+    /// Takes the next rows, and gives them back in the form that they can be [written again](Self::write_again) in:
+    /// they are in memory once. Where the file system refuses, the part [has failed](Self::has_failed).
     ///
     /// # Errors
     /// If they do not fit into the format.
-    fn write(&mut self, rows: Rows) -> Result<(), SinkError>;
+    fn write(&mut self, rows: Rows) -> Result<Vec<RecordBatch>, SinkError>;
+
+    /// Takes the next rows, which were those of a part before.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn write_again(&mut self, rows: RecordBatch) -> Result<(), SinkError>;
 
     /// How many bytes the part has so far, about: those in the file, and those that wait in memory.
     fn n_bytes(&self) -> u64;

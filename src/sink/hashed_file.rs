@@ -5,13 +5,41 @@ use std::{
     io::{self, Seek, SeekFrom, Write},
 };
 
+/// Bytes that are worth the work of several threads.
+const MANY_BYTES: usize = 512 << 10;
+
 /// Hashes what comes next: by several threads where it is much.
 pub(super) fn hash(hasher: &mut blake3::Hasher, bytes: &[u8]) {
-    const MANY_BYTES: usize = 512 << 10;
     match bytes.len() >= MANY_BYTES {
         true => hasher.update_rayon(bytes),
         false => hasher.update(bytes),
     };
+}
+
+/// Hashes what comes next, as far as it is written: while it is, where it is much.
+pub(super) fn hash_written(
+    hasher: &mut blake3::Hasher,
+    bytes: &[u8],
+    write: impl FnOnce(&[u8]) -> io::Result<usize>,
+) -> io::Result<usize> {
+    if bytes.len() < MANY_BYTES {
+        let n_written = write(bytes)?;
+        hasher.update(&bytes[..n_written]);
+        return Ok(n_written);
+    }
+    // Of a full disk, less may be written than asked for.
+    let mut of_all = hasher.clone();
+    let n_written = rayon::in_place_scope(|scope| {
+        scope.spawn(|_| {
+            of_all.update_rayon(bytes);
+        });
+        write(bytes)
+    })?;
+    match n_written == bytes.len() {
+        true => *hasher = of_all,
+        false => hash(hasher, &bytes[..n_written]),
+    }
+    Ok(n_written)
 }
 
 /// A file that is written from its beginning to its end, with the checksum of all that has been written.
@@ -66,13 +94,13 @@ impl HashedFile {
 
 impl Write for HashedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Of a full disk, less may be written than asked for.
-        let n_written = match usize::try_from(self.n_there.saturating_sub(self.n_bytes)) {
-            Ok(0) => self.file.write(bytes)?,
-            Ok(n_there) => bytes.len().min(n_there),
-            Err(_) => bytes.len(),
-        };
-        hash(&mut self.hasher, &bytes[..n_written]);
+        let file = &mut self.file;
+        let n_there = usize::try_from(self.n_there.saturating_sub(self.n_bytes));
+        let n_written = hash_written(&mut self.hasher, bytes, |bytes| match n_there {
+            Ok(0) => file.write(bytes),
+            Ok(n_there) => Ok(bytes.len().min(n_there)),
+            Err(_) => Ok(bytes.len()),
+        })?;
         self.n_bytes += n_written as u64;
         Ok(n_written)
     }

@@ -8,6 +8,7 @@ use crate::{
     batch::Rows,
     file::{Existing, Staged},
 };
+use arrow_array::RecordBatch;
 
 /// A part that takes rows.
 pub(super) struct OpenPart {
@@ -67,16 +68,18 @@ impl OpenPart {
     /// # Errors
     /// If they do not fit into the format.
     pub(super) fn write(&mut self, rows: Rows) -> Result<(), SinkError> {
-        self.tail.hold(rows.clone());
-        self.writer.write(rows)
+        for rows in self.writer.write(rows)? {
+            self.tail.hold(rows);
+        }
+        Ok(())
     }
 
     /// As [`write`](Self::write), for rows that are held elsewhere.
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub(super) fn write_unheld(&mut self, rows: Rows) -> Result<(), SinkError> {
-        self.writer.write(rows)
+    pub(super) fn write_again(&mut self, rows: RecordBatch) -> Result<(), SinkError> {
+        self.writer.write_again(rows)
     }
 
     /// The rows have come to this frontier.

@@ -31,6 +31,8 @@ use std::{
 
 /// A part ends when it has so many bytes, however young it is.
 const PART_BYTES: u64 = 1 << 30;
+/// The same, where parts are put together while the run goes on: then what is left to be done when it ends is little.
+const STITCHED_PART_BYTES: u64 = 512 << 20;
 /// The share of the work that may be at stake.
 const SHARE_AT_STAKE: f64 = 0.05;
 
@@ -271,7 +273,11 @@ impl Parts {
         let at_stake = Duration::from_secs_f64(SHARE_AT_STAKE * worked);
         let wait = self.plan.commit_every.max(at_stake);
         let n_bytes = self.open.as_ref().map_or(0, |part| part.n_bytes());
-        self.last_commit.elapsed() >= wait || n_bytes >= PART_BYTES
+        let most_bytes = match self.place.keeps_parts() {
+            true => PART_BYTES,
+            false => STITCHED_PART_BYTES,
+        };
+        self.last_commit.elapsed() >= wait || n_bytes >= most_bytes
     }
 
     /// The part so far, complete. Nothing, if there is none.

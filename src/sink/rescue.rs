@@ -80,7 +80,7 @@ impl Rescue {
         };
         let mut part = OpenPart::begin(&self.plan, books.place(), &self.metadata, from)?;
         for rows in tail.first(n_rows) {
-            part.write_unheld(rows)?;
+            part.write_again(rows)?;
         }
         let (mut part, written) = part.end(&[])?;
         let written = written?;

@@ -3,11 +3,15 @@
 use super::{
     SinkError, Stitcher, TableWriter,
     formats::{Files, Format},
-    parquet::RowsOfFile,
+    parquet::{RowsOfFile, Spare},
 };
 use crate::job::ExportOptions;
 use arrow_schema::Schema;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::mpsc::sync_channel,
+    thread,
+};
 
 /// The file of many parts in another format.
 pub(super) struct TableStitcher {
@@ -15,6 +19,8 @@ pub(super) struct TableStitcher {
     /// The first part, whose columns the others must have.
     first: PathBuf,
     schema: Schema,
+    /// For the rows of all parts.
+    spare: Spare,
 }
 
 impl TableStitcher {
@@ -34,22 +40,32 @@ impl TableStitcher {
             writer: (format.begin)(files, options, &schema)?,
             first: rows.path().to_owned(),
             schema,
+            spare: rows.spare(),
         };
         stitcher.copy(rows)?;
         Ok(stitcher)
     }
 
+    /// Writes rows, and has the next ones read meanwhile.
     fn copy(&mut self, rows: RowsOfFile<'_>) -> Result<(), SinkError> {
-        for rows in rows {
-            self.writer.write(&rows?)?;
-        }
-        Ok(())
+        thread::scope(|scope| {
+            let (sender, read) = sync_channel(1);
+            scope.spawn(move || {
+                for rows in rows {
+                    if sender.send(rows).is_err() {
+                        break;
+                    }
+                }
+            });
+            read.into_iter()
+                .try_for_each(|rows| self.writer.write(&rows?))
+        })
     }
 }
 
 impl Stitcher for TableStitcher {
     fn append(&mut self, part: &Path) -> Result<(), SinkError> {
-        let rows = RowsOfFile::open(part)?;
+        let rows = RowsOfFile::open(part)?.with_spare(self.spare.clone());
         if rows.schema().fields() != self.schema.fields() {
             let message = format!("has other columns than `{}`", self.first.display());
             return Err(SinkError::damaged_part(part, message));

@@ -1,11 +1,12 @@
 //! The end of a part that is being written: what is to be known to end it earlier, or to write its end again.
 
 use super::Frontier;
-use crate::batch::Rows;
+use arrow_array::RecordBatch;
 use std::collections::VecDeque;
 
 /// Where a part could be ended, and the rows behind the last such place. There are no more of them than in
-/// the row groups that are not in the file yet: the one that is collected, and those that are encoded.
+/// the row groups that are not in the file yet: the one that is collected, and those that are encoded and written.
+/// They share their memory with those.
 pub(super) struct Tail {
     /// Rows of the run before the part.
     n_before: u64,
@@ -15,7 +16,7 @@ pub(super) struct Tail {
     n_settled: u64,
     /// The frontiers behind each row that is held, as far as they are reached.
     frontiers: VecDeque<Frontier>,
-    rows: VecDeque<Rows>,
+    rows: VecDeque<RecordBatch>,
 }
 
 impl Tail {
@@ -31,7 +32,7 @@ impl Tail {
     }
 
     /// Holds the next rows.
-    pub(super) fn hold(&mut self, rows: Rows) {
+    pub(super) fn hold(&mut self, rows: RecordBatch) {
         self.rows.push_back(rows);
     }
 
@@ -63,15 +64,15 @@ impl Tail {
 
     /// Rows that are held.
     pub(super) fn n_rows(&self) -> usize {
-        self.rows.iter().map(Rows::len).sum()
+        self.rows.iter().map(RecordBatch::num_rows).sum()
     }
 
     /// The first `n_rows` of the rows that are held.
-    pub(super) fn first(&self, mut n_rows: usize) -> impl Iterator<Item = Rows> {
+    pub(super) fn first(&self, mut n_rows: usize) -> impl Iterator<Item = RecordBatch> {
         self.rows.iter().map_while(move |rows| {
-            let first = rows.clone().take(n_rows);
-            n_rows -= first.len();
-            (!first.is_empty()).then_some(first)
+            let n_first = rows.num_rows().min(n_rows);
+            n_rows -= n_first;
+            (n_first > 0).then(|| rows.slice(0, n_first))
         })
     }
 
@@ -102,8 +103,10 @@ impl Tail {
         while n_more > 0
             && let Some(first) = self.rows.front_mut()
         {
-            n_more -= first.take(n_more).len();
-            if first.is_empty() {
+            let n_first = first.num_rows().min(n_more);
+            n_more -= n_first;
+            *first = first.slice(n_first, first.num_rows() - n_first);
+            if first.num_rows() == 0 {
                 self.rows.pop_front();
             }
         }
@@ -115,10 +118,9 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        batch::{Ragged, Row, Values},
-        sink::Tally,
-    };
+    use crate::sink::Tally;
+    use arrow_array::{ArrayRef, UInt64Array, cast::AsArray, types::UInt64Type};
+    use std::sync::Arc;
 
     fn frontier(record: u64, rows: u64) -> Frontier {
         Frontier {
@@ -131,30 +133,17 @@ mod tests {
         }
     }
 
-    fn rows(indices: std::ops::Range<u64>) -> Rows {
-        let mut rows = Rows::default();
-        for index in indices {
-            let row = Row {
-                index,
-                id: format!("p{index}"),
-                description: String::new(),
-                length: 1,
-                truncated: false,
-                piece: None,
-                sequence: Vec::new(),
-            };
-            let column = Ragged {
-                values: Values::F32(vec![index as f32]),
-                offsets: vec![0, 1],
-            };
-            rows.push_from(row, &[column], 0);
-        }
-        rows
+    fn rows(indices: std::ops::Range<u64>) -> RecordBatch {
+        let column: ArrayRef = Arc::new(UInt64Array::from_iter_values(indices));
+        RecordBatch::try_from_iter([("index", column)]).unwrap()
     }
 
-    fn held(tail: &Tail, n_rows: usize) -> Vec<f32> {
-        let values = tail.first(n_rows).map(|mut rows| rows.columns.remove(0));
-        values.flat_map(|column| column.values.to_f32()).collect()
+    fn held(tail: &Tail, n_rows: usize) -> Vec<u64> {
+        let rows = tail.first(n_rows);
+        let indices = rows.map(|rows| rows.column(0).as_primitive::<UInt64Type>().clone());
+        indices
+            .flat_map(|column| column.values().to_vec())
+            .collect()
     }
 
     #[test]
@@ -176,12 +165,12 @@ mod tests {
         tail.settle(4);
         tail.settle(4);
         assert_eq!(tail.ends(), [frontier(28, 14)]);
-        assert_eq!(held(&tail, 9), [14.0, 15.0]);
-        assert_eq!(held(&tail, 1), [14.0]);
+        assert_eq!(held(&tail, 9), [14, 15]);
+        assert_eq!(held(&tail, 1), [14]);
         assert_eq!(tail.behind(1), Some(&frontier(30, 15)));
         assert_eq!(tail.behind(3), None);
         tail.drop_first(1);
-        assert_eq!((held(&tail, 9), tail.n_rows()), (vec![15.0], 1));
+        assert_eq!((held(&tail, 9), tail.n_rows()), (vec![15], 1));
         assert_eq!(tail.behind(1), Some(&frontier(32, 16)));
     }
 }

@@ -325,6 +325,61 @@ fn a_run_says_which_script_it_is() {
 }
 
 #[test]
+fn hints_of_a_run_are_flags() {
+    let folder = folder();
+    let at = folder.path();
+    fs::write(at.join("long.fa"), format!(">a\n{}\n", "MKT".repeat(200))).unwrap();
+    fs::write(at.join("odd.fa"), ">a\nMK1\n").unwrap();
+    let common = ["-m", DEMO, "-o", "out.parquet", "--device", "mock"];
+    let check = |args: &[&str], code: i32, told: &str| {
+        let (_, stderr) = ends(at, &[&["embed"], args, &common[..]].concat(), code);
+        // Behind the script, which is shown first.
+        let said = stderr.split("error: ").last().unwrap();
+        assert!(said.contains(told), "{told}: {stderr}");
+        assert!(
+            !said.contains("fasta(\"-\")") && !said.contains("`."),
+            "{said}"
+        );
+    };
+    let error = ["long.fa", "--long-sequences", "error=498"];
+    check(&error, 4, "`--long-sequences truncate=498`");
+    check(&error, 4, "`--long-sequences skip=498`");
+    let error = ["odd.fa", "--unknown-residues", "error"];
+    check(&error, 4, "`--unknown-residues unk`");
+    let budget = ["long.fa", "--token-budget", "500"];
+    check(&budget, 3, "`--long-sequences truncate=498`");
+    check(
+        &["https://example.org/a.fa"],
+        4,
+        "`curl -s https://example.org/a.fa | runner embed - …`",
+    );
+    check(
+        &["long.fa", "--batch-size", "8"],
+        2,
+        "did you mean `--token-budget`?",
+    );
+    check(
+        &["long.fa", "--long-sequences", "full=9"],
+        2,
+        "write `--long-sequences full`",
+    );
+    let (_, stderr) = ends(
+        at,
+        &["embed", "long.fa", "-m", DEMO, "-o", "~/out.parquet"],
+        2,
+    );
+    assert!(stderr.contains("write the whole path)"), "{stderr}");
+    let (_, stderr) = ends(
+        at,
+        &[
+            "embed", "long.fa", "-m", DEMO, "-o", "o.pq", "--device", "cuda:99",
+        ],
+        6,
+    );
+    assert!(!stderr.contains("set `"), "{stderr}");
+}
+
+#[test]
 fn a_recording_of_nothing_is_remarked_on() {
     let folder = folder();
     let at = folder.path();

@@ -207,6 +207,16 @@ fn heads_are_kept_where_they_are_whole() {
     assert!(found.keys().all(|name| name.starts_with("esm.")));
 }
 
+/// The head is made for other embeddings than those that the adapter leaves.
+#[test]
+fn heads_that_an_adapter_changes_are_left_out() {
+    let (place, _) = converted(&project("tests/golden/lora/whole"), &[]);
+    let out = place.path().join("out");
+    assert_eq!(config(&out)["architectures"][0], "EsmModel");
+    let found = files::tensors(out.to_str().unwrap());
+    assert!(!found.keys().any(|name| name.starts_with("lm_head")));
+}
+
 #[test]
 fn what_a_format_cannot_hold_is_an_error() {
     const NAME: &str = "esm.encoder.layer.1.output.dense.weight";

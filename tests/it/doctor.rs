@@ -205,6 +205,32 @@ fn caches_that_cannot_be_written_to_are_odd_and_no_failure() {
 }
 
 #[test]
+fn variables_that_keep_the_hub_away_are_warned_of_and_a_home_is_looked_up() {
+    let environment = Environment::new();
+    let nowhere = environment.path().join("nowhere.pem");
+    let mut command = environment.doctor();
+    command
+        .env("CUDA_VISIBLE_DEVICES", "")
+        .env("HF_ENDPOINT", "huggingface.co")
+        .env("SSL_CERT_FILE", &nowhere)
+        .env("HOME", "");
+    for variable in ["RUNNER_CACHE_DIR", "XDG_CACHE_HOME"] {
+        command.env_remove(variable);
+    }
+    let (object, code) = json(&mut command);
+    assert_eq!(code, Some(0), "{object:#}");
+    for (name, told) in [
+        ("HF_ENDPOINT", "is `huggingface.co`, which is no address"),
+        ("SSL_CERT_FILE", "nowhere.pem`, which cannot be read"),
+    ] {
+        let found = finding(&object, name);
+        assert_eq!(found["state"], "warning");
+        assert!(found["text"].as_str().unwrap().contains(told), "{found:#}");
+    }
+    assert!(cfg!(not(feature = "cuda")) || finding(&object, "kernels")["text"].is_string());
+}
+
+#[test]
 fn a_folder_of_temporary_files_that_is_missing_is_a_failure() {
     let environment = Environment::new();
     let mut command = environment.doctor();
@@ -330,6 +356,42 @@ int cuInit(unsigned flags) {
         );
         assert_eq!(finding(&object, "cuda:0 bf16")["state"], "failure");
         assert_eq!(finding(&object, "CPU f32")["state"], "good");
+    }
+
+    #[test]
+    fn a_driver_that_is_there_and_does_not_open_is_a_failure_with_its_file() {
+        let environment = Environment::new();
+        let folder = environment.path().join("garbage");
+        fs::create_dir_all(&folder).unwrap();
+        // A file for another kind of processor, which the loader passes by without a word.
+        let mut other = fs::read("/proc/self/exe").unwrap();
+        other.truncate(100_000);
+        other[18..20].copy_from_slice(&183_u16.to_le_bytes());
+        for (content, told) in [
+            ("no library ".repeat(100).into_bytes(), "invalid ELF header"),
+            (other, "another kind of processor"),
+        ] {
+            fs::write(folder.join("libcuda.so.1"), content).unwrap();
+            let (object, code) = json(environment.doctor().env("LD_LIBRARY_PATH", &folder));
+            let driver = finding(&object, "driver");
+            if !driver["facts"]["cuda"].is_null() {
+                // The loader went on to one that works.
+                return;
+            }
+            assert_eq!(code, Some(1), "{object:#}");
+            assert_eq!(driver["state"], "failure", "{driver:#}");
+            let text = driver["text"].as_str().unwrap();
+            assert!(
+                text.contains("garbage/libcuda.so.1`") && text.contains(told),
+                "{driver:#}"
+            );
+            assert!(
+                driver["remedy"]
+                    .as_str()
+                    .unwrap()
+                    .contains("LD_LIBRARY_PATH")
+            );
+        }
     }
 
     #[test]

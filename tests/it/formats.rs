@@ -174,7 +174,7 @@ fn a_file_that_does_not_fit_is_made_of_the_parts_when_it_does() {
     for (output, options) in FORMATS {
         let mut job = job(output, options);
         // Each part fits, and the whole does not.
-        let script = "ulimit -f 128; exec \"$@\"";
+        let script = "ulimit -f 320; exec \"$@\"";
         job.wrapper = ["bash", "-c", script, "bash"].map(str::to_owned).into();
         job.interrupt();
         job.run().check_refused(1, &["File too large", "ulimit -f"]);
@@ -190,7 +190,8 @@ fn a_file_that_does_not_fit_is_made_of_the_parts_when_it_does() {
 fn an_output_may_have_no_rows() {
     for (output, options) in FORMATS {
         let mut job = job(output, options);
-        "fasta(\"in.fa\").min_length(100_000)".clone_into(&mut job.dataset);
+        "fasta(\"in.fa\").min_length(100_000).long_sequences(\"skip\", 254)"
+            .clone_into(&mut job.dataset);
         job.run().check_code(REJECTED);
         let none = Embeddings::read(&job.path(output)).unwrap();
         assert!(none.is_empty(), "{output}");
@@ -266,7 +267,8 @@ fn scripts_export() {
 fn residues_are_flat_rows_with_offsets() {
     let read = |path: &Path| fs::read(path).unwrap();
     let mut job = job("out.npy", "residues: true, output_dtype: \"f32\",");
-    "fasta(\"in.fa\").min_length(10).take(20)".clone_into(&mut job.dataset);
+    "fasta(\"in.fa\").min_length(10).long_sequences(\"truncate\", 254).take(20)"
+        .clone_into(&mut job.dataset);
     job.run().check_code(REJECTED);
     check_good(&runner(&job, &["verify", "out.npy"]));
     let offsets = read(&job.path("out.offsets.npy"));

@@ -185,3 +185,25 @@ fn f32_on_a_gpu_is_close_to_that_on_the_cpu() {
         parity.per_residue
     );
 }
+
+#[test]
+fn what_is_not_there_is_told_before_there_is_nothing_to_compare() {
+    let run = |args: &[&str]| {
+        let mut command = Command::new("timeout");
+        command.args(["100", RUNNER, "parity"]).args(args);
+        let done = command.args(["--device", "cpu"]).output().unwrap();
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(
+            ![Some(0), Some(124)].contains(&done.status.code()),
+            "{told}"
+        );
+        assert_eq!(String::from_utf8_lossy(&done.stdout), "");
+        told
+    };
+    let told = run(&["nope"]);
+    assert!(told.contains("`nope`"), "{told}");
+    let told = run(&[DEMO, "nofile.fa"]);
+    assert!(told.contains("nofile.fa"), "{told}");
+    let told = run(&[DEMO, "https://example.org/a.fa"]);
+    assert!(told.contains("| runner parity MODEL -`"), "{told}");
+}

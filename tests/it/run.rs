@@ -33,6 +33,7 @@ pub fn context(readers: Pool, recorder: Recorder, events: EventSender) -> Contex
     Context {
         readers,
         n_runs: 0,
+        has_told_of_truncation: false,
         shard: None,
         recorder,
         events,

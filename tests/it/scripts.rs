@@ -58,6 +58,44 @@ fn bad_scripts_are_explained() {
 }
 
 #[test]
+fn what_people_try_is_explained() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("job.rhai");
+    const MODEL: &str = r#"let model = esm2("examples/models/esm2_t6_2M_demo");"#;
+    for (text, told) in [
+        (
+            format!(
+                "{MODEL} embed(model, fasta(\"examples/data/proteins.fasta\"), #{{ device: \"cpu\" }});"
+            ),
+            "it is an option of `esm2`",
+        ),
+        (
+            "esm2(\"examples/models/esm2_t6_2M_demo\", #{ pooling: \"mean\" });".to_owned(),
+            "it is an option of `embed`",
+        ),
+        (
+            format!("{MODEL} fn name(x) {{ model.name }} print(name(1));"),
+            "functions do not see variables outside of them",
+        ),
+        (
+            "const K = 3; K = 4;".to_owned(),
+            "make `K` with `let` to change it",
+        ),
+        (
+            "print(args[0]);".to_owned(),
+            "`runner exec job.rhai -- VALUE`",
+        ),
+    ] {
+        fs::write(&path, &text).expect("a script");
+        let (exit_code, _, stderr) = run(&["check", path.to_str().expect("UTF-8")]);
+        assert_eq!(exit_code, 3, "{text}: {stderr}");
+        // Lines are broken to fit.
+        let said: Vec<_> = stderr.split_whitespace().collect();
+        assert!(said.join(" ").contains(told), "{told}: {stderr}");
+    }
+}
+
+#[test]
 fn check_and_exec_refuse_alike() {
     for name in [
         "layer_missing",
@@ -393,7 +431,14 @@ fn output_that_cannot_be_written_is_an_error() {
     fs::write(&path, "print(1);").expect("a script");
     let script = path.to_str().expect("UTF-8");
     let definitions = ["script", "definitions"];
-    for args in [&["exec", script][..], &["check", script], &definitions] {
+    for args in [
+        &["exec", script][..],
+        &["check", script],
+        &definitions,
+        &["--help"],
+        &["embed", "--help"],
+        &["--version"],
+    ] {
         let full = fs::File::options().write(true).open("/dev/full");
         let output = Command::new(env!("CARGO_BIN_EXE_runner"))
             .args(args)

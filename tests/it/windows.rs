@@ -229,7 +229,7 @@ fn check_joined(model: &str) {
             "let model = esm2(\"{ROOT}/tests/golden/hd64\", #{{ {model} }});
             let options = #{{ token_budget: 256, residues: true, special_tokens: true, output_dtype: \"f32\",
                 layers: [1, -1], pooling: [\"mean\", \"max\", \"std\", \"cls\"], logits: true, contacts: true }};
-            let windows = embed(model, fasta(\"windows.fa\"), options + #{{ output: \"windows.parquet\" }});
+            let windows = embed(model, fasta(\"windows.fa\").long_sequences(\"error\", 126), options + #{{ output: \"windows.parquet\" }});
             let records = fasta(\"records.fa\").long_sequences(\"window\", {WINDOW}, #{{ overlap: {OVERLAP} }});
             let run = embed(model, records, options + #{{ output: \"records.parquet\" }});
             let pairs = embed(model, records, #{{ token_budget: 128, contacts: true, threshold: 0.02,

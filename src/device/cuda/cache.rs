@@ -41,7 +41,7 @@ impl Cache {
         };
         let folder = variable("RUNNER_CACHE_DIR")
             .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("runner")))
-            .or_else(|| Some(variable("HOME")?.join(".cache/runner")));
+            .or_else(|| Some(PathBuf::from(file::home_folder()?).join(".cache/runner")));
         Self {
             folder: folder.map(|folder| folder.join(format!("user-{}", Uid::effective()))),
         }

@@ -6,6 +6,7 @@ mod enqueue;
 mod event;
 mod found;
 mod gpu;
+mod library;
 mod memory;
 mod probe;
 mod select;

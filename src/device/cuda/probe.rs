@@ -6,6 +6,7 @@
 use super::{
     Doing, Gpu,
     found::Found,
+    library,
     select::{is_new_enough, others_of_the_kind, select},
     toolkit,
 };
@@ -32,11 +33,20 @@ pub(crate) fn find(choice: &DeviceChoice) -> Result<(Vec<&'static Gpu>, usize), 
 /// The version of CUDA that the driver is made for, such as 13000.
 ///
 /// # Errors
-/// If there is no driver.
+/// If there is no driver, or none that can be opened.
 pub(crate) fn driver() -> Result<i32, DeviceError> {
     match super::driver_version() {
-        0 => Err(DeviceError::NoDriver),
+        0 => Err(no_driver()),
         version => Ok(version),
+    }
+}
+
+/// Why there is no driver: one that is there and does not open is another matter than none.
+fn no_driver() -> DeviceError {
+    let names = ["libcuda.so.1", "libcuda.so"].map(str::to_owned);
+    match library::refused(&names).into_iter().next() {
+        Some(refused) => DeviceError::BrokenDriver(refused),
+        None => DeviceError::NoDriver,
     }
 }
 
@@ -67,7 +77,7 @@ pub(crate) fn shown() -> Result<Vec<ShownGpu>, DeviceError> {
 fn present() -> Result<Vec<Found>, DeviceError> {
     // SAFETY: it only tries to open the library.
     if !unsafe { sys::is_culib_present() } {
-        return Err(DeviceError::NoDriver);
+        return Err(no_driver());
     }
     result::init().map_err(|error| match error.0 {
         sys::CUresult::CUDA_ERROR_NO_DEVICE => DeviceError::NoGpu,
@@ -97,7 +107,9 @@ mod tests {
             };
             assert!(is_explained, "{error:?}");
         } else {
-            assert!(matches!(error, DeviceError::NoDriver), "{error:?}");
+            let is_explained =
+                matches!(error, DeviceError::NoDriver | DeviceError::BrokenDriver(_));
+            assert!(is_explained, "{error:?}");
         }
     }
 }

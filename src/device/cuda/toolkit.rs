@@ -4,11 +4,10 @@
 //! does not find them by their names, they are opened by their paths: in the folders of NVIDIA's Python packages
 //! beside the program, then where toolkits are installed. Whoever asks for them by name afterwards gets what is open.
 
-mod library;
 mod places;
 mod surroundings;
 
-use super::driver_version;
+use super::{driver_version, library};
 use crate::device::{DeviceError, Part, opened_library};
 use cudarc::{cublaslt, nvrtc};
 use places::Places;
@@ -69,7 +68,8 @@ impl Library {
             if (self.is_present)() {
                 return Ok(());
             }
-            let mut refused = Vec::new();
+            let names = places::MAJORS.map(|major| format!("lib{}.so.{major}", self.name));
+            let mut refused = library::refused(&names);
             for file in PLACES.libraries(self.name, self.wheel) {
                 let folder = file.parent().unwrap_or(&file);
                 for needed in self.beside.iter().flat_map(|name| children(folder, name)) {

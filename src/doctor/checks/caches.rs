@@ -2,7 +2,11 @@
 
 use crate::{
     device,
-    doctor::{check::Tell, finding::Finding, machine::Machine},
+    doctor::{
+        check::Tell,
+        finding::{Finding, State},
+        machine::Machine,
+    },
     hub::{Hub, id_of_folder, total},
     text::{self, in_number},
 };
@@ -11,12 +15,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What to do where kernels cannot be kept.
+const COMPILED_AGAIN: &str =
+    "kernels are compiled again in each process: name a folder of your own in RUNNER_CACHE_DIR";
+
 /// Compiled kernels, the cache of the Hugging Face Hub, and the models of ESM-2 in it.
 pub(super) fn look(_: &Machine, tell: Tell) {
-    if let Some((folder, can_keep)) = device::code_cache() {
-        tell(of_kernels(&folder, can_keep.err()));
+    match device::code_cache() {
+        Some((folder, can_keep)) => tell(of_kernels(&folder, can_keep.err())),
+        // Without CUDA there are none.
+        None if cfg!(feature = "cuda") => tell(nowhere_for_kernels()),
+        None => {}
     }
-    of_hub(Hub::of_process().cache(), tell);
+    let hub = Hub::of_process();
+    of_hub(hub.cache(), tell);
+    for odd in hub.odd_variables() {
+        tell(Finding::of_error(State::Warning, odd.name, &odd));
+    }
 }
 
 fn of_kernels(folder: &Path, problem: Option<std::io::Error>) -> Finding {
@@ -30,16 +45,22 @@ fn of_kernels(folder: &Path, problem: Option<std::io::Error>) -> Finding {
                 format!("{path}: {n_files} {files}, {}", text::bytes(bytes)),
             )
         }
-        Some(error) => {
-            let remedy = "kernels are compiled again in each process: name a folder of your own in RUNNER_CACHE_DIR";
-            Finding::warning("kernels", format!("{path} cannot be used: {error}"), remedy)
-        }
+        Some(error) => Finding::warning(
+            "kernels",
+            format!("{path} cannot be used: {error}"),
+            COMPILED_AGAIN,
+        ),
     };
     finding
         .with("folder", path.to_string())
         .with("files", n_files)
         .with("bytes", bytes)
         .with("writable", problem.is_none())
+}
+
+fn nowhere_for_kernels() -> Finding {
+    let text = "there is no folder for them, as this user has no home";
+    Finding::warning("kernels", text, COMPILED_AGAIN).with("folder", serde_json::Value::Null)
 }
 
 /// The cache of the Hub: its size, whether it can be written to, and what of ESM-2 is in it.
@@ -115,7 +136,6 @@ fn name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::State;
 
     #[test]
     fn models_of_the_hub_are_listed_with_their_sizes() {

@@ -16,6 +16,7 @@ pub(super) fn look(machine: &Machine, tell: Tell) {
         Ok(version) => version,
         Err(error) => {
             let finding = match &error {
+                DeviceError::BrokenDriver(_) => Finding::of_error(State::Failure, "driver", &error),
                 DeviceError::NoDriver if has_hardware() => {
                     Finding::of_error(State::Failure, "driver", &error)
                 }

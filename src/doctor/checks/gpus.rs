@@ -20,7 +20,9 @@ pub(super) fn look(machine: &Machine, tell: Tell) {
     let inventory = machine.inventory().ok();
     let gpus = match machine.gpus() {
         Ok(gpus) => gpus,
-        Err(DeviceError::NoDriver | DeviceError::NotBuilt(_)) => return,
+        Err(DeviceError::NoDriver | DeviceError::BrokenDriver(_) | DeviceError::NotBuilt(_)) => {
+            return;
+        }
         Err(error) => {
             let n_installed = inventory.map_or(0, |inventory| inventory.gpus.len());
             let is_there = n_installed > 0 || matches!(error, DeviceError::Driver(_));

@@ -214,7 +214,7 @@ fn hubs_that_cannot_be_reached_say_why() {
         "huggingface.co",
         None,
         &[
-            "`huggingface.co` does not answer as the Hub does: this is no address (is `HF_ENDPOINT` right",
+            "`HF_ENDPOINT` is `huggingface.co`, which is no address (it must begin with `https://` or `http://`)",
         ],
     );
     let through = "(through the proxy `127.0.0.1:9`)";
@@ -231,7 +231,7 @@ fn hubs_that_cannot_be_reached_say_why() {
     check(
         "ftp://me:hf_secret@hub",
         None,
-        &["`ftp://hub` does not answer as the Hub does"],
+        &["`HF_ENDPOINT` is `ftp://hub`, which is no address"],
     );
     let mut fixture = Fixture::new();
     let endpoint = fixture.server.endpoint.clone();
@@ -281,4 +281,15 @@ fn proxies_are_asked_for_the_hub() {
         text.contains("cannot reach `hub.invalid`") && text.contains("check `HTTPS_PROXY`"),
         "{text}"
     );
+}
+
+/// A download has no output that could lie elsewhere.
+#[test]
+fn what_the_cache_cannot_hold_is_mended_without_another_output() {
+    use std::io::ErrorKind::{FileTooLarge, NotADirectory, PermissionDenied, StorageFull};
+    for kind in [FileTooLarge, NotADirectory, PermissionDenied, StorageFull] {
+        let error = crate::file::FileError::io("write", "blob".as_ref(), kind.into());
+        let hint = HubError::Cache(error).hint().expect("a hint");
+        assert!(!hint.contains("output"), "{hint}");
+    }
 }

@@ -291,3 +291,25 @@ fn who_never_comes_to_an_end_is_given_up() {
     );
     assert_eq!(fixture.content_requests().len(), 6);
 }
+
+/// Each try brings something, and never enough.
+#[test]
+fn who_sends_a_byte_and_hangs_up_is_given_up() {
+    let fixture = Fixture::new();
+    fixture.server.fail(CONTENT, 100, Fault::Cut(1));
+    let mut told = 0;
+    let error = fixture.download_with(&mut |step| {
+        if let Step::Progress { file_bytes, .. } = step {
+            told = file_bytes;
+        }
+        ControlFlow::Continue(())
+    });
+    let error = error.unwrap_err();
+    assert!(matches!(error, HubError::Cut { bytes: 6, .. }), "{error}");
+    assert_eq!(fixture.content_requests().len(), 6);
+    assert_eq!(told, 6, "what was told last is what is there");
+    // Who brings enough each time comes to the end.
+    let other = Fixture::new();
+    other.server.fail(CONTENT, 100, Fault::Cut(130_000));
+    other.check(&other.download().unwrap());
+}

@@ -21,8 +21,12 @@ use zip::{
 /// The entry that says which tensors there are, behind the name of the archive's folder.
 const PICKLE: &str = "data.pkl";
 
+/// The checksum of an entry of which PyTorch was told to compute none.
+const NOT_COMPUTED: u32 = 0;
+
 /// The entries of an archive, of which each is where it is in the file, byte for byte.
 struct Entries<'a> {
+    file: &'a File,
     archive: ZipArchive<BufReader<&'a File>>,
     n_bytes: u64,
     /// What stands before the name of each entry, as `pytorch_model/`.
@@ -32,12 +36,12 @@ struct Entries<'a> {
 /// Reads what a file of `n_bytes` holds.
 pub(super) fn contents(file: &File, n_bytes: u64) -> Result<Contents, Failure> {
     let mut entries = Entries::open(file, n_bytes)?;
-    if let Some(region) = entries.find("byteorder")?
-        && read(file, &region)? != *b"little"
+    if let Some(order) = entries.read("byteorder")?
+        && order != *b"little"
     {
         return Err("its numbers are not in little-endian order".into());
     }
-    let heap = entries.pickle(file)?;
+    let heap = entries.pickle()?;
     let mut known = HashMap::new();
     state::contents(&heap, |storage| {
         if let Some(&(start, n_bytes)) = known.get(&storage.key) {
@@ -87,6 +91,7 @@ impl<'a> Entries<'a> {
         };
         let folder = format!("{folder}/");
         let entries = Self {
+            file,
             archive,
             n_bytes,
             folder,
@@ -131,23 +136,34 @@ impl<'a> Entries<'a> {
         }
     }
 
-    fn pickle(&mut self, file: &File) -> Result<Heap, Failure> {
-        let region = self.find(PICKLE)?.ok_or("it has no `data.pkl`")?;
+    fn pickle(&mut self) -> Result<Heap, Failure> {
+        let pickle = self.read(PICKLE)?.ok_or("it has no `data.pkl`")?;
+        pickle::read(&mut Input::new(pickle.as_slice()))
+    }
+
+    /// The bytes of a small entry, if there is such an entry. They are those that were written: a pickle in which a
+    /// bit is another one can be a good pickle that names another tensor.
+    fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(region) = self.find(name)? else {
+            return Ok(None);
+        };
         if region.n_bytes > pickle::MOST_BYTES {
             let most = pickle::MOST_BYTES;
-            return Err(format!("its `{PICKLE}` has more than {most} bytes").into());
+            return Err(format!("its `{name}` has more than {most} bytes").into());
         }
-        pickle::read(&mut Input::new(read(file, &region)?.as_slice()))
+        let mut bytes = vec![0; region.n_bytes as usize];
+        self.file
+            .read_exact_at(&mut bytes, region.start)
+            .map_err(Failure::Io)?;
+        let index = self.index(name).expect("it was just found");
+        let entry = self.archive.by_index_raw(index).map_err(broken)?;
+        let written = entry.crc32();
+        if written != NOT_COMPUTED && written != crc32fast::hash(&bytes) {
+            let text = format!("its entry `{name}` is damaged: it does not have its checksum");
+            return Err(Reason::new(text, "download or copy the file again").into());
+        }
+        Ok(Some(bytes))
     }
-}
-
-/// The bytes of a small entry.
-fn read(file: &File, region: &Region) -> Result<Vec<u8>, Failure> {
-    let n = region.n_bytes.min(pickle::MOST_BYTES);
-    let mut bytes = vec![0; n as usize];
-    file.read_exact_at(&mut bytes, region.start)
-        .map_err(Failure::Io)?;
-    Ok(bytes)
 }
 
 fn broken(error: ZipError) -> Failure {

@@ -1,5 +1,6 @@
 //! The formats in which files store numbers.
 
+use crate::model::error::Reason;
 use half::{bf16, f16};
 use std::fmt;
 
@@ -39,6 +40,15 @@ impl NumberFormat {
         }
     }
 
+    /// Why numbers of this format are not read.
+    pub(super) fn refusal(&self) -> Reason {
+        let text = format!("it has numbers of the format {self}");
+        match self.name() {
+            "F64" => Reason::new(text, "call `model.float()` before it is saved"),
+            _ => text.into(),
+        }
+    }
+
     /// Little-endian numbers of a file as f32.
     pub(super) fn to_f32(&self, bytes: &[u8], values: &mut [f32]) {
         if *self == Self::F32 {
@@ -60,5 +70,17 @@ impl NumberFormat {
 impl fmt::Display for NumberFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_are_too_wide_can_be_saved_anew() {
+        let hint = |name: &str| NumberFormat::named(name).refusal().hint;
+        assert!(hint("F64").is_some_and(|hint| hint.contains("`model.float()`")));
+        assert_eq!(hint("I64"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! What a safetensors file holds, by its header.
 
-use super::{Contents, Failure, NumberFormat, Stored, cut_short};
+use super::{Contents, Failure, NumberFormat, Reason, Stored, cut_short};
 use safetensors::tensor::Metadata;
 use std::{
     fs::File,
@@ -38,6 +38,17 @@ pub(super) fn contents(mut file: &File, n_bytes: u64) -> Result<Contents, Failur
     let wanted_bytes = data_start.saturating_add(metadata.data_len() as u64);
     if n_bytes < wanted_bytes {
         return Err(cut_short(n_bytes, wanted_bytes));
+    }
+    if n_bytes > wanted_bytes {
+        let text = format!(
+            "it ends {} bytes behind its last tensor",
+            n_bytes - wanted_bytes
+        );
+        return Err(Reason::new(
+            text,
+            "something was appended to it: download or copy it again",
+        )
+        .into());
     }
     let notes = metadata.metadata().as_ref();
     let converter = notes.and_then(|notes| notes.get(CONVERTER_KEY).cloned());

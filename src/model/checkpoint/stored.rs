@@ -90,7 +90,7 @@ impl Stored {
     /// Its numbers, row by row, in f32.
     pub(super) fn read(&self, file: &File) -> Result<Vec<f32>, Failure> {
         let Some(size) = self.format.bytes() else {
-            return Err(format!("it has numbers of the format {}", self.format).into());
+            return Err(self.format.refusal().into());
         };
         let read = |first: usize, values: &mut [f32]| {
             let mut bytes = vec![0; values.len() * size];

@@ -1,7 +1,10 @@
 //! Names of models of the Hugging Face Hub.
 
 use super::published;
-use crate::{hub::Repository, model::plain_file};
+use crate::{
+    hub::Repository,
+    model::{error::Reason, plain_file},
+};
 use std::path::Path;
 
 /// The repository that `source` names, if it looks like an id, behind which `@` and a revision may stand. The
@@ -30,11 +33,16 @@ pub(super) fn hub_repository(source: &str, revision: Option<&str>) -> Option<Rep
 
 /// The repository that is meant by its address, or by an id with something around it, as people paste them.
 pub(super) fn meant(source: &str) -> Option<Repository> {
-    const HOSTS: [&str; 2] = ["huggingface.co/", "hf.co/"];
+    const HOSTS: [&str; 4] = [
+        "huggingface.co/",
+        "hf.co/",
+        "git@huggingface.co:",
+        "git@hf.co:",
+    ];
     let text = source.trim();
     let path = match text.split_once("://") {
         Some(("hf", path)) => path,
-        Some(("http" | "https", rest)) => rest.split_once('/')?.1,
+        Some(("http" | "https" | "ssh" | "git", rest)) => rest.split_once('/')?.1,
         Some(_) => return None,
         None => HOSTS
             .iter()
@@ -42,7 +50,8 @@ pub(super) fn meant(source: &str) -> Option<Repository> {
             .unwrap_or(text),
     };
     let path = path.split(['?', '#']).next().unwrap_or_default();
-    let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+    let path = path.trim_end_matches('/').trim_end_matches(".git");
+    let parts: Vec<&str> = path.split('/').collect();
     let (id, revision) = match parts.as_slice() {
         ["datasets" | "spaces", ..] => return None,
         [name] => ((*name).to_owned(), None),
@@ -58,6 +67,33 @@ pub(super) fn meant(source: &str) -> Option<Repository> {
     };
     let repository = hub_repository(&id, revision.filter(|name| *name != "main"))?;
     (repository.to_string() != source && !is_local(Path::new(&repository.id))).then_some(repository)
+}
+
+/// What is said of an address that is not one of a model of the Hub, if it is an address.
+pub(super) fn elsewhere(source: &str) -> Option<Reason> {
+    let is_scheme = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '+')
+    };
+    let has_scheme = source
+        .trim()
+        .split_once("://")
+        .is_some_and(|(scheme, _)| is_scheme(scheme));
+    if !has_scheme && !source.trim().starts_with("git@") {
+        return None;
+    }
+    let end = source
+        .trim()
+        .trim_end_matches('/')
+        .rsplit(['/', ':'])
+        .next();
+    let name = end.and_then(|end| end.split('.').next());
+    let id = name
+        .filter(|name| published::is_published(name))
+        .unwrap_or("esm2_t33_650M_UR50D");
+    Some(Reason::new(
+        "it is an address, and models are folders, files or ids of the Hub",
+        format!("download the file and name it, or write an id, such as `{id}`"),
+    ))
 }
 
 /// Whether a name that could be an id of the Hub is meant as a path: the folder that it would be in is
@@ -121,6 +157,9 @@ mod tests {
             "http://mirror:8080/a/b#files",
             "huggingface.co/a/b",
             "hf://a/b",
+            "git@hf.co:a/b",
+            "git@huggingface.co:a/b.git",
+            "ssh://git@hf.co/a/b",
             " a/b",
             "a/b/",
         ] {
@@ -128,6 +167,10 @@ mod tests {
         }
         check("https://hf.co/a/b/tree/v1", Some("a/b@v1"));
         check("hf://a/b@v1", Some("a/b@v1"));
+        check(
+            "https://huggingface.co/a/b/commit/0123abc",
+            Some("a/b@0123abc"),
+        );
         check("esm2_t6_8M_UR50D/", Some("facebook/esm2_t6_8M_UR50D"));
         check("https://huggingface.co/datasets/a/b", None);
         check("s3://a/b", None);
@@ -135,6 +178,29 @@ mod tests {
         check("./a/b/", None);
         check("/a/b/", None);
         check("models/b/", None);
+    }
+
+    #[test]
+    fn addresses_of_others_are_no_models() {
+        let hint = |source: &str| elsewhere(source).and_then(|reason| reason.hint);
+        for (source, id) in [
+            (
+                "https://dl.fbaipublicfiles.com/fair-esm/models/esm2_t12_35M_UR50D.pt",
+                "`esm2_t12_35M_UR50D`",
+            ),
+            ("s3://bucket/weights/", "`esm2_t33_650M_UR50D`"),
+            ("git@github.com:a/b", "`esm2_t33_650M_UR50D`"),
+        ] {
+            assert!(meant(source).is_none(), "{source}");
+            let hint = hint(source).expect("an address");
+            assert!(
+                hint.contains("download the file") && hint.contains(id),
+                "{hint}"
+            );
+        }
+        for source in ["a/b", "./a", "://a", "C:a"] {
+            assert_eq!(hint(source), None, "{source}");
+        }
     }
 
     #[test]

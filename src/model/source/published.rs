@@ -21,6 +21,11 @@ pub(super) fn owned(name: &str) -> Option<String> {
         .then(|| format!("{OWNER}/{name}"))
 }
 
+/// Whether Meta has published a model of this name.
+pub(super) fn is_published(name: &str) -> bool {
+    PUBLISHED.contains(&name)
+}
+
 /// What is said of an id of Meta's that is none of the models that there are.
 pub(super) fn unpublished(id: &str) -> Option<Reason> {
     let name = id.strip_prefix(OWNER)?.strip_prefix('/')?;

@@ -143,10 +143,13 @@ impl Figures {
         } else {
             "Nothing was published. Until it failed, the run had embedded"
         };
+        let scores = details.scores.as_ref();
+        let scored = scores.map(|scores| format!(" to score {}", scores.count()));
         Self {
             lead: format!(
-                "{embedded} {} with {}, {} on {}.",
+                "{embedded} {}{} with {}, {} on {}.",
                 counted(run.sequences, "sequence", "sequences"),
+                scored.unwrap_or_default(),
                 cut(&run.model, MOST_VALUE),
                 cut(&run.dtype, MOST_VALUE),
                 cut(&run.device, MOST_VALUE)

@@ -69,6 +69,7 @@ fn summary(has_gpu: bool, details: RunDetails) -> RunSummary {
         device: "a device".to_owned(),
         dtype: "f32".to_owned(),
         hidden_size: 160,
+        columns: "embedding [160]".to_owned(),
         readers: 2,
         prefetch: 4,
         token_budget: 4_096,

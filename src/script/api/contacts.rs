@@ -119,8 +119,10 @@ pub(super) mod contacts_api {
         run_embed(&context, &model, &dataset, options)
     }
 
-    /// Draws the contacts of a sequence: reads them from a Parquet file that `contacts` wrote, or from a folder of
-    /// parts, and writes a picture, `to`, in SVG. An older picture of that name is replaced.
+    /// Draws the contacts of a sequence: reads them from a Parquet or Arrow file that `contacts` wrote, or from
+    /// a folder of parts, and writes a picture, `to`, in SVG: `.svg`. Its caption counts likely contacts, p ≥ 0.5 and
+    /// 6 residues apart or more, or as an output with a `threshold` or a `min_separation` above these has them. An
+    /// older picture of that name is replaced.
     ///
     /// # Example
     ///
@@ -138,13 +140,13 @@ pub(super) mod contacts_api {
     ) -> RhaiResultOf<()> {
         make(&context, (from, Role::ContactMap, to), |from, to| {
             let found = of_sequence(from, id)?;
-            draw_contact_map(to, &found.id, found.n_residues, &found.pairs)?;
+            draw_contact_map(to, &found.id, found.n_residues, &found.pairs, found.rule)?;
             Ok(())
         })
     }
 
-    /// Writes the contacts of all sequences as a table: reads them from a Parquet file that `contacts` wrote, or from
-    /// a folder of parts, and writes CSV, `to`, with a line for each pair: `id`, `i`, `j` and `probability`. Of an
+    /// Writes the contacts of all sequences as a table: reads them from a Parquet or Arrow file that `contacts` wrote,
+    /// or from a folder of parts, and writes CSV, `to`, which ends with `.csv`, with a line for each pair: `id`, `i`, `j` and `probability`. Of an
     /// output that was made without a `threshold` these are all pairs. An older table of that name is replaced.
     ///
     /// # Example

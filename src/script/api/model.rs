@@ -4,7 +4,7 @@ use super::value::option_map;
 use crate::{
     error::Error,
     host::{ModelHandle, ModelInfo, model_files},
-    job::{ModelSpec, OptionMap},
+    job::{EmbedOptions, ModelSpec, OptionMap},
     script::{
         failure::{RhaiResultOf, raise_error},
         session::Session,
@@ -32,8 +32,13 @@ fn load(
     source: &str,
     options: OptionMap,
 ) -> RhaiResultOf<ScriptModel> {
-    let spec =
-        ModelSpec::from_map(source, options).map_err(|problems| raise_error(problems.into()))?;
+    let spec = ModelSpec::from_map(source, options).map_err(|problems| {
+        raise_error(
+            problems
+                .at_home(&EmbedOptions::OPTIONS.names(), "embed")
+                .into(),
+        )
+    })?;
     let session = Session::of(context);
     let mut host = session.host()?;
     let mut load = || -> Result<ModelHandle, Error> {

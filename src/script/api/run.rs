@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Dataset, EmbedOptions, EmbedPlan},
+    job::{Dataset, EmbedOptions, EmbedPlan, ModelSpec, Problems},
     report::RunSummary,
     script::{
         failure::{RhaiResultOf, raise_with_hint},
@@ -53,7 +53,8 @@ pub(super) fn run_embed(
     let mut closures = Closures::take(context, &mut options, host.is_rehearsal());
     let options = option_map(context, options);
     let embed = || -> Result<Made, Error> {
-        let options = EmbedOptions::from_map(options);
+        let at_home = |problems: Problems| problems.at_home(&ModelSpec::OPTIONS.names(), "esm2");
+        let options = EmbedOptions::from_map(options).map_err(at_home);
         let options = session.files().certain_option("output", options)?;
         let plan = EmbedPlan::new(dataset.clone(), options, model.info().n_layers)?;
         session.files().run(dataset, plan.options())?;

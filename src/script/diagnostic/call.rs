@@ -71,14 +71,22 @@ pub(super) fn explain(call: &str, engine: &Engine) -> Finding {
     )
 }
 
-/// What a string lacks that stands where `embed` and `esm2` take something else.
+/// What an argument lacks that stands where `embed`, `score` and `esm2` take something else.
 fn bare_argument(name: &str, types: &[String]) -> Option<String> {
-    let is_text = |at: usize| types.get(at).is_some_and(|type_name| type_name == "string");
+    let is = |at: usize, expect: &str| types.get(at).is_some_and(|type_name| type_name == expect);
+    let is_text = |at: usize| is(at, "string");
     let hint = match name {
         "embed" | "contacts" if is_text(0) => "a model is loaded first: `esm2(\"models/esm2\")`",
         "embed" | "contacts" if is_text(1) => "the records of a file are `fasta(\"proteins.fa\")`",
         "embed" | "contacts" if is_text(2) => {
             "options stand in a map: `#{ output: \"embeddings.parquet\" }`"
+        }
+        "score" if is(1, "Dataset") => {
+            "mutants are scored: `all_single_mutants(fasta(\"proteins.fa\"))` has all with one mutation, and \
+             `perplexity` takes proteins themselves"
+        }
+        "score" if is_text(1) => {
+            "the mutants of a table are `mutants(\"dms.csv\", #{ fasta: \"wild_type.fa\" })`"
         }
         "esm2" if is_text(1) => "options stand in a map: `#{ device: \"cpu\" }`",
         _ => return None,

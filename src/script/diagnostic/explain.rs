@@ -9,7 +9,7 @@ use super::{
 use crate::{
     job::Problem,
     script::{failure::Failure, modules::SHIPPED},
-    text::without_middle,
+    text::{counted, without_middle},
 };
 use rhai::{Dynamic, EvalAltResult, LexError, ParseErrorType, Position};
 use std::rc::Rc;
@@ -87,6 +87,15 @@ impl Stop {
         Self { text, offset }
     }
 
+    /// The line where it is.
+    fn line(&self) -> &str {
+        let Some(offset) = self.offset else {
+            return "";
+        };
+        let begin = self.text[..offset].rfind('\n').map_or(0, |at| at + 1);
+        self.text[begin..].lines().next().unwrap_or_default()
+    }
+
     /// What stands there out of habit from another language.
     fn habit(&self) -> Option<String> {
         habit::hint(&self.text, self.offset?)
@@ -152,6 +161,16 @@ fn explain(error: &EvalAltResult, stop: &Stop, origin: &Origin<'_>) -> Finding {
                     .to_owned(),
             ),
         ),
+        EvalAltResult::ErrorArrayBounds(n_arguments, ..) if stop.line().contains("args[") => {
+            let given = counted(*n_arguments as u64, "argument", "arguments");
+            Finding::new(
+                format!("the script has {given}"),
+                Some(
+                    "what it finds in `args` stands behind `--`: `runner exec job.rhai -- VALUE`"
+                        .to_owned(),
+                ),
+            )
+        }
         EvalAltResult::ErrorStackOverflow(_) => Finding::of_limit(limit::of_calls()),
         other => Finding::new(lower_first(&other.to_string()), None),
     }
@@ -222,7 +241,10 @@ fn explain_variable(name: &str, stop: &Stop, origin: &Origin<'_>) -> Finding {
     let mut candidates: Vec<&str> = words.filter(|word| *word != name).collect();
     candidates.extend(origin.constants);
     let near = did_you_mean(name, &candidates).filter(|_| !habit::is_foreign(name));
-    let mut finding = Finding::new(format!("there is no variable `{name}`"), near);
+    let outside = stop
+        .offset
+        .and_then(|offset| habit::outside(&stop.text, offset, name));
+    let mut finding = Finding::new(format!("there is no variable `{name}`"), outside.or(near));
     finding.hints.extend(stop.habit());
     finding
 }

@@ -113,6 +113,11 @@ fn after_word(before: &str, after: &str, word: &str) -> Option<String> {
     if !is_assigned {
         return None;
     }
+    if is_made_by("const", before, word) {
+        return Some(format!(
+            "constants stay as they are: make `{word}` with `let` to change it"
+        ));
+    }
     Some(match bracket {
         Some((_, "(")) if previous.ends_with(['(', ',']) => {
             format!("options stand in a map behind the other arguments: `#{{ {word}: value }}`")
@@ -154,8 +159,39 @@ fn is_tuple(before: &str, at: usize) -> bool {
     before[at..].starts_with('(') && previous.ends_with(['=', ',', '(', '[', ':'])
 }
 
+/// Whether `text` has this word behind `keyword`, as in `const word`.
+fn is_made_by(keyword: &str, text: &str, word: &str) -> bool {
+    let words = text.split(|c| !is_word(c));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    words.windows(2).any(|pair| *pair == [keyword, word])
+}
+
+/// What is said of a variable that a function names at `offset`, and that is made outside of it.
+pub(super) fn outside(text: &str, offset: usize, name: &str) -> Option<String> {
+    let before = &text[..offset];
+    let is_body = |at: &usize| {
+        let head = &before[..*at];
+        let Some(begin) = head.rfind("fn ") else {
+            return false;
+        };
+        before[*at..].starts_with('{')
+            && head.trim_end().ends_with(')')
+            && !head[begin..].contains(['{', '}', ';'])
+    };
+    let body = open_brackets(before).into_iter().find(is_body)?;
+    let is_made = |text: &str| ["let", "const"].iter().any(|by| is_made_by(by, text, name));
+    (is_made(&text[..body]) && !is_made(&before[body..])).then(|| {
+        format!("functions do not see variables outside of them: give them `{name}` as an argument")
+    })
+}
+
 /// Where the innermost bracket begins that is open at the end of `text`.
 fn innermost(text: &str) -> Option<usize> {
+    open_brackets(text).pop()
+}
+
+/// Where the brackets begin that are open at the end of `text`, from the outermost on.
+fn open_brackets(text: &str) -> Vec<usize> {
     let mut open = Vec::new();
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
@@ -179,7 +215,7 @@ fn innermost(text: &str) -> Option<usize> {
             _ => {}
         }
     }
-    open.pop()
+    open
 }
 
 fn is_word(c: char) -> bool {
@@ -220,6 +256,8 @@ mod tests {
         check("a^++", Some("`+= 1`"));
         check("let a = (1^, 2);", Some("`[1, 2]`"));
         check("^print \"a\";", Some("parentheses"));
+        check("const K = 3; ^K = 4;", Some("make `K` with `let`"));
+        check("const K = 3; ^L = 4;", Some("`let L = ..`"));
     }
 
     #[test]
@@ -231,6 +269,19 @@ mod tests {
         check("foo(1 2^, 3)", None);
         check("a.b^;", None);
         check("let a = #{ b: { ^c } };", None);
+    }
+
+    #[test]
+    fn functions_see_what_is_given_to_them() {
+        let is_outside = |text: &str| {
+            let offset = text.find('^').unwrap();
+            outside(&text.replace('^', ""), offset, "m").is_some()
+        };
+        assert!(is_outside("let m = 1; fn f(x) { if x { ^m } } f(1);"));
+        assert!(is_outside("let m = 1;\nfn f() {\n  g(^m)\n}"));
+        assert!(!is_outside("fn f(x) { ^m } f(1);"), "it is nowhere");
+        assert!(!is_outside("let m = 1; if a { ^m }"));
+        assert!(!is_outside("fn f(x) { 1 } let m = 1; { ^m }"));
     }
 
     #[test]

@@ -39,8 +39,26 @@ impl Files {
     ) -> Result<bool, Error> {
         self.check_merged(from)?;
         self.read(Role::Embeddings, from)?;
-        self.certain(check_file(to))?;
+        self.certain(check_file(to).and_then(|()| check_ending(role, to)))?;
         self.written(Claim::new(role, to), role, to)?;
         Ok(self.rehearsed(from).is_some())
+    }
+}
+
+/// Checks that a file has the ending of what is written to it.
+fn check_ending(role: Role, path: &Path) -> Result<(), Problems> {
+    let (ending, format) = match role {
+        Role::ContactMap => ("svg", "pictures of contacts are written as SVG"),
+        _ => ("csv", "tables of contacts are written as CSV"),
+    };
+    match path.extension() {
+        Some(found) if found.eq_ignore_ascii_case(ending) => Ok(()),
+        _ => Err(Problems::one(
+            format!("`{}` does not end with `.{ending}`", path.display()),
+            Some(format!(
+                "{format}: name it `{}`",
+                path.with_extension(ending).display()
+            )),
+        )),
     }
 }

@@ -83,10 +83,10 @@ pub(super) const FORMATS: &[Format] = &[
     },
     Format {
         format: OutputFormat::Safetensors,
-        begin: safetensors::begin,
-        read_metadata: safetensors::read_metadata,
+        begin: self::safetensors::begin,
+        read_metadata: self::safetensors::read_metadata,
         rows: None,
-        check: safetensors::check,
+        check: self::safetensors::check,
     },
     Format {
         format: OutputFormat::Arrow,

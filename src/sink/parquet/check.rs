@@ -17,12 +17,8 @@ use std::{
     sync::Arc,
 };
 
-/// Bytes of rows, about, that are decoded at a time.
-const BATCH_BYTES: i64 = 16 << 20;
 /// Bytes that are read and hashed at a time.
 const HASHED_BYTES: usize = 4 << 20;
-/// Rows that are decoded at a time at most.
-const MOST_BATCH_ROWS: i64 = 1024;
 
 /// Reads every value of a file.
 ///
@@ -73,22 +69,32 @@ pub(super) fn check_content(mut file: &File, metadata: &ParquetMetaData) -> Resu
     }
     let unread = |error: io::Error| format!("cannot be read: {error}");
     file.rewind().map_err(unread)?;
-    let mut hasher = blake3::Hasher::new();
-    let mut content = file.take(n_bytes);
-    let mut piece = vec![0; HASHED_BYTES];
-    loop {
-        let n_read = content.read(&mut piece).map_err(unread)?;
-        if n_read == 0 {
-            break;
-        }
-        hash(&mut hasher, &piece[..n_read]);
-    }
+    let hasher = hash_of(file.take(n_bytes)).map_err(unread)?;
     let found = hasher.finalize().to_hex();
     match found.as_str() == written && hasher.count() == n_bytes {
         true => Ok(()),
         false => Err(format!(
             "is damaged: its first {n_bytes} bytes have the checksum {found}, and were written with {written}"
         )),
+    }
+}
+
+/// Hashes all bytes that there are: a piece while the next one is read.
+fn hash_of(mut content: impl io::Read) -> io::Result<blake3::Hasher> {
+    let mut hasher = blake3::Hasher::new();
+    let mut pieces = [vec![0; HASHED_BYTES], vec![0; HASHED_BYTES]];
+    let mut n_read = 0;
+    loop {
+        let [piece, next] = &mut pieces;
+        let n_next = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| hash(&mut hasher, &piece[..n_read]));
+            content.read(next)
+        })?;
+        if n_next == 0 {
+            return Ok(hasher);
+        }
+        n_read = n_next;
+        pieces.swap(0, 1);
     }
 }
 
@@ -130,10 +136,4 @@ fn check_row_group(groups: &Groups, n_group: usize) -> Result<(), String> {
         }
         Ok(_) => Ok(()),
     }
-}
-
-/// Rows to decode at a time: as many as usual, unless they are very long.
-pub(super) fn batch_rows(group: &RowGroupMetaData) -> usize {
-    let bytes_per_row = group.total_byte_size() / group.num_rows().max(1);
-    (BATCH_BYTES / bytes_per_row.max(1)).clamp(1, MOST_BATCH_ROWS) as usize
 }

@@ -1,6 +1,6 @@
 //! The rows of a row group.
 
-use super::{check::batch_rows, plain_reader};
+use super::{plain_reader, spare::Spare};
 use ::parquet::{
     arrow::{
         ProjectionMask,
@@ -10,16 +10,22 @@ use ::parquet::{
         },
     },
     errors::ParquetError,
-    file::metadata::ParquetMetaData,
+    file::metadata::{ParquetMetaData, RowGroupMetaData},
 };
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use std::{fs::File, sync::Arc};
 
+/// Bytes of rows, about, that are decoded at a time.
+const BATCH_BYTES: i64 = 16 << 20;
+/// Rows that are decoded at a time at most.
+const MOST_BATCH_ROWS: i64 = 1024;
+
 /// The row groups of a file.
 pub(super) struct Groups {
     file: Arc<File>,
     metadata: ArrowReaderMetadata,
+    pub(super) spare: Spare,
 }
 
 /// The rows of a row group.
@@ -40,6 +46,7 @@ impl Groups {
         Ok(Self {
             file: Arc::new(file),
             metadata,
+            spare: Spare::default(),
         })
     }
 
@@ -93,7 +100,8 @@ impl Groups {
             return None;
         }
         let columns = fields.iter().enumerate();
-        let columns = columns.map(|(n, field)| plain_reader::read(&self.file, group, n, field));
+        let columns =
+            columns.map(|(n, field)| plain_reader::read(&self.file, group, n, field, &self.spare));
         let mut columns: Vec<Option<ArrayRef>> = columns.collect();
         if columns.iter().all(Option::is_none) {
             return None;
@@ -124,4 +132,10 @@ impl Iterator for RowsOfGroup {
             Self::Decoded(reader) => Some(reader.next()?.map_err(ParquetError::from)),
         }
     }
+}
+
+/// Rows to decode at a time: as many as usual, unless they are very long.
+fn batch_rows(group: &RowGroupMetaData) -> usize {
+    let bytes_per_row = group.total_byte_size() / group.num_rows().max(1);
+    (BATCH_BYTES / bytes_per_row.max(1)).clamp(1, MOST_BATCH_ROWS) as usize
 }

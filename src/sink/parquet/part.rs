@@ -1,14 +1,17 @@
 //! A part, row group by row group.
 
 use super::{
-    super::{Ended, HashedFile, OutputPlan, PartWriter, SinkError, columns::Columns},
+    super::{
+        Ended, HashedFile, OutputPlan, PartWriter, SinkError,
+        columns::{Columns, n_ragged_bytes},
+    },
     encoders::{Encoders, Layout, RawGroup},
     entries::{key_values, of_content},
     row_group::RowGroup,
     shorten::{RowGroups, end_of},
     slot::Slot,
 };
-use crate::batch::{Row, Rows, WINDOW_TEXT_BYTES};
+use crate::batch::{Rows, WINDOW_TEXT_BYTES};
 use ::parquet::{
     arrow::{ArrowWriter, arrow_writer::ArrowRowGroupWriterFactory},
     basic::{Compression, Encoding, ZstdLevel},
@@ -19,6 +22,7 @@ use ::parquet::{
     },
     schema::types::ColumnPath,
 };
+use arrow_array::RecordBatch;
 use std::{collections::VecDeque, num::NonZeroUsize, path::PathBuf, thread};
 
 /// Bytes in a row besides its vectors, about, where texts are as long as they usually are.
@@ -36,8 +40,8 @@ struct ParquetPart {
     path: PathBuf,
     /// Bytes of each row group that was handed to the encoders and is not in the file, about.
     encoding_bytes: VecDeque<usize>,
-    /// Rows of the row groups that are in the file.
-    n_rows_in_file: u64,
+    /// Where each row group that was written ends in the file, and how many rows there are up to there.
+    ends: Vec<(u64, u64)>,
 }
 
 /// Begins a Parquet file.
@@ -52,7 +56,8 @@ pub(in super::super) fn part_writer(
     let columns = Columns::new(&plan.question, plan.hidden_size, plan.more);
     let properties = properties(columns.value_paths(), metadata);
     let path = plan.target.path.clone();
-    let writer = ArrowWriter::try_new(Slot::new(file), columns.schema(), Some(properties))
+    let file = Slot::new(file).map_err(|error| SinkError::io("write", &path, error))?;
+    let writer = ArrowWriter::try_new(file, columns.schema(), Some(properties))
         .and_then(ArrowWriter::into_serialized_writer);
     let (writer, factory) = writer.map_err(|error| SinkError::parquet(&path, error))?;
     let n_cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -71,18 +76,16 @@ pub(in super::super) fn part_writer(
         columns,
         path,
         encoding_bytes: VecDeque::new(),
-        n_rows_in_file: 0,
+        ends: Vec::new(),
     }))
 }
 
 impl ParquetPart {
-    /// Writes rows whose text fits into an array.
-    fn write_piece(&mut self, piece: Rows) -> Result<(), ParquetError> {
-        let n_text_bytes: usize = piece.meta.iter().map(Row::text_bytes).sum();
-        let mut n_ragged_bytes = n_text_bytes + self.columns.n_ragged_bytes(&piece);
-        let mut rest = Some(self.columns.record_batch(piece)?);
-        while let Some(batch) = rest {
-            rest = self.group.take(batch, std::mem::take(&mut n_ragged_bytes));
+    fn take(&mut self, rows: RecordBatch) -> Result<(), ParquetError> {
+        let mut n_ragged_bytes = n_ragged_bytes(&rows);
+        let mut rest = Some(rows);
+        while let Some(rows) = rest {
+            rest = self.group.take(rows, std::mem::take(&mut n_ragged_bytes));
             if self.group.is_complete() {
                 self.encode_group()?;
             }
@@ -114,18 +117,13 @@ impl ParquetPart {
         }
         group.close()?;
         self.encoding_bytes.pop_front();
-        self.look_into_file()?;
-        Ok(true)
-    }
-
-    /// Counts the rows that have reached the file.
-    fn look_into_file(&mut self) -> Result<(), ParquetError> {
         self.writer.flush()?;
-        let n_bytes = self.writer.inner().file()?.n_bytes();
-        let groups = self.writer.flushed_row_groups().iter();
-        let in_file = groups.take_while(|group| end_of(group) <= n_bytes);
-        self.n_rows_in_file = in_file.map(|group| group.num_rows().unsigned_abs()).sum();
-        Ok(())
+        if let Some(group) = self.writer.flushed_row_groups().last() {
+            let n_before = self.ends.last().map_or(0, |(_, n_rows)| *n_rows);
+            let n_rows = n_before + group.num_rows().unsigned_abs();
+            self.ends.push((end_of(group), n_rows));
+        }
+        Ok(true)
     }
 
     fn end(&mut self, metadata: &[(String, String)]) -> Result<Ended, ParquetError> {
@@ -134,8 +132,8 @@ impl ParquetPart {
         }
         while self.write_group()? {}
         self.writer.flush()?;
-        let content = self.writer.inner().file()?;
-        let content = of_content(content.n_bytes(), content.hash());
+        let (n_bytes, hash) = self.writer.inner().content()?;
+        let content = of_content(n_bytes, hash);
         for entry in key_values(metadata).chain(content) {
             self.writer.append_key_value_metadata(entry);
         }
@@ -150,13 +148,22 @@ impl ParquetPart {
 }
 
 impl PartWriter for ParquetPart {
-    fn write(&mut self, mut rows: Rows) -> Result<(), SinkError> {
+    fn write(&mut self, mut rows: Rows) -> Result<Vec<RecordBatch>, SinkError> {
+        let mut held = Vec::new();
         while !rows.is_empty() {
+            // Its text fits into an array.
             let piece = rows.take_text(WINDOW_TEXT_BYTES);
-            let written = self.write_piece(piece);
-            written.map_err(|error| SinkError::parquet(&self.path, error))?;
+            let piece = self.columns.record_batch(piece);
+            let piece = piece.map_err(|error| SinkError::parquet(&self.path, error.into()))?;
+            held.push(piece.clone());
+            self.write_again(piece)?;
         }
-        Ok(())
+        Ok(held)
+    }
+
+    fn write_again(&mut self, rows: RecordBatch) -> Result<(), SinkError> {
+        let taken = self.take(rows);
+        taken.map_err(|error| SinkError::parquet(&self.path, error))
     }
 
     fn n_bytes(&self) -> u64 {
@@ -165,7 +172,10 @@ impl PartWriter for ParquetPart {
     }
 
     fn n_rows_in_file(&self) -> u64 {
-        self.n_rows_in_file
+        let n_bytes = self.writer.inner().n_bytes_in_file();
+        let n_groups = self.ends.partition_point(|(end, _)| *end <= n_bytes);
+        let last = n_groups.checked_sub(1).map(|last| self.ends[last]);
+        last.map_or(0, |(_, n_rows)| n_rows)
     }
 
     fn has_failed(&self) -> bool {

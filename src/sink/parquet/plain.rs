@@ -4,16 +4,14 @@
 //! of millions of them a second. They are vectors of one width without nulls, so that levels are known by their lengths
 //! alone, and numbers lie in memory as they do in pages.
 
+use super::{page_header::page_header, pieces::Pieces};
 use ::parquet::{
     basic::{Compression, Encoding, PageType},
-    column::{
-        page::{CompressedPage, Page, PageWriter as _},
-        writer::ColumnCloseResult,
-    },
+    column::writer::ColumnCloseResult,
     errors::ParquetError,
     file::{
         metadata::{ColumnChunkMetaData, OffsetIndexBuilder, PageEncodingStats},
-        writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite},
+        writer::SerializedRowGroupWriter,
     },
     schema::types::ColumnDescPtr,
 };
@@ -22,8 +20,8 @@ use arrow_array::{
     cast::AsArray,
     types::{Float16Type, Float32Type},
 };
+use arrow_buffer::Buffer;
 use arrow_schema::DataType;
-use bytes::Bytes;
 use std::io::Write;
 
 /// Bytes of numbers in a page, which ends with the row that reaches them. A row is never in two pages.
@@ -37,9 +35,9 @@ pub(super) const NUMBER: u8 = 2;
 const NOTHING: u8 = 0;
 const SOMETHING: u8 = 2;
 
-/// A column of a row group, encoded.
+/// A column of a row group, encoded. Its numbers are those of the rows, not a copy of them.
 pub(super) struct PlainChunk {
-    bytes: Bytes,
+    pieces: Pieces,
     close: ColumnCloseResult,
 }
 
@@ -63,8 +61,7 @@ impl PlainChunk {
     /// If a row is longer than a page can be.
     pub(super) fn new(descriptor: &ColumnDescPtr, rows: &[ArrayRef]) -> Result<Self, ParquetError> {
         let columns: Vec<Numbers<'_>> = rows.iter().map(Numbers::of).collect();
-        let n_bytes: usize = columns.iter().map(Numbers::n_bytes).sum();
-        let mut chunk = Chunk::new(n_bytes + n_bytes / 64 + PAGE_BYTES);
+        let mut chunk = Chunk::new();
         let mut page = NextPage::default();
         for numbers in &columns {
             for pair in numbers.offsets.windows(2) {
@@ -94,13 +91,13 @@ impl PlainChunk {
         self,
         group: &mut SerializedRowGroupWriter<'_, W>,
     ) -> Result<(), ParquetError> {
-        group.append_column(&self.bytes, self.close)
+        group.append_column(&self.pieces, self.close)
     }
 }
 
 /// The numbers of lists of vectors, as they lie in memory.
 struct Numbers<'a> {
-    bytes: &'a [u8],
+    bytes: &'a Buffer,
     /// Where the vectors of each row begin, and the end of the last one.
     offsets: &'a [i32],
     /// Numbers of a vector.
@@ -121,35 +118,28 @@ impl<'a> Numbers<'a> {
             _ => (numbers.as_primitive::<Float32Type>().values().inner(), 4),
         };
         Self {
-            bytes: bytes.as_slice(),
+            bytes,
             offsets: lists.value_offsets(),
             width,
             bytes_per_vector: width * number_bytes,
         }
     }
-
-    fn n_bytes(&self) -> usize {
-        let [first, .., last] = self.offsets else {
-            return 0;
-        };
-        (last - first) as usize * self.bytes_per_vector
-    }
 }
 
 /// The rows of a page.
 #[derive(Default)]
-struct NextPage<'a> {
+struct NextPage {
     repetition: Levels,
     definition: Levels,
     /// The numbers of each row.
-    numbers: Vec<&'a [u8]>,
+    numbers: Vec<Buffer>,
     n_bytes: usize,
     n_rows: usize,
 }
 
-impl<'a> NextPage<'a> {
+impl NextPage {
     /// Adds a row: some vectors of a column.
-    fn add(&mut self, column: &Numbers<'a>, first: usize, end: usize) {
+    fn add(&mut self, column: &Numbers<'_>, first: usize, end: usize) {
         let n_vectors = end - first;
         self.repetition.add(1, ROW);
         if n_vectors == 0 {
@@ -162,10 +152,11 @@ impl<'a> NextPage<'a> {
             }
             self.definition.add(n_vectors * column.width, SOMETHING);
         }
-        let bytes = first * column.bytes_per_vector..end * column.bytes_per_vector;
-        let numbers = &column.bytes[bytes];
-        self.numbers.push(numbers);
-        self.n_bytes += numbers.len();
+        let n_bytes = n_vectors * column.bytes_per_vector;
+        let at = first * column.bytes_per_vector;
+        self.numbers
+            .push(column.bytes.slice_with_length(at, n_bytes));
+        self.n_bytes += n_bytes;
         self.n_rows += 1;
     }
 }
@@ -214,7 +205,7 @@ impl Levels {
 
 /// A column chunk so far.
 struct Chunk {
-    sink: TrackedWrite<Vec<u8>>,
+    pieces: Pieces,
     index: OffsetIndexBuilder,
     n_pages: usize,
     n_levels: usize,
@@ -222,9 +213,9 @@ struct Chunk {
 }
 
 impl Chunk {
-    fn new(capacity: usize) -> Self {
+    fn new() -> Self {
         Self {
-            sink: TrackedWrite::new(Vec::with_capacity(capacity)),
+            pieces: Pieces::default(),
             index: OffsetIndexBuilder::new(),
             n_pages: 0,
             n_levels: 0,
@@ -232,29 +223,24 @@ impl Chunk {
         }
     }
 
-    fn write(&mut self, page: NextPage<'_>) -> Result<(), ParquetError> {
+    fn write(&mut self, page: NextPage) -> Result<(), ParquetError> {
         let n_levels = page.repetition.n_levels;
-        let n_level_bytes = page.repetition.encoded.len() + page.definition.encoded.len();
-        let mut bytes = Vec::with_capacity(page.n_bytes + n_level_bytes + 64);
-        page.repetition.write(&mut bytes);
-        page.definition.write(&mut bytes);
+        let mut levels = Vec::new();
+        page.repetition.write(&mut levels);
+        page.definition.write(&mut levels);
+        let size = i32::try_from(levels.len() + page.n_bytes).map_err(|_| too_long())?;
+        let n_values = i32::try_from(n_levels).map_err(|_| too_long())?;
+        let offset = self.pieces.n_bytes();
+        let mut first = page_header(size, n_values);
+        first.extend(levels);
+        self.pieces.push(first.into());
         for numbers in page.numbers {
-            bytes.extend_from_slice(numbers);
+            self.pieces.push(numbers);
         }
-        let n_bytes = bytes.len();
-        let page_of_file = Page::DataPage {
-            buf: bytes.into(),
-            num_values: u32::try_from(n_levels).map_err(|_| too_long())?,
-            encoding: Encoding::PLAIN,
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            statistics: None,
-        };
-        let mut writer = SerializedPageWriter::new(&mut self.sink);
-        let written = writer.write_page(CompressedPage::new(page_of_file, n_bytes))?;
-        let size = i32::try_from(written.compressed_size).map_err(|_| too_long())?;
+        let with_header = self.pieces.n_bytes() - offset;
+        let with_header = i32::try_from(with_header).map_err(|_| too_long())?;
         self.index
-            .append_offset_and_size(written.offset as i64, size);
+            .append_offset_and_size(offset as i64, with_header);
         self.index.append_row_count(page.n_rows as i64);
         self.n_pages += 1;
         self.n_levels += n_levels;
@@ -263,7 +249,7 @@ impl Chunk {
     }
 
     fn end(self, descriptor: &ColumnDescPtr) -> Result<PlainChunk, ParquetError> {
-        let bytes = Bytes::from(self.sink.into_inner()?);
+        let n_bytes = self.pieces.n_bytes();
         let pages = PageEncodingStats {
             page_type: PageType::DATA_PAGE,
             encoding: Encoding::PLAIN,
@@ -273,20 +259,23 @@ impl Chunk {
             .set_compression(Compression::UNCOMPRESSED)
             .set_encodings(vec![Encoding::PLAIN, Encoding::RLE])
             .set_page_encoding_stats(vec![pages])
-            .set_total_compressed_size(bytes.len() as i64)
-            .set_total_uncompressed_size(bytes.len() as i64)
+            .set_total_compressed_size(n_bytes as i64)
+            .set_total_uncompressed_size(n_bytes as i64)
             .set_num_values(self.n_levels as i64)
             .set_data_page_offset(0)
             .build()?;
         let close = ColumnCloseResult {
-            bytes_written: bytes.len() as u64,
+            bytes_written: n_bytes,
             rows_written: self.n_rows as u64,
             metadata,
             bloom_filter: None,
             column_index: None,
             offset_index: Some(self.index.build()),
         };
-        Ok(PlainChunk { bytes, close })
+        Ok(PlainChunk {
+            pieces: self.pieces,
+            close,
+        })
     }
 }
 
@@ -312,6 +301,7 @@ mod tests {
     use arrow_array::{FixedSizeListArray, Float16Array, Float32Array, ListArray, RecordBatch};
     use arrow_buffer::OffsetBuffer;
     use arrow_schema::{Field, Schema};
+    use bytes::Bytes;
     use half::f16;
     use std::sync::Arc;
 

@@ -1,23 +1,39 @@
 //! Column chunks of vectors of residues, read as fast as memory is copied, where they lie in a file as we write them.
 
-use super::plain::{NUMBER, ROW, is_plain};
+use super::{
+    page_header::read_page_header,
+    plain::{NUMBER, ROW, is_plain},
+    spare::Spare,
+};
 use ::parquet::{
     basic::{Compression, Encoding},
-    column::page::{Page, PageReader as _},
-    file::{metadata::RowGroupMetaData, serialized_reader::SerializedPageReader},
+    file::metadata::RowGroupMetaData,
 };
 use arrow_array::{ArrayRef, FixedSizeListArray, Float16Array, Float32Array, ListArray};
-use arrow_buffer::{MutableBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field};
-use std::{fs::File, iter, sync::Arc};
+use std::{
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
+    iter,
+    ops::Range,
+    os::unix::fs::FileExt as _,
+    sync::Arc,
+};
+
+/// Bytes that are read to know a page's levels, unless it has more of them: its numbers are read to where they stay.
+const FRONT_BYTES: usize = 16 << 10;
+/// At what multiples of bytes numbers lie in memory.
+const ALIGNMENT: usize = size_of::<f32>();
 
 /// The vectors of a row group. `None` if its column is not one that is read here, or is damaged: the general reader
 /// says how.
 pub(super) fn read(
-    file: &Arc<File>,
+    file: &File,
     group: &RowGroupMetaData,
     n_column: usize,
     field: &Field,
+    spare: &Spare,
 ) -> Option<ArrayRef> {
     let column = group.column(n_column);
     let is_ours = is_plain(field.data_type())
@@ -41,18 +57,24 @@ pub(super) fn read(
     let n_rows = usize::try_from(group.num_rows()).ok()?;
     let mut rows = Rows {
         lengths: Vec::with_capacity(n_rows),
-        numbers: MutableBuffer::with_capacity(usize::try_from(column.uncompressed_size()).ok()?),
+        numbers: spare.take(usize::try_from(column.uncompressed_size()).ok()?),
     };
-    let mut pages = SerializedPageReader::new(file.clone(), column, n_rows, None).ok()?;
-    while let Some(page) = pages.get_next_page().ok()? {
-        rows.add(&page, width, number_bytes)?;
+    let (mut at, n_bytes) = column.byte_range();
+    let end = at.checked_add(n_bytes)?;
+    let mut front = Vec::new();
+    while at < end {
+        at = rows.add(file, at..end, &mut front, width * number_bytes, width)?;
     }
     let n_vectors: usize = rows.lengths.iter().sum();
     if rows.lengths.len() != n_rows || i32::try_from(n_vectors).is_err() {
         return None;
     }
     let n_numbers = n_vectors * width;
-    let buffer = rows.numbers.into();
+    let buffer = Buffer::from_vec(rows.numbers);
+    spare.keep(&buffer);
+    if buffer.as_ptr().align_offset(ALIGNMENT) != 0 {
+        return None;
+    }
     let numbers: ArrayRef = match number.data_type() {
         DataType::Float16 => {
             let numbers = ScalarBuffer::new(buffer, 0, n_numbers);
@@ -73,26 +95,53 @@ pub(super) fn read(
 struct Rows {
     /// Vectors of each.
     lengths: Vec<usize>,
-    numbers: MutableBuffer,
+    numbers: Vec<u8>,
 }
 
 impl Rows {
-    /// Adds those of a page.
-    fn add(&mut self, page: &Page, width: usize, number_bytes: usize) -> Option<()> {
-        let Page::DataPage {
-            buf,
-            num_values,
-            encoding: Encoding::PLAIN,
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            ..
-        } = page
-        else {
+    /// Adds those of the page at the beginning of a range of the file, and tells where it ends.
+    fn add(
+        &mut self,
+        mut file: &File,
+        range: Range<u64>,
+        front: &mut Vec<u8>,
+        vector_bytes: usize,
+        width: usize,
+    ) -> Option<u64> {
+        let n_left = usize::try_from(range.end - range.start).ok()?;
+        front.resize(FRONT_BYTES.min(n_left), 0);
+        file.read_exact_at(front, range.start).ok()?;
+        let (header, rest) = read_page_header(front)?;
+        let header_bytes = front.len() - rest.len();
+        let end = header_bytes.checked_add(header.n_bytes)?;
+        if end > n_left {
             return None;
-        };
-        let (repetition, rest) = levels(buf)?;
-        let (_, numbers) = levels(rest)?;
-        let before = self.lengths.len();
+        }
+        // The repetition levels are shorter than the page, and the definition levels are a few runs.
+        let (size, _) = rest.split_first_chunk::<4>()?;
+        let most = header_bytes + u32::from_le_bytes(*size) as usize + FRONT_BYTES;
+        if most > front.len() && front.len() < end {
+            front.resize(most.min(end), 0);
+            file.read_exact_at(front, range.start).ok()?;
+        }
+        let (repetition, rest) = levels(front.get(header_bytes..)?)?;
+        let (_, rest) = levels(rest)?;
+        let n_before = self.lengths.len();
+        let n_levels = self.add_lengths(repetition, width)?;
+        let n_vectors: usize = self.lengths[n_before..].iter().sum();
+        let numbers_at = front.len() - rest.len();
+        let n_bytes = end - numbers_at;
+        if n_bytes != n_vectors * vector_bytes || n_levels != header.n_values {
+            return None;
+        }
+        file.seek(SeekFrom::Start(range.start + numbers_at as u64))
+            .ok()?;
+        let n_read = file.take(n_bytes as u64).read_to_end(&mut self.numbers);
+        (n_read.ok()? == n_bytes).then_some(range.start + end as u64)
+    }
+
+    /// Adds the lengths of the rows of a page, and tells how many levels it has.
+    fn add_lengths(&mut self, repetition: &[u8], width: usize) -> Option<usize> {
         let mut n_levels = 0;
         // Levels of the row so far.
         let mut of_row = None;
@@ -109,10 +158,7 @@ impl Rows {
             }
         }
         self.end_row(of_row, width)?;
-        let n_vectors: usize = self.lengths[before..].iter().sum();
-        self.numbers.extend_from_slice(numbers);
-        let fits = numbers.len() == n_vectors * width * number_bytes;
-        (fits && n_levels == *num_values as usize).then_some(())
+        Some(n_levels)
     }
 
     /// Ends a row of so many levels, if there is one: one for each number, or one if there is none at all.

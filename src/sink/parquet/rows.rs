@@ -4,6 +4,7 @@ use super::{
     check::check_content,
     file::{ParquetFile, damage},
     group::{Groups, RowsOfGroup},
+    spare::Spare,
 };
 use crate::sink::SinkError;
 use arrow_array::RecordBatch;
@@ -39,6 +40,17 @@ impl<'a> RowsOfFile<'a> {
             n_begun: 0,
             rest: None,
         })
+    }
+
+    /// The memory that its rows are read into.
+    pub(in super::super) fn spare(&self) -> Spare {
+        self.groups.spare.clone()
+    }
+
+    /// As it is, read into memory of another one.
+    pub(in super::super) fn with_spare(mut self, spare: Spare) -> Self {
+        self.groups.spare = spare;
+        self
     }
 
     /// Where the file is.

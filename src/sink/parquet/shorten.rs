@@ -58,7 +58,7 @@ impl RowGroups {
         entries: &[(String, String)],
     ) -> Result<HashedFile, ParquetError> {
         let n_bytes = groups.last().map_or(MAGIC.len() as u64, end_of);
-        let mut slot = Slot::new(HashedFile::over(file.try_clone()?, n_bytes)?);
+        let mut slot = Slot::new(HashedFile::over(file.try_clone()?, n_bytes)?)?;
         let mut tracked = TrackedWrite::new(&mut slot);
         let mut piece = Vec::new();
         for at in (0..n_bytes).step_by(PIECE_BYTES as usize) {
@@ -67,7 +67,7 @@ impl RowGroups {
             tracked.write_all(&piece)?;
         }
         tracked.flush()?;
-        let hash = tracked.inner().file()?.hash();
+        let (_, hash) = tracked.inner().content()?;
         let written = self.metadata.file_metadata();
         let of_writer = of_writer(&self.metadata).into_iter();
         let entries = key_values(entries).chain(of_writer);

@@ -1,80 +1,77 @@
 //! The file that a Parquet writer writes into.
 
-use super::super::HashedFile;
+use super::super::{
+    HashedFile,
+    write_behind::{PIECE_BYTES, WriteBehind},
+};
 use std::io::{self, Write};
 
-/// Bytes that are hashed and written at a time. Parquet writers bring them in small pieces.
-const BUFFER_BYTES: usize = 1 << 20;
-
 /// A file, which can be taken back from a Parquet writer that has finished. (The writer's own way to give it
-/// back makes a text of the file system's error.)
+/// back makes a text of the file system's error.) Another thread writes it, so that nothing here waits for the disk
+/// as long as that is fast enough.
 ///
 /// Once the file system has refused something nothing more is written, and the Parquet writer is not told:
 /// it can still say then where the row groups before lie.
 pub(super) struct Slot {
-    file: Option<HashedFile>,
-    /// What is written next.
-    buffer: Vec<u8>,
-    error: Option<io::Error>,
+    file: Option<WriteBehind>,
+    /// What is written next. Parquet writers bring it in small pieces.
+    piece: Vec<u8>,
 }
 
 impl Slot {
-    pub(super) fn new(file: HashedFile) -> Self {
-        Self {
+    /// # Errors
+    /// If the system has no room for a thread.
+    pub(super) fn new(file: HashedFile) -> io::Result<Self> {
+        let file = WriteBehind::start(file)?;
+        Ok(Self {
+            piece: file.piece(),
             file: Some(file),
-            buffer: Vec::new(),
-            error: None,
-        }
+        })
     }
 
-    /// The file, with what was written before the last flush.
-    pub(super) fn file(&self) -> io::Result<&HashedFile> {
-        self.file.as_ref().ok_or_else(taken)
+    /// Bytes that are in the file so far: not all that were written here.
+    pub(super) fn n_bytes_in_file(&self) -> u64 {
+        self.file.as_ref().map_or(0, WriteBehind::n_bytes)
     }
 
     pub(super) fn has_failed(&self) -> bool {
-        self.error.is_some()
+        self.file.as_ref().is_some_and(WriteBehind::has_failed)
+    }
+
+    /// Waits until all that was flushed is in the file, and gives how many bytes that are, and their hash.
+    pub(super) fn content(&self) -> io::Result<(u64, String)> {
+        self.file.as_ref().ok_or_else(taken)?.content()
     }
 
     /// The file, if all was written.
     pub(super) fn take(&mut self) -> io::Result<HashedFile> {
-        self.empty_buffer()?;
-        match self.error.take() {
-            Some(error) => Err(error),
-            None => self.file.take().ok_or_else(taken),
-        }
+        self.hand_over()?;
+        self.file.take().ok_or_else(taken)?.finish()
     }
 
-    fn empty_buffer(&mut self) -> io::Result<()> {
-        let file = self.file.as_mut().ok_or_else(taken)?;
-        if self.error.is_none() {
-            self.error = file.write_all(&self.buffer).err();
+    /// Hands over what is written next.
+    fn hand_over(&mut self) -> io::Result<()> {
+        let file = self.file.as_ref().ok_or_else(taken)?;
+        if self.piece.is_empty() {
+            return Ok(());
         }
-        self.buffer.clear();
-        Ok(())
+        let next = file.piece();
+        file.write(std::mem::replace(&mut self.piece, next))
     }
 }
 
 impl Write for Slot {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.has_failed() {
-            return Ok(bytes.len());
+        if self.piece.len() >= PIECE_BYTES {
+            self.hand_over()?;
         }
-        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
-            self.empty_buffer()?;
-        }
-        if bytes.len() < BUFFER_BYTES {
-            self.buffer.extend_from_slice(bytes);
-        } else if !self.has_failed() {
-            let file = self.file.as_mut().ok_or_else(taken)?;
-            self.error = file.write_all(bytes).err();
-        }
-        Ok(bytes.len())
+        let n_bytes = bytes.len().min(PIECE_BYTES - self.piece.len());
+        self.piece.extend_from_slice(&bytes[..n_bytes]);
+        Ok(n_bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.empty_buffer()?;
-        self.file.as_mut().ok_or_else(taken)?.flush()
+        self.hand_over()
     }
 }
 

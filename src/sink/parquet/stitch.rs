@@ -1,29 +1,32 @@
 //! One file of many parts, whose columns are copied as they are.
 
 use super::{
-    super::{HashedFile, SinkError, Stitcher, hashed_file::hash},
+    super::{HashedFile, SinkError, Stitcher, hashed_file::hash, write_behind::PIECE_BYTES},
     entries::{self, CONTENT_HASH, key_values, of_content},
     file::{MAGIC, ParquetFile, damage},
+    slot::Slot,
 };
 use ::parquet::{
     column::writer::ColumnCloseResult,
-    errors::ParquetError,
+    errors::{ParquetError, Result as ParquetResult},
     file::{
         metadata::{KeyValue, ParquetMetaData},
         properties::WriterProperties,
+        reader::{ChunkReader, Length},
         writer::SerializedFileWriter,
     },
     schema::types::SchemaDescriptor,
 };
+use bytes::Bytes;
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, BufReader, BufWriter, Seek as _, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-/// Bytes that are hashed and written at a time.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Bytes that are read at a time.
+const READ_BYTES: usize = 1 << 20;
 
 /// One file of parts so far.
 struct ParquetStitcher {
@@ -43,9 +46,12 @@ struct Part<'a> {
 
 /// The file, with the checksum of what came from the part at hand.
 struct Stitched {
-    file: HashedFile,
+    file: Slot,
     part: blake3::Hasher,
 }
+
+/// The file of a part, which is read in large pieces.
+struct PartFile<'a>(&'a File);
 
 type Writer = SerializedFileWriter<BufWriter<Stitched>>;
 
@@ -60,10 +66,10 @@ pub(in super::super) fn stitcher(
 ) -> Result<Box<dyn Stitcher>, SinkError> {
     let part = Part::open(first)?;
     let stitched = Stitched {
-        file: to,
+        file: Slot::new(to).map_err(|error| stitching(first, error.into()))?,
         part: blake3::Hasher::new(),
     };
-    let buffered = BufWriter::with_capacity(BUFFER_BYTES, stitched);
+    let buffered = BufWriter::with_capacity(PIECE_BYTES, stitched);
     let schema = part.schema().root_schema_ptr();
     let properties = Arc::new(WriterProperties::default());
     let writer = SerializedFileWriter::new(buffered, schema, properties);
@@ -87,15 +93,24 @@ impl Stitcher for ParquetStitcher {
         self.copy(&part)
     }
 
-    fn finish(mut self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError> {
-        let content = &self.writer.inner().get_ref().file;
-        let content = of_content(content.n_bytes(), content.hash());
-        for entry in key_values(metadata).chain(self.of_writer).chain(content) {
-            self.writer.append_key_value_metadata(entry);
-        }
-        let finished = self.writer.finish();
-        finished.map_err(|error| stitching(&self.first, error))?;
-        Ok(())
+    fn finish(self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError> {
+        let Self {
+            mut writer,
+            first,
+            of_writer,
+        } = *self;
+        let finish = || {
+            writer.flush()?;
+            let (n_bytes, hash) = writer.inner().get_ref().file.content()?;
+            let content = of_content(n_bytes, hash);
+            for entry in key_values(metadata).chain(of_writer).chain(content) {
+                writer.append_key_value_metadata(entry);
+            }
+            writer.finish()?;
+            writer.inner_mut().get_mut().file.take()?;
+            Ok(())
+        };
+        finish().map_err(|error| stitching(&first, error))
     }
 }
 
@@ -154,12 +169,19 @@ impl<'a> Part<'a> {
                     column_index: column_index.cloned(),
                     offset_index: offset_index.cloned(),
                 };
-                row_group.append_column(&self.file, closed)?;
+                row_group.append_column(&PartFile(&self.file), closed)?;
             }
             row_group.close()?;
         }
         writer.flush()?;
-        let hash = writer.inner().get_ref().part.finalize();
+        let stitched = writer.inner_mut().get_mut();
+        // It may be asked for on the disk next.
+        stitched.file.content()?;
+        if stitched.file.has_failed() {
+            // That is an error.
+            stitched.file.take()?;
+        }
+        let hash = stitched.part.finalize();
         Ok(hash.to_hex().to_string())
     }
 
@@ -186,5 +208,25 @@ impl Write for Stitched {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+impl Length for PartFile<'_> {
+    fn len(&self) -> u64 {
+        Length::len(self.0)
+    }
+}
+
+impl ChunkReader for PartFile<'_> {
+    type T = BufReader<File>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        let mut file = self.0.try_clone()?;
+        file.seek(SeekFrom::Start(start))?;
+        Ok(BufReader::with_capacity(READ_BYTES, file))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        self.0.get_bytes(start, length)
     }
 }

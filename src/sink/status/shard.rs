@@ -102,6 +102,7 @@ pub(super) fn of(place: &Place) -> Result<Status, SinkError> {
         .any(is);
     Ok(Status {
         output: place.output().to_owned(),
+        wrong: None,
         shard: None,
         conflicts: conflicts(&all),
         state: match owner.is_some() || is(State::BeingMade) {

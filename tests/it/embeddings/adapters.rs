@@ -218,6 +218,17 @@ fn other_kinds_of_adapters_are_refused() {
 }
 
 #[test]
+fn a_base_that_is_missing_is_told_with_where_it_is_named() {
+    let copy = Copied::new();
+    copy.configure("base_model_name_or_path", json!("/nowhere/base"));
+    copy.refused(&[
+        "it changes the model `/nowhere/base`",
+        "`base_model_name_or_path` in its `adapter_config.json`",
+        "such as `facebook/esm2_t6_8M_UR50D`",
+    ]);
+}
+
+#[test]
 fn heads_that_an_adapter_changes_answer_nothing() {
     let lacks = |folder: &Path| load(folder).unwrap().lacks().clone();
     let copy = Copied::new();

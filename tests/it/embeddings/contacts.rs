@@ -193,8 +193,62 @@ fn a_script_asks_for_contacts() {
             .expect("still there")
             .starts_with(">a")
     );
+    for (call, expect) in [
+        (
+            r#"contact_table("maps.parquet", "maps.txt")"#,
+            "name it `maps.csv`",
+        ),
+        (
+            r#"contact_map("maps.parquet", "a", "map.png")"#,
+            "name it `map.svg`",
+        ),
+    ] {
+        for command in ["check", "exec"] {
+            let refused = job.run(command, call);
+            assert!(
+                refused.exit_code != 0 && refused.stderr.contains(expect),
+                "{refused:?}"
+            );
+        }
+    }
     // Of six residues none are so far from each other.
     assert_eq!(pairs["i"].as_list::<i32>().value(1).len(), 0);
+}
+
+#[test]
+fn contacts_are_read_of_arrow_and_other_formats_are_named() {
+    let job = Job::new();
+    symlink(project(DEMO), job.at("model")).expect("a link");
+    let done = job.run(
+        "exec",
+        r#"let model = esm2("model", #{ device: "cpu" });
+        let pairs = #{ threshold: 0.0, min_separation: 8 };
+        contacts(model, fasta("in.fa"), pairs + #{ output: "pairs.parquet" });
+        contacts(model, fasta("in.fa"), pairs + #{ output: "pairs.arrow" });
+        contacts(model, fasta("in.fa"), #{ output: "maps.h5" });
+        embed(model, fasta("in.fa"), #{ output: "pooled.parquet" });
+        contact_table("pairs.parquet", "a.csv");
+        contact_table("pairs.arrow", "b.csv");
+        contact_map("pairs.arrow", "a", "map.svg");"#,
+    );
+    assert_eq!(done.exit_code, 0, "{done:?}");
+    let read = |name: &str| fs::read_to_string(job.at(name)).expect("written");
+    assert_eq!(read("a.csv"), read("b.csv"));
+    assert_eq!(read("a.csv").lines().count(), 4);
+    let picture = read("map.svg");
+    assert!(picture.contains("that are 8 or more apart"), "{picture}");
+    assert!(
+        picture.contains("less than 8 apart were not kept"),
+        "{picture}"
+    );
+    for (name, expect) in [
+        ("maps.h5", "a file of HDF5"),
+        ("pooled.parquet", "`contacts: true`"),
+    ] {
+        let refused = job.run("exec", &format!(r#"contact_table("{name}", "c.csv");"#));
+        assert!(refused.stderr.contains(expect), "{refused:?}");
+        assert!(!refused.stderr.contains("overwrite"), "{refused:?}");
+    }
 }
 
 #[test]

@@ -492,3 +492,37 @@ fn an_embedding_that_is_not_finite_ends_the_run() {
     );
     assert!(!job.at("out.parquet").exists());
 }
+
+#[test]
+fn sequences_that_are_truncated_are_told_of_once() {
+    let job = Job::new();
+    job.model("model");
+    job.write("long.fa", format!(">a\n{}\n>b\nMKT\n", "M".repeat(1100)));
+    let script = r#"let model = esm2("model", #{ device: "cpu" });
+        embed(model, fasta("long.fa"));
+        embed(model, fasta("long.fa"));"#;
+    let done = job.run("exec", script);
+    assert_eq!(done.exit_code, OK, "{done:?}");
+    assert_eq!(
+        done.stderr.matches(", 2 read, 1 truncated").count(),
+        2,
+        "{done:?}"
+    );
+    let hint = "warning: 1 sequence had more than 1022 residues";
+    assert_eq!(done.stderr.matches(hint).count(), 1, "{done:?}");
+    assert!(
+        done.stderr.contains(r#"`.long_sequences("window")`"#),
+        "{done:?}"
+    );
+    let asked = job.run(
+        "exec",
+        &script.replace(
+            r#"a("long.fa")"#,
+            r#"a("long.fa").long_sequences("window")"#,
+        ),
+    );
+    assert!(
+        !asked.stderr.contains("truncated") && !asked.stderr.contains(hint),
+        "{asked:?}"
+    );
+}

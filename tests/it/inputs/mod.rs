@@ -132,7 +132,7 @@ fn ids_that_come_twice() {
 fn records_without_a_name() {
     Job::new(&[("in.fa", b">\nM\n> b c\nMK\n")])
         .check(":1 b(c):2")
-        .check_message(&["1 records have no name"]);
+        .check_message(&["1 record has no name"]);
 }
 
 #[test]

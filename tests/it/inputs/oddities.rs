@@ -41,7 +41,7 @@ fn a_definition_line_behind_a_sequence() {
     let content = b">a one\nMKTAYIAKQRQISFVK*>b two\nMSTNPKPQRKTKRNTN\n>c\nMKV\n";
     let done = read(content, "fasta(\"in.fa\")", "a(one):38 c:3");
     done.check_message(&[
-        "1 characters `>` in 1 record stand inside sequence lines; first in record 1 (`a`)",
+        "1 character `>` in 1 record stands inside sequence lines; first in record 1 (`a`)",
         "2 characters outside the alphabet in 1 record became `<unk>`: `*` 1, `>` 1",
     ]);
 }
@@ -73,7 +73,7 @@ fn nul_bytes() {
     check_warned(
         b">a\0b\nMK\n",
         "a\0b:2",
-        &["1 NUL bytes in 1 record stand in definition lines"],
+        &["1 NUL byte in 1 record stands in definition lines"],
     );
 }
 
@@ -155,7 +155,7 @@ fn nucleotides() {
         format!("{protein}>d\n{dna}\n"),
         &format!("{}d:50", "p:20 ".repeat(9)),
         &[
-            "1 records look like nucleotides",
+            "1 record looks like nucleotides",
             "first record 10 (`d`)",
             "translate",
         ],
@@ -165,7 +165,7 @@ fn nucleotides() {
         check_warned(
             format!(">d\n{dna}{ambiguous}{dna}\n"),
             &format!("d:{}", 100 + ambiguous.len()),
-            &["1 records look like nucleotides"],
+            &["1 record looks like nucleotides"],
         );
     }
     check_silent(
@@ -196,7 +196,7 @@ fn structure_instead_of_residues() {
         "a:18 b:3",
     );
     done.check_message(&[
-        "1 lines of dots and brackets in 1 record",
+        "1 line of dots and brackets in 1 record",
         "first in record 1 (`a`)",
         "dot-bracket",
     ]);
@@ -208,20 +208,20 @@ fn structure_instead_of_residues() {
         "(((( [[[ )))) ]]]",
     ] {
         let done = Job::new(&[("in.fa", format!(">a\nGGGGAAAACCCC\n{line}\n").as_bytes())]).run();
-        done.check_message(&["1 lines of dots and brackets in 1 record"]);
+        done.check_message(&["1 line of dots and brackets in 1 record"]);
     }
     check_warned(
         b">x:A:sequence\nMKTAYIAKQRQISFVKSHFS\n>x:A:secstr\n  HHHHHHHTTT EEEEE GGG \n",
         "x:A:sequence:20 x:A:secstr:18",
         &[
-            "1 records look like secondary structure",
+            "1 record looks like secondary structure",
             "first record 2 (`x:A:secstr`)",
         ],
     );
     check_warned(
         b">a\nCCCHHHHHHHHCCEEEEEC\n",
         "a:19",
-        &["1 records look like secondary structure"],
+        &["1 record looks like secondary structure"],
     );
 }
 
@@ -264,13 +264,13 @@ fn warnings_are_about_the_records_that_were_taken() {
             1,
             "a:2",
             Some(
-                "1 characters outside the alphabet in 1 record became `<unk>`: `J` 1; first in record 1 (`a`)",
+                "1 character outside the alphabet in 1 record became `<unk>`: `J` 1; first in record 1 (`a`)",
             ),
         ),
         (
             2,
             "a:2 b:2",
-            Some("1 characters outside the alphabet in 1 record"),
+            Some("1 character outside the alphabet in 1 record"),
         ),
         (
             3,
@@ -292,7 +292,7 @@ fn warnings_are_about_the_records_that_were_taken() {
     let done = Job::new(&[("in.fa", content)]).run();
     done.check_message(&[
         "3 characters outside the alphabet in 3 records",
-        "1 records have no name",
+        "1 record has no name",
         "NUL",
     ]);
 }
@@ -320,7 +320,7 @@ fn names_do_not_command_the_terminal() {
     let done = Job::new(&[("in\x1b[31m.fa", b">a\x1b[31m\nMJ\n")])
         .dataset("fasta(\"*.fa\")")
         .run();
-    done.check_message(&["1 characters outside the alphabet", r"(`a\u{1b}[31m`)"]);
+    done.check_message(&["1 character outside the alphabet", r"(`a\u{1b}[31m`)"]);
     let warning = done
         .stderr
         .lines()

@@ -268,7 +268,7 @@ fn names_that_are_not_utf_8_are_matched() {
     fs::create_dir(at(b"\xfe")).unwrap();
     fs::write(at(b"\xfe/x.fa"), b">x\nM\n").unwrap();
     job.check("a:2 b:2 x:1")
-        .check_message(&["`a\u{fffd}.fa`: 1 characters outside the alphabet"]);
+        .check_message(&["`a\u{fffd}.fa`: 1 character outside the alphabet"]);
 }
 
 #[test]

@@ -231,5 +231,8 @@ fn the_page_shows_the_scores() {
         page.contains("Mutants by score (masked_marginals): "),
         "no histogram"
     );
-    assert!(page.contains("in.fa with esm2_t6_2M_demo"));
+    assert!(page.contains("in.fa (masked_marginals) with esm2_t6_2M_demo"));
+    assert!(page.contains(" to score ") && page.contains(" mutants with esm2"));
+    // Nothing is pooled, and no layer is asked for.
+    assert!(!page.contains("nothing with `residues`"), "{page}");
 }

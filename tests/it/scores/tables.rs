@@ -207,3 +207,47 @@ fn a_forecast_counts_sequences_and_tokens() {
         expect.map(|(rows, tokens)| (Some(rows), Some(tokens)))
     );
 }
+
+#[test]
+fn what_is_printed_is_so() {
+    let place = place();
+    place.write("empty.fa", "");
+    place.write("in.fa", &format!(">a\nMKT\n>b\n{}\n", "M".repeat(1025)));
+    let said = place.exec(
+        "print(perplexity(demo(), fasta(\"in.fa\"), #{ output: \"pp.csv\", method: \"one_pass\" }));
+        print(score(demo(), mutants(\"dms.csv\", #{ sequence: \"MKTAYIAKQR\" }), #{ output: \"scores.csv\" }));",
+    );
+    for expect in [
+        "truncated   1 protein\n",
+        "pp.csv, columns `perplexity_one_pass`, `pseudo_log_likelihood_one_pass`\n",
+    ] {
+        assert!(said.contains(expect), "{expect}: {said}");
+    }
+    let note: serde_json::Value = serde_json::from_str(&place.read("pp.csv.json")).unwrap();
+    let header = place.read("pp.csv");
+    let header: Vec<_> = header.lines().next().unwrap().split(',').collect();
+    for column in note["columns"].as_array().unwrap() {
+        assert!(header.contains(&column.as_str().unwrap()), "{note}");
+    }
+    assert!(said.contains("with DMS_score\n"), "of all rows: {said}");
+    // Nothing to do is nothing that was there before.
+    let script = "print(perplexity(demo(), fasta(\"empty.fa\"), #{ output: \"none.csv\" }));";
+    let done = place.run(&["exec"], script);
+    assert!(
+        done.stderr.contains("`empty.fa` holds no records"),
+        "{}",
+        done.stderr
+    );
+    assert!(!done.stdout.contains("there before"), "{}", done.stdout);
+}
+
+#[test]
+fn proteins_are_no_mutants() {
+    let place = place();
+    place.write("in.fa", ">a\nMKT\n");
+    let said = place.refused(
+        SCRIPT,
+        "score(mock(#{}), fasta(\"in.fa\"), #{ output: \"scores.csv\" });",
+    );
+    assert!(said.contains("all_single_mutants("), "{said}");
+}

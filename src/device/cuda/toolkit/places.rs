@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The versions of CUDA that the program knows by their libraries' names, best first.
-const MAJORS: [u32; 2] = [13, 12];
+pub(super) const MAJORS: [u32; 2] = [13, 12];
 
 /// The header that tells a toolkit from other folders.
 const HEADER: &str = "include/cuda_fp16.h";

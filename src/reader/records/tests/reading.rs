@@ -176,12 +176,19 @@ pub(super) fn read(inputs: &[Input], how: &How) -> Reading {
             assignments,
             CancellationToken::new(),
         );
-        let mut read = Vec::new();
+        let (mut read, mut events) = (Vec::new(), Vec::new());
         let mut error = None;
         for item in records.by_ref() {
+            events.extend(received.try_iter());
             match item {
                 Ok(ReadRecords { outcomes, start }) => {
                     assert!(!outcomes.is_empty());
+                    let is_told = |event: &Event| matches!(event, Event::UnitRead { .. });
+                    let is_first = start.input == 0 && start.from.disk_bytes() == 0;
+                    assert!(
+                        !(read.is_empty() && is_first && events.iter().any(is_told)),
+                        "nothing has been taken yet"
+                    );
                     let places = (0..).map(|n| start.advanced(n));
                     read.extend(outcomes.into_iter().zip(places));
                 }
@@ -189,10 +196,11 @@ pub(super) fn read(inputs: &[Input], how: &How) -> Reading {
             }
         }
         drop(records);
+        events.extend(received.try_iter());
         Reading {
             records: read,
             error,
-            events: received.try_iter().collect(),
+            events,
             n_bytes: server.join().unwrap(),
         }
     })

@@ -1,11 +1,15 @@
-//! A library of the toolkit, opened by its path.
+//! A library that the loader opens, or why it does not.
 
 use nix::libc;
 use std::{
+    env,
     ffi::{CStr, CString},
     os::unix::ffi::OsStrExt,
     path::Path,
 };
+
+/// What the loader says of a name that it finds nowhere, behind the name.
+const NOWHERE: &str = "cannot open shared object file: No such file or directory";
 
 /// Opens a library for the life of the process, so that whoever asks for it by its name gets it.
 ///
@@ -29,6 +33,32 @@ pub(super) fn open(path: &Path) -> Result<(), String> {
     // It begins with the path.
     let text = text.strip_prefix(&*path.to_string_lossy()).unwrap_or(&text);
     Err(text.trim_start_matches([':', ' ']).to_owned())
+}
+
+/// Which of the files of these names is there and does not open, and why, for people. None is open.
+pub(super) fn refused(names: &[String]) -> Vec<String> {
+    names.iter().filter_map(|name| refusal(name)).collect()
+}
+
+fn refusal(name: &str) -> Option<String> {
+    let reason = open(Path::new(name)).err()?;
+    if reason != NOWHERE {
+        // Of a file that it found it says where.
+        return Some(match reason.split_once(": ") {
+            Some((file, reason)) if Path::new(file).ends_with(name) => {
+                format!("`{file}`: {reason}")
+            }
+            _ => format!("`{name}`: {reason}"),
+        });
+    }
+    // It passes by what is for another kind of processor, without a word.
+    let folders = env::var_os("LD_LIBRARY_PATH")?;
+    let files = env::split_paths(&folders).map(|folder| folder.join(name));
+    let file = files.into_iter().find(|file| file.is_file())?;
+    Some(format!(
+        "`{}`: the loader does not take it, as one for another kind of processor",
+        file.display()
+    ))
 }
 
 #[cfg(test)]
