@@ -133,7 +133,6 @@ pub(super) fn of(place: &Place) -> Result<Status, SinkError> {
             .map(|header| header.identity.clone())
             .unwrap_or_default(),
         damaged_lines: sum(|history| history.damaged_lines),
-        wrong: None,
         shards,
     })
 }
