@@ -203,10 +203,11 @@ fn half_precision_may_have_no_room() {
     );
     let folder = files::folder(MODEL, &large);
     fs::write(folder.path().join("in.fa"), ">s\nMKTAYIAKQRQISFVKSHFSRQ\n").unwrap();
+    let model = folder.path().display();
     let run = |dtype: &str, policy: &str| {
         let options = format!("residues: true, output: \"x.arrow\", output_dtype: \"{dtype}\"");
         let script = format!(
-            "embed(esm2(\".\", #{{ device: \"cpu\" }}), fasta(\"in.fa\"){policy}, #{{ {options} }});"
+            "embed(esm2(\"{model}\", #{{ device: \"cpu\" }}), fasta(\"in.fa\"){policy}, #{{ {options} }});"
         );
         fs::write(folder.path().join("run.rhai"), script).unwrap();
         let mut program = Command::new(RUNNER);
