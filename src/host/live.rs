@@ -136,7 +136,11 @@ impl Host for LiveHost {
         // A model without a head is told so before anything is read.
         model.check(logits_of(plan, "-", 1)?.question())?;
         let shard = self.context.shard;
-        let mut scoring = Scoring::begin(self.models.get(model)?, plan, shard)?;
+        let cancel = self.context.cancel.clone();
+        let mut scoring = Scoring::begin(self.models.get(model)?, plan, shard, &cancel)?;
+        for warning in scoring.warnings.drain(..) {
+            self.context.events.warn(warning);
+        }
         let Some(run) = scoring.run.take() else {
             return Ok(scoring.scored(None));
         };

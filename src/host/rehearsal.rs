@@ -9,8 +9,7 @@ use crate::{
     error::Error,
     fasta::{self, Share},
     job::{
-        AttentionPlan, DeviceChoice, Dtype, EmbedPlan, ExportPlan, LongSequences, MergePlan,
-        ModelSpec, ScorePlan, Shard,
+        AttentionPlan, DeviceChoice, Dtype, EmbedPlan, ExportPlan, MergePlan, ModelSpec, ScorePlan, Shard,
     },
     model::{Checked, Config, Lacks, Model},
     report::RunSummary,
@@ -26,6 +25,8 @@ pub struct Rehearsal {
     shard: Option<Shard>,
     /// Whether it is told what runs would take.
     forecasting: Option<Forecasting>,
+    /// Whether it must not take long: then tables of mutants are not read.
+    is_quick: bool,
     cancel: CancelToken,
 }
 
@@ -80,9 +81,33 @@ impl Rehearsal {
             seen: seen.clone(),
             shard,
             forecasting,
+            is_quick: false,
             cancel: cancel.clone(),
         };
         (rehearsal, seen)
+    }
+
+    /// A rehearsal that must not take long, however much there is to read.
+    pub fn quick(shard: Option<Shard>, cancel: &CancelToken) -> Self {
+        let (rehearsal, _) = Self::new(shard, None, cancel);
+        Self {
+            is_quick: true,
+            ..rehearsal
+        }
+    }
+
+    /// Reads what is to be scored, as far as somebody wants to know, and says how much there is.
+    fn look_through(&self, name: &str, plan: &ScorePlan) -> Result<Option<Extent>, Error> {
+        if self.is_quick {
+            return Ok(None);
+        }
+        let task = Task::new(&plan.question, &self.cancel)?;
+        task.check_column(name, plan.run.overwrite)?;
+        self.seen.borrow_mut().n_inputs += task.n_inputs();
+        // Proteins may be many.
+        let is_wanted = task.is_read() || self.forecasting.is_some();
+        let extent = is_wanted.then(|| task.survey().map(|survey| survey.extent));
+        Ok(extent.transpose()?)
     }
 }
 
@@ -150,19 +175,12 @@ impl Host for Rehearsal {
         watcher: &mut dyn Watcher,
     ) -> Result<Scored, Error> {
         let inputs = plan.question.inputs();
-        let run = logits_of(plan, &inputs, LongSequences::TRAINED_RESIDUES)?;
+        let run = logits_of(plan, &inputs, 1)?;
         model.check(run.question())?;
-        let task = Task::new(&plan.question)?;
-        task.check_column(&model.info().name, plan.run.overwrite)?;
-        // Proteins may be many, and are read only where somebody wants to know.
-        let extent = match task.is_read() || self.forecasting.is_some() {
-            true => Some(task.extent()?),
-            false => None,
-        };
+        let extent = self.look_through(&model.info().name, plan)?;
         // Whether the longest sequence fits into a batch.
         logits_of(plan, &inputs, extent.map_or(1, |extent| extent.longest))?;
         let mut seen = self.seen.borrow_mut();
-        seen.n_inputs += task.n_inputs();
         seen.n_scores += 1;
         seen.extents
             .extend(extent.map(|extent| (inputs.clone(), extent)));

@@ -1,6 +1,6 @@
 //! Where a table of scores lies, and what says how it came about.
 
-use super::{Done, Extent, ScoreError, plan_file::is_begun};
+use super::{Done, Extent, ScoreError, plan_file::{is_begun, plan_in}};
 use crate::{
     file::{self, FileError, Keep},
     hint::joined,
@@ -83,6 +83,11 @@ impl ScoreOutput {
     /// The folder of what is kept of this table while it is made.
     pub fn folder(&self) -> PathBuf {
         self.kept.join(&self.key)
+    }
+
+    /// The file with the sequences that the model has to see.
+    pub fn plan(&self) -> PathBuf {
+        plan_in(&self.folder())
     }
 
     /// The folder of parts with logits.
