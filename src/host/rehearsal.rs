@@ -299,3 +299,22 @@ fn is_on_gpu(spec: &ModelSpec) -> bool {
         DeviceChoice::Cpu | DeviceChoice::Mock => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Mutants, MutantsTable, OptionMap};
+
+    #[test]
+    fn tables_are_read_where_there_is_time() {
+        let sequence = [("sequence".to_owned(), "MKT".into())];
+        let table = MutantsTable::from_map(Path::new("not/there.csv"), sequence.into());
+        let output: OptionMap = [("output".to_owned(), "scores.csv".into())].into();
+        let plan = ScorePlan::of_mutants(Mutants::Table(table.unwrap()), output).unwrap();
+        let cancel = CancelToken::default();
+        let quick = Rehearsal::quick(None, &cancel);
+        assert_eq!(quick.look_through("esm2", &plan).unwrap(), None);
+        let (patient, _) = Rehearsal::new(None, None, &cancel);
+        assert!(patient.look_through("esm2", &plan).is_err());
+    }
+}

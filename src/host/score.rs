@@ -98,7 +98,8 @@ impl Scoring {
         let sequences = self.output.plan();
         // A batch that is too small is told of before anything is written.
         let run = logits_of(&plan, &sequences.to_string_lossy(), self.extent.longest)?;
-        self.task.write_plan(&sequences)?;
+        let written = self.task.write_plan(&sequences);
+        written.inspect_err(|_| self.output.remove_if_empty())?;
         Ok(run)
     }
 

@@ -150,8 +150,9 @@ impl ScoreOutput {
         others.map(|entry| entry.path()).collect()
     }
 
-    /// Removes the folder of the folders of what is kept, if nothing is in it.
+    /// Removes the folders of what is kept in which nothing is.
     pub fn remove_if_empty(&self) {
+        let _ = fs::remove_dir(self.folder());
         // A link stays one, and what cannot be removed is in nobody's way.
         let _ = fs::remove_dir(&self.kept);
     }
