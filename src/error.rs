@@ -136,6 +136,7 @@ impl From<ScoreError> for Error {
             // What is wrong with an input or a file is the same error wherever it was found.
             ScoreError::Input(error) => Self::Input(error),
             ScoreError::File(error) => Self::File(error),
+            ScoreError::Stopped(reason) => Self::Stopped(reason),
             error => Self::Score(error),
         }
     }

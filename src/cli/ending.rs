@@ -72,7 +72,7 @@ pub(super) fn unprinted(global: &Global, console: &Console) -> u8 {
     match console.failure() {
         None => exit_code::OK,
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => exit_code::OUTPUT_CLOSED,
-        Some(error) => failed(global, console, &not_written(&error)),
+        Some(error) => failed(global, console, &not_written(error)),
     }
 }
 

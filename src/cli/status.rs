@@ -15,7 +15,11 @@ pub(super) fn status(global: &Global, console: &Console, output: &Path) -> u8 {
     let status = match sink::status(output) {
         Ok(status) => status,
         Err(error) => {
-            return ending::failed(global, console, &Diagnostic::of_error(&Error::Sink(error)));
+            let mut diagnostic = Diagnostic::of_error(&Error::Sink(error));
+            if let Some(hint) = hint_of_scores(output) {
+                diagnostic = diagnostic.with_hints(|_| hint.clone());
+            }
+            return ending::failed(global, console, &diagnostic);
         }
     };
     let text = match global.is_json() {
@@ -24,6 +28,27 @@ pub(super) fn status(global: &Global, console: &Console, output: &Path) -> u8 {
     };
     console.print(&text);
     ending::unprinted(global, console)
+}
+
+/// What is said of a table of scores, whose sequences are an output of their own while it is made.
+fn hint_of_scores(table: &Path) -> Option<String> {
+    let beside = |ending: &str| {
+        let mut name = table.file_name()?.to_owned();
+        name.push(ending);
+        Some(table.with_file_name(name))
+    };
+    let folders = beside(".parts")?.read_dir().into_iter().flatten().flatten();
+    let mut folders = folders.map(|entry| entry.path());
+    if let Some(folder) = folders.find(|folder| folder.join("logits.ledger").is_dir()) {
+        let logits = folder.join("logits/");
+        return Some(format!(
+            "`runner status {}` says how far its sequences are",
+            logits.display()
+        ));
+    }
+    let note = beside(".json")?;
+    (table.is_file() && note.is_file())
+        .then(|| format!("`{}` says how it came about", note.display()))
 }
 
 fn shown(status: &Status) -> String {

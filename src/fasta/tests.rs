@@ -13,6 +13,7 @@ pub(super) fn policy() -> RecordPolicy {
         max_length: None,
         long_sequences: LongSequences::Truncate(1022),
         residues: ResiduePolicy::Unk,
+        remarks: true,
     }
 }
 

@@ -211,6 +211,9 @@ impl UnitReader {
 
     /// Notes what is odd about a record.
     fn note(&mut self, definition: &DefinitionLine, residues: &Residues) {
+        if !self.policy.remarks {
+            return;
+        }
         let n_foreign = residues.foreign.total();
         let n_bracket_lines = residues.evidence.n_bracket_lines();
         let n_glued = match n_bracket_lines {

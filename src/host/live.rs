@@ -136,8 +136,10 @@ impl Host for LiveHost {
         // A model without a head is told so before anything is read.
         model.check(logits_of(plan, "-", 1)?.question())?;
         let shard = self.context.shard;
-        let mut scoring = Scoring::begin(self.models.get(model)?, plan, shard)?;
-        if let Some(warning) = scoring.warning() {
+        let cancel = self.context.cancel.clone();
+        let mut scoring = Scoring::begin(self.models.get(model)?, plan, shard, &cancel)?;
+        let warnings: Vec<_> = scoring.warnings.drain(..).collect();
+        for warning in warnings.into_iter().chain(scoring.warning()) {
             self.context.events.warn(warning);
         }
         let Some(run) = scoring.run.take() else {

@@ -9,8 +9,8 @@ use crate::{
     error::Error,
     fasta::{self, Share},
     job::{
-        AttentionPlan, DeviceChoice, Dtype, EmbedPlan, ExportPlan, LongSequences, MergePlan,
-        ModelSpec, ScorePlan, Shard,
+        AttentionPlan, DeviceChoice, Dtype, EmbedPlan, ExportPlan, MergePlan, ModelSpec, ScorePlan,
+        Shard,
     },
     model::{Checked, Config, Lacks, Model},
     report::RunSummary,
@@ -26,6 +26,8 @@ pub struct Rehearsal {
     shard: Option<Shard>,
     /// Whether it is told what runs would take.
     forecasting: Option<Forecasting>,
+    /// Whether it must not take long: then tables of mutants are not read.
+    is_quick: bool,
     cancel: CancelToken,
 }
 
@@ -80,9 +82,33 @@ impl Rehearsal {
             seen: seen.clone(),
             shard,
             forecasting,
+            is_quick: false,
             cancel: cancel.clone(),
         };
         (rehearsal, seen)
+    }
+
+    /// A rehearsal that must not take long, however much there is to read.
+    pub fn quick(shard: Option<Shard>, cancel: &CancelToken) -> Self {
+        let (rehearsal, _) = Self::new(shard, None, cancel);
+        Self {
+            is_quick: true,
+            ..rehearsal
+        }
+    }
+
+    /// Reads what is to be scored, as far as somebody wants to know, and says how much there is.
+    fn look_through(&self, name: &str, plan: &ScorePlan) -> Result<Option<Extent>, Error> {
+        if self.is_quick {
+            return Ok(None);
+        }
+        let task = Task::new(&plan.question, &self.cancel)?;
+        task.check_column(name, plan.run.overwrite)?;
+        self.seen.borrow_mut().n_inputs += task.n_inputs();
+        // Proteins may be many.
+        let is_wanted = task.is_read() || self.forecasting.is_some();
+        let extent = is_wanted.then(|| task.survey().map(|survey| survey.extent));
+        Ok(extent.transpose()?)
     }
 }
 
@@ -150,25 +176,18 @@ impl Host for Rehearsal {
         watcher: &mut dyn Watcher,
     ) -> Result<Scored, Error> {
         let inputs = plan.question.inputs();
-        let run = logits_of(plan, &inputs, LongSequences::TRAINED_RESIDUES)?;
+        let run = logits_of(plan, &inputs, 1)?;
         model.check(run.question())?;
-        let task = Task::new(&plan.question)?;
-        task.check_column(&model.info().name, plan.run.overwrite)?;
         let known = [
             ("method", plan.question.method()),
             ("model", model.info().name.as_str()),
         ];
         let known = known.map(|(name, value)| (name.to_owned(), value.to_owned()));
         ScoreOutput::new(plan, known.into()).check()?;
-        // Proteins may be many, and are read only where somebody wants to know.
-        let extent = match task.is_read() || self.forecasting.is_some() {
-            true => Some(task.extent()?),
-            false => None,
-        };
+        let extent = self.look_through(&model.info().name, plan)?;
         // Whether the longest sequence fits into a batch.
         logits_of(plan, &inputs, extent.map_or(1, |extent| extent.longest))?;
         let mut seen = self.seen.borrow_mut();
-        seen.n_inputs += task.n_inputs();
         seen.n_scores += 1;
         seen.extents
             .extend(extent.map(|extent| (inputs.clone(), extent)));
@@ -286,5 +305,24 @@ fn is_on_gpu(spec: &ModelSpec) -> bool {
         DeviceChoice::AllGpus | DeviceChoice::Gpus(_) => true,
         DeviceChoice::Auto => Path::new("/dev/nvidia0").exists(),
         DeviceChoice::Cpu | DeviceChoice::Mock => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Mutants, MutantsTable, OptionMap};
+
+    #[test]
+    fn tables_are_read_where_there_is_time() {
+        let sequence = [("sequence".to_owned(), "MKT".into())];
+        let table = MutantsTable::from_map(Path::new("not/there.csv"), sequence.into());
+        let output: OptionMap = [("output".to_owned(), "scores.csv".into())].into();
+        let plan = ScorePlan::of_mutants(Mutants::Table(table.unwrap()), output).unwrap();
+        let cancel = CancelToken::default();
+        let quick = Rehearsal::quick(None, &cancel);
+        assert_eq!(quick.look_through("esm2", &plan).unwrap(), None);
+        let (patient, _) = Rehearsal::new(None, None, &cancel);
+        assert!(patient.look_through("esm2", &plan).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Scored, score_folder};
 use crate::{
+    cancel::CancelToken,
     error::Error,
     job::{
         Dataset, EmbedOptions, EmbedPlan, LongSequences, MergePlan, Mutants, PerplexityMethod,
@@ -9,7 +10,7 @@ use crate::{
     },
     model::{Model, NUMERICS},
     report::RunSummary,
-    score::{Done, Extent, ScoreOutput, Task},
+    score::{Done, Extent, ScoreOutput, Survey, Task},
     sink,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
@@ -23,6 +24,8 @@ pub(super) struct Scoring {
     extent: Extent,
     output: ScoreOutput,
     shard: Option<Shard>,
+    /// What is odd about the inputs.
+    pub(super) warnings: Vec<String>,
     /// The run that gives the logits. Nothing, if none are needed.
     pub(super) run: Option<EmbedPlan>,
     done: Option<Done>,
@@ -32,17 +35,23 @@ impl Scoring {
     /// Reads what is to be scored, and writes the sequences that the model has to see.
     ///
     /// # Errors
-    /// What is to be scored is wrong or cannot be read, or something is there that must not be replaced.
+    /// What is to be scored is wrong or cannot be read, something is there that must not be replaced, or somebody
+    /// tells to stop.
     pub(super) fn begin(
         model: &Model,
         plan: &ScorePlan,
         shard: Option<Shard>,
+        cancel: &CancelToken,
     ) -> Result<Self, Error> {
         let start = Instant::now();
         let column = model.name().to_owned();
-        let task = Task::new(&plan.question)?;
+        let task = Task::new(&plan.question, cancel)?;
         task.check_column(&column, plan.run.overwrite)?;
-        let (extent, hash) = task.survey()?;
+        let Survey {
+            extent,
+            hash,
+            warnings,
+        } = task.survey()?;
         let output = ScoreOutput::new(plan, identity(model, plan, &hash)?);
         let mut scoring = Self {
             start,
@@ -53,6 +62,7 @@ impl Scoring {
             extent,
             output,
             shard,
+            warnings,
             run: None,
         };
         if scoring.done.is_some() {
@@ -76,7 +86,6 @@ impl Scoring {
 
     /// The plan of the run that gives the logits.
     fn run_plan(&self) -> Result<EmbedPlan, Error> {
-        let sequences = self.task.plan_in(&self.output.folder())?;
         let run = EmbedOptions {
             output: Some(self.output.logits()),
             // Where the table is made anew, what was computed for it still counts, unless nothing is to be gone on
@@ -88,8 +97,12 @@ impl Scoring {
             run,
             ..self.plan.clone()
         };
-        let sequences = sequences.to_string_lossy();
-        Ok(logits_of(&plan, &sequences, self.extent.longest)?)
+        let sequences = self.output.plan();
+        // A batch that is too small is told of before anything is written.
+        let run = logits_of(&plan, &sequences.to_string_lossy(), self.extent.longest)?;
+        let written = self.task.write_plan(&sequences);
+        written.inspect_err(|_| self.output.remove_if_empty())?;
+        Ok(run)
     }
 
     /// The shards of the logits that are to be put together before, if other processes have made some.
@@ -176,6 +189,7 @@ pub(super) fn logits_of(
     let mut dataset = Dataset::new(vec![sequences.to_owned()]);
     dataset.policy.long_sequences = LongSequences::Truncate(longest.max(1));
     dataset.policy.residues = ResiduePolicy::Unk;
+    dataset.policy.remarks = false;
     let positions = match plan.question {
         ScoreQuestion::Mutants(_, ScoreMethod::WtMarginals)
         | ScoreQuestion::Perplexity(_, PerplexityMethod::OnePass) => Positions::Residues,

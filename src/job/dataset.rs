@@ -30,6 +30,8 @@ pub struct RecordPolicy {
     pub long_sequences: LongSequences,
     /// What to do with characters outside the model's alphabet.
     pub residues: ResiduePolicy,
+    /// Whether it is told what is odd about records. What this program wrote itself is nobody's mistake.
+    pub remarks: bool,
 }
 
 /// What to do with a sequence of more than `n` residues.
@@ -70,6 +72,7 @@ impl Dataset {
                 max_length: None,
                 long_sequences: LongSequences::Truncate(LongSequences::TRAINED_RESIDUES),
                 residues: ResiduePolicy::Unk,
+                remarks: true,
             },
             take: None,
         }
@@ -144,6 +147,7 @@ impl Dataset {
             max_length,
             long_sequences,
             residues,
+            remarks: _,
         } = &self.policy;
         [
             ("min_length", min_length.map(|n| n.to_string())),

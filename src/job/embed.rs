@@ -232,26 +232,42 @@ impl EmbedOptions {
     /// # Errors
     /// The token budget is given and too small for the longest sequence.
     pub fn check_fits(&self, dataset: &Dataset) -> Result<(), Problems> {
-        let Some(budget) = self.token_budget else {
-            return Ok(());
-        };
         let limit = dataset.policy.long_sequences.limit();
         let longest = dataset.policy.max_length.map_or(limit, |n| n.min(limit));
-        let room = budget.get().saturating_sub(N_SPECIAL_TOKENS);
-        let mut problems = Problems::default();
-        if longest > room {
-            problems.add_option(
-                "token_budget",
+        self.check_room(longest, |room, _| {
+            (
+                format!("the dataset lets sequences of {longest} residues through"),
                 format!(
-                    "`token_budget` is {budget}, but the dataset lets sequences of {longest} \
-                     residues through, which are {} tokens with BOS and EOS",
-                    longest + N_SPECIAL_TOKENS
-                ),
-                Some(format!(
                     "raise `token_budget`, or shorten sequences with `.long_sequences(\"{}\", \
                      {room})`",
                     LongSequences::Truncate(room).name()
-                )),
+                ),
+            )
+        })
+    }
+
+    /// Checks that sequences of so many residues fit into a batch. `explain` says why they have so many, and how to
+    /// mend it, of the residues that a batch has room for and the tokens that it would need.
+    ///
+    /// # Errors
+    /// The token budget is given and too small.
+    pub(super) fn check_room(
+        &self,
+        longest: usize,
+        explain: impl FnOnce(usize, usize) -> (String, String),
+    ) -> Result<(), Problems> {
+        let Some(budget) = self.token_budget else {
+            return Ok(());
+        };
+        let room = budget.get().saturating_sub(N_SPECIAL_TOKENS);
+        let mut problems = Problems::default();
+        if longest > room {
+            let needed = longest.saturating_add(N_SPECIAL_TOKENS);
+            let (reason, hint) = explain(room, needed);
+            problems.add_option(
+                "token_budget",
+                format!("`token_budget` is {budget}, but {reason}, which are {needed} tokens with BOS and EOS"),
+                Some(hint),
             );
         }
         problems.none_or(())

@@ -103,7 +103,13 @@ impl EmbedPlan {
             logits: true,
             ..options
         };
-        options.check_fits(&dataset)?;
+        let longest = dataset.policy.long_sequences.limit();
+        options.check_room(longest, |_, needed| {
+            (
+                format!("the model has to see sequences of {longest} residues"),
+                format!("raise `token_budget` to at least {needed}"),
+            )
+        })?;
         let mut question = question(&options, &[]);
         for column in &mut question.columns {
             column.content = Content::Logits { positions };

@@ -4,6 +4,7 @@ use super::{
     Config, ModelError,
     adapter::Adapter,
     error::Reason,
+    foreign::MERGE_REMEDY,
     layout::{DECODER, EMBEDDINGS, head_tensors},
     reader::Reader,
     weights::Weights,
@@ -44,8 +45,10 @@ impl LmHead {
         }
         let changes = |adapter: &Adapter| adapter.changes(EMBEDDINGS);
         if weights.adapter().is_some_and(changes) {
-            return Err("the adapter changes the embeddings, and leaves open whether it changes them in the head"
-                .into());
+            return Err(Reason::new(
+                "the adapter changes the embeddings, and leaves open whether it changes them in the head",
+                MERGE_REMEDY,
+            ));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The logits of planned copies, in the order of the plan.
 
 use super::{copy::Copy, error::ScoreError, probabilities::LogProbabilities};
-use crate::{alphabet::VOCABULARY_SIZE, embeddings::LogitRows};
+use crate::{alphabet::VOCABULARY_SIZE, cancel::CancelToken, embeddings::LogitRows};
 use std::path::Path;
 
 /// Reads the logits of planned copies, one after the other.
@@ -9,17 +9,19 @@ pub(super) struct Answers {
     rows: Option<LogitRows>,
     /// Those of the copy at hand: of its masked site, or of all of its residues.
     logits: Vec<f32>,
+    cancel: CancelToken,
 }
 
 impl Answers {
-    /// Those in a folder of parts.
+    /// Those in a folder of parts, until somebody tells to stop.
     ///
     /// # Errors
     /// It cannot be read.
-    pub(super) fn open(folder: &Path) -> Result<Self, ScoreError> {
+    pub(super) fn open(folder: &Path, cancel: &CancelToken) -> Result<Self, ScoreError> {
         Ok(Self {
             rows: Some(LogitRows::open(folder)?),
-            logits: Vec::new(),
+            cancel: cancel.clone(),
+            ..Self::none()
         })
     }
 
@@ -28,6 +30,7 @@ impl Answers {
         Self {
             rows: None,
             logits: Vec::new(),
+            cancel: CancelToken::default(),
         }
     }
 
@@ -42,8 +45,9 @@ impl Answers {
     /// Goes on to the next copy, which must be this one.
     ///
     /// # Errors
-    /// It is not, or cannot be read.
+    /// It is not, cannot be read, or somebody tells to stop.
     pub(super) fn next(&mut self, protein: u64, copy: &Copy<'_>) -> Result<(), ScoreError> {
+        ScoreError::unless_stopped(&self.cancel)?;
         let id = copy.id(protein);
         let n_sites = match copy.is_masked {
             true => 1,

@@ -1,7 +1,10 @@
 //! The sequences that a model has to see of a protein, each once.
 
-use super::{copy::Copy, mutation::Mutation, sites::Sites, variants::Variants};
-use crate::job::{PerplexityMethod, ScoreMethod, ScoreQuestion};
+use super::{ScoreError, copy::Copy, mutation::Mutation, sites::Sites, variants::Variants};
+use crate::{
+    cancel::CancelToken,
+    job::{PerplexityMethod, ScoreMethod, ScoreQuestion},
+};
 
 /// What a method needs of a protein.
 pub(super) enum Copies {
@@ -14,10 +17,18 @@ pub(super) enum Copies {
 impl Copies {
     /// What is needed to answer a question about `variants` of a protein, or about all of its sites where there are
     /// none.
-    pub(super) fn new(question: &ScoreQuestion, length: usize, variants: &[Vec<Mutation>]) -> Self {
-        match question {
+    ///
+    /// # Errors
+    /// Somebody tells to stop.
+    pub(super) fn new(
+        question: &ScoreQuestion,
+        length: usize,
+        variants: &[Vec<Mutation>],
+        cancel: &CancelToken,
+    ) -> Result<Self, ScoreError> {
+        Ok(match question {
             ScoreQuestion::Mutants(_, ScoreMethod::PseudoLikelihood) => {
-                Self::OfVariants(Variants::new(length, variants))
+                Self::OfVariants(Variants::new(length, variants, cancel)?)
             }
             ScoreQuestion::Mutants(_, method) => {
                 let is_masked = *method == ScoreMethod::MaskedMarginals;
@@ -26,7 +37,7 @@ impl Copies {
             ScoreQuestion::Perplexity(_, method) => {
                 Self::OfSites(Sites::all(length, *method == PerplexityMethod::Exact))
             }
-        }
+        })
     }
 
     /// Does something with each copy, in the order of the plan.

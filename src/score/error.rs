@@ -1,6 +1,7 @@
 //! What can go wrong with scores.
 
 use crate::{
+    cancel::{CancelToken, StopReason},
     embeddings::EmbeddingsError,
     fasta::InputError,
     file::{self, FileError},
@@ -41,6 +42,9 @@ pub enum ScoreError {
         /// What it is.
         message: String,
     },
+    /// The user or a scheduler stopped it.
+    #[error("stopped by {}", .0.name())]
+    Stopped(StopReason),
     /// What was read to write the plan is not what is read to write the scores.
     #[error("`{0}` has changed since the run began")]
     Changed(String),
@@ -50,6 +54,13 @@ pub enum ScoreError {
 }
 
 impl ScoreError {
+    /// Checks that nobody has told to stop.
+    pub(super) fn unless_stopped(cancel: &CancelToken) -> Result<(), Self> {
+        cancel
+            .reason()
+            .map_or(Ok(()), |reason| Err(Self::Stopped(reason)))
+    }
+
     /// Something is wrong with a table as a whole.
     pub(super) fn table(file: &str, message: impl Into<String>, hint: &str) -> Self {
         Self::Table {
@@ -83,6 +94,7 @@ impl Hint for ScoreError {
             Self::Logits(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::Exists { .. } => Some("choose another path, or add `overwrite: true`".to_owned()),
+            Self::Stopped(_) => None,
             Self::Changed(_) => {
                 Some("run the same command again when nobody writes to it".to_owned())
             }

@@ -29,4 +29,4 @@ pub use done::Done;
 pub use error::ScoreError;
 pub use output::ScoreOutput;
 pub use plan_file::remove_plan;
-pub use task::{Extent, Task};
+pub use task::{Extent, Survey, Task};

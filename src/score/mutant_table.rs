@@ -7,8 +7,10 @@ use super::{
     table_file::TableFile,
 };
 use crate::{
+    cancel::CancelToken,
     fasta,
     job::{Dataset, LongSequences, MutantsTable, ResiduePolicy},
+    text::{counted, printable_line},
 };
 use ::csv::ByteRecord;
 use std::collections::HashMap;
@@ -26,6 +28,9 @@ pub(super) struct MutantTable {
     rows: Vec<u32>,
     /// What the file held.
     pub(super) content: blake3::Hash,
+    /// What is odd about it.
+    pub(super) warnings: Vec<String>,
+    cancel: CancelToken,
 }
 
 /// A row of the table.
@@ -41,10 +46,13 @@ impl MutantTable {
     ///
     /// # Errors
     /// They cannot be read, or a row is no mutant of the protein.
-    pub(super) fn read(spec: &MutantsTable) -> Result<Self, ScoreError> {
-        let wild_type = wild_type(spec)?;
-        let mut file = TableFile::open(&spec.path)?;
+    pub(super) fn read(spec: &MutantsTable, cancel: &CancelToken) -> Result<Self, ScoreError> {
+        let mut warnings = Vec::new();
+        let wild_type = wild_type(spec, cancel, &mut warnings)?;
+        let mut file = TableFile::open(&spec.path, cancel)?;
         let column = column(&file, spec)?;
+        let measured = file.column(MEASURED)?;
+        let mut commas = Commas::default();
         let mut numbers = HashMap::new();
         let mut found = Self {
             spec: spec.clone(),
@@ -52,10 +60,15 @@ impl MutantTable {
             variants: Vec::new(),
             rows: Vec::new(),
             content: blake3::Hash::from_bytes([0; 32]),
+            warnings,
+            cancel: cancel.clone(),
         };
         let mut hasher = hasher(file.header());
         while let Some(row) = file.next_row()? {
             add(&mut hasher, row);
+            measured
+                .iter()
+                .for_each(|&column| commas.look_at(&row[column]));
             let text = String::from_utf8_lossy(&row[column]).into_owned();
             let read = mutations(&text, &found.wild_type.sequence, spec.offset);
             let mutations = read.map_err(|(message, hint)| file.wrong(message, Some(hint)))?;
@@ -73,6 +86,7 @@ impl MutantTable {
             return Err(ScoreError::table(file.name(), "has no rows", hint));
         }
         found.content = hasher.finalize();
+        found.warnings.extend(commas.warning(file.name()));
         Ok(found)
     }
 
@@ -91,20 +105,18 @@ impl MutantTable {
         mut each: impl FnMut(&mut T, Row<'_>) -> Result<(), ScoreError>,
     ) -> Result<T, ScoreError> {
         let changed = || ScoreError::Changed(self.spec.path.display().to_string());
-        let mut file = TableFile::open(&self.spec.path)?;
-        let measured = file.column(MEASURED);
+        let mut file = TableFile::open(&self.spec.path, &self.cancel)?;
+        let measured = file.column(MEASURED)?;
         let mut hasher = hasher(file.header());
         let mut begun = begin(&file)?;
         let mut variants = self.rows.iter();
         while let Some(row) = file.next_row()? {
             add(&mut hasher, row);
             let variant = *variants.next().ok_or_else(changed)? as usize;
-            let number = measured.and_then(|column| std::str::from_utf8(&row[column]).ok());
-            let number = number.and_then(|text| text.trim().parse().ok());
             let row = Row {
                 fields: row,
                 variant,
-                measured: number.filter(|number: &f64| number.is_finite()),
+                measured: measured.and_then(|column| number(&row[column])),
             };
             each(&mut begun, row)?;
         }
@@ -115,8 +127,50 @@ impl MutantTable {
     }
 }
 
+/// The number that a field holds.
+fn number(field: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(field).ok()?;
+    let number: f64 = text.trim().parse().ok()?;
+    number.is_finite().then_some(number)
+}
+
+/// Numbers that were measured, and are written with a comma.
+#[derive(Default)]
+struct Commas {
+    n_fields: u64,
+    first: String,
+}
+
+impl Commas {
+    fn look_at(&mut self, field: &[u8]) {
+        let text = String::from_utf8_lossy(field);
+        if number(field).is_none() && number(text.replacen(',', ".", 1).as_bytes()).is_some() {
+            if self.n_fields == 0 {
+                self.first = text.trim().to_owned();
+            }
+            self.n_fields += 1;
+        }
+    }
+
+    fn warning(&self, file: &str) -> Option<String> {
+        let Self { n_fields, first } = self;
+        (*n_fields > 0).then(|| {
+            format!(
+                "`{}`: {} of `{MEASURED}` with a decimal comma, such as `{first}`, are no numbers, and left out of \
+                 Spearman's correlation (write decimal points)",
+                printable_line(file),
+                counted(*n_fields, "field", "fields"),
+            )
+        })
+    }
+}
+
 /// The protein without mutations.
-fn wild_type(spec: &MutantsTable) -> Result<Protein, ScoreError> {
+fn wild_type(
+    spec: &MutantsTable,
+    cancel: &CancelToken,
+    warnings: &mut Vec<String>,
+) -> Result<Protein, ScoreError> {
     if let Some(sequence) = &spec.sequence {
         return Ok(Protein {
             number: 1,
@@ -134,12 +188,13 @@ fn wild_type(spec: &MutantsTable) -> Result<Protein, ScoreError> {
     policy.residues = ResiduePolicy::Error;
     let inputs = fasta::resolve(&dataset.sources)?;
     let mut proteins = Vec::new();
-    try_each(&inputs, &policy, Some(2), |found| {
+    let found = try_each(&inputs, &policy, Some(2), cancel, |found| {
         if let Found::Protein(protein) = found {
             proteins.push(protein);
         }
         Ok(())
     })?;
+    warnings.extend(found);
     let hint = "give a file with one record, or the protein itself as `sequence`";
     match (proteins.pop(), proteins.pop()) {
         (Some(protein), None) => Ok(protein),
@@ -149,7 +204,7 @@ fn wild_type(spec: &MutantsTable) -> Result<Protein, ScoreError> {
 }
 
 fn column(file: &TableFile, spec: &MutantsTable) -> Result<usize, ScoreError> {
-    file.column(&spec.column).ok_or_else(|| {
+    file.column(&spec.column)?.ok_or_else(|| {
         ScoreError::table(
             file.name(),
             format!("has no column `{}`", spec.column),
@@ -176,7 +231,7 @@ fn add(hasher: &mut blake3::Hasher, record: &ByteRecord) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hint::Hint;
+    use crate::{cancel::StopReason, hint::Hint};
     use std::{fs, path::Path};
 
     fn read(folder: &Path, text: &str, wild_type: &str) -> Result<MutantTable, String> {
@@ -184,7 +239,7 @@ mod tests {
         let options = [("sequence", wild_type), ("column", "mutant")];
         let options = options.map(|(name, text)| (name.to_owned(), text.into()));
         let spec = MutantsTable::from_map(&folder.join("a.csv"), options.into());
-        MutantTable::read(&spec.unwrap()).map_err(|error| error.in_full())
+        MutantTable::read(&spec.unwrap(), &CancelToken::default()).map_err(|error| error.in_full())
     }
 
     #[test]
@@ -232,6 +287,43 @@ mod tests {
             "a.csv`, line 3: `A1P` has A as the wild type",
         );
         check("mutant\n", "has no rows");
+        check(
+            "mutant,x, mutant\nM1A,1,M1P\n",
+            "has several columns `mutant`",
+        );
+        check(
+            "mutant,DMS_score,DMS_score\nM1A,1,2\n",
+            "has several columns `DMS_score`",
+        );
+    }
+
+    #[test]
+    fn decimal_commas_are_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let warnings = |text: &str| read(folder.path(), text, "MKT").unwrap().warnings;
+        let found = warnings("mutant;DMS_score\nM1A;1.5\nM1C;-0,5\nM1D;1,25\nM1E;n/a\n");
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].contains("2 fields of `DMS_score` with a decimal comma, such as `-0,5`"),
+            "{found:?}"
+        );
+        assert!(warnings("mutant,DMS_score\nM1A,1.5\nM1C,\n").is_empty());
+    }
+
+    #[test]
+    fn whoever_is_told_to_stop_reads_no_further() {
+        let folder = tempfile::tempdir().unwrap();
+        let cancel = CancelToken::default();
+        cancel.cancel(StopReason::Terminated);
+        let path = folder.path().join("a.csv");
+        fs::write(&path, "mutant\nM1A\n").unwrap();
+        let options = [("sequence".to_owned(), "MKT".into())];
+        let spec = MutantsTable::from_map(&path, options.into()).unwrap();
+        let found = MutantTable::read(&spec, &cancel);
+        assert!(matches!(
+            found,
+            Err(ScoreError::Stopped(StopReason::Terminated))
+        ));
     }
 
     #[test]
@@ -244,7 +336,8 @@ mod tests {
             let path = at("a.fa").to_string_lossy().into_owned();
             let options = [("fasta".to_owned(), path.as_str().into())];
             let spec = MutantsTable::from_map(&at("a.csv"), options.into()).unwrap();
-            let found = MutantTable::read(&spec).map_err(|error| error.in_full());
+            let found =
+                MutantTable::read(&spec, &CancelToken::default()).map_err(|error| error.in_full());
             match found {
                 Ok(table) => assert_eq!(table.wild_type.sequence, expect.as_bytes()),
                 Err(message) => assert!(message.contains(expect), "{message}"),

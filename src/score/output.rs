@@ -1,6 +1,9 @@
 //! Where a table of scores lies, and what says how it came about.
 
-use super::{Done, Extent, ScoreError, plan_file::is_begun};
+use super::{
+    Done, Extent, ScoreError,
+    plan_file::{is_begun, plan_in},
+};
 use crate::{
     file::{self, FileError, Keep},
     hint::joined,
@@ -89,6 +92,11 @@ impl ScoreOutput {
         self.kept.join(&self.key)
     }
 
+    /// The file with the sequences that the model has to see.
+    pub fn plan(&self) -> PathBuf {
+        plan_in(&self.folder())
+    }
+
     /// The folder of parts with logits.
     pub fn logits(&self) -> PathBuf {
         Self::logits_in(&self.folder())
@@ -167,8 +175,9 @@ impl ScoreOutput {
         others.map(|entry| entry.path()).collect()
     }
 
-    /// Removes the folder of the folders of what is kept, if nothing is in it.
+    /// Removes the folders of what is kept in which nothing is.
     pub fn remove_if_empty(&self) {
+        let _ = fs::remove_dir(self.folder());
         // A link stays one, and what cannot be removed is in nobody's way.
         let _ = fs::remove_dir(&self.kept);
     }

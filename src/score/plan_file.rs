@@ -6,33 +6,32 @@ use noodles_bgzf::io::{Writer, writer::Builder};
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// The file's name in the folder of what is kept.
 const NAME: &str = "plan.fa.gz";
 
 impl Task {
-    /// The file with all sequences that the model has to see, each once, in `folder`. It is written if it is not
-    /// there, and has its name when it is complete; nobody replaces one that has.
+    /// Writes the file with all sequences that the model has to see, each once, if it is not there. It has its name
+    /// when it is complete, and nobody replaces one that has.
     ///
     /// # Errors
-    /// An input or the file system fails.
-    pub fn plan_in(&self, folder: &Path) -> Result<std::path::PathBuf, ScoreError> {
-        let path = folder.join(NAME);
+    /// An input or the file system fails, or somebody tells to stop.
+    pub fn write_plan(&self, path: &Path) -> Result<(), ScoreError> {
         if path.exists() {
-            return Ok(path);
+            return Ok(());
         }
-        let staged = Staged::create(&path, Existing::Stays)?;
-        self.write_plan(staged.writer()?, &path)?;
+        let staged = Staged::create(path, Existing::Stays)?;
+        self.write_copies(staged.writer()?, path)?;
         match staged.publish(Keep::Safely) {
             // Another shard was faster, and wrote the same.
-            Ok(_) | Err(FileError::Exists(_)) => Ok(path),
+            Ok(_) | Err(FileError::Exists(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn write_plan(&self, file: File, path: &Path) -> Result<(), ScoreError> {
+    fn write_copies(&self, file: File, path: &Path) -> Result<(), ScoreError> {
         let io = |error: io::Error| ScoreError::from(FileError::io("write", path, error));
         let mut writer = writer(BufWriter::new(file));
         let mut text = Vec::new();
@@ -44,6 +43,11 @@ impl Task {
         let mut file = writer.finish().map_err(io)?;
         file.flush().map_err(io)
     }
+}
+
+/// The file in a folder of what is kept.
+pub(super) fn plan_in(folder: &Path) -> PathBuf {
+    folder.join(NAME)
 }
 
 /// Whether a folder holds a plan, or what is computed of one.
@@ -73,7 +77,10 @@ fn writer<W: Write>(file: W) -> Writer<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{Dataset, PerplexityMethod, ScoreQuestion};
+    use crate::{
+        cancel::CancelToken,
+        job::{Dataset, PerplexityMethod, ScoreQuestion},
+    };
     use std::io::Read;
 
     #[test]
@@ -83,15 +90,16 @@ mod tests {
         fs::write(&path, ">a\nMK\n>b\nT\n").unwrap();
         let dataset = Dataset::new(vec![path.to_string_lossy().into_owned()]);
         let question = ScoreQuestion::Perplexity(dataset, PerplexityMethod::Exact);
-        let task = Task::new(&question).unwrap();
-        let plan = task.plan_in(&folder.path().join("kept")).unwrap();
+        let task = Task::new(&question, &CancelToken::default()).unwrap();
+        let plan = plan_in(&folder.path().join("kept"));
+        task.write_plan(&plan).unwrap();
         let mut text = String::new();
         noodles_bgzf::io::Reader::new(File::open(&plan).unwrap())
             .read_to_string(&mut text)
             .unwrap();
         assert_eq!(text, ">1.0.1\n<mask>K\n>1.0.2\nM<mask>\n>2.0.1\n<mask>\n");
         let before = fs::metadata(&plan).unwrap().modified().unwrap();
-        assert_eq!(task.plan_in(&folder.path().join("kept")).unwrap(), plan);
+        task.write_plan(&plan).unwrap();
         assert_eq!(fs::metadata(&plan).unwrap().modified().unwrap(), before);
     }
 }

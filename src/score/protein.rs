@@ -3,7 +3,11 @@
 use super::ScoreError;
 use crate::{
     alphabet::MASK_RESIDUE,
-    fasta::{Fault, Input, InputError, Outcome, PlanFault, Record, Rejection, UnitReader, Units},
+    cancel::CancelToken,
+    fasta::{
+        Fault, Input, InputError, Outcome, PlanFault, Record, Rejection, Remark, Remarks,
+        UnitReader, Units,
+    },
     job::RecordPolicy,
 };
 
@@ -45,24 +49,33 @@ pub(super) enum Found {
     Rejected(Rejected),
 }
 
-/// Reads FASTA files from their beginning, `take` records at most, and does something with each.
+/// Reads FASTA files from their beginning, `take` records at most, and does something with each. Returns warnings about
+/// what is odd about them.
 ///
 /// # Errors
-/// They cannot be read, a rule does not allow a record, or `each` fails.
+/// They cannot be read, a rule does not allow a record, somebody tells to stop, or `each` fails.
 pub(super) fn try_each(
     inputs: &[Input],
     policy: &RecordPolicy,
     take: Option<u64>,
+    cancel: &CancelToken,
     mut each: impl FnMut(Found) -> Result<(), ScoreError>,
-) -> Result<(), ScoreError> {
+) -> Result<Vec<String>, ScoreError> {
     let name = |input: usize| inputs.get(input).map_or("", |input| input.name.as_str());
     let take = take.unwrap_or(u64::MAX);
     let (mut n_records, mut n_proteins) = (0, 0);
     let mut before: (usize, u64) = (0, 0);
+    let mut warnings = Vec::new();
+    let mut remarks = Remarks::default();
+    let mut warn = |remarks: &mut Remarks, (input, n_records): (usize, u64)| {
+        let remarks = std::mem::take(remarks);
+        warnings.extend(remarks.warnings(name(input), n_records, policy.residues, ""));
+    };
     for unit in Units::new(inputs.to_vec(), Units::UNIT_BYTES) {
         let unit =
             unit.map_err(|PlanFault { input, fault }| fault.locate(name(input), 0, None, ""))?;
         if before.0 != unit.input {
+            warn(&mut remarks, before);
             before = (unit.input, 0);
         }
         let n_before = before.1;
@@ -71,8 +84,12 @@ pub(super) fn try_each(
         while n_records < take
             && let Some(outcome) = reader.next_outcome().map_err(fail)?
         {
+            ScoreError::unless_stopped(cancel)?;
             n_records += 1;
             before.1 += 1;
+            let id = outcome.id();
+            let mut add = |remark: Remark| remarks.add(&remark, before.1, id);
+            reader.take_remarks().into_iter().for_each(&mut add);
             match outcome {
                 Outcome::Kept(record) if record.sequence.contains(&MASK_RESIDUE) => {
                     return Err(masked(name(unit.input), before.1, &record.id).into());
@@ -91,7 +108,8 @@ pub(super) fn try_each(
             break;
         }
     }
-    Ok(())
+    warn(&mut remarks, before);
+    Ok(warnings)
 }
 
 /// A record with a mask, which would be one too many.

@@ -49,8 +49,18 @@ impl Task {
         let Source::Table(table) = &self.source else {
             return Ok(());
         };
-        let file = TableFile::open(&table.spec.path)?;
-        if file.column(column).is_none() || (overwrite && column != table.spec.column) {
+        let file = TableFile::open(&table.spec.path, &self.cancel)?;
+        if file.column(column)?.is_none() {
+            return Ok(());
+        }
+        if column == table.spec.column {
+            let message = format!(
+                "has its mutants in the column `{column}`, and the scores' would have that name"
+            );
+            let hint = "give that column another name, and name it as `column`";
+            return Err(ScoreError::table(file.name(), message, hint));
+        }
+        if overwrite {
             return Ok(());
         }
         let message = format!("has a column `{column}` already, which the scores would be");
@@ -63,6 +73,7 @@ impl Task {
     /// # Errors
     /// - Logits are missing, or those of other sequences.
     /// - An input has changed, or the file system refuses.
+    /// - Somebody tells to stop.
     pub fn write(
         &self,
         output: &ScoreOutput,
@@ -74,7 +85,7 @@ impl Task {
         let mut rejects = RejectsList::new(&output.rejects);
         let mut answers = match extent.sequences {
             0 => Answers::none(),
-            _ => Answers::open(&output.logits())?,
+            _ => Answers::open(&output.logits(), &self.cancel)?,
         };
         let (title, scored) = match self.question {
             ScoreQuestion::Mutants(..) => ("Mutants by score", ["mutant", "mutants"]),
@@ -112,6 +123,7 @@ impl Task {
                     _ => variants.iter().zip(scores).try_for_each(|(mutant, score)| {
                         let names = mutant.iter().map(|mutation| name(*mutation, sequence));
                         let names: Vec<String> = names.collect();
+                        ScoreError::unless_stopped(&self.cancel)?;
                         table.histogram.add(score);
                         table.n_rows += 1;
                         table.write(&[&protein.id, &names.join(":"), &number(score)])
@@ -254,7 +266,7 @@ impl Table<'_> {
     ) -> Result<(), ScoreError> {
         mutants.try_each(
             |file| {
-                let at = file.column(column);
+                let at = file.column(column)?;
                 self.write(&with(file.header(), at, column))?;
                 Ok((self, at))
             },

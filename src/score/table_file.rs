@@ -1,7 +1,7 @@
 //! A table in a file of text, read row by row.
 
 use super::ScoreError;
-use crate::{file, text::in_number};
+use crate::{cancel::CancelToken, file, text::in_number};
 use ::csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 use std::{
     fs::File,
@@ -20,15 +20,16 @@ pub(super) struct TableFile {
     reader: Reader<BufReader<File>>,
     header: ByteRecord,
     row: ByteRecord,
+    cancel: CancelToken,
 }
 
 impl TableFile {
     /// Opens a table, of which the first line names the columns. What is between fields shows there: commas, tabs
-    /// or semicolons.
+    /// or semicolons. Its rows come until somebody tells to stop.
     ///
     /// # Errors
     /// It cannot be read, or has no header.
-    pub(super) fn open(path: &Path) -> Result<Self, ScoreError> {
+    pub(super) fn open(path: &Path, cancel: &CancelToken) -> Result<Self, ScoreError> {
         let name = path.display().to_string();
         let unread = |error| ScoreError::unread(&name, &error);
         let mut file = BufReader::new(file::open(path).map_err(unread)?);
@@ -37,10 +38,13 @@ impl TableFile {
             true => BYTE_ORDER_MARK.len(),
             false => 0,
         };
-        let line = beginning[n_marks..].split(|byte| *byte == b'\n').next();
+        if let Some((what, hint)) = foreign(beginning) {
+            return Err(ScoreError::table(&name, what, hint));
+        }
+        let counts = counts(&beginning[n_marks..]);
         let count = |delimiter: &u8| {
-            let line = line.unwrap_or_default();
-            line.iter().filter(|byte| *byte == delimiter).count()
+            let of = DELIMITERS.iter().position(|of| of == delimiter);
+            of.map_or(0, |index| counts[index])
         };
         // Of those that come equally often the first one counts.
         let delimiter = DELIMITERS.into_iter().rev().max_by_key(count);
@@ -62,6 +66,7 @@ impl TableFile {
             reader,
             header,
             row: ByteRecord::new(),
+            cancel: cancel.clone(),
         })
     }
 
@@ -71,9 +76,21 @@ impl TableFile {
     }
 
     /// The number of a column. Nothing, if there is none of that name.
-    pub(super) fn column(&self, name: &str) -> Option<usize> {
-        let mut names = self.header.iter();
-        names.position(|column| column.trim_ascii() == name.as_bytes())
+    ///
+    /// # Errors
+    /// There are several.
+    pub(super) fn column(&self, name: &str) -> Result<Option<usize>, ScoreError> {
+        let names = self.header.iter().enumerate();
+        let mut found = names.filter(|(_, column)| column.trim_ascii() == name.as_bytes());
+        let first = found.next().map(|(number, _)| number);
+        match found.next() {
+            None => Ok(first),
+            Some(_) => Err(ScoreError::table(
+                &self.name,
+                format!("has several columns `{name}`"),
+                "give each column a name of its own",
+            )),
+        }
     }
 
     /// The names of all columns, for people.
@@ -87,9 +104,10 @@ impl TableFile {
     /// their files.
     ///
     /// # Errors
-    /// It cannot be read, or has more or fewer fields than there are columns.
+    /// It cannot be read, has more or fewer fields than there are columns, or somebody tells to stop.
     pub(super) fn next_row(&mut self) -> Result<Option<&ByteRecord>, ScoreError> {
         loop {
+            ScoreError::unless_stopped(&self.cancel)?;
             let read = self.reader.read_byte_record(&mut self.row);
             if !read.map_err(|error| broken(&self.name, &error))? {
                 return Ok(None);
@@ -128,6 +146,49 @@ impl TableFile {
     }
 }
 
+/// What a file is that is no text with a byte a letter, by its beginning, and how to mend it.
+fn foreign(beginning: &[u8]) -> Option<(&'static str, &'static str)> {
+    const GZIP: &[u8] = b"\x1f\x8b";
+    const ZIP: &[u8] = b"PK\x03\x04";
+    let is_utf_16 = [b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| beginning.starts_with(*mark))
+        // Without a mark, a Latin letter has a byte that is zero.
+        || beginning.len() > 1 && beginning[..2].contains(&0);
+    match beginning {
+        _ if beginning.starts_with(GZIP) => Some((
+            "is compressed with gzip",
+            "tables are plain text: `gunzip` it",
+        )),
+        _ if beginning.starts_with(ZIP) => Some((
+            "is a ZIP archive, as XLSX is",
+            "tables are plain text: save it as CSV",
+        )),
+        _ if is_utf_16 => Some((
+            "is UTF-16",
+            "tables are UTF-8: `iconv -f UTF-16 -t UTF-8 table.csv > utf8.csv` converts them",
+        )),
+        _ => None,
+    }
+}
+
+/// How often each delimiter stands in the first line, where quotes do not make it a part of a name.
+fn counts(text: &[u8]) -> [usize; DELIMITERS.len()] {
+    let mut counts = [0; DELIMITERS.len()];
+    let mut is_quoted = false;
+    for byte in text {
+        match byte {
+            b'"' => is_quoted = !is_quoted,
+            b'\n' if !is_quoted => break,
+            _ if is_quoted => {}
+            byte => {
+                if let Some(index) = DELIMITERS.iter().position(|of| of == byte) {
+                    counts[index] += 1;
+                }
+            }
+        }
+    }
+    counts
+}
+
 /// A row without the carriage return that stands before the end of its line.
 fn without_return(row: &ByteRecord) -> ByteRecord {
     let last = row.len().wrapping_sub(1);
@@ -158,7 +219,7 @@ mod tests {
         let path = folder.path().join("a.csv");
         std::fs::write(&path, text).unwrap();
         let fail = |error: ScoreError| error.in_full();
-        let mut table = TableFile::open(&path).map_err(fail)?;
+        let mut table = TableFile::open(&path, &CancelToken::default()).map_err(fail)?;
         let texts = |record: &ByteRecord| {
             let fields = record.iter();
             let fields = fields.map(|field| String::from_utf8_lossy(field).into_owned());
@@ -179,12 +240,32 @@ mod tests {
             "\u{feff}mutant,x\r\nA1P,\"a, b\"\r\n\r\nWT,\r\n,\r\n",
             "mutant\tx\nA1P\ta, b\nWT\t",
             "mutant;x\nA1P;a, b\nWT;\n",
+            "\"mutant\"\t\"x\"\nA1P\ta, b\nWT\t\n",
         ] {
             assert_eq!(read(text).unwrap(), expect, "{text:?}");
         }
+        // What is in quotes is between no fields.
+        let found = read("\"a,b,c\";mutant\n1;M1A\n").unwrap();
+        assert_eq!(found, [["a,b,c", "mutant"], ["1", "M1A"]]);
         // A column alone may say that a row is the wild type.
         let found = read("mutant\nA1P\n\"\"\n").unwrap();
         assert_eq!(found, [["mutant"], ["A1P"], [""]]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        let check = |bytes: &[u8], expect: &str| {
+            std::fs::write(&path, bytes).unwrap();
+            let found = TableFile::open(&path, &CancelToken::default());
+            let message = found.err().unwrap().in_full();
+            assert!(message.contains(expect), "{message}");
+        };
+        check(b"\x1f\x8b\x08\0", "gunzip");
+        check(b"\xff\xfem\0u\0", "iconv");
+        check(b"m\0u\0", "iconv");
+        check(b"PK\x03\x04", "save it as CSV");
     }
 
     #[test]

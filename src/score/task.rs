@@ -9,6 +9,7 @@ use super::{
     protein::{Found, Protein, Rejected, try_each},
 };
 use crate::{
+    cancel::CancelToken,
     fasta::{self, Input, InputError},
     job::{Dataset, LongSequences, Mutants, RecordPolicy, ScoreQuestion},
 };
@@ -17,6 +18,8 @@ use crate::{
 pub struct Task {
     pub(super) question: ScoreQuestion,
     pub(super) source: Source,
+    /// Whether it is to be given up.
+    pub(super) cancel: CancelToken,
 }
 
 /// Where proteins and their mutants come from.
@@ -61,6 +64,16 @@ impl Extent {
     };
 }
 
+/// What was found out about a task when it was looked through.
+pub struct Survey {
+    /// How much there is to score.
+    pub extent: Extent,
+    /// A hash of all that the plan depends on.
+    pub hash: blake3::Hash,
+    /// What is odd about the inputs.
+    pub warnings: Vec<String>,
+}
+
 /// A protein with those of its mutants that are to be scored, and the sequences that this takes.
 pub(super) struct Subject<'a> {
     pub(super) protein: &'a Protein,
@@ -78,15 +91,17 @@ pub(super) enum Next<'a> {
 const PLAN_VERSION: u8 = 1;
 
 impl Task {
-    /// The task that a question is. A table of mutants is read and checked, proteins are found.
+    /// The task that a question is. A table of mutants is read and checked, proteins are found. Whoever works on it
+    /// gives up when somebody tells to stop.
     ///
     /// # Errors
     /// - An input is missing, cannot be read, or is a pipe, as everything is read more than once.
     /// - A mutant is none of its protein.
-    pub fn new(question: &ScoreQuestion) -> Result<Self, ScoreError> {
+    /// - Somebody tells to stop.
+    pub fn new(question: &ScoreQuestion, cancel: &CancelToken) -> Result<Self, ScoreError> {
         let source = match question {
             ScoreQuestion::Mutants(Mutants::Table(table), _) => {
-                Source::Table(Box::new(MutantTable::read(table)?))
+                Source::Table(Box::new(MutantTable::read(table, cancel)?))
             }
             ScoreQuestion::Mutants(Mutants::AllSingle(dataset), _) => {
                 // Mutants of what is cut off are mutants, too: a model sees each in a window.
@@ -105,6 +120,7 @@ impl Task {
         Ok(Self {
             question: question.clone(),
             source,
+            cancel: cancel.clone(),
         })
     }
 
@@ -124,16 +140,8 @@ impl Task {
     /// Reads the proteins, and says how much there is to score.
     ///
     /// # Errors
-    /// An input cannot be read, or a rule does not allow a record.
-    pub fn extent(&self) -> Result<Extent, ScoreError> {
-        self.survey().map(|(extent, _)| extent)
-    }
-
-    /// How much there is to score, and a hash of all that the plan of it depends on.
-    ///
-    /// # Errors
-    /// As [`extent`](Self::extent).
-    pub fn survey(&self) -> Result<(Extent, blake3::Hash), ScoreError> {
+    /// An input cannot be read, a rule does not allow a record, or somebody tells to stop.
+    pub fn survey(&self) -> Result<Survey, ScoreError> {
         let mut extent = Extent::default();
         let mut hasher = blake3::Hasher::new();
         hasher.update(&[PLAN_VERSION]);
@@ -142,7 +150,7 @@ impl Task {
             hasher.update(table.content.as_bytes());
             hasher.update(&table.spec.offset.to_le_bytes());
         }
-        self.try_each(|next| {
+        let warnings = self.try_each(|next| {
             let subject = match next {
                 Next::Subject(subject) => subject,
                 Next::Rejected(Rejected { ordinal, .. }) => {
@@ -164,58 +172,71 @@ impl Task {
                 hasher.update(text);
             }
             subject.copies.try_each(|copy| {
+                ScoreError::unless_stopped(&self.cancel)?;
                 extent.sequences += 1;
                 extent.tokens += copy.tokens();
                 extent.longest = extent.longest.max(copy.window.len());
                 Ok(())
             })
         })?;
-        Ok((extent, hasher.finalize()))
+        Ok(Survey {
+            extent,
+            hash: hasher.finalize(),
+            warnings,
+        })
     }
 
     /// Does something with each copy, in the order of the plan: the number of its protein, its residues, and itself.
     ///
     /// # Errors
-    /// As [`extent`](Self::extent), and that of `each`.
+    /// As [`survey`](Self::survey), and that of `each`.
     pub(super) fn try_each_copy(
         &self,
         mut each: impl FnMut(&Protein, &Copy<'_>) -> Result<(), ScoreError>,
     ) -> Result<(), ScoreError> {
-        self.try_each(|next| match next {
+        let looked_at = self.try_each(|next| match next {
             Next::Rejected(_) => Ok(()),
             Next::Subject(subject) => {
                 let Subject {
                     protein, copies, ..
                 } = subject;
-                copies.try_each(|copy| each(protein, &copy))
+                copies.try_each(|copy| {
+                    ScoreError::unless_stopped(&self.cancel)?;
+                    each(protein, &copy)
+                })
             }
-        })
+        });
+        looked_at.map(drop)
     }
 
-    /// Does something with each protein, and with each record that a rule rejects.
+    /// Does something with each protein, and with each record that a rule rejects. Returns warnings about what is odd
+    /// about them.
     ///
     /// # Errors
-    /// As [`extent`](Self::extent), and that of `each`.
+    /// As [`survey`](Self::survey), and that of `each`.
     pub(super) fn try_each(
         &self,
         mut each: impl FnMut(Next<'_>) -> Result<(), ScoreError>,
-    ) -> Result<(), ScoreError> {
+    ) -> Result<Vec<String>, ScoreError> {
         match &self.source {
-            Source::Table(table) => each(self.subject(&table.wild_type, &table.variants)),
+            Source::Table(table) => {
+                each(self.subject(&table.wild_type, &table.variants)?)?;
+                Ok(table.warnings.clone())
+            }
             Source::Fasta {
                 inputs,
                 policy,
                 take,
             } => {
                 let has_mutants = matches!(self.question, ScoreQuestion::Mutants(..));
-                try_each(inputs, policy, *take, |found| match found {
+                try_each(inputs, policy, *take, &self.cancel, |found| match found {
                     Found::Rejected(rejected) => each(Next::Rejected(rejected)),
                     Found::Protein(protein) => {
                         let variants = match has_mutants {
                             true => all_single(&protein.sequence),
                             false => Vec::new(),
                         };
-                        each(self.subject(&protein, &variants))
+                        each(self.subject(&protein, &variants)?)
                     }
                 })
             }
@@ -224,12 +245,17 @@ impl Task {
 }
 
 impl Task {
-    fn subject<'a>(&self, protein: &'a Protein, variants: &'a [Vec<Mutation>]) -> Next<'a> {
-        Next::Subject(Subject {
+    fn subject<'a>(
+        &self,
+        protein: &'a Protein,
+        variants: &'a [Vec<Mutation>],
+    ) -> Result<Next<'a>, ScoreError> {
+        let length = protein.sequence.len();
+        Ok(Next::Subject(Subject {
             protein,
             variants,
-            copies: Copies::new(&self.question, protein.sequence.len(), variants),
-        })
+            copies: Copies::new(&self.question, length, variants, &self.cancel)?,
+        }))
     }
 }
 
@@ -272,7 +298,10 @@ fn all_single(sequence: &[u8]) -> Vec<Vec<Mutation>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::ScoreMethod;
+    use crate::{
+        cancel::StopReason,
+        job::{PerplexityMethod, ScoreMethod},
+    };
     use std::fs;
 
     #[test]
@@ -299,8 +328,10 @@ mod tests {
             let dataset = Dataset::new(vec![path.to_string_lossy().into_owned()]);
             let dataset = dataset.min_length(2).unwrap();
             let mutants = Mutants::AllSingle(dataset);
-            let task = Task::new(&ScoreQuestion::Mutants(mutants, method)).unwrap();
-            task.survey().unwrap()
+            let question = ScoreQuestion::Mutants(mutants, method);
+            let task = Task::new(&question, &CancelToken::default()).unwrap();
+            let Survey { extent, hash, .. } = task.survey().unwrap();
+            (extent, hash)
         };
         let (masked, hash) = survey(ScoreMethod::MaskedMarginals);
         let expect = Extent {
@@ -319,5 +350,43 @@ mod tests {
         assert_ne!(hash, other);
         fs::write(&path, format!(">a\nMKV\n>c\n{long}\n")).unwrap();
         assert_ne!(survey(ScoreMethod::MaskedMarginals).1, hash);
+    }
+
+    #[test]
+    fn whoever_is_told_to_stop_writes_no_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.fa");
+        fs::write(&path, ">a\nMKT\n").unwrap();
+        let dataset = Dataset::new(vec![path.to_string_lossy().into_owned()]);
+        let question = ScoreQuestion::Perplexity(dataset, PerplexityMethod::Exact);
+        let cancel = CancelToken::default();
+        let task = Task::new(&question, &cancel).unwrap();
+        let kept = folder.path().join("kept");
+        cancel.cancel(StopReason::Terminated);
+        let is_stopped = |error| matches!(error, Some(ScoreError::Stopped(StopReason::Terminated)));
+        assert!(is_stopped(task.write_plan(&kept.join("plan")).err()));
+        assert!(is_stopped(task.survey().err()));
+        assert_eq!(kept.read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_odd_is_told_of_the_files_of_the_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        fs::write(at("a.fa"), ">a\nMK1T\n>b\nM-K\n").unwrap();
+        fs::write(at("b.fa"), ">c\nMK\n>d\nM-KK\n").unwrap();
+        let dataset = Dataset::new(vec![at("a.fa"), at("b.fa")]);
+        let question = ScoreQuestion::Perplexity(dataset, PerplexityMethod::Exact);
+        let task = Task::new(&question, &CancelToken::default()).unwrap();
+        let warnings = task.survey().unwrap().warnings;
+        let has = |file: &str, text: &str| {
+            let mut warnings = warnings.iter();
+            warnings.any(|warning| warning.contains(file) && warning.contains(text))
+        };
+        assert!(
+            has("a.fa", "`1`") && has("a.fa", "gaps") && has("b.fa", "gaps"),
+            "{warnings:?}"
+        );
+        assert!(has("b.fa", "record 2 (`d`)"), "{warnings:?}");
     }
 }

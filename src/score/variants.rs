@@ -5,10 +5,12 @@
 //! site, so copies that show no mutation and mask none are not looked at: what they would add, the wild type takes away.
 
 use super::{
+    ScoreError,
     copy::{Copy, residue},
     mutation::Mutation,
     window::window,
 };
+use crate::cancel::CancelToken;
 use std::collections::HashMap;
 
 /// The variants of a protein, and which copies of them are needed.
@@ -46,7 +48,14 @@ pub(super) struct Borrowed {
 
 impl Variants {
     /// Those of a protein of so many residues.
-    pub(super) fn new(length: usize, asked: &[Vec<Mutation>]) -> Self {
+    ///
+    /// # Errors
+    /// Somebody tells to stop.
+    pub(super) fn new(
+        length: usize,
+        asked: &[Vec<Mutation>],
+        cancel: &CancelToken,
+    ) -> Result<Self, ScoreError> {
         let mut all = vec![Variant {
             mutations: Vec::new(),
             sites: MaskedSites::Own,
@@ -68,14 +77,19 @@ impl Variants {
             borrowed: Vec::new(),
             asked,
         };
-        found.borrow(&mut numbers);
-        found
+        found.borrow(&mut numbers, cancel)?;
+        Ok(found)
     }
 
     /// Finds out who is looked up where, and adds the variants that are missing.
-    fn borrow(&mut self, numbers: &mut HashMap<Vec<Mutation>, usize>) {
+    fn borrow(
+        &mut self,
+        numbers: &mut HashMap<Vec<Mutation>, usize>,
+        cancel: &CancelToken,
+    ) -> Result<(), ScoreError> {
         let n_scored = self.all.len();
         for by in 1..n_scored {
+            ScoreError::unless_stopped(cancel)?;
             for site in 0..self.length {
                 let mutations = &self.all[by].mutations;
                 let shown = shown(mutations, self.length, site);
@@ -104,6 +118,7 @@ impl Variants {
             }
         }
         self.borrowed.sort_unstable();
+        Ok(())
     }
 
     /// The copies, variant by variant and site by site. Where there is no mutation, none is needed.
@@ -192,6 +207,10 @@ mod tests {
         Mutation { site, to }
     }
 
+    fn of(length: usize, asked: &[Vec<Mutation>]) -> Variants {
+        Variants::new(length, asked, &CancelToken::default()).unwrap()
+    }
+
     /// The copies that are needed, as texts, each once.
     fn texts(variants: &Variants, sequence: &[u8]) -> Vec<String> {
         let copies = variants.copies().map(|copy| {
@@ -207,7 +226,7 @@ mod tests {
     fn no_copy_comes_twice() {
         let single = vec![mutation(1, b'A')];
         let double = vec![mutation(0, b'P'), mutation(1, b'A')];
-        let variants = Variants::new(3, &[single.clone(), double, single, Vec::new()]);
+        let variants = of(3, &[single.clone(), double, single, Vec::new()]);
         let found = texts(&variants, b"MKT");
         let expect = [
             "<mask>KT", "M<mask>T", "MK<mask>", // the wild type
@@ -228,7 +247,7 @@ mod tests {
             vec![mutation(3, b'A')],
             vec![mutation(3, b'A'), mutation(1400, b'C')],
         ];
-        let variants = Variants::new(length, &asked);
+        let variants = of(length, &asked);
         let copies: Vec<_> = variants.copies().collect();
         let ids: BTreeSet<_> = copies.iter().map(|copy| copy.id(1)).collect();
         assert_eq!(ids.len(), copies.len());
@@ -258,6 +277,6 @@ mod tests {
 
     #[test]
     fn nothing_is_computed_for_wild_types() {
-        assert_eq!(Variants::new(3, &[Vec::new()]).copies().count(), 0);
+        assert_eq!(of(3, &[Vec::new()]).copies().count(), 0);
     }
 }

@@ -49,7 +49,7 @@ impl Session {
 
     /// A rehearsal of which only the files matter.
     pub(super) fn of_foresight(shard: Option<Shard>, cancel: CancelToken) -> Self {
-        let (host, _) = Rehearsal::new(shard, None, &cancel);
+        let host = Rehearsal::quick(shard, &cancel);
         Self::of_files(Box::new(host), Files::of_foresight(), cancel)
     }
 

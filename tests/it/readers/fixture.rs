@@ -91,6 +91,7 @@ impl Fixture {
                 max_length: None,
                 long_sequences: LongSequences::Truncate(1022),
                 residues: ResiduePolicy::Error,
+                remarks: true,
             },
             readers: NonZeroUsize::new(readers).unwrap(),
             timeout,

@@ -3,16 +3,22 @@
 
 use super::place::{Place, records};
 use crate::{ROOT, RUNNER, child::finish};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use std::{
     collections::BTreeSet,
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command},
     thread,
     time::{Duration, Instant},
 };
 
 const REJECTED: i32 = 7;
+const TERMINATED: i32 = 75;
 /// Proteins of which all single mutants are scored, and two records that are not read or rejected.
 const N_PROTEINS: usize = 12;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -58,6 +64,23 @@ fn n_commits(place: &Place) -> usize {
     let ledger = kept(place).map(|kept| kept.join("logits.ledger/ledger.jsonl"));
     let text = ledger.and_then(|ledger| fs::read_to_string(ledger).ok());
     text.map_or(0, |text| text.matches("\"commit\"").count())
+}
+
+/// A job that is slow, when it has committed something.
+fn begun(place: &Place) -> Child {
+    let mut command = place.command(&["exec"], &script("tokens_per_sec: 40_000", "scores.csv"));
+    let said = fs::File::create(place.path("said")).unwrap();
+    let child = command.stderr(said).spawn().unwrap();
+    wait_for(place, || n_commits(place) >= 2);
+    child
+}
+
+fn wait_for(place: &Place, mut has_come: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !has_come() {
+        assert!(start.elapsed() < PATIENCE, "{}", place.read("said"));
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn check_conservation(place: &Place, table: &str) {
@@ -192,20 +215,33 @@ fn devices_share_the_sequences() {
 #[test]
 fn what_was_begun_otherwise_is_not_mixed() {
     let place = place();
-    let mut command = place.command(&["exec"], &script("tokens_per_sec: 40_000", "scores.csv"));
-    let mut child = command
-        .stderr(fs::File::create(place.path("said")).unwrap())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    while n_commits(&place) < 2 {
-        assert!(start.elapsed() < PATIENCE, "{}", place.read("said"));
-        thread::sleep(Duration::from_millis(5));
-    }
+    let mut child = begun(&place);
     child.kill().unwrap();
     child.wait().unwrap();
-    let mine = place.path("scores.csv.parts").join("mine.txt");
-    fs::write(&mine, "mine").unwrap();
+    let status = finish(
+        Command::new(RUNNER)
+            .arg("status")
+            .arg(place.path("scores.csv")),
+        b"",
+    );
+    let said = String::from_utf8_lossy(&status.stderr).into_owned();
+    let ours = kept(&place).unwrap();
+    let hint = format!("`runner status {}/logits/`", ours.display());
+    assert!(said.contains(&hint), "{said}");
+    let mine = |name: &str| place.path("scores.csv.parts").join(name);
+    let in_ours = ours.join("mine.txt");
+    fs::create_dir_all(mine("0123456789abcdef/logits")).unwrap();
+    fs::create_dir_all(place.path("elsewhere")).unwrap();
+    symlink(place.path("elsewhere"), mine("fedcba9876543210")).unwrap();
+    let others = [
+        in_ours,
+        mine("mine.txt"),
+        mine("0123456789abcdef/logits/part-000000000000.parquet"),
+        mine("fedcba9876543210/plan.fa.gz"),
+    ];
+    for path in &others {
+        fs::write(path, "mine").unwrap();
+    }
     let other = script("", "scores.csv").replace("output:", "method: \"wt_marginals\", output:");
     let said = place.refused(1, &other);
     assert!(
@@ -215,9 +251,75 @@ fn what_was_begun_otherwise_is_not_mixed() {
     let other = other.replace("output:", "overwrite: true, output:");
     let done = place.run(&["exec"], &other);
     assert_eq!(done.exit_code, Some(REJECTED), "{}", done.stderr);
-    // What is not of this program stays.
-    assert_eq!(place.read("scores.csv.parts/mine.txt"), "mine");
-    assert_eq!(kept(&place), Some(mine));
+    // What is not of this program stays, and nothing else.
+    for path in &others {
+        assert_eq!(fs::read_to_string(path).unwrap(), "mine");
+    }
+    let left = ours
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["mine.txt"]);
+}
+
+#[test]
+fn a_table_is_not_replaced_while_another_is_made() {
+    let place = place();
+    let mut child = begun(&place);
+    let other = script("", "scores.csv").replace(
+        "output:",
+        "method: \"wt_marginals\", overwrite: true, output:",
+    );
+    let said = place.refused(1, &other);
+    let by = format!("is being written by process {} ", child.id());
+    assert!(said.contains(&by), "{said}");
+    let before = n_commits(&place);
+    wait_for(&place, || n_commits(&place) > before);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!place.path("scores.csv").exists());
+}
+
+#[test]
+fn a_link_is_not_followed_to_what_others_keep() {
+    let place = place();
+    begun(&place).kill().unwrap();
+    let ours = kept(&place).unwrap();
+    symlink("scores.csv.parts", place.path("other.csv.parts")).unwrap();
+    let other = script("", "other.csv").replace(
+        "output:",
+        "method: \"wt_marginals\", overwrite: true, output:",
+    );
+    let done = place.run(&["exec"], &other);
+    assert_eq!(done.exit_code, Some(REJECTED), "{}", done.stderr);
+    assert!(ours.join("plan.fa.gz").exists() && n_commits(&place) >= 2);
+}
+
+#[test]
+fn a_job_ends_while_its_sequences_are_written() {
+    let place = Place::new();
+    // Two gigabytes of sequences, of which a few are written.
+    let protein = "MKTAYIAKQR".repeat(100);
+    place.write("in.fa", &format!(">a\n{protein}\n").repeat(2000));
+    let script = "perplexity(mock(#{}), fasta(\"in.fa\"), #{ output: \"scores.csv\" });";
+    let mut command = place.command(&["exec"], script);
+    let said = fs::File::create(place.path("said")).unwrap();
+    let mut child = command.stderr(said).spawn().unwrap();
+    wait_for(&place, || kept(&place).is_some());
+    let start = Instant::now();
+    kill(
+        Pid::from_raw(child.id().try_into().unwrap()),
+        Signal::SIGTERM,
+    )
+    .unwrap();
+    assert_eq!(
+        child.wait().unwrap().code(),
+        Some(TERMINATED),
+        "{}",
+        place.read("said")
+    );
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert_eq!(place.names(), ["in.fa", "job.rhai", "said"]);
 }
 
 #[test]

@@ -114,6 +114,57 @@ fn what_is_wrong_with_mutants_has_a_line() {
         "mutant,esm2_t6_2M_demo\nM1A,0.5\n",
         "has a column `esm2_t6_2M_demo` already",
     );
+    check(
+        "mutant,x,mutant\nM1A,1,M1C\n",
+        "has several columns `mutant`",
+    );
+    place.write("dms.csv", "esm2_t6_2M_demo\nM1A\n");
+    let own = SCORE.replace("sequence:", "column: \"esm2_t6_2M_demo\", sequence:");
+    let said = place.refused(INPUT, &own.replace("output:", "overwrite: true, output:"));
+    assert!(
+        said.contains("give that column another name") && !said.contains("`overwrite: true`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn batches_need_room_for_what_the_model_has_to_see() {
+    let place = place();
+    let with = |budget: &str| SCORE.replace("output:", &format!("token_budget: {budget}, output:"));
+    for command in ["check", "exec"] {
+        let done = place.run(&[command], &with("11"));
+        assert_eq!(done.exit_code, Some(SCRIPT), "{command}: {}", done.stderr);
+        let hint = "raise `token_budget` to at least 12";
+        assert!(
+            done.stderr.contains(hint) && !done.stderr.contains("long_sequences"),
+            "{}",
+            done.stderr
+        );
+        assert_eq!(place.names(), ["dms.csv", "job.rhai"]);
+    }
+    for command in ["check", "exec"] {
+        let done = place.run(&[command], &with("12"));
+        assert_eq!(done.exit_code, Some(0), "{command}: {}", done.stderr);
+    }
+}
+
+#[test]
+fn warnings_are_about_files_of_the_user() {
+    let place = Place::new();
+    place.write("in.fa", ">a\nMK1T\n>b\nM-K\n");
+    let done = place.run(
+        &["exec"],
+        "perplexity(mock(#{}), fasta(\"in.fa\"), #{ output: \"scores.csv\" });",
+    );
+    assert_eq!(done.exit_code, Some(0), "{}", done.stderr);
+    for expect in [
+        "`in.fa`: 1 characters outside",
+        "`1` 1",
+        "1 records hold gaps",
+    ] {
+        assert!(done.stderr.contains(expect), "{}", done.stderr);
+    }
+    assert!(!done.stderr.contains("plan.fa"), "{}", done.stderr);
 }
 
 #[test]
@@ -167,6 +218,11 @@ fn nothing_is_replaced_that_nobody_asked_to_replace() {
     assert_eq!(place.read("scores.csv"), first);
     place.exec(&other.replace("output:", "overwrite: true, output:"));
     assert_ne!(place.read("scores.csv"), first);
+    // Nor an old table beside the note of a new one, as whoever is killed between the two leaves them.
+    place.write("scores.csv", &first);
+    let said = place.refused(UNEXPECTED, &other);
+    assert!(said.contains("`scores.csv` exists"), "{said}");
+    assert_eq!(place.read("scores.csv"), first);
     // Nor the table that is read.
     let said = place.refused(SCRIPT, &SCORE.replace("scores.csv", "dms.csv"));
     assert!(said.contains("dms.csv"), "{said}");

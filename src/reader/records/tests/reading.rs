@@ -81,6 +81,7 @@ fn policy(residues: ResiduePolicy) -> RecordPolicy {
         max_length: None,
         long_sequences: LongSequences::Truncate(1022),
         residues,
+        remarks: true,
     }
 }
 
