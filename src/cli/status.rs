@@ -32,6 +32,9 @@ pub(super) fn status(global: &Global, console: &Console, output: &Path) -> u8 {
 
 /// What is said of a table of scores, whose sequences are an output of their own while it is made.
 fn hint_of_scores(table: &Path) -> Option<String> {
+    if table.extension().is_none_or(|ending| ending != "csv") {
+        return None;
+    }
     let beside = |ending: &str| {
         let mut name = table.file_name()?.to_owned();
         name.push(ending);

@@ -67,8 +67,14 @@ pub(super) fn check(options: &EmbedOptions, problems: &mut Problems) {
         );
     }
     let output = options.output.as_deref().map(OutputTarget::of);
+    // Scikit-bio's HDF5 has no place for any contacts, which is said where vectors are looked at.
+    let others = [
+        OutputFormat::Parquet,
+        OutputFormat::Arrow,
+        OutputFormat::Embed,
+    ];
     if let Some(Ok(target)) = output
-        && ![OutputFormat::Parquet, OutputFormat::Arrow].contains(&target.format)
+        && !others.contains(&target.format)
     {
         problems.add_option(
             "output",

@@ -5,6 +5,7 @@ use crate::{
     alphabet::VOCABULARY_SIZE,
     job::Dtype,
     model::{
+        adapter::LANGUAGE_MODEL,
         checkpoint::{Checkpoint, NumberFormat, Stored},
         fair_esm,
         layout::{EMBEDDINGS, frequencies_in_layer, head_tensors, layer_tensors, outer_tensors},
@@ -202,10 +203,17 @@ fn whole_head<'a>(
 ) -> Result<Option<Vec<Tensor<'a>>>, ModelError> {
     let mut names = Vec::new();
     let mut tensors = Vec::new();
-    let changed = weights.adapter().map(|adapter| &adapter.unused);
+    let adapter = weights.adapter();
+    let changes = |module: &str| {
+        adapter.is_some_and(|adapter| {
+            // It is made for the embeddings as they were.
+            let is_of_embeddings = module == LANGUAGE_MODEL && adapter.changes(EMBEDDINGS);
+            adapter.unused.contains(module) || is_of_embeddings
+        })
+    };
     for (name, shape) in head {
         let module = name.split('.').next().unwrap_or_default();
-        if changed.is_some_and(|changed| changed.contains(module)) {
+        if changes(module) {
             return Ok(None);
         }
         if let Some(full) = rest.iter().find(|full| prefix_of(full, name).is_some()) {

@@ -99,7 +99,7 @@ pub(super) const FORMATS: &[Format] = &[
     },
     Format {
         format: OutputFormat::Safetensors,
-        fits: safetensors::fits,
+        fits: self::safetensors::fits,
         begin: self::safetensors::begin,
         read_metadata: self::safetensors::read_metadata,
         schema: None,

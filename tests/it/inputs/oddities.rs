@@ -308,8 +308,8 @@ fn warnings_are_about_each_file() {
         .dataset("fasta(\"*.fa\").take(3)")
         .check("a:2 b:2 c:3");
     done.check_message(&[
-        "`a.fa`: 1 characters",
-        "`b.fa`: 1 characters",
+        "`a.fa`: 1 character",
+        "`b.fa`: 1 character",
         "first in record 2 (`c`)",
     ]);
     assert_eq!(done.n_warnings(), 2, "{}", done.stderr);

@@ -131,14 +131,14 @@ fn a_merge_makes_no_file_where_an_output_lies() {
             assert!(job.snapshot() == before, "{file}");
         };
         if job.is_folder() {
-            refused(&own, 3, &["`out/` names a folder", "name a file"]);
+            refused(&own, 3, &["`out/` names a folder", "name of a file"]);
             refused("out/x.parquet", 1, &["would lie in", "holds nothing else"]);
         } else {
             for file in [&own, "./out.parquet"] {
                 refused(file, 1, &["is the output itself", "leave it out"]);
             }
         }
-        refused("other/", 3, &["`other/` names a folder", "name a file"]);
+        refused("other/", 3, &["`other/` names a folder", "name of a file"]);
         for place in [folder.clone(), folder.join("shard-00000-of-00004")] {
             let file = place.join("x.parquet");
             refused(file.to_str().unwrap(), 1, &["would lie in"]);

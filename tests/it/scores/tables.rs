@@ -158,9 +158,9 @@ fn warnings_are_about_files_of_the_user() {
     );
     assert_eq!(done.exit_code, Some(0), "{}", done.stderr);
     for expect in [
-        "`in.fa`: 1 characters outside",
+        "`in.fa`: 1 character outside",
         "`1` 1",
-        "1 records hold gaps",
+        "1 record holds gaps",
     ] {
         assert!(done.stderr.contains(expect), "{}", done.stderr);
     }
