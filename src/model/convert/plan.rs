@@ -5,7 +5,6 @@ use crate::{
     alphabet::VOCABULARY_SIZE,
     job::Dtype,
     model::{
-        adapter::LANGUAGE_MODEL,
         checkpoint::{Checkpoint, NumberFormat, Stored},
         fair_esm,
         layout::{EMBEDDINGS, frequencies_in_layer, head_tensors, layer_tensors, outer_tensors},
@@ -207,7 +206,7 @@ fn whole_head<'a>(
     let changes = |module: &str| {
         adapter.is_some_and(|adapter| {
             // It is made for the embeddings as they were.
-            let is_of_embeddings = module == LANGUAGE_MODEL && adapter.changes(EMBEDDINGS);
+            let is_of_embeddings = module == "lm_head" && adapter.changes(EMBEDDINGS);
             adapter.unused.contains(module) || is_of_embeddings
         })
     };
