@@ -177,7 +177,9 @@ fn a_file_that_does_not_fit_is_made_of_the_parts_when_it_does() {
         let script = "ulimit -f 256; exec \"$@\"";
         job.wrapper = ["bash", "-c", script, "bash"].map(str::to_owned).into();
         // What is left then is small.
-        (0..3).for_each(|_| job.interrupt());
+        (0..3).for_each(|_| {
+            job.interrupt();
+        });
         job.run().check_refused(1, &["File too large", "ulimit -f"]);
         assert!(!job.is_published());
         job.wrapper.clear();
