@@ -57,7 +57,9 @@ pub fn text_literal(text: &str) -> String {
 /// The key of an entry of a map.
 fn key(name: &str) -> String {
     let is_word = |c: char| c.is_ascii_lowercase() || c == '_';
-    match !name.is_empty() && name.chars().all(is_word) {
+    // Without a letter it is no name.
+    let has_letter = name.contains(|c: char| c.is_ascii_lowercase());
+    match has_letter && name.chars().all(is_word) {
         true => name.to_owned(),
         false => text_literal(name),
     }

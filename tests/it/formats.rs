@@ -1,7 +1,7 @@
 //! Outputs in formats that parts do not have, through the real program: they hold what Parquet holds, however a
 //! job ends and is gone on with, and what is exported holds the same.
 
-use crate::resume::job::{FAST, Job, REJECTED};
+use crate::resume::job::{FAST, Job, REJECTED, SLOW};
 use crate::{RUNNER, child::finish};
 use runner::embeddings::Embeddings;
 use serde_json::Value;
@@ -360,7 +360,9 @@ fn what_lies_beside_an_array_is_of_the_same_output() {
     }
     let mut all = few;
     self::job("", "").dataset.clone_into(&mut all.dataset);
-    all.interrupt();
+    let mut running = all.start(SLOW);
+    running.wait_until(|| all.n_committed() > 0);
+    running.killed();
     check_good(&runner(&all, &["status", "out.npy"]));
     assert!(
         all.status()["wrong"]
