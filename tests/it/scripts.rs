@@ -8,7 +8,7 @@ use crate::child::finish;
 use std::{
     fs,
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{self, Command, Stdio},
 };
 
@@ -577,17 +577,20 @@ fn the_quickstart_works_from_anywhere() {
     assert_eq!(left, 0, "the quickstart left files behind");
 }
 
+/// Runs an example in a folder to its good end, and gives what it prints.
+fn run_example(script: &str, folder: &Path, verb: &str, args: &[&str]) -> String {
+    let mut command = runner(&["-q", verb, script]);
+    let output = finish(command.args(args).current_dir(folder), b"");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{stderr}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
 #[test]
 fn the_example_of_resuming_goes_on_and_leaves_nothing() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/resume.rhai");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let run = |verb: &str, args: &[&str]| {
-        let mut command = runner(&["-q", verb, script]);
-        let output = finish(command.args(args).current_dir(folder.path()), b"");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{stderr}");
-        String::from_utf8(output.stdout).expect("UTF-8")
-    };
+    let run = |verb: &str, args: &[&str]| run_example(script, folder.path(), verb, args);
     run("check", &[]);
     let computed = "0 rows were there, and 85 were computed\n";
     assert_eq!(run("exec", &[]), computed);
@@ -605,13 +608,7 @@ fn the_example_of_resuming_goes_on_and_leaves_nothing() {
 fn the_example_of_residues_reads_back_what_it_wrote() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/residues.rhai");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let run = |verb: &str, args: &[&str]| {
-        let mut command = runner(&["-q", verb, script]);
-        let output = finish(command.args(args).current_dir(folder.path()), b"");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{stderr}");
-        String::from_utf8(output.stdout).expect("UTF-8")
-    };
+    let run = |verb: &str, args: &[&str]| run_example(script, folder.path(), verb, args);
     run("check", &[]);
     let read_back = |stdout: &str| {
         let lines: Vec<_> = stdout.lines().collect();
