@@ -147,7 +147,7 @@ impl TypedValueParser for Parser {
         value: &OsStr,
     ) -> Result<OptionValue, Error> {
         let Self(call, flag) = *self;
-        let reworded = |problems: Problems| {
+        let reworded = move |problems: Problems| {
             let hint = problems.hint();
             let hint = hint.map(|hint| Wording::of(call).reword(&hint));
             joined(&problems, hint.as_deref())

@@ -207,11 +207,7 @@ fn column(file: &TableFile, spec: &MutantsTable) -> Result<usize, ScoreError> {
     file.column(&spec.column)?.ok_or_else(|| {
         ScoreError::table(
             file.name(),
-            format!(
-                "has no column `{}`, but {}",
-                spec.column,
-                file.columns()
-            ),
+            format!("has no column `{}`, but {}", spec.column, file.columns()),
             "name one of them as `column`",
         )
     })

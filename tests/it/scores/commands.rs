@@ -44,9 +44,14 @@ fn mutants_have_the_scores_that_a_script_gives_them() {
     assert_ne!(masked, place.read("wild_type.csv"));
     let command = "score dms.csv --fasta wild_type.fa --column variant --offset 5 -o scores.csv";
     let done = ends(&place, command);
-    assert!(done.stdout.contains("3 mutants of 1 protein"), "{}", done.stdout);
     assert!(
-        done.stderr.contains("let dms = mutants(\"dms.csv\", #{\n    fasta: \"wild_type.fa\","),
+        done.stdout.contains("3 mutants of 1 protein"),
+        "{}",
+        done.stdout
+    );
+    assert!(
+        done.stderr
+            .contains("let dms = mutants(\"dms.csv\", #{\n    fasta: \"wild_type.fa\","),
         "{}",
         done.stderr
     );
@@ -106,16 +111,26 @@ fn perplexities_are_those_of_a_script() {
     );
     ends(&place, "perplexity in.fa -o command.csv");
     assert_eq!(place.read("command.csv"), place.read("exact.csv"));
-    ends(&place, "perplexity in.fa -o command_one.csv --method one_pass");
+    ends(
+        &place,
+        "perplexity in.fa -o command_one.csv --method one_pass",
+    );
     assert_eq!(place.read("command_one.csv"), place.read("one.csv"));
-    assert!(place.read("one.csv").starts_with("id,length,perplexity_one_pass,"));
+    assert!(
+        place
+            .read("one.csv")
+            .starts_with("id,length,perplexity_one_pass,")
+    );
 }
 
 #[test]
 fn contacts_are_those_of_a_script() {
     let place = place();
     let options = "--threshold 0 --min-separation 3";
-    ends(&place, &format!("contacts wild_type.fa -o command.parquet {options}"));
+    ends(
+        &place,
+        &format!("contacts wild_type.fa -o command.parquet {options}"),
+    );
     place.exec(
         "let options = #{ threshold: 0.0, min_separation: 3, output: \"script.parquet\" };
         contacts(demo(), fasta(\"wild_type.fa\"), options);
@@ -135,19 +150,31 @@ fn what_is_wrong_is_said_of_the_flag() {
         let done = line(&place, words);
         assert_eq!(done.exit_code, Some(exit_code), "{words}: {}", done.stderr);
         for told in told {
-            assert!(done.stderr.contains(told), "{words}: {told}: {}", done.stderr);
+            assert!(
+                done.stderr.contains(told),
+                "{words}: {told}: {}",
+                done.stderr
+            );
         }
     };
     let table = "--column variant --offset 5 -o scores.csv";
     check(
         &format!("score dms.csv {table}"),
         USAGE,
-        &["--sequence <TEXT>", "--fasta <PATH>", "--all-single-mutants"],
+        &[
+            "--sequence <TEXT>",
+            "--fasta <PATH>",
+            "--all-single-mutants",
+        ],
     );
     check(
         &format!("score dms.csv {table} --sequence MK --fasta wild_type.fa"),
         USAGE,
-        &["'--sequence <TEXT>' cannot be used with", "--fasta <PATH>"],
+        &[
+            "'--sequence <TEXT>'",
+            "cannot be used with",
+            "--fasta <PATH>",
+        ],
     );
     let known = "--sequence MKTAYIAKQR -o scores.csv";
     check(
@@ -158,18 +185,45 @@ fn what_is_wrong_is_said_of_the_flag() {
     check(
         "score in.fa --all-single-mutants --offset 2 -o scores.csv",
         USAGE,
-        &["'--all-single-mutants' cannot be used with '--offset <N>'"],
+        &[
+            "'--all-single-mutants'",
+            "cannot be used with",
+            "'--offset <N>'",
+        ],
     );
     check(
         &format!("score dms.csv in.fa {known}"),
         USAGE,
-        &["a table of mutants is one file, and these are 2", "`--all-single-mutants`"],
+        &[
+            "a table of mutants is one file, and these are 2",
+            "`--all-single-mutants`",
+        ],
     );
-    check("score dms.csv --sequence MKJ -o scores.csv", USAGE, &["'--sequence <TEXT>'", "is `J`"]);
-    check("score dms.csv --sequence MK -o a.parquet", USAGE, &["name it `a.csv`"]);
-    check(&format!("score dms.csv {known} --layers 1"), USAGE, &["'--layers'"]);
-    check(&format!("score dms.csv {known} --methods x"), USAGE, &["'--method'"]);
-    check("contacts in.fa --contacts -o a.parquet", USAGE, &["'--contacts'"]);
+    check(
+        "score dms.csv --sequence MKJ -o scores.csv",
+        USAGE,
+        &["'--sequence <TEXT>'", "is `J`"],
+    );
+    check(
+        "score dms.csv --sequence MK -o a.parquet",
+        USAGE,
+        &["name it `a.csv`"],
+    );
+    check(
+        &format!("score dms.csv {known} --layers 1"),
+        USAGE,
+        &["'--layers'"],
+    );
+    check(
+        &format!("score dms.csv {known} --methods x"),
+        USAGE,
+        &["'--method'"],
+    );
+    check(
+        "contacts in.fa --contacts -o a.parquet",
+        USAGE,
+        &["'--contacts'"],
+    );
     check(
         &format!("score dms.csv {known}"),
         INPUT,
