@@ -101,10 +101,11 @@ pub(super) enum Command {
     /// The folder gets config.json, model.safetensors, vocab.txt and tokenizer_config.json. It is there when it is
     /// complete, and nothing is replaced unless that is asked for.
     Convert(ConvertArgs),
-    /// Compare a model's embeddings with those that it has in f32
+    /// Compare what a model says with what it says in f32
     ///
     /// Proteins are embedded twice, and the vectors compared by their cosines: of each protein, of each without
-    /// the mean of all, and of each residue. It takes minutes for a large model on a CPU.
+    /// the mean of all, and of each residue. So are contacts, logits and scores of mutants by their differences, where
+    /// the model has the heads. It takes minutes for a large model on a CPU.
     Parity(ParityArgs),
     /// Download models of the Hugging Face Hub, and print their folders
     ///

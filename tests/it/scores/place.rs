@@ -1,8 +1,9 @@
 //! What tests of scores run.
 
 use crate::{DEMO, RUNNER, child::finish};
+use runner::reader::PROGRAM_VARIABLE;
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -63,7 +64,9 @@ impl Place {
             fn mock(mock) {{ esm2(\"{DEMO}\", #{{ device: \"mock\", mock: mock }}) }}\n"
         );
         self.write("job.rhai", &(begin + script));
-        let mut command = Command::new(RUNNER);
+        // A bundle for another machine names its own.
+        let named = env::var_os(PROGRAM_VARIABLE);
+        let mut command = Command::new(named.unwrap_or_else(|| RUNNER.into()));
         command
             .args(arguments)
             .arg("job.rhai")
