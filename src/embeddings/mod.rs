@@ -6,9 +6,11 @@
 mod arrow;
 mod column;
 mod contacts;
+mod embed;
 mod error;
 mod folder;
 mod hdf5;
+mod hdf5_file;
 mod logits;
 mod npy;
 mod parquet;
