@@ -1,4 +1,4 @@
-//! What lies one row after the other in a file, such as the numbers of a column, with where each row ends.
+//! What lies one row after the other in a file, such as the numbers of a column.
 
 use super::stored::{RowBuffer, RowSource};
 use std::io::{self, BufRead, Read};

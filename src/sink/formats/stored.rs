@@ -1,5 +1,6 @@
-//! The rows of a file that is no table: put together a few at a time, with the columns of parts as far as the file has
-//! what is in them.
+//! The rows of a file that is no table, put together a few at a time.
+//!
+//! They have the columns of parts, as far as the file has what is in them.
 
 use super::super::{
     Checked, SinkError, TableRows,
