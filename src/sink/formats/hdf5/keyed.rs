@@ -14,7 +14,7 @@ use crate::{
     job::{ExportOptions, Keys, OutputFormat},
     sink::{SinkError, TableWriter},
 };
-use arrow_array::{Array as _, RecordBatch, StringArray, cast::AsArray as _};
+use arrow_array::{RecordBatch, StringArray, cast::AsArray as _};
 use arrow_schema::Schema;
 use std::io;
 

@@ -32,7 +32,7 @@ pub(in super::super) fn open(path: &Path) -> Result<StoredTable, SinkError> {
     let found = || {
         let n_rows = reader.text(&root, ROWS)?;
         let datasets = datasets(&reader, &root, &columns)?;
-        Ok((n_rows.and_then(|text| text.parse().ok()), datasets))
+        Ok((n_rows.and_then(|text| text.parse::<usize>().ok()), datasets))
     };
     let (n_rows, datasets) = found().map_err(|error| damaged(path, &error))?;
     let n_datasets = datasets.first().map_or(0, Vec::len);
@@ -71,7 +71,7 @@ fn datasets(
         let links = reader.links(group)?.into_iter();
         let mut datasets: Vec<_> = links.map(|(_, address)| address).collect();
         datasets.sort_unstable();
-        Ok(datasets)
+        Ok::<_, ReadError>(datasets)
     };
     if columns.len() == 1 {
         return Ok(vec![in_order(root)?]);
@@ -104,7 +104,7 @@ impl RowSource for KeyedRows {
             };
             let read = || {
                 let dataset = reader.object(*address)?;
-                let text = |name| Ok(reader.text(&dataset, name)?.unwrap_or_default());
+                let text = |name| reader.text(&dataset, name).map(Option::unwrap_or_default);
                 let texts = match n_column {
                     0 => Some((text(ORIGINAL_ID)?, text(DESCRIPTION)?)),
                     _ => None,
