@@ -1,7 +1,7 @@
 //! HDF5 files that `embed` wrote: a dataset a sequence, at the root or in a group a column.
 
 use super::{
-    Embeddings, EmbeddingsError, column::choose, embed, hdf5_file::Hdf5File, npy::numbers,
+    Embeddings, EmbeddingsError, column::choose, embed, hdf5_file::Hdf5File, npy::numbers, opened,
     table::Source,
 };
 use crate::{
@@ -47,8 +47,7 @@ pub(super) fn read(
     path: &Path,
     embeddings: &mut Embeddings,
 ) -> Result<Box<dyn Source>, EmbeddingsError> {
-    let name = path.display().to_string();
-    let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
+    let (file, name) = opened::open(path)?;
     let foreign = || {
         let error = EmbeddingsError::foreign(&name, NOT_OURS.to_owned());
         match OutputFormat::of(path) {

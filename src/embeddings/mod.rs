@@ -13,6 +13,7 @@ mod hdf5;
 mod hdf5_file;
 mod logits;
 mod npy;
+mod opened;
 mod parquet;
 mod read;
 mod safetensors;
