@@ -75,13 +75,13 @@ fn rows(path: &Path) -> Vec<BTreeMap<String, ArrayRef>> {
     let reader = FileReader::try_new(File::open(path).unwrap(), None).unwrap();
     let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().unwrap();
     let of_batch = |batch: RecordBatch| {
-        let names = batch.schema();
+        let (names, n_rows) = (batch.schema(), batch.num_rows());
         let row = move |n| {
             let names = names.fields().iter().map(|field| field.name().clone());
             let columns = batch.columns().iter().map(|column| column.slice(n, 1));
             names.zip(columns.collect::<Vec<_>>()).collect()
         };
-        (0..batch.num_rows()).map(row).collect::<Vec<_>>()
+        (0..n_rows).map(row).collect::<Vec<_>>()
     };
     batches.into_iter().flat_map(of_batch).collect()
 }
