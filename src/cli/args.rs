@@ -93,7 +93,7 @@ pub(super) enum Command {
     Merge(MergeArgs),
     /// Write a finished output again, in the format that the name of the new file says
     ///
-    /// The output is a Parquet file, an Arrow file or a folder of parts. The new file is there when it is complete, and
+    /// The output is a folder of parts, or a file of any format. The new file is there when it is complete, and
     /// nothing is replaced unless that is asked for. One that is there and holds the same stays as it is.
     Export(ExportArgs),
     /// Write a model as a folder that HF transformers loads, whatever form it has
