@@ -7,7 +7,7 @@ mod content;
 mod place;
 mod table;
 
-use super::resume::running::wait_until;
+use crate::resume::running::wait_until;
 use nix::sys::signal::Signal;
 use place::{CPU, FAST, Place, REJECTED, SMALL, mock};
 use serde_json::Value;
