@@ -65,39 +65,47 @@ fn every_answer_is_written_where_there_is_room_for_it() {
     });
 }
 
+/// Starts a job for each output, and kills it when so many rows are committed.
+fn kill_at(place: &Place<'_>, question: &Question, n_committed: usize) {
+    let slow = mock(question.slow(), "");
+    let jobs = question.endings().into_iter().enumerate();
+    let jobs = jobs.map(|(n, ending)| {
+        let script = place.script(&slow, SMALL, &[ending]);
+        (ending, place.start(&format!("job-{n}"), &script))
+    });
+    let mut jobs: Vec<_> = jobs.collect();
+    wait_until(|| {
+        jobs.retain_mut(|(ending, job)| {
+            let is_there = place.n_committed(ending) >= n_committed;
+            let what = format!("{}, `{}`", question.name, ending.ending);
+            assert!(!job.has_ended(), "{what} has ended before it was killed");
+            if is_there {
+                job.send(Signal::SIGKILL);
+            }
+            !is_there
+        });
+        jobs.is_empty()
+    });
+    for ending in question.endings() {
+        assert!(!place.is_published(ending), "{}", question.name);
+    }
+}
+
 #[test]
 fn jobs_that_are_killed_go_on() {
     of_each(|question| {
         let place = Place::new(question);
         let reference = place.reference(FAST);
         let endings = question.endings();
-        let slow = mock(question.slow(), "");
-        let jobs = endings.iter().enumerate();
-        let jobs = jobs.map(|(n, ending)| {
-            let script = place.script(&slow, SMALL, &[ending]);
-            (*ending, place.start(n, &script))
-        });
-        let mut jobs: Vec<_> = jobs.collect();
-        wait_until(|| {
-            jobs.retain_mut(|(ending, job)| {
-                let what = format!("{}, `{}`", question.name, ending.ending);
-                let has_begun = place.n_commits(ending) > 0;
-                assert!(!job.has_ended(), "{what} has ended before it was killed");
-                if has_begun {
-                    job.send(Signal::SIGKILL);
-                }
-                !has_begun
-            });
-            jobs.is_empty()
-        });
-        for ending in &endings {
-            assert!(!place.is_published(ending), "{}", question.name);
+        for n_committed in question.n_at_kills() {
+            kill_at(&place, question, n_committed);
         }
         let script = place.script(FAST, SMALL, &endings);
         let done = place.run(&[], &script).check_code(REJECTED);
         let resumed = events(&done.stderr, "resumed");
         assert_eq!(resumed.len(), endings.len(), "{}", question.name);
-        let has_rows = |event: &Value| event["rows"].as_u64() > Some(0);
+        let [_, n_committed] = question.n_at_kills();
+        let has_rows = |event: &Value| event["rows"].as_u64() >= Some(n_committed as u64);
         assert!(resumed.iter().all(has_rows), "{}", question.name);
         place.check(&endings, &reference);
     });

@@ -7,7 +7,10 @@ use super::{
 use crate::{
     DEMO, ROOT, RUNNER,
     child::finish,
-    resume::running::{Done, Running, read},
+    resume::{
+        job::{commits_in, n_rows},
+        running::{Done, Running, read},
+    },
 };
 use std::{
     fmt::Write as _,
@@ -139,12 +142,11 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Starts a script beside others.
-    pub fn start(&self, number: usize, script: &str) -> Running {
-        let name = format!("job-{number}");
+    /// Starts a script beside others, which have other names.
+    pub fn start(&self, name: &str, script: &str) -> Running {
         let at = |ending: &str| self.path(&format!("{name}.{ending}"));
         let child = self
-            .command(&name, &[], script)
+            .command(name, &[], script)
             .stdin(Stdio::null())
             .stdout(File::create(at("stdout")).unwrap())
             .stderr(File::create(at("stderr")).unwrap())
@@ -157,25 +159,25 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// How often something was committed of an output that is made.
-    pub fn n_commits(&self, ending: &Ending) -> usize {
+    /// Rows that are committed of an output that is made; of a table, sequences that the model has seen for it.
+    pub fn n_committed(&self, ending: &Ending) -> usize {
         let name = match ending.ending {
             "/" => "out.ledger".to_owned(),
             ending => format!("out{ending}.parts"),
         };
         let mut folders = vec![self.path(&name)];
-        let mut n_commits = 0;
+        let mut n_committed = 0;
         while let Some(folder) = folders.pop() {
             for entry in folder.read_dir().into_iter().flatten().flatten() {
                 let path = entry.path();
                 if path.ends_with("ledger.jsonl") {
-                    n_commits += read(&path).matches("{\"commit\"").count();
+                    n_committed += n_rows(&commits_in(&path));
                 } else if path.is_dir() {
                     folders.push(path);
                 }
             }
         }
-        n_commits
+        n_committed
     }
 
     pub fn is_published(&self, ending: &Ending) -> bool {

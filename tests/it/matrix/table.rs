@@ -158,6 +158,14 @@ impl Question {
         }
     }
 
+    /// How many rows are committed when a job is killed, and when it is killed again.
+    pub fn n_at_kills(&self) -> [usize; 2] {
+        match self.input {
+            Input::Short => [5, 11],
+            Input::Long => [100, 400],
+        }
+    }
+
     /// Whether a protein is listed, and has no rows.
     pub fn is_rejected(&self, residues: &str) -> bool {
         residues.len() < 4 || (self.rule == SKIP && residues.len() > 126)
