@@ -153,7 +153,7 @@ impl Question {
     /// Tokens a second of a device that takes some seconds for the input.
     pub fn slow(&self) -> u32 {
         match self.input {
-            Input::Short => 300,
+            Input::Short => 250,
             Input::Long => 50_000,
         }
     }
