@@ -260,10 +260,7 @@ mod tests {
         let asked = masked_copies(&records);
         let copies = asked.iter().take(4);
         let copies = copies.map(|asked| (asked.protein, asked.masked.unwrap().site));
-        assert_eq!(
-            copies.collect::<Vec<_>>(),
-            [(3, 0), (1, 0), (1, 2), (0, 0)]
-        );
+        assert_eq!(copies.collect::<Vec<_>>(), [(3, 0), (1, 0), (1, 2), (0, 0)]);
         assert_eq!(asked[2].record.sequence, [b'M', b'X', MASK_RESIDUE]);
         assert_eq!(asked[2].masked.unwrap().residue, b'K');
         let tokens = asked.iter().map(|asked| asked.record.sequence.len() + 2);
