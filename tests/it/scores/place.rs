@@ -19,6 +19,18 @@ pub struct Done {
     pub stderr: String,
 }
 
+impl Done {
+    /// What a command comes to.
+    fn of(command: &mut Command) -> Self {
+        let output = finish(command, b"");
+        Self {
+            exit_code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
 impl Place {
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
@@ -65,12 +77,17 @@ impl Place {
 
     /// Runs a script, which must end.
     pub fn run(&self, arguments: &[&str], script: &str) -> Done {
-        let output = finish(&mut self.command(arguments, script), b"");
-        Done {
-            exit_code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        Done::of(&mut self.command(arguments, script))
+    }
+
+    /// Runs a command line, which must end.
+    pub fn line(&self, arguments: &[&str]) -> Done {
+        let mut command = Command::new(RUNNER);
+        command
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_remove("RUST_LOG");
+        Done::of(&mut command)
     }
 
     /// Runs a script, which must end well.
