@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn sites_of_amino_acids_are_masked_in_the_shortest_proteins_first() {
-        let long = vec![b'A'; 200];
+        let long = [b'A'; 200];
         let masked = [b'M', MASK_RESIDUE];
         let records = [&long[..], b"MXK", &masked, b"W"].map(|sequence| record("p", sequence));
         let asked = masked_copies(&records);
