@@ -9,7 +9,7 @@ mod table;
 
 use crate::resume::running::wait_until;
 use nix::sys::signal::Signal;
-use place::{CPU, FAST, Place, REJECTED, SMALL, mock};
+use place::{CPU, FAST, IN_ORDER, Place, REJECTED, SMALL, mock};
 use serde_json::Value;
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -19,8 +19,8 @@ use table::{Ending, Input, QUESTIONS, Question};
 
 /// Questions that are asked at the same time.
 const N_THREADS: usize = 4;
-/// How many tokens batches of each shard have at most, which changes no bit.
-const BUDGETS: [u32; 3] = [SMALL, 200, 300];
+/// The batches of each shard, which change no bit.
+const BATCHES: [&str; 3] = [SMALL, "token_budget: 200", "token_budget: 300"];
 
 /// Does something with each question.
 fn of_each(check: impl Fn(&Question) + Sync) {
@@ -70,7 +70,7 @@ fn kill_at(place: &Place<'_>, question: &Question, n_committed: usize) {
     let slow = mock(question.slow(), "");
     let jobs = question.endings().into_iter().enumerate();
     let jobs = jobs.map(|(n, ending)| {
-        let script = place.script(&slow, SMALL, &[ending]);
+        let script = place.script(&slow, IN_ORDER, &[ending]);
         (ending, place.start(&format!("job-{n}"), &script))
     });
     let mut jobs: Vec<_> = jobs.collect();
@@ -114,9 +114,9 @@ fn jobs_that_are_killed_go_on() {
 /// Runs the shards of a question one after the other, and puts them together.
 fn in_shards(place: &Place<'_>, question: &Question, model: &str, endings: &[&Ending]) {
     let mut n_at_work = 0;
-    for (index, token_budget) in BUDGETS.into_iter().enumerate() {
-        let shard = format!("{index}/{}", BUDGETS.len());
-        let script = place.script(model, token_budget, endings);
+    for (index, batches) in BATCHES.into_iter().enumerate() {
+        let shard = format!("{index}/{}", BATCHES.len());
+        let script = place.script(model, batches, endings);
         let done = place.run(&["--shard", &shard], &script);
         let is_well = [Some(0), Some(REJECTED)].contains(&done.code);
         assert!(is_well, "{}: {}", question.name, done.stderr);
