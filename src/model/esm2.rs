@@ -309,10 +309,7 @@ impl Layer {
             .forward(context, Epilogue::Residual(&x));
         ops::recycle(x);
         let normal = self.feed_forward_norm.forward(&attended);
-        let expanded = self.expand.forward(normal, gelu);
-        let y = self
-            .contract
-            .forward(expanded, Epilogue::Residual(&attended));
+        let y = ops::feed_forward(normal, &self.expand, &self.contract, gelu, &attended);
         ops::recycle(attended);
         y
     }
