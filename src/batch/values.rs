@@ -1,7 +1,7 @@
 //! Numbers in one of the formats that are written.
 
 use crate::job::OutputDtype;
-use half::f16;
+use half::{f16, vec::HalfBitsVecExt as _};
 use std::ops::Range;
 
 /// Numbers in one of the formats that are written.
@@ -33,6 +33,31 @@ impl Values {
         match dtype {
             OutputDtype::F16 => Self::F16(Vec::with_capacity(n_values)),
             OutputDtype::F32 => Self::F32(Vec::with_capacity(n_values)),
+        }
+    }
+
+    /// So many zeros. Those that nobody looks at cost nothing.
+    pub(super) fn zeros(dtype: OutputDtype, n_values: usize) -> Self {
+        match dtype {
+            // Vectors of halves would be written one by one.
+            OutputDtype::F16 => Self::F16(vec![0_u16; n_values].reinterpret_into()),
+            OutputDtype::F32 => Self::F32(vec![0.0; n_values]),
+        }
+    }
+
+    /// For how many there is room.
+    pub(super) fn room(&self) -> usize {
+        match self {
+            Self::F16(values) => values.capacity(),
+            Self::F32(values) => values.capacity(),
+        }
+    }
+
+    /// Cuts them off, or adds zeros.
+    pub(super) fn resize(&mut self, n_values: usize) {
+        match self {
+            Self::F16(values) => values.resize(n_values, f16::ZERO),
+            Self::F32(values) => values.resize(n_values, 0.0),
         }
     }
 

@@ -45,8 +45,7 @@ impl<'a> Writing<'a> {
         clock.switch(Activity::Working);
         let mut written = 0;
         while let Some(batch) = self.rows.receive_unless(clock, &self.abandonment) {
-            thread::sleep(self.delay);
-            self.order.push(batch).map_err(Error::from)?;
+            self.take(batch)?;
             while let Some(ready) = self.order.next_ready() {
                 let ready = self.join.take(ready)?;
                 if ready.is_empty() {
@@ -56,6 +55,11 @@ impl<'a> Writing<'a> {
                 self.output.write(ready).map_err(Error::from)?;
                 written += rows;
                 self.events.send(Event::RowsWritten { rows });
+                while self.order.has_room()
+                    && let Some(batch) = self.rows.receive_now()
+                {
+                    self.take(batch)?;
+                }
             }
         }
         clock.stop();
@@ -65,5 +69,11 @@ impl<'a> Writing<'a> {
             output: self.output,
             rows: written,
         })
+    }
+
+    fn take(&mut self, batch: Rows) -> Result<(), Halt> {
+        thread::sleep(self.delay);
+        self.order.push(batch).map_err(Error::from)?;
+        Ok(())
     }
 }

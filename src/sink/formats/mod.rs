@@ -32,6 +32,8 @@ pub(super) struct Format {
     pub(super) fits: Fits,
     /// Begins empty files.
     pub(super) begin: Begin,
+    /// Whether a file with one column of answers is the same however its rows are divided when they are written.
+    pub(super) is_seamless: bool,
     /// What a complete file says of how it came about. Nothing, if it is someone else's.
     pub(super) read_metadata: ReadMetadata,
     /// The columns of a complete file, if it has all of those of parts.
@@ -74,6 +76,7 @@ pub(super) const FORMATS: &[Format] = &[
         format: OutputFormat::Hdf5,
         fits: hdf5::fits_keyed,
         begin: hdf5::begin_keyed,
+        is_seamless: true,
         read_metadata: hdf5::read_metadata,
         schema: None,
         rows: None,
@@ -83,6 +86,7 @@ pub(super) const FORMATS: &[Format] = &[
         format: OutputFormat::Embed,
         fits: hdf5::fits_embed,
         begin: hdf5::begin_embed,
+        is_seamless: true,
         read_metadata: hdf5::read_metadata,
         schema: None,
         rows: None,
@@ -92,6 +96,7 @@ pub(super) const FORMATS: &[Format] = &[
         format: OutputFormat::Npy,
         fits: npy::fits,
         begin: npy::begin,
+        is_seamless: true,
         read_metadata: npy::read_metadata,
         schema: None,
         rows: None,
@@ -101,6 +106,7 @@ pub(super) const FORMATS: &[Format] = &[
         format: OutputFormat::Safetensors,
         fits: self::safetensors::fits,
         begin: self::safetensors::begin,
+        is_seamless: true,
         read_metadata: self::safetensors::read_metadata,
         schema: None,
         rows: None,
@@ -110,6 +116,7 @@ pub(super) const FORMATS: &[Format] = &[
         format: OutputFormat::Arrow,
         fits: |_, _| Ok(()),
         begin: arrow::begin,
+        is_seamless: false,
         read_metadata: arrow::read_metadata,
         schema: Some(arrow::schema),
         rows: Some(arrow::rows),
