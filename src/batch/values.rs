@@ -1,7 +1,7 @@
 //! Numbers in one of the formats that are written.
 
 use crate::job::OutputDtype;
-use half::{f16, vec::HalfBitsVecExt as _};
+use half::{f16, vec::{HalfBitsVecExt as _, HalfFloatVecExt as _}};
 use std::ops::Range;
 
 /// Numbers in one of the formats that are written.
@@ -64,7 +64,8 @@ impl Values {
     /// Numbers in another format: what is too large for it becomes infinite.
     pub fn rounded(values: Vec<f32>, dtype: OutputDtype) -> Self {
         match dtype {
-            OutputDtype::F16 => Self::F16(values.into_iter().map(f16::from_f32).collect()),
+            // Many at a time, where the processor can.
+            OutputDtype::F16 => Self::F16(Vec::from_f32_slice(&values)),
             OutputDtype::F32 => Self::F32(values),
         }
     }
