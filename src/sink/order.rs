@@ -70,7 +70,7 @@ impl ReorderBuffer {
     pub fn push(&mut self, rows: Rows) -> Result<(), OrderError> {
         if !rows.is_empty() {
             self.n_batches += 1;
-            self.n_bytes += n_bytes(&rows.columns);
+            self.n_bytes += bytes_of(&rows.columns);
         }
         let columns = Arc::new(rows.columns);
         for (number, row) in rows.meta.into_iter().enumerate() {
@@ -121,7 +121,7 @@ impl ReorderBuffer {
             ready.push_from(held.row, &held.columns, held.number);
             if let Some(columns) = Arc::into_inner(held.columns) {
                 self.n_batches -= 1;
-                self.n_bytes -= n_bytes(&columns);
+                self.n_bytes -= bytes_of(&columns);
                 for column in columns {
                     self.of_batches.give_back(column.values);
                 }
@@ -156,7 +156,7 @@ impl ReorderBuffer {
 }
 
 /// Bytes of the values of a batch.
-fn n_bytes(columns: &[Ragged]) -> usize {
+fn bytes_of(columns: &[Ragged]) -> usize {
     let columns = columns.iter();
     let bytes = columns.map(|column| column.values.len() * column.values.dtype().bytes());
     bytes.sum()
