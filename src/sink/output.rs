@@ -282,15 +282,8 @@ impl Parts {
         match &mut self.open {
             Some(part) => Ok(part),
             open @ None => {
-                let Self {
-                    plan,
-                    place,
-                    metadata,
-                    from,
-                    spare,
-                    ..
-                } = self;
-                let part = OpenPart::begin(plan, place, metadata, from, spare)?;
+                let (from, spare) = (&self.from, &self.spare);
+                let part = OpenPart::begin(&self.plan, &self.place, &self.metadata, from, spare)?;
                 if let Some(ahead) = &mut self.ahead {
                     ahead.begin(from.record);
                 }

@@ -137,7 +137,7 @@ impl Stitching {
             let (target, folder) = (self.place.target(), self.place.bookkeeping());
             let schema = rows.schema();
             let making = Making::begin_empty(target, folder, &self.options, &schema).ok()?;
-            self.file = Some(Growing::new(making, 0)?);
+            self.file = Some(Growing::new(making, 0).ok()?);
         }
         let file = self.file.as_mut()?;
         file.making.take(rows).ok()?;
@@ -244,17 +244,21 @@ impl Stitching {
         let place = &self.place;
         let folder = Some(place.bookkeeping());
         let making = Making::begin(place.target(), folder, &self.options, &path)?;
-        self.file = Growing::new(making, 1);
+        self.file = Some(Growing::new(making, 1)?);
         Ok(())
     }
 }
 
 impl Growing {
-    /// A file that has so many parts. Nothing, if the system has no room for another thread or an open file.
-    fn new(making: Making, n_parts: usize) -> Option<Self> {
-        Some(Self {
-            file: making.main().ok()?,
-            writeback: Writeback::start(making.main().ok()?).ok()?,
+    /// A file that has so many parts.
+    ///
+    /// # Errors
+    /// If the system has no room for another thread or an open file.
+    fn new(making: Making, n_parts: usize) -> Result<Self, SinkError> {
+        let writeback = Writeback::start(making.main()?);
+        Ok(Self {
+            file: making.main()?,
+            writeback: writeback.map_err(SinkError::writing)?,
             making,
             n_parts,
         })
