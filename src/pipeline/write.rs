@@ -45,7 +45,7 @@ impl<'a> Writing<'a> {
         clock.switch(Activity::Working);
         let mut written = 0;
         while let Some(batch) = self.rows.receive_unless(clock, &self.abandonment) {
-            self.take(batch)?;
+            take(&mut self.order, batch, self.delay)?;
             while let Some(ready) = self.order.next_ready() {
                 let ready = self.join.take(ready)?;
                 if ready.is_empty() {
@@ -58,7 +58,7 @@ impl<'a> Writing<'a> {
                 while self.order.has_room()
                     && let Some(batch) = self.rows.receive_now()
                 {
-                    self.take(batch)?;
+                    take(&mut self.order, batch, self.delay)?;
                 }
             }
         }
@@ -70,10 +70,11 @@ impl<'a> Writing<'a> {
             rows: written,
         })
     }
+}
 
-    fn take(&mut self, batch: Rows) -> Result<(), Halt> {
-        thread::sleep(self.delay);
-        self.order.push(batch).map_err(Error::from)?;
-        Ok(())
-    }
+/// Takes a batch for its place in the order.
+fn take(order: &mut ReorderBuffer, batch: Rows, delay: Duration) -> Result<(), Halt> {
+    thread::sleep(delay);
+    order.push(batch).map_err(Error::from)?;
+    Ok(())
 }

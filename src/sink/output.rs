@@ -34,7 +34,7 @@ use std::{
 /// A part ends when it has so many bytes, however young it is.
 const PART_BYTES: u64 = 1 << 30;
 /// The same, where parts are put together while the run goes on: then what is left to be done when it ends is little.
-const STITCHED_PART_BYTES: u64 = 512 << 20;
+const STITCHED_PART_BYTES: u64 = 256 << 20;
 /// The share of the work that may be at stake.
 const SHARE_AT_STAKE: f64 = 0.05;
 

@@ -9,7 +9,7 @@ use super::{
 };
 use ::parquet::{
     column::writer::ColumnCloseResult,
-    errors::{ParquetError, Result as ParquetResult},
+    errors::ParquetError,
     file::{
         metadata::{KeyValue, ParquetMetaData},
         properties::WriterProperties,
