@@ -1,7 +1,10 @@
 //! Numbers in one of the formats that are written.
 
 use crate::job::OutputDtype;
-use half::{f16, vec::{HalfBitsVecExt as _, HalfFloatVecExt as _}};
+use half::{
+    f16,
+    vec::{HalfBitsVecExt as _, HalfFloatVecExt as _},
+};
 use std::ops::Range;
 
 /// Numbers in one of the formats that are written.

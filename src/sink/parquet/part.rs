@@ -7,9 +7,9 @@ use super::{
     },
     encoders::{Encoders, Layout, RawGroup},
     entries::{key_values, of_content},
+    pieces::Handover,
     row_group::RowGroup,
     shorten::{RowGroups, end_of},
-    pieces::Handover,
     slot::Slot,
 };
 use crate::batch::{Rows, WINDOW_TEXT_BYTES};

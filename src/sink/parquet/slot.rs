@@ -97,7 +97,9 @@ impl Write for Slot {
             }
             let room = (PIECE_BYTES - self.piece.len()) as u64;
             let until = self.handover.next_at().unwrap_or(u64::MAX);
-            let n_bytes = (bytes.len() as u64).min(room).min(until.saturating_sub(self.n_bytes));
+            let n_bytes = (bytes.len() as u64)
+                .min(room)
+                .min(until.saturating_sub(self.n_bytes));
             let n_bytes = n_bytes as usize;
             self.piece.extend_from_slice(&bytes[..n_bytes]);
             n_bytes

@@ -7,6 +7,7 @@ use super::{
     pieces::{Elsewhere, Handover, Pieces},
     slot::Slot,
 };
+use crate::job::OutputFormat;
 use ::parquet::{
     column::writer::ColumnCloseResult,
     errors::ParquetError,
@@ -17,7 +18,6 @@ use ::parquet::{
     },
     schema::types::SchemaDescriptor,
 };
-use crate::job::OutputFormat;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use std::{
