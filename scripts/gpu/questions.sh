@@ -29,6 +29,9 @@ for ((n = 0; n < 8; n++)); do
 done
 wait
 rm -f "$inside"/warm*
+# What one writer gets there: no output of one file can come faster.
+dd if=/dev/zero of="$inside/warm" bs=4M count=1000 2>&1 | tail -1
+rm -f "$inside/warm"
 df -h "$inside" | tail -1
 
 # One protein of 300 residues, made of the first ones that there are.
