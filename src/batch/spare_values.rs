@@ -2,7 +2,7 @@
 
 use super::Values;
 use crate::job::OutputDtype;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes that are kept at most: as much as the batches of a window of vectors of residues have.
 const MOST_BYTES: usize = 1 << 30;
@@ -11,7 +11,14 @@ const LEAST_BYTES: usize = 1 << 20;
 
 /// Memory of answers that have been written, for those of later batches. Its clones are the same memory.
 #[derive(Clone, Debug, Default)]
-pub struct SpareValues(Arc<Mutex<Vec<Values>>>);
+pub struct SpareValues(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    kept: Vec<Values>,
+    /// How many were taken and did not come back: where none are taken, none need be kept.
+    n_taken: usize,
+}
 
 impl SpareValues {
     /// So many numbers of a format, whatever they are: they are to be written over.
@@ -20,17 +27,18 @@ impl SpareValues {
         if n_bytes < LEAST_BYTES {
             return Values::zeros(dtype, n_values);
         }
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
+        inner.n_taken += 1;
         let fits = |values: &Values| values.dtype() == dtype && values.room() >= n_values;
-        if let Some(at) = kept.iter().position(fits) {
-            let mut values = kept.swap_remove(at);
-            drop(kept);
+        if let Some(at) = inner.kept.iter().position(fits) {
+            let mut values = inner.kept.swap_remove(at);
+            drop(inner);
             values.resize(n_values);
             return values;
         }
         // What is too small now would be so for ever.
-        let too_small = kept.pop();
-        drop(kept);
+        let too_small = inner.kept.pop();
+        drop(inner);
         drop(too_small);
         // The next batch may have a few more. Memory that nobody writes into is none.
         let mut values = Values::zeros(dtype, n_values + n_values / 8);
@@ -41,11 +49,19 @@ impl SpareValues {
     /// Takes memory of answers that nobody needs any more.
     pub fn give_back(&self, values: Values) {
         let n_bytes = |values: &Values| values.room() * values.dtype().bytes();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = kept.iter().map(n_bytes).sum();
-        if (LEAST_BYTES..=MOST_BYTES - all.min(MOST_BYTES)).contains(&n_bytes(&values)) {
-            kept.push(values);
+        let mut inner = self.lock();
+        if n_bytes(&values) < LEAST_BYTES || inner.n_taken == 0 {
+            return;
         }
+        inner.n_taken -= 1;
+        let all: usize = inner.kept.iter().map(n_bytes).sum();
+        if all + n_bytes(&values) <= MOST_BYTES {
+            inner.kept.push(values);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -76,20 +92,23 @@ mod tests {
         spare.give_back(again);
         let other = spare.take(OutputDtype::F32, N);
         assert_eq!(other, Values::F32(vec![0.0; N]));
-        // What is small is not kept.
-        let small = SpareValues::default();
-        small.give_back(Values::F32(vec![1.0; 9]));
-        assert_eq!(small.take(OutputDtype::F32, 9), Values::F32(vec![0.0; 9]));
     }
 
     #[test]
-    fn no_more_is_kept_than_a_window_has() {
-        let spare = SpareValues::default();
-        let n = MOST_BYTES / 4 / 3;
-        // Nobody writes into them, so that they are no memory.
-        for _ in 0..5 {
-            spare.give_back(Values::zeros(OutputDtype::F32, n));
-        }
-        assert_eq!(spare.0.lock().unwrap().len(), 3);
+    fn no_more_is_kept_than_is_taken_and_a_window_has() {
+        let n_kept = |n_taken: usize, n_values: usize| {
+            let spare = SpareValues::default();
+            // Nobody writes into them, so that they are no memory.
+            let take = |_| spare.take(OutputDtype::F32, n_values);
+            let taken: Vec<_> = (0..n_taken).map(take).collect();
+            taken.into_iter().for_each(|values| spare.give_back(values));
+            // Of somebody else.
+            spare.give_back(Values::zeros(OutputDtype::F32, n_values));
+            spare.lock().kept.len()
+        };
+        assert_eq!(n_kept(0, LEAST_BYTES), 0);
+        assert_eq!(n_kept(2, LEAST_BYTES), 2);
+        assert_eq!(n_kept(2, 9), 0, "getting them costs nothing");
+        assert_eq!(n_kept(5, MOST_BYTES / 4 / 4), 3);
     }
 }
