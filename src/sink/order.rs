@@ -231,6 +231,34 @@ mod tests {
     }
 
     #[test]
+    fn batches_come_while_there_is_room_for_them() {
+        let of_batches = SpareValues::default();
+        let mut buffer = ReorderBuffer::new(of_batches.clone(), Spare::default());
+        for index in 1..=MOST_BATCHES as u64 {
+            assert!(buffer.has_room());
+            buffer.push(batch(&[index])).unwrap();
+        }
+        assert!(!buffer.has_room() && buffer.next_ready().is_none());
+        buffer.push(batch(&[0])).unwrap();
+        while buffer.next_ready().is_some() {}
+        assert!(buffer.has_room());
+        assert_eq!((buffer.n_batches, buffer.n_bytes), (0, 0));
+        // Large ones fill it sooner, and until the last of their rows has left.
+        let n_values = MOST_BYTES / size_of::<f32>();
+        let large = of_batches.take(OutputDtype::F32, n_values);
+        let offsets = vec![0, 1, n_values];
+        let first = MOST_BATCHES as u64 + 1;
+        let meta = vec![row(first), row(first + 2)];
+        let values = Ragged {
+            values: large,
+            offsets,
+        };
+        let rows = Rows::new(meta, vec![values]).unwrap();
+        buffer.push(rows).unwrap();
+        assert!(buffer.next_ready().is_some() && !buffer.has_room());
+    }
+
+    #[test]
     fn a_release_is_bounded() {
         let released = |rows: Rows| {
             let mut buffer = ReorderBuffer::default();
