@@ -15,10 +15,12 @@
 //! - `parity`: how much a number format changes embeddings.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `formats`: outputs in all formats but Parquet, and what is exported.
+//! - `round_trips`: what is exported from each format to each other one.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
 //! - `endings`: what a run leaves that does not end well.
 //! - `faults`: devices that fail.
 //! - `resume`: jobs that are ended in any way, and run again.
+//! - `matrix`: every question in every format, killed, in shards and on several devices.
 //! - `windows`: long sequences, in windows and whole.
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `shards`: processes that share the work of a script.
@@ -48,6 +50,7 @@ mod formats;
 mod hdf5;
 mod hub;
 mod inputs;
+mod matrix;
 mod models;
 mod parity;
 mod parquet;
@@ -56,6 +59,7 @@ mod pipeline;
 mod questions;
 mod readers;
 mod resume;
+mod round_trips;
 mod run;
 mod scores;
 mod scripts;
