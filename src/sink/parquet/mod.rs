@@ -18,7 +18,6 @@ mod row_group;
 mod rows;
 mod shorten;
 mod slot;
-mod spare;
 mod stitch;
 mod table;
 
@@ -29,6 +28,5 @@ pub(super) use check::check;
 pub(super) use file::read_metadata;
 pub(super) use part::part_writer;
 pub(super) use rows::{RowsOfFile, schema_of};
-pub(super) use spare::Spare;
 pub(super) use stitch::stitcher;
 pub(super) use table::begin as begin_table;

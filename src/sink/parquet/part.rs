@@ -2,11 +2,12 @@
 
 use super::{
     super::{
-        Ended, HashedFile, OutputPlan, PartWriter, SinkError,
+        Ended, HashedFile, OutputPlan, PartWriter, SinkError, Spare,
         columns::{Columns, n_ragged_bytes},
     },
     encoders::{Encoders, Layout, RawGroup},
     entries::{key_values, of_content},
+    pieces::Handover,
     row_group::RowGroup,
     shorten::{RowGroups, end_of},
     slot::Slot,
@@ -31,6 +32,8 @@ const BYTES_OF_TEXT: usize = 256;
 /// Writes a Parquet file.
 struct ParquetPart {
     writer: SerializedFileWriter<Slot>,
+    /// Through which chunks go into the file that need not be copied.
+    handover: Handover,
     factory: ArrowRowGroupWriterFactory,
     encoders: Encoders,
     /// The rows that come next.
@@ -52,11 +55,14 @@ pub(in super::super) fn part_writer(
     plan: &OutputPlan,
     file: HashedFile,
     metadata: &[(String, String)],
+    spare: &Spare,
 ) -> Result<Box<dyn PartWriter>, SinkError> {
     let columns = Columns::new(&plan.question, plan.hidden_size, plan.more);
+    let columns = columns.with_spare(spare.clone());
     let properties = properties(columns.value_paths(), metadata);
     let path = plan.target.path.clone();
     let file = Slot::new(file).map_err(|error| SinkError::io("write", &path, error))?;
+    let handover = file.handover();
     let writer = ArrowWriter::try_new(file, columns.schema(), Some(properties))
         .and_then(ArrowWriter::into_serialized_writer);
     let (writer, factory) = writer.map_err(|error| SinkError::parquet(&path, error))?;
@@ -70,6 +76,7 @@ pub(in super::super) fn part_writer(
     let bytes_per_row = plan.question.vector_bytes(plan.hidden_size) + BYTES_OF_TEXT;
     Ok(Box::new(ParquetPart {
         writer,
+        handover,
         factory,
         encoders,
         group: RowGroup::new(bytes_per_row),
@@ -111,9 +118,10 @@ impl ParquetPart {
         let Some(chunks) = self.encoders.next()? else {
             return Ok(false);
         };
+        let mut at = self.writer.bytes_written() as u64;
         let mut group = self.writer.next_row_group()?;
         for chunk in chunks {
-            chunk.append_to_row_group(&mut group)?;
+            at = chunk.append_to_row_group(&mut group, at, &self.handover)?;
         }
         group.close()?;
         self.encoding_bytes.pop_front();

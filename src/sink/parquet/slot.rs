@@ -1,8 +1,11 @@
 //! The file that a Parquet writer writes into.
 
-use super::super::{
-    HashedFile,
-    write_behind::{PIECE_BYTES, WriteBehind},
+use super::{
+    super::{
+        HashedFile,
+        write_behind::{PIECE_BYTES, WriteBehind},
+    },
+    pieces::Handover,
 };
 use std::io::{self, Write};
 
@@ -16,6 +19,12 @@ pub(super) struct Slot {
     file: Option<WriteBehind>,
     /// What is written next. Parquet writers bring it in small pieces.
     piece: Vec<u8>,
+    /// Bytes that came so far, those that were handed over included.
+    n_bytes: u64,
+    /// Pieces that need not come through here.
+    handover: Handover,
+    /// Bytes that come next in place of pieces that were handed over.
+    n_passed_over: usize,
 }
 
 impl Slot {
@@ -26,7 +35,15 @@ impl Slot {
         Ok(Self {
             piece: file.piece(),
             file: Some(file),
+            n_bytes: 0,
+            handover: Handover::default(),
+            n_passed_over: 0,
         })
+    }
+
+    /// Where pieces are handed over that are written from where they lie.
+    pub(super) fn handover(&self) -> Handover {
+        self.handover.clone()
     }
 
     /// Bytes that are in the file so far: not all that were written here.
@@ -62,11 +79,32 @@ impl Slot {
 
 impl Write for Slot {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.piece.len() >= PIECE_BYTES {
+        while self.n_passed_over == 0
+            && let Some(pieces) = self.handover.take(self.n_bytes)
+        {
             self.hand_over()?;
+            self.n_passed_over = usize::try_from(pieces.n_bytes()).map_err(io::Error::other)?;
+            let file = self.file.as_ref().ok_or_else(taken)?;
+            pieces.into_iter().try_for_each(|piece| file.share(piece))?;
         }
-        let n_bytes = bytes.len().min(PIECE_BYTES - self.piece.len());
-        self.piece.extend_from_slice(&bytes[..n_bytes]);
+        let n_bytes = if self.n_passed_over > 0 {
+            let n_bytes = bytes.len().min(self.n_passed_over);
+            self.n_passed_over -= n_bytes;
+            n_bytes
+        } else {
+            if self.piece.len() >= PIECE_BYTES {
+                self.hand_over()?;
+            }
+            let room = (PIECE_BYTES - self.piece.len()) as u64;
+            let until = self.handover.next_at().unwrap_or(u64::MAX);
+            let n_bytes = (bytes.len() as u64)
+                .min(room)
+                .min(until.saturating_sub(self.n_bytes));
+            let n_bytes = n_bytes as usize;
+            self.piece.extend_from_slice(&bytes[..n_bytes]);
+            n_bytes
+        };
+        self.n_bytes += n_bytes as u64;
         Ok(n_bytes)
     }
 
