@@ -6,6 +6,7 @@
 //! a model.
 
 mod answers;
+mod contents;
 mod copies;
 mod copy;
 mod done;

@@ -2,6 +2,7 @@
 
 use super::{
     ScoreError,
+    contents::Contents,
     mutation::{Mutation, mutations},
     protein::{Found, Protein, try_each},
     table_file::TableFile,
@@ -27,7 +28,7 @@ pub(super) struct MutantTable {
     /// Which of them each row is.
     rows: Vec<u32>,
     /// What the file held.
-    pub(super) content: blake3::Hash,
+    content: blake3::Hash,
     /// What is odd about it.
     pub(super) warnings: Vec<String>,
     cancel: CancelToken,
@@ -88,6 +89,34 @@ impl MutantTable {
         found.content = hasher.finalize();
         found.warnings.extend(commas.warning(file.name()));
         Ok(found)
+    }
+
+    /// Adds all that its scores depend on, but for the wild type.
+    pub(super) fn add_to(&self, contents: &mut Contents) {
+        let Self {
+            spec,
+            wild_type: _,
+            variants,
+            rows,
+            content,
+            warnings: _,
+            cancel: _,
+        } = self;
+        // Where the protein is written, and how it is numbered, shows in the protein and its mutants.
+        let MutantsTable {
+            path: _,
+            sequence: _,
+            fasta: _,
+            column,
+            offset: _,
+        } = spec;
+        contents.text(column.as_bytes());
+        contents.text(content.as_bytes());
+        contents.number(variants.len() as u64);
+        variants.iter().for_each(|variant| contents.mutant(variant));
+        contents.number(rows.len() as u64);
+        rows.iter()
+            .for_each(|row| contents.number(u64::from(*row)));
     }
 
     /// Rows of the table.

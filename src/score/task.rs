@@ -2,6 +2,7 @@
 
 use super::{
     ScoreError,
+    contents::Contents,
     copies::Copies,
     copy::Copy,
     mutant_table::MutantTable,
@@ -68,7 +69,7 @@ impl Extent {
 pub struct Survey {
     /// How much there is to score.
     pub extent: Extent,
-    /// A hash of all that the plan depends on.
+    /// A hash of all that the plan and the table depend on.
     pub hash: blake3::Hash,
     /// What is odd about the inputs.
     pub warnings: Vec<String>,
@@ -88,7 +89,7 @@ pub(super) enum Next<'a> {
 }
 
 /// The number of the form of plans: another one is another plan.
-const PLAN_VERSION: u8 = 1;
+const PLAN_VERSION: u8 = 2;
 
 impl Task {
     /// The task that a question is. A table of mutants is read and checked, proteins are found. Whoever works on it
@@ -143,19 +144,16 @@ impl Task {
     /// An input cannot be read, a rule does not allow a record, or somebody tells to stop.
     pub fn survey(&self) -> Result<Survey, ScoreError> {
         let mut extent = Extent::default();
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&[PLAN_VERSION]);
-        hasher.update(self.question.method().as_bytes());
+        let mut contents = Contents::new(PLAN_VERSION, self.question.method());
         if let Source::Table(table) = &self.source {
-            hasher.update(table.content.as_bytes());
-            hasher.update(&table.spec.offset.to_le_bytes());
+            table.add_to(&mut contents);
         }
         let warnings = self.try_each(|next| {
             let subject = match next {
                 Next::Subject(subject) => subject,
-                Next::Rejected(Rejected { ordinal, .. }) => {
+                Next::Rejected(rejected) => {
                     extent.rejected += 1;
-                    hasher.update(&ordinal.to_le_bytes());
+                    contents.rejected(&rejected);
                     return Ok(());
                 }
             };
@@ -166,11 +164,7 @@ impl Task {
                 (_, ScoreQuestion::Perplexity(..)) => 1,
                 _ => subject.variants.len() as u64,
             };
-            let Protein { id, sequence, .. } = subject.protein;
-            for text in [id.as_bytes(), sequence] {
-                hasher.update(&(text.len() as u64).to_le_bytes());
-                hasher.update(text);
-            }
+            contents.protein(subject.protein);
             subject.copies.try_each(|copy| {
                 ScoreError::unless_stopped(&self.cancel)?;
                 extent.sequences += 1;
@@ -181,7 +175,7 @@ impl Task {
         })?;
         Ok(Survey {
             extent,
-            hash: hasher.finalize(),
+            hash: contents.hash(),
             warnings,
         })
     }
@@ -300,7 +294,7 @@ mod tests {
     use super::*;
     use crate::{
         cancel::StopReason,
-        job::{PerplexityMethod, ScoreMethod},
+        job::{MutantsTable, PerplexityMethod, ScoreMethod},
     };
     use std::fs;
 
@@ -350,6 +344,65 @@ mod tests {
         assert_ne!(hash, other);
         fs::write(&path, format!(">a\nMKV\n>c\n{long}\n")).unwrap();
         assert_ne!(survey(ScoreMethod::MaskedMarginals).1, hash);
+    }
+
+    #[test]
+    fn all_that_can_be_in_a_table_is_in_its_hash() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        let hash = |question| {
+            let task = Task::new(&question, &CancelToken::default()).unwrap();
+            task.survey().unwrap().hash
+        };
+        let of_column = |text: &str, column: &str, offset: i64| {
+            fs::write(at("a.csv"), text).unwrap();
+            let options = [
+                ("sequence".to_owned(), "MMMM".into()),
+                ("column".to_owned(), column.into()),
+                ("offset".to_owned(), offset.into()),
+            ];
+            let table = MutantsTable::from_map(at("a.csv").as_ref(), options.into()).unwrap();
+            let method = ScoreMethod::PseudoLikelihood;
+            hash(ScoreQuestion::Mutants(Mutants::Table(table), method))
+        };
+        let of_records = |text: &str, residues: i64| {
+            fs::write(at("a.fa"), text).unwrap();
+            let dataset = Dataset::new(vec![at("a.fa")]).min_length(3).unwrap();
+            let dataset = dataset.long_sequences("truncate", Some(residues), Default::default());
+            let method = PerplexityMethod::OnePass;
+            hash(ScoreQuestion::Perplexity(dataset.unwrap(), method))
+        };
+        let table = "mutant,other\nM2A,M3C\n";
+        let differing = [
+            [of_column(table, "mutant", 1), of_column(table, "other", 1)],
+            [of_column(table, "mutant", 1), of_column(table, "mutant", 2)],
+            [
+                of_column(table, "mutant", 1),
+                of_column("mutant,other\nM2A,M2A\n", "mutant", 1),
+            ],
+            // The same residues of a protein of another length.
+            [
+                of_records(">a\nMKTV\n", 4),
+                of_records(">a\nMKTVAA\n", 4),
+            ],
+            [
+                of_records(">a\nMKTVA\n", 4),
+                of_records(">a\nMKTVAA\n", 4),
+            ],
+            // The same proteins beside rejected records of another name or length.
+            [
+                of_records(">a\nM\n>b\nMKT\n", 4),
+                of_records(">c\nM\n>b\nMKT\n", 4),
+            ],
+            [
+                of_records(">a\nM\n>b\nMKT\n", 4),
+                of_records(">a\nMK\n>b\nMKT\n", 4),
+            ],
+        ];
+        for (number, [one, other]) in differing.into_iter().enumerate() {
+            assert_ne!(one, other, "{number}");
+        }
+        assert_eq!(of_records(">a\nMKTVA\n", 4), of_records(">a\nMKTVA\n", 4));
     }
 
     #[test]
