@@ -19,6 +19,7 @@ mod plan_file;
 mod probabilities;
 mod protein;
 mod rank;
+mod rows;
 mod sites;
 mod table;
 mod table_file;

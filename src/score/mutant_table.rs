@@ -87,6 +87,7 @@ impl MutantTable {
             return Err(ScoreError::table(file.name(), "has no rows", hint));
         }
         found.content = hasher.finalize();
+        found.warnings.extend(file.warning());
         found.warnings.extend(commas.warning(file.name()));
         Ok(found)
     }

@@ -1,0 +1,95 @@
+//! What scores must not be made of, must not replace, or must not be asked for.
+
+use super::place::Place;
+
+const SCRIPT: i32 = 3;
+const INPUT: i32 = 4;
+const UNEXPECTED: i32 = 1;
+const REJECTED: i32 = 7;
+
+/// A script that scores the mutants of a table, with options of `mutants` and of `score`.
+fn script(mutants: &str, score: &str) -> String {
+    format!(
+        "print(score(mock(#{{}}), mutants(\"dms.csv\", #{{ sequence: \"MKTAYIAKQR\" {mutants} }}),
+            #{{ output: \"scores.csv\" {score} }}));"
+    )
+}
+
+/// Checks that a script is refused, rehearsed and run, and that nothing is written.
+fn check_refused(place: &Place, exit_code: i32, script: &str, expect: &str) {
+    place.write("job.rhai", "");
+    let before = place.names();
+    for command in ["check", "exec"] {
+        let done = place.run(&[command], script);
+        let said = &done.stderr;
+        assert_eq!(done.exit_code, Some(exit_code), "{command}: {said}");
+        assert!(said.contains(expect), "{command}: {expect}: {said}");
+        assert_eq!(place.names(), before, "{command}");
+    }
+}
+
+#[test]
+fn a_table_of_another_column_is_another_table() {
+    let place = Place::new();
+    place.write("dms.csv", "mutant,other\nM1A,K2A\nT3A,A4C\n");
+    place.exec(&script("", ""));
+    let first = place.read("scores.csv");
+    let said = place.refused(UNEXPECTED, &script(", column: \"other\"", ""));
+    assert!(
+        said.contains("has other scores") && said.contains("mutants_and_proteins"),
+        "{said}"
+    );
+    assert_eq!(place.read("scores.csv"), first);
+    place.exec(&script(", column: \"other\"", ", overwrite: true"));
+    let second = place.read("scores.csv");
+    assert_ne!(second, first);
+    place.exec(&script("", ", overwrite: true"));
+    assert_eq!(place.read("scores.csv"), first);
+}
+
+#[test]
+fn lengths_and_reasons_are_a_part_of_the_table() {
+    let check = |one: &str, other: &str| {
+        let place = Place::new();
+        let script = "perplexity(mock(#{}), fasta(\"in.fa\").long_sequences(\"truncate\", 4).min_length(3),
+            #{ output: \"scores.csv\" });";
+        let exit_code = |text: &str| match text.contains(">b") {
+            true => Some(REJECTED),
+            false => Some(0),
+        };
+        for text in [one, one] {
+            place.write("in.fa", text);
+            let done = place.run(&["exec"], script);
+            assert_eq!(done.exit_code, exit_code(text), "{}", done.stderr);
+        }
+        place.write("in.fa", other);
+        let said = place.refused(UNEXPECTED, script);
+        assert!(said.contains("has other scores"), "{said}");
+    };
+    check(">a\nMKTV\n", ">a\nMKTVAA\n");
+    check(">a\nMKTV\n>b\nM\n", ">a\nMKTV\n>b\nMK\n");
+    check(">a\nMKTV\n>b\nM\n", ">a\nMKTV\n>b2\nM\n");
+}
+
+#[test]
+fn quotes_that_make_no_sense_are_refused() {
+    let place = Place::new();
+    let check = |table: &str, expect: &str| {
+        place.write("dms.csv", table);
+        check_refused(&place, INPUT, &script("", ""), expect);
+    };
+    check(
+        "mutant,note\nM1A,\"5 prime\nK2A,ok\nT3A,ok\n",
+        "`dms.csv`, line 2: a quote opens a field here, and nothing closes it",
+    );
+    check(
+        "mutant\tnote\nM1A\t\"5 prime\nK2A\tok\nT3A\t3\" end\nA4C\tok\n",
+        "`dms.csv`, line 4: text follows the closing quote of the field that a quote opens in line 2",
+    );
+    place.write("dms.csv", "mutant,note\nM1A,\"a\nb\"\nT3A,x\n,\nA4C,y\n");
+    let done = place.run(&["exec"], &script("", ""));
+    assert_eq!(done.exit_code, Some(0), "{}", done.stderr);
+    assert!(done.stderr.contains("lines 2 to 3"), "{}", done.stderr);
+    let table = place.read("scores.csv");
+    assert!(table.contains("\n,,0.0000000\nA4C,y,"), "{table}");
+}
