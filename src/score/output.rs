@@ -127,13 +127,17 @@ impl ScoreOutput {
         if !self.resume && self.folder().exists() {
             return Err(self.exists(&self.folder(), "exists".to_owned()));
         }
-        match self.others().into_iter().find(|other| is_begun(other)) {
-            Some(other) => Err(self.exists(
+        if let Some(other) = self.others().into_iter().find(|other| is_begun(other)) {
+            return Err(self.exists(
                 &other,
                 "was begun with other mutants, another model or other options".to_owned(),
-            )),
-            None => Ok(None),
+            ));
         }
+        // Whoever is killed before the table has its name leaves what lies beside it, and the plan.
+        if !is_begun(&self.folder()) {
+            self.check_beside(|note| note.identity == self.identity)?;
+        }
+        Ok(None)
     }
 
     /// Checks that a table that is there is what is asked for, as far as that is known: `identity` need not say all.
@@ -141,16 +145,40 @@ impl ScoreOutput {
     /// # Errors
     /// It is another one, and may not be replaced.
     pub fn check(&self) -> Result<(), ScoreError> {
-        if self.overwrite || !self.output.exists() {
+        if self.overwrite {
             return Ok(());
         }
-        let Some(note) = self.read_note()? else {
-            return Err(self.exists(&self.output, "exists".to_owned()));
+        let is_same = |note: &Note| {
+            let mut identity = self.identity.iter();
+            identity.all(|(name, value)| note.identity.get(name) == Some(value))
         };
-        let mut identity = self.identity.iter();
-        match identity.all(|(name, value)| note.identity.get(name) == Some(value)) {
-            true => Ok(()),
-            false => Err(self.exists(&self.output, self.difference(&note))),
+        if !self.output.exists() {
+            return match self.kept.exists() {
+                true => Ok(()),
+                false => self.check_beside(is_same),
+            };
+        }
+        match self.read_note()? {
+            Some(note) if is_same(&note) => Ok(()),
+            Some(note) => Err(self.exists(&self.output, self.difference(&note))),
+            None => Err(self.exists(&self.output, "exists".to_owned())),
+        }
+    }
+
+    /// Checks that what lies beside a table that is not there may be replaced: that it was of the same one.
+    fn check_beside(&self, is_same: impl Fn(&Note) -> bool) -> Result<(), ScoreError> {
+        let note = self.any_note()?;
+        if self.resume && note.as_ref().is_some_and(is_same) {
+            return Ok(());
+        }
+        let mut beside = [&self.note, &self.rejects].into_iter();
+        match beside.find(|path| path.exists()) {
+            Some(path) => {
+                let table = self.output.display();
+                let message = format!("exists, and `{table}`, which it would lie beside, does not");
+                Err(self.exists(path, message))
+            }
+            None => Ok(()),
         }
     }
 
@@ -203,13 +231,18 @@ impl ScoreOutput {
         }
     }
 
-    /// The note, if it is about the table that is there.
-    fn read_note(&self) -> Result<Option<Note>, ScoreError> {
+    /// The note, whatever it is about.
+    fn any_note(&self) -> Result<Option<Note>, ScoreError> {
         let text = match fs::read(&self.note) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(|error| FileError::io("read", &self.note, error))?,
         };
-        let Ok(note) = serde_json::from_slice::<Note>(&text) else {
+        Ok(serde_json::from_slice::<Note>(&text).ok())
+    }
+
+    /// The note, if it is about the table that is there.
+    fn read_note(&self) -> Result<Option<Note>, ScoreError> {
+        let Some(note) = self.any_note()? else {
             return Ok(None);
         };
         let io = |error| FileError::io("read", &self.output, error);

@@ -93,3 +93,39 @@ fn quotes_that_make_no_sense_are_refused() {
     let table = place.read("scores.csv");
     assert!(table.contains("\n,,0.0000000\nA4C,y,"), "{table}");
 }
+
+#[test]
+fn what_lies_beside_a_table_that_is_gone_stays() {
+    let place = Place::new();
+    place.write("in.fa", ">a\nMKTV\n>b\nM\n>c\nMKTVA\n");
+    let script = |length: usize, more: &str| {
+        format!(
+            "perplexity(mock(#{{}}), fasta(\"in.fa\").min_length({length}), #{{ output: \"scores.csv\" {more} }});"
+        )
+    };
+    let done = place.run(&["exec"], &script(2, ""));
+    assert_eq!(done.exit_code, Some(REJECTED), "{}", done.stderr);
+    let (table, list) = (place.read("scores.csv"), place.read("scores.csv.rejects.tsv"));
+    std::fs::rename(place.path("scores.csv"), place.path("mine.csv")).unwrap();
+    for length in [1, 5] {
+        // What is rejected is known when it was read.
+        let said = place.refused(UNEXPECTED, &script(length, ""));
+        assert!(said.contains("scores.csv.json` exists"), "{said}");
+        assert_eq!(place.read("scores.csv.rejects.tsv"), list);
+    }
+    std::fs::rename(place.path("scores.csv.json"), place.path("mine.json")).unwrap();
+    for length in [1, 2, 5] {
+        let expect = "scores.csv.rejects.tsv` exists, and `scores.csv`";
+        check_refused(&place, UNEXPECTED, &script(length, ""), expect);
+        assert_eq!(place.read("scores.csv.rejects.tsv"), list);
+    }
+    // Where the note says that they are of the same table, that is made again.
+    std::fs::rename(place.path("mine.json"), place.path("scores.csv.json")).unwrap();
+    let done = place.run(&["exec"], &script(2, ""));
+    assert_eq!(done.exit_code, Some(REJECTED), "{}", done.stderr);
+    assert_eq!(place.read("scores.csv"), table);
+    std::fs::remove_file(place.path("scores.csv")).unwrap();
+    let done = place.run(&["exec"], &script(1, ", overwrite: true"));
+    assert_eq!(done.exit_code, Some(0), "{}", done.stderr);
+    assert!(!place.path("scores.csv.rejects.tsv").exists());
+}
