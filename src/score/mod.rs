@@ -6,12 +6,14 @@
 //! a model.
 
 mod answers;
+mod asked;
 mod contents;
 mod copies;
 mod copy;
 mod done;
 mod error;
 mod likelihoods;
+mod mutant_list;
 mod mutant_table;
 mod mutation;
 mod output;
@@ -19,6 +21,7 @@ mod plan_file;
 mod probabilities;
 mod protein;
 mod rank;
+mod rejects_list;
 mod rows;
 mod sites;
 mod table;

@@ -3,7 +3,8 @@
 use super::{
     ScoreError,
     contents::Contents,
-    mutation::{Mutation, mutations},
+    mutant_list::MutantList,
+    mutation::mutations,
     protein::{Found, Protein, try_each},
     table_file::TableFile,
 };
@@ -14,7 +15,6 @@ use crate::{
     text::{counted, printable_line},
 };
 use ::csv::ByteRecord;
-use std::collections::HashMap;
 
 /// The column in which ProteinGym has what was measured.
 const MEASURED: &str = "DMS_score";
@@ -24,7 +24,7 @@ pub(super) struct MutantTable {
     pub(super) spec: MutantsTable,
     pub(super) wild_type: Protein,
     /// Each different mutant, in the order in which they come.
-    pub(super) variants: Vec<Vec<Mutation>>,
+    pub(super) variants: MutantList,
     /// Which of them each row is.
     rows: Vec<u32>,
     /// What the file held.
@@ -54,11 +54,10 @@ impl MutantTable {
         let column = column(&file, spec)?;
         let measured = file.column(MEASURED)?;
         let mut commas = Commas::default();
-        let mut numbers = HashMap::new();
         let mut found = Self {
             spec: spec.clone(),
             wild_type,
-            variants: Vec::new(),
+            variants: MutantList::new(),
             rows: Vec::new(),
             content: blake3::Hash::from_bytes([0; 32]),
             warnings,
@@ -73,12 +72,7 @@ impl MutantTable {
             let text = String::from_utf8_lossy(&row[column]).into_owned();
             let read = mutations(&text, &found.wild_type.sequence, spec.offset);
             let mutations = read.map_err(|(message, hint)| file.wrong(message, Some(hint)))?;
-            let variants = &mut found.variants;
-            let number = *numbers.entry(mutations).or_insert_with_key(|mutations| {
-                variants.push(mutations.clone());
-                variants.len() - 1
-            });
-            let number = u32::try_from(number);
+            let number = u32::try_from(found.variants.number(&mutations));
             let number = number.map_err(|_| file.wrong("too many mutants".to_owned(), None))?;
             found.rows.push(number);
         }
@@ -278,7 +272,7 @@ mod tests {
         let text = "x,mutant,DMS_score\n1,K2A,0.5\n2,WT,\n3,\"M1P:K2A\",n/a\n4,K2A,-1e3\n";
         let table = read(folder.path(), text, "MKT").unwrap();
         assert_eq!(table.n_rows(), 4);
-        let lengths: Vec<_> = table.variants.iter().map(Vec::len).collect();
+        let lengths: Vec<_> = table.variants.iter().map(<[_]>::len).collect();
         assert_eq!(lengths, [1, 0, 2]);
         let found = table.try_each(
             |_| Ok(Vec::new()),

@@ -2,11 +2,11 @@
 
 use super::{
     ScoreError,
+    asked::Asked,
     contents::Contents,
     copies::Copies,
     copy::Copy,
     mutant_table::MutantTable,
-    mutation::{AMINO_ACIDS, Mutation},
     protein::{Found, Protein, Rejected, try_each},
 };
 use crate::{
@@ -78,7 +78,7 @@ pub struct Survey {
 /// A protein with those of its mutants that are to be scored, and the sequences that this takes.
 pub(super) struct Subject<'a> {
     pub(super) protein: &'a Protein,
-    pub(super) variants: &'a [Vec<Mutation>],
+    pub(super) asked: Asked<'a>,
     pub(super) copies: Copies,
 }
 
@@ -162,7 +162,7 @@ impl Task {
             extent.scores += match (&self.source, &self.question) {
                 (Source::Table(table), _) => table.n_rows(),
                 (_, ScoreQuestion::Perplexity(..)) => 1,
-                _ => subject.variants.len() as u64,
+                _ => subject.asked.len(),
             };
             contents.protein(subject.protein);
             subject.copies.try_each(|copy| {
@@ -214,7 +214,7 @@ impl Task {
     ) -> Result<Vec<String>, ScoreError> {
         match &self.source {
             Source::Table(table) => {
-                each(self.subject(&table.wild_type, &table.variants)?)?;
+                each(self.subject(&table.wild_type, Asked::Listed(&table.variants))?)?;
                 Ok(table.warnings.clone())
             }
             Source::Fasta {
@@ -226,11 +226,11 @@ impl Task {
                 try_each(inputs, policy, *take, &self.cancel, |found| match found {
                     Found::Rejected(rejected) => each(Next::Rejected(rejected)),
                     Found::Protein(protein) => {
-                        let variants = match has_mutants {
-                            true => all_single(&protein.sequence),
-                            false => Vec::new(),
+                        let asked = match has_mutants {
+                            true => Asked::AllSingle(&protein.sequence),
+                            false => Asked::Nothing,
                         };
-                        each(self.subject(&protein, &variants)?)
+                        each(self.subject(&protein, asked)?)
                     }
                 })
             }
@@ -242,13 +242,13 @@ impl Task {
     fn subject<'a>(
         &self,
         protein: &'a Protein,
-        variants: &'a [Vec<Mutation>],
+        asked: Asked<'a>,
     ) -> Result<Next<'a>, ScoreError> {
         let length = protein.sequence.len();
         Ok(Next::Subject(Subject {
             protein,
-            variants,
-            copies: Copies::new(&self.question, length, variants, &self.cancel)?,
+            asked,
+            copies: Copies::new(&self.question, length, asked, &self.cancel)?,
         }))
     }
 }
@@ -277,18 +277,6 @@ impl Source {
     }
 }
 
-/// All mutants of a protein with one mutation: each amino acid replaced by each other one. Sites with something else
-/// have none.
-fn all_single(sequence: &[u8]) -> Vec<Vec<Mutation>> {
-    let sites = (0..).zip(sequence);
-    let sites = sites.filter(|(_, residue)| AMINO_ACIDS.contains(residue));
-    let mutants = sites.flat_map(|(site, &residue)| {
-        let others = AMINO_ACIDS.iter().filter(move |to| **to != residue);
-        others.map(move |&to| vec![Mutation { site, to }])
-    });
-    mutants.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,20 +285,6 @@ mod tests {
         job::{MutantsTable, PerplexityMethod, ScoreMethod},
     };
     use std::fs;
-
-    #[test]
-    fn every_site_has_nineteen_mutants() {
-        let found = all_single(b"MXK");
-        assert_eq!(found.len(), 38);
-        assert!(found.iter().all(|mutant| mutant.len() == 1));
-        assert_eq!(found[0], [Mutation { site: 0, to: b'A' }]);
-        assert_eq!(found[37], [Mutation { site: 2, to: b'Y' }]);
-        let is_silent = |mutant: &Vec<Mutation>| {
-            let Mutation { site, to } = mutant[0];
-            b"MXK"[site as usize] == to
-        };
-        assert!(!found.iter().any(is_silent));
-    }
 
     #[test]
     fn a_task_knows_its_extent_and_its_plan() {
