@@ -129,3 +129,24 @@ fn what_lies_beside_a_table_that_is_gone_stays() {
     assert_eq!(done.exit_code, Some(0), "{}", done.stderr);
     assert!(!place.path("scores.csv.rejects.tsv").exists());
 }
+
+#[test]
+fn scores_are_no_points_of_a_sweep() {
+    let place = Place::new();
+    place.write("in.fa", ">a\nMKTV\n");
+    for call in [
+        "score(mock(#{}), all_single_mutants(\"in.fa\"), #{ output: \"scores.csv\" })",
+        "perplexity(mock(#{}), fasta(\"in.fa\"), #{ output: \"scores.csv\" })",
+    ] {
+        let run = format!("table.run(#{{ n: 1 }}, || {call})");
+        for run in [run.clone(), format!("try {{ {run} }} catch {{ }}")] {
+            let script = format!(
+                "embed(mock(#{{}}), fasta(\"in.fa\"), #{{ output: \"before.parquet\" }});
+                let table = sweep(\"a\");
+                {run};"
+            );
+            let expect = "a point of a sweep gives a run, and `";
+            check_refused(&place, SCRIPT, &script, expect);
+        }
+    }
+}
