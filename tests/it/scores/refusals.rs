@@ -131,6 +131,20 @@ fn what_lies_beside_a_table_that_is_gone_stays() {
 }
 
 #[test]
+fn mutants_of_truncated_proteins_are_refused() {
+    let place = Place::new();
+    place.write("in.fa", ">a\nMKTV\n");
+    let script = |residues: usize| {
+        format!(
+            "score(mock(#{{}}), all_single_mutants(fasta(\"in.fa\").long_sequences(\"truncate\", {residues})),
+                #{{ output: \"scores.csv\" }});"
+        )
+    };
+    check_refused(&place, SCRIPT, &script(3), "all single mutants are those of whole proteins");
+    place.exec(&script(1022));
+}
+
+#[test]
 fn scores_are_no_points_of_a_sweep() {
     let place = Place::new();
     place.write("in.fa", ">a\nMKTV\n");
