@@ -42,6 +42,9 @@ pub enum ScoreError {
         /// What it is.
         message: String,
     },
+    /// A shard would replace a table.
+    #[error("`{}` exists, and a shard of it replaces nothing", .0.display())]
+    Replaces(PathBuf),
     /// The user or a scheduler stopped it.
     #[error("stopped by {}", .0.name())]
     Stopped(StopReason),
@@ -94,6 +97,9 @@ impl Hint for ScoreError {
             Self::Logits(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::Exists { .. } => Some("choose another path, or add `overwrite: true`".to_owned()),
+            Self::Replaces(_) => Some(
+                "remove the file, and run all shards again; or leave `overwrite` out".to_owned(),
+            ),
             Self::Stopped(_) => None,
             Self::Changed(_) => {
                 Some("run the same command again when nobody writes to it".to_owned())

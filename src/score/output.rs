@@ -7,7 +7,7 @@ use super::{
 use crate::{
     file::{self, FileError, Keep},
     hint::joined,
-    job::ScorePlan,
+    job::{ScorePlan, Shard},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -32,6 +32,8 @@ pub struct ScoreOutput {
     pub(super) rejects: PathBuf,
     pub(super) overwrite: bool,
     resume: bool,
+    /// Whether a process makes a part of the logits only.
+    is_shard: bool,
     kept: PathBuf,
     key: String,
     /// All that can change a score, by name.
@@ -65,8 +67,13 @@ pub(super) struct Note {
 }
 
 impl ScoreOutput {
-    /// Where the table goes that a plan asks for, and which `identity` says all about.
-    pub fn new(plan: &ScorePlan, identity: BTreeMap<String, String>) -> Self {
+    /// Where the table goes that a plan asks for, and which `identity` says all about. Of several processes that share
+    /// the work each makes a shard of the logits.
+    pub fn new(
+        plan: &ScorePlan,
+        identity: BTreeMap<String, String>,
+        shard: Option<Shard>,
+    ) -> Self {
         let mut hasher = blake3::Hasher::new();
         for (name, value) in &identity {
             for text in [name, value] {
@@ -81,6 +88,7 @@ impl ScoreOutput {
             rejects: plan.rejects(),
             overwrite: plan.run.overwrite,
             resume: plan.run.resume,
+            is_shard: shard.is_some(),
             kept: plan.kept_folder(),
             key: key[..KEY_CHARACTERS].to_owned(),
             identity,
@@ -113,6 +121,7 @@ impl ScoreOutput {
     /// Something else is there, or was begun, and may not be replaced.
     pub fn finished(&self) -> Result<Option<Done>, ScoreError> {
         if self.overwrite {
+            self.check_shard()?;
             return Ok(None);
         }
         if self.output.exists() {
@@ -146,7 +155,7 @@ impl ScoreOutput {
     /// It is another one, and may not be replaced.
     pub fn check(&self) -> Result<(), ScoreError> {
         if self.overwrite {
-            return Ok(());
+            return self.check_shard();
         }
         let is_same = |note: &Note| {
             let mut identity = self.identity.iter();
@@ -162,6 +171,14 @@ impl ScoreOutput {
             Some(note) if is_same(&note) => Ok(()),
             Some(note) => Err(self.exists(&self.output, self.difference(&note))),
             None => Err(self.exists(&self.output, "exists".to_owned())),
+        }
+    }
+
+    /// Checks that no shard is to replace a table: the others would be missing.
+    fn check_shard(&self) -> Result<(), ScoreError> {
+        match self.is_shard && self.output.exists() {
+            true => Err(ScoreError::Replaces(self.output.clone())),
+            false => Ok(()),
         }
     }
 

@@ -131,6 +131,23 @@ fn what_lies_beside_a_table_that_is_gone_stays() {
 }
 
 #[test]
+fn no_shard_replaces_a_table() {
+    let place = Place::new();
+    place.write("dms.csv", "mutant\nM1A\n");
+    place.exec(&script("", ""));
+    let (before, table) = (place.names(), place.read("scores.csv"));
+    for command in ["check", "exec"] {
+        let arguments = [command, "--shard", "0/2"];
+        let done = place.run(&arguments, &script("", ", overwrite: true"));
+        let said = &done.stderr;
+        assert_eq!(done.exit_code, Some(UNEXPECTED), "{command}: {said}");
+        assert!(said.contains("a shard of it replaces nothing"), "{said}");
+        assert_eq!(place.names(), before);
+        assert_eq!(place.read("scores.csv"), table);
+    }
+}
+
+#[test]
 fn mutants_of_truncated_proteins_are_refused() {
     let place = Place::new();
     place.write("in.fa", ">a\nMKTV\n");
