@@ -41,13 +41,18 @@ struct Table<'a> {
 }
 
 impl Task {
-    /// Checks that the table of mutants has no column of this name, or may have another one in its place.
+    /// Checks that the table has no other column of this name, or may have this one in its place.
     ///
     /// # Errors
     /// It has one that may not be replaced.
     pub fn check_column(&self, column: &str, overwrite: bool) -> Result<(), ScoreError> {
         let Source::Table(table) = &self.source else {
-            return Ok(());
+            let others = self.header(column).unwrap_or_default();
+            let is_twice = others.iter().filter(|name| *name == column).count() > 1;
+            return match is_twice {
+                true => Err(ScoreError::Column(column.to_owned())),
+                false => Ok(()),
+            };
         };
         let file = TableFile::open(&table.spec.path, &self.cancel)?;
         if file.column(column)?.is_none() {
