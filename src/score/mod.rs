@@ -15,6 +15,7 @@ mod error;
 mod likelihoods;
 mod mutant_list;
 mod mutant_table;
+mod mutated_sequences;
 mod mutation;
 mod output;
 mod plan_file;

@@ -4,6 +4,7 @@ use super::{
     ScoreError,
     contents::Contents,
     mutant_list::MutantList,
+    mutated_sequences::MutatedSequences,
     mutation::mutations,
     protein::{Found, Protein, try_each},
     table_file::TableFile,
@@ -53,6 +54,7 @@ impl MutantTable {
         let mut file = TableFile::open(&spec.path, cancel)?;
         let column = column(&file, spec)?;
         let measured = file.column(MEASURED)?;
+        let mut sequences = MutatedSequences::of(&file, &spec.column)?;
         let mut commas = Commas::default();
         let mut found = Self {
             spec: spec.clone(),
@@ -70,7 +72,11 @@ impl MutantTable {
                 .iter()
                 .for_each(|&column| commas.look_at(&row[column]));
             let text = String::from_utf8_lossy(&row[column]).into_owned();
-            let read = mutations(&text, &found.wild_type.sequence, spec.offset);
+            let protein = (found.wild_type.sequence.as_slice(), spec.offset);
+            let read = mutations(&text, protein.0, protein.1).and_then(|mutations| {
+                sequences.look_at(row, &mutations, protein)?;
+                Ok(mutations)
+            });
             let mutations = read.map_err(|(message, hint)| file.wrong(message, Some(hint)))?;
             let number = u32::try_from(found.variants.number(&mutations));
             let number = number.map_err(|_| file.wrong("too many mutants".to_owned(), None))?;
@@ -82,6 +88,7 @@ impl MutantTable {
         }
         found.content = hasher.finalize();
         found.warnings.extend(file.warning());
+        found.warnings.extend(sequences.warning(file.name()));
         found.warnings.extend(commas.warning(file.name()));
         Ok(found)
     }

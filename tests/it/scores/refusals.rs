@@ -131,6 +131,33 @@ fn what_lies_beside_a_table_that_is_gone_stays() {
 }
 
 #[test]
+fn sequences_of_mutants_agree_with_their_names() {
+    let place = Place::new();
+    place.write("dms.csv", "mutant,mutated_sequence\nM1A,AKTAYIAKQR\nK2A,MKTAYIAKQR\n");
+    let expect = "line 3: `mutated_sequence` has K at site 2";
+    check_refused(&place, INPUT, &script("", ""), expect);
+    // They go with the column `mutant`, where there is one.
+    place.write(
+        "dms.csv",
+        "mutant,other,mutated_sequence\nM1A,K2A,AKTAYIAKQR\nK2A,T3A,TAYIAKQR\n",
+    );
+    place.exec(&script(", column: \"other\"", ""));
+    let done = place.run(&["exec"], &script("", ", overwrite: true"));
+    assert_eq!(done.exit_code, Some(0), "{}", done.stderr);
+    let expect = "1 field of `mutated_sequence` with more or fewer residues";
+    assert!(done.stderr.contains(expect), "{}", done.stderr);
+}
+
+#[test]
+fn mutants_without_a_protein_are_told_so() {
+    let place = Place::new();
+    place.write("dms.csv", "mutant\nM1A\n");
+    let script = "score(mock(#{}), mutants(\"dms.csv\"), #{ output: \"scores.csv\" });";
+    let expect = "the protein without mutations is missing";
+    check_refused(&place, SCRIPT, script, expect);
+}
+
+#[test]
 fn no_shard_replaces_a_table() {
     let place = Place::new();
     place.write("dms.csv", "mutant\nM1A\n");
