@@ -27,7 +27,9 @@ impl Asked<'_> {
             Self::Listed(list) => list.len() as u64,
             Self::AllSingle(sequence) => {
                 let sites = sequence.iter();
-                let n_sites = sites.filter(|residue| AMINO_ACIDS.contains(residue)).count();
+                let n_sites = sites
+                    .filter(|residue| AMINO_ACIDS.contains(residue))
+                    .count();
                 n_sites as u64 * (AMINO_ACIDS.len() as u64 - 1)
             }
         }
@@ -59,7 +61,9 @@ impl Asked<'_> {
 /// The mutations of a site with this residue: each other amino acid, or nothing where it holds none.
 pub(super) fn single_of(site: u32, from: u8) -> impl Iterator<Item = Mutation> {
     let is_known = AMINO_ACIDS.contains(&from);
-    let others = AMINO_ACIDS.iter().filter(move |to| is_known && **to != from);
+    let others = AMINO_ACIDS
+        .iter()
+        .filter(move |to| is_known && **to != from);
     others.map(move |&to| Mutation { site, to })
 }
 

@@ -117,8 +117,7 @@ impl MutantTable {
         contents.number(variants.len() as u64);
         variants.iter().for_each(|variant| contents.mutant(variant));
         contents.number(rows.len() as u64);
-        rows.iter()
-            .for_each(|row| contents.number(u64::from(*row)));
+        rows.iter().for_each(|row| contents.number(u64::from(*row)));
     }
 
     /// Rows of the table.

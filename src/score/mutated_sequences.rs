@@ -45,7 +45,9 @@ impl MutatedSequences {
         mutations: &[Mutation],
         (wild_type, offset): (&[u8], i64),
     ) -> Result<(), (String, String)> {
-        let field = self.column.map_or(&[][..], |column| row[column].trim_ascii());
+        let field = self
+            .column
+            .map_or(&[][..], |column| row[column].trim_ascii());
         let sequence = field.strip_suffix(b"*").unwrap_or(field);
         if sequence.is_empty() {
             return Ok(());
@@ -111,7 +113,11 @@ mod tests {
         check(" mat* ", None, 0);
         check("", None, 0);
         check("MATV", None, 1);
-        check("MKT", Some("has K at site 25, and the protein with these mutations has A"), 0);
+        check(
+            "MKT",
+            Some("has K at site 25, and the protein with these mutations has A"),
+            0,
+        );
         check("MAV", Some("has V at site 26"), 0);
     }
 }

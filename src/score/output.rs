@@ -69,11 +69,7 @@ pub(super) struct Note {
 impl ScoreOutput {
     /// Where the table goes that a plan asks for, and which `identity` says all about. Of several processes that share
     /// the work each makes a shard of the logits.
-    pub fn new(
-        plan: &ScorePlan,
-        identity: BTreeMap<String, String>,
-        shard: Option<Shard>,
-    ) -> Self {
+    pub fn new(plan: &ScorePlan, identity: BTreeMap<String, String>, shard: Option<Shard>) -> Self {
         let mut hasher = blake3::Hasher::new();
         for (name, value) in &identity {
             for text in [name, value] {

@@ -86,7 +86,9 @@ fn is_plan(path: &Path) -> bool {
     match parts.as_slice() {
         [protein, variant, place] => {
             let place = place.strip_prefix('-').unwrap_or(place);
-            [protein, variant, &place].into_iter().all(|part| is_number(part))
+            [protein, variant, &place]
+                .into_iter()
+                .all(|part| is_number(part))
         }
         _ => false,
     }
@@ -120,7 +122,12 @@ mod tests {
         check(b"");
         check(b"mine");
         check(b">1.0.1\n<mask>K\n");
-        for text in [">mine\nMKT\n", ">1.0\nMKT\n", ">1.0.x\nMKT\n", "1.0.1\nMKT\n"] {
+        for text in [
+            ">mine\nMKT\n",
+            ">1.0\nMKT\n",
+            ">1.0.x\nMKT\n",
+            "1.0.1\nMKT\n",
+        ] {
             let mut writer = writer(Vec::new());
             writer.write_all(text.as_bytes()).unwrap();
             check(&writer.finish().unwrap());

@@ -239,7 +239,11 @@ mod tests {
         };
         check("a,b\n1,\"5 prime\n2,ok\n3,ok\n", 2, "nothing closes it");
         check("a,b\n1,\"", 2, "nothing closes it");
-        check("a,b\n1,\"5\" primer\n", 2, "text follows the closing quote (");
+        check(
+            "a,b\n1,\"5\" primer\n",
+            2,
+            "text follows the closing quote (",
+        );
         check(
             "a,b\n1,\"5 prime\n2,ok\n3,3\" end\n4,ok\n",
             4,

@@ -125,13 +125,19 @@ impl Task {
                 let mut scores = Vec::new();
                 let is_listed = matches!(self.source, Source::Table(_));
                 let answered = (copies, *asked);
-                try_each_score(answered, protein, &mut answers, &self.cancel, |mutant, score| {
-                    match is_listed {
-                        true => scores.push(score),
-                        false => table.add_mutant(protein, mutant, score)?,
-                    }
-                    Ok(())
-                })?;
+                try_each_score(
+                    answered,
+                    protein,
+                    &mut answers,
+                    &self.cancel,
+                    |mutant, score| {
+                        match is_listed {
+                            true => scores.push(score),
+                            false => table.add_mutant(protein, mutant, score)?,
+                        }
+                        Ok(())
+                    },
+                )?;
                 match &self.source {
                     Source::Table(mutants) => table.add_rows_of(mutants, &scores, column),
                     Source::Fasta { .. } => Ok(()),

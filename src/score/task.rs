@@ -239,11 +239,7 @@ impl Task {
 }
 
 impl Task {
-    fn subject<'a>(
-        &self,
-        protein: &'a Protein,
-        asked: Asked<'a>,
-    ) -> Result<Next<'a>, ScoreError> {
+    fn subject<'a>(&self, protein: &'a Protein, asked: Asked<'a>) -> Result<Next<'a>, ScoreError> {
         let length = protein.sequence.len();
         Ok(Next::Subject(Subject {
             protein,

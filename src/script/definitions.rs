@@ -10,8 +10,8 @@ use super::{
 use crate::{
     cancel::CancelToken,
     job::{
-        AttentionPlan, ContactTableOptions, EmbedOptions, EmbeddingsOptions, ExportOptions, MergePlan, ModelSpec,
-        MutantsTable, PerplexityOptions, ScoreOptions, SweepPlan,
+        AttentionPlan, ContactTableOptions, EmbedOptions, EmbeddingsOptions, ExportOptions,
+        MergePlan, ModelSpec, MutantsTable, PerplexityOptions, ScoreOptions, SweepPlan,
     },
 };
 use rhai::{Engine, Scope};

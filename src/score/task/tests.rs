@@ -74,14 +74,8 @@ fn all_that_can_be_in_a_table_is_in_its_hash() {
             of_column("mutant,other\nM2A,M2A\n", "mutant", 1),
         ],
         // The same residues of a protein of another length.
-        [
-            of_records(">a\nMKTV\n", 4),
-            of_records(">a\nMKTVAA\n", 4),
-        ],
-        [
-            of_records(">a\nMKTVA\n", 4),
-            of_records(">a\nMKTVAA\n", 4),
-        ],
+        [of_records(">a\nMKTV\n", 4), of_records(">a\nMKTVAA\n", 4)],
+        [of_records(">a\nMKTVA\n", 4), of_records(">a\nMKTVAA\n", 4)],
         // The same proteins beside rejected records of another name or length.
         [
             of_records(">a\nM\n>b\nMKT\n", 4),

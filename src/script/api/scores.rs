@@ -29,7 +29,9 @@ fn run_score(
     if session.is_in_point() {
         let problems = Problems::one(
             format!("a point of a sweep gives a run, and `{call}` gives scores"),
-            Some(format!("measure with `embed(...)`, and call `{call}` outside of the sweep")),
+            Some(format!(
+                "measure with `embed(...)`, and call `{call}` outside of the sweep"
+            )),
         );
         // Nothing is computed whose figures could be in no table.
         session.files().add_fault(&problems);

@@ -198,7 +198,10 @@ fn a_script_asks_for_contacts() {
     let replaces = r#"contact_table("pairs.parquet", "pairs.csv", #{ overwrite: true });"#;
     let done = job.run("exec", replaces);
     assert_eq!(done.exit_code, 0, "{done:?}");
-    assert_eq!(fs::read_to_string(job.at("pairs.csv")).expect("a table"), table);
+    assert_eq!(
+        fs::read_to_string(job.at("pairs.csv")).expect("a table"),
+        table
+    );
     let missing = job.run("exec", r#"contact_map("maps.parquet", "c", "map.svg");"#);
     assert!(missing.stderr.contains("no sequence `c`"), "{missing:?}");
     let foreign = job.run("exec", r#"contact_table("maps.parquet", "in.fa");"#);

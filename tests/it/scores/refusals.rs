@@ -51,7 +51,8 @@ fn a_table_of_another_column_is_another_table() {
 fn lengths_and_reasons_are_a_part_of_the_table() {
     let check = |one: &str, other: &str| {
         let place = Place::new();
-        let script = "perplexity(mock(#{}), fasta(\"in.fa\").long_sequences(\"truncate\", 4).min_length(3),
+        let script =
+            "perplexity(mock(#{}), fasta(\"in.fa\").long_sequences(\"truncate\", 4).min_length(3),
             #{ output: \"scores.csv\" });";
         let exit_code = |text: &str| match text.contains(">b") {
             true => Some(REJECTED),
@@ -105,7 +106,10 @@ fn what_lies_beside_a_table_that_is_gone_stays() {
     };
     let done = place.run(&["exec"], &script(2, ""));
     assert_eq!(done.exit_code, Some(REJECTED), "{}", done.stderr);
-    let (table, list) = (place.read("scores.csv"), place.read("scores.csv.rejects.tsv"));
+    let (table, list) = (
+        place.read("scores.csv"),
+        place.read("scores.csv.rejects.tsv"),
+    );
     std::fs::rename(place.path("scores.csv"), place.path("mine.csv")).unwrap();
     for length in [1, 5] {
         // What is rejected is known when it was read.
@@ -133,7 +137,10 @@ fn what_lies_beside_a_table_that_is_gone_stays() {
 #[test]
 fn sequences_of_mutants_agree_with_their_names() {
     let place = Place::new();
-    place.write("dms.csv", "mutant,mutated_sequence\nM1A,AKTAYIAKQR\nK2A,MKTAYIAKQR\n");
+    place.write(
+        "dms.csv",
+        "mutant,mutated_sequence\nM1A,AKTAYIAKQR\nK2A,MKTAYIAKQR\n",
+    );
     let expect = "line 3: `mutated_sequence` has K at site 2";
     check_refused(&place, INPUT, &script("", ""), expect);
     // They go with the column `mutant`, where there is one.
@@ -184,7 +191,12 @@ fn mutants_of_truncated_proteins_are_refused() {
                 #{{ output: \"scores.csv\" }});"
         )
     };
-    check_refused(&place, SCRIPT, &script(3), "all single mutants are those of whole proteins");
+    check_refused(
+        &place,
+        SCRIPT,
+        &script(3),
+        "all single mutants are those of whole proteins",
+    );
     place.exec(&script(1022));
 }
 
