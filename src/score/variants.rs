@@ -73,12 +73,14 @@ impl Variants {
     fn borrow(&mut self, cancel: &CancelToken) -> Result<(), ScoreError> {
         let (mut mutations, mut shown) = (Vec::new(), Vec::new());
         for by in 1..self.n_scored {
-            ScoreError::unless_stopped(cancel)?;
             mutations.clear();
             mutations.extend_from_slice(self.all.get(by));
             for site in 0..self.length {
+                // There may be as many mutations as sites.
+                ScoreError::unless_stopped(cancel)?;
+                let is_seen = seen_at(site, self.length);
                 shown.clear();
-                shown.extend(seen(&mutations, self.length, site));
+                shown.extend(mutations.iter().copied().filter(is_seen));
                 let is_masked = mutations.iter().any(|of| of.site as usize == site);
                 let is_own = shown.len() == mutations.len();
                 if is_own || (shown.is_empty() && !is_masked) {
@@ -111,10 +113,7 @@ impl Variants {
         mutations: &'a [Mutation],
     ) -> Box<dyn Iterator<Item = usize> + 'a> {
         if variant < self.n_scored {
-            let is_own = move |&site: &usize| {
-                let seen = seen(mutations, self.length, site);
-                seen.count() == mutations.len()
-            };
+            let is_own = move |&site: &usize| mutations.iter().all(seen_at(site, self.length));
             return Box::new((0..self.length).filter(is_own));
         }
         let first = self.borrowed.partition_point(|next| next.of < variant);
@@ -160,14 +159,13 @@ impl Borrowed {
     }
 }
 
-/// The mutations that are seen when a site is masked.
-fn seen(mutations: &[Mutation], length: usize, site: usize) -> impl Iterator<Item = Mutation> {
+/// Which mutations are seen when a site is masked.
+fn seen_at(site: usize, length: usize) -> impl Fn(&Mutation) -> bool {
     let window = window(length, site);
-    let mutations = mutations.iter().copied();
-    mutations.filter(move |mutation| {
+    move |mutation| {
         let of = mutation.site as usize;
         of != site && window.contains(&of)
-    })
+    }
 }
 
 /// Sorts what may be very much, until somebody tells to stop.
