@@ -59,7 +59,7 @@ impl Contents {
         let Rejected { ordinal, rejection } = rejected;
         self.number(*ordinal);
         self.text(rejection.id.as_bytes());
-        self.text(rejection.reason.to_string().as_bytes());
+        self.text(rejection.reason.as_bytes());
     }
 
     /// The hash.
