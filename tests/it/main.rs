@@ -20,6 +20,7 @@
 //! - `endings`: what a run leaves that does not end well.
 //! - `faults`: devices that fail.
 //! - `resume`: jobs that are ended in any way, and run again.
+//! - `matrix`: every question in every format, killed, in shards and on several devices.
 //! - `windows`: long sequences, in windows and whole.
 //! - `watching`, `bottlenecks`: what a run says of itself, and what it blames.
 //! - `shards`: processes that share the work of a script.
@@ -49,6 +50,7 @@ mod formats;
 mod hdf5;
 mod hub;
 mod inputs;
+mod matrix;
 mod models;
 mod parity;
 mod parquet;
