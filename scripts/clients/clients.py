@@ -38,6 +38,11 @@ def golden_records(model):
         yield name, "".join(lines)
 
 
+def description(sequence):
+    """What stands behind an id."""
+    return f"of {len(sequence)} residues"
+
+
 def records(model):
     """Ids and sequences of the input, in its order."""
     found = dict(golden_records(model))
@@ -200,6 +205,8 @@ def h5py(expected):
                 assert isinstance(original, str), "texts are read as texts"
                 # Most ids are keys as they are; `/` would make a group, and there is a key once.
                 assert key == original or original in (COPY, TWICE), key
+                said = dataset.attrs["description"]
+                assert said == description(expected.sequences[expected.ids.index(original)]), said
                 found.append(original)
                 compare(original, dataset[()])
             assert sorted(found) == sorted(expected.ids), found
@@ -351,7 +358,7 @@ CLIENTS = [
 def main():
     what, model, folder = sys.argv[1], *map(pathlib.Path, sys.argv[2:4])
     if what == "prepare":
-        text = "".join(f">{name}\n{sequence}\n" for name, sequence in records(model))
+        text = "".join(f">{name} {description(sequence)}\n{sequence}\n" for name, sequence in records(model))
         (folder / "in.fasta").write_text(text)
         (folder / "masked.fasta").write_text("".join(f">{name}\n{MASKED}\n" for name in "ab"))
         (folder / "contacts.fasta").write_bytes((model / "answers.fasta").read_bytes())

@@ -1,6 +1,11 @@
 //! The command line.
 
-use super::{convert_args::ConvertArgs, flags::Flags, parity_args::ParityArgs};
+use super::{
+    call::{Contacts, Embed, Perplexity},
+    call_args::{ProteinArgs, ScoreArgs},
+    convert_args::ConvertArgs,
+    parity_args::ParityArgs,
+};
 use crate::{
     host::{Forecasting, Recording},
     job::Shard,
@@ -33,7 +38,20 @@ pub(super) enum Command {
     ///
     /// What is run is a script all the same, which is shown: `runner exec` runs it, and goes on with an output
     /// that was begun. So does the same command.
-    Embed(EmbedArgs),
+    Embed(ProteinArgs<Embed>),
+    /// Predict contacts between residues without a script of one's own
+    ///
+    /// It is run as by `runner embed`, and what else is asked for is kept, too. With `--threshold` pairs of residues
+    /// are listed, without it there is a number for each pair.
+    Contacts(ProteinArgs<Contacts>),
+    /// Score the mutants of a table, or all single mutants of proteins, without a script of one's own
+    ///
+    /// It is run as by `runner embed`. The wild type of a table is `--sequence` or in `--fasta`. Higher is fitter.
+    Score(ScoreArgs),
+    /// Find how likely proteins are, without a script of one's own
+    ///
+    /// It is run as by `runner embed`. Lower is likelier.
+    Perplexity(ProteinArgs<Perplexity>),
     /// Check a script without doing its work: no model is loaded, nothing is written
     ///
     /// The script is run, but `esm2` only reads the model's config, and `embed` only looks for the
@@ -75,7 +93,7 @@ pub(super) enum Command {
     Merge(MergeArgs),
     /// Write a finished output again, in the format that the name of the new file says
     ///
-    /// The output is a Parquet file, an Arrow file or a folder of parts. The new file is there when it is complete, and
+    /// The output is a folder of parts, or a file of any format. The new file is there when it is complete, and
     /// nothing is replaced unless that is asked for. One that is there and holds the same stays as it is.
     Export(ExportArgs),
     /// Write a model as a folder that HF transformers loads, whatever form it has
@@ -83,10 +101,11 @@ pub(super) enum Command {
     /// The folder gets config.json, model.safetensors, vocab.txt and tokenizer_config.json. It is there when it is
     /// complete, and nothing is replaced unless that is asked for.
     Convert(ConvertArgs),
-    /// Compare a model's embeddings with those that it has in f32
+    /// Compare what a model says with what it says in f32
     ///
     /// Proteins are embedded twice, and the vectors compared by their cosines: of each protein, of each without
-    /// the mean of all, and of each residue. It takes minutes for a large model on a CPU.
+    /// the mean of all, and of each residue. So are contacts, logits and scores of mutants by their differences, where
+    /// the model has the heads. It takes minutes for a large model on a CPU.
     Parity(ParityArgs),
     /// Download models of the Hugging Face Hub, and print their folders
     ///
@@ -132,28 +151,6 @@ pub(super) struct Work {
     pub(super) shard: Option<Shard>,
     #[command(flatten)]
     pub(super) recordings: Recordings,
-}
-
-/// What is embedded, and how.
-#[derive(Debug, Args)]
-pub(super) struct EmbedArgs {
-    /// FASTA files, in input order; `-` is standard input
-    #[arg(required = true, value_name = "IN.fa", value_hint = ValueHint::FilePath)]
-    pub(super) inputs: Vec<String>,
-    // Which one it is changes every number, so none is taken by itself.
-    /// The model, as scripts name it: a folder, or a name on the Hugging Face Hub
-    #[arg(short, long, value_hint = ValueHint::AnyPath)]
-    pub(super) model: String,
-    #[command(flatten)]
-    pub(super) flags: Flags,
-    /// Keep the script in this file, too
-    #[arg(long, value_name = "FILE.rhai")]
-    pub(super) script: Option<PathBuf>,
-    /// Print the script and do nothing else
-    #[arg(long, conflicts_with = "script")]
-    pub(super) print_script: bool,
-    #[command(flatten)]
-    pub(super) work: Work,
 }
 
 /// What a new script says.

@@ -1,66 +1,36 @@
-//! The rules of a dataset and the options of `esm2` and `embed` as flags, all of them from their tables.
+//! The flags of a call, as the command line reads them.
 
-use super::wording::Wording;
+use super::{
+    call::{Call, Flags, OfCall},
+    wording::Wording,
+};
 use crate::{
     hint::{Hint, joined},
-    job::{Dataset, EmbedOptions, FlagForm, ModelSpec, OptionFlag, OptionValue, Problems},
+    job::{FlagForm, OptionFlag, OptionValue, Problems},
 };
 use clap::{
     Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint,
     builder::{PossibleValue, TypedValueParser},
     error::Error,
 };
-use std::{ffi::OsStr, sync::LazyLock};
+use std::{ffi::OsStr, marker::PhantomData};
 
-/// What was given of a group of flags, by the names in scripts.
-pub(super) type Given = Vec<(&'static str, OptionValue)>;
-
-/// What was given of all flags.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Flags {
-    /// Rules of the dataset.
-    pub(super) rules: Given,
-    /// Options of `esm2`.
-    pub(super) model: Given,
-    /// Options of `embed`.
-    pub(super) embed: Given,
+/// What was given of the flags of a call.
+#[derive(Clone, Debug)]
+pub(super) struct FlagsOf<C> {
+    pub(super) given: Flags,
+    call: PhantomData<C>,
 }
 
-/// Flags that stand together in the help, under a title.
-struct Group {
-    title: &'static str,
-    flags: Vec<OptionFlag>,
-    place: fn(&mut Flags) -> &mut Given,
-}
-
-static GROUPS: LazyLock<[Group; 3]> = LazyLock::new(|| {
-    [
-        Group {
-            title: "Dataset",
-            flags: Dataset::flags(),
-            place: |to| &mut to.rules,
-        },
-        Group {
-            title: "Model",
-            flags: ModelSpec::OPTIONS.flags(),
-            place: |to| &mut to.model,
-        },
-        Group {
-            title: "Run",
-            flags: EmbedOptions::OPTIONS.flags(),
-            place: |to| &mut to.embed,
-        },
-    ]
-});
-
-/// Where embeddings go. Scripts can do without.
+/// Where the answers go. Scripts can do without some.
 const OUTPUT: &str = "output";
 
-impl Args for Flags {
+impl<C: OfCall> Args for FlagsOf<C> {
     fn augment_args(command: Command) -> Command {
-        let arguments = GROUPS.iter().flat_map(|group| {
+        let call = C::call();
+        let arguments = call.groups().iter().flat_map(|group| {
             let flags = group.flags.iter();
-            flags.map(|flag| argument(flag, group.title))
+            flags.map(|flag| (group.beside)(argument(call, flag, group.title)))
         });
         command.args(arguments)
     }
@@ -70,26 +40,29 @@ impl Args for Flags {
     }
 }
 
-impl FromArgMatches for Flags {
+impl<C: OfCall> FromArgMatches for FlagsOf<C> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        let mut flags = Self::default();
+        let mut flags = Self {
+            given: Flags::default(),
+            call: PhantomData,
+        };
         flags.update_from_arg_matches(matches)?;
         Ok(flags)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
-        for group in &*GROUPS {
+        for group in C::call().groups() {
             let given = group.flags.iter().filter_map(|flag| {
                 let values = matches.get_many::<OptionValue>(flag.name)?;
                 Some((flag.name, flag.form.joined(values.cloned().collect())))
             });
-            *(group.place)(self) = given.collect();
+            *(group.place)(&mut self.given) = given.collect();
         }
         Ok(())
     }
 }
 
-fn argument(flag: &'static OptionFlag, title: &'static str) -> Arg {
+fn argument(call: &'static Call, flag: &'static OptionFlag, title: &'static str) -> Arg {
     let OptionFlag {
         name,
         form,
@@ -105,8 +78,11 @@ fn argument(flag: &'static OptionFlag, title: &'static str) -> Arg {
     let argument = Arg::new(*name)
         .long(&*flag.flag)
         .value_name(value_name(*form))
-        .value_parser(Parser(flag))
-        .value_hint(ValueHint::Other)
+        .value_parser(Parser(call, flag))
+        .value_hint(match form {
+            FlagForm::Path => ValueHint::AnyPath,
+            _ => ValueHint::Other,
+        })
         .hide_possible_values(!matches!(form, FlagForm::Name(_) | FlagForm::Names(_)))
         .help(beginning(&text).to_owned())
         .long_help(format!("{text} [without it: {default}]"))
@@ -128,8 +104,7 @@ fn argument(flag: &'static OptionFlag, title: &'static str) -> Arg {
         OUTPUT => argument
             .short('o')
             .required(true)
-            .value_name("OUT.parquet")
-            .value_hint(ValueHint::AnyPath)
+            .value_name(call.output)
             .long_help(text),
         _ => argument.help_heading(title),
     }
@@ -152,6 +127,7 @@ fn value_name(form: FlagForm) -> &'static str {
         FlagForm::Names(_) => "NAME[,NAME..]",
         FlagForm::Wholes => "N[,N..]",
         FlagForm::Text => "TEXT",
+        FlagForm::Path => "PATH",
         FlagForm::Entries => "NAME=VALUE[,..]",
         FlagForm::NameAndWhole(_) => "NAME[=N][,NAME=N]",
     }
@@ -159,7 +135,7 @@ fn value_name(form: FlagForm) -> &'static str {
 
 /// Reads the value of a flag. What it may be is the matter of its table.
 #[derive(Clone)]
-struct Parser(&'static OptionFlag);
+struct Parser(&'static Call, &'static OptionFlag);
 
 impl TypedValueParser for Parser {
     type Value = OptionValue;
@@ -170,10 +146,10 @@ impl TypedValueParser for Parser {
         argument: Option<&Arg>,
         value: &OsStr,
     ) -> Result<OptionValue, Error> {
-        let flag = self.0;
-        let reworded = |problems: Problems| {
+        let Self(call, flag) = *self;
+        let reworded = move |problems: Problems| {
             let hint = problems.hint();
-            let hint = hint.map(|hint| Wording::of_embed().reword(&hint));
+            let hint = hint.map(|hint| Wording::of(call).reword(&hint));
             joined(&problems, hint.as_deref())
         };
         let read = move |text: &str| flag.read(text).map_err(reworded);
@@ -181,10 +157,10 @@ impl TypedValueParser for Parser {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let names = self.0.form.names();
+        let names = self.1.form.names();
         // Some stand for names of a form.
         let names = names.iter().filter(|name| !name.contains('<'));
-        (!self.0.form.names().is_empty())
+        (!self.1.form.names().is_empty())
             .then(|| Box::new(names.map(PossibleValue::new)) as Box<dyn Iterator<Item = _>>)
     }
 }
@@ -192,12 +168,13 @@ impl TypedValueParser for Parser {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::call::{Embed, Given};
     use clap::Parser as _;
 
     #[derive(Debug, clap::Parser)]
     struct Line {
         #[command(flatten)]
-        flags: Flags,
+        flags: FlagsOf<Embed>,
     }
 
     #[test]
@@ -219,10 +196,8 @@ mod tests {
             "0",
         ];
         let Flags {
-            rules,
-            model,
-            embed,
-        } = Line::try_parse_from(line).unwrap().flags;
+            rules, model, run, ..
+        } = Line::try_parse_from(line).unwrap().flags.given;
         let shown = |given: Given| {
             let given = given
                 .iter()
@@ -232,7 +207,7 @@ mod tests {
         assert_eq!(shown(rules), "long_sequences: [\"skip\", 2000]");
         assert_eq!(shown(model), "device: [\"cuda:0\", \"cuda:1\"]");
         assert_eq!(
-            shown(embed),
+            shown(run),
             "layers: [-1, 0], output: \"a.parquet\", overwrite: true, resume: false, monitor_hz: 0"
         );
     }

@@ -4,6 +4,8 @@
 //! *Never*: anything that a script cannot also do.
 
 mod args;
+mod call;
+mod call_args;
 mod check;
 mod completions;
 mod convert;
@@ -11,7 +13,6 @@ mod convert_args;
 mod definitions;
 mod doctor;
 mod download;
-mod embed;
 mod ending;
 mod exec;
 mod export;
@@ -23,6 +24,7 @@ mod new;
 mod parity;
 mod parity_args;
 mod restart;
+mod run;
 mod script;
 mod shard;
 mod stack;
@@ -114,9 +116,10 @@ pub fn run() -> ExitCode {
                 str::to_owned,
             )
         }),
-        Command::Embed(args) => stack::with_room(&cli.global, &console, || {
-            embed::embed(&cli.global, &console, args)
-        }),
+        Command::Embed(args) => run::run(&cli.global, &console, args),
+        Command::Contacts(args) => run::run(&cli.global, &console, args),
+        Command::Score(args) => run::run(&cli.global, &console, args),
+        Command::Perplexity(args) => run::run(&cli.global, &console, args),
         Command::Check { script, forecast } => stack::with_room(&cli.global, &console, || {
             check::check(&cli.global, &console, script, forecast)
         }),

@@ -3,7 +3,7 @@
 use super::{args::Global, ending, parity_args::ParityArgs, wording::Wording};
 use crate::{
     error::{Error, exit_code},
-    host::{Agreement, Parity, SameComputation},
+    host::{Agreement, Difference, Parity, SameComputation},
     progress::{Console, Progress},
     script::Diagnostic,
     text::{counted, printable},
@@ -139,39 +139,67 @@ fn shown(parity: &Parity, wanted: f64) -> String {
     let left_out: String = left_out
         .map(|(count, name)| format!(", {count} {name}"))
         .collect();
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header([
-        "cosine",
-        "least",
-        "median",
-        "difference",
-        "relative",
-        "least of",
-    ]);
-    for column in 1..=4 {
-        let column = table.column_mut(column).expect("the header has so many");
-        column.set_cell_alignment(CellAlignment::Right);
-    }
     let rows = [
         ("pooled", Some(&parity.pooled)),
         ("centred", parity.centred.as_ref()),
         ("residues", Some(&parity.per_residue)),
     ];
-    for (name, agreement) in rows {
-        if let Some(agreement) = agreement {
-            table.add_row(row(name, agreement));
+    let rows = rows.into_iter();
+    let rows = rows.filter_map(|(name, agreement)| Some(vector_row(name, agreement?)));
+    let vectors = table(VECTORS, rows);
+    let answers = match parity.answers.is_empty() {
+        true => String::new(),
+        false => {
+            let rows = parity.answers.iter();
+            let rows = rows.map(|(name, difference)| answer_row(name, difference));
+            format!("\n\n{}", table(ANSWERS, rows))
         }
-    }
+    };
+    let missing = parity.not_compared.iter();
+    let missing: String = missing
+        .map(|(name, reason)| format!("\n\nno {name}: {reason}"))
+        .collect();
     format!(
         "{model}, layer {layer} of {layers}: {dtype} on {device}, against f32 {place}\n\
-         {proteins}{left_out}, {residues}: {inputs}\n\n{}\n\n{}",
-        table.trim_fmt(),
+         {proteins}{left_out}, {residues}: {inputs}\n\n{vectors}{answers}{missing}\n\n{}",
         verdict(parity, wanted)
     )
 }
 
-fn row(name: &str, agreement: &Agreement) -> [String; 6] {
+/// The columns of the table of vectors. All but the first and the last one are numbers.
+const VECTORS: [&str; 6] = [
+    "cosine",
+    "least",
+    "median",
+    "difference",
+    "relative",
+    "least of",
+];
+/// The columns of the table of what heads answer.
+const ANSWERS: [&str; 6] = [
+    "answer",
+    "largest",
+    "mean",
+    "agreement",
+    "compared",
+    "largest of",
+];
+
+fn table(header: [&str; 6], rows: impl Iterator<Item = [String; 6]>) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(header);
+    for column in 1..=4 {
+        let column = table.column_mut(column).expect("the header has so many");
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for row in rows {
+        table.add_row(row);
+    }
+    table.trim_fmt()
+}
+
+fn vector_row(name: &str, agreement: &Agreement) -> [String; 6] {
     let id = &agreement.least_id;
     [
         name.to_owned(),
@@ -186,7 +214,26 @@ fn row(name: &str, agreement: &Agreement) -> [String; 6] {
     ]
 }
 
-/// A cosine, of which one that is not 1 does not look like 1.
+fn answer_row(name: &str, difference: &Difference) -> [String; 6] {
+    let measure = difference.measure.iter();
+    let measure: Vec<_> = measure
+        .map(|(name, &value)| format!("{} {}", name.replace('_', " "), cosine(value)))
+        .collect();
+    let proteins = counted(difference.proteins as u64, "protein", "proteins");
+    [
+        name.to_owned(),
+        format!("{:.2e}", difference.largest_difference),
+        format!("{:.2e}", difference.mean_difference),
+        measure.join(", "),
+        format!(
+            "{} {} of {proteins}",
+            difference.numbers, difference.numbers_of
+        ),
+        format!("{}, {}", difference.largest_id, difference.largest_place),
+    ]
+}
+
+/// A cosine or a share, of which one that is not 1 does not look like 1.
 fn cosine(cosine: f64) -> String {
     match format!("{cosine:.6}") {
         text if text == "1.000000" && cosine < 1.0 - 1e-12 => {
@@ -214,6 +261,19 @@ fn verdict(parity: &Parity, wanted: f64) -> String {
 mod tests {
     use super::*;
 
+    fn logits() -> Difference {
+        Difference {
+            numbers: 990,
+            numbers_of: "logits",
+            proteins: 2,
+            largest_difference: 0.25,
+            largest_id: "p1".to_owned(),
+            largest_place: "residue 3".to_owned(),
+            mean_difference: 0.03,
+            measure: [("same_residue", 0.967)].into(),
+        }
+    }
+
     fn parity(least: f64) -> Parity {
         let agreement = |least_residue| Agreement {
             vectors: 2,
@@ -239,6 +299,8 @@ mod tests {
             pooled: agreement(None),
             centred: None,
             per_residue: agreement(Some(17)),
+            answers: [("logits", logits())].into(),
+            not_compared: [("contacts", "there is no head".to_owned())].into(),
         }
     }
 
@@ -255,6 +317,11 @@ mod tests {
                 " cosine       least    median  difference  relative  least of",
                 " pooled    0.998700  0.999900     1.23e-2   1.00e-3  p1",
                 " residues  0.998700  0.999900     1.23e-2   1.00e-3  p1, residue 17",
+                "",
+                " answer  largest     mean              agreement                  compared  largest of",
+                " logits  2.50e-1  3.00e-2  same residue 0.967000  990 logits of 2 proteins  p1, residue 3",
+                "",
+                "no contacts: there is no head",
                 "",
                 "verdict  good: pooled cosines are 0.998700 at least, not below 0.998 (what FastPLMs asks of \
                  ESM-2 3B in bf16)",

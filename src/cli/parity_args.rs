@@ -28,7 +28,7 @@ pub(super) struct ParityArgs {
     /// How many proteins to take at most, 200 of yours by default
     ///
     /// The vectors of all their residues are in main memory, twice: 10 kB a residue for a model of 650M
-    /// parameters.
+    /// parameters. Contacts are compared for as many of them as 64 MB hold, and scores of a few short ones.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     take: Option<u32>,
     /// Exit with code 1 if the cosine of a protein's pooled vectors is less

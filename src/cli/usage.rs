@@ -1,6 +1,7 @@
 //! What to type instead of a command line that makes no sense.
 
-use crate::job::{Dataset, EmbedOptions, ModelSpec, nearest};
+use super::call::CALLS;
+use crate::job::nearest;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 
@@ -15,7 +16,7 @@ pub(super) fn is_for_the_script(
     has_script && error.kind() == ErrorKind::UnknownArgument && is_word
 }
 
-/// The flag of `runner embed` that does what other programs call otherwise, as `--batch-size`, where such a one was
+/// The flag of `runner embed` or the like that does what other programs call otherwise, as `--batch-size`, where such a one was
 /// refused.
 pub(super) fn known_elsewhere(
     error: &clap::Error,
@@ -24,9 +25,10 @@ pub(super) fn known_elsewhere(
     // What is only misspelt is told already.
     let is_unknown = error.kind() == ErrorKind::UnknownArgument
         && error.get(ContextKind::SuggestedArg).is_none();
-    if !is_unknown || !args.any(|arg| arg == "embed") {
+    if !is_unknown {
         return None;
     }
+    let call = args.find_map(|arg| CALLS.into_iter().find(|call| arg == call.name))?;
     let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else {
         return None;
     };
@@ -35,12 +37,7 @@ pub(super) fn known_elsewhere(
         .split('=')
         .next()?
         .replace('-', "_");
-    let names = [
-        EmbedOptions::OPTIONS.flags(),
-        ModelSpec::OPTIONS.flags(),
-        Dataset::flags(),
-    ];
-    let names: Vec<_> = names.iter().flatten().map(|flag| flag.name).collect();
+    let names: Vec<_> = call.names().collect();
     let meant = nearest(&name, &names)?;
     Some(format!("--{}", meant.replace('_', "-")))
 }

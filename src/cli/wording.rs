@@ -1,6 +1,6 @@
 //! Hints for scripts in the words of a command line.
 
-use crate::job::{Dataset, EmbedOptions, ModelSpec};
+use super::call::Call;
 
 /// What only scripts have, and what stands for it in a command line.
 const PHRASES: [(&str, &str); 3] = [
@@ -16,17 +16,16 @@ pub(super) struct Wording {
     /// The rules of a dataset that it knows.
     rules: Vec<&'static str>,
     /// How it reads standard input.
-    pipe: &'static str,
+    pipe: String,
 }
 
 impl Wording {
-    /// Those of `runner embed`.
-    pub(super) fn of_embed() -> Self {
-        let names = [EmbedOptions::OPTIONS.names(), ModelSpec::OPTIONS.names()];
+    /// Those of the command that stands for a call.
+    pub(super) fn of(call: &'static Call) -> Self {
         Self {
-            options: names.concat(),
-            rules: Dataset::flags().iter().map(|flag| flag.name).collect(),
-            pipe: "runner embed - …",
+            options: call.options().collect(),
+            rules: call.rules().collect(),
+            pipe: format!("runner {} - …", call.name),
         }
     }
 
@@ -35,7 +34,7 @@ impl Wording {
         Self {
             options: vec!["device", "dtype"],
             rules: vec!["take"],
-            pipe: "runner parity MODEL -",
+            pipe: "runner parity MODEL -".to_owned(),
         }
     }
 
@@ -118,10 +117,11 @@ fn set(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::call::{Embed, OfCall, Score};
 
     #[test]
     fn hints_speak_as_whoever_reads_them() {
-        let wording = Wording::of_embed();
+        let wording = Wording::of(Embed::call());
         let check = |hint: &str, expect: &str| assert_eq!(wording.reword(hint), expect);
         check(
             "choose another output, or set `overwrite: true` to replace it",
@@ -174,5 +174,10 @@ mod tests {
         check("set `device` to \"cpu\"", "add `--device cpu`");
         check("lower `token_budget`", "lower `token_budget`");
         check("leave `.take(5)` out", "leave `--take 5` out");
+        let score = Wording::of(Score::call());
+        assert_eq!(
+            score.reword("give `sequence: \"MKT…\"`, or lower `offset`"),
+            "give `--sequence MKT…`, or lower `--offset`"
+        );
     }
 }

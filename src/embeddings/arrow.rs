@@ -1,7 +1,6 @@
 //! Arrow files that `embed` wrote: the columns that Parquet files have.
 
-use super::{Embeddings, EmbeddingsError, parquet::append, table::Source};
-use crate::file;
+use super::{Embeddings, EmbeddingsError, opened, parquet::append, table::Source};
 use arrow_array::cast::AsArray;
 use arrow_ipc::reader::FileReader;
 use arrow_schema::ArrowError;
@@ -31,8 +30,7 @@ pub(super) fn read(
     path: &Path,
     embeddings: &mut Embeddings,
 ) -> Result<Box<dyn Source>, EmbeddingsError> {
-    let name = path.display().to_string();
-    let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
+    let (file, name) = opened::open(path)?;
     let file = ArrowFile { file, name };
     let reader = file.reader(None).map_err(|error| file.broken(&error))?;
     for rows in reader {

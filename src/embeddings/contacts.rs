@@ -232,7 +232,6 @@ fn row_of(
 fn rows(batch: &RecordBatch, rule: Option<ContactPairs>) -> Option<Vec<SequenceContacts>> {
     let column = |name: &str| batch.column_by_name(name);
     let ids = column("id")?.as_string_opt::<i32>()?;
-    let lengths = column("length")?.as_primitive_opt::<UInt32Type>()?;
     let rows = (0..batch.num_rows()).map(|row| {
         let (n_residues, pairs) = match column("contacts") {
             Some(contacts) => of_matrix(&contacts.as_list_opt::<i32>()?.value(row))?,
@@ -244,6 +243,7 @@ fn rows(batch: &RecordBatch, rule: Option<ContactPairs>) -> Option<Vec<SequenceC
                 let probabilities = probability.as_primitive_opt::<Float32Type>()?.values();
                 let pairs = residues.zip(others).zip(probabilities);
                 let pairs = pairs.map(|((&i, &j), &probability)| (i, j, probability));
+                let lengths = column("length")?.as_primitive_opt::<UInt32Type>()?;
                 (lengths.value(row) as usize, pairs.collect())
             }
         };

@@ -81,7 +81,9 @@ impl EmbeddingsError {
         Self {
             file: file.to_owned(),
             message: format!("is a file of {format}, of which contacts are not read"),
-            hint: Some("have `contacts` write `.parquet` or `.arrow`, or a folder of parts"),
+            hint: Some(
+                "have `contacts` write `.parquet` or `.arrow`, or a folder of parts; or export the file as one of these",
+            ),
         }
     }
 

@@ -1,27 +1,32 @@
 //! HDF5 files that `embed` wrote: a dataset a sequence, at the root or in a group a column.
 
-use super::{Embeddings, EmbeddingsError, column::choose, table::Source};
+use super::{
+    Embeddings, EmbeddingsError, column::choose, embed, hdf5_file::Hdf5File, npy::numbers, opened,
+    table::Source,
+};
 use crate::{
     file,
-    hdf5::{CHECKSUM, Datatype, Object, ReadError, Reader},
+    hdf5::{CHECKSUM, Datatype, Object},
+    job::OutputFormat,
 };
-use half::f16;
 use std::path::Path;
 
-/// The attribute of a dataset with the id of its sequence.
+/// The attribute of a dataset with the id of its sequence, and that with the rest of the definition line.
 const ORIGINAL_ID: &str = "original_id";
+const DESCRIPTION: &str = "description";
 /// What every HDF5 file begins with.
 const SIGNATURE: [u8; 4] = *b"\x89HDF";
+/// What is wrong with a file that is none of ours, and the hint where it is for scikit-bio.
+const NOT_OURS: &str = "is an HDF5 file that runner did not write";
+const WITHOUT_IDS: &str =
+    "what scikit-bio itself writes has no ids: give what `embed` or `export` wrote";
 
-/// A file, which has no descriptions.
+/// A file that stays open, so that descriptions can be read again.
 #[derive(Debug)]
-struct Hdf5File;
-
-/// A file that is read.
-struct Reading<'a> {
-    reader: Reader,
-    /// As it was named, for errors.
-    name: &'a str,
+struct Datasets {
+    file: Hdf5File,
+    /// Where the datasets are, in the order of the rows; none of a matrix, which has no descriptions.
+    datasets: Vec<u64>,
 }
 
 /// Whether a file says of itself that it is HDF5. If it cannot be opened, it does not.
@@ -32,7 +37,8 @@ pub(super) fn is_hdf5(path: &Path) -> bool {
     read.is_ok() && signature == SIGNATURE
 }
 
-/// Reads a file into `embeddings`, in the order in which its sequences were written.
+/// Reads a file into `embeddings`, in the order in which its sequences were written. What does not stay in memory can
+/// be had from what is returned.
 ///
 /// # Errors
 /// - The file cannot be opened, or is not one of those.
@@ -41,120 +47,117 @@ pub(super) fn read(
     path: &Path,
     embeddings: &mut Embeddings,
 ) -> Result<Box<dyn Source>, EmbeddingsError> {
-    let name = path.display().to_string();
-    let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
-    let foreign = |message: &str| EmbeddingsError::foreign(&name, message.to_owned());
-    let reader = Reader::open(file).map_err(|error| broken(&name, &error))?;
-    let reader = reader.ok_or_else(|| foreign("is an HDF5 file that runner did not write"))?;
-    let reading = Reading {
-        reader,
-        name: &name,
+    let (file, name) = opened::open(path)?;
+    let foreign = || {
+        let error = EmbeddingsError::foreign(&name, NOT_OURS.to_owned());
+        match OutputFormat::of(path) {
+            Ok(OutputFormat::Embed) => EmbeddingsError {
+                hint: Some(WITHOUT_IDS),
+                ..error
+            },
+            _ => error,
+        }
     };
-    let root = reading.of(|reader| reader.root())?;
-    if reading.of(|reader| reader.text(&root, CHECKSUM))?.is_none() {
-        return Err(foreign("is an HDF5 file that runner did not write"));
+    let file = Hdf5File::open(file, &name)?.ok_or_else(foreign)?;
+    let root = file.of(|reader| reader.root())?;
+    if file.text(&root, CHECKSUM)?.is_none() {
+        return Err(foreign());
     }
-    if reading.of(|reader| reader.text(&root, "format"))?.is_some() {
+    let mut datasets = Vec::new();
+    if file.text(&root, "format")?.is_some() {
+        embed::read(&file, &root, embeddings)?;
+    } else {
+        datasets = find(&file, &root, embeddings.column())?;
+        for address in &datasets {
+            let dataset = file.of(|reader| reader.object(*address))?;
+            append(&file, &dataset, embeddings)?;
+        }
+    }
+    Ok(Box::new(Datasets { file, datasets }))
+}
+
+/// Where the datasets of the vectors are, of the column that is read, in the order in which they were written.
+fn find(file: &Hdf5File, root: &Object, wanted: Option<&str>) -> Result<Vec<u64>, EmbeddingsError> {
+    let mut links = file.links(root)?;
+    let columns = match file.columns(root)? {
+        Some(columns) => columns,
+        None => guessed(file, &links)?,
+    };
+    let names = columns.iter().map(String::as_str);
+    let chosen = choose(names.clone(), wanted, &file.name)?;
+    let chosen = chosen.ok_or_else(|| EmbeddingsError::without_vectors(&file.name, names))?;
+    if columns.len() > 1 {
+        let group = links.iter().find(|(name, _)| name == chosen);
+        let (_, address) = group.ok_or_else(|| {
+            let message = format!("has lost the group `{chosen}`");
+            EmbeddingsError::damaged(&file.name, message)
+        })?;
+        links = file.links(&file.of(|reader| reader.object(*address))?)?;
+    }
+    Ok(links.into_iter().map(|(_, address)| address).collect())
+}
+
+/// The columns of a file of an older version, which does not say them: a group each, or a single one.
+fn guessed(file: &Hdf5File, links: &[(String, u64)]) -> Result<Vec<String>, EmbeddingsError> {
+    let first = links.first().map(|(_, address)| *address);
+    let first = first.map(|address| file.of(|reader| reader.object(address)));
+    Ok(
+        match first.transpose()?.is_some_and(|first| first.is_group()) {
+            true => links.iter().map(|(name, _)| name.clone()).collect(),
+            false => vec!["embedding".to_owned()],
+        },
+    )
+}
+
+/// Takes the vector of a dataset.
+fn append(
+    file: &Hdf5File,
+    dataset: &Object,
+    embeddings: &mut Embeddings,
+) -> Result<(), EmbeddingsError> {
+    let id = file.text(dataset, ORIGINAL_ID)?.unwrap_or_default();
+    let foreign = |message: String| EmbeddingsError::foreign(&file.name, message);
+    let [size] = dataset.shape[..] else {
         return Err(EmbeddingsError {
-            hint: Some("give a `.parquet` or `.h5` file, or a folder of parts"),
-            ..foreign("is a matrix for scikit-bio, which is not read back")
+            hint: Some("`pooling: \"mean\"` of `embed` makes one vector a sequence"),
+            ..foreign(format!("has a matrix for `{id}`, and not one vector"))
         });
+    };
+    let is_first = embeddings.is_empty();
+    if !is_first && size != embeddings.hidden_size() as u64 {
+        return Err(foreign(format!(
+            "has a vector of {size} components for `{id}`, and others of {}",
+            embeddings.hidden_size()
+        )));
     }
-    for dataset in reading.datasets(&root, embeddings.column())? {
-        reading.append(&dataset, embeddings)?;
-    }
-    Ok(Box::new(Hdf5File))
+    let is_half = match dataset.datatype {
+        Some(Datatype::F32) => false,
+        Some(Datatype::F16) => true,
+        _ => return Err(foreign(format!("has no numbers for `{id}`"))),
+    };
+    let vector = numbers(&file.of(|reader| reader.values(dataset))?, is_half);
+    embeddings.add_vectors(&vector, vector.len());
+    let description = file.text(dataset, DESCRIPTION)?;
+    embeddings.add(id, &description.unwrap_or_default());
+    Ok(())
 }
 
-fn broken(name: &str, error: &ReadError) -> EmbeddingsError {
-    EmbeddingsError::damaged(name, error.to_string())
-}
-
-impl Reading<'_> {
-    fn of<T>(&self, read: impl Fn(&Reader) -> Result<T, ReadError>) -> Result<T, EmbeddingsError> {
-        read(&self.reader).map_err(|error| broken(self.name, &error))
-    }
-
-    /// What a group holds, in the order in which it was written.
-    fn links(&self, group: &Object) -> Result<Vec<(String, u64)>, EmbeddingsError> {
-        let mut links = self.of(|reader| reader.links(group))?;
-        links.sort_unstable_by_key(|(_, address)| *address);
-        Ok(links)
-    }
-
-    /// The datasets of the vectors, of the column that is read.
-    fn datasets(
-        &self,
-        root: &Object,
-        wanted: Option<&str>,
-    ) -> Result<Vec<Object>, EmbeddingsError> {
-        let mut links = self.links(root)?;
-        let object = |address: u64| self.of(|reader| reader.object(address));
-        let first = links.first().map(|(_, address)| object(*address));
-        if first.transpose()?.is_some_and(|first| first.is_group()) {
-            let names = links.iter().map(|(name, _)| name.as_str());
-            let chosen = choose(names.clone(), wanted, self.name)?;
-            let column = links.iter().find(|(name, _)| Some(name.as_str()) == chosen);
-            let (_, address) =
-                column.ok_or_else(|| EmbeddingsError::without_vectors(self.name, names))?;
-            links = self.links(&object(*address)?)?;
-        } else if let Some(wanted) = wanted
-            && wanted != "embedding"
-        {
-            return Err(EmbeddingsError {
-                file: self.name.to_owned(),
-                message: format!("has a single column, and does not say that it is `{wanted}`"),
-                hint: Some("leave `column` out"),
-            });
-        }
-        links.iter().map(|(_, address)| object(*address)).collect()
-    }
-
-    fn append(&self, dataset: &Object, embeddings: &mut Embeddings) -> Result<(), EmbeddingsError> {
-        let id = self
-            .of(|reader| reader.text(dataset, ORIGINAL_ID))?
-            .unwrap_or_default();
-        let foreign = |message: String| EmbeddingsError::foreign(self.name, message);
-        let [size] = dataset.shape[..] else {
-            return Err(EmbeddingsError {
-                hint: Some("`pooling: \"mean\"` of `embed` makes one vector a sequence"),
-                ..foreign(format!("has a matrix for `{id}`, and not one vector"))
-            });
+impl Source for Datasets {
+    fn description(&self, row: usize) -> Result<String, EmbeddingsError> {
+        let Some(address) = self.datasets.get(row) else {
+            return Ok(String::new());
         };
-        let is_first = embeddings.is_empty();
-        if !is_first && size != embeddings.hidden_size() as u64 {
-            return Err(foreign(format!(
-                "has a vector of {size} components for `{id}`, and others of {}",
-                embeddings.hidden_size()
-            )));
-        }
-        let bytes = self.of(|reader| reader.values(dataset))?;
-        let vector: Vec<f32> = match dataset.datatype {
-            Some(Datatype::F32) => numbers(&bytes, f32::from_le_bytes),
-            Some(Datatype::F16) => numbers(&bytes, |bytes| f16::from_le_bytes(bytes).to_f32()),
-            _ => return Err(foreign(format!("has no numbers for `{id}`"))),
-        };
-        embeddings.add_vectors(&vector, vector.len());
-        embeddings.add(id, "");
-        Ok(())
-    }
-}
-
-fn numbers<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    let (chunks, _) = bytes.as_chunks::<N>();
-    chunks.iter().map(|chunk| number(*chunk)).collect()
-}
-
-impl Source for Hdf5File {
-    fn description(&self, _row: usize) -> Result<String, EmbeddingsError> {
-        Ok(String::new())
+        let dataset = self.file.of(|reader| reader.object(*address))?;
+        let description = self.file.text(&dataset, DESCRIPTION)?;
+        Ok(description.unwrap_or_default())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hdf5::{Attribute, Dataset, Layout, Link, Value, Writer};
+    use crate::hdf5::{Attribute, COLUMNS, Dataset, Layout, Link, Value, Writer};
+    use half::f16;
 
     fn text<'a>(name: &'a str, text: &'a str) -> Attribute<'a> {
         let value = Value::Text(text);
@@ -258,12 +261,25 @@ mod tests {
             "a vector of 3 components for `1`",
             "`embed` wrote",
         );
-        check(&[], &[text("format", "embedding")], "scikit-bio", "`.h5`");
+        let residues = [text(COLUMNS, "[{\"name\": \"residues\"}]")];
+        check(&[], &residues, "vectors of residues", "pooling");
+        let matrix = text("format", "embedding");
+        check(
+            &[],
+            &[matrix],
+            "does not say which columns",
+            "overwrite: true",
+        );
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "\u{89}HDF").unwrap();
         assert!(!is_hdf5(file.path()), "it is UTF-8");
         std::fs::write(file.path(), b"\x89HDF\r\n\x1a\n and more").unwrap();
         let error = Embeddings::read(file.path()).unwrap_err();
         assert!(error.message.contains("did not write"), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        let of_others = folder.path().join("x.embed");
+        std::fs::copy(file.path(), &of_others).unwrap();
+        let error = Embeddings::read(&of_others).unwrap_err();
+        assert!(error.hint.unwrap().contains("has no ids"), "{error}");
     }
 }

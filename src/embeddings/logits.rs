@@ -1,7 +1,6 @@
 //! Logits in a folder of parts, read row by row.
 
-use super::{EmbeddingsError, folder};
-use crate::file;
+use super::{EmbeddingsError, folder, opened};
 use arrow_array::{Array, RecordBatch, StringArray, cast::AsArray, types::Float32Type};
 use parquet::arrow::{
     ProjectionMask,
@@ -90,8 +89,7 @@ impl LogitRows {
 
 impl Part {
     fn open(path: &Path) -> Result<Self, EmbeddingsError> {
-        let name = path.display().to_string();
-        let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
+        let (file, name) = opened::open(path)?;
         let rows = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| {
             let columns = ProjectionMask::columns(builder.parquet_schema(), [ID, LOGITS]);
             builder

@@ -6,11 +6,14 @@
 mod arrow;
 mod column;
 mod contacts;
+mod embed;
 mod error;
 mod folder;
 mod hdf5;
+mod hdf5_file;
 mod logits;
 mod npy;
+mod opened;
 mod parquet;
 mod read;
 mod safetensors;

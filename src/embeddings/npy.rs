@@ -1,10 +1,7 @@
 //! NumPy files that `embed` wrote: a row a sequence, and the ids in a file beside it.
 
-use super::{Embeddings, EmbeddingsError, column::choose, table::Source};
-use crate::{
-    file::{self, Card},
-    job::OutputFormat,
-};
+use super::{Embeddings, EmbeddingsError, column::choose, opened};
+use crate::{file::Card, job::OutputFormat};
 use half::f16;
 use std::{
     fs::File,
@@ -20,10 +17,6 @@ const OFFSETS: &str = ".offsets.npy";
 /// Rows that are read at a time.
 const ROWS_AT_ONCE: usize = 1024;
 
-/// A file, which has no descriptions.
-#[derive(Debug)]
-struct NpyFile;
-
 /// What the header says.
 struct Header {
     is_half: bool,
@@ -31,19 +24,15 @@ struct Header {
     width: usize,
 }
 
-/// Reads a file into `embeddings`.
+/// Reads a file, which has no descriptions, into `embeddings`.
 ///
 /// # Errors
 /// - The file, or its ids, cannot be opened, or is not one of those.
 /// - A sequence has not one vector.
 /// - What lies beside it is of another array, as where a process was killed that replaced it.
-pub(super) fn read(
-    path: &Path,
-    embeddings: &mut Embeddings,
-) -> Result<Box<dyn Source>, EmbeddingsError> {
-    let name = path.display().to_string();
+pub(super) fn read(path: &Path, embeddings: &mut Embeddings) -> Result<(), EmbeddingsError> {
+    let (file, name) = opened::open(path)?;
     let broken = |message: &str| EmbeddingsError::damaged(&name, message.to_owned());
-    let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
     let card = Card::of(path);
     let unread = |error: std::io::Error| broken(&format!("cannot be read: {error}"));
     if let Some(card) = &card
@@ -96,7 +85,7 @@ pub(super) fn read(
     for id in ids {
         embeddings.add(id, "");
     }
-    Ok(Box::new(NpyFile))
+    Ok(())
 }
 
 /// Numbers as they are in a file.
@@ -125,9 +114,8 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 /// The ids beside a file, a line each.
 fn ids(path: &Path, card: Option<&Card>) -> Result<Vec<String>, EmbeddingsError> {
     let ids = beside(path, IDS);
-    let name = ids.display().to_string();
+    let (file, name) = opened::open(&ids)?;
     let unread = |error| EmbeddingsError::damaged(&name, format!("cannot be read: {error}"));
-    let file = file::open(&ids).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
     let mut text = Vec::new();
     (&file).read_to_end(&mut text).map_err(unread)?;
     let written = card.and_then(|card| card.of_beside(&ids));
@@ -181,11 +169,5 @@ impl Header {
             n_rows,
             width,
         })
-    }
-}
-
-impl Source for NpyFile {
-    fn description(&self, _row: usize) -> Result<String, EmbeddingsError> {
-        Ok(String::new())
     }
 }

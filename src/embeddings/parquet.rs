@@ -1,7 +1,6 @@
 //! Parquet files that `embed` wrote: columns `id`, `description`, and a column of vectors a layer.
 
-use super::{Embeddings, EmbeddingsError, column::choose, table::Source};
-use crate::file;
+use super::{Embeddings, EmbeddingsError, column::choose, opened, table::Source};
 use arrow_array::{
     Array, ArrayRef, RecordBatch, StringArray,
     cast::AsArray,
@@ -61,8 +60,7 @@ pub(super) fn read(
 
 impl ParquetFile {
     fn open(path: &Path) -> Result<Self, EmbeddingsError> {
-        let name = path.display().to_string();
-        let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
+        let (file, name) = opened::open(path)?;
         let metadata = ArrowReaderMetadata::load(&file, Default::default());
         let metadata = metadata.map_err(|error| {
             let mut magic = [0; 4];

@@ -29,22 +29,26 @@ impl Embeddings {
         embeddings.set_column(column);
         // A file that was renamed is still what it holds.
         let source = if path.is_dir() {
-            folder::read(path, &mut embeddings)?
+            Some(folder::read(path, &mut embeddings)?)
         } else if hdf5::is_hdf5(path) {
-            hdf5::read(path, &mut embeddings)?
+            Some(hdf5::read(path, &mut embeddings)?)
         } else {
             let begin = begin_of(path);
             if begin.starts_with(arrow::MAGIC) {
-                arrow::read(path, &mut embeddings)?
+                Some(arrow::read(path, &mut embeddings)?)
             } else if begin.starts_with(npy::MAGIC) {
-                npy::read(path, &mut embeddings)?
+                npy::read(path, &mut embeddings)?;
+                None
             } else if super::safetensors::may_be(&begin) {
-                super::safetensors::read(path, &mut embeddings)?
+                super::safetensors::read(path, &mut embeddings)?;
+                None
             } else {
-                parquet::read(path, &mut embeddings)?
+                Some(parquet::read(path, &mut embeddings)?)
             }
         };
-        embeddings.set_source(source);
+        if let Some(source) = source {
+            embeddings.set_source(source);
+        }
         Ok(embeddings)
     }
 }

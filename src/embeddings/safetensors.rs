@@ -1,7 +1,6 @@
 //! Files of safetensors that `embed` wrote: a tensor a column, and the ids as bytes.
 
-use super::{Embeddings, EmbeddingsError, column::choose, npy::numbers, table::Source};
-use crate::file;
+use super::{Embeddings, EmbeddingsError, column::choose, npy::numbers, opened};
 use serde_json::{Map, Value};
 use std::{
     fs::File,
@@ -16,10 +15,6 @@ const LENGTH_BYTES: usize = 8;
 const MOST_HEADER_BYTES: u64 = 100_000_000;
 /// Bytes of vectors that are read at a time, about.
 const BYTES_AT_ONCE: usize = 4 << 20;
-
-/// A file, which has no descriptions.
-#[derive(Debug)]
-struct SafetensorsFile;
 
 /// A tensor that the header speaks of.
 struct Tensor {
@@ -42,17 +37,13 @@ pub(super) fn may_be(begin: &[u8]) -> bool {
     begin.get(LENGTH_BYTES) == Some(&b'{')
 }
 
-/// Reads a file into `embeddings`.
+/// Reads a file, which has no descriptions, into `embeddings`.
 ///
 /// # Errors
 /// - The file cannot be opened, or is not one of those.
 /// - A sequence has not one vector.
-pub(super) fn read(
-    path: &Path,
-    embeddings: &mut Embeddings,
-) -> Result<Box<dyn Source>, EmbeddingsError> {
-    let name = path.display().to_string();
-    let file = file::open(path).map_err(|error| EmbeddingsError::unopened(&name, &error))?;
+pub(super) fn read(path: &Path, embeddings: &mut Embeddings) -> Result<(), EmbeddingsError> {
+    let (file, name) = opened::open(path)?;
     let foreign = |message: &str| EmbeddingsError::foreign(&name, message.to_owned());
     let reading = Reading::open(file).ok_or_else(|| foreign("is no file of safetensors"))?;
     let ids = reading.ids();
@@ -85,7 +76,7 @@ pub(super) fn read(
     for id in ids {
         embeddings.add(id, "");
     }
-    Ok(Box::new(SafetensorsFile))
+    Ok(())
 }
 
 impl Reading {
@@ -158,11 +149,5 @@ impl Reading {
         let mut bytes = vec![0; n_bytes];
         self.file.read_exact_at(&mut bytes, self.data + begin)?;
         Ok(bytes)
-    }
-}
-
-impl Source for SafetensorsFile {
-    fn description(&self, _row: usize) -> Result<String, EmbeddingsError> {
-        Ok(String::new())
     }
 }

@@ -297,14 +297,14 @@ fn merge(earlier: &mut Event, later: &Event) -> bool {
         }
         (
             Event::Comparing {
-                model, proteins, ..
+                model, sequences, ..
             },
             Event::Comparing {
                 model: same,
-                proteins: now_proteins,
+                sequences: now_sequences,
                 ..
             },
-        ) if model == same => *proteins = *now_proteins,
+        ) if model == same => *sequences = *now_sequences,
         (Event::RowsWritten { rows }, Event::RowsWritten { rows: more }) => *rows += more,
         (Event::Sample { sample }, Event::Sample { sample: latest }) => {
             sample.clone_from(latest);

@@ -77,8 +77,8 @@ pub enum Event {
     Comparing {
         /// Which of the two: its number format and its device, for people.
         model: String,
-        /// Proteins that are embedded.
-        proteins: usize,
+        /// Sequences that it has seen: proteins, and copies of them with a mask.
+        sequences: usize,
         /// How many there are.
         of: usize,
     },

@@ -11,6 +11,16 @@ use std::io;
 /// Bytes of a chunk, about. The HDF library keeps chunks of up to 1 MiB in memory for the next one who reads.
 const CHUNK_BYTES: usize = 512 * 1024;
 
+/// The tree that leads to the chunks of a dataset of so many dimensions.
+pub(super) fn kind(rank: usize) -> Kind {
+    Kind {
+        number: 1,
+        key_bytes: 8 + 8 * (rank + 1),
+        // The superblock does not say it: it is so in all files.
+        most_children: 64,
+    }
+}
+
 /// A dataset that grows in one dimension.
 pub struct Chunks {
     /// Bytes of a row.
@@ -88,12 +98,7 @@ impl Chunks {
             key.put_zeros_to(8 + 8 * (self.rank + 1));
             key
         };
-        let kind = Kind {
-            number: 1,
-            key_bytes: 8 + 8 * (self.rank + 1),
-            // The superblock does not say it: it is so in all files.
-            most_children: 64,
-        };
+        let kind = kind(self.rank);
         let children = self.addresses.iter().enumerate();
         let children = children.map(|(n_chunk, address)| Child {
             key: key(n_chunk, rows * self.row_bytes),
@@ -109,67 +114,55 @@ impl Chunks {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::{fs::File, os::unix::fs::FileExt as _};
+    use super::{super::*, *};
+    use std::io::Read as _;
 
-    /// The chunks that a tree of one node leads to.
-    fn chunks(file: &File, kind: &Kind, tree: u64) -> Vec<u64> {
-        let mut node = vec![0; kind.node_bytes()];
-        file.read_exact_at(&mut node, tree).unwrap();
-        let (level, children) = btree::decode(kind, &node).unwrap();
-        assert_eq!(level, 0);
-        children
-    }
-
-    fn written(n_rows: usize, row_bytes: usize) -> (tempfile::NamedTempFile, Layout, Vec<u8>) {
+    /// What is read of rows that were written in pieces, and whether they are in chunks.
+    fn read_back(n_rows: usize, row_bytes: usize) -> (Vec<u8>, bool) {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut writer = Writer::new(file.reopen().unwrap()).unwrap();
-        let mut rows = Chunks::new(row_bytes, 1);
-        let bytes: Vec<_> = (0..n_rows * row_bytes).map(|n| (n / 1000) as u8).collect();
-        for some in bytes.chunks(3 * CHUNK_BYTES / 2) {
+        let mut rows = Chunks::new(row_bytes, 2);
+        for some in bytes(n_rows * row_bytes).chunks(3 * CHUNK_BYTES / 2) {
             rows.put(&mut writer, some).unwrap();
         }
         let layout = rows.finish(&mut writer).unwrap();
-        writer.finish(&[], &[]).unwrap();
-        (file, layout, bytes)
-    }
-
-    #[test]
-    fn few_rows_are_contiguous() {
-        for n_rows in [0, 1, CHUNK_BYTES - 1] {
-            let (file, layout, bytes) = written(n_rows, 1);
-            let Layout::Contiguous { address } = layout else {
-                panic!("{n_rows} rows are in chunks");
-            };
-            let mut found = vec![0; n_rows];
-            file.as_file().read_exact_at(&mut found, address).unwrap();
-            assert!(found == bytes);
-        }
-    }
-
-    #[test]
-    fn many_rows_are_found_by_a_tree() {
-        let kind = Kind {
-            number: 1,
-            key_bytes: 24,
-            most_children: 64,
+        let dataset = Dataset {
+            shape: vec![n_rows as u64, row_bytes as u64],
+            datatype: Datatype::U8,
+            layout,
+            attributes: Vec::new(),
         };
-        // One chunk and no rest; several and a row.
-        for n_chunks in [1, 5] {
-            let n_rest = usize::from(n_chunks > 1);
-            let (file, layout, mut bytes) = written(n_chunks * CHUNK_BYTES + n_rest, 1);
-            let Layout::Chunked { tree, rows } = layout else {
-                panic!("{n_chunks} chunks are contiguous");
-            };
-            assert_eq!(rows as usize, CHUNK_BYTES);
-            bytes.resize((n_chunks + n_rest) * CHUNK_BYTES, 0);
-            let mut found = vec![0; bytes.len()];
-            let chunks = chunks(file.as_file(), &kind, tree);
-            for (to, address) in found.chunks_mut(CHUNK_BYTES).zip(&chunks) {
-                file.as_file().read_exact_at(to, *address).unwrap();
-            }
-            assert_eq!(chunks.len(), n_chunks + n_rest);
-            assert!(found == bytes);
+        let object = writer.describe([dataset]).unwrap()[0];
+        writer.finish(&[], &[]).unwrap();
+        let reader = Reader::open(file.reopen().unwrap()).unwrap().unwrap();
+        let object = reader.object(object).unwrap();
+        let mut found = Vec::new();
+        reader
+            .stream(&object)
+            .unwrap()
+            .read_to_end(&mut found)
+            .unwrap();
+        (found, matches!(layout, Layout::Chunked { .. }))
+    }
+
+    fn bytes(n_bytes: usize) -> Vec<u8> {
+        (0..n_bytes).map(|n| (n / 1000) as u8).collect()
+    }
+
+    #[test]
+    fn few_rows_are_contiguous_and_many_in_chunks() {
+        let one = CHUNK_BYTES / 4;
+        for (n_rows, is_chunked) in [
+            (0, false),
+            (1, false),
+            (one - 1, false),
+            (one, true),
+            (3 * one + 1, true),
+            // More chunks than a node of the tree leads to.
+            (70 * one, true),
+        ] {
+            let found = read_back(n_rows, 4);
+            assert!(found == (bytes(n_rows * 4), is_chunked), "{n_rows} rows");
         }
     }
 }

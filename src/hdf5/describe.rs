@@ -2,7 +2,7 @@
 
 use super::{
     Datatype, Layout,
-    global_heap::Collection,
+    global_heap::{Collection, Place},
     message::{self, ATTRIBUTE, DATASPACE, DATATYPE, FILL_VALUE, LAYOUT, Message},
     object_header,
     writer::Writer,
@@ -26,6 +26,8 @@ pub struct Attribute<'a> {
 pub enum Value<'a> {
     /// A text.
     Text(&'a str),
+    /// A text that is in the file.
+    Written(Place),
     /// A whole number.
     Number(i64),
 }
@@ -96,11 +98,13 @@ fn header(dataset: &Dataset<'_>, texts: &mut Collection) -> Vec<u8> {
 /// The message of an attribute, whose text lies with `texts`.
 pub(super) fn attribute(of: &Attribute<'_>, texts: &mut Collection) -> Message {
     let message = match of.value {
-        Value::Text(text) => {
-            let place = texts.add(text);
-            message::attribute(of.name, Datatype::Text, &message::text(place))
-        }
+        Value::Text(text) => text_attribute(of.name, texts.add(text)),
+        Value::Written(place) => text_attribute(of.name, place),
         Value::Number(number) => message::attribute(of.name, Datatype::I64, &number.to_le_bytes()),
     };
     (ATTRIBUTE, message)
+}
+
+fn text_attribute(name: &str, place: Place) -> Vec<u8> {
+    message::attribute(name, Datatype::Text, &message::text(place))
 }

@@ -5,18 +5,27 @@ use super::put::Put as _;
 const SIGNATURE: [u8; 4] = *b"GCOL";
 /// Bytes of a collection before its first object, and of an object before what it holds.
 const HEAD_BYTES: usize = 16;
+/// Bytes that a text takes beside its letters, at most.
+pub(super) const TEXT_BYTES: usize = HEAD_BYTES + 8;
 /// The HDF library reads so many bytes of each collection at first.
 const LEAST_BYTES: usize = 4096;
 /// A collection with so many bytes is full. Whoever reads one text of it reads all.
-const FULL_BYTES: usize = 16 * 1024;
+pub(super) const FULL_BYTES: usize = 16 * 1024;
 
 /// Where a text lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub struct Place {
     pub(super) n_bytes: u32,
     /// The address of the collection; 0 for an empty text, which lies nowhere.
     pub(super) collection: u64,
     pub(super) index: u16,
+}
+
+impl Place {
+    /// Whether the text is empty.
+    pub fn is_empty(self) -> bool {
+        self.n_bytes == 0
+    }
 }
 
 /// Texts that lie together.

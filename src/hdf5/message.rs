@@ -98,14 +98,23 @@ pub(super) fn layout(layout: &Layout, shape: &[u64], datatype: Datatype) -> Vec<
     }
 }
 
-/// The address and the bytes of contiguous values. `None`, if they are somewhere else.
-pub(super) fn decode_layout(message: &[u8]) -> Option<(u64, u64)> {
-    let [LAYOUT_VERSION, CONTIGUOUS, rest @ ..] = message else {
-        return None;
-    };
-    let address = rest.first_chunk().copied().map(u64::from_le_bytes)?;
-    let n_bytes = rest.get(8..)?.first_chunk().copied();
-    Some((address, n_bytes.map(u64::from_le_bytes)?))
+/// Where the values are. `None`, if the message is none of ours.
+pub(super) fn decode_layout(message: &[u8]) -> Option<Layout> {
+    let address = |bytes: &[u8]| bytes.first_chunk().copied().map(u64::from_le_bytes);
+    match message {
+        [LAYOUT_VERSION, CONTIGUOUS, rest @ ..] => Some(Layout::Contiguous {
+            address: address(rest)?,
+        }),
+        [LAYOUT_VERSION, CHUNKED, _, rest @ ..] => Some(Layout::Chunked {
+            tree: address(rest)?,
+            rows: rest
+                .get(8..)?
+                .first_chunk()
+                .copied()
+                .map(u32::from_le_bytes)?,
+        }),
+        _ => None,
+    }
 }
 
 /// An attribute with a single value: section IV.A.2.m, version 1.

@@ -22,7 +22,9 @@ mod message;
 mod object_header;
 mod put;
 mod reader;
+mod stream;
 mod superblock;
+mod texts;
 mod writer;
 
 #[cfg(test)]
@@ -31,10 +33,16 @@ mod tests;
 pub use chunks::Chunks;
 pub use datatype::Datatype;
 pub use describe::{Attribute, Dataset, Value};
+pub use global_heap::Place;
 pub use links::Link;
 pub use message::Layout;
 pub use reader::{Object, ReadError, Reader};
+pub use stream::Stream;
+pub use texts::Texts;
 pub use writer::Writer;
 
 /// The attribute of the root with the checksum of the file.
 pub const CHECKSUM: &str = "runner.content_blake3";
+
+/// The attribute of the root that says what the columns of a file are: their names, and what they hold.
+pub const COLUMNS: &str = "runner.layout";

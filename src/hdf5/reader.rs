@@ -1,7 +1,9 @@
 //! What is in a file that this program wrote.
 
 use super::{
-    CHECKSUM, Datatype, btree,
+    CHECKSUM, Datatype, Layout, Stream,
+    btree::{self, Kind},
+    chunks,
     global_heap::{self, Place},
     group::{self, NODE_BYTES},
     links::Table,
@@ -55,8 +57,8 @@ pub struct Object {
     pub shape: Vec<u64>,
     /// What they are. `None` of a group.
     pub datatype: Option<Datatype>,
-    /// The address and the bytes of contiguous values.
-    data: Option<(u64, u64)>,
+    /// Where its values are.
+    layout: Option<Layout>,
     /// Where the links of a group are.
     links: Option<Table>,
     /// Texts that are said of it, by name.
@@ -65,6 +67,10 @@ pub struct Object {
 
 fn damaged(what: &str, address: u64) -> ReadError {
     ReadError::Damaged(format!("there is no {what} at byte {address}"))
+}
+
+fn without_values() -> ReadError {
+    ReadError::Damaged("the values of a dataset are missing".to_owned())
 }
 
 impl Reader {
@@ -136,7 +142,7 @@ impl Reader {
         let names = local_heap::names_at(&head).ok_or_else(|| damaged("heap", table.names))?;
         let names = self.bytes(names.0, names.1, "heap")?;
         let mut nodes = Vec::new();
-        self.leaves(table.tree, None, &mut nodes)?;
+        self.leaves(&group::TREE, table.tree, None, &mut nodes)?;
         let mut links = Vec::new();
         for address in nodes {
             let node = self.bytes(address, NODE_BYTES as u64, "node of links")?;
@@ -150,11 +156,17 @@ impl Reader {
         Ok(links)
     }
 
-    /// Collects the addresses of the nodes that hold links. A node is of a level below that of the one above it.
-    fn leaves(&self, tree: u64, above: Option<u8>, nodes: &mut Vec<u64>) -> Result<(), ReadError> {
+    /// Collects the addresses of all that a tree leads to. A node is of a level below that of the one above it.
+    fn leaves(
+        &self,
+        kind: &Kind,
+        tree: u64,
+        above: Option<u8>,
+        nodes: &mut Vec<u64>,
+    ) -> Result<(), ReadError> {
         let wrong = || damaged("node of a tree", tree);
-        let node = self.bytes(tree, group::TREE.node_bytes() as u64, "node of a tree")?;
-        let (level, children) = btree::decode(&group::TREE, &node).ok_or_else(wrong)?;
+        let node = self.bytes(tree, kind.node_bytes() as u64, "node of a tree")?;
+        let (level, children) = btree::decode(kind, &node).ok_or_else(wrong)?;
         if above.is_some_and(|above| above.checked_sub(1) != Some(level)) {
             return Err(wrong());
         }
@@ -163,7 +175,7 @@ impl Reader {
             return Ok(());
         }
         for child in children {
-            self.leaves(child, Some(level), nodes)?;
+            self.leaves(kind, child, Some(level), nodes)?;
         }
         Ok(())
     }
@@ -213,19 +225,54 @@ impl Reader {
         global_heap::find(&texts.1, place).ok_or_else(wrong)
     }
 
-    /// Reads the values of a dataset that lie one after the other into `values`, as the file has them.
+    /// The values of a dataset that lie one after the other, as the file has them.
     ///
     /// # Errors
     /// - If there are none.
     /// - If the file system refuses.
     pub fn values(&self, dataset: &Object) -> Result<Vec<u8>, ReadError> {
-        match dataset.data {
-            None => Err(ReadError::Damaged(
-                "the values of a dataset are missing".to_owned(),
-            )),
-            Some((_, 0)) => Ok(Vec::new()),
-            Some((address, n_bytes)) => self.bytes(address, n_bytes, "value"),
+        match (dataset.layout, dataset.n_bytes()) {
+            (Some(Layout::Contiguous { .. }), Some(0)) => Ok(Vec::new()),
+            (Some(Layout::Contiguous { address }), Some(n_bytes)) => {
+                self.bytes(address, n_bytes, "value")
+            }
+            _ => Err(without_values()),
         }
+    }
+
+    /// The values of a dataset, one after the other, wherever they lie.
+    ///
+    /// # Errors
+    /// - If there are none, or some of their places are not in the file.
+    /// - If the file system refuses.
+    pub fn stream(&self, dataset: &Object) -> Result<Stream, ReadError> {
+        let (layout, n_bytes) = dataset
+            .layout
+            .zip(dataset.n_bytes())
+            .ok_or_else(without_values)?;
+        let (pieces, piece_bytes) = match layout {
+            Layout::Contiguous { address } => (vec![address], n_bytes),
+            Layout::Chunked { tree, rows } => {
+                let mut pieces = Vec::new();
+                self.leaves(&chunks::kind(dataset.shape.len()), tree, None, &mut pieces)?;
+                let n_bytes = dataset.row_bytes().and_then(|n| n.checked_mul(rows.into()));
+                (pieces, n_bytes.ok_or_else(without_values)?)
+            }
+        };
+        let is_there = |address: &u64| {
+            let end = address.checked_add(piece_bytes);
+            n_bytes == 0 || end.is_some_and(|end| end <= self.n_bytes)
+        };
+        let n_pieces = pieces.len() as u64;
+        if !pieces.iter().all(is_there)
+            || n_pieces
+                .checked_mul(piece_bytes)
+                .is_none_or(|all| all < n_bytes)
+        {
+            return Err(without_values());
+        }
+        let file = self.file.try_clone()?;
+        Ok(Stream::new(file, pieces, piece_bytes, n_bytes))
     }
 
     /// The checksum that stands in the file, and that of what is there. `None`, if none stands in it.
@@ -279,7 +326,7 @@ impl Object {
         match kind {
             DATASPACE => self.shape = message::decode_dataspace(message)?,
             DATATYPE => self.datatype = Some(Datatype::decode(message)?),
-            LAYOUT => self.data = message::decode_layout(message),
+            LAYOUT => self.layout = message::decode_layout(message),
             SYMBOL_TABLE => {
                 let (tree, names) = message::decode_symbol_table(message)?;
                 self.links = Some(Table { tree, names });
@@ -293,6 +340,18 @@ impl Object {
             _ => {}
         }
         Some(())
+    }
+
+    /// Bytes of one of its rows.
+    fn row_bytes(&self) -> Option<u64> {
+        let n_bytes = self.datatype?.bytes() as u64;
+        let mut sizes = self.shape.iter().skip(1);
+        sizes.try_fold(n_bytes, |all, size| all.checked_mul(*size))
+    }
+
+    /// Bytes of its values, if it has any.
+    fn n_bytes(&self) -> Option<u64> {
+        self.row_bytes()?.checked_mul(*self.shape.first()?)
     }
 
     /// Whether it is a group.

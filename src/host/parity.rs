@@ -1,10 +1,15 @@
 //! How much a number format changes what a model says.
 
 mod agreement;
+mod answers;
+mod asking;
+mod difference;
+mod figure;
 mod proteins;
 mod vectors;
 
 pub use agreement::Agreement;
+pub use difference::Difference;
 
 use super::models::Models;
 use crate::{
@@ -16,8 +21,11 @@ use crate::{
     job::{Dataset, DeviceChoice, Dtype, Layer, ModelSpec, Problems},
     model::Model,
 };
+use answers::{Answers, Questions};
+use asking::Asking;
 use proteins::Proteins;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use vectors::Vectors;
 
 /// What is compared.
@@ -44,7 +52,7 @@ pub enum Reference {
     Cpu,
 }
 
-/// How close a model's embeddings are to those that it has in f32.
+/// How close what a model says is to what it says in f32.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Parity {
     /// The model, for people.
@@ -75,6 +83,11 @@ pub struct Parity {
     pub centred: Option<Agreement>,
     /// The vector of each residue.
     pub per_residue: Agreement,
+    /// What its heads answer, by the names of the figures.
+    #[serde(flatten)]
+    pub answers: BTreeMap<&'static str, Difference>,
+    /// Why figures are missing, by their names.
+    pub not_compared: BTreeMap<&'static str, String>,
 }
 
 /// Why there is nothing to compare: both models would be the same computation.
@@ -107,7 +120,7 @@ impl ParityPlan {
         if !matches!(self.model.dtype, None | Some(Dtype::F32)) {
             return Ok(None);
         }
-        let chosen = device::choose(&self.model.device)?;
+        let chosen = device::choose(&self.model.device, self.model.cpu)?;
         let is_cpu = chosen.iter().all(|chosen| chosen.gpu.is_none());
         let is_f32 = is_cpu || self.model.dtype.is_some();
         let is_same = is_f32 && (is_cpu || self.reference == Reference::SameDevice);
@@ -119,7 +132,7 @@ impl ParityPlan {
 }
 
 impl Parity {
-    /// Embeds proteins twice, and compares. Of the two models only one is in memory at a time.
+    /// Asks the model about proteins twice, and compares. Of the two models only one is in memory at a time.
     ///
     /// # Errors
     /// If the model or its device cannot be used, it has no such layer, there is no protein, or it is told to stop.
@@ -141,25 +154,29 @@ impl Parity {
                 "look at the input, and at `--take`",
             ));
         }
+        let questions = Questions::about(records);
         let mut models = Models::new(events.clone(), cancel.clone());
-        let mut embed = |spec: &ModelSpec| -> Result<_, Error> {
+        let mut ask = |spec: &ModelSpec| -> Result<_, Error> {
             let handle = models.load(spec)?;
             let model = models.get(&handle)?;
             let layer = layer_of(model, plan.layer)?;
             let name = format!("{} on {}", model.dtype().name(), model.device());
-            let on_step = &mut |proteins| {
+            let of = records.len() + questions.n_sequences(model);
+            let mut on_step = |sequences| {
                 events.send(Event::Comparing {
                     model: name.clone(),
-                    proteins,
-                    of: records.len(),
+                    sequences,
+                    of,
                 });
             };
-            let vectors = Vectors::of(model, records, layer, cancel, on_step)?;
+            let mut asking = Asking::new(model, cancel, &mut on_step);
+            let vectors = Vectors::of(&mut asking, records, layer)?;
+            let answers = Answers::to(&questions, &mut asking)?;
             let place = (model.device().to_owned(), model.dtype());
             models.unload(&handle);
-            Ok((vectors, layer, handle.info().clone(), place))
+            Ok(((vectors, answers), layer, handle.info().clone(), place))
         };
-        let (got, layer, info, (device, dtype)) = embed(&plan.model)?;
+        let ((got, got_answers), layer, info, (device, dtype)) = ask(&plan.model)?;
         let reference = ModelSpec {
             dtype: Some(Dtype::F32),
             device: match plan.reference {
@@ -169,7 +186,8 @@ impl Parity {
             },
             ..plan.model.clone()
         };
-        let (want, _, _, (reference_device, _)) = embed(&reference)?;
+        let ((want, want_answers), _, _, (reference_device, _)) = ask(&reference)?;
+        let (answers, not_compared) = questions.compare(&got_answers, &want_answers);
         let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
         let compared = "there is a protein, and none is empty";
         Ok(Self {
@@ -193,6 +211,8 @@ impl Parity {
             pooled: got.pooled_agreement(&want, &ids).expect(compared),
             centred: got.centred_agreement(&want, &ids),
             per_residue: got.residue_agreement(&want, &ids).expect(compared),
+            answers,
+            not_compared,
         })
     }
 }

@@ -5,53 +5,25 @@
 //! cache, its locks, the connections, the token. *Never*: knows what the files are for, shows the token, gives
 //! a file its name before it is known to be whole.
 
-#[cfg_attr(
+#![cfg_attr(
     not(feature = "download"),
     expect(dead_code, reason = "what is for downloads is not used then")
 )]
+
 mod cache;
-#[cfg(feature = "download")]
-mod client;
-#[cfg(feature = "download")]
-mod download;
-#[cfg_attr(
-    not(feature = "download"),
-    expect(dead_code, reason = "what is for downloads is not used then")
-)]
 mod environment;
 mod error;
-#[cfg(feature = "download")]
-mod failure;
-#[cfg(feature = "download")]
-mod fetch;
-#[cfg(feature = "download")]
-mod lock;
 mod odd_variable;
+#[cfg(not(feature = "download"))]
+#[path = "offline.rs"]
+mod online;
 #[cfg(feature = "download")]
-mod partial;
-#[cfg_attr(
-    not(feature = "download"),
-    expect(dead_code, reason = "what is for downloads is not used then")
-)]
+mod online;
 mod proxy;
-#[cfg_attr(
-    not(feature = "download"),
-    expect(dead_code, reason = "what is for downloads is not used then")
-)]
 mod remote;
-#[cfg(feature = "download")]
-mod reporter;
 mod repository;
-#[cfg(feature = "download")]
-mod request;
 mod said;
-#[cfg(feature = "download")]
-mod snapshot;
 mod step;
-#[cfg(feature = "download")]
-mod stream;
-#[cfg(all(test, feature = "download"))]
-mod tests;
 mod token;
 
 pub use cache::{id_of_folder, repository_of_file};
@@ -64,6 +36,7 @@ pub use step::{Step, Wait};
 use crate::cancel::CancelToken;
 use cache::Folder;
 use environment::{Environment, NoToken};
+use online::Connection;
 use said::Said;
 use std::{
     fs,
@@ -77,8 +50,7 @@ use std::{
 pub struct Hub {
     environment: Environment,
     said: Said,
-    #[cfg(feature = "download")]
-    client: client::Client,
+    connection: Connection,
 }
 
 impl Hub {
@@ -90,8 +62,7 @@ impl Hub {
 
     fn of(environment: Environment) -> Self {
         Self {
-            #[cfg(feature = "download")]
-            client: client::Client::new(&environment),
+            connection: Connection::new(&environment),
             said: Said::default(),
             environment,
         }
@@ -140,13 +111,7 @@ impl Hub {
     /// If the Hub cannot be asked, or does not have it, or not for us, or it is told to stop.
     pub fn look(&self, repository: &Repository, cancel: &CancelToken) -> Result<Remote, HubError> {
         self.check(repository)?;
-        #[cfg(feature = "download")]
-        return request::look(&self.client, repository, &mut || go_on(cancel));
-        #[cfg(not(feature = "download"))]
-        {
-            let _ = cancel;
-            Err(HubError::NotBuilt)
-        }
+        self.connection.look(repository, cancel)
     }
 
     /// As [`look`](Self::look), but asks only once, so that all of a process works with the same commit. Of a
@@ -219,20 +184,8 @@ impl Hub {
             return Ok(text);
         }
         self.check(repository)?;
-        #[cfg(feature = "download")]
-        return request::text(
-            &self.client,
-            repository,
-            remote,
-            name,
-            most_bytes,
-            &mut || go_on(cancel),
-        );
-        #[cfg(not(feature = "download"))]
-        {
-            let _ = cancel;
-            Err(HubError::NotBuilt)
-        }
+        self.connection
+            .text(repository, remote, name, most_bytes, cancel)
     }
 
     /// Has these files in the cache, and fetches those that are not there yet. `on_step` hears of it about ten
@@ -249,22 +202,11 @@ impl Hub {
         on_step: &mut dyn FnMut(Step) -> ControlFlow<()>,
     ) -> Result<Snapshot, HubError> {
         repository.check()?;
-        #[cfg(feature = "download")]
-        {
-            let download = download::Download {
-                client: &self.client,
-                repository,
-                remote,
-            };
-            let snapshot = download.run(names, on_step)?;
-            self.said.settle(repository, &snapshot.commit);
-            Ok(snapshot)
-        }
-        #[cfg(not(feature = "download"))]
-        {
-            let _ = (remote, names, on_step);
-            Err(HubError::NotBuilt)
-        }
+        let snapshot = self
+            .connection
+            .download(repository, remote, names, on_step)?;
+        self.said.settle(repository, &snapshot.commit);
+        Ok(snapshot)
     }
 
     /// The variables that keep this process from reaching the Hub.
@@ -298,14 +240,5 @@ impl Hub {
                 is_file: *is_file,
             }),
         }
-    }
-}
-
-/// Whether to wait on.
-#[cfg(feature = "download")]
-fn go_on(cancel: &CancelToken) -> Result<(), HubError> {
-    match cancel.reason() {
-        None => Ok(()),
-        Some(_) => Err(HubError::Interrupted),
     }
 }

@@ -60,7 +60,6 @@ impl Token {
     }
 
     /// The header that carries it.
-    #[cfg(feature = "download")]
     pub(super) fn header(&self) -> String {
         format!("Bearer {}", self.0)
     }

@@ -38,8 +38,10 @@ pub enum FlagForm {
     Names(&'static [&'static str]),
     /// Whole numbers, with commas between them.
     Wholes,
-    /// The text itself, such as a path.
+    /// The text itself.
     Text,
+    /// The path of a file or a folder.
+    Path,
     /// Entries of a map such as `name=value`, with commas between them.
     Entries,
     /// One of some names, which a whole number may follow, and behind that entries of a map, as in
@@ -115,7 +117,7 @@ impl FlagForm {
     fn value(self, text: &str) -> OptionValue {
         let items = || text.split(',').map(str::trim);
         match self {
-            Self::Name(_) | Self::Text => text.into(),
+            Self::Name(_) | Self::Text | Self::Path => text.into(),
             Self::Switch | Self::Whole | Self::Number | Self::Seconds => plain_value(text),
             Self::Names(_) => match text.contains(',') {
                 true => OptionValue::List(items().map(Into::into).collect()),
@@ -167,7 +169,7 @@ fn plain_value(text: &str) -> OptionValue {
 mod tests {
     use crate::{
         hint::Hint,
-        job::{Dataset, EmbedOptions, ModelSpec},
+        job::{Dataset, EmbedOptions, ModelSpec, MutantsTable, ScoreOptions},
     };
 
     #[test]
@@ -176,6 +178,7 @@ mod tests {
             EmbedOptions::OPTIONS.flags(),
             ModelSpec::OPTIONS.flags(),
             Dataset::flags(),
+            MutantsTable::OPTIONS.flags(),
         ];
         let flags: Vec<_> = flags.into_iter().flatten().collect();
         let check = |name: &str, text: &str, expect: Result<&str, &str>| {
@@ -207,6 +210,9 @@ mod tests {
             "fill=0.5, wait_ms=7",
             Ok("#{ fill: 0.5, wait_ms: 7 }"),
         );
+        check("sequence", "MKJ", Err("residue 3 of `sequence` is `J`"));
+        check("column", "7", Ok("\"7\""));
+        check("offset", "-5", Ok("-5"));
         check("thresholds", "fil=0.5", Err("did you mean `fill`?"));
         check(
             "thresholds",
@@ -249,5 +255,22 @@ mod tests {
         let values = EmbedOptions::OPTIONS.map(&EmbedOptions::default());
         assert_eq!(names.len(), values.len());
         assert!(names.iter().all(|name| values.contains_key(*name)));
+    }
+
+    #[test]
+    fn scores_have_the_flags_of_runs_and_no_others() {
+        let flags = ScoreOptions::flags();
+        let names: Vec<_> = flags.iter().map(|flag| flag.name).collect();
+        assert_eq!(names[..3], ["method", "output", "readers"]);
+        assert!(names.contains(&"overwrite"), "{names:?}");
+        assert!(
+            !names.contains(&"pooling") && !names.contains(&"on_sample"),
+            "{names:?}"
+        );
+        let outputs = flags.iter().filter(|flag| flag.name == "output");
+        let [output] = outputs.collect::<Vec<_>>()[..] else {
+            panic!("one output: {names:?}");
+        };
+        assert!(output.read("scores.parquet").is_err());
     }
 }

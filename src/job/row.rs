@@ -243,6 +243,7 @@ impl<T> OptionRow<T> {
             Kind::Choices(names, ..) => FlagForm::Names(names),
             Kind::Wholes(_) => FlagForm::Wholes,
             Kind::Map(..) => FlagForm::Entries,
+            Kind::Path(..) => FlagForm::Path,
             Kind::Closure(_) => return None,
             _ => FlagForm::Text,
         })

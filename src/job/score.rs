@@ -1,8 +1,8 @@
 //! What is scored, how, and where scores go.
 
 use super::{
-    Dataset, EmbedOptions, LongSequences, Mutants, OptionMap, OptionTable, Problem, Problems,
-    check_file_name, row::OptionRow,
+    Dataset, EmbedOptions, LongSequences, Mutants, OptionFlag, OptionMap, OptionTable, Problem,
+    Problems, check_file_name, row::OptionRow,
 };
 use std::{
     ffi::OsString,
@@ -117,7 +117,9 @@ const SCORE_OPTIONS: &[ScoreRow] = &[
     ScoreRow::path("output", "a path, such as \"scores.csv\"", check_csv, |to, path| to.output = Some(path),
         |of| of.output.as_deref().into())
         .doc("the CSV file to write, which must be given: the rows and columns of the mutants' table, and a column \
-              with the name of the model. `scores.csv.json` beside it says how the scores came about"),
+              with the name of the model. `scores.csv.json` beside it says how the scores came about")
+        .flag_doc("the CSV file to write: the rows and columns of the mutants' table, and a column with the name of the \
+                   model. `scores.csv.json` beside it says how the scores came about"),
 ];
 
 #[rustfmt::skip]
@@ -128,7 +130,8 @@ const PERPLEXITY_OPTIONS: &[PerplexityRow] = &[
               `\"one_pass\"` masks none, and says less: its columns are named so"),
     PerplexityRow::path("output", "a path, such as \"perplexity.csv\"", check_csv, |to, path| to.output = Some(path),
         |of| of.output.as_deref().into())
-        .doc("the CSV file to write, which must be given: `id`, `length`, `perplexity`, `pseudo_log_likelihood`, `truncated`"),
+        .doc("the CSV file to write, which must be given: `id`, `length`, `perplexity`, `pseudo_log_likelihood`, `truncated`")
+        .flag_doc("the CSV file to write: `id`, `length`, `perplexity`, `pseudo_log_likelihood`, `truncated`"),
 ];
 
 /// The options of `embed` that say how it runs, and not what it gives: those of everything that runs a model.
@@ -159,6 +162,11 @@ impl ScoreOptions {
             output: None,
         },
     };
+
+    /// Every option that `score` takes as a flag of a command line, those of `embed` among them.
+    pub fn flags() -> Vec<OptionFlag> {
+        with_run_flags(Self::OPTIONS.flags())
+    }
 }
 
 impl PerplexityOptions {
@@ -170,6 +178,18 @@ impl PerplexityOptions {
             output: None,
         },
     };
+
+    /// Every option that `perplexity` takes as a flag of a command line, those of `embed` among them.
+    pub fn flags() -> Vec<OptionFlag> {
+        with_run_flags(Self::OPTIONS.flags())
+    }
+}
+
+/// Flags, and behind them those that say how a run goes.
+fn with_run_flags(mut flags: Vec<OptionFlag>) -> Vec<OptionFlag> {
+    let of_runs = EmbedOptions::OPTIONS.flags().into_iter();
+    flags.extend(of_runs.filter(|flag| RUN_OPTIONS.contains(&flag.name)));
+    flags
 }
 
 impl ScorePlan {

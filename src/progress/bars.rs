@@ -64,7 +64,7 @@ impl Bars {
         self.console.bars().add(bar.with_prefix(prefix(name)))
     }
 
-    fn compare(&mut self, model: &str, proteins: usize, of: usize) {
+    fn compare(&mut self, model: &str, sequences: usize, of: usize) {
         let is_same = |(shown, _): &(String, ProgressBar)| shown == model;
         if !self.compared.as_ref().is_some_and(is_same) {
             self.clear();
@@ -73,8 +73,8 @@ impl Bars {
         let Some((_, bar)) = &self.compared else {
             return;
         };
-        bar.set_position(proteins as u64 * STEPS / of.max(1) as u64);
-        let text = format!("{proteins} of {of} proteins");
+        bar.set_position(sequences as u64 * STEPS / of.max(1) as u64);
+        let text = format!("{sequences} of {of} sequences");
         bar.set_message(text);
         bar.tick();
     }
@@ -160,9 +160,9 @@ impl Listener for Bars {
             }
             Event::Comparing {
                 model,
-                proteins,
+                sequences,
                 of,
-            } => self.compare(model, *proteins, *of),
+            } => self.compare(model, *sequences, *of),
             _ => {}
         }
     }

@@ -73,10 +73,10 @@ impl Listener for Lines {
             }
             Event::Comparing {
                 model,
-                proteins: 0,
+                sequences: 0,
                 of,
             } => {
-                let line = format!("embedding {of} proteins in {model}");
+                let line = format!("asking {model} about {of} sequences");
                 self.console.note(&printable(&line));
             }
             Event::DownloadStarted { .. } => {

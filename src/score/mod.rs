@@ -27,6 +27,8 @@ mod window;
 
 pub use done::Done;
 pub use error::ScoreError;
+pub use mutation::AMINO_ACIDS;
 pub use output::ScoreOutput;
 pub use plan_file::remove_plan;
+pub use rank::spearman;
 pub use task::{Extent, Survey, Task};

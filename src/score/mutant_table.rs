@@ -207,8 +207,8 @@ fn column(file: &TableFile, spec: &MutantsTable) -> Result<usize, ScoreError> {
     file.column(&spec.column)?.ok_or_else(|| {
         ScoreError::table(
             file.name(),
-            format!("has no column `{}`", spec.column),
-            &format!("its columns are {}: name one as `column`", file.columns()),
+            format!("has no column `{}`, but {}", spec.column, file.columns()),
+            "name one of them as `column`",
         )
     })
 }
@@ -280,7 +280,7 @@ mod tests {
         };
         check(
             "mutants\nM1A\n",
-            "has no column `mutant` (its columns are `mutants`",
+            "has no column `mutant`, but `mutants` (name one of them as `column`)",
         );
         check(
             "mutant\nM1A\nA1P\n",

@@ -12,7 +12,7 @@ pub(super) struct Mutation {
 }
 
 /// The amino acids that proteins are made of.
-pub(super) const AMINO_ACIDS: &[u8; 20] = b"ACDEFGHIKLMNPQRSTVWY";
+pub const AMINO_ACIDS: &[u8; 20] = b"ACDEFGHIKLMNPQRSTVWY";
 
 /// How a table says that nothing is mutated.
 const WILD_TYPES: [&str; 5] = ["", "WT", "wt", "_wt", "_WT"];

@@ -2,7 +2,7 @@
 
 /// Spearman's rank correlation of pairs, with the mean rank where values are equal. Nothing, if there are fewer than
 /// two pairs, or one side is the same everywhere.
-pub(super) fn spearman(pairs: &[(f64, f64)]) -> Option<f64> {
+pub fn spearman(pairs: &[(f64, f64)]) -> Option<f64> {
     if pairs.len() < 2 {
         return None;
     }

@@ -44,7 +44,7 @@ use std::{
 pub use definitions::definitions;
 pub use diagnostic::Diagnostic;
 pub use literal::text_literal;
-pub use written::EmbedScript;
+pub use written::{CallScript, Proteins, Subject};
 
 /// A script and what it is run with.
 #[derive(Clone, Debug)]

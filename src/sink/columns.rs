@@ -31,7 +31,7 @@ pub struct More {
 }
 
 /// A column of what the model answered.
-struct AnswerColumn {
+pub(super) struct AnswerColumn {
     name: String,
     form: Form,
     dtype: OutputDtype,
@@ -46,34 +46,17 @@ impl Columns {
     pub(super) fn new(question: &Question, hidden_size: usize, more: More) -> Self {
         let answers = question.columns.iter().map(|column| {
             let form = column.content.form(hidden_size);
-            let number = match column.dtype {
-                OutputDtype::F16 => DataType::Float16,
-                OutputDtype::F32 => DataType::Float32,
-            };
-            let number = Arc::new(Field::new("item", number, false));
-            let vector = match form {
-                Form::Vector(width) | Form::Vectors(width) => {
-                    DataType::FixedSizeList(number.clone(), list_size(width))
-                }
-                Form::Square | Form::Pairs => DataType::List(number.clone()),
-            };
-            AnswerColumn {
-                name: column.name.clone(),
-                form,
-                dtype: column.dtype,
-                number,
-                vector: Arc::new(Field::new("item", vector, false)),
-            }
+            AnswerColumn::new(column.name.clone(), form, column.dtype)
         });
         let answers: Vec<_> = answers.collect();
         let mut fields = vec![
-            Field::new("id", DataType::Utf8, false),
-            Field::new("description", DataType::Utf8, false),
+            text_field("id"),
+            text_field("description"),
             Field::new("length", DataType::UInt32, false),
             Field::new("truncated", DataType::Boolean, false),
         ];
         if more.sequences {
-            fields.push(Field::new("sequence", DataType::Utf8, false));
+            fields.push(text_field("sequence"));
         }
         if more.windows {
             fields.push(Field::new("windows", DataType::UInt32, false));
@@ -138,8 +121,30 @@ impl Columns {
 }
 
 impl AnswerColumn {
+    /// A column of that name, of numbers in a format.
+    pub(super) fn new(name: String, form: Form, dtype: OutputDtype) -> Self {
+        let number = match dtype {
+            OutputDtype::F16 => DataType::Float16,
+            OutputDtype::F32 => DataType::Float32,
+        };
+        let number = Arc::new(Field::new("item", number, false));
+        let vector = match form {
+            Form::Vector(width) | Form::Vectors(width) => {
+                DataType::FixedSizeList(number.clone(), list_size(width))
+            }
+            Form::Square | Form::Pairs => DataType::List(number.clone()),
+        };
+        Self {
+            name,
+            form,
+            dtype,
+            number,
+            vector: Arc::new(Field::new("item", vector, false)),
+        }
+    }
+
     /// The columns of an output that it becomes.
-    fn fields(&self) -> Vec<Field> {
+    pub(super) fn fields(&self) -> Vec<Field> {
         let data_type = match self.form {
             Form::Vector(_) => self.vector.data_type().clone(),
             Form::Vectors(_) | Form::Square => DataType::List(self.vector.clone()),
@@ -162,7 +167,7 @@ impl AnswerColumn {
     }
 
     /// The values of some rows, which are taken over, not copied, where that can be.
-    fn arrays(&self, column: Ragged) -> Result<Vec<ArrayRef>, ArrowError> {
+    pub(super) fn arrays(&self, column: Ragged) -> Result<Vec<ArrayRef>, ArrowError> {
         let Ragged { values, offsets } = column;
         if values.dtype() != self.dtype {
             return Err(ArrowError::InvalidArgumentError(format!(
@@ -213,6 +218,11 @@ impl AnswerColumn {
         };
         Ok(vec![column])
     }
+}
+
+/// A column of texts.
+pub(super) fn text_field(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, false)
 }
 
 /// Bytes of what rows have more of the longer they are: their texts, and the vectors of their residues.

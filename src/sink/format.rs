@@ -128,10 +128,10 @@ pub(super) struct TableRows<'a> {
     pub(super) rows: Box<dyn Iterator<Item = Result<RecordBatch, SinkError>> + 'a>,
 }
 
-/// The rows of a file of ours that has all columns of parts, and holds what was written into it.
+/// The rows of a file of ours that holds what was written into it.
 ///
 /// # Errors
-/// - If it has not, or does not.
+/// - If it does not.
 /// - If the file system refuses.
 pub(super) fn rows_of(path: &Path) -> Result<TableRows<'_>, SinkError> {
     match format_at(path) {
@@ -142,39 +142,26 @@ pub(super) fn rows_of(path: &Path) -> Result<TableRows<'_>, SinkError> {
                 rows: Box::new(rows),
             })
         }
-        Some(Format {
-            rows: Some(rows_of),
-            ..
-        }) => rows_of(path),
-        Some(format) => Err(not_exported(path, format)),
+        Some(format) => (format.rows)(path),
     }
 }
 
-/// The columns of a file of ours that has all of those of parts. What else is in it is not looked at.
+/// The columns of a file of ours: those of parts, as far as it has what is in them. What else is in it is not looked at.
 ///
 /// # Errors
-/// - If it has not.
+/// - If it does not say which it has.
 /// - If the file system refuses.
 pub(super) fn schema_of(path: &Path) -> Result<SchemaRef, SinkError> {
     match format_at(path) {
         None => parquet::schema_of(path),
-        Some(Format {
-            schema: Some(schema_of),
-            ..
-        }) => schema_of(path),
-        Some(format) => Err(not_exported(path, format)),
+        Some(format) => (format.schema)(path),
     }
 }
 
-fn not_exported(path: &Path, format: &Format) -> SinkError {
-    SinkError::Unfit {
-        message: format!(
-            "`{}` is {}, of which nothing is exported",
-            path.display(),
-            format.format.title()
-        ),
-        hint: "export from a Parquet file, an Arrow file, or a folder of parts".to_owned(),
-    }
+/// The format of a file that has no room for all columns of parts, by which it is known that some may be missing.
+pub(super) fn narrow_format_of(path: &Path) -> Option<OutputFormat> {
+    let format = format_at(path).filter(|format| !format.is_table);
+    format.map(|format| format.format)
 }
 
 /// Begins empty files of a format, parts included.

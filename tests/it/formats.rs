@@ -226,10 +226,9 @@ fn outputs_are_exported_to_every_format() {
     check_refused(&export(&["out.parquet", "mine.npy"]), "exists");
     check_good(&export(&["out.parquet", "mine.npy", "--overwrite"]));
     check_refused(&export(&["out.parquet", "out.parquet"]), "over itself");
-    check_refused(
-        &export(&["mine.npy", "x.h5"]),
-        "of which nothing is exported",
-    );
+    check_good(&export(&["mine.npy", "of_mine.h5"]));
+    check_holds(&job, "of_mine.h5", &expect);
+    check_refused(&export(&["of_mine.h5", "x.embed"]), "`sequences: true`");
     check_refused(&export(&["none.parquet", "x.h5"]), "is not there");
     check_refused(&export(&["in.fa", "x.h5"]), "another program");
     check_refused(
@@ -261,7 +260,7 @@ fn scripts_export() {
     assert_eq!(done.status.code(), Some(REJECTED));
     for (from, to, why) in [
         ("in.fa", "z.h5", "another program"),
-        ("b.npy", "z.h5", "of which nothing is exported"),
+        ("b.npy", "z.embed", "`sequences: true`"),
         ("out.parquet", "z.embed", "`sequences: true`"),
     ] {
         let wrong = format!("export(\"{from}\", \"{to}\");");

@@ -15,6 +15,7 @@
 //! - `parity`: how much a number format changes embeddings.
 //! - `parquet`: the output, read back by the library that others read it with.
 //! - `formats`: outputs in all formats but Parquet, and what is exported.
+//! - `round_trips`: what is exported from each format to each other one.
 //! - `paths`: nothing is replaced that the user did not ask to replace.
 //! - `endings`: what a run leaves that does not end well.
 //! - `faults`: devices that fail.
@@ -58,6 +59,7 @@ mod pipeline;
 mod questions;
 mod readers;
 mod resume;
+mod round_trips;
 mod run;
 mod scores;
 mod scripts;

@@ -1,6 +1,7 @@
 //! What `runner parity` finds, through the real program. On a CPU there is nothing but f32.
+#![expect(clippy::print_stdout, reason = "figures are for people")]
 
-use crate::{DEMO, RUNNER};
+use crate::{DEMO, ROOT, RUNNER};
 use runner::{
     cancel::CancelToken,
     error::Error,
@@ -22,10 +23,19 @@ fn parity(args: &[&str]) -> Output {
 
 /// A comparison on the CPU, which the program itself knows to be none.
 fn on_cpu(layer: i64, take: Option<usize>, dataset: Option<Dataset>) -> Result<Parity, Error> {
+    of_model(DEMO, layer, take, dataset)
+}
+
+fn of_model(
+    model: &str,
+    layer: i64,
+    take: Option<usize>,
+    dataset: Option<Dataset>,
+) -> Result<Parity, Error> {
     let plan = ParityPlan {
         model: ModelSpec {
             device: DeviceChoice::Cpu,
-            ..ModelSpec::new(DEMO)
+            ..ModelSpec::new(model)
         },
         reference: Reference::Cpu,
         dataset,
@@ -36,11 +46,12 @@ fn on_cpu(layer: i64, take: Option<usize>, dataset: Option<Dataset>) -> Result<P
     let (sender, events) = EventSender::channel();
     let parity = Parity::of(&plan, sender, &CancelToken::default())?;
     let steps = events.iter().filter_map(|event| match event {
-        Event::Comparing { proteins, of, .. } => Some((proteins, of)),
+        Event::Comparing { sequences, of, .. } => Some((sequences, of)),
         _ => None,
     });
     let steps: Vec<_> = steps.collect();
-    let n = parity.sequences;
+    let n = steps[0].1;
+    assert!(n >= parity.sequences);
     let first = steps.iter().filter(|step| **step == (0, n));
     let last = steps.iter().filter(|step| **step == (n, n));
     assert_eq!((first.count(), last.count()), (2, 2), "{steps:?}");
@@ -64,6 +75,57 @@ fn f32_is_equal_to_itself() {
     assert_eq!((parity.layer, parity.layers), (6, 6));
     assert_eq!(parity.sequences, 12);
     assert_eq!(parity.per_residue.vectors, parity.residues);
+    let names: Vec<_> = parity.answers.keys().copied().collect();
+    assert_eq!(names, ["contacts", "logits", "scores"]);
+    for (name, answer) in &parity.answers {
+        let differences = (answer.largest_difference, answer.mean_difference);
+        assert_eq!(differences, (0.0, 0.0), "{name}");
+        let mut measures = answer.measure.iter();
+        assert!(measures.all(|(_, value)| *value == 1.0), "{answer:?}");
+    }
+    let logits = &parity.answers["logits"];
+    assert_eq!(logits.numbers, 33 * parity.residues);
+    assert_eq!(logits.measure.len(), 1);
+    assert_eq!(parity.answers["contacts"].proteins, 12);
+    let scores = &parity.answers["scores"];
+    assert!(
+        scores.numbers > 1000 && scores.numbers % 19 == 0,
+        "{scores:?}"
+    );
+    assert!((1..12).contains(&scores.proteins), "{scores:?}");
+    assert!(parity.not_compared.is_empty());
+    // Each figure has a name of its own in JSON.
+    let found = serde_json::to_value(&parity).unwrap();
+    assert_eq!(found["logits"]["same_residue"], 1.0);
+    assert_eq!(found["scores"]["spearman"], 1.0);
+    assert_eq!(found["contacts"]["numbers_of"], "pairs");
+}
+
+#[test]
+fn what_a_model_lacks_is_told() {
+    let model = format!("{ROOT}/tests/golden/hd24");
+    let parity = of_model(&model, -1, Some(2), None).unwrap();
+    assert!(parity.answers.is_empty(), "{:?}", parity.answers);
+    let missing = &parity.not_compared;
+    assert!(missing["contacts"].contains("no contacts"), "{missing:?}");
+    for name in ["logits", "scores"] {
+        assert!(missing[name].contains("gives no logits"), "{missing:?}");
+    }
+}
+
+#[test]
+fn short_proteins_are_compared_as_far_as_there_is_something() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.fa");
+    fs::write(&path, ">a\nM\n>b\nX\n>c\n<mask>\n").unwrap();
+    let dataset = Dataset::new(vec![path.to_str().unwrap().to_owned()]);
+    let parity = on_cpu(-1, None, Some(dataset)).unwrap();
+    assert_eq!(parity.answers["logits"].numbers, 3 * 33);
+    let scores = &parity.answers["scores"];
+    assert_eq!((scores.numbers, scores.proteins), (19, 1));
+    let missing: Vec<_> = parity.not_compared.iter().collect();
+    let reason = "these proteins have no pairs".to_owned();
+    assert_eq!(missing, [(&"contacts", &reason)]);
 }
 
 #[test]
@@ -169,6 +231,13 @@ fn half_precision_on_a_gpu_differs_from_f32_there() {
             pooled.least > 0.9995 && pooled.relative_norm > 1e-6,
             "{pooled:?}"
         );
+        for (name, answer) in &parity.answers {
+            println!("{name} in {}: {answer:?}", parity.dtype);
+            assert!(answer.largest_difference > 0.0, "{name}");
+            let mut measures = answer.measure.values();
+            assert!(measures.all(|value| *value > 0.99), "{answer:?}");
+        }
+        assert_eq!(parity.answers.len(), 3);
         // What all proteins share hides some of the difference.
         assert!(centred.relative_norm > pooled.relative_norm, "{centred:?}");
     }
@@ -184,6 +253,11 @@ fn f32_on_a_gpu_is_close_to_that_on_the_cpu() {
         "{:?}",
         parity.per_residue
     );
+    for (name, answer) in &parity.answers {
+        println!("{name} in f32: {answer:?}");
+        assert!(answer.largest_difference < 1e-4, "{name}: {answer:?}");
+    }
+    assert_eq!(parity.answers.len(), 3);
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! What a model makes of some proteins: a vector for each of them and for each of their residues.
 
-use super::agreement::{Agreement, Tally};
-use crate::{
-    alphabet::N_SPECIAL_TOKENS, batch::Packer, cancel::CancelToken, error::Error, fasta::Record,
-    job::Pooling, model::Model,
+use super::{
+    agreement::{Agreement, Tally},
+    asking::Asking,
 };
-use std::num::NonZeroUsize;
+use crate::{
+    error::Error,
+    fasta::Record,
+    job::{Content, Pooling, Positions},
+};
 
 /// What a model makes of some proteins, in their order.
 #[derive(Debug)]
@@ -17,55 +20,30 @@ pub(super) struct Vectors {
     pub(super) hidden_size: usize,
 }
 
-/// Tokens in a batch. Bits do not depend on it, so it may be so small that every device has room.
-const TOKEN_BUDGET: usize = 4096;
-
 impl Vectors {
-    /// Embeds the proteins as runs do. `on_step` is told how many are embedded, at first none.
+    /// Embeds the proteins as runs do.
     ///
     /// # Errors
     /// If the device fails, a vector is not finite, or it is told to stop.
     pub(super) fn of(
-        model: &Model,
+        asking: &mut Asking<'_>,
         records: &[Record],
         layer: usize,
-        cancel: &CancelToken,
-        on_step: &mut dyn FnMut(usize),
     ) -> Result<Self, Error> {
-        let lengths = records.iter().map(|record| record.sequence.len());
-        let longest = lengths.max().unwrap_or(0) + N_SPECIAL_TOKENS;
-        let budget = NonZeroUsize::new(TOKEN_BUDGET.max(longest)).expect("it is not zero");
-        let mut packer = Packer::new(budget);
-        let hidden_size = model.hidden_size();
         let mut vectors = Self {
             pooled: vec![Vec::new(); records.len()],
             residues: vec![Vec::new(); records.len()],
-            hidden_size,
+            hidden_size: asking.model().hidden_size(),
         };
-        let mut batches = Vec::new();
-        for record in records {
-            batches.append(&mut packer.push(record.clone())?);
-        }
-        batches.append(&mut packer.finish());
-        let mut n_embedded = 0;
-        on_step(n_embedded);
-        for batch in batches {
-            if let Some(reason) = cancel.reason() {
-                return Err(Error::Stopped(reason));
-            }
-            let pooled = model.encode(&batch, &[layer], Pooling::Mean)?;
-            let tokens = model.encode_tokens(&batch, layer)?;
-            let sequences = batch.rows.iter().zip(batch.ranges());
-            for ((row, range), pooled) in sequences.zip(pooled.chunks_exact(hidden_size)) {
-                let index = row.index as usize;
-                // Neither BOS nor EOS is a residue.
-                let residues = (range.start + 1) * hidden_size..(range.end - 1) * hidden_size;
-                vectors.pooled[index] = pooled.to_vec();
-                vectors.residues[index] = tokens[residues].to_vec();
-            }
-            n_embedded += batch.rows.len();
-            on_step(n_embedded);
-        }
+        let (pooling, positions) = (Pooling::Mean, Positions::Residues);
+        let contents = [
+            Content::Pooled { layer, pooling },
+            Content::States { layer, positions },
+        ];
+        asking.ask(records.iter(), &contents, |index, answer| {
+            vectors.pooled[index] = answer[0].to_vec();
+            vectors.residues[index] = answer[1].to_vec();
+        })?;
         Ok(vectors)
     }
 

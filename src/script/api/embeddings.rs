@@ -71,8 +71,9 @@ pub(super) mod embeddings_api {
 
     pub type Embeddings = ScriptEmbeddings;
 
-    /// Reads the embeddings of a file that `embed` wrote, in any format but `.embed`, or of a folder of parts in the
-    /// order of their names, all of them into memory. Of several layers, the last one is read.
+    /// Reads the embeddings of a file that `embed` wrote, in any format, or of a folder of parts in the order of their
+    /// names, all of them into memory. Of several layers, the last one is read. Descriptions are those of Parquet, Arrow
+    /// and `.h5`: the other formats have none.
     ///
     /// # Example
     ///

@@ -59,9 +59,10 @@ fn output_of(run: &Run) -> RhaiResultOf<PathBuf> {
 pub(super) mod export_api {
     use super::*;
 
-    /// Writes a finished output again, in the format that the name of the new file says: a Parquet file, an Arrow
-    /// file or a folder of parts that `embed` wrote. A file that is there and holds the same stays as it is. Returns a
-    /// map: `output`, `rows`, and `was_exported`, whether there was nothing to do.
+    /// Writes a finished output again, in the format that the name of the new file says: a folder of parts, or a file of
+    /// any format, that `embed` or `export` wrote. What a format has no room for, such as descriptions in `.npy`, is not
+    /// there any more. A file that is there and holds the same stays as it is. Returns a map: `output`, `rows`, and
+    /// `was_exported`, whether there was nothing to do.
     ///
     /// # Example
     ///

@@ -4,10 +4,12 @@ mod arrow;
 mod card;
 mod checksum;
 mod column;
+mod flat;
 mod hdf5;
 mod npy;
 mod safetensors;
 mod spool;
+mod stored;
 
 use super::{Checked, SinkError, TableRows, TableWriter};
 use crate::{
@@ -28,16 +30,18 @@ pub(super) use column::{VectorColumn, has_many, vector_columns};
 pub(super) struct Format {
     /// The format.
     pub(super) format: OutputFormat,
+    /// Whether it has room for all columns of parts.
+    pub(super) is_table: bool,
     /// Checks that columns can be in it.
     pub(super) fits: Fits,
     /// Begins empty files.
     pub(super) begin: Begin,
     /// What a complete file says of how it came about. Nothing, if it is someone else's.
     pub(super) read_metadata: ReadMetadata,
-    /// The columns of a complete file, if it has all of those of parts.
-    pub(super) schema: Option<ReadSchema>,
+    /// The columns of a complete file: those of parts, as far as it has what is in them.
+    pub(super) schema: ReadSchema,
     /// The rows of such a file.
-    pub(super) rows: Option<ReadRows>,
+    pub(super) rows: ReadRows,
     /// Reads everything in a complete file, and compares it with its checksum.
     pub(super) check: fn(&Path) -> Result<Checked, SinkError>,
 }
@@ -72,47 +76,52 @@ pub(super) struct Files {
 pub(super) const FORMATS: &[Format] = &[
     Format {
         format: OutputFormat::Hdf5,
+        is_table: false,
         fits: hdf5::fits_keyed,
         begin: hdf5::begin_keyed,
         read_metadata: hdf5::read_metadata,
-        schema: None,
-        rows: None,
+        schema: |path| Ok(hdf5::open_keyed(path)?.schema()),
+        rows: |path| stored::rows(path, hdf5::check, hdf5::open_keyed),
         check: hdf5::check,
     },
     Format {
         format: OutputFormat::Embed,
+        is_table: false,
         fits: hdf5::fits_embed,
         begin: hdf5::begin_embed,
         read_metadata: hdf5::read_metadata,
-        schema: None,
-        rows: None,
+        schema: |path| Ok(hdf5::open_embed(path)?.schema()),
+        rows: |path| stored::rows(path, hdf5::check, hdf5::open_embed),
         check: hdf5::check,
     },
     Format {
         format: OutputFormat::Npy,
+        is_table: false,
         fits: npy::fits,
         begin: npy::begin,
         read_metadata: npy::read_metadata,
-        schema: None,
-        rows: None,
+        schema: |path| Ok(npy::open(path)?.schema()),
+        rows: |path| stored::rows(path, npy::check, npy::open),
         check: npy::check,
     },
     Format {
         format: OutputFormat::Safetensors,
+        is_table: false,
         fits: self::safetensors::fits,
         begin: self::safetensors::begin,
         read_metadata: self::safetensors::read_metadata,
-        schema: None,
-        rows: None,
+        schema: |path| Ok(self::safetensors::open(path)?.schema()),
+        rows: |path| stored::rows(path, self::safetensors::check, self::safetensors::open),
         check: self::safetensors::check,
     },
     Format {
         format: OutputFormat::Arrow,
+        is_table: true,
         fits: |_, _| Ok(()),
         begin: arrow::begin,
         read_metadata: arrow::read_metadata,
-        schema: Some(arrow::schema),
-        rows: Some(arrow::rows),
+        schema: arrow::schema,
+        rows: arrow::rows,
         check: arrow::check,
     },
 ];

@@ -4,6 +4,10 @@
 //! `.npy.json`, what the other formats say of themselves; and, where a sequence has many vectors, `.offsets.npy`:
 //! n + 1 numbers, of which the first two say which rows of the array are those of the first sequence.
 
+mod rows;
+
+pub(super) use rows::open;
+
 use super::{
     CONTENT_BYTES, CONTENT_HASH, Files, WRITTEN_AGAIN,
     card::{NPY_HEADER_BYTES, card_of, wrong_beside},

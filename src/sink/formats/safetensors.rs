@@ -4,6 +4,10 @@
 //! then `<column>_offsets`, of n + 1 numbers, says which are whose. The ids follow each other in the bytes of `ids`,
 //! where `ids_offsets` say: a list of texts in the metadata would have to be read as a whole to open the file.
 
+mod rows;
+
+pub(super) use rows::open;
+
 use super::{
     CONTENT_BYTES, CONTENT_HASH, Files, checksum,
     column::{Number, VectorColumn, ids, vectors_alone},

@@ -87,23 +87,26 @@ impl Closeness {
     }
 }
 
-/// What transformers was asked for the layouts and the trained weights: all outputs but those of tokens.
-pub fn check_outputs(folder: &str, model: &Model, bounds: Bounds) {
-    check(folder, model, &["mean", "cls", "mean_all_layers"], bounds);
+/// What transformers was asked for the layouts and the trained weights: all outputs but those of tokens. Returns the
+/// largest difference.
+pub fn check_outputs(folder: &str, model: &Model, bounds: Bounds) -> f32 {
+    check(folder, model, &["mean", "cls", "mean_all_layers"], bounds)
 }
 
-pub fn assert_close(got: &[f32], want: &[f32], bounds: Bounds, name: &str) {
+/// Returns the largest difference.
+pub fn assert_close(got: &[f32], want: &[f32], bounds: Bounds, name: &str) -> f32 {
     assert_eq!(got.len(), want.len(), "{name}: shape");
     let Closeness { difference, cosine } = Closeness::of(got, want);
     assert!(
         difference <= bounds.tolerance && cosine >= bounds.least_cosine,
         "{name}: largest difference {difference:e}, cosine {cosine}"
     );
+    difference
 }
 
 /// The reference outputs of one model whose names have one of these endings, its sequences in one
-/// batch.
-pub fn check(folder: &str, model: &Model, endings: &[&str], bounds: Bounds) {
+/// batch. Returns the largest difference.
+pub fn check(folder: &str, model: &Model, endings: &[&str], bounds: Bounds) -> f32 {
     let references = references(folder);
     let sequences = golden_sequences(folder);
     let batch = one_batch(&sequences);
@@ -122,7 +125,7 @@ pub fn check(folder: &str, model: &Model, endings: &[&str], bounds: Bounds) {
     let mean_all_layers = encode(&all_layers, Pooling::Mean);
     let tokens = model.encode_tokens(&batch, last).expect("token vectors");
 
-    let mut n_checked = 0;
+    let (mut n_checked, mut largest) = (0, 0f32);
     for (row, range) in batch.rows.iter().zip(batch.ranges()) {
         let index = row.index as usize;
         let slot = batch
@@ -144,7 +147,8 @@ pub fn check(folder: &str, model: &Model, endings: &[&str], bounds: Bounds) {
             if endings.contains(&output)
                 && let Some(want) = references.get(&name)
             {
-                assert_close(got, want, bounds, &format!("{folder} {name}"));
+                let difference = assert_close(got, want, bounds, &format!("{folder} {name}"));
+                largest = largest.max(difference);
                 n_checked += 1;
             }
         }
@@ -159,6 +163,7 @@ pub fn check(folder: &str, model: &Model, endings: &[&str], bounds: Bounds) {
         .count();
     assert_eq!(n_checked, n_wanted, "every reference output was compared");
     assert!(n_checked >= endings.len(), "{folder}: {n_checked} outputs");
+    largest
 }
 
 #[test]

@@ -22,15 +22,20 @@ fn load(folder: &str, dtype: Dtype) -> Model {
     load_on(folder, DeviceChoice::cuda(0), dtype)
 }
 
+/// What a CPU is held to. f32 is f32 here, too: products are cuBLASLt's in f32, which no tensor core rounds to TF32, and
+/// attention has a kernel of its own. So only the order of sums is another one, which changes each operation by less
+/// than 3e-6 by norm, as the tests of kernels prove, and vectors behind the layers by some 1e-5.
+const IN_F32: Bounds = Bounds {
+    tolerance: 1e-4,
+    least_cosine: 0.999_999,
+};
+
 #[test]
 #[ignore = "needs a GPU"]
 fn f32_agrees_with_hf_transformers() {
-    let bounds = Bounds {
-        tolerance: 2e-4,
-        least_cosine: 0.999_999,
-    };
     for folder in GOLDEN_MODELS {
-        check(folder, &load(folder, Dtype::F32), &OUTPUTS, bounds);
+        let largest = check(folder, &load(folder, Dtype::F32), &OUTPUTS, IN_F32);
+        println!("{folder}: vectors in f32: largest difference {largest:.1e}");
     }
 }
 
@@ -62,7 +67,7 @@ fn bf16_agrees_with_hf_transformers() {
 #[ignore = "needs a GPU"]
 fn logits_agree_with_hf_transformers() {
     for (dtype, tolerance, least_cosine) in [
-        (Dtype::F32, 2e-4, 0.999_999),
+        (Dtype::F32, IN_F32.tolerance, IN_F32.least_cosine),
         (Dtype::F16, f32::INFINITY, 0.9999),
         (Dtype::Bf16, f32::INFINITY, 0.998),
     ] {
@@ -72,7 +77,8 @@ fn logits_agree_with_hf_transformers() {
         };
         for folder in logits::MODELS {
             let model = load(folder, dtype);
-            logits::check(folder, &model, bounds);
+            let largest = logits::check(folder, &model, bounds);
+            println!("{folder}: logits in {dtype:?}: largest difference {largest:.1e}");
             logits::check_masks(folder, &model);
         }
     }
@@ -116,7 +122,7 @@ fn contacts_are_those_of_the_cpu_whatever_the_batch() {
         Content::Contacts,
     );
     for (dtype, tolerance) in [
-        (Dtype::F32, 2e-4),
+        (Dtype::F32, IN_F32.tolerance),
         (Dtype::F16, f32::INFINITY),
         (Dtype::Bf16, f32::INFINITY),
     ] {
@@ -139,7 +145,8 @@ fn contacts_are_those_of_the_cpu_whatever_the_batch() {
 #[ignore = "needs a GPU"]
 fn contacts_of_trained_weights_agree_with_hf_transformers() {
     if let Some(folder) = real::folder() {
-        check_trained(&load(&folder, Dtype::F32), 2e-4);
+        let largest = check_trained(&load(&folder, Dtype::F32));
+        println!("contacts of trained weights in f32: largest difference {largest:.1e}");
     }
 }
 
@@ -218,11 +225,8 @@ fn a_large_model_agrees_with_hf_transformers() {
 fn trained_weights_agree_with_hf_transformers() {
     let folder = real::folder().expect("scripts/gpu/real.sh names the weights");
     print_closeness(&folder, real::GOLDEN, [0.999, 0.9999]);
-    let bounds = Bounds {
-        tolerance: 2e-4,
-        least_cosine: 0.999_999,
-    };
-    check_outputs(real::GOLDEN, &load(&folder, Dtype::F32), bounds);
+    let largest = check_outputs(real::GOLDEN, &load(&folder, Dtype::F32), IN_F32);
+    println!("all layers in f32: largest difference {largest:.1e}");
 }
 
 /// Prints how close the pooled embeddings of `model` are to the references in `golden`. In bf16 and in

@@ -83,21 +83,25 @@ fn assert_close(got: &[f32], want: &[f32], what: &str) {
     }
 }
 
-/// The logits of all tokens of the sequences of `folder`, as close to the references as `bounds` say.
-pub fn check(folder: &str, model: &Model, bounds: Bounds) {
+/// The logits of all tokens of the sequences of `folder`, as close to the references as `bounds` say. Returns the
+/// largest difference.
+pub fn check(folder: &str, model: &Model, bounds: Bounds) -> f32 {
     let bytes = fs::read(project(folder).join("answers.safetensors")).expect("references");
     let references = SafeTensors::deserialize(&bytes).expect("safetensors");
     let answers = ask(model, &sequences(folder), Positions::Tokens);
+    let mut largest = 0f32;
     for (n, got) in answers.iter().enumerate() {
         let name = format!("{n}.logits");
         let want = references.tensor(&name).expect("a reference");
         let words = want.data().as_chunks::<4>().0.iter();
         let want: Vec<f32> = words.map(|&word| f32::from_le_bytes(word)).collect();
-        golden::assert_close(got, &want, bounds, &format!("{folder} {name}"));
+        let difference = golden::assert_close(got, &want, bounds, &format!("{folder} {name}"));
+        largest = largest.max(difference);
     }
     let names = references.names().into_iter();
     let n_logits = names.filter(|name| name.ends_with(".logits")).count();
     assert_eq!(answers.len(), n_logits);
+    largest
 }
 
 #[test]

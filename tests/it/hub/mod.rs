@@ -3,6 +3,6 @@
 mod kills;
 #[expect(
     dead_code,
-    reason = "the tests of the library in `src/hub/tests` have it, too, and use more of it"
+    reason = "the tests of the library in `src/hub/online/tests` have it, too, and use more of it"
 )]
 pub mod server;

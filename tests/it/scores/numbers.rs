@@ -1,4 +1,5 @@
 //! The numbers, beside those of HF transformers in f32.
+#![expect(clippy::print_stdout, reason = "figures are for people")]
 
 use super::place::{Place, numbers};
 use crate::{DEMO, ROOT};
@@ -73,24 +74,40 @@ fn name(sequence: &str, mutations: &[(usize, char)]) -> String {
     names.collect::<Vec<_>>().join(":")
 }
 
-fn check(found: &[f64], expect: &[f64], what: &str) {
+/// Returns the largest difference.
+fn check(found: &[f64], expect: &[f64], what: &str) -> f64 {
     assert_eq!(found.len(), expect.len(), "{what}");
+    let mut largest = 0.0_f64;
     for (row, (found, expect)) in found.iter().zip(expect).enumerate() {
         let difference = (found - expect).abs();
         assert!(
             difference < TOLERANCE,
             "{what}, row {row}: {found} instead of {expect}"
         );
+        largest = largest.max(difference);
     }
+    largest
 }
 
 #[test]
 fn scores_are_those_of_transformers() {
+    check_scores("device: \"cpu\"");
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn scores_of_a_gpu_are_those_of_transformers() {
+    check_scores("device: \"cuda\", dtype: \"f32\"");
+}
+
+/// Compares scores by models with these options.
+fn check_scores(options: &str) {
     for model in models() {
         let answers = Answers::of(&model);
         let model_name = Path::new(&model).file_name().unwrap().to_str().unwrap();
         let place = Place::new();
-        let mut script = format!("let model = esm2(\"{model}\", #{{ device: \"cpu\" }});\n");
+        let mut script = format!("let model = esm2(\"{model}\", #{{ {options} }});\n");
+        let mut largest = 0.0_f64;
         for (n, sequence) in WHOLE {
             let rows = mutants(sequence);
             let rows = rows.iter().map(|mutant| name(sequence, mutant) + "\n");
@@ -115,9 +132,11 @@ fn scores_are_those_of_transformers() {
                     .iter()
                     .map(|mutant| answers.score(&file, sequence, mutant))
                     .collect();
-                check(&found, &expect, &format!("{model_name}, {file}"));
+                let what = format!("{model_name}, {file}");
+                largest = largest.max(check(&found, &expect, &what));
             }
         }
+        println!("{model_name}, {options}: largest difference of scores {largest:.1e}");
     }
 }
 

@@ -1,8 +1,9 @@
 //! What tests of scores run.
 
 use crate::{DEMO, RUNNER, child::finish};
+use runner::reader::PROGRAM_VARIABLE;
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -16,6 +17,18 @@ pub struct Done {
     pub exit_code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
+}
+
+impl Done {
+    /// What a command comes to.
+    fn of(command: &mut Command) -> Self {
+        let output = finish(command, b"");
+        Self {
+            exit_code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
 }
 
 impl Place {
@@ -51,7 +64,9 @@ impl Place {
             fn mock(mock) {{ esm2(\"{DEMO}\", #{{ device: \"mock\", mock: mock }}) }}\n"
         );
         self.write("job.rhai", &(begin + script));
-        let mut command = Command::new(RUNNER);
+        // A bundle for another machine names its own.
+        let named = env::var_os(PROGRAM_VARIABLE);
+        let mut command = Command::new(named.unwrap_or_else(|| RUNNER.into()));
         command
             .args(arguments)
             .arg("job.rhai")
@@ -62,12 +77,17 @@ impl Place {
 
     /// Runs a script, which must end.
     pub fn run(&self, arguments: &[&str], script: &str) -> Done {
-        let output = finish(&mut self.command(arguments, script), b"");
-        Done {
-            exit_code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        Done::of(&mut self.command(arguments, script))
+    }
+
+    /// Runs a command line, which must end.
+    pub fn line(&self, arguments: &[&str]) -> Done {
+        let mut command = Command::new(RUNNER);
+        command
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_remove("RUST_LOG");
+        Done::of(&mut command)
     }
 
     /// Runs a script, which must end well.

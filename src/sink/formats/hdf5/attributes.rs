@@ -1,6 +1,6 @@
 //! What a file says of itself, as attributes of its root.
 
-use crate::hdf5::{Attribute, Value};
+use crate::hdf5::{Attribute, COLUMNS, Value};
 
 /// The attribute with the number of rows that were written.
 pub(super) const ROWS: &str = "runner.rows";
@@ -18,17 +18,19 @@ const PROTSPACE: [(&str, &str); 5] = [
     ("esm2_t36_3B_UR50D", "esm2_3b"),
 ];
 
-/// The attributes of a file with these metadata, and with so many rows, in digits.
+/// The attributes of a file with these metadata, with so many rows, in digits, and with these columns, as its layout
+/// says them.
 pub(super) fn of_root<'a>(
     metadata: &'a [(String, String)],
     n_rows: &'a str,
+    columns: &'a str,
 ) -> impl Iterator<Item = Attribute<'a>> {
     let model = metadata.iter().find(|(name, _)| name == MODEL);
     let model = model.map(|(_, model)| (MODEL_NAME, model_name(model)));
     let entries = metadata.iter();
     let entries = entries.map(|(name, value)| (name.as_str(), value.as_str()));
-    let rows = (ROWS, n_rows);
-    model.into_iter().chain(entries).chain([rows]).map(text)
+    let own = [(ROWS, n_rows), (COLUMNS, columns)];
+    model.into_iter().chain(entries).chain(own).map(text)
 }
 
 /// An attribute that is a text.

@@ -3,7 +3,7 @@
 use super::{super::VERSION, attributes::ROWS};
 use crate::{
     file,
-    hdf5::{ReadError, Reader},
+    hdf5::{COLUMNS, ReadError, Reader},
     sink::{Checked, SinkError},
 };
 use std::{collections::BTreeMap, path::Path};
@@ -33,7 +33,8 @@ fn metadata(file: std::fs::File) -> Result<Option<BTreeMap<String, String>>, Rea
     let texts = reader.texts(&reader.root()?)?;
     let entries: BTreeMap<_, _> = texts
         .into_iter()
-        .filter(|(name, _)| name.starts_with(OURS))
+        // These two are about this very file, and not about the output.
+        .filter(|(name, _)| name.starts_with(OURS) && ![ROWS, COLUMNS].contains(&name.as_str()))
         .collect();
     Ok(entries.contains_key(VERSION).then_some(entries))
 }

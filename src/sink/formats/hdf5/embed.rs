@@ -8,7 +8,7 @@ use super::{
     },
     attributes, check_sequences,
     keyed::datatype,
-    sequences,
+    layout, sequences,
 };
 use crate::{
     alphabet::MASK_TEXT,
@@ -225,7 +225,8 @@ impl EmbedWriter {
                 value: Value::Number(width as i64),
             },
         ];
-        root.extend(attributes::of_root(metadata, &n_rows));
+        let columns = layout::said_of(&[&self.column]);
+        root.extend(attributes::of_root(metadata, &n_rows, &columns));
         file.finish(&links, &root)
     }
 }

@@ -7,25 +7,28 @@ use super::{
     },
     attributes, check_sequences,
     keys::KeyList,
-    sequences,
+    layout, sequences,
 };
 use crate::{
-    hdf5::{Dataset, Datatype, Layout, Link, Writer},
+    hdf5::{Attribute, Dataset, Datatype, Layout, Link, Place, Texts, Value, Writer},
     job::{ExportOptions, Keys, OutputFormat},
     sink::{SinkError, TableWriter},
 };
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, StringArray, cast::AsArray as _};
 use arrow_schema::Schema;
 use std::io;
 
 /// The attribute of a dataset with the id of its sequence, which its name may not be.
 pub(super) const ORIGINAL_ID: &str = "original_id";
+/// The attribute of a dataset with the rest of the definition line, where there is more than an id.
+pub(super) const DESCRIPTION: &str = "description";
 
 /// A file on its way.
 struct KeyedWriter {
     file: Writer,
     columns: Vec<Column>,
     keys: KeyList,
+    descriptions: Texts,
     n_rows: u64,
 }
 
@@ -56,6 +59,7 @@ pub(in super::super) fn begin(
         file: Writer::new(files.main).map_err(SinkError::writing)?,
         columns: columns.collect(),
         keys: KeyList::new(options.keys),
+        descriptions: Texts::default(),
         n_rows: 0,
     }))
 }
@@ -99,16 +103,25 @@ impl Column {
         Ok(())
     }
 
-    /// What describes the datasets of the column, of sequences with these ids.
+    /// What describes the datasets of the column, of sequences with these ids and descriptions.
     fn datasets<'a>(
         &'a self,
         ids: impl Iterator<Item = &'a str>,
+        descriptions: &'a [Place],
     ) -> impl Iterator<Item = Dataset<'a>> {
-        ids.zip(&self.places).map(|(id, (address, count))| Dataset {
-            shape: self.shape(*count),
-            datatype: datatype(self.vectors.number),
-            layout: Layout::Contiguous { address: *address },
-            attributes: vec![attributes::text((ORIGINAL_ID, id))],
+        let of_rows = ids.zip(descriptions).zip(&self.places);
+        of_rows.map(|((id, description), (address, count))| {
+            let mut attributes = vec![attributes::text((ORIGINAL_ID, id))];
+            attributes.extend((!description.is_empty()).then_some(Attribute {
+                name: DESCRIPTION,
+                value: Value::Written(*description),
+            }));
+            Dataset {
+                shape: self.shape(*count),
+                datatype: datatype(self.vectors.number),
+                layout: Layout::Contiguous { address: *address },
+                attributes,
+            }
         })
     }
 
@@ -135,14 +148,18 @@ impl KeyedWriter {
             mut file,
             columns,
             keys,
+            descriptions,
             n_rows,
         } = self;
         let names = keys.names();
+        let descriptions = descriptions.finish(&mut file)?;
         let mut columns_at = Vec::new();
         let n_rows = n_rows.to_string();
-        let root: Vec<_> = attributes::of_root(metadata, &n_rows).collect();
+        let vectors: Vec<_> = columns.iter().map(|column| &column.vectors).collect();
+        let layout = layout::said_of(&vectors);
+        let root: Vec<_> = attributes::of_root(metadata, &n_rows, &layout).collect();
         for column in &columns {
-            let objects = file.describe(column.datasets(keys.ids()))?;
+            let objects = file.describe(column.datasets(keys.ids(), &descriptions))?;
             let links = names.iter().map(|(name, n)| Link {
                 name,
                 object: objects[*n],
@@ -161,6 +178,11 @@ impl KeyedWriter {
     }
 }
 
+/// The descriptions of these rows, if they have any.
+fn descriptions(rows: &RecordBatch) -> Option<&StringArray> {
+    rows.column_by_name("description")?.as_string_opt::<i32>()
+}
+
 impl TableWriter for KeyedWriter {
     fn write(&mut self, rows: &RecordBatch) -> Result<(), SinkError> {
         let ids = ids(rows)?;
@@ -174,6 +196,12 @@ impl TableWriter for KeyedWriter {
                 self.keys.add(ids.value(n), sequence)
             })
             .collect();
+        let descriptions = descriptions(rows);
+        for n in (0..rows.num_rows()).filter(|n| are_written[*n]) {
+            let description = descriptions.map_or("", |descriptions| descriptions.value(n));
+            let put = self.descriptions.put(&mut self.file, description);
+            put.map_err(SinkError::writing)?;
+        }
         for column in &mut self.columns {
             column.write(rows, &are_written, &mut self.file)?;
         }

@@ -7,15 +7,21 @@
 mod attributes;
 mod check;
 mod embed;
+mod embed_rows;
 mod keyed;
+mod keyed_rows;
 mod keys;
+mod layout;
+mod open;
 
 #[cfg(test)]
 mod tests;
 
 pub(super) use check::{check, read_metadata};
 pub(super) use embed::{begin as begin_embed, fits as fits_embed};
+pub(super) use embed_rows::open as open_embed;
 pub(super) use keyed::{begin as begin_keyed, fits as fits_keyed};
+pub(super) use keyed_rows::open as open_keyed;
 
 use crate::sink::SinkError;
 use arrow_array::{RecordBatch, StringArray, cast::AsArray as _};

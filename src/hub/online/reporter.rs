@@ -1,6 +1,6 @@
 //! Steps of a download, told to whoever looks on.
 
-use super::{
+use crate::hub::{
     error::HubError,
     step::{Step, Wait},
 };

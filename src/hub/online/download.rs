@@ -1,21 +1,25 @@
 //! Files of a commit, fetched into the cache.
 
 use super::{
-    cache::Folder,
     client::{Client, Part},
-    error::HubError,
     failure::Asked,
     fetch::Fetch,
     lock::Lock,
     partial::{Partial, n_bytes_there},
-    remote::{Content, Remote, RemoteFile, total},
     reporter::{INTERVAL, Reporter},
-    repository::{Repository, Snapshot},
     request::{file_address, page, patiently},
     snapshot::{WAYS, WAYS_WITHOUT_SYMLINKS, create_folders, note, place},
-    step::{Step, Wait},
 };
-use crate::file::{FileError, free_bytes};
+use crate::{
+    file::{FileError, free_bytes},
+    hub::{
+        cache::Folder,
+        error::HubError,
+        remote::{Content, Remote, RemoteFile, total},
+        repository::{Repository, Snapshot},
+        step::{Step, Wait},
+    },
+};
 use std::{ops::ControlFlow, path::Path};
 
 /// Files of a commit that are to come into the cache.
@@ -36,7 +40,7 @@ impl Download<'_> {
     /// Has these files in the cache.
     ///
     /// # Errors
-    /// As [`Hub::download`](super::Hub::download).
+    /// As [`Hub::download`](crate::hub::Hub::download).
     pub(super) fn run(
         &self,
         names: &[String],

@@ -1,6 +1,6 @@
 //! Why a request came to nothing.
 
-use super::{
+use crate::hub::{
     error::{Denial, HubError, Obstacle},
     repository::Repository,
 };

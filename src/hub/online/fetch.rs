@@ -2,15 +2,15 @@
 
 use super::{
     client::{Client, Head},
-    error::HubError,
     failure::{Asked, Failure},
     partial::{Finished, KEEP, Partial},
-    remote::Content,
     reporter::{INTERVAL, Reporter},
-    step::Wait,
     stream::{Next, Piece, Stream},
 };
-use crate::file::{FileError, free_bytes};
+use crate::{
+    file::{FileError, free_bytes},
+    hub::{error::HubError, remote::Content, step::Wait},
+};
 use std::{
     io,
     time::{Duration, Instant},

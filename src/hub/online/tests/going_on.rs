@@ -1,7 +1,7 @@
 //! Downloads that end too early, and go on.
 
 use super::*;
-use crate::hub::lock::Lock;
+use crate::hub::online::lock::Lock;
 use std::{
     fs::{File, FileTimes},
     path::Path,

@@ -1,7 +1,9 @@
 //! A blob on its way to its name.
 
-use super::{error::HubError, remote::Content};
-use crate::file::{FileError, host_name, sync_folder};
+use crate::{
+    file::{FileError, host_name, sync_folder},
+    hub::{error::HubError, remote::Content},
+};
 use nix::libc;
 use sha2::{Digest, Sha256};
 use std::{

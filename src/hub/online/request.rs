@@ -2,11 +2,13 @@
 
 use super::{
     client::{Client, Part},
-    error::{HubError, Obstacle},
     failure::{Asked, Failure},
+    reporter::INTERVAL,
+};
+use crate::hub::{
+    error::{HubError, Obstacle},
     proxy::{shown, shown_in_full},
     remote::Remote,
-    reporter::INTERVAL,
     repository::Repository,
 };
 use std::{

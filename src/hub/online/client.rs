@@ -1,8 +1,8 @@
 //! Requests to the Hub, and to wherever it sends us.
 
-use super::{
+use super::failure::{Failure, Refusal};
+use crate::hub::{
     environment::Environment,
-    failure::{Failure, Refusal},
     proxy::{shown, shown_in_full},
     remote::Content,
     token::Token,

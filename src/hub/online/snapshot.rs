@@ -1,9 +1,12 @@
 //! What is written into the folder of a repository beside blobs: the files of a commit, and branches.
 
-use super::{
-    cache::Folder, environment::read_short, error::HubError, remote::Content, repository::is_commit,
+use crate::{
+    file::{Existing, FileError, Keep, Staged},
+    hub::{
+        cache::Folder, environment::read_short, error::HubError, remote::Content,
+        repository::is_commit,
+    },
 };
-use crate::file::{Existing, FileError, Keep, Staged};
 use std::{
     fs::{self, File},
     io::{self, Write},

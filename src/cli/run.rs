@@ -1,9 +1,10 @@
-//! `runner embed`.
+//! Commands that stand for a call of a script: `runner embed`, `contacts`, `score`, `perplexity`.
 
 use super::{
-    args::{EmbedArgs, Global},
-    ending, exec,
-    flags::Flags,
+    args::Global,
+    call::{Call, Flags, OfCall},
+    call_args::{CallArgs, Subjected},
+    ending, exec, stack,
     wording::Wording,
     written,
 };
@@ -12,25 +13,32 @@ use crate::{
     file::Existing,
     job::OptionValue,
     progress::Console,
-    script::{Diagnostic, EmbedScript, Script},
+    script::{CallScript, Diagnostic, Script, Subject},
     text::printable,
 };
 use serde_json::json;
 
-/// What errors call a script that is in no file.
-const NAME: &str = "runner embed";
-
 /// Writes the script that the flags stand for and runs it, and returns the exit code.
-pub(super) fn embed(global: &Global, console: &Console, args: &EmbedArgs) -> u8 {
-    if let Err(diagnostic) = check_inputs(args) {
-        return ending::failed(global, console, &diagnostic);
-    }
-    let text = text(args);
+pub(super) fn run<C: OfCall>(
+    global: &Global,
+    console: &Console,
+    given: &(impl Subjected<C> + Sync),
+) -> u8 {
+    stack::with_room(global, console, || in_room(global, console, given))
+}
+
+fn in_room<C: OfCall>(global: &Global, console: &Console, given: &impl Subjected<C>) -> u8 {
+    let args = given.run();
+    let subject = check_inputs(given.inputs(), &args.flags.given).and_then(|()| given.subject());
+    let text = match subject {
+        Ok(subject) => text(C::call(), args, subject),
+        Err(diagnostic) => return ending::failed(global, console, &diagnostic),
+    };
     if args.print_script {
         console.print(text.trim_end());
         return ending::unprinted(global, console);
     }
-    let script = match script(args, text) {
+    let script = match script(C::call(), args, text) {
         Ok(script) => script,
         Err(error) => return ending::failed(global, console, &Diagnostic::of_error(&error)),
     };
@@ -40,7 +48,7 @@ pub(super) fn embed(global: &Global, console: &Console, args: &EmbedArgs) -> u8 
     } else if !global.is_quiet() {
         console.note(printable(&script.text).trim_end());
     }
-    let wording = Wording::of_embed();
+    let wording = Wording::of(C::call());
     exec::exec(
         global,
         console,
@@ -51,17 +59,18 @@ pub(super) fn embed(global: &Global, console: &Console, args: &EmbedArgs) -> u8 
 }
 
 /// Checks that no input is the value of a switch, which stands behind `=`.
-fn check_inputs(args: &EmbedArgs) -> Result<(), Diagnostic> {
+fn check_inputs(inputs: &[String], flags: &Flags) -> Result<(), Diagnostic> {
     let is_value = |input: &&String| ["true", "false"].contains(&input.as_str());
-    let Some(value) = args.inputs.iter().find(is_value) else {
+    let Some(value) = inputs.iter().find(is_value) else {
         return Ok(());
     };
     let Flags {
         rules,
+        mutants,
         model,
-        embed,
-    } = &args.flags;
-    let given = [rules, model, embed].into_iter().flatten();
+        run,
+    } = flags;
+    let given = [rules, mutants, model, run].into_iter().flatten();
     let mut switches = given.filter(|(_, given)| *given == OptionValue::Flag(true));
     let Some((name, _)) = switches.next() else {
         return Ok(());
@@ -76,28 +85,33 @@ fn check_inputs(args: &EmbedArgs) -> Result<(), Diagnostic> {
     ))
 }
 
-fn text(args: &EmbedArgs) -> String {
-    let flags = args.flags.clone();
-    let script = EmbedScript {
-        sources: args.inputs.clone(),
-        rules: flags.rules,
+fn text<C: OfCall>(call: &'static Call, args: &CallArgs<C>, subject: Subject) -> String {
+    let Flags { model, run, .. } = args.flags.given.clone();
+    let script = CallScript {
+        call: call.name,
+        subject,
         model: args.model.clone(),
-        model_options: flags.model,
-        options: flags.embed,
+        model_options: model,
+        options: run,
     };
     script.text()
 }
 
 /// The script, in the file that it is to be kept in.
-fn script(args: &EmbedArgs, text: String) -> Result<Script, Error> {
+fn script<C: OfCall>(
+    call: &'static Call,
+    args: &CallArgs<C>,
+    text: String,
+) -> Result<Script, Error> {
     if let Some(file) = &args.script {
         let remedy = "choose another name, or remove the file";
         written::script(file, &text, Existing::Stays, remedy)?;
     }
     let name = args.script.as_ref();
     Ok(Script {
+        // What errors call a script that is in no file.
         name: name.map_or_else(
-            || NAME.to_owned(),
+            || format!("runner {}", call.name),
             |file| file.to_string_lossy().into_owned(),
         ),
         file: args.script.clone(),

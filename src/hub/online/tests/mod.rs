@@ -5,11 +5,13 @@ mod denial;
 mod going_on;
 mod layout;
 mod python;
-#[path = "../../../tests/it/hub/server/mod.rs"]
+#[path = "../../../../tests/it/hub/server/mod.rs"]
 mod server;
 
-use super::{Environment, Hub, HubError, Repository, Snapshot, Step, Wait};
-use crate::cancel::{CancelToken, StopReason};
+use crate::{
+    cancel::{CancelToken, StopReason},
+    hub::{Hub, HubError, Repository, Snapshot, Step, Wait, environment::Environment},
+};
 use server::{Fault, Gate, Request, Server};
 use std::{fs, ops::ControlFlow, path::PathBuf, time::Duration};
 use tempfile::TempDir;
