@@ -74,7 +74,7 @@ static SCORE: Call = Call {
         };
         let rules = Group {
             title: "Dataset of all single mutants",
-            beside: |argument| argument.requires(ALL_SINGLE_MUTANTS),
+            beside: |argument| argument.conflicts_with_all(["sequence", "fasta"]),
             ..rules()
         };
         vec![mutants, rules, model(), run(ScoreOptions::flags())]

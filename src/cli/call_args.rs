@@ -1,9 +1,9 @@
 //! What commands are given that stand for a call of a script.
 
 use super::{
-    args::Work,
     call::{ALL_SINGLE_MUTANTS, Flags, OfCall, Score},
     flags::FlagsOf,
+    work_args::Work,
 };
 use crate::{
     error::exit_code,

@@ -1,10 +1,6 @@
 //! `runner exec`.
 
-use super::{
-    args::{Global, Work},
-    ending, restart,
-    shard::ChosenShard,
-};
+use super::{args::Global, ending, restart, shard::ChosenShard, work_args::Work};
 use crate::{
     event::Event,
     host::LiveHost,

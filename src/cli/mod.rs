@@ -32,6 +32,7 @@ mod status;
 mod usage;
 mod verify;
 mod wording;
+mod work_args;
 mod written;
 
 use crate::{

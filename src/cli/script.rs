@@ -1,9 +1,10 @@
 //! The script of a command, read and run.
 
 use super::{
-    args::{Global, ScriptArgs, Work},
+    args::{Global, ScriptArgs},
     ending,
     shard::{self, ChosenShard},
+    work_args::Work,
 };
 use crate::{
     cancel::CancelToken,

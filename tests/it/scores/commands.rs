@@ -180,7 +180,7 @@ fn what_is_wrong_is_said_of_the_flag() {
     check(
         &format!("score dms.csv {known} --min-length 2"),
         USAGE,
-        &["--all-single-mutants"],
+        &["'--min-length", "cannot be used with", "'--sequence"],
     );
     check(
         "score in.fa --all-single-mutants --offset 2 -o scores.csv",
