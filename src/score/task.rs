@@ -49,6 +49,8 @@ pub struct Extent {
     pub tokens: u64,
     /// Residues of the longest of them.
     pub longest: usize,
+    /// Bytes of the table beside the scores, about.
+    pub text_bytes: u64,
 }
 
 impl Extent {
@@ -61,6 +63,7 @@ impl Extent {
         sequences: 1,
         tokens: 3,
         longest: 1,
+        text_bytes: 0,
     };
 }
 
@@ -165,6 +168,10 @@ impl Task {
                 (Source::Table(table), _) => table.n_rows(),
                 (_, ScoreQuestion::Perplexity(..)) => 1,
                 _ => subject.variants.len() as u64,
+            };
+            extent.text_bytes += match (&self.source, &self.question) {
+                (Source::Table(table), _) => table.n_bytes,
+                (_, question) => text_bytes(question, subject.protein, subject.variants),
             };
             let Protein { id, sequence, .. } = subject.protein;
             for text in [id.as_bytes(), sequence] {
@@ -283,6 +290,22 @@ impl Source {
     }
 }
 
+/// Bytes of the rows of a protein beside their scores.
+fn text_bytes(question: &ScoreQuestion, protein: &Protein, variants: &[Vec<Mutation>]) -> u64 {
+    let digits = |number: u64| u64::from(number.checked_ilog10().unwrap_or(0)) + 1;
+    let id = protein.id.len() as u64 + 1;
+    match question {
+        // The length, and whether the protein is cut.
+        ScoreQuestion::Perplexity(..) => id + digits(protein.n_residues.into()) + 7,
+        ScoreQuestion::Mutants(..) => {
+            let sites = variants.iter().flatten();
+            sites
+                .map(|mutation| id + digits(u64::from(mutation.site) + 1) + 3)
+                .sum()
+        }
+    }
+}
+
 /// All mutants of a protein with one mutation: each amino acid replaced by each other one. Sites with something else
 /// have none.
 fn all_single(sequence: &[u8]) -> Vec<Vec<Mutation>> {
@@ -342,6 +365,8 @@ mod tests {
             sequences: 1503,
             tokens: 3 * 5 + 1500 * 1024,
             longest: 1022,
+            // `a,M1A,` and so on: one to four digits.
+            text_bytes: 19 * (3 * 6 + 9 * 6 + 90 * 7 + 900 * 8 + 501 * 9),
         };
         assert_eq!(masked, expect);
         assert_eq!(survey(ScoreMethod::MaskedMarginals).1, hash);
