@@ -4,6 +4,7 @@ mod contacts;
 mod export;
 mod scores;
 
+use self::export::Held;
 use super::{
     output_files::{output_claims, sidecars},
     unmerged,
@@ -34,6 +35,8 @@ pub(super) struct Files {
     register: Register,
     /// Outputs that runs of a rehearsal would have written, and the size of their vectors.
     rehearsed: HashMap<PathBuf, usize>,
+    /// What is known of the columns of these outputs.
+    held: HashMap<PathBuf, Held>,
     /// Those of which they would have made a shard.
     unmerged: HashMap<PathBuf, Shard>,
     n_sweeps: usize,
@@ -56,6 +59,7 @@ impl Files {
         let mut files = Self {
             register: Register::default(),
             rehearsed: HashMap::new(),
+            held: HashMap::new(),
             unmerged: HashMap::new(),
             n_sweeps: 0,
             is_foresight: false,
@@ -280,6 +284,7 @@ impl Files {
     pub(super) fn rehearse_merge(&mut self, plan: &MergePlan) {
         let hidden_size = self.rehearsed(&plan.output).unwrap_or(ANY_HIDDEN_SIZE);
         let made = plan.file.as_ref().unwrap_or(&plan.output);
+        self.hold_again(&plan.output, made, |_| true);
         self.unmerged.remove(&destination(made));
         self.rehearse(made, hidden_size);
     }
