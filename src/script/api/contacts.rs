@@ -2,7 +2,7 @@
 
 use super::{
     model::ScriptModel as Model,
-    run::{ScriptRun as Run, run_embed},
+    run::{ScriptRun as Run, output_of, run_embed},
 };
 use crate::{
     embeddings::{ContactRows, SequenceContacts},
@@ -65,12 +65,12 @@ fn field(text: &str) -> String {
 /// Does `make` with an output that is read, and a file that is written, unless this is a rehearsal.
 fn make(
     context: &NativeCallContext,
-    (from, role, to): (&str, Role, &str),
+    (from, role, to): (&Path, Role, &str),
     make: impl FnOnce(&Path, &Path) -> Result<(), Error>,
 ) -> RhaiResultOf<()> {
     let session = Session::of(context);
     let is_rehearsal = session.host()?.is_rehearsal();
-    let (from, to) = (Path::new(from), Path::new(to));
+    let to = Path::new(to);
     let made = || -> Result<(), Error> {
         let is_rehearsed = session.files().made_of_output(from, role, to)?;
         match is_rehearsal {
@@ -87,6 +87,15 @@ fn make(
         true => Ok(()),
         false => make(from, to).map_err(raise_error),
     }
+}
+
+/// Draws the contacts of a sequence.
+fn draw(context: &NativeCallContext, from: &Path, id: &str, to: &str) -> RhaiResultOf<()> {
+    make(context, (from, Role::ContactMap, to), |from, to| {
+        let found = of_sequence(from, id)?;
+        draw_contact_map(to, &found.id, found.n_residues, &found.pairs, found.rule)?;
+        Ok(())
+    })
 }
 
 #[export_module]
@@ -147,11 +156,26 @@ pub(super) mod contacts_api {
         id: &str,
         to: &str,
     ) -> RhaiResultOf<()> {
-        make(&context, (from, Role::ContactMap, to), |from, to| {
-            let found = of_sequence(from, id)?;
-            draw_contact_map(to, &found.id, found.n_residues, &found.pairs, found.rule)?;
-            Ok(())
-        })
+        draw(&context, Path::new(from), id, to)
+    }
+
+    /// Draws the contacts of a sequence in the output of a run of `contacts`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let model = esm2("facebook/esm2_t33_650M_UR50D");
+    /// let run = contacts(model, fasta("proteins.fa"), #{ output: "contacts.parquet" });
+    /// contact_map(run, "sp|P69905|HBA_HUMAN", "hemoglobin.svg");
+    /// ```
+    #[rhai_fn(name = "contact_map", volatile, return_raw)]
+    pub fn contact_map_of_run(
+        context: NativeCallContext,
+        run: Run,
+        id: &str,
+        to: &str,
+    ) -> RhaiResultOf<()> {
+        draw(&context, &output_of(&run, "read")?, id, to)
     }
 
     /// Writes the contacts of all sequences as a table: reads them from a Parquet or Arrow file that `contacts` wrote,
@@ -167,6 +191,26 @@ pub(super) mod contacts_api {
     /// ```
     #[rhai_fn(volatile, return_raw)]
     pub fn contact_table(context: NativeCallContext, from: &str, to: &str) -> RhaiResultOf<()> {
+        let from = Path::new(from);
         make(&context, (from, Role::ContactTable, to), write_table)
+    }
+
+    /// Writes the contacts of all sequences in the output of a run of `contacts` as a table.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let model = esm2("facebook/esm2_t33_650M_UR50D");
+    /// let run = contacts(model, fasta("proteins.fa"), #{ output: "pairs.parquet", threshold: 0.3 });
+    /// contact_table(run, "pairs.csv");
+    /// ```
+    #[rhai_fn(name = "contact_table", volatile, return_raw)]
+    pub fn contact_table_of_run(
+        context: NativeCallContext,
+        run: Run,
+        to: &str,
+    ) -> RhaiResultOf<()> {
+        let from = output_of(&run, "read")?;
+        make(&context, (&from, Role::ContactTable, to), write_table)
     }
 }
