@@ -127,7 +127,8 @@ const OPTIONS: &[Row] = &[
         .effect(Effect::Values),
     Row::choice("keys", &Keys::NAMES, |to, name| Keys::from_name(name).map(|keys| to.keys = keys),
         |of| of.keys.name().into())
-        .doc("what the datasets of an `.h5` file are called by: the ids of the sequences, or with `\"hash\"` and \
+        .doc("what the datasets of an `.h5` file are called by: the ids of the sequences, with `\"accession\"` the \
+              accessions in those of UniProt, such as `P06582`, or with `\"hash\"` and \
               `sequences: true` a hash of their residues, by which biotrainer looks them up")
         .effect(Effect::Values),
     Row::wholes("layers", |to, layers| to.layers = layers.into_iter().map(Layer).collect(),
