@@ -1,7 +1,7 @@
 //! A table in a file of text, read row by row.
 
 use super::ScoreError;
-use crate::{cancel::CancelToken, file, text::in_number};
+use crate::{cancel::CancelToken, fasta::unopenable, file, text::in_number};
 use ::csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 use std::{
     fs::File,
@@ -32,7 +32,8 @@ impl TableFile {
     pub(super) fn open(path: &Path, cancel: &CancelToken) -> Result<Self, ScoreError> {
         let name = path.display().to_string();
         let unread = |error| ScoreError::unread(&name, &error);
-        let mut file = BufReader::new(file::open(path).map_err(unread)?);
+        let opened = file::open(path).map_err(|error| unopenable(path, &name, &error));
+        let mut file = BufReader::new(opened?);
         let beginning = file.fill_buf().map_err(unread)?;
         let n_marks = match beginning.starts_with(BYTE_ORDER_MARK) {
             true => BYTE_ORDER_MARK.len(),
@@ -274,7 +275,7 @@ mod tests {
             let message = read(text).unwrap_err();
             assert!(message.contains(expect), "{message}");
         };
-        check("", "a.csv`: is empty");
+        check("", "a.csv` is empty");
         check("a,b\n1,2\n3\n", "line 3: 1 field, and the header has 2");
         check("a,b\r\n\"1\r\n\",2\r\n3,4,5\r\n", "line 4: 3 fields");
     }
