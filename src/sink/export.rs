@@ -4,7 +4,7 @@ use super::{
     SinkError,
     bundle::Bundle,
     columns::{Columns, More},
-    format::{begin_table, check_fits, read_metadata, rows_of, schema_of},
+    format::{begin_table, check_fits, narrow_format_of, read_metadata, rows_of, schema_of},
     formats::{has_many, vector_columns},
     identity::{Finished, all_entries, exported},
     ledger::PartFile,
@@ -76,7 +76,9 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
     check_place(from, &Place::of(to))?;
     let source = Source::find(from)?;
     let end = source.finished.end.clone();
-    let identity = exported(source.finished.identity.clone(), to.format, options);
+    let through = source.files.first().and_then(|file| narrow_format_of(file));
+    let identity = source.finished.identity.clone();
+    let identity = exported(identity, through, to.format, options);
     let existing = Existing::unless(options.overwrite);
     if let Some(there) = finished_at(&to.path)
         && there.identity == identity
