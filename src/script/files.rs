@@ -4,7 +4,6 @@ mod contacts;
 mod export;
 mod scores;
 
-use self::export::Held;
 use super::{
     output_files::{output_claims, sidecars},
     unmerged,
@@ -15,8 +14,8 @@ use crate::{
     file::{Card, destination},
     host::Recording,
     job::{
-        Dataset, EmbedOptions, MergePlan, OutputTarget, Problem, Problems, Shard, SweepPlan,
-        check_file_name, parts_beside, rejects_beside,
+        Dataset, EmbedOptions, MergePlan, OutputTarget, Problem, Problems, Question, Shard,
+        SweepPlan, check_file_name, parts_beside, rejects_beside,
     },
     monitor,
     paths::{
@@ -48,6 +47,14 @@ pub(super) struct Files {
     patterns: BTreeSet<String>,
     /// Where the files are that the script has written, and what they are for.
     written: Vec<(PathBuf, Claim)>,
+}
+
+/// The columns that a run of a rehearsal would have written.
+#[derive(Clone)]
+struct Held {
+    question: Question,
+    /// Whether the residues are among them.
+    has_sequences: bool,
 }
 
 /// The size of vectors that nobody has looked at.

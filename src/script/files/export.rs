@@ -1,22 +1,14 @@
 //! The files of an export, looked at before any of them is opened or written.
 
-use super::{ANY_HIDDEN_SIZE, Files, output_claims, sidecars};
+use super::{ANY_HIDDEN_SIZE, Files, Held, output_claims, sidecars};
 use crate::{
     error::Error,
     file::destination,
     host::check_export_of,
-    job::{EmbedPlan, ExportPlan, OutputTarget, Problems, Question},
+    job::{EmbedPlan, ExportPlan, OutputTarget, Problems},
     paths::{Role, check_ours, check_output_place, check_writable},
 };
 use std::path::Path;
-
-/// The columns that a run of a rehearsal would have written.
-#[derive(Clone)]
-pub(super) struct Held {
-    question: Question,
-    /// Whether the residues are among them.
-    has_sequences: bool,
-}
 
 impl Files {
     /// Remembers which columns a run of a rehearsal would have written.
