@@ -1,8 +1,11 @@
 //! The file that a Parquet writer writes into.
 
-use super::super::{
-    HashedFile,
-    write_behind::{PIECE_BYTES, WriteBehind},
+use super::{
+    super::{
+        HashedFile,
+        write_behind::{PIECE_BYTES, WriteBehind},
+    },
+    footer,
 };
 use std::io::{self, Write};
 
@@ -16,6 +19,8 @@ pub(super) struct Slot {
     file: Option<WriteBehind>,
     /// What is written next. Parquet writers bring it in small pieces.
     piece: Vec<u8>,
+    /// What comes behind the data, from their end on: it is written when its checksum is in it.
+    footer: Option<Vec<u8>>,
 }
 
 impl Slot {
@@ -26,6 +31,7 @@ impl Slot {
         Ok(Self {
             piece: file.piece(),
             file: Some(file),
+            footer: None,
         })
     }
 
@@ -43,8 +49,18 @@ impl Slot {
         self.file.as_ref().ok_or_else(taken)?.content()
     }
 
+    /// As [`content`](Self::content), when all data were written: the rest is the footer.
+    pub(super) fn begin_footer(&mut self) -> io::Result<(u64, String)> {
+        self.footer = Some(Vec::new());
+        self.content()
+    }
+
     /// The file, if all was written.
     pub(super) fn take(&mut self) -> io::Result<HashedFile> {
+        if let Some(mut footer) = self.footer.take() {
+            footer::seal(&mut footer)?;
+            self.write_all(&footer)?;
+        }
         self.hand_over()?;
         self.file.take().ok_or_else(taken)?.finish()
     }
@@ -62,6 +78,10 @@ impl Slot {
 
 impl Write for Slot {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(footer) = &mut self.footer {
+            footer.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
         if self.piece.len() >= PIECE_BYTES {
             self.hand_over()?;
         }

@@ -101,7 +101,7 @@ impl Stitcher for ParquetStitcher {
         } = *self;
         let finish = || {
             writer.flush()?;
-            let (n_bytes, hash) = writer.inner().get_ref().file.content()?;
+            let (n_bytes, hash) = writer.inner_mut().get_mut().file.begin_footer()?;
             let content = of_content(n_bytes, hash);
             for entry in key_values(metadata).chain(of_writer).chain(content) {
                 writer.append_key_value_metadata(entry);
