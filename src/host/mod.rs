@@ -24,7 +24,7 @@ pub use crate::{
     model::{Conversion, Converted},
     pipeline::{Notice, Watcher},
     score::Extent,
-    sink::{Exported, Merged},
+    sink::{Exported, Merged, Outline},
 };
 pub use convert::convert;
 pub use download::{Downloaded, download};
@@ -61,6 +61,14 @@ pub fn find_inputs(sources: &[String]) -> Result<(), Error> {
 /// There is no finished output, or what it holds cannot be in the format.
 pub fn check_export(plan: &ExportPlan) -> Result<(), Error> {
     Ok(sink::check_export(plan)?)
+}
+
+/// Checks that whoever reads an output that is a finished folder reads what was written.
+///
+/// # Errors
+/// Parts of it are missing, or there are others.
+pub fn check_read(path: &Path) -> Result<(), Error> {
+    Ok(sink::check_read(path)?)
 }
 
 /// Does what a script says: really ([`LiveHost`]), or as a rehearsal ([`Rehearsal`]).

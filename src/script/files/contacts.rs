@@ -37,7 +37,7 @@ impl Files {
         role: Role,
         to: &Path,
     ) -> Result<bool, Error> {
-        self.check_merged(from)?;
+        self.check_whole(from)?;
         self.read(Role::Embeddings, from)?;
         self.certain(check_file(to).and_then(|()| check_ending(role, to)))?;
         self.written(Claim::new(role, to), role, to)?;
