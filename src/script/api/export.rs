@@ -30,7 +30,7 @@ fn run_export(
         }
         let exported = host.export(&plan)?;
         if host.is_rehearsal() {
-            session.files().rehearse_export(&plan);
+            session.files().rehearse_export(&plan)?;
         }
         Ok(exported)
     };

@@ -1,6 +1,6 @@
 //! The files of an export, looked at before any of them is opened or written.
 
-use super::{ANY_HIDDEN_SIZE, Files, output_claims, sidecars};
+use super::{Files, output_claims, sidecars};
 use crate::{
     error::Error,
     job::{ExportPlan, Problems},
@@ -38,11 +38,5 @@ impl Files {
             .into());
         }
         Ok(self.claim(&claims)?)
-    }
-
-    /// Remembers that an export of a rehearsal would have written a file.
-    pub(in crate::script) fn rehearse_export(&mut self, plan: &ExportPlan) {
-        let hidden_size = self.rehearsed(&plan.from).unwrap_or(ANY_HIDDEN_SIZE);
-        self.rehearse(&plan.to.path, hidden_size);
     }
 }
