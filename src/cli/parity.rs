@@ -318,7 +318,7 @@ mod tests {
                 " pooled    0.998700  0.999900     1.23e-2   1.00e-3  p1",
                 " residues  0.998700  0.999900     1.23e-2   1.00e-3  p1, residue 17",
                 "",
-                " answer  largest     mean              agreement                    compared  largest of",
+                " answer  largest     mean              agreement                  compared  largest of",
                 " logits  2.50e-1  3.00e-2  same residue 0.967000  990 logits of 2 proteins  p1, residue 3",
                 "",
                 "no contacts: there is no head",

@@ -1,7 +1,7 @@
 //! From the devices that a script names to devices that work.
 
-use super::DeviceError;
-use crate::job::DeviceChoice;
+use super::{Cores, DeviceError};
+use crate::job::{CpuShare, DeviceChoice};
 use burn::tensor::Device;
 
 /// A device that works.
@@ -11,6 +11,8 @@ pub struct Chosen {
     pub device: Device,
     /// Its name, for people.
     pub label: String,
+    /// The cores that compute, if it is the CPU.
+    pub cores: Option<Cores>,
     /// The GPU that it is, if it is one.
     pub gpu: Option<ChosenGpu>,
     /// Why it is not a GPU, where the choice was left to the program.
@@ -31,14 +33,17 @@ pub struct ChosenGpu {
 }
 
 /// The devices that `choice` names: at least one, but for the mock device, which needs none. They compute
-/// alike. [`DeviceChoice::Auto`] is the first GPU that works, else the CPU.
+/// alike. [`DeviceChoice::Auto`] is the first GPU that works, else the CPU. Of the CPU `share` is taken.
 ///
 /// # Errors
 /// If one cannot be used, or they do not go together.
-pub fn choose(choice: &DeviceChoice) -> Result<Vec<Chosen>, DeviceError> {
+pub fn choose(choice: &DeviceChoice, share: CpuShare) -> Result<Vec<Chosen>, DeviceError> {
     match choice {
-        DeviceChoice::Auto => Ok(gpus(choice).unwrap_or_else(|error| vec![cpu(Some(error))])),
-        DeviceChoice::Cpu => Ok(vec![cpu(None)]),
+        DeviceChoice::Auto => match gpus(choice) {
+            Ok(gpus) => Ok(gpus),
+            Err(error) => Ok(vec![cpu(share, Some(error))?]),
+        },
+        DeviceChoice::Cpu => Ok(vec![cpu(share, None)?]),
         DeviceChoice::Mock => Ok(Vec::new()),
         DeviceChoice::AllGpus | DeviceChoice::Gpus(_) => gpus(choice),
     }
@@ -90,13 +95,16 @@ pub fn release_unused(chosen: &Chosen) {
     }
 }
 
-fn cpu(instead_of_gpu: Option<DeviceError>) -> Chosen {
-    Chosen {
+fn cpu(share: CpuShare, instead_of_gpu: Option<DeviceError>) -> Result<Chosen, DeviceError> {
+    let cores = Cores::new(share)?;
+    let plural = if cores.n_threads() == 1 { "" } else { "s" };
+    Ok(Chosen {
         device: Device::flex(),
-        label: format!("CPU ({} threads)", rayon::current_num_threads()),
+        label: format!("CPU ({} thread{plural})", cores.n_threads()),
+        cores: Some(cores),
         gpu: None,
         instead_of_gpu,
-    }
+    })
 }
 
 #[cfg(feature = "cuda")]
@@ -110,6 +118,7 @@ fn gpus(choice: &DeviceChoice) -> Result<Vec<Chosen>, DeviceError> {
     let chosen = gpus.into_iter().map(|gpu| Chosen {
         device: Device::cuda(gpu.ordinal()),
         label: gpu.label(),
+        cores: None,
         gpu: Some(ChosenGpu {
             ordinal: gpu.ordinal(),
             name: gpu.name().to_owned(),
@@ -134,6 +143,7 @@ mod tests {
         let gpu = |&ordinal: &usize| Chosen {
             device: Device::flex(),
             label: format!("NVIDIA H100 (cuda:{ordinal})"),
+            cores: None,
             gpu: Some(ChosenGpu {
                 ordinal,
                 name: "NVIDIA H100".to_owned(),
@@ -154,10 +164,10 @@ mod tests {
 
     #[test]
     fn the_cpu_is_one_device_and_the_mock_device_needs_none() {
-        let cpu = choose(&DeviceChoice::Cpu).expect("every machine has one");
+        let cpu = choose(&DeviceChoice::Cpu, CpuShare::default()).expect("every machine has one");
         assert!(matches!(cpu.as_slice(), [one] if one.gpu.is_none()));
         assert!(
-            choose(&DeviceChoice::Mock)
+            choose(&DeviceChoice::Mock, CpuShare::default())
                 .expect("it needs none")
                 .is_empty()
         );

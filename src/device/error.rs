@@ -12,6 +12,9 @@ pub enum DeviceError {
     /// The program was built without CUDA.
     #[error("device \"{0}\" needs a program that was built with CUDA")]
     NotBuilt(DeviceChoice),
+    /// The system gives no threads for the CPU: why.
+    #[error("no threads to compute with: {0}")]
+    NoThreads(String),
     /// There is no NVIDIA driver.
     #[error("no NVIDIA driver on this machine: libcuda.so.1 is not found")]
     NoDriver,
@@ -144,6 +147,9 @@ impl Hint for DeviceError {
             }
             Self::NoDriver => {
                 "install the driver, start a container with `--gpus all`, or set `device` to \"cpu\""
+            }
+            Self::NoThreads(_) => {
+                "give `threads` a smaller number, or raise the limit (`ulimit -u`)"
             }
             Self::BrokenDriver(_) => {
                 "install the driver anew, or leave its folder out of LD_LIBRARY_PATH; or set `device` to \"cpu\""

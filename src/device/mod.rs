@@ -5,6 +5,7 @@
 //! that burn computes on. *Never*: knows ESM-2.
 
 mod choose;
+mod cores;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
 mod error;
@@ -12,10 +13,12 @@ mod opened;
 mod part;
 mod process;
 mod shown_gpu;
+pub mod spare;
 mod survey;
 mod timing;
 
 pub use choose::{Chosen, ChosenGpu, choose, free_bytes, label, release_unused};
+pub use cores::{Cores, usual_threads};
 pub use error::DeviceError;
 pub use opened::opened_library;
 pub use part::Part;

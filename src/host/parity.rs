@@ -120,7 +120,7 @@ impl ParityPlan {
         if !matches!(self.model.dtype, None | Some(Dtype::F32)) {
             return Ok(None);
         }
-        let chosen = device::choose(&self.model.device)?;
+        let chosen = device::choose(&self.model.device, self.model.cpu)?;
         let is_cpu = chosen.iter().all(|chosen| chosen.gpu.is_none());
         let is_f32 = is_cpu || self.model.dtype.is_some();
         let is_same = is_f32 && (is_cpu || self.reference == Reference::SameDevice);

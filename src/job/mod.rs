@@ -6,6 +6,7 @@
 mod attention;
 mod contact_matrices;
 mod contact_pairs;
+mod cpu_share;
 mod dataset;
 mod delays;
 mod device;
@@ -43,6 +44,7 @@ mod window;
 
 pub use attention::AttentionPlan;
 pub use contact_pairs::{ContactPairs, NUMBERS_OF_A_PAIR};
+pub use cpu_share::CpuShare;
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
 pub use delays::Delays;
 pub use device::{DeviceChoice, GpuChoice};

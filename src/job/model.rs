@@ -1,8 +1,9 @@
 //! Which model to load, and where.
 
 use super::{
-    DeviceChoice, Dtype, Effect, Gelu, Mock, OptionMap, OptionTable, OptionValue, Problem,
-    Problems, row::OptionRow,
+    CpuShare, DeviceChoice, Dtype, Effect, Gelu, Mock, OptionMap, OptionTable, OptionValue,
+    Problem, Problems,
+    row::{OptionRow, non_zero},
 };
 
 /// A model as a script names it.
@@ -17,6 +18,8 @@ pub struct ModelSpec {
     pub dtype: Option<Dtype>,
     /// Where the model runs: on one device, or on several at once.
     pub device: DeviceChoice,
+    /// How much of the CPU it takes, if it runs there.
+    pub cpu: CpuShare,
     /// How GELU is computed.
     pub gelu: Gelu,
     /// How the mock device behaves.
@@ -44,6 +47,14 @@ const OPTIONS: &[Row] = &[
               `nvidia-smi -L` writes it, that GPU; `cuda:all`, every GPU that the driver shows; `cuda:0,cuda:2`, these \
               GPUs; `mock` hashes sequences instead of embedding them and serves to measure everything around the model")
         .effect(Effect::LastBits),
+    Row::whole("threads", 1..=MOST_THREADS, |to, n| to.cpu.threads = Some(non_zero(n)), |of| of.cpu.threads.into())
+        .otherwise("the cores that the process may use")
+        .doc("threads that compute on the CPU. The default knows affinity (`taskset`), control groups and \
+              `SLURM_CPUS_PER_TASK`"),
+    Row::whole("cpu_lanes", 1..=MOST_THREADS, |to, n| to.cpu.lanes = Some(non_zero(n)), |of| of.cpu.lanes.into())
+        .otherwise("`threads`")
+        .doc("batches that are computed on the CPU at the same time. Threads without a batch of their own help those \
+              that have one: fewer lanes take less memory, and are a little slower"),
     Row::choice("gelu", &Gelu::NAMES, |to, name| Gelu::from_name(name).map(|gelu| to.gelu = gelu),
         |of| of.gelu.name().into())
         .doc("how GELU is computed: `\"auto\"`, the tanh form in bf16 and f16, which is faster and differs by less than \
@@ -73,6 +84,7 @@ impl ModelSpec {
             revision: None,
             dtype: None,
             device: DeviceChoice::default(),
+            cpu: CpuShare::default(),
             gelu: Gelu::default(),
             mock: Mock::default(),
         }
@@ -111,6 +123,9 @@ impl ModelSpec {
         }
     }
 }
+
+/// More threads than this are a typing error, not a wish.
+const MOST_THREADS: u64 = 4096;
 
 /// Whether a branch, a tag or a commit can be called so.
 fn check_revision(name: &str) -> Result<(), Problem> {

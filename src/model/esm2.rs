@@ -296,12 +296,18 @@ impl Layer {
         let qkv = self.qkv.forward(normal, Epilogue::None);
         see(&qkv);
         let context = ops::attention(&qkv, tokens, rotary);
-        let x = self
+        ops::recycle(qkv);
+        let attended = self
             .attention_output
             .forward(context, Epilogue::Residual(&x));
-        let normal = self.feed_forward_norm.forward(&x);
+        ops::recycle(x);
+        let normal = self.feed_forward_norm.forward(&attended);
         let expanded = self.expand.forward(normal, gelu);
-        self.contract.forward(expanded, Epilogue::Residual(&x))
+        let y = self
+            .contract
+            .forward(expanded, Epilogue::Residual(&attended));
+        ops::recycle(attended);
+        y
     }
 }
 

@@ -27,13 +27,13 @@ pub struct Answer {
 }
 
 impl InFlight {
-    /// The answers to a question about the sequences of a batch, by a model of this hidden size.
-    pub(super) fn new(
-        results: Results,
+    /// Where the values of each sequence of a batch begin in each matrix, in the answers of a model of this hidden size,
+    /// and the end of the last one.
+    pub(super) fn places(
         question: &Question,
         tokens: &Tokens,
         hidden_size: usize,
-    ) -> Self {
+    ) -> Vec<Vec<usize>> {
         let offsets = question.columns.iter().map(|column| {
             let mut end = 0;
             let segments = tokens.segments();
@@ -48,13 +48,18 @@ impl InFlight {
             });
             iter::once(0).chain(ends).collect()
         });
+        offsets.collect()
+    }
+
+    /// The answers to a question about the sequences of a batch, whose values lie at these [`places`](Self::places).
+    pub(super) fn new(results: Results, question: &Question, offsets: Vec<Vec<usize>>) -> Self {
         let pairs = question.columns.iter().map(|column| match column.content {
             Content::ContactPairs(pairs) => Some(pairs),
             _ => None,
         });
         Self {
             pairs: pairs.collect(),
-            offsets: offsets.collect(),
+            offsets,
             results,
         }
     }

@@ -123,7 +123,7 @@ impl Model {
             unused: adapter
                 .map_or_else(Vec::new, |adapter| adapter.unused.iter().cloned().collect()),
         });
-        let chosen = device::choose(&spec.device)?;
+        let chosen = device::choose(&spec.device, spec.cpu)?;
         let dtype = dtype(spec, chosen.first())?;
         let gelu = spec.gelu.form(dtype);
         let n_parameters = n_parameters(&config);

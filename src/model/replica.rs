@@ -5,14 +5,18 @@ use crate::{
     alphabet::{PAD, SHORTEST_SEQUENCE},
     batch::PackedBatch,
     cancel::Abandonment,
-    device::{self, Chosen},
+    device::{self, Chosen, Cores},
     job::{Dtype, Question},
-    ops::{Stager, StagerOptions, Tokens},
+    ops::{Results, Stager, StagerOptions, Tokens},
 };
 use std::{
     mem,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
+
+/// Batches that wait on a GPU behind the one that it computes. One more is being waited for and one handed over, so the
+/// GPU never waits for this process.
+const GPU_IN_FLIGHT: usize = 2;
 
 /// A model on one device. It may be used on any thread, by one at a time.
 pub struct Replica {
@@ -84,19 +88,49 @@ impl Replica {
         }
     }
 
-    /// Starts to answer a question about a batch. On a GPU it only enqueues the work; batches are computed in
-    /// the order of the calls.
+    /// Starts to answer a question about a batch. On a GPU it only enqueues the work, and on a CPU it is other threads
+    /// that compute; batches begin in the order of the calls.
     ///
     /// # Errors
     /// If the device has no memory left, or the run was abandoned meanwhile.
     pub fn submit(
         &self,
-        tokens: &Tokens,
+        tokens: Tokens,
         question: &Question,
         abandonment: &Abandonment,
     ) -> Result<InFlight, ModelError> {
-        let results = self.encoder.submit(tokens, question, abandonment)?;
-        Ok(InFlight::new(results, question, tokens, self.hidden_size))
+        let places = InFlight::places(question, &tokens, self.hidden_size);
+        let results = match self.cores() {
+            Some(cores) => {
+                let encoder = self.encoder.clone();
+                let (question, abandonment) = (question.clone(), abandonment.clone());
+                Results::on(cores, move || {
+                    encoder.submit(&tokens, &question, &abandonment)
+                })
+            }
+            // On a GPU the slot of `tokens` is free for another batch as soon as the device thread has enqueued this one.
+            None => self.encoder.submit(&tokens, question, abandonment)?,
+        };
+        Ok(InFlight::new(results, question, places))
+    }
+
+    /// The cores that compute, if it is on the CPU.
+    fn cores(&self) -> Option<&Cores> {
+        self.chosen.as_ref()?.cores.as_ref()
+    }
+
+    /// Whether it computes beside the thread that gives it batches.
+    pub fn computes_beside(&self) -> bool {
+        self.chosen.is_some()
+    }
+
+    /// Batches that are to be under way at the same time, beside one that is waited for and one that is handed over.
+    pub fn in_flight(&self) -> usize {
+        match self.cores() {
+            // Each has one, and one that is computed and waits for those before it, or is next.
+            Some(cores) => 2 * cores.n_batches(),
+            None => GPU_IN_FLIGHT,
+        }
     }
 
     /// Computes a batch that is alone on the device.
@@ -106,7 +140,7 @@ impl Replica {
         question: &Question,
     ) -> Result<Answer, ModelError> {
         let tokens = self.stage_alone(batch)?;
-        self.submit(&tokens, question, &Abandonment::default())?
+        self.submit(tokens, question, &Abandonment::default())?
             .wait()
     }
 
@@ -118,6 +152,7 @@ impl Replica {
         visit: &mut dyn FnMut(&[f32]),
     ) -> Result<(), ModelError> {
         let tokens = self.stage_alone(batch)?;
+        // `visit` stays on this thread, and so do the maps that it looks at.
         Ok(self.encoder.attention(&tokens, visit)?)
     }
 

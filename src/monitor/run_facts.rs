@@ -36,6 +36,8 @@ pub struct LaneFacts {
     pub device: String,
     /// Its GPU, if its device is one: a GPU computes beside this process.
     pub gpu: Option<GpuFacts>,
+    /// Whether it computes batches beside the thread that gives it batches, and tells when it did.
+    pub computes_beside: bool,
     /// Whether it takes no part in the run, as its device failed before.
     pub is_absent: bool,
 }
@@ -55,6 +57,11 @@ impl RunFacts {
     /// Whether the devices are GPUs. The lanes of a run have devices of one kind.
     pub(super) fn is_gpu(&self) -> bool {
         self.lanes.iter().any(|lane| lane.gpu.is_some())
+    }
+
+    /// Whether the devices compute beside the threads that give them batches.
+    pub(super) fn computes_beside(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.computes_beside)
     }
 
     /// FLOP that all devices could do at most in so many seconds of each, where that is known.

@@ -129,7 +129,7 @@ impl Work<'_> {
             (Metric::Mfu, self.mfu()),
             (
                 Metric::EncoderIdle,
-                encoder_idle(readings(), self.in_flight, facts.is_gpu()),
+                encoder_idle(readings(), self.in_flight, facts.computes_beside()),
             ),
             (
                 Metric::WaitMs,
@@ -186,11 +186,11 @@ fn told_seconds(lane: &LaneReading) -> f64 {
 pub(super) fn encoder_idle<'a>(
     lanes: impl Iterator<Item = &'a LaneReading> + Clone,
     in_flight: u64,
-    is_gpu: bool,
+    computes_beside: bool,
 ) -> Option<f64> {
     let encoding = lanes.clone().map(|lane| lane.encoding);
     let encoding = encoding.fold(StageTime::default(), |a, b| a + b);
-    if !is_gpu {
+    if !computes_beside {
         return (encoding.total() > 0.0).then(|| 1.0 - encoding.working / encoding.total());
     }
     let known: f64 = lanes.clone().map(told_seconds).sum();

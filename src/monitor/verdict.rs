@@ -55,7 +55,9 @@ const RULES: &[Rule] = &[
     Rule {
         applies: |case| {
             let encoding = case.encoding();
-            case.facts.has_overlap && case.facts.is_gpu() && encoding.working > waits(encoding)
+            case.facts.has_overlap
+                && case.facts.computes_beside()
+                && encoding.working > waits(encoding)
         },
         stage: Stage::Encoding,
         words: words::small_batches,
@@ -129,7 +131,11 @@ fn verdict(
     gpu_utilization: Option<f64>,
     samples: &[Sample],
 ) -> Option<Bottleneck> {
-    let idle = encoder_idle(span.lanes.iter(), span.depths.in_flight, facts.is_gpu());
+    let idle = encoder_idle(
+        span.lanes.iter(),
+        span.depths.in_flight,
+        facts.computes_beside(),
+    );
     let case = Case {
         span,
         facts,

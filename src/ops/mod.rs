@@ -31,6 +31,8 @@ use crate::{
     device::{Chosen, DeviceError},
     job::Dtype,
 };
+use backend::Backend;
+use burn::tensor::Tensor;
 
 pub use arithmetic::arithmetic;
 pub use attention::{attention, attention_plain};
@@ -64,6 +66,13 @@ pub fn prepare(
         cuda::prepare(gpu.ordinal, dtype, sizes)?;
     }
     Ok(())
+}
+
+/// Lets go of a tensor. On the CPU the next one on this thread may lie where it did.
+pub fn recycle(tensor: Tensor<2>) {
+    if Backend::of(&tensor) == Backend::Cpu {
+        cpu::recycle(tensor);
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{Tokens, tokens::Place};
 use crate::{
     batch::Values,
-    device::{BatchMarks, DeviceError},
+    device::{BatchMarks, Cores, DeviceError},
     job::OutputDtype,
 };
 use burn::tensor::{DType, Tensor};
@@ -11,15 +11,22 @@ use burn::tensor::{DType, Tensor};
 use half::vec::HalfBitsVecExt;
 #[cfg(feature = "cuda")]
 use rayon::prelude::*;
-use std::time::Instant;
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Instant,
+};
 
 /// The results of a batch: computed, or on their way to main memory. They may be waited for on
 /// another thread than the model's.
 pub struct Results(State);
 
 enum State {
-    /// In main memory, row by row, after so many seconds.
-    Here(Vec<Values>, f64),
+    /// In main memory, row by row, computed between two moments.
+    Here(Vec<Values>, Instant, Instant),
+    /// Being computed on the cores of the CPU, which send them, or what a panic left.
+    Computing(Receiver<thread::Result<Result<Results, DeviceError>>>),
     /// Lost on their way.
     Never(DeviceError),
     /// Still to be computed and copied, each in its format.
@@ -28,9 +35,24 @@ enum State {
 }
 
 impl Results {
-    /// Results that are in main memory, row by row, after so many seconds of computing.
-    pub fn here(values: Vec<Values>, seconds: f64) -> Self {
-        Self(State::Here(values, seconds))
+    /// Results that are in main memory, row by row, since this moment. The work on them began at `start`.
+    pub fn here(values: Vec<Values>, start: Instant) -> Self {
+        Self(State::Here(values, start, Instant::now()))
+    }
+
+    /// Results that `cores` compute meanwhile. A panic of `compute` goes on where they are waited for.
+    pub fn on(
+        cores: &Cores,
+        compute: impl FnOnce() -> Result<Self, DeviceError> + Send + 'static,
+    ) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        cores.spawn(move || {
+            // What a panic leaves half done is this batch's own.
+            let result = panic::catch_unwind(AssertUnwindSafe(compute));
+            // Nobody waits for a batch of a run that has ended.
+            let _ = sender.send(result);
+        });
+        Self(State::Computing(receiver))
     }
 
     /// Results that are lost on their way: whoever waits for them gets `error`.
@@ -52,7 +74,7 @@ impl Results {
             Place::Host => {
                 let values = tensors.into_iter().map(values);
                 let values = values.collect::<Result<_, _>>()?;
-                Ok(Self::here(values, start.elapsed().as_secs_f64()))
+                Ok(Self::here(values, start))
             }
             #[cfg(feature = "cuda")]
             Place::Gpu(batch) => {
@@ -69,7 +91,12 @@ impl Results {
     /// If computing or copying them failed.
     pub fn wait(self) -> Result<(Vec<Values>, BatchMarks), DeviceError> {
         match self.0 {
-            State::Here(values, seconds) => Ok((values, BatchMarks::host(seconds))),
+            State::Here(values, start, end) => Ok((values, BatchMarks::host(start, end))),
+            State::Computing(receiver) => match receiver.recv() {
+                Ok(Ok(results)) => results?.wait(),
+                Ok(Err(panic)) => panic::resume_unwind(panic),
+                Err(_) => Err(DeviceError::Abandoned),
+            },
             State::Never(error) => Err(error),
             #[cfg(feature = "cuda")]
             State::Coming(download, dtypes) => {

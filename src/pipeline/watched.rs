@@ -21,6 +21,7 @@ pub(super) fn monitor_plan(
     let options = wanted.options();
     let lane = |(number, replica): (usize, &Replica)| LaneFacts {
         device: model.lane_name(replica),
+        computes_beside: replica.computes_beside(),
         is_absent: !fleet.has(number),
         gpu: replica.gpu().map(|(name, uuid)| GpuFacts {
             uuid: uuid.to_owned(),

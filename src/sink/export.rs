@@ -3,7 +3,7 @@
 use super::{
     Rejects, SinkError,
     bundle::Bundle,
-    format::{begin_table, check_fits, read_metadata, rows_of, schema_of},
+    format::{begin_table, check_fits, narrow_format_of, read_metadata, rows_of, schema_of},
     formats::{has_many, vector_columns},
     identity::{Finished, all_entries, exported},
     ledger::PartFile,
@@ -77,7 +77,9 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
     check_place(from, &place)?;
     let source = Source::find(from)?;
     let end = source.finished.end.clone();
-    let identity = exported(source.finished.identity.clone(), to.format, options);
+    let through = source.files.first().and_then(|file| narrow_format_of(file));
+    let identity = source.finished.identity.clone();
+    let identity = exported(identity, through, to.format, options);
     let existing = Existing::unless(options.overwrite);
     if let Some(there) = finished_at(&to.path)
         && there.identity == identity

@@ -158,6 +158,12 @@ pub(super) fn schema_of(path: &Path) -> Result<SchemaRef, SinkError> {
     }
 }
 
+/// The format of a file that has no room for all columns of parts, by which it is known that some may be missing.
+pub(super) fn narrow_format_of(path: &Path) -> Option<OutputFormat> {
+    let format = format_at(path).filter(|format| !format.is_table);
+    format.map(|format| format.format)
+}
+
 /// Begins empty files of a format, parts included.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ const PREFIX: &str = "runner.";
 const FORMAT: &str = "format";
 const KEYS: &str = "keys";
 const COLUMNS: &str = "columns";
+const THROUGH: &str = "through";
 /// What entries begin with that are about the bytes of a file.
 const OF_THE_FILE: [&str; 3] = ["runner.content_", "runner.footer_", "runner.checksums"];
 const IDENTITY: &str = "runner.identity";
@@ -112,13 +113,22 @@ pub(super) fn in_format(
     identity
 }
 
-/// The identity of what is exported in a format.
+/// The identity of what is exported in a format, `through` one that has no room for all columns: what went through it
+/// is another output, as texts may be missing.
 pub(super) fn exported(
     identity: BTreeMap<String, String>,
+    through: Option<OutputFormat>,
     format: OutputFormat,
     options: &ExportOptions,
 ) -> BTreeMap<String, String> {
     let mut identity = in_format(identity, format);
+    if let Some(through) = through {
+        let before = identity.get(THROUGH).map_or("", String::as_str);
+        let before = before.split(',').filter(|name| !name.is_empty());
+        let names: BTreeSet<_> = before.chain([through.name()]).collect();
+        let names = names.into_iter().collect::<Vec<_>>().join(",");
+        identity.insert(THROUGH.to_owned(), names);
+    }
     if options.keys != Keys::default() || identity.contains_key(KEYS) {
         identity.insert(KEYS.to_owned(), options.keys.name().to_owned());
     }
@@ -339,6 +349,23 @@ mod tests {
         let finished = Finished::read(&metadata).unwrap();
         assert_eq!(finished.end, closing(3, 2).end);
         assert_eq!(finished.identity["model"], "a");
+    }
+
+    #[test]
+    fn what_was_exported_says_which_way_it_came() {
+        let mut identity = BTreeMap::from([(FORMAT.to_owned(), "parquet".to_owned())]);
+        let options = ExportOptions::default();
+        for (through, expect) in [
+            (None, None),
+            (Some(OutputFormat::Npy), Some("npy")),
+            (None, Some("npy")),
+            (Some(OutputFormat::Hdf5), Some("hdf5,npy")),
+            (Some(OutputFormat::Npy), Some("hdf5,npy")),
+        ] {
+            identity = exported(identity, through, OutputFormat::Arrow, &options);
+            assert_eq!(identity.get(THROUGH).map(String::as_str), expect);
+        }
+        assert_eq!(identity[FORMAT], "arrow");
     }
 
     #[test]

@@ -537,7 +537,7 @@ fn every_event_is_of_the_schema() {
         },
         Event::Comparing {
             model: String::new(),
-            proteins: 1,
+            sequences: 1,
             of: 1,
         },
         Event::DownloadStarted {

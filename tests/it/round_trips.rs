@@ -219,3 +219,28 @@ fn what_is_damaged_or_not_whole_is_not_exported() {
         assert!(!job.path("second.arrow").exists());
     }
 }
+
+#[test]
+fn what_may_lack_texts_is_another_output() {
+    let mut job = job("pooling: \"mean\",");
+    let [source, array, poor, rich] =
+        ["out.parquet", "a.npy", "poor.arrow", "rich.arrow"].map(|name| job.path(name));
+    write(&source, &array, OptionMap::new()).unwrap();
+    write(&array, &poor, OptionMap::new()).unwrap();
+    assert!(write(&array, &poor, OptionMap::new()).unwrap().is_old);
+    let error = write(&source, &poor, OptionMap::new()).unwrap_err();
+    assert!(error.to_string().contains("exists"), "{error}");
+    write(&source, &rich, OptionMap::new()).unwrap();
+    assert!(write(&source, &rich, OptionMap::new()).unwrap().is_old);
+    // Nothing is computed where the output is there, and the other one is not taken for it.
+    "rich.arrow".clone_into(&mut job.output);
+    assert_eq!(job.run().check_code(0).figure("computed"), 0);
+    "poor.arrow".clone_into(&mut job.output);
+    let refused = job.run();
+    assert_ne!(refused.code, Some(0));
+    assert!(
+        refused.stderr.contains("through: it has npy"),
+        "{}",
+        refused.stderr
+    );
+}

@@ -254,16 +254,13 @@ mod tests {
 
     #[test]
     fn sites_of_amino_acids_are_masked_in_the_shortest_proteins_first() {
-        let long = vec![b'A'; 200];
+        let long = [b'A'; 200];
         let masked = [b'M', MASK_RESIDUE];
         let records = [&long[..], b"MXK", &masked, b"W"].map(|sequence| record("p", sequence));
         let asked = masked_copies(&records);
         let copies = asked.iter().take(4);
         let copies = copies.map(|asked| (asked.protein, asked.masked.unwrap().site));
-        assert_eq!(
-            copies.collect::<Vec<_>>(),
-            [(3, 0), (1, 0), (1, 2), (0, 0)]
-        );
+        assert_eq!(copies.collect::<Vec<_>>(), [(3, 0), (1, 0), (1, 2), (0, 0)]);
         assert_eq!(asked[2].record.sequence, [b'M', b'X', MASK_RESIDUE]);
         assert_eq!(asked[2].masked.unwrap().residue, b'K');
         let tokens = asked.iter().map(|asked| asked.record.sequence.len() + 2);

@@ -37,6 +37,7 @@ pub(in crate::monitor) fn gpu_lane(peak_flops: Option<f64>) -> LaneFacts {
             name: "NVIDIA H100 80GB HBM3".to_owned(),
             peak_flops,
         }),
+        computes_beside: true,
         is_absent: false,
     }
 }

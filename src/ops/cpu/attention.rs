@@ -8,16 +8,16 @@
 
 use super::{
     super::{RotaryTable, Segments},
-    Lanes, contiguous, simd, tensor,
+    Lanes,
+    attend::{products, put, softmax, weighted_sums},
+    contiguous, tensor,
 };
+use crate::device::spare;
 use burn::tensor::Tensor;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Queries that go through a head together, which reuses each loaded key and value this often. With
-/// two registers a query, their sums fill half of the sixteen registers of AVX2.
-const QUERIES: usize = 4;
 /// Queries of one task. Smaller tasks would fetch keys and values more often, larger ones would
 /// leave cores without work at the end of a batch.
 const QUERIES_PER_TASK: usize = 64;
@@ -55,7 +55,7 @@ pub(super) fn attention_on(
         .ranges()
         .map(|range| heads.n_heads * heads.prepared_len(range.len()))
         .sum();
-    let mut prepared = vec![0f32; prepared_len];
+    let mut prepared = spare::take(prepared_len);
     let mut preparations = Vec::new();
     let mut rest = prepared.as_mut_slice();
     for range in segments.ranges() {
@@ -76,7 +76,7 @@ pub(super) fn attention_on(
             });
         });
 
-    let mut output = vec![0f32; n_tokens * hidden];
+    let mut output = spare::take(n_tokens * hidden);
     let mut tasks = Vec::new();
     let mut rest_output = output.as_mut_slice();
     let mut rest_prepared = prepared.as_slice();
@@ -104,6 +104,7 @@ pub(super) fn attention_on(
             });
         },
     );
+    spare::give(prepared);
     tensor(output, [n_tokens, hidden])
 }
 
@@ -161,7 +162,12 @@ impl WithSimd for Attend<'_> {
             scratch,
             rows,
         } = self;
-        heads.attend(simd, range, queries, prepared, scratch, rows);
+        // With two registers a query, their sums fill half of the registers: there are sixteen of AVX2, and 32 of others.
+        if S::F32_LANES == 8 {
+            heads.attend::<S, 4>(simd, range, queries, prepared, scratch, rows);
+        } else {
+            heads.attend::<S, 8>(simd, range, queries, prepared, scratch, rows);
+        }
     }
 }
 
@@ -169,6 +175,8 @@ impl WithSimd for Attend<'_> {
 struct Scratch {
     /// `[head_dim, QUERIES]`.
     queries: Vec<f32>,
+    /// One query, rotated.
+    turned: Vec<f32>,
     /// `[QUERIES, keys padded to panels]`.
     scores: Vec<f32>,
 }
@@ -176,7 +184,8 @@ struct Scratch {
 impl Scratch {
     fn new(head_dim: usize) -> Self {
         Self {
-            queries: vec![0.0; QUERIES * head_dim],
+            queries: Vec::new(),
+            turned: vec![0.0; head_dim],
             scores: Vec::new(),
         }
     }
@@ -213,38 +222,50 @@ impl Heads<'_> {
         &self.qkv[start..][..self.head_dim]
     }
 
-    /// Writes `x * scale`, rotated by `position`, with its components `stride` apart.
+    /// Writes `x * scale`, rotated by `position`.
     #[inline(always)]
-    fn rotate(&self, x: &[f32], scale: f32, position: usize, output: &mut [f32], stride: usize) {
-        let (cos, sin) = (self.rotary.cos(position), self.rotary.sin(position));
+    fn rotate(&self, x: &[f32], scale: f32, position: usize, output: &mut [f32]) {
         let half = self.head_dim / 2;
-        let (low, high) = x.split_at(half);
+        let (cos, sin) = (
+            &self.rotary.cos(position)[..half],
+            &self.rotary.sin(position)[..half],
+        );
+        let (low, high) = (&x[..half], &x[half..][..half]);
+        let (output_low, output_high) = output.split_at_mut(half);
+        let (output_low, output_high) = (&mut output_low[..half], &mut output_high[..half]);
         for i in 0..half {
             let (a, b) = (low[i] * scale, high[i] * scale);
-            output[i * stride] = a * cos[i] - b * sin[i];
-            output[(i + half) * stride] = b * cos[i] + a * sin[i];
+            output_low[i] = a * cos[i] - b * sin[i];
+            output_high[i] = b * cos[i] + a * sin[i];
         }
     }
 
-    /// Writes one head's keys as `[panels, head_dim, panel]`, zero where the last panel has no key,
-    /// and its values as `[L, value_width]`, zero beyond `head_dim`.
+    /// Writes one head's keys as `[panels, head_dim, panel]`, whatever where the last panel has no key,
+    /// and its values as `[L, value_width]`, whatever beyond `head_dim`: neither is looked at.
     #[inline(always)]
     fn prepare(&self, range: Range<usize>, head: usize, memory: &mut [f32]) {
         let (keys, values) = memory.split_at_mut(self.keys_len(range.len()));
         let panel = self.panel();
-        for (position, token) in range.enumerate() {
+        let mut turned = vec![0f32; self.head_dim];
+        for ((position, token), row) in range
+            .enumerate()
+            .zip(values.chunks_exact_mut(self.value_width()))
+        {
             let start = position / panel * panel * self.head_dim + position % panel;
-            let key = self.part(token, 1, head);
-            self.rotate(key, 1.0, position, &mut keys[start..], panel);
-            let row = &mut values[position * self.value_width()..];
-            row[..self.head_dim].copy_from_slice(self.part(token, 2, head));
+            self.rotate(self.part(token, 1, head), 1.0, position, &mut turned);
+            for (place, &value) in keys[start..].iter_mut().step_by(panel).zip(&*turned) {
+                *place = value;
+            }
+            for (place, &value) in row.iter_mut().zip(self.part(token, 2, head)) {
+                *place = value;
+            }
         }
     }
 
     /// Attention of `queries`, which are tokens of the sequence `range`, to that sequence, through
     /// all heads: `rows` is `[queries, hidden]`.
     #[inline(always)]
-    fn attend<S: Simd>(
+    fn attend<S: Simd, const QUERIES: usize>(
         &self,
         simd: S,
         range: Range<usize>,
@@ -255,6 +276,7 @@ impl Heads<'_> {
     ) {
         let length = range.len();
         let padded = length.next_multiple_of(self.panel());
+        scratch.queries.resize(QUERIES * self.head_dim, 0.0);
         scratch.scores.resize(QUERIES * padded, 0.0);
         let scores = &mut scratch.scores[..QUERIES * padded];
         for (head, memory) in prepared.chunks_exact(self.prepared_len(length)).enumerate() {
@@ -265,14 +287,24 @@ impl Heads<'_> {
                 for i in 0..n_queries {
                     let query = self.part(block + i, 0, head);
                     let position = block + i - range.start;
-                    let output = &mut scratch.queries[i..];
-                    self.rotate(query, self.scale, position, output, QUERIES);
+                    let turned = &mut scratch.turned[..self.head_dim];
+                    self.rotate(query, self.scale, position, turned);
+                    for (place, &value) in scratch.queries[i..]
+                        .iter_mut()
+                        .step_by(QUERIES)
+                        .zip(&*turned)
+                    {
+                        *place = value;
+                    }
                 }
-                products(simd, &scratch.queries, keys, scores);
+                let largest = products::<S, QUERIES>(simd, &scratch.queries, keys, length, scores);
                 let mut normalisers = [0f32; QUERIES];
-                for (normaliser, row) in normalisers.iter_mut().zip(scores.chunks_exact_mut(padded))
+                for ((normaliser, row), largest) in normalisers
+                    .iter_mut()
+                    .zip(scores.chunks_exact_mut(padded))
+                    .zip(largest)
                 {
-                    *normaliser = softmax(simd, row, length);
+                    *normaliser = softmax(row, length, largest);
                 }
                 let first = (block - queries.start) * self.hidden + head * self.head_dim;
                 self.weighted_values(
@@ -290,7 +322,7 @@ impl Heads<'_> {
     /// The sums of the values, weighted by the rows of `weights` and by `normalisers`, into the
     /// first `n_queries` rows of `rows`, which lie `hidden` apart.
     #[inline(always)]
-    fn weighted_values<S: Simd>(
+    fn weighted_values<S: Simd, const QUERIES: usize>(
         &self,
         simd: S,
         weights: &[f32],
@@ -303,113 +335,33 @@ impl Heads<'_> {
         let (values, _) = S::as_simd_f32s(values);
         let mut register = 0;
         while register < registers {
-            // Two registers at a time while there are two: more sums would not fit.
-            let sums = if registers - register >= 2 {
-                weighted_sums::<S, 2>(simd, weights, &values[register..], registers)
-            } else {
-                let sums = weighted_sums::<S, 1>(simd, weights, &values[register..], registers);
-                sums.map(|[sum]| [sum, simd.splat_f32s(0.0)])
-            };
             let start = register * S::F32_LANES;
             let n_components = (self.head_dim - start).min(self.panel());
-            for i in 0..n_queries {
-                let normaliser = simd.splat_f32s(normalisers[i]);
-                let scaled = sums[i].map(|sum| simd.mul_f32s(sum, normaliser));
-                let scaled: &[f32] = pulp::bytemuck::cast_slice(&scaled);
-                rows[i * self.hidden + start..][..n_components]
-                    .copy_from_slice(&scaled[..n_components]);
+            // Two registers at a time while there are two: more sums would not fit.
+            if registers - register >= 2 {
+                let sums =
+                    weighted_sums::<S, 2, QUERIES>(simd, weights, &values[register..], registers);
+                for ((row, sums), normaliser) in rows
+                    .chunks_mut(self.hidden)
+                    .zip(&sums)
+                    .zip(normalisers)
+                    .take(n_queries)
+                {
+                    put(simd, sums, normaliser, &mut row[start..][..n_components]);
+                }
+            } else {
+                let sums =
+                    weighted_sums::<S, 1, QUERIES>(simd, weights, &values[register..], registers);
+                for ((row, sums), normaliser) in rows
+                    .chunks_mut(self.hidden)
+                    .zip(&sums)
+                    .zip(normalisers)
+                    .take(n_queries)
+                {
+                    put(simd, sums, normaliser, &mut row[start..][..n_components]);
+                }
             }
             register += 2;
         }
     }
-}
-
-/// The products of [`QUERIES`] queries, `[head_dim, QUERIES]`, and all keys, `[panels, head_dim,
-/// panel]`: `[QUERIES, padded keys]`.
-#[inline(always)]
-fn products<S: Simd>(simd: S, queries: &[f32], keys: &[f32], products: &mut [f32]) {
-    let (queries, _) = queries.as_chunks::<QUERIES>();
-    let (keys, _) = S::as_simd_f32s(keys);
-    let (products, _) = S::as_mut_simd_f32s(products);
-    let n_panels = products.len() / (2 * QUERIES);
-    for (panel, keys) in keys.chunks_exact(2 * queries.len()).enumerate() {
-        let mut sums = [[simd.splat_f32s(0.0); 2]; QUERIES];
-        for (keys, queries) in keys.as_chunks::<2>().0.iter().zip(queries) {
-            for (sums, &query) in sums.iter_mut().zip(queries) {
-                let query = simd.splat_f32s(query);
-                sums[0] = simd.mul_add_e_f32s(keys[0], query, sums[0]);
-                sums[1] = simd.mul_add_e_f32s(keys[1], query, sums[1]);
-            }
-        }
-        for (i, sums) in sums.iter().enumerate() {
-            products[2 * (i * n_panels + panel)..][..2].copy_from_slice(sums);
-        }
-    }
-}
-
-/// Turns the first `length` scores of a row into `exp(score − largest)` and the rest into 0;
-/// returns one over their sum.
-#[inline(always)]
-fn softmax<S: Simd>(simd: S, row: &mut [f32], length: usize) -> f32 {
-    // Keys beyond the last one are not there.
-    row[length..].fill(f32::NEG_INFINITY);
-    let largest = {
-        let (row, _) = S::as_simd_f32s(row);
-        let start = simd.splat_f32s(f32::NEG_INFINITY);
-        let largest = row.iter().fold(start, |a, &b| simd.max_f32s(a, b));
-        simd.reduce_max_f32s(largest)
-    };
-    for score in row.iter_mut() {
-        *score = simd::exp_of_negative(*score - largest);
-    }
-    row[length..].fill(0.0);
-    1.0 / sum(row)
-}
-
-/// The sum of a row of scores, in an order that its length alone decides.
-#[inline(always)]
-fn sum(row: &[f32]) -> f32 {
-    // Each register of AVX-512 holds half of them.
-    const PARTS: usize = 32;
-    let mut sums = [0f32; PARTS];
-    let (chunks, rest) = row.as_chunks::<PARTS>();
-    for chunk in chunks {
-        for (sum, &score) in sums.iter_mut().zip(chunk) {
-            *sum += score;
-        }
-    }
-    for (sum, &score) in sums.iter_mut().zip(rest) {
-        *sum += score;
-    }
-    let mut half = PARTS / 2;
-    while half > 0 {
-        let (low, high) = sums.split_at_mut(half);
-        for (low, &high) in low.iter_mut().zip(&*high) {
-            *low += high;
-        }
-        half /= 2;
-    }
-    sums[0]
-}
-
-/// The sums of `WIDTH` registers of each row of `values`, whose rows are `registers` apart, weighted
-/// by the rows of `weights`.
-#[inline(always)]
-fn weighted_sums<S: Simd, const WIDTH: usize>(
-    simd: S,
-    weights: &[f32],
-    values: &[S::f32s],
-    registers: usize,
-) -> [[S::f32s; WIDTH]; QUERIES] {
-    let padded = weights.len() / QUERIES;
-    let mut sums = [[simd.splat_f32s(0.0); WIDTH]; QUERIES];
-    for (j, row) in values.chunks(registers).enumerate() {
-        for (i, sums) in sums.iter_mut().enumerate() {
-            let weight = simd.splat_f32s(weights[i * padded + j]);
-            for (sum, &value) in sums.iter_mut().zip(&row[..WIDTH]) {
-                *sum = simd.mul_add_e_f32s(value, weight, *sum);
-            }
-        }
-    }
-    sums
 }

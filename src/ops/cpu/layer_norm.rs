@@ -1,6 +1,7 @@
 //! Layer normalisation, rows over threads.
 
 use super::{contiguous, tensor};
+use crate::device::spare;
 use burn::tensor::Tensor;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -23,7 +24,7 @@ pub(in super::super) fn layer_norm(
     let bias = contiguous(bias.clone());
     let (weight, bias) = (weight.storage::<f32>(), bias.storage::<f32>());
 
-    let mut output = vec![0f32; n_rows * width];
+    let mut output = spare::take(n_rows * width);
     let arch = Arch::new();
     output
         .par_chunks_mut(ROWS_PER_TASK * width)

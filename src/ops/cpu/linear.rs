@@ -10,8 +10,9 @@ use super::{
     contiguous,
     epilogue::{After, finish},
     panels::{Panels, REGISTERS},
-    tensor,
+    recycle_flex, tensor,
 };
+use crate::device::spare;
 use burn::tensor::Tensor;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -50,16 +51,16 @@ pub(super) fn linear_on(
     let [n_rows, n_in] = x.dims();
     assert_eq!(n_in, weight.n_in, "the layer's inputs");
     let n_out = weight.n_out;
-    let x = contiguous(x);
+    let input = contiguous(x);
     // A tensor's memory may go on behind it.
-    let x = &x.storage::<f32>()[..n_rows * n_in];
+    let x = &input.storage::<f32>()[..n_rows * n_in];
     let bias = contiguous(bias.clone());
     let residual = match epilogue {
         Epilogue::Residual(residual) => Some(contiguous(residual.clone())),
         Epilogue::None | Epilogue::Gelu | Epilogue::GeluTanh => None,
     };
 
-    let mut output = vec![0f32; n_rows * n_out];
+    let mut output = spare::take(n_rows * n_out);
     let n_tasks = TASKS_PER_THREAD * rayon::current_num_threads();
     let rows_at_once = rows_at_once(weight.width / REGISTERS);
     let rows_per_task = n_rows.div_ceil(n_tasks).next_multiple_of(rows_at_once);
@@ -86,6 +87,7 @@ pub(super) fn linear_on(
                 output,
             });
         });
+    recycle_flex(input);
     tensor(output, [n_rows, n_out])
 }
 

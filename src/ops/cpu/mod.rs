@@ -3,6 +3,7 @@
 //! Whatever a row or a sequence is computed with, it gets the same bits: no sum depends on the rows beside
 //! it, on threads, or on how many numbers a vector has.
 
+mod attend;
 mod attention;
 mod contacts;
 mod epilogue;
@@ -23,6 +24,7 @@ pub(super) use panels::Panels;
 pub(super) use pool::{pool, pool_sequence};
 pub(super) use select::select;
 
+use crate::device::spare;
 use burn::{
     backend::Flex,
     tensor::{DType, Tensor, TensorData},
@@ -65,6 +67,21 @@ fn contiguous<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
         primitive
     } else {
         primitive.to_contiguous()
+    }
+}
+
+/// Keeps the memory of a tensor for the next one, if nothing else has a part in it.
+pub(super) fn recycle<const D: usize>(tensor: Tensor<D>) {
+    if let Ok(primitive) = tensor.try_into_primitive::<Flex>() {
+        recycle_flex(primitive);
+    }
+}
+
+fn recycle_flex(tensor: FlexTensor) {
+    if tensor.is_unique()
+        && let Ok(memory) = tensor.into_data().try_into_vec::<f32>()
+    {
+        spare::give(memory);
     }
 }
 

@@ -57,7 +57,6 @@ impl Collecting<'_> {
                 ticket: Ticket { batch, flops },
                 state,
                 waited,
-                at,
             } = submitted;
             let (sequences, tokens) = (batch.batch.n_records() as u64, batch.batch.n_tokens());
             let answered = attempt("collecting", || {
@@ -93,13 +92,13 @@ impl Collecting<'_> {
             if let Some(gpu) = timing.gpu {
                 *left.gpu.get_or_insert_default() += gpu;
             }
-            let (start, end) = when(timing, at, previous_end);
+            let (start, end) = when(timing, previous_end);
             previous_end = Some(end);
             watch.came_back(&BatchDone {
                 sequences,
                 tokens: tokens as u64,
                 flops,
-                idle_seconds: timing.gpu.map_or(0.0, |gpu| gpu.idle),
+                idle_seconds: timing.idle,
                 start,
                 end,
             });
@@ -128,20 +127,15 @@ fn wait(state: State, clock: &StageClock) -> Result<Answer, ModelError> {
     }
 }
 
-/// When the device computed a batch that was given to it by `submitted`, on this process's clock. A
-/// GPU tells how long it took and was idle before, but not at what time: its first batch ends now.
-fn when(
-    timing: BatchTiming,
-    submitted: Instant,
-    previous_end: Option<Instant>,
-) -> (Instant, Instant) {
+/// When the device computed a batch, on this process's clock. A GPU tells how long it took and was idle before, but not
+/// at what time: its first batch ends now.
+fn when(timing: BatchTiming, previous_end: Option<Instant>) -> (Instant, Instant) {
     let duration = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
     let compute = duration(timing.compute);
-    let end = match (timing.gpu, previous_end) {
-        // It was computed before it was handed on.
-        (None, _) => submitted,
-        (Some(gpu), Some(previous)) => previous + duration(gpu.idle) + compute,
-        (Some(_), None) => Instant::now(),
+    let end = match (timing.end, previous_end) {
+        (Some(end), _) => end,
+        (None, Some(previous)) => previous + duration(timing.idle) + compute,
+        (None, None) => Instant::now(),
     };
     (end.checked_sub(compute).unwrap_or(end), end)
 }
@@ -156,9 +150,16 @@ mod tests {
         for odd in [f64::NAN, f64::INFINITY, -1e-9] {
             let timing = BatchTiming {
                 compute: odd,
+                idle: odd,
+                end: Some(start),
                 gpu: None,
             };
-            assert_eq!(when(timing, start, None), (start, start));
+            assert_eq!(when(timing, None), (start, start));
+            let timing = BatchTiming {
+                end: None,
+                ..timing
+            };
+            assert_eq!(when(timing, Some(start)), (start, start));
         }
     }
 }

@@ -11,7 +11,6 @@ use crate::{
     model::{Answer, InFlight, Stager, padded_ids},
     queue::QueueSender,
 };
-use std::time::Instant;
 
 /// A batch that was given to the model.
 pub(in super::super) struct Submitted {
@@ -19,8 +18,6 @@ pub(in super::super) struct Submitted {
     pub(super) state: State,
     /// Seconds that the stage had waited for it.
     pub(super) waited: f64,
-    /// When it was given to the model, or computed where that is done at once.
-    pub(super) at: Instant,
 }
 
 /// How far a batch is.
@@ -87,9 +84,7 @@ impl Encoding<'_> {
             let submitted = attempt("encoding", || {
                 let tokens = self.stager.stage(padded_ids(packed), &packed.cu_seqlens)?;
                 let tokens = tokens.with_pieces(packed.pieces());
-                let in_flight = replica.submit(&tokens, self.plan.question, abandonment)?;
-                // Its slot is free for another batch as soon as the device thread has enqueued this one.
-                drop(tokens);
+                let in_flight = replica.submit(tokens, self.plan.question, abandonment)?;
                 Ok(if self.plan.overlap {
                     State::Computing(in_flight)
                 } else {
@@ -110,7 +105,6 @@ impl Encoding<'_> {
                 ticket: Ticket { batch, flops },
                 state,
                 waited,
-                at: Instant::now(),
             };
             // The collecting stage is gone if it failed; its own error says why.
             self.in_flight

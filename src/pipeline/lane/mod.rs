@@ -42,12 +42,9 @@ pub(super) use dispatcher::Dispatcher;
 pub(super) use encode::{Encoded, Submitted};
 pub(super) use ticket::NumberedBatch;
 
-/// Batches that may wait on a GPU in the queue of those in flight. One more is being waited for and one
-/// handed over, so the GPU never waits for this process.
-const IN_FLIGHT: usize = 2;
-/// Batches whose operations the device thread has yet to enqueue: at most those in flight, one being waited
-/// for, one handed over and one being staged, and one to spare.
-const SLOTS: usize = IN_FLIGHT + 4;
+/// Batches whose operations the device thread of a GPU has yet to enqueue, beside those in the queue of those in
+/// flight: at most one being waited for, one handed over and one being staged, and one to spare.
+const SLOTS_BESIDE: usize = 4;
 
 /// What all lanes of a run share.
 #[derive(Clone)]
@@ -103,7 +100,7 @@ pub(super) fn stager(
 ) -> Result<Stager, ModelError> {
     replica.stager(StagerOptions {
         token_budget,
-        n_slots: SLOTS,
+        n_slots: replica.in_flight() + SLOTS_BESIDE,
         poisoned: options.poison,
         lost_at: (options.lose_gpu).and_then(|(of_lane, batch)| (of_lane == lane).then_some(batch)),
     })
@@ -144,7 +141,7 @@ impl<'a> Lane<'a> {
     where
         'a: 'scope,
     {
-        let (sender, receiver, in_flight) = bounded::<Submitted>(IN_FLIGHT);
+        let (sender, receiver, in_flight) = bounded::<Submitted>(self.health.replica.in_flight());
         let LanePlan {
             model,
             rows,

@@ -31,6 +31,8 @@ pub(super) use column::{VectorColumn, has_many, vector_columns};
 pub(super) struct Format {
     /// The format.
     pub(super) format: OutputFormat,
+    /// Whether it has room for all columns of parts.
+    pub(super) is_table: bool,
     /// Checks that columns can be in it.
     pub(super) fits: Fits,
     /// Begins empty files.
@@ -75,6 +77,7 @@ pub(super) struct Files {
 pub(super) const FORMATS: &[Format] = &[
     Format {
         format: OutputFormat::Hdf5,
+        is_table: false,
         fits: hdf5::fits_keyed,
         begin: hdf5::begin_keyed,
         read_metadata: hdf5::read_metadata,
@@ -84,6 +87,7 @@ pub(super) const FORMATS: &[Format] = &[
     },
     Format {
         format: OutputFormat::Embed,
+        is_table: false,
         fits: hdf5::fits_embed,
         begin: hdf5::begin_embed,
         read_metadata: hdf5::read_metadata,
@@ -93,6 +97,7 @@ pub(super) const FORMATS: &[Format] = &[
     },
     Format {
         format: OutputFormat::Npy,
+        is_table: false,
         fits: npy::fits,
         begin: npy::begin,
         read_metadata: npy::read_metadata,
@@ -102,6 +107,7 @@ pub(super) const FORMATS: &[Format] = &[
     },
     Format {
         format: OutputFormat::Safetensors,
+        is_table: false,
         fits: self::safetensors::fits,
         begin: self::safetensors::begin,
         read_metadata: self::safetensors::read_metadata,
@@ -111,6 +117,7 @@ pub(super) const FORMATS: &[Format] = &[
     },
     Format {
         format: OutputFormat::Arrow,
+        is_table: true,
         fits: |_, _| Ok(()),
         begin: arrow::begin,
         read_metadata: arrow::read_metadata,

@@ -25,8 +25,9 @@ pub const REJECTED: i32 = 7;
 /// The mock device, as fast as it can be, and the CPU.
 pub const FAST: &str = "device: \"mock\"";
 pub const CPU: &str = "device: \"cpu\"";
-/// Batches that are as small as can be.
-pub const SMALL: u32 = 128;
+/// Batches that are as small as can be, and those that leave in the order of the input, one by one.
+pub const SMALL: &str = "token_budget: 128";
+pub const IN_ORDER: &str = "token_budget: 128, packing: false";
 /// In main memory, where it can be: hundreds of jobs would wait for the disk.
 const IN_MEMORY: &str = "/dev/shm";
 
@@ -92,7 +93,7 @@ impl<'a> Place<'a> {
     }
 
     /// A script that asks the question for each of some outputs.
-    pub fn script(&self, model: &str, token_budget: u32, endings: &[&Ending]) -> String {
+    pub fn script(&self, model: &str, batches: &str, endings: &[&Ending]) -> String {
         let Question {
             rule,
             call,
@@ -111,7 +112,7 @@ impl<'a> Place<'a> {
         {
             writeln!(
                 script,
-                "{call}, #{{ {options} {more} output: \"out{ending}\", token_budget: {token_budget}, \
+                "{call}, #{{ {options} {more} output: \"out{ending}\", {batches}, \
                  commit_every: 0.01, readers: 1, monitor_hz: 0 }});"
             )
             .unwrap();

@@ -36,18 +36,17 @@ pub(in super::super) fn open(path: &Path) -> Result<StoredTable, SinkError> {
     };
     let (n_rows, datasets) = found().map_err(|error| damaged(path, &error))?;
     let n_datasets = datasets.first().map_or(0, Vec::len);
-    match n_rows {
-        Some(n_rows) if n_rows != n_datasets => {
-            return Err(SinkError::Unfit {
-                message: format!(
-                    "`{}` has {n_datasets} datasets of {n_rows} sequences: under their hashes, equal ones share one",
-                    path.display()
-                ),
-                hint: "export from what it was made of, or have `embed` write `keys: \"id\"`"
-                    .to_owned(),
-            });
-        }
-        _ => {}
+    if let Some(n_rows) = n_rows
+        && n_rows != n_datasets
+    {
+        return Err(SinkError::Unfit {
+            message: format!(
+                "`{}` has {n_datasets} datasets of {n_rows} sequences: under their hashes, equal ones share one",
+                path.display()
+            ),
+            hint: "export from what it was made of, or have `embed` write `keys: \"id\"`"
+                .to_owned(),
+        });
     }
     Ok(StoredTable {
         columns: columns.clone(),
@@ -125,7 +124,7 @@ impl RowSource for KeyedRows {
             }
             rows.columns[n_column].extend(numbers);
         }
-        Ok(n < self.datasets.first().map_or(0, Vec::len))
+        Ok(!self.datasets.is_empty())
     }
 }
 

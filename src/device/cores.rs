@@ -1,0 +1,254 @@
+//! The cores of the CPU, on which several batches are computed at once.
+//!
+//! Each core takes a batch and computes it alone: nothing waits for anything in between. An operation is cut into
+//! pieces nevertheless, and a core without a batch of its own takes pieces of what others compute. So a lone batch
+//! has all cores, and the last ones of a run do not leave most of them idle.
+
+use super::{DeviceError, spare};
+use crate::job::CpuShare;
+use rayon::{ThreadPool, ThreadPoolBuilder, Yield};
+use std::{
+    collections::VecDeque,
+    env, hint,
+    num::NonZeroUsize,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+/// How often a core looks for pieces of others' work before it rests.
+const LOOKS: u32 = 50;
+/// How long a core rests while others compute, who may have pieces for it.
+const NAP: Duration = Duration::from_micros(100);
+/// How long cores wait for a batch before they give their memory back and are gone.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// A batch to compute.
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Threads that compute batches, as many as there are cores to be used.
+#[derive(Clone, Debug)]
+pub struct Cores(Arc<Inner>);
+
+struct Inner {
+    pool: ThreadPool,
+    n_batches: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Work>,
+    n_computing: usize,
+    /// Whether threads look for batches.
+    is_open: bool,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cores")
+            .field("threads", &self.pool.current_num_threads())
+            .field("batches", &self.n_batches)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cores {
+    /// The threads of a share: [`usual_threads`] if it does not say how many.
+    ///
+    /// # Errors
+    /// If the system gives no more threads.
+    pub fn new(share: CpuShare) -> Result<Self, DeviceError> {
+        let n_threads = (share.threads).map_or_else(usual_threads, NonZeroUsize::get);
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(n_threads)
+            .thread_name(|n| format!("core {n}"))
+            .build()
+            .map_err(|error| DeviceError::NoThreads(error.to_string()))?;
+        Ok(Self(Arc::new(Inner {
+            pool,
+            n_batches: (share.lanes).map_or(n_threads, |lanes| lanes.get().min(n_threads)),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        })))
+    }
+
+    /// How many threads there are.
+    pub fn n_threads(&self) -> usize {
+        self.0.pool.current_num_threads()
+    }
+
+    /// How many batches are computed at once.
+    pub fn n_batches(&self) -> usize {
+        self.0.n_batches
+    }
+
+    /// Computes something on a thread of these, as soon as one is free. Batches begin in the order of the calls.
+    /// `work` must not panic.
+    pub fn spawn(&self, work: impl FnOnce() + Send + 'static) {
+        let inner = &self.0;
+        let mut state = inner.lock();
+        state.waiting.push_back(Box::new(work));
+        let was_open = std::mem::replace(&mut state.is_open, true);
+        drop(state);
+        if was_open {
+            inner.changed.notify_one();
+            return;
+        }
+        let of_pool = inner.clone();
+        inner.pool.spawn_broadcast(move |context| {
+            if context.index() < of_pool.n_batches {
+                of_pool.compute();
+            }
+            spare::forget();
+        });
+    }
+
+    /// Does something whose pieces these threads compute, and waits for it.
+    pub fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.0.pool.install(work)
+    }
+}
+
+impl Inner {
+    /// Computes batches on this thread, and pieces of others', until there has been nothing to do for a while.
+    fn compute(&self) {
+        let mut n_looks = 0;
+        loop {
+            if self.compute_next() || matches!(rayon::yield_now(), Some(Yield::Executed)) {
+                n_looks = 0;
+                continue;
+            }
+            n_looks += 1;
+            if n_looks < LOOKS {
+                hint::spin_loop();
+                continue;
+            }
+            let state = self.lock();
+            if !state.is_open {
+                return;
+            }
+            if !state.waiting.is_empty() {
+                continue;
+            }
+            let is_idle = state.n_computing == 0;
+            let patience = if is_idle { LINGER } else { NAP };
+            let waited = self.changed.wait_timeout(state, patience);
+            let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            if is_idle && timeout.timed_out() && state.waiting.is_empty() && state.n_computing == 0
+            {
+                state.is_open = false;
+                self.changed.notify_all();
+                return;
+            }
+        }
+    }
+
+    /// Computes the next batch, if there is one.
+    fn compute_next(&self) -> bool {
+        let mut state = self.lock();
+        let Some(work) = state.waiting.pop_front() else {
+            return false;
+        };
+        state.n_computing += 1;
+        drop(state);
+        work();
+        self.lock().n_computing -= 1;
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The threads that suit this process: as many as there are cores that it may use, by its affinity and its control
+/// group, and no more than Slurm gave the task, or `RAYON_NUM_THREADS` says.
+pub fn usual_threads() -> usize {
+    let told = ["SLURM_CPUS_PER_TASK", "RAYON_NUM_THREADS"]
+        .into_iter()
+        .filter_map(|name| env::var(name).ok()?.trim().parse().ok())
+        .filter(|&n: &usize| n > 0);
+    let here = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    told.fold(here, usize::min)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rayon::prelude::*;
+    use std::{
+        collections::BTreeSet,
+        sync::{
+            atomic::{AtomicUsize, Ordering},
+            mpsc,
+        },
+        time::Instant,
+    };
+
+    fn cores(threads: usize, batches: usize) -> Cores {
+        Cores::new(CpuShare {
+            threads: NonZeroUsize::new(threads),
+            lanes: NonZeroUsize::new(batches),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn batches_are_computed_at_once_and_no_more_than_were_asked_for() {
+        for (threads, batches) in [(1, 1), (4, 1), (4, 2), (4, 4), (2, 9)] {
+            let cores = cores(threads, batches);
+            let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let (sender, receiver) = mpsc::channel();
+            for n in 0..12 {
+                let (now, most, sender) = (now.clone(), most.clone(), sender.clone());
+                cores.spawn(move || {
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    thread::sleep(Duration::from_millis(10));
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    sender.send(n).unwrap();
+                });
+            }
+            drop(sender);
+            let done: BTreeSet<_> = receiver.iter().collect();
+            assert_eq!(done, (0..12).collect());
+            assert_eq!(most.load(Ordering::SeqCst), batches.min(threads));
+        }
+    }
+
+    #[test]
+    fn who_has_no_batch_helps() {
+        let cores = cores(4, 4);
+        let (sender, receiver) = mpsc::channel();
+        cores.spawn(move || {
+            let helpers: Vec<_> = (0..64)
+                .into_par_iter()
+                .map(|_| {
+                    thread::sleep(Duration::from_millis(2));
+                    rayon::current_thread_index()
+                })
+                .collect();
+            sender
+                .send(helpers.into_iter().collect::<BTreeSet<_>>())
+                .unwrap();
+        });
+        assert!(receiver.recv().unwrap().len() > 1);
+    }
+
+    #[test]
+    fn batches_come_again_after_a_rest() {
+        let cores = cores(2, 2);
+        for _ in 0..3 {
+            let (sender, receiver) = mpsc::channel();
+            cores.spawn(move || sender.send(()).unwrap());
+            receiver.recv().unwrap();
+            let start = Instant::now();
+            while cores.0.lock().is_open {
+                assert!(start.elapsed() < Duration::from_secs(20), "they never rest");
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        assert_eq!(cores.install(|| 7), 7);
+    }
+}
