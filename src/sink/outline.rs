@@ -61,7 +61,8 @@ impl Outline {
         let schema = chosen(&self.schema, &self.identity, plan)?;
         Ok(Self {
             schema: kept(&schema, to.format),
-            identity: exported(self.identity.clone(), to.format, options),
+            // Which way it came decides nothing that is looked at here.
+            identity: exported(self.identity.clone(), None, to.format, options),
         })
     }
 
