@@ -125,7 +125,7 @@ impl ModelSpec {
 }
 
 /// More threads than this are a typing error, not a wish.
-const MOST_THREADS: u64 = 4096;
+const MOST_THREADS: i64 = 4096;
 
 /// Whether a branch, a tag or a commit can be called so.
 fn check_revision(name: &str) -> Result<(), Problem> {

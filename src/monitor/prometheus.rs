@@ -150,8 +150,7 @@ mod tests {
         };
         let mock = LaneFacts {
             device: "mock".to_owned(),
-            gpu: None,
-            is_absent: false,
+            ..LaneFacts::default()
         };
         let help = "tokens embedded, BOS and EOS included";
         let expect = format!(

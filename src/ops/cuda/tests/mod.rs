@@ -11,7 +11,7 @@ use super::super::{
 };
 use crate::{
     device,
-    job::{DeviceChoice, Dtype, Pooling},
+    job::{CpuShare, DeviceChoice, Dtype, Pooling},
 };
 use burn::tensor::Tensor;
 use half::{bf16, f16};
@@ -41,7 +41,7 @@ fn unit(dtype: Dtype) -> f64 {
 }
 
 fn gpu() -> Chosen {
-    let mut chosen = device::choose(&DeviceChoice::cuda(0)).expect("a GPU");
+    let mut chosen = device::choose(&DeviceChoice::cuda(0), CpuShare::default()).expect("a GPU");
     chosen.remove(0)
 }
 
