@@ -13,7 +13,7 @@ use super::{
     shards,
     shards_error::ShardsError,
     status::Found,
-    verify::is_as_it_was,
+    verify::{finished_at, is_as_it_was},
 };
 use crate::{
     file::{Existing, FileError, destination},
@@ -81,7 +81,7 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
     let identity = source.finished.identity.clone();
     let identity = exported(identity, through, to.format, options);
     let existing = Existing::unless(options.overwrite);
-    if let Some(there) = finished_at(&to.path)
+    if let Some(there) = finished_at(&to.path, existing)?
         && there.identity == identity
         && there.end.hash == end.hash
         && is_as_it_was(&to.path, &there, existing)?
@@ -207,15 +207,6 @@ pub(super) fn check_place(from: &Path, to: &Place) -> Result<(), SinkError> {
         return Err(ShardsError::OfAnother { output, folder }.into());
     }
     Ok(())
-}
-
-/// What a finished file says, if one is there.
-fn finished_at(path: &Path) -> Option<Finished> {
-    if !path.is_file() {
-        return None;
-    }
-    let metadata = read_metadata(path).ok().flatten()?;
-    Finished::read(&metadata)
 }
 
 /// The columns to write: all that are not vectors, and of these the ones that are asked for.

@@ -16,7 +16,6 @@ use super::{
     Published, SinkError,
     bundle::check_beside,
     claim::Claim,
-    format::read_metadata,
     identity::Finished,
     ledger::{self, LedgerError, Owner},
     left,
@@ -25,7 +24,7 @@ use super::{
     shards,
     shards_error::ShardsError,
     status::{Found, targets},
-    verify::is_as_it_was,
+    verify::{finished_at, is_as_it_was},
 };
 use crate::{
     file::{Existing, FileError, create_folder, destination, sweep_once},
@@ -239,7 +238,7 @@ fn merge_in_place(
     };
     let finished = match place.is_folder() {
         true => history.as_ref().and_then(Finished::of),
-        false => finished_file(place.output())?,
+        false => finished_at(place.output(), existing)?,
     };
     let of_these = match &finished {
         Some(finished)
@@ -307,7 +306,7 @@ fn file_of(
         }
         .into());
     }
-    if let Some(finished) = finished_file(place.output())?
+    if let Some(finished) = finished_at(place.output(), existing)?
         && whole.is(&finished, place.target().format)
         && is_as_it_was(place.output(), &finished, existing)?
     {
@@ -350,15 +349,6 @@ fn check_file(path: &Path, finished: Option<&Finished>) -> Result<(), SinkError>
     let checked = finished.map(|finished| is_as_it_was(path, finished, Existing::Stays));
     let checked = checked.transpose().map_err(|error| error.of_finished(true));
     checked.map(drop)
-}
-
-/// What a finished file says, if one is there.
-fn finished_file(path: &Path) -> Result<Option<Finished>, SinkError> {
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let metadata = read_metadata(path).ok().flatten();
-    Ok(metadata.as_ref().and_then(Finished::read))
 }
 
 /// Tells how far the merge is.

@@ -2,7 +2,7 @@
 
 use super::{
     SinkError,
-    format::check,
+    format::{check, read_metadata},
     identity::Finished,
     ledger::{History, PartFile},
     place::Place,
@@ -86,6 +86,23 @@ pub fn verify(path: &Path) -> Result<Verified, SinkError> {
         }
     }
     Ok(verified)
+}
+
+/// What a finished file says, if one is there. One that is damaged says nothing, if it may be replaced.
+///
+/// # Errors
+/// If it is damaged, and has to stay.
+pub(super) fn finished_at(
+    path: &Path,
+    existing: Existing,
+) -> Result<Option<Finished>, SinkError> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    match read_metadata(path) {
+        Err(error @ SinkError::Damaged { .. }) if existing == Existing::Stays => Err(error),
+        said => Ok(said.ok().flatten().as_ref().and_then(Finished::read)),
+    }
 }
 
 /// Whether a finished file is still what was written, so that it need not be written again. One that may be replaced
