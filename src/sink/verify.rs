@@ -92,10 +92,7 @@ pub fn verify(path: &Path) -> Result<Verified, SinkError> {
 ///
 /// # Errors
 /// If it is damaged, and has to stay.
-pub(super) fn finished_at(
-    path: &Path,
-    existing: Existing,
-) -> Result<Option<Finished>, SinkError> {
+pub(super) fn finished_at(path: &Path, existing: Existing) -> Result<Option<Finished>, SinkError> {
     if !path.is_file() {
         return Ok(None);
     }
