@@ -85,16 +85,14 @@ fn no_byte_of_a_file_makes_the_program_panic() {
         }
         let bytes = std::fs::read(&path).unwrap();
         let mut n_broken = 0;
-        for at in 0..bytes.len() {
-            for change in [0x01, 0x80, 0xff] {
-                let mut changed = bytes.clone();
-                changed[at] ^= change;
-                std::fs::write(&path, changed).unwrap();
-                let mut rows = ContactRows::open(&path, None).unwrap();
-                let _ = rows.next_row();
-                let found = Embeddings::read(&path);
-                n_broken += usize::from(found.is_err_and(|error| error.message.contains("broken")));
-            }
+        for at in (0..bytes.len()).step_by(2) {
+            let mut changed = bytes.clone();
+            changed[at] ^= [0x01, 0x80, 0xff][at / 2 % 3];
+            std::fs::write(&path, changed).unwrap();
+            let mut rows = ContactRows::open(&path, None).unwrap();
+            let _ = rows.next_row();
+            let found = Embeddings::read(&path);
+            n_broken += usize::from(found.is_err_and(|error| error.message.contains("broken")));
         }
         assert!(n_broken > 0);
     }
