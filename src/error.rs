@@ -197,7 +197,7 @@ impl Error {
             | Self::Sink(SinkError::Name(_)) => exit_code::SCRIPT,
             Self::Input(_)
             | Self::Embeddings(_)
-            | Self::Score(ScoreError::Table { .. })
+            | Self::Score(ScoreError::Table { .. } | ScoreError::Column(_))
             | Self::Pack(_)
             | Self::Sink(SinkError::NoOutput { .. }) => exit_code::INPUT,
             Self::Convert(ConvertError::TooLarge { .. }) => exit_code::MODEL,

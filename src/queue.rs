@@ -136,6 +136,11 @@ impl<T> QueueReceiver<T> {
         Ok(item)
     }
 
+    /// The next item, if it is there already.
+    pub fn receive_now(&self) -> Option<T> {
+        self.noted(self.channel.try_recv().ok())
+    }
+
     /// As [`receive`](Self::receive), but in a run that is abandoned it waits for nothing more: what is in
     /// the queue comes, and then `None`.
     pub fn receive_unless(&self, clock: &StageClock, abandonment: &Abandonment) -> Option<T> {

@@ -9,6 +9,7 @@ mod packed;
 mod packer;
 mod padder;
 mod rows;
+mod spare_values;
 mod values;
 
 pub use error::PackError;
@@ -18,4 +19,5 @@ pub use packer::{
 };
 pub use padder::Padder;
 pub use rows::{Ragged, Rows, RowsError};
+pub use spare_values::SpareValues;
 pub use values::{Flaw, Values};

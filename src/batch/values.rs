@@ -1,7 +1,10 @@
 //! Numbers in one of the formats that are written.
 
 use crate::job::OutputDtype;
-use half::f16;
+use half::{
+    f16,
+    vec::{HalfBitsVecExt as _, HalfFloatVecExt as _},
+};
 use std::ops::Range;
 
 /// Numbers in one of the formats that are written.
@@ -36,10 +39,36 @@ impl Values {
         }
     }
 
+    /// So many zeros. Those that nobody looks at cost nothing.
+    pub(super) fn zeros(dtype: OutputDtype, n_values: usize) -> Self {
+        match dtype {
+            // Vectors of halves would be written one by one.
+            OutputDtype::F16 => Self::F16(vec![0_u16; n_values].reinterpret_into()),
+            OutputDtype::F32 => Self::F32(vec![0.0; n_values]),
+        }
+    }
+
+    /// For how many there is room.
+    pub(super) fn room(&self) -> usize {
+        match self {
+            Self::F16(values) => values.capacity(),
+            Self::F32(values) => values.capacity(),
+        }
+    }
+
+    /// Cuts them off, or adds zeros.
+    pub(super) fn resize(&mut self, n_values: usize) {
+        match self {
+            Self::F16(values) => values.resize(n_values, f16::ZERO),
+            Self::F32(values) => values.resize(n_values, 0.0),
+        }
+    }
+
     /// Numbers in another format: what is too large for it becomes infinite.
     pub fn rounded(values: Vec<f32>, dtype: OutputDtype) -> Self {
         match dtype {
-            OutputDtype::F16 => Self::F16(values.into_iter().map(f16::from_f32).collect()),
+            // Many at a time, where the processor can.
+            OutputDtype::F16 => Self::F16(Vec::from_f32_slice(&values)),
             OutputDtype::F32 => Self::F32(values),
         }
     }

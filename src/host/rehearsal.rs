@@ -183,7 +183,7 @@ impl Host for Rehearsal {
             ("model", model.info().name.as_str()),
         ];
         let known = known.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        ScoreOutput::new(plan, known.into()).check()?;
+        ScoreOutput::new(plan, known.into(), self.shard).check()?;
         let extent = self.look_through(&model.info().name, plan)?;
         // Whether the longest sequence fits into a batch.
         logits_of(plan, &inputs, extent.map_or(1, |extent| extent.longest))?;

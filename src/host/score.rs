@@ -52,7 +52,7 @@ impl Scoring {
             hash,
             warnings,
         } = task.survey()?;
-        let output = ScoreOutput::new(plan, identity(model, plan, &hash)?);
+        let output = ScoreOutput::new(plan, identity(model, plan, &hash)?, shard);
         let mut scoring = Self {
             start,
             plan: plan.clone(),

@@ -6,6 +6,7 @@
 mod attention;
 mod contact_matrices;
 mod contact_pairs;
+mod contact_table;
 mod cpu_share;
 mod dataset;
 mod delays;
@@ -44,6 +45,7 @@ mod window;
 
 pub use attention::AttentionPlan;
 pub use contact_pairs::{ContactPairs, NUMBERS_OF_A_PAIR};
+pub use contact_table::ContactTableOptions;
 pub use cpu_share::CpuShare;
 pub use dataset::{Dataset, LongSequences, RecordPolicy, ResiduePolicy};
 pub use delays::Delays;

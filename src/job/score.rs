@@ -202,6 +202,7 @@ impl ScorePlan {
             ScoreOptions::OPTIONS.read_with(map, &EmbedOptions::OPTIONS, &RUN_OPTIONS)?;
         if let Mutants::AllSingle(dataset) = &mutants {
             check_windows("score", dataset)?;
+            check_whole(dataset)?;
         }
         Ok(Self {
             question: ScoreQuestion::Mutants(mutants, own.method),
@@ -305,6 +306,27 @@ fn check_windows(call: &str, dataset: &Dataset) -> Result<(), Problems> {
     }
 }
 
+/// Checks that nobody asks for the mutants of a part of each protein: all sites have some, and each is seen in the
+/// residues around it.
+fn check_whole(dataset: &Dataset) -> Result<(), Problems> {
+    match dataset.policy.long_sequences {
+        LongSequences::Truncate(residues) if residues != LongSequences::TRAINED_RESIDUES => {
+            Err(Problems::one(
+                format!(
+                    "all single mutants are those of whole proteins, and `.long_sequences(\"truncate\", {residues})` \
+                     would leave some out"
+                ),
+                Some(
+                    "leave that rule out: each site is seen in the residues around it; or give a file with the parts \
+                     of proteins that are to be mutated"
+                        .to_owned(),
+                ),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn no_output(call: &str, example: &str) -> Problems {
     Problems(vec![Problem {
         message: format!("`{call}` has no `output`"),
@@ -381,6 +403,28 @@ mod tests {
             message.contains("in the 1022 residues around it"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn all_single_mutants_are_those_of_whole_proteins() {
+        let refused = |rule: &str, residues: Option<i64>| {
+            let dataset = Dataset::new(vec!["a.fa".to_owned()]);
+            let dataset = dataset.long_sequences(rule, residues, OptionMap::new());
+            let output = [("output".to_owned(), "a.csv".into())].into();
+            ScorePlan::of_mutants(Mutants::AllSingle(dataset.unwrap()), output).err()
+        };
+        for (rule, residues) in [
+            ("truncate", None),
+            ("truncate", Some(1022)),
+            ("skip", Some(10)),
+            ("error", Some(10)),
+            ("window", None),
+            ("full", None),
+        ] {
+            assert!(refused(rule, residues).is_none(), "{rule} {residues:?}");
+        }
+        let message = refused("truncate", Some(10)).unwrap().in_full();
+        assert!(message.contains("(\"truncate\", 10)"), "{message}");
     }
 
     #[test]

@@ -129,8 +129,8 @@ impl<T> OptionTable<T> {
 mod tests {
     use super::*;
     use crate::job::{
-        AttentionPlan, EmbedOptions, Layer, Mock, ModelSpec, MutantsTable, PerplexityOptions,
-        Pooling, ScoreOptions, SweepPlan, Thresholds,
+        AttentionPlan, ContactTableOptions, EmbedOptions, Layer, Mock, ModelSpec, MutantsTable,
+        PerplexityOptions, Pooling, ScoreOptions, SweepPlan, Thresholds,
     };
     use std::collections::BTreeSet;
 
@@ -156,6 +156,7 @@ mod tests {
         check(&PerplexityOptions::OPTIONS);
         check(&ScoreOptions::OPTIONS);
         check(&AttentionPlan::OPTIONS);
+        check(&ContactTableOptions::OPTIONS);
         check(&SweepPlan::OPTIONS);
         check(&Thresholds::OPTIONS);
     }

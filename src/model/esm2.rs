@@ -17,7 +17,7 @@ use crate::{
 use burn::tensor::{Device, Tensor};
 use std::{
     iter,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
@@ -34,7 +34,7 @@ pub(super) struct Esm2 {
     /// What predicts contacts, if the model does.
     contact_head: Option<ContactHead>,
     /// Grows to the longest sequence seen.
-    rotary: Mutex<RotaryTable>,
+    rotary: Mutex<Arc<RotaryTable>>,
 }
 
 /// One transformer layer.
@@ -106,7 +106,7 @@ impl Esm2 {
             final_norm: final_norm(device),
             head: head.map(|head| head(device)),
             contact_head,
-            rotary: Mutex::new(RotaryTable::new(frequencies, 0)),
+            rotary: Mutex::new(Arc::new(RotaryTable::new(frequencies, 0))),
         };
         let mut models = on_each(chosen, make);
         // Layer by layer, so that main memory never holds the whole model.
@@ -118,6 +118,16 @@ impl Esm2 {
             }
         }
         Ok(models)
+    }
+
+    /// The rotary table, for sequences of so many tokens at least. It is shared: others compute meanwhile.
+    fn rotary(&self, longest: usize) -> Arc<RotaryTable> {
+        let mut rotary = self.rotary.lock().unwrap_or_else(PoisonError::into_inner);
+        if rotary.n_positions() < longest {
+            let n_positions = longest.next_power_of_two().max(LEAST_POSITIONS);
+            Arc::make_mut(&mut rotary).grow(n_positions);
+        }
+        rotary.clone()
     }
 
     /// The form of GELU to compute. The tanh form is fused into the product before it.
@@ -144,10 +154,7 @@ impl Esm2 {
     ) -> Result<(), DeviceError> {
         let longest = tokens.segments().max_seqlen();
         let last = wanted.iter().copied().max().unwrap_or(0);
-        let mut rotary = self.rotary.lock().unwrap_or_else(PoisonError::into_inner);
-        if rotary.n_positions() < longest {
-            rotary.grow(longest.next_power_of_two().max(LEAST_POSITIONS));
-        }
+        let rotary = self.rotary(longest);
 
         let mut x = ops::embedding(&self.embeddings, tokens, self.token_dropout);
         if wanted.contains(&0) {
@@ -302,10 +309,7 @@ impl Layer {
             .forward(context, Epilogue::Residual(&x));
         ops::recycle(x);
         let normal = self.feed_forward_norm.forward(&attended);
-        let expanded = self.expand.forward(normal, gelu);
-        let y = self
-            .contract
-            .forward(expanded, Epilogue::Residual(&attended));
+        let y = ops::feed_forward(normal, &self.expand, &self.contract, gelu, &attended);
         ops::recycle(attended);
         y
     }

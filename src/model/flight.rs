@@ -2,7 +2,7 @@
 
 use super::ModelError;
 use crate::{
-    batch::{Ragged, Values},
+    batch::{Ragged, SpareValues, Values},
     device::BatchMarks,
     job::{ContactPairs, Content, Question},
     ops::{Results, Tokens},
@@ -64,12 +64,12 @@ impl InFlight {
         }
     }
 
-    /// Waits until the values are in main memory.
+    /// Waits until the values are in main memory: in `spare` memory where there is some.
     ///
     /// # Errors
     /// If the device failed.
-    pub fn wait(self) -> Result<Answer, ModelError> {
-        let (matrices, marks) = self.results.wait()?;
+    pub fn wait(self, spare: &SpareValues) -> Result<Answer, ModelError> {
+        let (matrices, marks) = self.results.wait(spare)?;
         let columns = matrices.into_iter().zip(self.offsets).zip(self.pairs);
         let columns = columns.map(|((values, offsets), pairs): ((Values, _), _)| {
             let column = Ragged { values, offsets };

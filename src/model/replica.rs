@@ -3,7 +3,7 @@
 use super::{Answer, Encoder, InFlight, ModelError};
 use crate::{
     alphabet::{PAD, SHORTEST_SEQUENCE},
-    batch::PackedBatch,
+    batch::{PackedBatch, SpareValues},
     cancel::Abandonment,
     device::{self, Chosen, Cores},
     job::{Dtype, Question},
@@ -141,7 +141,7 @@ impl Replica {
     ) -> Result<Answer, ModelError> {
         let tokens = self.stage_alone(batch)?;
         self.submit(tokens, question, &Abandonment::default())?
-            .wait()
+            .wait(&SpareValues::default())
     }
 
     /// Calls `visit` with what each token of a batch of one sequence attends to each with, layer by layer: `[heads, T,

@@ -42,6 +42,26 @@ impl Linear {
     }
 }
 
+/// A feed-forward layer: `residual` plus what `contract` makes of GELU of what `expand` makes of `x`, `[T, hidden]` to
+/// `[T, hidden]`. `gelu` is the form of GELU.
+pub fn feed_forward(
+    x: Tensor<2>,
+    expand: &Linear,
+    contract: &Linear,
+    gelu: Epilogue<'_>,
+    residual: &Tensor<2>,
+) -> Tensor<2> {
+    match (&expand.weight, &contract.weight) {
+        (Weight::Panels(wide), Weight::Panels(narrow)) => {
+            cpu::feed_forward(x, (wide, &expand.bias), (narrow, &contract.bias), residual)
+        }
+        _ => {
+            let expanded = expand.forward(x, gelu);
+            contract.forward(expanded, Epilogue::Residual(residual))
+        }
+    }
+}
+
 /// [`Linear::forward`] in burn operations, with weights `[out, in]`.
 pub fn linear_plain(
     x: Tensor<2>,

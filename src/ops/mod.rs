@@ -41,7 +41,7 @@ pub use dtype::{Numbers, tensor};
 pub use embedding::{embedding, without_masks};
 pub use epilogue::Epilogue;
 pub use layer_norm::LayerNorm;
-pub use linear::{Linear, linear_plain};
+pub use linear::{Linear, feed_forward, linear_plain};
 pub use pool::{pool, pool_sequence};
 pub use results::{Results, values};
 pub use rotary::RotaryTable;

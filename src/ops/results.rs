@@ -2,13 +2,13 @@
 
 use super::{Tokens, tokens::Place};
 use crate::{
-    batch::Values,
+    batch::{SpareValues, Values},
     device::{BatchMarks, Cores, DeviceError},
     job::OutputDtype,
 };
 use burn::tensor::{DType, Tensor};
 #[cfg(feature = "cuda")]
-use half::vec::HalfBitsVecExt;
+use half::slice::HalfFloatSliceExt as _;
 #[cfg(feature = "cuda")]
 use rayon::prelude::*;
 use std::{
@@ -85,22 +85,23 @@ impl Results {
         }
     }
 
-    /// Waits for the results: the numbers of each tensor, row by row, and when they were computed.
+    /// Waits for the results: the numbers of each tensor, row by row, and when they were computed. They lie in `spare`
+    /// memory where there is some.
     ///
     /// # Errors
     /// If computing or copying them failed.
-    pub fn wait(self) -> Result<(Vec<Values>, BatchMarks), DeviceError> {
+    pub fn wait(self, spare: &SpareValues) -> Result<(Vec<Values>, BatchMarks), DeviceError> {
         match self.0 {
             State::Here(values, start, end) => Ok((values, BatchMarks::host(start, end))),
             State::Computing(receiver) => match receiver.recv() {
-                Ok(Ok(results)) => results?.wait(),
+                Ok(Ok(results)) => results?.wait(spare),
                 Ok(Err(panic)) => panic::resume_unwind(panic),
                 Err(_) => Err(DeviceError::Abandoned),
             },
             State::Never(error) => Err(error),
             #[cfg(feature = "cuda")]
             State::Coming(download, dtypes) => {
-                let copy = |number: usize, bytes: &[u8]| of_bytes(bytes, dtypes[number]);
+                let copy = |number: usize, bytes: &[u8]| of_bytes(bytes, dtypes[number], spare);
                 let (values, marks) = download.wait(copy)?;
                 Ok((values, BatchMarks::cuda(marks)))
             }
@@ -110,20 +111,19 @@ impl Results {
 
 /// Numbers as they lie in memory.
 #[cfg(feature = "cuda")]
-fn of_bytes(bytes: &[u8], dtype: OutputDtype) -> Values {
-    match dtype {
-        OutputDtype::F16 => Values::F16(copied(bytes, u16::from_ne_bytes).reinterpret_into()),
-        OutputDtype::F32 => Values::F32(copied(bytes, f32::from_ne_bytes)),
+fn of_bytes(bytes: &[u8], dtype: OutputDtype, spare: &SpareValues) -> Values {
+    let mut values = spare.take(dtype, bytes.len() / dtype.bytes());
+    match &mut values {
+        Values::F16(values) => copy(bytes, values.reinterpret_cast_mut(), u16::from_ne_bytes),
+        Values::F32(values) => copy(bytes, values, f32::from_ne_bytes),
     }
+    values
 }
 
-/// The numbers that some bytes are, copied by several threads where they are many: most of the time goes into memory
-/// that the system gives page by page.
+/// Copies the numbers that some bytes are, by several threads where they are many: memory that the system has yet to
+/// give page by page takes most of the time.
 #[cfg(feature = "cuda")]
-fn copied<T: Copy + Default + Send, const N: usize>(
-    bytes: &[u8],
-    of_bytes: fn([u8; N]) -> T,
-) -> Vec<T> {
+fn copy<T: Send, const N: usize>(bytes: &[u8], numbers: &mut [T], of_bytes: fn([u8; N]) -> T) {
     /// Numbers that a thread copies at a time.
     const PIECE: usize = 1 << 19;
     let (words, _) = bytes.as_chunks::<N>();
@@ -132,15 +132,12 @@ fn copied<T: Copy + Default + Send, const N: usize>(
             *to = of_bytes(from);
         }
     };
-    // Zeroes come from the system: nobody writes them.
-    let mut numbers = vec![T::default(); words.len()];
     if words.len() <= PIECE {
-        copy((&mut numbers, words));
+        copy((numbers, words));
     } else {
         let pieces = numbers.par_chunks_mut(PIECE);
         pieces.zip(words.par_chunks(PIECE)).for_each(copy);
     }
-    numbers
 }
 
 /// The format of a tensor that is to be written.
@@ -178,10 +175,11 @@ mod tests {
 
     #[test]
     fn numbers_are_copied_whole_however_many_there_are() {
-        for n in [0, 1, 1000, (1 << 19) + 1, (1 << 20) + 7] {
+        let spare = SpareValues::default();
+        for n in [0, 1, 1000, (1 << 19) + 1, (1 << 20) + 7, 1 << 20] {
             let halves: Vec<f16> = (0..n).map(|n| f16::from_bits((n * 7) as u16)).collect();
             let bytes: Vec<u8> = halves.iter().flat_map(|x| x.to_ne_bytes()).collect();
-            let Values::F16(copied) = of_bytes(&bytes, OutputDtype::F16) else {
+            let Values::F16(copied) = of_bytes(&bytes, OutputDtype::F16, &spare) else {
                 panic!("f16 stays f16");
             };
             assert!(
@@ -192,7 +190,7 @@ mod tests {
             );
             let singles: Vec<f32> = (0..n).map(|n| n as f32).collect();
             let bytes: Vec<u8> = singles.iter().flat_map(|x| x.to_ne_bytes()).collect();
-            assert!(of_bytes(&bytes, OutputDtype::F32) == Values::F32(singles));
+            assert!(of_bytes(&bytes, OutputDtype::F32, &spare) == Values::F32(singles));
         }
     }
 }

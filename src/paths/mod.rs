@@ -9,7 +9,7 @@ mod register;
 mod role;
 mod writable;
 
-pub use ours::{CONTACT_MAP_MARK, CONTACT_TABLE_HEAD, check_ours};
+pub use ours::{CONTACT_MAP_MARK, check_ours};
 pub use register::{Claim, Register};
 pub use role::Role;
 pub use writable::{check_in_place, check_output_place, check_writable};

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     alphabet::SHORTEST_SEQUENCE,
+    batch::SpareValues,
     cancel::Abandonment,
     error::Error,
     event::{Event, EventSender},
@@ -144,6 +145,7 @@ pub(super) fn run(
     let abandonment = Abandonment::default();
     let most_bytes = (wanted.asked()).most_bytes(budget, SHORTEST_SEQUENCE, model.hidden_size());
     let dispatcher = Dispatcher::new(batches, replicas.len(), most_bytes);
+    let spare = SpareValues::default();
     let lane_plan = LanePlan {
         model,
         question: wanted.asked(),
@@ -151,6 +153,7 @@ pub(super) fn run(
         dispatcher: Arc::new(dispatcher),
         faults: fleet.faults().clone(),
         rows: row_sender,
+        spare: spare.clone(),
         pulse: output.pulse(),
         events: context.events.clone(),
         abandonment: abandonment.clone(),
@@ -180,7 +183,7 @@ pub(super) fn run(
     let packing = Packing::new(&plan, packing);
     let writing = Writing {
         rows,
-        order: ReorderBuffer::default(),
+        order: ReorderBuffer::new(spare, output.spare()),
         join: Joiner::new(wanted, model),
         output,
         meters: monitor.meters().clone(),

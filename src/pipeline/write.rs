@@ -45,8 +45,7 @@ impl<'a> Writing<'a> {
         clock.switch(Activity::Working);
         let mut written = 0;
         while let Some(batch) = self.rows.receive_unless(clock, &self.abandonment) {
-            thread::sleep(self.delay);
-            self.order.push(batch).map_err(Error::from)?;
+            take(&mut self.order, batch, self.delay)?;
             while let Some(ready) = self.order.next_ready() {
                 let ready = self.join.take(ready)?;
                 if ready.is_empty() {
@@ -56,6 +55,11 @@ impl<'a> Writing<'a> {
                 self.output.write(ready).map_err(Error::from)?;
                 written += rows;
                 self.events.send(Event::RowsWritten { rows });
+                while self.order.has_room()
+                    && let Some(batch) = self.rows.receive_now()
+                {
+                    take(&mut self.order, batch, self.delay)?;
+                }
             }
         }
         clock.stop();
@@ -66,4 +70,11 @@ impl<'a> Writing<'a> {
             rows: written,
         })
     }
+}
+
+/// Takes a batch for its place in the order.
+fn take(order: &mut ReorderBuffer, batch: Rows, delay: Duration) -> Result<(), Halt> {
+    thread::sleep(delay);
+    order.push(batch).map_err(Error::from)?;
+    Ok(())
 }

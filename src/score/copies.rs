@@ -1,6 +1,6 @@
 //! The sequences that a model has to see of a protein, each once.
 
-use super::{ScoreError, copy::Copy, mutation::Mutation, sites::Sites, variants::Variants};
+use super::{ScoreError, asked::Asked, copy::Copy, sites::Sites, variants::Variants};
 use crate::{
     cancel::CancelToken,
     job::{PerplexityMethod, ScoreMethod, ScoreQuestion},
@@ -15,24 +15,23 @@ pub(super) enum Copies {
 }
 
 impl Copies {
-    /// What is needed to answer a question about `variants` of a protein, or about all of its sites where there are
-    /// none.
+    /// What is needed to answer a question about mutants of a protein, or about all of its sites.
     ///
     /// # Errors
     /// Somebody tells to stop.
     pub(super) fn new(
         question: &ScoreQuestion,
         length: usize,
-        variants: &[Vec<Mutation>],
+        asked: Asked<'_>,
         cancel: &CancelToken,
     ) -> Result<Self, ScoreError> {
         Ok(match question {
             ScoreQuestion::Mutants(_, ScoreMethod::PseudoLikelihood) => {
-                Self::OfVariants(Variants::new(length, variants, cancel)?)
+                Self::OfVariants(Variants::new(length, asked, cancel)?)
             }
             ScoreQuestion::Mutants(_, method) => {
                 let is_masked = *method == ScoreMethod::MaskedMarginals;
-                Self::OfSites(Sites::of(length, variants, is_masked))
+                Self::OfSites(Sites::of(length, asked, is_masked, cancel)?)
             }
             ScoreQuestion::Perplexity(_, method) => {
                 Self::OfSites(Sites::all(length, *method == PerplexityMethod::Exact))

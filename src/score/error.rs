@@ -42,6 +42,12 @@ pub enum ScoreError {
         /// What it is.
         message: String,
     },
+    /// The model's scores would be in a column that is another one.
+    #[error("the model is named `{0}`, and its scores would be a second column of that name")]
+    Column(String),
+    /// A shard would replace a table.
+    #[error("`{}` exists, and a shard of it replaces nothing", .0.display())]
+    Replaces(PathBuf),
     /// The user or a scheduler stopped it.
     #[error("stopped by {}", .0.name())]
     Stopped(StopReason),
@@ -94,6 +100,10 @@ impl Hint for ScoreError {
             Self::Logits(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::Exists { .. } => Some("choose another path, or add `overwrite: true`".to_owned()),
+            Self::Column(_) => Some("give the model's folder another name".to_owned()),
+            Self::Replaces(_) => Some(
+                "choose another path, leave `overwrite: true` out, or make it as a whole, without a shard".to_owned(),
+            ),
             Self::Stopped(_) => None,
             Self::Changed(_) => {
                 Some("run the same command again when nobody writes to it".to_owned())

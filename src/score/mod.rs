@@ -6,18 +6,24 @@
 //! a model.
 
 mod answers;
+mod asked;
+mod contents;
 mod copies;
 mod copy;
 mod done;
 mod error;
 mod likelihoods;
+mod mutant_list;
 mod mutant_table;
+mod mutated_sequences;
 mod mutation;
 mod output;
 mod plan_file;
 mod probabilities;
 mod protein;
 mod rank;
+mod rejects_list;
+mod rows;
 mod sites;
 mod table;
 mod table_file;

@@ -2,7 +2,10 @@
 
 use super::{
     ScoreError,
-    mutation::{Mutation, mutations},
+    contents::Contents,
+    mutant_list::MutantList,
+    mutated_sequences::MutatedSequences,
+    mutation::mutations,
     protein::{Found, Protein, try_each},
     table_file::TableFile,
 };
@@ -13,7 +16,6 @@ use crate::{
     text::{counted, printable_line},
 };
 use ::csv::ByteRecord;
-use std::collections::HashMap;
 
 /// The column in which ProteinGym has what was measured.
 const MEASURED: &str = "DMS_score";
@@ -23,11 +25,11 @@ pub(super) struct MutantTable {
     pub(super) spec: MutantsTable,
     pub(super) wild_type: Protein,
     /// Each different mutant, in the order in which they come.
-    pub(super) variants: Vec<Vec<Mutation>>,
+    pub(super) variants: MutantList,
     /// Which of them each row is.
     rows: Vec<u32>,
     /// What the file held.
-    pub(super) content: blake3::Hash,
+    content: blake3::Hash,
     /// What is odd about it.
     pub(super) warnings: Vec<String>,
     cancel: CancelToken,
@@ -52,12 +54,12 @@ impl MutantTable {
         let mut file = TableFile::open(&spec.path, cancel)?;
         let column = column(&file, spec)?;
         let measured = file.column(MEASURED)?;
+        let mut sequences = MutatedSequences::of(&file, &spec.column)?;
         let mut commas = Commas::default();
-        let mut numbers = HashMap::new();
         let mut found = Self {
             spec: spec.clone(),
             wild_type,
-            variants: Vec::new(),
+            variants: MutantList::new(),
             rows: Vec::new(),
             content: blake3::Hash::from_bytes([0; 32]),
             warnings,
@@ -70,14 +72,13 @@ impl MutantTable {
                 .iter()
                 .for_each(|&column| commas.look_at(&row[column]));
             let text = String::from_utf8_lossy(&row[column]).into_owned();
-            let read = mutations(&text, &found.wild_type.sequence, spec.offset);
-            let mutations = read.map_err(|(message, hint)| file.wrong(message, Some(hint)))?;
-            let variants = &mut found.variants;
-            let number = *numbers.entry(mutations).or_insert_with_key(|mutations| {
-                variants.push(mutations.clone());
-                variants.len() - 1
+            let protein = (found.wild_type.sequence.as_slice(), spec.offset);
+            let read = mutations(&text, protein.0, protein.1).and_then(|mutations| {
+                sequences.look_at(row, &mutations, protein)?;
+                Ok(mutations)
             });
-            let number = u32::try_from(number);
+            let mutations = read.map_err(|(message, hint)| file.wrong(message, Some(hint)))?;
+            let number = u32::try_from(found.variants.number(&mutations));
             let number = number.map_err(|_| file.wrong("too many mutants".to_owned(), None))?;
             found.rows.push(number);
         }
@@ -86,8 +87,37 @@ impl MutantTable {
             return Err(ScoreError::table(file.name(), "has no rows", hint));
         }
         found.content = hasher.finalize();
+        found.warnings.extend(file.warning());
+        found.warnings.extend(sequences.warning(file.name()));
         found.warnings.extend(commas.warning(file.name()));
         Ok(found)
+    }
+
+    /// Adds all that its scores depend on, but for the wild type.
+    pub(super) fn add_to(&self, contents: &mut Contents) {
+        let Self {
+            spec,
+            wild_type: _,
+            variants,
+            rows,
+            content,
+            warnings: _,
+            cancel: _,
+        } = self;
+        // Where the protein is written, and how it is numbered, shows in the protein and its mutants.
+        let MutantsTable {
+            path: _,
+            sequence: _,
+            fasta: _,
+            column,
+            offset: _,
+        } = spec;
+        contents.text(column.as_bytes());
+        contents.text(content.as_bytes());
+        contents.number(variants.len() as u64);
+        variants.iter().for_each(|variant| contents.mutant(variant));
+        contents.number(rows.len() as u64);
+        rows.iter().for_each(|row| contents.number(u64::from(*row)));
     }
 
     /// Rows of the table.
@@ -248,7 +278,7 @@ mod tests {
         let text = "x,mutant,DMS_score\n1,K2A,0.5\n2,WT,\n3,\"M1P:K2A\",n/a\n4,K2A,-1e3\n";
         let table = read(folder.path(), text, "MKT").unwrap();
         assert_eq!(table.n_rows(), 4);
-        let lengths: Vec<_> = table.variants.iter().map(Vec::len).collect();
+        let lengths: Vec<_> = table.variants.iter().map(<[_]>::len).collect();
         assert_eq!(lengths, [1, 0, 2]);
         let found = table.try_each(
             |_| Ok(Vec::new()),

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     file::{self, FileError, Keep},
     hint::joined,
-    job::ScorePlan,
+    job::{ScorePlan, Shard},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -32,6 +32,8 @@ pub struct ScoreOutput {
     pub(super) rejects: PathBuf,
     pub(super) overwrite: bool,
     resume: bool,
+    /// Whether a process makes a part of the logits only.
+    is_shard: bool,
     kept: PathBuf,
     key: String,
     /// All that can change a score, by name.
@@ -65,8 +67,9 @@ pub(super) struct Note {
 }
 
 impl ScoreOutput {
-    /// Where the table goes that a plan asks for, and which `identity` says all about.
-    pub fn new(plan: &ScorePlan, identity: BTreeMap<String, String>) -> Self {
+    /// Where the table goes that a plan asks for, and which `identity` says all about. Of several processes that share
+    /// the work each makes a shard of the logits.
+    pub fn new(plan: &ScorePlan, identity: BTreeMap<String, String>, shard: Option<Shard>) -> Self {
         let mut hasher = blake3::Hasher::new();
         for (name, value) in &identity {
             for text in [name, value] {
@@ -81,6 +84,7 @@ impl ScoreOutput {
             rejects: plan.rejects(),
             overwrite: plan.run.overwrite,
             resume: plan.run.resume,
+            is_shard: shard.is_some(),
             kept: plan.kept_folder(),
             key: key[..KEY_CHARACTERS].to_owned(),
             identity,
@@ -113,6 +117,7 @@ impl ScoreOutput {
     /// Something else is there, or was begun, and may not be replaced.
     pub fn finished(&self) -> Result<Option<Done>, ScoreError> {
         if self.overwrite {
+            self.check_shard()?;
             return Ok(None);
         }
         if self.output.exists() {
@@ -127,13 +132,17 @@ impl ScoreOutput {
         if !self.resume && self.folder().exists() {
             return Err(self.exists(&self.folder(), "exists".to_owned()));
         }
-        match self.others().into_iter().find(|other| is_begun(other)) {
-            Some(other) => Err(self.exists(
+        if let Some(other) = self.others().into_iter().find(|other| is_begun(other)) {
+            return Err(self.exists(
                 &other,
                 "was begun with other mutants, another model or other options".to_owned(),
-            )),
-            None => Ok(None),
+            ));
         }
+        // Whoever is killed before the table has its name leaves what lies beside it, and the plan.
+        if !is_begun(&self.folder()) {
+            self.check_beside(|note| note.identity == self.identity)?;
+        }
+        Ok(None)
     }
 
     /// Checks that a table that is there is what is asked for, as far as that is known: `identity` need not say all.
@@ -141,16 +150,48 @@ impl ScoreOutput {
     /// # Errors
     /// It is another one, and may not be replaced.
     pub fn check(&self) -> Result<(), ScoreError> {
-        if self.overwrite || !self.output.exists() {
+        if self.overwrite {
+            return self.check_shard();
+        }
+        let is_same = |note: &Note| {
+            let mut identity = self.identity.iter();
+            identity.all(|(name, value)| note.identity.get(name) == Some(value))
+        };
+        if !self.output.exists() {
+            return match self.kept.exists() {
+                true => Ok(()),
+                false => self.check_beside(is_same),
+            };
+        }
+        match self.read_note()? {
+            Some(note) if is_same(&note) => Ok(()),
+            Some(note) => Err(self.exists(&self.output, self.difference(&note))),
+            None => Err(self.exists(&self.output, "exists".to_owned())),
+        }
+    }
+
+    /// Checks that no shard is to replace a table: the others would be missing.
+    fn check_shard(&self) -> Result<(), ScoreError> {
+        match self.is_shard && self.output.exists() {
+            true => Err(ScoreError::Replaces(self.output.clone())),
+            false => Ok(()),
+        }
+    }
+
+    /// Checks that what lies beside a table that is not there may be replaced: that it was of the same one.
+    fn check_beside(&self, is_same: impl Fn(&Note) -> bool) -> Result<(), ScoreError> {
+        let note = self.any_note()?;
+        if self.resume && note.as_ref().is_some_and(is_same) {
             return Ok(());
         }
-        let Some(note) = self.read_note()? else {
-            return Err(self.exists(&self.output, "exists".to_owned()));
-        };
-        let mut identity = self.identity.iter();
-        match identity.all(|(name, value)| note.identity.get(name) == Some(value)) {
-            true => Ok(()),
-            false => Err(self.exists(&self.output, self.difference(&note))),
+        let mut beside = [&self.note, &self.rejects].into_iter();
+        match beside.find(|path| path.exists()) {
+            Some(path) => {
+                let table = self.output.display();
+                let message = format!("exists, and `{table}`, which it would lie beside, does not");
+                Err(self.exists(path, message))
+            }
+            None => Ok(()),
         }
     }
 
@@ -203,13 +244,18 @@ impl ScoreOutput {
         }
     }
 
-    /// The note, if it is about the table that is there.
-    fn read_note(&self) -> Result<Option<Note>, ScoreError> {
+    /// The note, whatever it is about.
+    fn any_note(&self) -> Result<Option<Note>, ScoreError> {
         let text = match fs::read(&self.note) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(|error| FileError::io("read", &self.note, error))?,
         };
-        let Ok(note) = serde_json::from_slice::<Note>(&text) else {
+        Ok(serde_json::from_slice::<Note>(&text).ok())
+    }
+
+    /// The note, if it is about the table that is there.
+    fn read_note(&self) -> Result<Option<Note>, ScoreError> {
+        let Some(note) = self.any_note()? else {
             return Ok(None);
         };
         let io = |error| FileError::io("read", &self.output, error);

@@ -5,12 +5,14 @@ use crate::file::{self, Existing, FileError, Keep, Staged};
 use noodles_bgzf::io::{Writer, writer::Builder};
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Read, Write},
     path::{Path, PathBuf},
 };
 
 /// The file's name in the folder of what is kept.
 const NAME: &str = "plan.fa.gz";
+/// No copy's name has more bytes.
+const LONGEST_NAME: u64 = 128;
 
 impl Task {
     /// Writes the file with all sequences that the model has to see, each once, if it is not there. It has its name
@@ -56,14 +58,40 @@ pub(super) fn is_begun(folder: &Path) -> bool {
     names.any(|name| folder.join(name).exists())
 }
 
-/// Removes the plan in a folder, and the folder, if nothing else is in it. What cannot be removed is in nobody's way.
+/// Removes the plan in a folder, and the folder, if nothing else is in it. What others wrote stays, and what cannot be
+/// removed is in nobody's way.
 pub fn remove_plan(folder: &Path) {
     let path = folder.join(NAME);
-    if fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
+    if fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) && is_plan(&path) {
         let _ = fs::remove_file(&path);
     }
     file::sweep_once(folder);
     let _ = fs::remove_dir(folder);
+}
+
+/// Whether a file is a plan that this program wrote: in blocks that are compressed, and with a copy's name first.
+fn is_plan(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    let mut head = Vec::new();
+    let mut reader = noodles_bgzf::io::Reader::new(file).take(LONGEST_NAME);
+    if reader.read_to_end(&mut head).is_err() {
+        return false;
+    }
+    let line = head.split(|byte| *byte == b'\n').next();
+    let name = line.and_then(|line| str::from_utf8(line.strip_prefix(b">")?).ok());
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let parts: Vec<_> = name.unwrap_or_default().split('.').collect();
+    match parts.as_slice() {
+        [protein, variant, place] => {
+            let place = place.strip_prefix('-').unwrap_or(place);
+            [protein, variant, &place]
+                .into_iter()
+                .all(|part| is_number(part))
+        }
+        _ => false,
+    }
 }
 
 /// Copies of one protein are much alike, so what is fast compresses them well.
@@ -81,7 +109,30 @@ mod tests {
         cancel::CancelToken,
         job::{Dataset, PerplexityMethod, ScoreQuestion},
     };
-    use std::io::Read;
+
+    #[test]
+    fn what_others_wrote_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = plan_in(folder.path());
+        let check = |bytes: &[u8]| {
+            fs::write(&plan, bytes).unwrap();
+            remove_plan(folder.path());
+            assert_eq!(fs::read(&plan).unwrap(), bytes);
+        };
+        check(b"");
+        check(b"mine");
+        check(b">1.0.1\n<mask>K\n");
+        for text in [
+            ">mine\nMKT\n",
+            ">1.0\nMKT\n",
+            ">1.0.x\nMKT\n",
+            "1.0.1\nMKT\n",
+        ] {
+            let mut writer = writer(Vec::new());
+            writer.write_all(text.as_bytes()).unwrap();
+            check(&writer.finish().unwrap());
+        }
+    }
 
     #[test]
     fn a_plan_is_written_once() {
@@ -101,5 +152,7 @@ mod tests {
         let before = fs::metadata(&plan).unwrap().modified().unwrap();
         task.write_plan(&plan).unwrap();
         assert_eq!(fs::metadata(&plan).unwrap().modified().unwrap(), before);
+        remove_plan(plan.parent().unwrap());
+        assert!(!plan.parent().unwrap().exists());
     }
 }

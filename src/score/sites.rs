@@ -1,6 +1,7 @@
 //! The copies of a wild type in which some of its sites can be looked up.
 
-use super::{copy::Copy, mutation::Mutation, window::window};
+use super::{ScoreError, asked::Asked, copy::Copy, window::window};
+use crate::cancel::CancelToken;
 
 /// The sites of a wild type that a method asks for.
 pub(super) struct Sites {
@@ -11,17 +12,27 @@ pub(super) struct Sites {
 }
 
 impl Sites {
-    /// Those that `variants` mutate.
-    pub(super) fn of(length: usize, variants: &[Vec<Mutation>], is_masked: bool) -> Self {
-        let mutations = variants.iter().flatten();
-        let mut sites: Vec<_> = mutations.map(|mutation| mutation.site as usize).collect();
-        sites.sort_unstable();
-        sites.dedup();
-        Self {
+    /// Those that mutants mutate.
+    ///
+    /// # Errors
+    /// Somebody tells to stop.
+    pub(super) fn of(
+        length: usize,
+        asked: Asked<'_>,
+        is_masked: bool,
+        cancel: &CancelToken,
+    ) -> Result<Self, ScoreError> {
+        let mut is_mutated = vec![false; length];
+        asked.try_each(cancel, |mutations| {
+            let sites = mutations.iter().map(|mutation| mutation.site as usize);
+            sites.for_each(|site| is_mutated[site] = true);
+            Ok(())
+        })?;
+        Ok(Self {
             length,
-            sites,
+            sites: (0..length).filter(|site| is_mutated[*site]).collect(),
             is_masked,
-        }
+        })
     }
 
     /// All of them.
@@ -62,6 +73,7 @@ impl Sites {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::score::{mutant_list::MutantList, mutation::Mutation};
 
     #[test]
     fn every_site_is_seen_once() {
@@ -89,15 +101,22 @@ mod tests {
     #[test]
     fn only_mutated_sites_are_asked_for() {
         let mutation = |site| Mutation { site, to: b'A' };
-        let variants = [
-            vec![mutation(7), mutation(2)],
-            vec![mutation(2)],
-            Vec::new(),
-        ];
-        let sites = Sites::of(9, &variants, true);
-        let found: Vec<_> = sites.copies().map(|copy| copy.site).collect();
-        assert_eq!(found, [2, 7]);
-        assert_eq!(Sites::of(9, &variants, false).copies().count(), 1);
-        assert_eq!(Sites::of(9, &[Vec::new()], false).copies().count(), 0);
+        let mut list = MutantList::new();
+        list.number(&[mutation(7), mutation(2)]);
+        list.number(&[mutation(2)]);
+        let mut wild_type = MutantList::new();
+        wild_type.number(&[]);
+        let of = |list, is_masked| {
+            let found = Sites::of(9, Asked::Listed(list), is_masked, &CancelToken::default());
+            let sites = found.unwrap();
+            sites.copies().map(|copy| copy.site).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&list, true), [2, 7]);
+        assert_eq!(of(&list, false).len(), 1);
+        assert_eq!(of(&wild_type, false).len(), 0);
+        let all = Asked::AllSingle(b"MXKTVAAAA");
+        let found = Sites::of(9, all, true, &CancelToken::default()).unwrap();
+        let found: Vec<_> = found.copies().map(|copy| copy.site).collect();
+        assert_eq!(found, [0, 2, 3, 4, 5, 6, 7, 8]);
     }
 }

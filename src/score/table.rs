@@ -3,12 +3,13 @@
 use super::{
     Done, Extent, ScoreError, ScoreOutput,
     answers::Answers,
-    likelihoods::Likelihoods,
+    likelihoods::{of_wild_type, try_each_score},
     mutant_table::{MutantTable, Row},
-    mutation::name,
+    mutation::{Mutation, name},
     output::{GENERATOR, Note},
-    protein::{Protein, Rejected},
+    protein::Protein,
     rank::spearman,
+    rejects_list::RejectsList,
     table_file::TableFile,
     task::{Next, Source, Subject, Task},
 };
@@ -19,9 +20,8 @@ use crate::{
 };
 use ::csv::{ByteRecord, Writer};
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
 };
 
 /// A file with a hash of what was written.
@@ -41,13 +41,18 @@ struct Table<'a> {
 }
 
 impl Task {
-    /// Checks that the table of mutants has no column of this name, or may have another one in its place.
+    /// Checks that the table has no other column of this name, or may have this one in its place.
     ///
     /// # Errors
     /// It has one that may not be replaced.
     pub fn check_column(&self, column: &str, overwrite: bool) -> Result<(), ScoreError> {
         let Source::Table(table) = &self.source else {
-            return Ok(());
+            let others = self.header(column).unwrap_or_default();
+            let is_twice = others.iter().filter(|name| *name == column).count() > 1;
+            return match is_twice {
+                true => Err(ScoreError::Column(column.to_owned())),
+                false => Ok(()),
+            };
         };
         let file = TableFile::open(&table.spec.path, &self.cancel)?;
         if file.column(column)?.is_none() {
@@ -107,27 +112,35 @@ impl Task {
         }
         self.try_each(|next| match next {
             Next::Rejected(rejected) => rejects.add(&rejected),
-            Next::Subject(Subject {
-                protein,
-                variants,
-                copies,
-            }) => {
-                let likelihoods = Likelihoods::read(&copies, protein, &mut answers)?;
-                let sequence = protein.sequence.as_slice();
-                let scores = likelihoods.scores(sequence, variants);
-                match (&self.source, &self.question) {
-                    (Source::Table(mutants), _) => table.add_rows_of(mutants, &scores, column),
-                    (_, ScoreQuestion::Perplexity(..)) => {
-                        table.add_protein(protein, likelihoods.of_wild_type(sequence))
-                    }
-                    _ => variants.iter().zip(scores).try_for_each(|(mutant, score)| {
-                        let names = mutant.iter().map(|mutation| name(*mutation, sequence));
-                        let names: Vec<String> = names.collect();
-                        ScoreError::unless_stopped(&self.cancel)?;
-                        table.histogram.add(score);
-                        table.n_rows += 1;
-                        table.write(&[&protein.id, &names.join(":"), &number(score)])
-                    }),
+            Next::Subject(subject) => {
+                let Subject {
+                    protein,
+                    asked,
+                    copies,
+                } = &subject;
+                if let ScoreQuestion::Perplexity(..) = self.question {
+                    let likelihood = of_wild_type(copies, protein, &mut answers)?;
+                    return table.add_protein(protein, likelihood);
+                }
+                let mut scores = Vec::new();
+                let is_listed = matches!(self.source, Source::Table(_));
+                let answered = (copies, *asked);
+                try_each_score(
+                    answered,
+                    protein,
+                    &mut answers,
+                    &self.cancel,
+                    |mutant, score| {
+                        match is_listed {
+                            true => scores.push(score),
+                            false => table.add_mutant(protein, mutant, score)?,
+                        }
+                        Ok(())
+                    },
+                )?;
+                match &self.source {
+                    Source::Table(mutants) => table.add_rows_of(mutants, &scores, column),
+                    Source::Fasta { .. } => Ok(()),
                 }
             }
         })?;
@@ -288,6 +301,20 @@ impl Table<'_> {
         Ok(())
     }
 
+    fn add_mutant(
+        &mut self,
+        protein: &Protein,
+        mutations: &[Mutation],
+        score: f64,
+    ) -> Result<(), ScoreError> {
+        let names = mutations.iter();
+        let names = names.map(|mutation| name(*mutation, &protein.sequence));
+        let names: Vec<String> = names.collect();
+        self.histogram.add(score);
+        self.n_rows += 1;
+        self.write(&[&protein.id, &names.join(":"), &number(score)])
+    }
+
     fn add_protein(&mut self, protein: &Protein, likelihood: f64) -> Result<(), ScoreError> {
         let perplexity = (-likelihood / protein.sequence.len() as f64).exp();
         self.histogram.add(perplexity);
@@ -334,45 +361,6 @@ impl Write for Hashed {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
-    }
-}
-
-/// The list of rejected records, which is begun with the first one.
-struct RejectsList<'a> {
-    path: &'a Path,
-    begun: Option<(Staged, BufWriter<File>)>,
-}
-
-impl<'a> RejectsList<'a> {
-    fn new(path: &'a Path) -> Self {
-        Self { path, begun: None }
-    }
-
-    fn add(&mut self, rejected: &Rejected) -> Result<(), ScoreError> {
-        let io = |error| FileError::io("write", self.path, error);
-        if self.begun.is_none() {
-            // What is there is of an earlier table: others' files are refused before anything begins.
-            let staged = Staged::create(self.path, Existing::IsReplaced)?;
-            let mut writer = BufWriter::new(staged.writer()?);
-            writer.write_all(b"ordinal\tid\treason\n").map_err(io)?;
-            self.begun = Some((staged, writer));
-        }
-        if let Some((_, writer)) = &mut self.begun {
-            let Rejected { ordinal, rejection } = rejected;
-            // Ids have no blanks.
-            writeln!(writer, "{ordinal}\t{}\t{}", rejection.id, rejection.reason).map_err(io)?;
-        }
-        Ok(())
-    }
-
-    fn publish(self) -> Result<Option<PathBuf>, ScoreError> {
-        let Some((staged, mut writer)) = self.begun else {
-            let _ = fs::remove_file(self.path);
-            return Ok(None);
-        };
-        let flushed = writer.flush();
-        flushed.map_err(|error| FileError::io("write", self.path, error))?;
-        Ok(Some(staged.publish(Keep::Safely)?))
     }
 }
 

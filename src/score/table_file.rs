@@ -1,8 +1,12 @@
 //! A table in a file of text, read row by row.
 
-use super::ScoreError;
-use crate::{cancel::CancelToken, file, text::in_number};
-use ::csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
+use super::{ScoreError, rows::Rows};
+use crate::{
+    cancel::CancelToken,
+    file,
+    text::{in_number, printable_line},
+};
+use ::csv::ByteRecord;
 use std::{
     fs::File,
     io::{BufRead, BufReader},
@@ -17,9 +21,11 @@ const DELIMITERS: [u8; 3] = [b',', b'\t', b';'];
 pub(super) struct TableFile {
     /// As the script names it.
     name: String,
-    reader: Reader<BufReader<File>>,
+    rows: Rows<BufReader<File>>,
     header: ByteRecord,
     row: ByteRecord,
+    /// The line of the row, from 1.
+    line: Option<u64>,
     cancel: CancelToken,
 }
 
@@ -49,23 +55,19 @@ impl TableFile {
         // Of those that come equally often the first one counts.
         let delimiter = DELIMITERS.into_iter().rev().max_by_key(count);
         file.consume(n_marks);
-        let mut reader = ReaderBuilder::new()
-            .delimiter(delimiter.unwrap_or(b','))
-            .flexible(true)
-            // With carriage returns as a part of the end of lines, lines are counted wrongly.
-            .terminator(Terminator::Any(b'\n'))
-            .from_reader(file);
-        let header = reader.byte_headers();
-        let header = without_return(header.map_err(|error| broken(&name, &error))?);
+        let mut rows = Rows::new(file, &name, delimiter.unwrap_or(b','));
+        let mut header = ByteRecord::new();
+        rows.next(&mut header)?;
         if header.is_empty() {
             let hint = "give a CSV file whose first line names its columns";
             return Err(ScoreError::table(&name, "is empty", hint));
         }
         Ok(Self {
             name,
-            reader,
+            rows,
             header,
             row: ByteRecord::new(),
+            line: None,
             cancel: cancel.clone(),
         })
     }
@@ -100,24 +102,15 @@ impl TableFile {
         names.collect::<Vec<_>>().join(", ")
     }
 
-    /// The next row. Nothing, at the end. Rows without any text are left out, with which spreadsheets like to end
-    /// their files.
+    /// The next row. Nothing, at the end. Lines of blanks are no rows; a row of delimiters is one.
     ///
     /// # Errors
     /// It cannot be read, has more or fewer fields than there are columns, or somebody tells to stop.
     pub(super) fn next_row(&mut self) -> Result<Option<&ByteRecord>, ScoreError> {
-        loop {
-            ScoreError::unless_stopped(&self.cancel)?;
-            let read = self.reader.read_byte_record(&mut self.row);
-            if !read.map_err(|error| broken(&self.name, &error))? {
-                return Ok(None);
-            }
-            self.row = without_return(&self.row);
-            let is_blank = self.row.iter().all(|field| field.trim_ascii().is_empty());
-            if is_blank && (self.row.len() != self.header.len() || self.header.len() > 1) {
-                continue;
-            }
-            break;
+        ScoreError::unless_stopped(&self.cancel)?;
+        self.line = self.rows.next(&mut self.row)?;
+        if self.line.is_none() {
+            return Ok(None);
         }
         let (n_fields, n_columns) = (self.row.len(), self.header.len());
         if n_fields != n_columns {
@@ -134,10 +127,16 @@ impl TableFile {
     pub(super) fn wrong(&self, message: String, hint: Option<String>) -> ScoreError {
         ScoreError::Table {
             file: self.name.clone(),
-            line: self.row.position().map(::csv::Position::line),
+            line: self.line,
             message,
             hint,
         }
+    }
+
+    /// What is odd about the rows that were read.
+    pub(super) fn warning(&self) -> Option<String> {
+        let warning = self.rows.warning()?;
+        Some(format!("`{}`: {warning}", printable_line(&self.name)))
     }
 
     /// Its name, as the script has it.
@@ -174,39 +173,20 @@ fn foreign(beginning: &[u8]) -> Option<(&'static str, &'static str)> {
 fn counts(text: &[u8]) -> [usize; DELIMITERS.len()] {
     let mut counts = [0; DELIMITERS.len()];
     let mut is_quoted = false;
-    for byte in text {
+    let mut before = b',';
+    for &byte in text {
+        let index = DELIMITERS.iter().position(|of| *of == byte);
         match byte {
-            b'"' => is_quoted = !is_quoted,
+            b'"' if is_quoted => is_quoted = false,
+            // What follows a quote that closed a field is the second one of a text's own.
+            b'"' if before == b'"' || DELIMITERS.contains(&before) => is_quoted = true,
             b'\n' if !is_quoted => break,
             _ if is_quoted => {}
-            byte => {
-                if let Some(index) = DELIMITERS.iter().position(|of| of == byte) {
-                    counts[index] += 1;
-                }
-            }
+            _ => index.into_iter().for_each(|index| counts[index] += 1),
         }
+        before = byte;
     }
     counts
-}
-
-/// A row without the carriage return that stands before the end of its line.
-fn without_return(row: &ByteRecord) -> ByteRecord {
-    let last = row.len().wrapping_sub(1);
-    let fields = row.iter().enumerate().map(|(n, field)| match n == last {
-        true => field.strip_suffix(b"\r").unwrap_or(field),
-        false => field,
-    });
-    let mut without: ByteRecord = fields.collect();
-    without.set_position(row.position().cloned());
-    without
-}
-
-fn broken(name: &str, error: &::csv::Error) -> ScoreError {
-    ScoreError::table(
-        name,
-        format!("cannot be read: {error}"),
-        "give a CSV or TSV file",
-    )
 }
 
 #[cfg(test)]
@@ -234,19 +214,26 @@ mod tests {
 
     #[test]
     fn tables_have_many_forms() {
-        let expect = vec![vec!["mutant", "x"], vec!["A1P", "a, b"], vec!["WT", ""]];
+        let expect = vec![
+            vec!["mutant", "x"],
+            vec!["A1P", "a, b"],
+            vec!["WT", ""],
+            vec!["", ""],
+        ];
         for text in [
-            "mutant,x\nA1P,\"a, b\"\nWT,\n",
+            "mutant,x\nA1P,\"a, b\"\nWT,\n,\n",
             "\u{feff}mutant,x\r\nA1P,\"a, b\"\r\n\r\nWT,\r\n,\r\n",
-            "mutant\tx\nA1P\ta, b\nWT\t",
-            "mutant;x\nA1P;a, b\nWT;\n",
-            "\"mutant\"\t\"x\"\nA1P\ta, b\nWT\t\n",
+            "mutant\tx\nA1P\ta, b\nWT\t\n\t",
+            "mutant;x\nA1P;a, b\nWT;\n;\n\n",
+            "\"mutant\"\t\"x\"\nA1P\ta, b\nWT\t\n\t\n",
         ] {
             assert_eq!(read(text).unwrap(), expect, "{text:?}");
         }
         // What is in quotes is between no fields.
         let found = read("\"a,b,c\";mutant\n1;M1A\n").unwrap();
         assert_eq!(found, [["a,b,c", "mutant"], ["1", "M1A"]]);
+        let found = read("5\" primer,\"a;b\"\"\",mutant\n1,2,M1A\n").unwrap();
+        assert_eq!(found[0], ["5\" primer", "a;b\"", "mutant"]);
         // A column alone may say that a row is the wild type.
         let found = read("mutant\nA1P\n\"\"\n").unwrap();
         assert_eq!(found, [["mutant"], ["A1P"], [""]]);

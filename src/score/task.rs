@@ -2,10 +2,11 @@
 
 use super::{
     ScoreError,
+    asked::Asked,
+    contents::Contents,
     copies::Copies,
     copy::Copy,
     mutant_table::MutantTable,
-    mutation::{AMINO_ACIDS, Mutation},
     protein::{Found, Protein, Rejected, try_each},
 };
 use crate::{
@@ -68,7 +69,7 @@ impl Extent {
 pub struct Survey {
     /// How much there is to score.
     pub extent: Extent,
-    /// A hash of all that the plan depends on.
+    /// A hash of all that the plan and the table depend on.
     pub hash: blake3::Hash,
     /// What is odd about the inputs.
     pub warnings: Vec<String>,
@@ -77,7 +78,7 @@ pub struct Survey {
 /// A protein with those of its mutants that are to be scored, and the sequences that this takes.
 pub(super) struct Subject<'a> {
     pub(super) protein: &'a Protein,
-    pub(super) variants: &'a [Vec<Mutation>],
+    pub(super) asked: Asked<'a>,
     pub(super) copies: Copies,
 }
 
@@ -88,7 +89,7 @@ pub(super) enum Next<'a> {
 }
 
 /// The number of the form of plans: another one is another plan.
-const PLAN_VERSION: u8 = 1;
+const PLAN_VERSION: u8 = 2;
 
 impl Task {
     /// The task that a question is. A table of mutants is read and checked, proteins are found. Whoever works on it
@@ -143,19 +144,16 @@ impl Task {
     /// An input cannot be read, a rule does not allow a record, or somebody tells to stop.
     pub fn survey(&self) -> Result<Survey, ScoreError> {
         let mut extent = Extent::default();
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&[PLAN_VERSION]);
-        hasher.update(self.question.method().as_bytes());
+        let mut contents = Contents::new(PLAN_VERSION, self.question.method());
         if let Source::Table(table) = &self.source {
-            hasher.update(table.content.as_bytes());
-            hasher.update(&table.spec.offset.to_le_bytes());
+            table.add_to(&mut contents);
         }
         let warnings = self.try_each(|next| {
             let subject = match next {
                 Next::Subject(subject) => subject,
-                Next::Rejected(Rejected { ordinal, .. }) => {
+                Next::Rejected(rejected) => {
                     extent.rejected += 1;
-                    hasher.update(&ordinal.to_le_bytes());
+                    contents.rejected(&rejected);
                     return Ok(());
                 }
             };
@@ -164,13 +162,9 @@ impl Task {
             extent.scores += match (&self.source, &self.question) {
                 (Source::Table(table), _) => table.n_rows(),
                 (_, ScoreQuestion::Perplexity(..)) => 1,
-                _ => subject.variants.len() as u64,
+                _ => subject.asked.len(),
             };
-            let Protein { id, sequence, .. } = subject.protein;
-            for text in [id.as_bytes(), sequence] {
-                hasher.update(&(text.len() as u64).to_le_bytes());
-                hasher.update(text);
-            }
+            contents.protein(subject.protein);
             subject.copies.try_each(|copy| {
                 ScoreError::unless_stopped(&self.cancel)?;
                 extent.sequences += 1;
@@ -181,7 +175,7 @@ impl Task {
         })?;
         Ok(Survey {
             extent,
-            hash: hasher.finalize(),
+            hash: contents.hash(),
             warnings,
         })
     }
@@ -220,7 +214,7 @@ impl Task {
     ) -> Result<Vec<String>, ScoreError> {
         match &self.source {
             Source::Table(table) => {
-                each(self.subject(&table.wild_type, &table.variants)?)?;
+                each(self.subject(&table.wild_type, Asked::Listed(&table.variants))?)?;
                 Ok(table.warnings.clone())
             }
             Source::Fasta {
@@ -232,11 +226,11 @@ impl Task {
                 try_each(inputs, policy, *take, &self.cancel, |found| match found {
                     Found::Rejected(rejected) => each(Next::Rejected(rejected)),
                     Found::Protein(protein) => {
-                        let variants = match has_mutants {
-                            true => all_single(&protein.sequence),
-                            false => Vec::new(),
+                        let asked = match has_mutants {
+                            true => Asked::AllSingle(&protein.sequence),
+                            false => Asked::Nothing,
                         };
-                        each(self.subject(&protein, &variants)?)
+                        each(self.subject(&protein, asked)?)
                     }
                 })
             }
@@ -245,16 +239,12 @@ impl Task {
 }
 
 impl Task {
-    fn subject<'a>(
-        &self,
-        protein: &'a Protein,
-        variants: &'a [Vec<Mutation>],
-    ) -> Result<Next<'a>, ScoreError> {
+    fn subject<'a>(&self, protein: &'a Protein, asked: Asked<'a>) -> Result<Next<'a>, ScoreError> {
         let length = protein.sequence.len();
         Ok(Next::Subject(Subject {
             protein,
-            variants,
-            copies: Copies::new(&self.question, length, variants, &self.cancel)?,
+            asked,
+            copies: Copies::new(&self.question, length, asked, &self.cancel)?,
         }))
     }
 }
@@ -283,110 +273,5 @@ impl Source {
     }
 }
 
-/// All mutants of a protein with one mutation: each amino acid replaced by each other one. Sites with something else
-/// have none.
-fn all_single(sequence: &[u8]) -> Vec<Vec<Mutation>> {
-    let sites = (0..).zip(sequence);
-    let sites = sites.filter(|(_, residue)| AMINO_ACIDS.contains(residue));
-    let mutants = sites.flat_map(|(site, &residue)| {
-        let others = AMINO_ACIDS.iter().filter(move |to| **to != residue);
-        others.map(move |&to| vec![Mutation { site, to }])
-    });
-    mutants.collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        cancel::StopReason,
-        job::{PerplexityMethod, ScoreMethod},
-    };
-    use std::fs;
-
-    #[test]
-    fn every_site_has_nineteen_mutants() {
-        let found = all_single(b"MXK");
-        assert_eq!(found.len(), 38);
-        assert!(found.iter().all(|mutant| mutant.len() == 1));
-        assert_eq!(found[0], [Mutation { site: 0, to: b'A' }]);
-        assert_eq!(found[37], [Mutation { site: 2, to: b'Y' }]);
-        let is_silent = |mutant: &Vec<Mutation>| {
-            let Mutation { site, to } = mutant[0];
-            b"MXK"[site as usize] == to
-        };
-        assert!(!found.iter().any(is_silent));
-    }
-
-    #[test]
-    fn a_task_knows_its_extent_and_its_plan() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.fa");
-        let long = "M".repeat(1500);
-        fs::write(&path, format!(">a\nMKT\n>b\nM*\n>c\n{long}\n")).unwrap();
-        let survey = |method| {
-            let dataset = Dataset::new(vec![path.to_string_lossy().into_owned()]);
-            let dataset = dataset.min_length(2).unwrap();
-            let mutants = Mutants::AllSingle(dataset);
-            let question = ScoreQuestion::Mutants(mutants, method);
-            let task = Task::new(&question, &CancelToken::default()).unwrap();
-            let Survey { extent, hash, .. } = task.survey().unwrap();
-            (extent, hash)
-        };
-        let (masked, hash) = survey(ScoreMethod::MaskedMarginals);
-        let expect = Extent {
-            scores: 19 * 1503,
-            proteins: 2,
-            rejected: 1,
-            truncated: 0,
-            sequences: 1503,
-            tokens: 3 * 5 + 1500 * 1024,
-            longest: 1022,
-        };
-        assert_eq!(masked, expect);
-        assert_eq!(survey(ScoreMethod::MaskedMarginals).1, hash);
-        let (unmasked, other) = survey(ScoreMethod::WtMarginals);
-        assert_eq!((unmasked.sequences, unmasked.scores), (1 + 479, 19 * 1503));
-        assert_ne!(hash, other);
-        fs::write(&path, format!(">a\nMKV\n>c\n{long}\n")).unwrap();
-        assert_ne!(survey(ScoreMethod::MaskedMarginals).1, hash);
-    }
-
-    #[test]
-    fn whoever_is_told_to_stop_writes_no_plan() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.fa");
-        fs::write(&path, ">a\nMKT\n").unwrap();
-        let dataset = Dataset::new(vec![path.to_string_lossy().into_owned()]);
-        let question = ScoreQuestion::Perplexity(dataset, PerplexityMethod::Exact);
-        let cancel = CancelToken::default();
-        let task = Task::new(&question, &cancel).unwrap();
-        let kept = folder.path().join("kept");
-        cancel.cancel(StopReason::Terminated);
-        let is_stopped = |error| matches!(error, Some(ScoreError::Stopped(StopReason::Terminated)));
-        assert!(is_stopped(task.write_plan(&kept.join("plan")).err()));
-        assert!(is_stopped(task.survey().err()));
-        assert_eq!(kept.read_dir().unwrap().count(), 0);
-    }
-
-    #[test]
-    fn what_is_odd_is_told_of_the_files_of_the_user() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-        fs::write(at("a.fa"), ">a\nMK1T\n>b\nM-K\n").unwrap();
-        fs::write(at("b.fa"), ">c\nMK\n>d\nM-KK\n").unwrap();
-        let dataset = Dataset::new(vec![at("a.fa"), at("b.fa")]);
-        let question = ScoreQuestion::Perplexity(dataset, PerplexityMethod::Exact);
-        let task = Task::new(&question, &CancelToken::default()).unwrap();
-        let warnings = task.survey().unwrap().warnings;
-        let has = |file: &str, text: &str| {
-            let mut warnings = warnings.iter();
-            warnings.any(|warning| warning.contains(file) && warning.contains(text))
-        };
-        assert!(
-            has("a.fa", "`1`") && has("a.fa", "gaps") && has("b.fa", "gaps"),
-            "{warnings:?}"
-        );
-        assert!(has("b.fa", "record 2 (`d`)"), "{warnings:?}");
-    }
-}
+mod tests;

@@ -6,34 +6,26 @@
 
 use super::{
     ScoreError,
+    asked::Asked,
     copy::{Copy, residue},
+    mutant_list::MutantList,
     mutation::Mutation,
     window::window,
 };
 use crate::cancel::CancelToken;
-use std::collections::HashMap;
 
 /// The variants of a protein, and which copies of them are needed.
 pub(super) struct Variants {
     length: usize,
     /// The wild type, those that are scored, and those that others come down to where something is hidden.
-    all: Vec<Variant>,
+    all: MutantList,
+    /// How many of them are the wild type or scored: all of their sites are masked that leave every mutation to be
+    /// seen. Of the others those are masked that others need.
+    n_scored: usize,
     /// Where a variant that is scored is looked up in the copy of another one, in the order of the copies.
     borrowed: Vec<Borrowed>,
     /// For each variant that was asked for, the one that it is.
     asked: Vec<usize>,
-}
-
-struct Variant {
-    mutations: Vec<Mutation>,
-    sites: MaskedSites,
-}
-
-enum MaskedSites {
-    /// All that leave every mutation to be seen.
-    Own,
-    /// Those that others need, in order.
-    Some(Vec<usize>),
 }
 
 /// A site at which a variant is looked up in the copy of another one.
@@ -46,6 +38,9 @@ pub(super) struct Borrowed {
     by: usize,
 }
 
+/// So many are sorted in less than a moment.
+const SORTED_AT_ONCE: usize = 1 << 16;
+
 impl Variants {
     /// Those of a protein of so many residues.
     ///
@@ -53,72 +48,49 @@ impl Variants {
     /// Somebody tells to stop.
     pub(super) fn new(
         length: usize,
-        asked: &[Vec<Mutation>],
+        asked: Asked<'_>,
         cancel: &CancelToken,
     ) -> Result<Self, ScoreError> {
-        let mut all = vec![Variant {
-            mutations: Vec::new(),
-            sites: MaskedSites::Own,
-        }];
-        let mut numbers = HashMap::from([(Vec::new(), 0)]);
-        let numbered = |mutations: &Vec<Mutation>| {
-            *numbers.entry(mutations.clone()).or_insert_with(|| {
-                all.push(Variant {
-                    mutations: mutations.clone(),
-                    sites: MaskedSites::Own,
-                });
-                all.len() - 1
-            })
-        };
-        let asked: Vec<usize> = asked.iter().map(numbered).collect();
+        let mut all = MutantList::new();
+        all.number(&[]);
+        let mut numbers = Vec::new();
+        asked.try_each(cancel, |mutations| {
+            numbers.push(all.number(mutations));
+            Ok(())
+        })?;
         let mut found = Self {
             length,
+            n_scored: all.len(),
             all,
             borrowed: Vec::new(),
-            asked,
+            asked: numbers,
         };
-        found.borrow(&mut numbers, cancel)?;
+        found.borrow(cancel)?;
         Ok(found)
     }
 
     /// Finds out who is looked up where, and adds the variants that are missing.
-    fn borrow(
-        &mut self,
-        numbers: &mut HashMap<Vec<Mutation>, usize>,
-        cancel: &CancelToken,
-    ) -> Result<(), ScoreError> {
-        let n_scored = self.all.len();
-        for by in 1..n_scored {
-            ScoreError::unless_stopped(cancel)?;
+    fn borrow(&mut self, cancel: &CancelToken) -> Result<(), ScoreError> {
+        let (mut mutations, mut shown) = (Vec::new(), Vec::new());
+        for by in 1..self.n_scored {
+            mutations.clear();
+            mutations.extend_from_slice(self.all.get(by));
             for site in 0..self.length {
-                let mutations = &self.all[by].mutations;
-                let shown = shown(mutations, self.length, site);
+                // There may be as many mutations as sites.
+                ScoreError::unless_stopped(cancel)?;
+                let is_seen = seen_at(site, self.length);
+                shown.clear();
+                shown.extend(mutations.iter().copied().filter(is_seen));
                 let is_masked = mutations.iter().any(|of| of.site as usize == site);
                 let is_own = shown.len() == mutations.len();
                 if is_own || (shown.is_empty() && !is_masked) {
                     continue;
                 }
-                let of = *numbers.entry(shown).or_insert_with_key(|mutations| {
-                    self.all.push(Variant {
-                        mutations: mutations.clone(),
-                        sites: MaskedSites::Some(Vec::new()),
-                    });
-                    self.all.len() - 1
-                });
-                if let MaskedSites::Some(sites) = &mut self.all[of].sites {
-                    sites.push(site);
-                }
+                let of = self.all.number(&shown);
                 self.borrowed.push(Borrowed { of, site, by });
             }
         }
-        for variant in &mut self.all {
-            if let MaskedSites::Some(sites) = &mut variant.sites {
-                sites.sort_unstable();
-                sites.dedup();
-            }
-        }
-        self.borrowed.sort_unstable();
-        Ok(())
+        sort(&mut self.borrowed, cancel)
     }
 
     /// The copies, variant by variant and site by site. Where there is no mutation, none is needed.
@@ -127,18 +99,36 @@ impl Variants {
             1 => 0,
             n => n,
         };
-        let all = self.all[..n_variants].iter().enumerate();
-        all.flat_map(move |(number, variant)| {
-            let mutations = variant.mutations.as_slice();
-            variant
-                .masked_sites(self.length)
-                .map(move |site| Copy::new(self.length, (number, mutations), site, true))
+        let all = self.all.iter().take(n_variants).enumerate();
+        all.flat_map(move |(number, mutations)| {
+            let sites = self.masked_sites(number, mutations);
+            sites.map(move |site| Copy::new(self.length, (number, mutations), site, true))
         })
+    }
+
+    /// The sites of a variant that are masked, in order.
+    fn masked_sites<'a>(
+        &'a self,
+        variant: usize,
+        mutations: &'a [Mutation],
+    ) -> Box<dyn Iterator<Item = usize> + 'a> {
+        if variant < self.n_scored {
+            let is_own = move |&site: &usize| mutations.iter().all(seen_at(site, self.length));
+            return Box::new((0..self.length).filter(is_own));
+        }
+        let first = self.borrowed.partition_point(|next| next.of < variant);
+        let of_it = self.borrowed[first..].iter();
+        let of_it = of_it.take_while(move |next| next.of == variant);
+        let mut before = None;
+        Box::new(of_it.filter_map(move |next| {
+            let is_new = before.replace(next.site) != Some(next.site);
+            is_new.then_some(next.site)
+        }))
     }
 
     /// The mutations of a variant.
     pub(super) fn residue(&self, variant: usize, sequence: &[u8], site: usize) -> u8 {
-        residue(sequence, &self.all[variant].mutations, site)
+        residue(sequence, self.all.get(variant), site)
     }
 
     /// Who is looked up in other copies, in the order of the copies.
@@ -158,7 +148,7 @@ impl Variants {
 
     /// Whether a variant is scored by its own copies.
     pub(super) fn is_scored(&self, variant: usize) -> bool {
-        variant > 0 && matches!(self.all[variant].sites, MaskedSites::Own)
+        (1..self.n_scored).contains(&variant)
     }
 }
 
@@ -169,38 +159,31 @@ impl Borrowed {
     }
 }
 
-impl Variant {
-    fn masked_sites(&self, length: usize) -> Box<dyn Iterator<Item = usize> + '_> {
-        match &self.sites {
-            MaskedSites::Some(sites) => Box::new(sites.iter().copied()),
-            MaskedSites::Own => {
-                let is_own = move |&site: &usize| {
-                    let window = window(length, site);
-                    let mut mutations = self.mutations.iter();
-                    mutations.all(|mutation| {
-                        let of = mutation.site as usize;
-                        of != site && window.contains(&of)
-                    })
-                };
-                Box::new((0..length).filter(is_own))
-            }
-        }
+/// Which mutations are seen when a site is masked.
+fn seen_at(site: usize, length: usize) -> impl Fn(&Mutation) -> bool {
+    let window = window(length, site);
+    move |mutation| {
+        let of = mutation.site as usize;
+        of != site && window.contains(&of)
     }
 }
 
-/// The mutations that are seen when a site is masked.
-fn shown(mutations: &[Mutation], length: usize, site: usize) -> Vec<Mutation> {
-    let window = window(length, site);
-    let is_shown = |mutation: &&Mutation| {
-        let of = mutation.site as usize;
-        of != site && window.contains(&of)
-    };
-    mutations.iter().filter(is_shown).copied().collect()
+/// Sorts what may be very much, until somebody tells to stop.
+fn sort(part: &mut [Borrowed], cancel: &CancelToken) -> Result<(), ScoreError> {
+    ScoreError::unless_stopped(cancel)?;
+    if part.len() <= SORTED_AT_ONCE {
+        part.sort_unstable();
+        return Ok(());
+    }
+    let (less, _, more) = part.select_nth_unstable(part.len() / 2);
+    sort(less, cancel)?;
+    sort(more, cancel)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cancel::StopReason;
     use std::collections::BTreeSet;
 
     fn mutation(site: u32, to: u8) -> Mutation {
@@ -208,6 +191,11 @@ mod tests {
     }
 
     fn of(length: usize, asked: &[Vec<Mutation>]) -> Variants {
+        let mut list = MutantList::new();
+        asked.iter().for_each(|mutations| {
+            list.number(mutations);
+        });
+        let asked = Asked::Listed(&list);
         Variants::new(length, asked, &CancelToken::default()).unwrap()
     }
 
@@ -237,7 +225,7 @@ mod tests {
         assert_eq!(found, expect);
         let different: BTreeSet<_> = found.iter().collect();
         assert_eq!(different.len(), found.len());
-        assert_eq!(variants.asked(&[0.0, 1.0, 2.0, 3.0]), [1.0, 2.0, 1.0, 0.0]);
+        assert_eq!(variants.asked(&[0.0, 1.0, 2.0, 3.0]), [1.0, 2.0, 0.0]);
     }
 
     #[test]
@@ -257,7 +245,7 @@ mod tests {
             let others = variants.borrowed().iter().filter(|of| of.by == by);
             let mut seen: Vec<_> = own.chain(others.map(|of| of.site)).collect();
             seen.sort_unstable();
-            let mutations = &variants.all[by].mutations;
+            let mutations = variants.all.get(by);
             let differs = |&site: &usize| {
                 let window = window(length, site);
                 mutations
@@ -273,6 +261,26 @@ mod tests {
         // Each is looked up in a copy that there is.
         let has = |of: &Borrowed| copies.iter().any(|copy| of.by(copy).is_some());
         assert!(variants.borrowed().iter().all(has));
+    }
+
+    #[test]
+    fn what_is_very_much_is_sorted_until_somebody_tells_to_stop() {
+        let n = 5 * SORTED_AT_ONCE;
+        let mut parts: Vec<_> = (0..n)
+            .map(|by| Borrowed {
+                of: by.wrapping_mul(7919) % 100,
+                site: by % 10,
+                by,
+            })
+            .collect();
+        let cancel = CancelToken::default();
+        sort(&mut parts, &cancel).unwrap();
+        assert!(parts.is_sorted());
+        cancel.cancel(StopReason::Terminated);
+        assert!(matches!(
+            sort(&mut parts, &cancel),
+            Err(ScoreError::Stopped(StopReason::Terminated))
+        ));
     }
 
     #[test]

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     cancel::CancelToken,
     job::{
-        AttentionPlan, EmbedOptions, EmbeddingsOptions, ExportOptions, MergePlan, ModelSpec,
-        MutantsTable, PerplexityOptions, ScoreOptions, SweepPlan,
+        AttentionPlan, ContactTableOptions, EmbedOptions, EmbeddingsOptions, ExportOptions,
+        MergePlan, ModelSpec, MutantsTable, PerplexityOptions, ScoreOptions, SweepPlan,
     },
 };
 use rhai::{Engine, Scope};
@@ -53,11 +53,15 @@ const EXPORT: [(&str, &str); 4] = [
 ];
 
 /// The calls that have options, and the lists of these, which stand for `{options of ...}`.
-fn option_lists() -> [(&'static str, String); 10] {
+fn option_lists() -> [(&'static str, String); 11] {
     [
         (
             "attention_maps",
             option_list(&AttentionPlan::OPTIONS.docs()),
+        ),
+        (
+            "contact_table",
+            option_list(&ContactTableOptions::OPTIONS.docs()),
         ),
         ("embed", option_list(&EmbedOptions::OPTIONS.docs())),
         (

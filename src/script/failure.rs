@@ -66,6 +66,12 @@ pub(super) fn raise_error(error: Error) -> Box<EvalAltResult> {
     }
 }
 
+/// An error that a script has whatever its runs give, so that it cannot catch it.
+pub(super) fn raise_fault(problems: Problems) -> Box<EvalAltResult> {
+    let failure = Dynamic::from(Failure(Rc::new(problems.into())));
+    EvalAltResult::ErrorTerminated(failure, Position::NONE).into()
+}
+
 /// What an error says, never nothing.
 pub(super) fn message(error: &EvalAltResult) -> String {
     let text = match error.unwrap_inner() {

@@ -92,12 +92,17 @@ impl Files {
 
     /// Remembers what is wrong whatever the script's runs give.
     fn certain<T>(&mut self, result: Result<T, Problems>) -> Result<T, Problems> {
-        if let Err(problems) = &result
-            && !self.faults.contains(problems)
-        {
-            self.faults.push(problems.clone());
+        if let Err(problems) = &result {
+            self.add_fault(problems);
         }
         result
+    }
+
+    /// Remembers what is wrong with a script, whatever its runs give.
+    pub(super) fn add_fault(&mut self, problems: &Problems) {
+        if !self.faults.contains(problems) {
+            self.faults.push(problems.clone());
+        }
     }
 
     /// Remembers what is wrong with an option that names a file, if nothing else is wrong: other options

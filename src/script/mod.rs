@@ -200,7 +200,7 @@ fn ending(error: &EvalAltResult) -> Option<ScriptError> {
     let EvalAltResult::ErrorTerminated(token, _) = error.unwrap_inner() else {
         return None;
     };
-    if token.is::<TooMuchMemory>() {
+    if token.is::<TooMuchMemory>() || token.is::<Failure>() {
         return None;
     }
     Some(match token.clone().try_cast() {
@@ -211,7 +211,9 @@ fn ending(error: &EvalAltResult) -> Option<ScriptError> {
 
 /// What was wrong with the plan of a script, if that ended it.
 fn cause(error: &EvalAltResult) -> Option<Problems> {
-    let EvalAltResult::ErrorRuntime(thrown, _) = error.unwrap_inner() else {
+    let (EvalAltResult::ErrorRuntime(thrown, _) | EvalAltResult::ErrorTerminated(thrown, _)) =
+        error.unwrap_inner()
+    else {
         return None;
     };
     let failure = thrown.read_lock::<Failure>()?;

@@ -35,6 +35,8 @@ struct State {
     temporary: OnceCell<TemporaryFolder>,
     n_rejected: Cell<u64>,
     n_runs: Cell<u64>,
+    /// Whether the script runs a point of a sweep.
+    is_in_point: Cell<bool>,
     /// How often the script has asked for something that is not done by the engine.
     n_requests: Cell<u64>,
     cancel: CancelToken,
@@ -62,6 +64,7 @@ impl Session {
             temporary: OnceCell::new(),
             n_rejected: Cell::new(0),
             n_runs: Cell::new(0),
+            is_in_point: Cell::new(false),
             n_requests: Cell::new(0),
             cancel,
         }))
@@ -148,6 +151,19 @@ impl Session {
 
     pub(super) fn add_run(&self) {
         self.0.n_runs.set(self.0.n_runs.get() + 1);
+    }
+
+    /// Runs a point of a sweep, which may run another one.
+    pub(super) fn in_point<T>(&self, run: impl FnOnce() -> T) -> T {
+        let before = self.0.is_in_point.replace(true);
+        let result = run();
+        self.0.is_in_point.set(before);
+        result
+    }
+
+    /// Whether the script runs a point of a sweep.
+    pub(super) fn is_in_point(&self) -> bool {
+        self.0.is_in_point.get()
     }
 
     pub(super) fn add_rejected(&self, records: u64) {

@@ -1,6 +1,6 @@
 //! From rows to Arrow columns.
 
-use super::contacts;
+use super::{Spare, contacts};
 use crate::{
     alphabet::text,
     batch::{Ragged, Rows, Values},
@@ -19,6 +19,8 @@ pub(super) struct Columns {
     schema: SchemaRef,
     answers: Vec<AnswerColumn>,
     more: More,
+    /// What is told of the memory that values lie in.
+    spare: Spare,
 }
 
 /// Columns that an output has when they are asked for.
@@ -66,7 +68,13 @@ impl Columns {
             schema: Arc::new(Schema::new(fields)),
             answers,
             more,
+            spare: Spare::default(),
         }
+    }
+
+    /// The same columns, which tell `spare` of the memory that values lie in.
+    pub(super) fn with_spare(self, spare: Spare) -> Self {
+        Self { spare, ..self }
     }
 
     pub(super) fn schema(&self) -> SchemaRef {
@@ -114,7 +122,7 @@ impl Columns {
             arrays.push(Arc::new(UInt32Array::from_iter_values(windows)));
         }
         for (answer, column) in self.answers.iter().zip(columns) {
-            arrays.extend(answer.arrays(column)?);
+            arrays.extend(answer.arrays(column, &self.spare)?);
         }
         RecordBatch::try_new(self.schema.clone(), arrays)
     }
@@ -167,7 +175,11 @@ impl AnswerColumn {
     }
 
     /// The values of some rows, which are taken over, not copied, where that can be.
-    pub(super) fn arrays(&self, column: Ragged) -> Result<Vec<ArrayRef>, ArrowError> {
+    pub(super) fn arrays(
+        &self,
+        column: Ragged,
+        spare: &Spare,
+    ) -> Result<Vec<ArrayRef>, ArrowError> {
         let Ragged { values, offsets } = column;
         if values.dtype() != self.dtype {
             return Err(ArrowError::InvalidArgumentError(format!(
@@ -191,8 +203,16 @@ impl AnswerColumn {
         }
         let numbers = |values| -> ArrayRef {
             match values {
-                Values::F16(values) => Arc::new(Float16Array::from(values)),
-                Values::F32(values) => Arc::new(Float32Array::from(values)),
+                Values::F16(values) => {
+                    let numbers = Float16Array::from(values);
+                    spare.keep(numbers.values().inner());
+                    Arc::new(numbers)
+                }
+                Values::F32(values) => {
+                    let numbers = Float32Array::from(values);
+                    spare.keep(numbers.values().inner());
+                    Arc::new(numbers)
+                }
             }
         };
         let vectors = |width, numbers| {

@@ -3,7 +3,7 @@
 
 use super::{
     Frontier, HashedFile, SinkError, books::Books, ledger::Ledger, open_part::WrittenPart,
-    rescue::Rescue, stitching::Stitching,
+    rescue::Rescue, shared_stitching::SharedStitching, stitching::Stitching,
 };
 use std::{
     sync::{
@@ -45,7 +45,7 @@ impl Committer {
     pub(super) fn start(
         books: Books,
         rescue: Rescue,
-        stitching: Option<Stitching>,
+        stitching: SharedStitching,
     ) -> Result<Self, SinkError> {
         // One may wait while a part is copied.
         let (jobs, waiting) = sync_channel(1);
@@ -132,38 +132,32 @@ struct Worker {
     n_waiting: Arc<AtomicUsize>,
     books: Books,
     rescue: Rescue,
-    stitching: Option<Stitching>,
+    stitching: SharedStitching,
 }
 
 impl Worker {
     fn run(mut self, jobs: &Receiver<Job>) -> Result<Committed, SinkError> {
         loop {
             // Parts are put together while nothing is to be committed.
-            let stitching = self.stitching.as_ref();
-            let next = match stitching.is_some_and(Stitching::is_behind) {
+            let next = match self.stitching.is(Stitching::is_behind) {
                 true => jobs.try_recv(),
                 false => jobs.recv().map_err(TryRecvError::from),
             };
             match next {
                 Ok(job) => {
-                    self.stitch(Stitching::unless_in_the_way);
+                    self.stitching.step(Stitching::unless_in_the_way);
                     self.commit(job)?;
                     self.n_waiting.fetch_sub(1, Ordering::AcqRel);
                 }
-                Err(TryRecvError::Empty) => self.stitch(Stitching::advance),
+                Err(TryRecvError::Empty) => self.stitching.step(Stitching::advance),
                 Err(TryRecvError::Disconnected) => {
                     return Ok(Committed {
                         ledger: self.books.ledger,
-                        stitching: self.stitching,
+                        stitching: self.stitching.take(),
                     });
                 }
             }
         }
-    }
-
-    /// Goes on with putting parts together, or gives it up.
-    fn stitch(&mut self, step: impl FnOnce(Stitching) -> Option<Stitching>) {
-        self.stitching = self.stitching.take().and_then(step);
     }
 
     /// Commits what there is room for. A part without all its rows is an error all the same.
@@ -188,7 +182,7 @@ impl Worker {
                     Err(error) => {
                         if error.is_for_want_of_room() {
                             // What it takes may be what the parts lack.
-                            self.stitching = None;
+                            self.stitching.give_up();
                             self.rescue.run(&mut self.books, part, from, is_on_disk);
                         }
                         return Err(error);
@@ -196,7 +190,7 @@ impl Worker {
                 }
             }
         };
-        self.stitch(|stitching| stitching.with(&commit));
+        self.stitching.step(|stitching| stitching.with(&commit));
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use super::{difference::Difference, ledger::LedgerError, shards_error::ShardsErr
 use crate::{
     file::FileError,
     hint::{Hint, REPORT_IT},
-    job::Problems,
+    job::{OutputFormat, Problems},
     text::counted,
 };
 use ::parquet::errors::ParquetError;
@@ -226,6 +226,14 @@ impl SinkError {
                 Self::damaged_part(part, format!("cannot be copied: {error}"))
             }
             other => other,
+        }
+    }
+
+    /// Rows cannot come ahead of their parts, as parts are copied as they are.
+    pub(super) fn not_taken(format: OutputFormat) -> Self {
+        Self::Unfit {
+            message: format!("rows of {} are not copied one by one", format.title()),
+            hint: REPORT_IT.to_owned(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The one place that knows the formats of outputs: what each can do is looked up here.
 
 use super::{
-    HashedFile, OutputPlan, SinkError,
+    HashedFile, OutputPlan, SinkError, Spare,
     formats::{Begin, FORMATS, Files, Format, has_many},
     parquet::{self, RowsOfFile},
 };
@@ -86,7 +86,7 @@ pub(super) trait TableWriter: Send {
 }
 
 /// Begins a part in an empty file, with what is known of it from the start. Errors call it by the
-/// name of the output.
+/// name of the output. `spare` is told of the memory that rows lie in.
 ///
 /// # Errors
 /// If the part cannot be written.
@@ -94,8 +94,9 @@ pub(super) fn part_writer(
     plan: &OutputPlan,
     file: HashedFile,
     metadata: &[(String, String)],
+    spare: &Spare,
 ) -> Result<Box<dyn PartWriter>, SinkError> {
-    parquet::part_writer(plan, file, metadata)
+    parquet::part_writer(plan, file, metadata, spare)
 }
 
 /// Puts the rows of parts into one file, one after the other. Where it is a file as parts are, nothing is encoded
@@ -107,6 +108,12 @@ pub(super) trait Stitcher: Send {
     /// - If the part does not hold what was written, or has other columns.
     /// - If the file system refuses.
     fn append(&mut self, part: &Path) -> Result<(), SinkError>;
+
+    /// Takes rows of a part that is not there yet.
+    ///
+    /// # Errors
+    /// If the file system refuses, or parts are copied as they are.
+    fn take(&mut self, rows: &RecordBatch) -> Result<(), SinkError>;
 
     /// Completes the file, with `metadata` instead of that of the parts. It is not on the disk yet.
     ///

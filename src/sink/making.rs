@@ -12,6 +12,8 @@ use crate::{
     file::Existing,
     job::{ExportOptions, OutputTarget},
 };
+use arrow_array::RecordBatch;
+use arrow_schema::Schema;
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -61,6 +63,36 @@ impl Making {
             stitcher,
             output: target.path.clone(),
         })
+    }
+
+    /// Begins the files of an output, in a format that parts do not have, for rows with these columns. They lie in `folder`.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub(super) fn begin_empty(
+        target: &OutputTarget,
+        folder: &Path,
+        options: &ExportOptions,
+        schema: &Schema,
+    ) -> Result<Self, SinkError> {
+        let format = format_of(target.format).ok_or_else(|| SinkError::not_taken(target.format))?;
+        let existing = Existing::unless(options.overwrite);
+        let bundle = Bundle::create(target, has_many(schema), Some(folder), existing)?;
+        let begun = TableStitcher::empty(format, bundle.files()?, options, schema, &target.path);
+        Ok(Self {
+            stitcher: Box::new(begun.map_err(|error| error.named(&target.path))?),
+            bundle,
+            output: target.path.clone(),
+        })
+    }
+
+    /// Adds rows of a part that is not there yet.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub(super) fn take(&mut self, rows: &RecordBatch) -> Result<(), SinkError> {
+        let taken = self.stitcher.take(rows);
+        taken.map_err(|error| error.named(&self.output))
     }
 
     /// Adds the rows of the next part.

@@ -9,6 +9,7 @@
 //! [`Output`], which commits a part from time to time. When the last one is there, they become what the
 //! script asked for.
 
+mod ahead;
 mod aside;
 mod books;
 mod bundle;
@@ -31,6 +32,7 @@ pub mod ledger;
 mod left;
 mod making;
 mod manifest;
+mod marks;
 mod merge;
 mod open;
 mod open_part;
@@ -49,6 +51,8 @@ mod rescue;
 mod resumed;
 mod shards;
 mod shards_error;
+mod shared_stitching;
+mod spare;
 mod status;
 mod stitching;
 mod table_stitcher;
@@ -81,6 +85,7 @@ pub use rejects_spool::RejectsSpool;
 pub use remove::{check_idle, remove};
 pub use resumed::Resumed;
 pub use shards_error::ShardsError;
+pub use spare::Spare;
 pub use status::{Rate, ShardStatus, State, Status, status};
 pub use verify::{Flaw, Verified, verify};
 pub use work::{Next, Pass, Section, Task, Work};

@@ -1,7 +1,7 @@
 //! The part that is being written.
 
 use super::{
-    Ended, Frontier, HashedFile, OutputPlan, PartWriter, Shorten, SinkError, books::sync,
+    Ended, Frontier, HashedFile, OutputPlan, PartWriter, Shorten, SinkError, Spare, books::sync,
     format::part_writer, place::Place, tail::Tail, writeback::Writeback,
 };
 use crate::{
@@ -41,7 +41,7 @@ impl WrittenPart {
 }
 
 impl OpenPart {
-    /// Begins a part here, with what is known of it from the start.
+    /// Begins a part here, with what is known of it from the start. `spare` is told of the memory that rows lie in.
     ///
     /// # Errors
     /// If the file system refuses.
@@ -50,28 +50,31 @@ impl OpenPart {
         place: &Place,
         metadata: &[(String, String)],
         from: &Frontier,
+        spare: &Spare,
     ) -> Result<Self, SinkError> {
         let path = place.parts().join(place.part_name(from.record));
         let staged = Staged::create_like(place.output(), &path, Existing::IsReplaced)?;
         let file = HashedFile::new(staged.writer()?);
         let writeback = Writeback::start(staged.writer()?);
         Ok(Self {
-            writer: part_writer(plan, file, metadata)?,
+            writer: part_writer(plan, file, metadata, spare)?,
             staged,
             tail: Tail::new(from),
             writeback: writeback.map_err(|error| SinkError::io("write", &path, error))?,
         })
     }
 
-    /// Takes the next rows. Where the file system refuses, the part [has failed](Self::has_failed).
+    /// Takes the next rows, and gives them back as columns. Where the file system refuses, the part
+    /// [has failed](Self::has_failed).
     ///
     /// # Errors
     /// If they do not fit into the format.
-    pub(super) fn write(&mut self, rows: Rows) -> Result<(), SinkError> {
-        for rows in self.writer.write(rows)? {
-            self.tail.hold(rows);
+    pub(super) fn write(&mut self, rows: Rows) -> Result<Vec<RecordBatch>, SinkError> {
+        let rows = self.writer.write(rows)?;
+        for rows in &rows {
+            self.tail.hold(rows.clone());
         }
-        Ok(())
+        Ok(rows)
     }
 
     /// As [`write`](Self::write), for rows that are held elsewhere.

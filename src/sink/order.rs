@@ -1,12 +1,20 @@
 //! From the order of the packer back to the order of the input.
 
-use super::OrderError;
-use crate::batch::{Ragged, Row, Rows};
+use super::{OrderError, Spare};
+use crate::{
+    batch::{Ragged, Row, Rows, SpareValues, Values},
+    job::OutputDtype,
+};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Bytes of values and texts that are released at a time, which end with the row that reaches them. It
 /// bounds the copy that is in memory twice.
 const RELEASED_BYTES: usize = 4 << 20;
+
+/// Batches, and bytes of their values, beyond which none is taken while rows wait to be written: about twice as many as
+/// are computed before the first of their rows can leave.
+const MOST_BATCHES: usize = 16;
+const MOST_BYTES: usize = 1 << 30;
 
 /// Holds the rows that came too early.
 ///
@@ -20,6 +28,13 @@ pub struct ReorderBuffer {
     /// Index of the next row to release.
     next: u64,
     held: BTreeMap<u64, Held>,
+    /// Batches of which rows are held, and the bytes of their values.
+    n_batches: usize,
+    n_bytes: usize,
+    /// Memory of batches of which none is held any more.
+    of_batches: SpareValues,
+    /// Memory of rows that were released.
+    released: Spare,
 }
 
 #[derive(Debug)]
@@ -32,11 +47,31 @@ struct Held {
 }
 
 impl ReorderBuffer {
+    /// Nothing yet. Memory of batches that nobody needs any more goes to `of_batches`; rows are released in memory of
+    /// `released`, where whoever has written them keeps it in mind.
+    pub fn new(of_batches: SpareValues, released: Spare) -> Self {
+        Self {
+            of_batches,
+            released,
+            ..Self::default()
+        }
+    }
+
+    /// Whether another batch may come while rows are ready that have not left. Batches that are computed together become
+    /// ready together: if none came while these are written, devices would have to wait for it.
+    pub fn has_room(&self) -> bool {
+        self.n_batches < MOST_BATCHES && self.n_bytes < MOST_BYTES
+    }
+
     /// Takes a batch.
     ///
     /// # Errors
     /// If a row was here before.
     pub fn push(&mut self, rows: Rows) -> Result<(), OrderError> {
+        if !rows.is_empty() {
+            self.n_batches += 1;
+            self.n_bytes += bytes_of(&rows.columns);
+        }
         let columns = Arc::new(rows.columns);
         for (number, row) in rows.meta.into_iter().enumerate() {
             let index = row.index;
@@ -73,7 +108,10 @@ impl ReorderBuffer {
         let columns = (0..n_columns).map(|n| {
             let of_rows = taken.iter().map(|held| (&held.columns[n], held.number));
             let n_values = of_rows.map(|(column, row)| column.range(row).len()).sum();
-            Ragged::with_room(taken[0].columns[n].values.dtype(), n_values)
+            Ragged {
+                values: self.with_room(taken[0].columns[n].values.dtype(), n_values),
+                offsets: vec![0],
+            }
         });
         let mut ready = Rows {
             meta: Vec::with_capacity(taken.len()),
@@ -81,8 +119,23 @@ impl ReorderBuffer {
         };
         for held in taken {
             ready.push_from(held.row, &held.columns, held.number);
+            if let Some(columns) = Arc::into_inner(held.columns) {
+                self.n_batches -= 1;
+                self.n_bytes -= bytes_of(&columns);
+                for column in columns {
+                    self.of_batches.give_back(column.values);
+                }
+            }
         }
         (!ready.is_empty()).then_some(ready)
+    }
+
+    /// No values yet, with room for so many.
+    fn with_room(&self, dtype: OutputDtype, n_values: usize) -> Values {
+        match dtype {
+            OutputDtype::F16 => Values::F16(self.released.take(n_values)),
+            OutputDtype::F32 => Values::F32(self.released.take(n_values)),
+        }
     }
 
     /// Ends the run.
@@ -100,6 +153,13 @@ impl ReorderBuffer {
             })
         }
     }
+}
+
+/// Bytes of the values of a batch.
+fn bytes_of(columns: &[Ragged]) -> usize {
+    let columns = columns.iter();
+    let bytes = columns.map(|column| column.values.len() * column.values.dtype().bytes());
+    bytes.sum()
 }
 
 #[cfg(test)]
@@ -168,6 +228,34 @@ mod tests {
             prop_assert_eq!(released, batch(&in_order));
             prop_assert_eq!(buffer.finish(seen.len() as u64), Ok(()));
         }
+    }
+
+    #[test]
+    fn batches_come_while_there_is_room_for_them() {
+        let of_batches = SpareValues::default();
+        let mut buffer = ReorderBuffer::new(of_batches.clone(), Spare::default());
+        for index in 1..=MOST_BATCHES as u64 {
+            assert!(buffer.has_room());
+            buffer.push(batch(&[index])).unwrap();
+        }
+        assert!(!buffer.has_room() && buffer.next_ready().is_none());
+        buffer.push(batch(&[0])).unwrap();
+        while buffer.next_ready().is_some() {}
+        assert!(buffer.has_room());
+        assert_eq!((buffer.n_batches, buffer.n_bytes), (0, 0));
+        // Large ones fill it sooner, and until the last of their rows has left.
+        let n_values = MOST_BYTES / size_of::<f32>();
+        let large = of_batches.take(OutputDtype::F32, n_values);
+        let offsets = vec![0, 1, n_values];
+        let first = MOST_BATCHES as u64 + 1;
+        let meta = vec![row(first), row(first + 2)];
+        let values = Ragged {
+            values: large,
+            offsets,
+        };
+        let rows = Rows::new(meta, vec![values]).unwrap();
+        buffer.push(rows).unwrap();
+        assert!(buffer.next_ready().is_some() && !buffer.has_room());
     }
 
     #[test]

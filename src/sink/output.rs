@@ -1,7 +1,8 @@
 //! The rows of a run on their way into parts.
 
 use super::{
-    Circumstances, Frontier, OutputPlan, Published, Pulse, RejectsSpool, SinkError, Tally,
+    Circumstances, Frontier, OutputPlan, Published, Pulse, RejectsSpool, SinkError, Spare, Tally,
+    ahead::Ahead,
     books::Books,
     chain::chains,
     claim::Claim,
@@ -9,10 +10,12 @@ use super::{
     frontier::Mark,
     identity::Closing,
     ledger::{self, Chain, Done, Entry, History, Ledger, Stretch, now},
+    marks::Marks,
     open_part::OpenPart,
     place::Place,
     publish::Publication,
     rescue::Rescue,
+    shared_stitching::SharedStitching,
     stitching::Stitching,
     verifier,
 };
@@ -23,7 +26,6 @@ use crate::{
     meter::Meters,
 };
 use std::{
-    collections::VecDeque,
     process,
     sync::{Arc, atomic::Ordering, mpsc::Receiver},
     time::{Duration, Instant},
@@ -32,7 +34,7 @@ use std::{
 /// A part ends when it has so many bytes, however young it is.
 const PART_BYTES: u64 = 1 << 30;
 /// The same, where parts are put together while the run goes on: then what is left to be done when it ends is little.
-const STITCHED_PART_BYTES: u64 = 512 << 20;
+const STITCHED_PART_BYTES: u64 = 256 << 20;
 /// The share of the work that may be at stake.
 const SHARE_AT_STAKE: f64 = 0.05;
 
@@ -73,6 +75,8 @@ struct Parts {
     /// Known from the start of a part.
     metadata: Vec<(String, String)>,
     committer: Committer,
+    /// What puts rows into the output at once, if they need not wait for their parts.
+    ahead: Option<Ahead>,
     marks: Marks,
     /// Rows that were taken.
     n_rows: u64,
@@ -81,6 +85,8 @@ struct Parts {
     /// How far it goes.
     to: Frontier,
     open: Option<OpenPart>,
+    /// Memory of rows.
+    spare: Spare,
     began: Instant,
     last_commit: Instant,
     /// Seconds of the work that was committed before this run.
@@ -148,7 +154,9 @@ impl Output {
             plan: plan.clone(),
             metadata: metadata.clone(),
         };
-        let stitching = Stitching::new(&plan, &place, &history);
+        let stitching = SharedStitching::new(Stitching::new(&plan, &place, &history));
+        let ahead = Ahead::start(&stitching);
+        let ahead = ahead.map_err(|error| SinkError::io("write", place.output(), error))?;
         let committer = Committer::start(books, rescue, stitching)?;
         Ok(Self(Kind::Kept(Box::new(Parts {
             plan,
@@ -156,12 +164,14 @@ impl Output {
             inputs,
             metadata,
             committer,
+            ahead,
             claim,
             marks: Marks::new(marks),
             n_rows: 0,
             from: Frontier::default(),
             to: Frontier::default(),
             open: None,
+            spare: Spare::default(),
             began: Instant::now(),
             last_commit: Instant::now(),
             seconds_before: history.seconds(),
@@ -175,6 +185,14 @@ impl Output {
         match &self.0 {
             Kind::Counted | Kind::Compared { .. } => Pulse::default(),
             Kind::Kept(parts) => parts.claim.pulse(),
+        }
+    }
+
+    /// Memory of rows that were taken and are written, for those that come.
+    pub fn spare(&self) -> Spare {
+        match &self.0 {
+            Kind::Counted | Kind::Compared { .. } => Spare::default(),
+            Kind::Kept(parts) => parts.spare.clone(),
         }
     }
 
@@ -227,8 +245,12 @@ impl Parts {
             };
             self.n_rows += piece.len() as u64;
             let part = self.part()?;
-            part.write(piece)?;
-            if part.has_failed() {
+            let rows = part.write(piece)?;
+            let has_failed = part.has_failed();
+            if let Some(ahead) = &self.ahead {
+                rows.into_iter().for_each(|rows| ahead.take(rows));
+            }
+            if has_failed {
                 self.advance()?;
                 // That is an error, when what fits is kept.
                 return self.commit(&[]);
@@ -260,7 +282,11 @@ impl Parts {
         match &mut self.open {
             Some(part) => Ok(part),
             open @ None => {
-                let part = OpenPart::begin(&self.plan, &self.place, &self.metadata, &self.from)?;
+                let (from, spare) = (&self.from, &self.spare);
+                let part = OpenPart::begin(&self.plan, &self.place, &self.metadata, from, spare)?;
+                if let Some(ahead) = &mut self.ahead {
+                    ahead.begin(from.record);
+                }
                 Ok(open.insert(part))
             }
         }
@@ -284,6 +310,9 @@ impl Parts {
     fn job(&mut self, metadata: &[(String, String)]) -> Result<Option<Job>, SinkError> {
         if self.to.record == self.from.record && self.open.is_none() {
             return Ok(None);
+        }
+        if let Some(ahead) = &mut self.ahead {
+            ahead.end(self.to.record, self.open.is_some());
         }
         let part = match self.open.take() {
             None => None,
@@ -337,6 +366,9 @@ impl Parts {
             Vec::new()
         };
         self.commit(&metadata)?;
+        if let Some(ahead) = &mut self.ahead {
+            ahead.finish();
+        }
         let Committed {
             mut ledger,
             stitching,
@@ -396,48 +428,4 @@ fn check_whole(history: &History, end: &Frontier) -> Result<Vec<Chain>, SinkErro
         return Err(SinkError::Gap { record });
     }
     Ok(chains)
-}
-
-/// The marks that packing left, in order.
-struct Marks {
-    coming: Receiver<Mark>,
-    here: VecDeque<Mark>,
-    /// The rows before each jump.
-    jumps: VecDeque<u64>,
-}
-
-impl Marks {
-    fn new(coming: Receiver<Mark>) -> Self {
-        Self {
-            coming,
-            here: VecDeque::new(),
-            jumps: VecDeque::new(),
-        }
-    }
-
-    fn receive(&mut self) {
-        while let Ok(mark) = self.coming.try_recv() {
-            if mark.is_jump {
-                self.jumps.push_back(mark.frontier.tally.rows);
-            }
-            self.here.push_back(mark);
-        }
-    }
-
-    /// The next mark, if there are no more than `n_rows` rows before it.
-    fn reached(&mut self, n_rows: u64) -> Option<Mark> {
-        self.receive();
-        let mark = self
-            .here
-            .pop_front_if(|mark| mark.frontier.tally.rows <= n_rows)?;
-        if mark.is_jump {
-            self.jumps.pop_front();
-        }
-        Some(mark)
-    }
-
-    /// Rows before the next jump.
-    fn next_jump(&self) -> Option<u64> {
-        self.jumps.front().copied()
-    }
 }

@@ -1,7 +1,7 @@
 //! What is done for a part that there is no room for: what fits of it is committed.
 
 use super::{
-    Frontier, OutputPlan, Shorten, SinkError,
+    Frontier, OutputPlan, Shorten, SinkError, Spare,
     books::Books,
     open_part::{OpenPart, WrittenPart},
     tail::Tail,
@@ -78,7 +78,8 @@ impl Rescue {
         let Some(to) = tail.behind(n_rows) else {
             return Ok(None);
         };
-        let mut part = OpenPart::begin(&self.plan, books.place(), &self.metadata, from)?;
+        let (place, spare) = (books.place(), Spare::default());
+        let mut part = OpenPart::begin(&self.plan, place, &self.metadata, from, &spare)?;
         for rows in tail.first(n_rows) {
             part.write_again(rows)?;
         }

@@ -1,11 +1,12 @@
 //! The file of many parts in a format that parts do not have: their rows are written again.
 
 use super::{
-    SinkError, Stitcher, TableWriter,
+    SinkError, Spare, Stitcher, TableWriter,
     formats::{Files, Format},
-    parquet::{RowsOfFile, Spare},
+    parquet::RowsOfFile,
 };
 use crate::job::ExportOptions;
+use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use std::{
     path::{Path, PathBuf},
@@ -35,15 +36,31 @@ impl TableStitcher {
         options: &ExportOptions,
         rows: RowsOfFile<'_>,
     ) -> Result<Self, SinkError> {
-        let schema = Schema::new(rows.schema().fields().clone());
-        let mut stitcher = Self {
-            writer: (format.begin)(files, options, &schema)?,
-            first: rows.path().to_owned(),
-            schema,
-            spare: rows.spare(),
-        };
+        let mut stitcher = Self::empty(format, files, options, rows.schema(), rows.path())?;
+        stitcher.spare = rows.spare();
         stitcher.copy(rows)?;
         Ok(stitcher)
+    }
+
+    /// Begins empty files for rows with these columns, which are those of `first`.
+    ///
+    /// # Errors
+    /// - If such columns cannot be in the format.
+    /// - If the file system refuses.
+    pub(super) fn empty(
+        format: &Format,
+        files: Files,
+        options: &ExportOptions,
+        schema: &Schema,
+        first: &Path,
+    ) -> Result<Self, SinkError> {
+        let schema = Schema::new(schema.fields().clone());
+        Ok(Self {
+            writer: (format.begin)(files, options, &schema)?,
+            first: first.to_owned(),
+            schema,
+            spare: Spare::default(),
+        })
     }
 
     /// Writes rows, and has the next ones read meanwhile.
@@ -71,6 +88,10 @@ impl Stitcher for TableStitcher {
             return Err(SinkError::damaged_part(part, message));
         }
         self.copy(rows)
+    }
+
+    fn take(&mut self, rows: &RecordBatch) -> Result<(), SinkError> {
+        self.writer.write(rows)
     }
 
     fn finish(self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError> {

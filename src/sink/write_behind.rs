@@ -1,6 +1,7 @@
 //! A file that a thread of its own writes, so that whoever makes its bytes need not wait for the disk.
 
 use super::HashedFile;
+use arrow_buffer::Buffer;
 use std::{
     io::{self, Write as _},
     sync::{
@@ -13,8 +14,8 @@ use std::{
 
 /// Bytes that are hashed and written at a time.
 pub(super) const PIECE_BYTES: usize = 4 << 20;
-/// Pieces that wait.
-const WAITING: usize = 2;
+/// Pieces that wait. Those of others are shared, and often smaller.
+const WAITING: usize = 8;
 
 /// A file that a thread of its own writes. Once the file system has refused something, nothing more is written.
 pub(super) struct WriteBehind {
@@ -28,6 +29,8 @@ pub(super) struct WriteBehind {
 /// What is to be done.
 enum Work {
     Write(Vec<u8>),
+    /// To write what others have, too.
+    Share(Buffer),
     /// Tells how many bytes were written so far, and their hash.
     Tell(Sender<(u64, String)>),
 }
@@ -72,6 +75,14 @@ impl WriteBehind {
     /// If the thread is gone, which is a bug.
     pub(super) fn write(&self, piece: Vec<u8>) -> io::Result<()> {
         self.send(Work::Write(piece))
+    }
+
+    /// As [`write`](Self::write), of what others have, too. It is not copied.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(super) fn share(&self, piece: Buffer) -> io::Result<()> {
+        self.send(Work::Share(piece))
     }
 
     /// Bytes that are in the file.
@@ -132,14 +143,18 @@ fn run(
     seen: &Seen,
 ) -> io::Result<HashedFile> {
     let mut failed = None;
+    let mut write = |file: &mut HashedFile, piece: &[u8]| {
+        if failed.is_none() {
+            failed = file.write_all(piece).err();
+            seen.n_bytes.store(file.n_bytes(), Ordering::Release);
+            seen.has_failed.store(failed.is_some(), Ordering::Release);
+        }
+    };
     for work in work {
         match work {
+            Work::Share(piece) => write(&mut file, &piece),
             Work::Write(mut piece) => {
-                if failed.is_none() {
-                    failed = file.write_all(&piece).err();
-                    seen.n_bytes.store(file.n_bytes(), Ordering::Release);
-                    seen.has_failed.store(failed.is_some(), Ordering::Release);
-                }
+                write(&mut file, &piece);
                 piece.clear();
                 // It may be that nobody writes any more.
                 let _ = spare.send(piece);
@@ -171,7 +186,10 @@ mod tests {
             assert!(piece.is_empty());
             piece.resize(usize::from(n) * 1000, n);
             expected.extend_from_slice(&piece);
-            behind.write(piece).unwrap();
+            match n % 3 {
+                0 => behind.share(piece.into()).unwrap(),
+                _ => behind.write(piece).unwrap(),
+            }
         }
         let hash = blake3::hash(&expected).to_hex().to_string();
         let n_bytes = expected.len() as u64;

@@ -25,8 +25,13 @@ const UNROLLED: usize = 8;
 /// Panels that rows go through before the next rows do: with a block of inputs, an eighth of a usual
 /// second-level cache.
 const PANELS_AT_ONCE: usize = 8;
-/// Rows of a task, at most.
-const ROWS_PER_TASK: usize = 480;
+/// Rows of a task, at most. With a group of panels and what comes of them they fit in a second-level cache of 2 MB for
+/// small models.
+const ROWS_PER_TASK: usize = 240;
+/// Bytes between the two products of a feed-forward layer that stay in the second-level cache.
+const BETWEEN: usize = 1 << 20;
+/// Rows that make it worth while to fetch the weights, for vectors of all lengths.
+const LEAST_ROWS_BETWEEN: usize = 48;
 /// Tasks for a thread, so that threads end at about the same time.
 const TASKS_PER_THREAD: usize = 2;
 
@@ -61,10 +66,7 @@ pub(super) fn linear_on(
     };
 
     let mut output = spare::take(n_rows * n_out);
-    let n_tasks = TASKS_PER_THREAD * rayon::current_num_threads();
-    let rows_at_once = rows_at_once(weight.width / REGISTERS);
-    let rows_per_task = n_rows.div_ceil(n_tasks).next_multiple_of(rows_at_once);
-    let rows_per_task = rows_per_task.clamp(rows_at_once, ROWS_PER_TASK);
+    let rows_per_task = weight.rows_per_task(n_rows, ROWS_PER_TASK);
     output
         .par_chunks_mut(rows_per_task * n_out)
         .zip(x.par_chunks(rows_per_task * n_in))
@@ -89,6 +91,70 @@ pub(super) fn linear_on(
         });
     recycle_flex(input);
     tensor(output, [n_rows, n_out])
+}
+
+/// A feed-forward layer: `residual + gelu(x W1^T + b1) W2^T + b2`, `[T, hidden]` to `[T, hidden]`. What lies between
+/// the two products is in memory for a few rows at a time only.
+pub(in super::super) fn feed_forward(
+    x: Tensor<2>,
+    expand: (&Panels, &Tensor<1>),
+    contract: (&Panels, &Tensor<1>),
+    residual: &Tensor<2>,
+) -> Tensor<2> {
+    let [n_rows, n_in] = x.dims();
+    let ((expand, expand_bias), (contract, contract_bias)) = (expand, contract);
+    let (n_wide, n_out) = (expand.n_out, contract.n_out);
+    assert_eq!(
+        (n_in, n_wide),
+        (expand.n_in, contract.n_in),
+        "the layer's inputs"
+    );
+    let input = contiguous(x);
+    let x = &input.storage::<f32>()[..n_rows * n_in];
+    let residual = contiguous(residual.clone());
+    let residual = &residual.storage::<f32>()[..n_rows * n_out];
+    let expand_bias = contiguous(expand_bias.clone());
+    let contract_bias = contiguous(contract_bias.clone());
+
+    let arch = Arch::new();
+    let mut output = spare::take(n_rows * n_out);
+    let fitting = BETWEEN / (n_wide * size_of::<f32>()) / LEAST_ROWS_BETWEEN * LEAST_ROWS_BETWEEN;
+    let rows_per_task = fitting.clamp(LEAST_ROWS_BETWEEN, ROWS_PER_TASK);
+    let rows_per_task = expand.rows_per_task(n_rows, rows_per_task);
+    output
+        .par_chunks_mut(rows_per_task * n_out)
+        .zip(x.par_chunks(rows_per_task * n_in))
+        .zip(residual.par_chunks(rows_per_task * n_out))
+        .for_each(|((output, x), residual)| {
+            let mut between = spare::take(output.len() / n_out * n_wide);
+            arch.dispatch(Rows {
+                x,
+                weight: expand,
+                bias: expand_bias.storage(),
+                after: After::Gelu,
+                output: &mut between,
+            });
+            arch.dispatch(Rows {
+                x: &between,
+                weight: contract,
+                bias: contract_bias.storage(),
+                after: After::Residual(residual),
+                output,
+            });
+            spare::give(between);
+        });
+    recycle_flex(input);
+    tensor(output, [n_rows, n_out])
+}
+
+impl Panels {
+    /// How many of `n_rows` rows a task takes, at most `most`, so that every thread has some.
+    fn rows_per_task(&self, n_rows: usize, most: usize) -> usize {
+        let n_tasks = TASKS_PER_THREAD * rayon::current_num_threads();
+        let rows_at_once = rows_at_once(self.width / REGISTERS);
+        let rows = n_rows.div_ceil(n_tasks).next_multiple_of(rows_at_once);
+        rows.clamp(rows_at_once, most)
+    }
 }
 
 /// Rows that go through a panel together, which reuses each loaded weight this often. Their sums fill
@@ -130,10 +196,11 @@ impl Rows<'_> {
         let n_rows = self.x.len() / n_in;
         let n_blocks = n_in.div_ceil(BLOCK);
         let block = n_in.div_ceil(n_blocks).next_multiple_of(UNROLLED);
-        for start in (0..n_in).step_by(block) {
-            let n_inputs = block.min(n_in - start);
-            for first_panel in (0..self.weight.len()).step_by(PANELS_AT_ONCE) {
-                let panels = first_panel..self.weight.len().min(first_panel + PANELS_AT_ONCE);
+        for first_panel in (0..self.weight.len()).step_by(PANELS_AT_ONCE) {
+            let panels = first_panel..self.weight.len().min(first_panel + PANELS_AT_ONCE);
+            // All blocks of some outputs, so that these stay in the second-level cache.
+            for start in (0..n_in).step_by(block) {
+                let n_inputs = block.min(n_in - start);
                 for first_row in (0..n_rows).step_by(ROWS) {
                     // Rows beyond the last one repeat it; their results are not written.
                     let mut x: [&[f32]; ROWS] = [&[]; ROWS];

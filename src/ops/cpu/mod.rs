@@ -19,7 +19,7 @@ mod tests;
 pub(super) use attention::attention;
 pub(super) use contacts::{ContactMaps, attention_maps};
 pub(super) use layer_norm::layer_norm;
-pub(super) use linear::linear;
+pub(super) use linear::{feed_forward, linear};
 pub(super) use panels::Panels;
 pub(super) use pool::{pool, pool_sequence};
 pub(super) use select::select;

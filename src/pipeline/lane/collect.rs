@@ -7,7 +7,7 @@ use super::{
     ticket::Ticket,
 };
 use crate::{
-    batch::Rows,
+    batch::{Rows, SpareValues},
     device::{BatchTiming, GpuTiming, Timeline},
     error::Error,
     event::{Event, EventSender},
@@ -23,6 +23,8 @@ pub(super) struct Collecting<'a> {
     pub(super) model: &'a Model,
     pub(super) in_flight: QueueReceiver<Submitted>,
     pub(super) rows: QueueSender<Rows>,
+    /// Memory of answers that have been written.
+    pub(super) spare: SpareValues,
     pub(super) pulse: Pulse,
     pub(super) events: EventSender,
     pub(super) health: Health<'a>,
@@ -65,7 +67,7 @@ impl Collecting<'_> {
                     drop(state);
                     return Ok(None);
                 }
-                let answer = wait(state, clock)?;
+                let answer = wait(state, &self.spare, clock)?;
                 let timing = timeline.add(answer.marks).map_err(ModelError::from)?;
                 Ok(Some((answer.columns, timing)))
             })?;
@@ -120,9 +122,9 @@ impl Collecting<'_> {
 }
 
 /// Waits for a batch.
-fn wait(state: State, clock: &StageClock) -> Result<Answer, ModelError> {
+fn wait(state: State, spare: &SpareValues, clock: &StageClock) -> Result<Answer, ModelError> {
     match state {
-        State::Computing(batch) => clock.during(Activity::Starved, || batch.wait()),
+        State::Computing(batch) => clock.during(Activity::Starved, || batch.wait(spare)),
         State::Done(answer) => Ok(answer),
     }
 }

@@ -88,7 +88,7 @@ impl Encoding<'_> {
                 Ok(if self.plan.overlap {
                     State::Computing(in_flight)
                 } else {
-                    State::Done(in_flight.wait()?)
+                    State::Done(in_flight.wait(&self.plan.spare)?)
                 })
             })?;
             let state = match submitted {

@@ -15,7 +15,7 @@ use super::{
     stage::{Guard, Halt, joined},
 };
 use crate::{
-    batch::Rows,
+    batch::{Rows, SpareValues},
     cancel::Abandonment,
     event::EventSender,
     job::{EmbedOptions, Question},
@@ -57,6 +57,8 @@ pub(super) struct LanePlan<'a> {
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) faults: Arc<Faults>,
     pub(super) rows: QueueSender<Rows>,
+    /// Memory of answers that have been written.
+    pub(super) spare: SpareValues,
     /// To be told of each batch that came back.
     pub(super) pulse: Pulse,
     pub(super) events: EventSender,
@@ -145,6 +147,7 @@ impl<'a> Lane<'a> {
         let LanePlan {
             model,
             rows,
+            spare,
             pulse,
             events,
             ..
@@ -154,6 +157,7 @@ impl<'a> Lane<'a> {
             model,
             in_flight: receiver,
             rows,
+            spare,
             pulse,
             events,
             health: self.health.clone(),

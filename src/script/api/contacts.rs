@@ -3,16 +3,18 @@
 use super::{
     model::ScriptModel as Model,
     run::{ScriptRun as Run, run_embed},
+    value::option_map,
 };
 use crate::{
     embeddings::{ContactRows, SequenceContacts},
     error::Error,
     file::{Existing, FileError, Keep, Staged},
-    job::{Dataset, Problem, Problems},
-    paths::{CONTACT_TABLE_HEAD, Role},
+    job::{ContactTableOptions, Dataset, OptionMap, Problem, Problems},
+    paths::Role,
     report::draw_contact_map,
     script::{
         failure::{RhaiResultOf, raise_error},
+        files::Files,
         session::Session,
     },
 };
@@ -35,13 +37,16 @@ fn of_sequence(from: &Path, id: &str) -> Result<SequenceContacts, Error> {
     })
 }
 
+/// The first line of a table of contacts.
+const TABLE_HEAD: &str = "id,i,j,probability";
+
 /// Writes the pairs of all sequences of an output as CSV.
-fn write_table(from: &Path, to: &Path) -> Result<(), Error> {
-    let staged = Staged::create(to, Existing::IsReplaced)?;
+fn write_table(from: &Path, to: &Path, existing: Existing) -> Result<(), Error> {
+    let staged = Staged::create(to, existing)?;
     let mut rows = ContactRows::open(from, None)?;
     let mut table = BufWriter::new(staged.writer()?);
     let write = |result: io::Result<()>| result.map_err(|error| FileError::io("write", to, error));
-    write(writeln!(table, "{CONTACT_TABLE_HEAD}"))?;
+    write(writeln!(table, "{TABLE_HEAD}"))?;
     while let Some(sequence) = rows.next_row()? {
         let id = field(&sequence.id);
         for (i, j, probability) in sequence.pairs {
@@ -62,17 +67,37 @@ fn field(text: &str) -> String {
     }
 }
 
-/// Does `make` with an output that is read, and a file that is written, unless this is a rehearsal.
+/// Writes the pairs of all sequences of an output as CSV, with the options that a script gave.
+fn make_table(
+    context: &NativeCallContext,
+    from: &str,
+    to: &str,
+    options: OptionMap,
+) -> RhaiResultOf<()> {
+    let options = ContactTableOptions::OPTIONS.read(options);
+    let ContactTableOptions { overwrite } =
+        options.map_err(|problems| raise_error(problems.into()))?;
+    make(
+        context,
+        (from, to),
+        |files, from, to| files.contact_table(from, to, overwrite),
+        |from, to| write_table(from, to, Existing::unless(overwrite)),
+    )
+}
+
+/// Does `make` with an output that is read, and a file that is written, when both are known, unless this is a
+/// rehearsal.
 fn make(
     context: &NativeCallContext,
-    (from, role, to): (&str, Role, &str),
+    (from, to): (&str, &str),
+    know: impl FnOnce(&mut Files, &Path, &Path) -> Result<bool, Error>,
     make: impl FnOnce(&Path, &Path) -> Result<(), Error>,
 ) -> RhaiResultOf<()> {
     let session = Session::of(context);
     let is_rehearsal = session.host()?.is_rehearsal();
     let (from, to) = (Path::new(from), Path::new(to));
     let made = || -> Result<(), Error> {
-        let is_rehearsed = session.files().made_of_output(from, role, to)?;
+        let is_rehearsed = know(&mut session.files(), from, to)?;
         match is_rehearsal {
             true if is_rehearsed => Ok(()),
             true => ContactRows::open(from, None)?
@@ -147,16 +172,22 @@ pub(super) mod contacts_api {
         id: &str,
         to: &str,
     ) -> RhaiResultOf<()> {
-        make(&context, (from, Role::ContactMap, to), |from, to| {
-            let found = of_sequence(from, id)?;
-            draw_contact_map(to, &found.id, found.n_residues, &found.pairs, found.rule)?;
-            Ok(())
-        })
+        make(
+            &context,
+            (from, to),
+            |files, from, to| files.made_of_output(from, Role::ContactMap, to),
+            |from, to| {
+                let found = of_sequence(from, id)?;
+                draw_contact_map(to, &found.id, found.n_residues, &found.pairs, found.rule)?;
+                Ok(())
+            },
+        )
     }
 
     /// Writes the contacts of all sequences as a table: reads them from a Parquet or Arrow file that `contacts` wrote,
-    /// or from a folder of parts, and writes CSV, `to`, which ends with `.csv`, with a line for each pair: `id`, `i`, `j` and `probability`. Of an
-    /// output that was made without a `threshold` these are all pairs. An older table of that name is replaced.
+    /// or from a folder of parts, and writes CSV, `to`, which ends with `.csv`, with a line for each pair: `id`, `i`, `j`
+    /// and `probability`. Of an output that was made without a `threshold` these are all pairs. A file that is there
+    /// stays.
     ///
     /// # Example
     ///
@@ -165,8 +196,27 @@ pub(super) mod contacts_api {
     /// contacts(model, fasta("proteins.fa"), #{ output: "pairs.parquet", threshold: 0.3 });
     /// contact_table("pairs.parquet", "pairs.csv");
     /// ```
-    #[rhai_fn(volatile, return_raw)]
+    #[rhai_fn(name = "contact_table", volatile, return_raw)]
     pub fn contact_table(context: NativeCallContext, from: &str, to: &str) -> RhaiResultOf<()> {
-        make(&context, (from, Role::ContactTable, to), write_table)
+        make_table(&context, from, to, OptionMap::new())
+    }
+
+    /// Writes the contacts of all sequences as a table. Options:
+    ///
+    /// {options of `contact_table`}
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// contact_table("pairs.parquet", "pairs.csv", #{ overwrite: true });
+    /// ```
+    #[rhai_fn(name = "contact_table", volatile, return_raw)]
+    pub fn contact_table_with(
+        context: NativeCallContext,
+        from: &str,
+        to: &str,
+        options: Map,
+    ) -> RhaiResultOf<()> {
+        make_table(&context, from, to, option_map(&context, options))
     }
 }

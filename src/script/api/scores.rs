@@ -7,7 +7,7 @@ use crate::{
     job::{Dataset, MutantsTable, OptionMap, Problems, ScorePlan},
     paths::Role,
     script::{
-        failure::{RhaiResultOf, raise_error},
+        failure::{RhaiResultOf, raise_error, raise_fault},
         session::Session,
     },
     text::printable,
@@ -21,11 +21,22 @@ pub(super) struct ScriptScores(Rc<Scored>);
 
 fn run_score(
     context: &NativeCallContext,
-    model: &Model,
+    (call, model): (&str, &Model),
     mut options: Map,
     plan: impl FnOnce(OptionMap) -> Result<ScorePlan, Problems>,
 ) -> RhaiResultOf<ScriptScores> {
     let session = Session::of(context);
+    if session.is_in_point() {
+        let problems = Problems::one(
+            format!("a point of a sweep gives a run, and `{call}` gives scores"),
+            Some(format!(
+                "measure with `embed(...)`, and call `{call}` outside of the sweep"
+            )),
+        );
+        // Nothing is computed whose figures could be in no table.
+        session.files().add_fault(&problems);
+        return Err(raise_fault(problems));
+    }
     session.add_run();
     let mut host = session.host()?;
     let mut closures = Closures::take(context, &mut options, host.is_rehearsal());
@@ -140,7 +151,7 @@ pub(super) mod scores_api {
         options: Map,
     ) -> RhaiResultOf<Scores> {
         let plan = |options| ScorePlan::of_mutants(mutants, options);
-        run_score(&context, &model, options, plan)
+        run_score(&context, ("score", &model), options, plan)
     }
 
     /// Finds the perplexity of each protein of a dataset, and writes a table of them: lower is likelier. Options:
@@ -163,7 +174,7 @@ pub(super) mod scores_api {
         options: Map,
     ) -> RhaiResultOf<Scores> {
         let plan = |options| ScorePlan::of_proteins(dataset, options);
-        run_score(&context, &model, options, plan)
+        run_score(&context, ("perplexity", &model), options, plan)
     }
 
     /// Returns the path of the table, or `()` if this process made a part of the work only.

@@ -114,9 +114,11 @@ impl ScriptSweep {
         context: &NativeCallContext,
         point: &FnPtr,
     ) -> RhaiResultOf<Result<Run, String>> {
-        let value = match point.call_within_context::<Dynamic>(context, ()) {
+        let session = Session::of(context);
+        let called = session.in_point(|| point.call_within_context::<Dynamic>(context, ()));
+        let value = match called {
             Ok(value) => value,
-            Err(error) if self.must_end(&Session::of(context), &error) => return Err(error),
+            Err(error) if self.must_end(&session, &error) => return Err(error),
             Err(error) => return Ok(Err(message(&error))),
         };
         let type_name = context.engine().map_type_name(value.type_name()).to_owned();
@@ -243,7 +245,8 @@ pub(super) mod sweep_api {
 
     /// Runs a point of the sweep, as often as `repeat` and `warmup` say, and adds a row with the
     /// means of its figures. `point` is a closure that gives a run. What it throws does not end the
-    /// sweep: the row then holds the error. A point that an earlier run has finished is not run. A
+    /// sweep: the row then holds the error. `score` and `perplexity` give no runs, and are no part of a point. A point
+    /// that an earlier run has finished is not run. A
     /// parameter with the name of an option of `embed`, or of `device`, `dtype` or `gelu`, must be what
     /// the run had.
     ///

@@ -88,6 +88,10 @@ fn bare_argument(name: &str, types: &[String]) -> Option<String> {
         "score" if is_text(1) => {
             "the mutants of a table are `mutants(\"dms.csv\", #{ fasta: \"wild_type.fa\" })`"
         }
+        "mutants" if is_text(0) && types.len() == 1 => {
+            "the protein without mutations is missing: `#{ sequence: \"MKT…\" }`, or \
+             `#{ fasta: \"wild_type.fa\" }`"
+        }
         "esm2" if is_text(1) => "options stand in a map: `#{ device: \"cpu\" }`",
         _ => return None,
     };

@@ -153,6 +153,9 @@ fn explain(error: &EvalAltResult, stop: &Stop, origin: &Origin<'_>) -> Finding {
             Finding::new(format!("the map has no property `{name}`"), None)
         }
         EvalAltResult::ErrorModuleNotFound(name, _) => explain_module(name),
+        EvalAltResult::ErrorTerminated(thrown, _) if thrown.is::<Failure>() => {
+            explain_thrown(thrown)
+        }
         EvalAltResult::ErrorTerminated(..) => Finding::of_limit(limit::of_memory()),
         EvalAltResult::ErrorDataRace(..) => Finding::new(
             "a closure uses the variable whose method it was given to",

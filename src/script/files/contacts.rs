@@ -4,7 +4,7 @@ use super::{Files, check_file};
 use crate::{
     error::Error,
     job::{AttentionPlan, Problems},
-    paths::{Claim, Role},
+    paths::{Claim, Role, check_writable},
 };
 use std::path::Path;
 
@@ -26,6 +26,27 @@ impl Files {
         self.written(claim, Role::AttentionMaps, output)
     }
 
+    /// Adds a table of contacts. One that is there looks like anybody's, so nothing but `overwrite` has it replaced.
+    ///
+    /// # Errors
+    /// As [`made_of_output`](Self::made_of_output), or it is there and is not to be replaced.
+    pub(in crate::script) fn contact_table(
+        &mut self,
+        from: &Path,
+        to: &Path,
+        overwrite: bool,
+    ) -> Result<bool, Error> {
+        let is_rehearsed = self.read_output(from, Role::ContactTable, to)?;
+        if !overwrite && to.exists() {
+            let message = format!("`{}` exists", to.display());
+            let hint = "choose another path, or add `#{ overwrite: true }`".to_owned();
+            return Err(Problems::one(message, Some(hint)).into());
+        }
+        check_writable(to)?;
+        self.claim(&[Claim::new(Role::ContactTable, to)])?;
+        Ok(is_rehearsed)
+    }
+
     /// Adds an output that is read, and a file that is made of it. Says whether the output is one that a run of this
     /// rehearsal would have written.
     ///
@@ -37,10 +58,15 @@ impl Files {
         role: Role,
         to: &Path,
     ) -> Result<bool, Error> {
+        let is_rehearsed = self.read_output(from, role, to)?;
+        self.written(Claim::new(role, to), role, to)?;
+        Ok(is_rehearsed)
+    }
+
+    fn read_output(&mut self, from: &Path, role: Role, to: &Path) -> Result<bool, Error> {
         self.check_whole(from)?;
         self.read(Role::Embeddings, from)?;
         self.certain(check_file(to).and_then(|()| check_ending(role, to)))?;
-        self.written(Claim::new(role, to), role, to)?;
         Ok(self.rehearsed(from).is_some())
     }
 }

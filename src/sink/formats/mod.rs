@@ -37,6 +37,8 @@ pub(super) struct Format {
     pub(super) fits: Fits,
     /// Begins empty files.
     pub(super) begin: Begin,
+    /// Whether a file with one column of answers is the same however its rows are divided when they are written.
+    pub(super) is_seamless: bool,
     /// What a complete file says of how it came about. Nothing, if it is someone else's.
     pub(super) read_metadata: ReadMetadata,
     /// The columns of a complete file: those of parts, as far as it has what is in them.
@@ -80,6 +82,7 @@ pub(super) const FORMATS: &[Format] = &[
         is_table: false,
         fits: hdf5::fits_keyed,
         begin: hdf5::begin_keyed,
+        is_seamless: true,
         read_metadata: hdf5::read_metadata,
         schema: |path| Ok(hdf5::open_keyed(path)?.schema()),
         rows: |path| stored::rows(path, hdf5::check, hdf5::open_keyed),
@@ -90,6 +93,7 @@ pub(super) const FORMATS: &[Format] = &[
         is_table: false,
         fits: hdf5::fits_embed,
         begin: hdf5::begin_embed,
+        is_seamless: true,
         read_metadata: hdf5::read_metadata,
         schema: |path| Ok(hdf5::open_embed(path)?.schema()),
         rows: |path| stored::rows(path, hdf5::check, hdf5::open_embed),
@@ -100,6 +104,7 @@ pub(super) const FORMATS: &[Format] = &[
         is_table: false,
         fits: npy::fits,
         begin: npy::begin,
+        is_seamless: true,
         read_metadata: npy::read_metadata,
         schema: |path| Ok(npy::open(path)?.schema()),
         rows: |path| stored::rows(path, npy::check, npy::open),
@@ -110,6 +115,7 @@ pub(super) const FORMATS: &[Format] = &[
         is_table: false,
         fits: self::safetensors::fits,
         begin: self::safetensors::begin,
+        is_seamless: true,
         read_metadata: self::safetensors::read_metadata,
         schema: |path| Ok(self::safetensors::open(path)?.schema()),
         rows: |path| stored::rows(path, self::safetensors::check, self::safetensors::open),
@@ -120,6 +126,7 @@ pub(super) const FORMATS: &[Format] = &[
         is_table: true,
         fits: |_, _| Ok(()),
         begin: arrow::begin,
+        is_seamless: false,
         read_metadata: arrow::read_metadata,
         schema: arrow::schema,
         rows: arrow::rows,

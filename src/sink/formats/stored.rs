@@ -3,7 +3,7 @@
 //! They have the columns of parts, as far as the file has what is in them.
 
 use super::super::{
-    Checked, SinkError, TableRows,
+    Checked, SinkError, Spare, TableRows,
     columns::{AnswerColumn, text_field},
 };
 use crate::{
@@ -163,8 +163,11 @@ impl RowBuffer {
             let number_bytes = column.dtype.bytes();
             ends.iter_mut().for_each(|end| *end /= number_bytes);
             let values = values(&bytes, column.dtype);
-            let offsets = ends;
-            arrays.extend(column.as_answer().arrays(Ragged { values, offsets })?);
+            let numbers = Ragged {
+                values,
+                offsets: ends,
+            };
+            arrays.extend(column.as_answer().arrays(numbers, &Spare::default())?);
         }
         RecordBatch::try_new(schema.clone(), arrays)
     }

@@ -1,6 +1,9 @@
 //! The threads that encode row groups, so that the writing stage need not wait for them.
 
-use super::plain::{PlainChunk, is_plain};
+use super::{
+    pieces::Handover,
+    plain::{PlainChunk, is_plain},
+};
 use ::parquet::{
     arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves},
     errors::ParquetError,
@@ -42,18 +45,30 @@ impl Chunk {
         }
     }
 
-    /// Copies it into a file.
+    /// Bytes in a file.
+    fn n_bytes(&self) -> u64 {
+        match self {
+            Self::General(chunk) => chunk.close().metadata.compressed_size().unsigned_abs(),
+            Self::Plain(chunk) => chunk.n_bytes(),
+        }
+    }
+
+    /// Puts it into a file that has `at` bytes, and tells how many it has then. What need not be copied is handed over.
     ///
     /// # Errors
     /// If the file system refuses.
     pub(super) fn append_to_row_group<W: Write + Send>(
         self,
         group: &mut SerializedRowGroupWriter<'_, W>,
-    ) -> Result<(), ParquetError> {
+        at: u64,
+        handover: &Handover,
+    ) -> Result<u64, ParquetError> {
+        let end = at + self.n_bytes();
         match self {
-            Self::General(chunk) => chunk.append_to_row_group(group),
-            Self::Plain(chunk) => chunk.append_to_row_group(group),
+            Self::General(chunk) => chunk.append_to_row_group(group)?,
+            Self::Plain(chunk) => chunk.append_to_row_group(group, at, handover)?,
         }
+        Ok(end)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The rows of a row group.
 
-use super::{plain_reader, spare::Spare};
-use crate::file::guarded;
+use super::plain_reader;
+use crate::{file::guarded, sink::Spare};
 use ::parquet::{
     arrow::{
         ProjectionMask,
@@ -21,6 +21,9 @@ use std::{fs::File, sync::Arc};
 const BATCH_BYTES: i64 = 16 << 20;
 /// Rows that are decoded at a time at most.
 const MOST_BATCH_ROWS: i64 = 1024;
+
+/// Row groups whose memory is kept: one is filled, one waits, one is written.
+const MOST_SPARE: usize = 4;
 
 /// The row groups of a file.
 pub(super) struct Groups {
@@ -49,7 +52,7 @@ impl Groups {
         Ok(Self {
             file: Arc::new(file),
             metadata,
-            spare: Spare::default(),
+            spare: Spare::new(MOST_SPARE),
         })
     }
 

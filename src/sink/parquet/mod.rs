@@ -20,7 +20,6 @@ mod rows;
 mod rows_writer;
 mod shorten;
 mod slot;
-mod spare;
 mod stitch;
 mod table;
 
@@ -31,6 +30,5 @@ pub(super) use check::check;
 pub(super) use file::read_metadata;
 pub(super) use part::part_writer;
 pub(super) use rows::{RowsOfFile, schema_of};
-pub(super) use spare::Spare;
 pub(super) use stitch::stitcher;
 pub(super) use table::begin as begin_table;

@@ -1,7 +1,7 @@
 //! A part: a Parquet file of the rows of a run.
 
 use super::{
-    super::{Ended, HashedFile, OutputPlan, PartWriter, SinkError, columns::Columns},
+    super::{Ended, HashedFile, OutputPlan, PartWriter, SinkError, Spare, columns::Columns},
     rows_writer::RowsWriter,
     shorten::RowGroups,
 };
@@ -25,8 +25,10 @@ pub(in super::super) fn part_writer(
     plan: &OutputPlan,
     file: HashedFile,
     metadata: &[(String, String)],
+    spare: &Spare,
 ) -> Result<Box<dyn PartWriter>, SinkError> {
     let columns = Columns::new(&plan.question, plan.hidden_size, plan.more);
+    let columns = columns.with_spare(spare.clone());
     let path = plan.target.path.clone();
     let vector_bytes = plan.question.vector_bytes(plan.hidden_size);
     let (schema, values) = (columns.schema(), columns.value_paths());

@@ -1,4 +1,4 @@
-//! Bytes that follow each other in a file, and not in memory.
+//! Bytes that follow each other in a file, and not in memory: they go there from where they lie.
 
 use ::parquet::{
     errors::{ParquetError, Result},
@@ -6,7 +6,11 @@ use ::parquet::{
 };
 use arrow_buffer::Buffer;
 use bytes::Bytes;
-use std::io::{self, Read};
+use std::{
+    collections::VecDeque,
+    io::{self, Read},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// Bytes that follow each other in a file, and not in memory.
 #[derive(Default)]
@@ -14,6 +18,14 @@ pub(super) struct Pieces {
     pieces: Vec<Buffer>,
     n_bytes: u64,
 }
+
+/// Pieces on their way into a file, and where in it they belong: whoever writes the file finds them here, and a writer of
+/// Parquet, which would copy them twice, is given [other bytes](Elsewhere) in their place.
+#[derive(Clone, Default)]
+pub(super) struct Handover(Arc<Mutex<VecDeque<(u64, Pieces)>>>);
+
+/// So many bytes that nobody looks at, in place of pieces that were handed over.
+pub(super) struct Elsewhere(pub(super) u64);
 
 impl Pieces {
     pub(super) fn push(&mut self, piece: Buffer) {
@@ -26,59 +38,101 @@ impl Pieces {
     }
 }
 
-impl Length for Pieces {
-    fn len(&self) -> u64 {
-        self.n_bytes
-    }
-}
-
-impl ChunkReader for Pieces {
-    type T = Reading;
-
-    fn get_read(&self, start: u64) -> Result<Reading> {
-        match start {
-            0 => Ok(Reading {
-                pieces: self.pieces.clone(),
-                n_piece: 0,
-                at: 0,
-            }),
-            _ => Err(ParquetError::General(
-                "a chunk is read from its beginning".to_owned(),
-            )),
-        }
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        let mut bytes = Vec::with_capacity(length);
-        let mut from_start = self.get_read(0)?;
-        io::copy(&mut from_start.by_ref().take(start), &mut io::sink())?;
-        from_start.take(length as u64).read_to_end(&mut bytes)?;
-        Ok(bytes.into())
-    }
-}
-
-/// Pieces that are read one after the other.
-pub(super) struct Reading {
+/// Bytes of rows, in as few pieces as they lie in memory.
+#[derive(Default)]
+pub(super) struct RowPieces {
     pieces: Vec<Buffer>,
-    n_piece: usize,
-    /// Bytes of the piece that were read.
-    at: usize,
+    /// The memory that the last piece is of, and where in it the piece begins and ends.
+    memory: usize,
+    first: usize,
+    end: usize,
 }
 
-impl Read for Reading {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        while let Some(piece) = self.pieces.get(self.n_piece) {
-            let rest = &piece.as_slice()[self.at..];
-            if rest.is_empty() {
-                self.n_piece += 1;
-                self.at = 0;
-                continue;
+impl RowPieces {
+    /// Adds a row: so many bytes of some memory.
+    pub(super) fn push(&mut self, memory: &Buffer, at: usize, n_bytes: usize) {
+        let is_next = self.memory == memory.as_ptr().addr() && self.end == at;
+        self.end = at + n_bytes;
+        match self.pieces.last_mut() {
+            Some(last) if is_next => {
+                *last = memory.slice_with_length(self.first, self.end - self.first);
             }
-            let n_bytes = rest.len().min(to.len());
-            to[..n_bytes].copy_from_slice(&rest[..n_bytes]);
-            self.at += n_bytes;
-            return Ok(n_bytes);
+            _ => {
+                self.pieces.push(memory.slice_with_length(at, n_bytes));
+                self.memory = memory.as_ptr().addr();
+                self.first = at;
+            }
         }
-        Ok(0)
+    }
+}
+
+impl IntoIterator for RowPieces {
+    type Item = Buffer;
+    type IntoIter = std::vec::IntoIter<Buffer>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.pieces.into_iter()
+    }
+}
+
+impl IntoIterator for Pieces {
+    type Item = Buffer;
+    type IntoIter = std::vec::IntoIter<Buffer>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.pieces.into_iter()
+    }
+}
+
+impl Handover {
+    /// These pieces belong behind the first `at` bytes of the file. Those before them must have been put before.
+    pub(super) fn put(&self, at: u64, pieces: Pieces) {
+        self.lock().push_back((at, pieces));
+    }
+
+    /// Where the next pieces belong.
+    pub(super) fn next_at(&self) -> Option<u64> {
+        self.lock().front().map(|(at, _)| *at)
+    }
+
+    /// The pieces that belong there, if some do.
+    pub(super) fn take(&self, at: u64) -> Option<Pieces> {
+        let next = self.lock().pop_front_if(|(next, _)| *next == at);
+        next.map(|(_, pieces)| pieces)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(u64, Pieces)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Length for Elsewhere {
+    fn len(&self) -> u64 {
+        self.0
+    }
+}
+
+impl ChunkReader for Elsewhere {
+    type T = Unread;
+
+    fn get_read(&self, _start: u64) -> Result<Unread> {
+        Ok(Unread(self.0))
+    }
+
+    fn get_bytes(&self, _start: u64, _length: usize) -> Result<Bytes> {
+        Err(ParquetError::General(
+            "a chunk that was handed over is read".to_owned(),
+        ))
+    }
+}
+
+/// So many bytes, whatever they are.
+pub(super) struct Unread(u64);
+
+impl Read for Unread {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let n_bytes = to.len().min(usize::try_from(self.0).unwrap_or(usize::MAX));
+        self.0 -= n_bytes as u64;
+        Ok(n_bytes)
     }
 }

@@ -4,7 +4,10 @@
 //! of millions of them a second. They are vectors of one width without nulls, so that levels are known by their lengths
 //! alone, and numbers lie in memory as they do in pages.
 
-use super::{page_header::page_header, pieces::Pieces};
+use super::{
+    page_header::page_header,
+    pieces::{Elsewhere, Handover, Pieces, RowPieces},
+};
 use ::parquet::{
     basic::{Compression, Encoding, PageType},
     column::writer::ColumnCloseResult,
@@ -83,15 +86,24 @@ impl PlainChunk {
         self.close.rows_written
     }
 
-    /// Copies it into a file.
+    /// Bytes in a file.
+    pub(super) fn n_bytes(&self) -> u64 {
+        self.pieces.n_bytes()
+    }
+
+    /// Puts it into a file that has `at` bytes, into which what is handed over goes.
     ///
     /// # Errors
     /// If the file system refuses.
     pub(super) fn append_to_row_group<W: Write + Send>(
         self,
         group: &mut SerializedRowGroupWriter<'_, W>,
+        at: u64,
+        handover: &Handover,
     ) -> Result<(), ParquetError> {
-        group.append_column(&self.pieces, self.close)
+        let in_its_place = Elsewhere(self.pieces.n_bytes());
+        handover.put(at, self.pieces);
+        group.append_column(&in_its_place, self.close)
     }
 }
 
@@ -131,8 +143,7 @@ impl<'a> Numbers<'a> {
 struct NextPage {
     repetition: Levels,
     definition: Levels,
-    /// The numbers of each row.
-    numbers: Vec<Buffer>,
+    numbers: RowPieces,
     n_bytes: usize,
     n_rows: usize,
 }
@@ -154,8 +165,7 @@ impl NextPage {
         }
         let n_bytes = n_vectors * column.bytes_per_vector;
         let at = first * column.bytes_per_vector;
-        self.numbers
-            .push(column.bytes.slice_with_length(at, n_bytes));
+        self.numbers.push(column.bytes, at, n_bytes);
         self.n_bytes += n_bytes;
         self.n_rows += 1;
     }
@@ -286,7 +296,11 @@ fn too_long() -> ParquetError {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::group::{Groups, RowsOfGroup},
+        super::{
+            super::HashedFile,
+            group::{Groups, RowsOfGroup},
+            slot::Slot,
+        },
         *,
     };
     use ::parquet::{
@@ -325,16 +339,28 @@ mod tests {
 
     /// A file of one row group of these columns.
     fn file(schema: &Arc<Schema>, columns: &[Vec<ArrayRef>]) -> Bytes {
-        let writer = ArrowWriter::try_new(Vec::new(), schema.clone(), None).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let slot = Slot::new(HashedFile::new(file.reopen().unwrap())).unwrap();
+        let handover = slot.handover();
+        let writer = ArrowWriter::try_new(slot, schema.clone(), None).unwrap();
         let (mut writer, _) = writer.into_serialized_writer().unwrap();
         let leaves = writer.schema_descr().columns().to_vec();
+        let mut at = writer.bytes_written() as u64;
         let mut group = writer.next_row_group().unwrap();
         for (leaf, column) in leaves.iter().zip(columns) {
             let chunk = PlainChunk::new(leaf, column).unwrap();
-            chunk.append_to_row_group(&mut group).unwrap();
+            let end = at + chunk.n_bytes();
+            chunk
+                .append_to_row_group(&mut group, at, &handover)
+                .unwrap();
+            at = end;
         }
         group.close().unwrap();
-        writer.into_inner().unwrap().into()
+        writer.finish().unwrap();
+        let hash = writer.inner_mut().take().unwrap().hash();
+        let written = std::fs::read(file.path()).unwrap();
+        assert_eq!(hash, blake3::hash(&written).to_hex().as_str());
+        written.into()
     }
 
     #[test]

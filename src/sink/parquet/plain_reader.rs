@@ -3,8 +3,8 @@
 use super::{
     page_header::read_page_header,
     plain::{NUMBER, ROW, is_plain},
-    spare::Spare,
 };
+use crate::sink::Spare;
 use ::parquet::{
     basic::{Compression, Encoding},
     file::metadata::RowGroupMetaData,

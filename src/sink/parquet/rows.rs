@@ -4,9 +4,8 @@ use super::{
     check::check_content,
     file::{ParquetFile, damage},
     group::{Groups, RowsOfGroup},
-    spare::Spare,
 };
-use crate::sink::SinkError;
+use crate::sink::{SinkError, Spare};
 use ::parquet::file::metadata::ParquetMetaData;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;

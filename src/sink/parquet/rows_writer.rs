@@ -4,6 +4,7 @@ use super::{
     super::{HashedFile, columns::n_ragged_bytes},
     encoders::{Encoders, Layout, RawGroup},
     entries::{key_values, of_content},
+    pieces::Handover,
     row_group::RowGroup,
     shorten::end_of,
     slot::Slot,
@@ -29,6 +30,8 @@ const BYTES_OF_TEXT: usize = 256;
 /// Writes a Parquet file.
 pub(super) struct RowsWriter {
     writer: SerializedFileWriter<Slot>,
+    /// Through which chunks go into the file that need not be copied.
+    handover: Handover,
     factory: ArrowRowGroupWriterFactory,
     encoders: Encoders,
     /// The rows that come next.
@@ -53,7 +56,9 @@ impl RowsWriter {
         metadata: &[(String, String)],
     ) -> Result<Self, ParquetError> {
         let properties = properties(values, metadata);
-        let writer = ArrowWriter::try_new(Slot::new(file)?, schema.clone(), Some(properties))
+        let file = Slot::new(file)?;
+        let handover = file.handover();
+        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
             .and_then(ArrowWriter::into_serialized_writer);
         let (writer, factory) = writer?;
         let n_cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -63,6 +68,7 @@ impl RowsWriter {
         };
         Ok(Self {
             writer,
+            handover,
             factory,
             encoders: Encoders::start(&layout, n_cores)?,
             group: RowGroup::new(vector_bytes + BYTES_OF_TEXT),
@@ -105,9 +111,10 @@ impl RowsWriter {
         let Some(chunks) = self.encoders.next()? else {
             return Ok(false);
         };
+        let mut at = self.writer.bytes_written() as u64;
         let mut group = self.writer.next_row_group()?;
         for chunk in chunks {
-            chunk.append_to_row_group(&mut group)?;
+            at = chunk.append_to_row_group(&mut group, at, &self.handover)?;
         }
         group.close()?;
         self.encoding_bytes.pop_front();

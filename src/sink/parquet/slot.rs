@@ -6,6 +6,7 @@ use super::{
         write_behind::{PIECE_BYTES, WriteBehind},
     },
     footer,
+    pieces::Handover,
 };
 use std::io::{self, Write};
 
@@ -21,6 +22,12 @@ pub(super) struct Slot {
     piece: Vec<u8>,
     /// What comes behind the data, from their end on: it is written when its checksum is in it.
     footer: Option<Vec<u8>>,
+    /// Bytes that came so far, those that were handed over included.
+    n_bytes: u64,
+    /// Pieces that need not come through here.
+    handover: Handover,
+    /// Bytes that come next in place of pieces that were handed over.
+    n_passed_over: usize,
 }
 
 impl Slot {
@@ -32,7 +39,15 @@ impl Slot {
             piece: file.piece(),
             file: Some(file),
             footer: None,
+            n_bytes: 0,
+            handover: Handover::default(),
+            n_passed_over: 0,
         })
+    }
+
+    /// Where pieces are handed over that are written from where they lie.
+    pub(super) fn handover(&self) -> Handover {
+        self.handover.clone()
     }
 
     /// Bytes that are in the file so far: not all that were written here.
@@ -82,11 +97,32 @@ impl Write for Slot {
             footer.extend_from_slice(bytes);
             return Ok(bytes.len());
         }
-        if self.piece.len() >= PIECE_BYTES {
+        while self.n_passed_over == 0
+            && let Some(pieces) = self.handover.take(self.n_bytes)
+        {
             self.hand_over()?;
+            self.n_passed_over = usize::try_from(pieces.n_bytes()).map_err(io::Error::other)?;
+            let file = self.file.as_ref().ok_or_else(taken)?;
+            pieces.into_iter().try_for_each(|piece| file.share(piece))?;
         }
-        let n_bytes = bytes.len().min(PIECE_BYTES - self.piece.len());
-        self.piece.extend_from_slice(&bytes[..n_bytes]);
+        let n_bytes = if self.n_passed_over > 0 {
+            let n_bytes = bytes.len().min(self.n_passed_over);
+            self.n_passed_over -= n_bytes;
+            n_bytes
+        } else {
+            if self.piece.len() >= PIECE_BYTES {
+                self.hand_over()?;
+            }
+            let room = (PIECE_BYTES - self.piece.len()) as u64;
+            let until = self.handover.next_at().unwrap_or(u64::MAX);
+            let n_bytes = (bytes.len() as u64)
+                .min(room)
+                .min(until.saturating_sub(self.n_bytes));
+            let n_bytes = n_bytes as usize;
+            self.piece.extend_from_slice(&bytes[..n_bytes]);
+            n_bytes
+        };
+        self.n_bytes += n_bytes as u64;
         Ok(n_bytes)
     }
 

@@ -1,36 +1,42 @@
 //! One file of many parts, whose columns are copied as they are.
 
 use super::{
-    super::{HashedFile, SinkError, Stitcher, hashed_file::hash, write_behind::PIECE_BYTES},
+    super::{HashedFile, SinkError, Spare, Stitcher, hashed_file::hash, write_behind::PIECE_BYTES},
     entries::{self, CONTENT_HASH, key_values, of_content},
     file::{MAGIC, ParquetFile, damage},
+    pieces::{Elsewhere, Handover, Pieces},
     slot::Slot,
 };
+use crate::job::OutputFormat;
 use ::parquet::{
     column::writer::ColumnCloseResult,
-    errors::{ParquetError, Result as ParquetResult},
+    errors::ParquetError,
     file::{
         metadata::{KeyValue, ParquetMetaData},
         properties::WriterProperties,
-        reader::{ChunkReader, Length},
         writer::SerializedFileWriter,
     },
     schema::types::SchemaDescriptor,
 };
-use bytes::Bytes;
+use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
 use std::{
     fs::File,
-    io::{self, BufReader, BufWriter, Seek as _, SeekFrom, Write},
+    io::{self, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-/// Bytes that are read at a time.
-const READ_BYTES: usize = 1 << 20;
+/// Pieces whose memory is kept: a column that is read, and one that is written.
+const MOST_SPARE: usize = 24;
 
 /// One file of parts so far.
 struct ParquetStitcher {
-    writer: Writer,
+    writer: SerializedFileWriter<Slot>,
+    /// Through which columns go into the file without being copied in memory.
+    handover: Handover,
+    /// Memory that columns are read into.
+    spare: Spare,
     /// The first part, whose columns the others must have.
     first: PathBuf,
     /// What the Parquet writer put into its metadata.
@@ -44,17 +50,6 @@ struct Part<'a> {
     metadata: ParquetMetaData,
 }
 
-/// The file, with the checksum of what came from the part at hand.
-struct Stitched {
-    file: Slot,
-    part: blake3::Hasher,
-}
-
-/// The file of a part, which is read in large pieces.
-struct PartFile<'a>(&'a File);
-
-type Writer = SerializedFileWriter<BufWriter<Stitched>>;
-
 /// Begins a file with the rows of a part. It has the columns of that one.
 ///
 /// # Errors
@@ -65,16 +60,15 @@ pub(in super::super) fn stitcher(
     first: &Path,
 ) -> Result<Box<dyn Stitcher>, SinkError> {
     let part = Part::open(first)?;
-    let stitched = Stitched {
-        file: Slot::new(to).map_err(|error| stitching(first, error.into()))?,
-        part: blake3::Hasher::new(),
-    };
-    let buffered = BufWriter::with_capacity(PIECE_BYTES, stitched);
+    let slot = Slot::new(to).map_err(|error| stitching(first, error.into()))?;
+    let handover = slot.handover();
     let schema = part.schema().root_schema_ptr();
     let properties = Arc::new(WriterProperties::default());
-    let writer = SerializedFileWriter::new(buffered, schema, properties);
+    let writer = SerializedFileWriter::new(slot, schema, properties);
     let mut stitcher = ParquetStitcher {
         writer: writer.map_err(|error| stitching(first, error))?,
+        handover,
+        spare: Spare::new(MOST_SPARE),
         first: first.to_owned(),
         of_writer: entries::of_writer(&part.metadata),
     };
@@ -93,21 +87,26 @@ impl Stitcher for ParquetStitcher {
         self.copy(&part)
     }
 
+    fn take(&mut self, _rows: &RecordBatch) -> Result<(), SinkError> {
+        Err(SinkError::not_taken(OutputFormat::OF_PARTS))
+    }
+
     fn finish(self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError> {
         let Self {
             mut writer,
             first,
             of_writer,
+            ..
         } = *self;
         let finish = || {
             writer.flush()?;
-            let (n_bytes, hash) = writer.inner_mut().get_mut().file.begin_footer()?;
+            let (n_bytes, hash) = writer.inner_mut().begin_footer()?;
             let content = of_content(n_bytes, hash);
             for entry in key_values(metadata).chain(of_writer).chain(content) {
                 writer.append_key_value_metadata(entry);
             }
             writer.finish()?;
-            writer.inner_mut().get_mut().file.take()?;
+            writer.inner_mut().take()?;
             Ok(())
         };
         finish().map_err(|error| stitching(&first, error))
@@ -128,7 +127,7 @@ impl ParquetStitcher {
 
     /// Copies a part, and checks that it is what was written.
     fn copy(&mut self, part: &Part<'_>) -> Result<(), SinkError> {
-        let copied = part.copy(&mut self.writer);
+        let copied = part.copy(self);
         part.check_copied(&copied.map_err(|error| stitching(part.path, error))?)
     }
 }
@@ -150,39 +149,72 @@ impl<'a> Part<'a> {
     }
 
     /// Copies the row groups, and returns the checksum that the part would have to have.
-    fn copy(&self, writer: &mut Writer) -> Result<String, ParquetError> {
-        writer.flush()?;
+    fn copy(&self, to: &mut ParquetStitcher) -> Result<String, ParquetError> {
+        let ParquetStitcher {
+            writer,
+            handover,
+            spare,
+            ..
+        } = to;
         let mut hasher = blake3::Hasher::new();
         hasher.update(&MAGIC);
-        writer.inner_mut().get_mut().part = hasher;
         let indexes = self.metadata.page_index();
+        let mut at = writer.bytes_written() as u64;
         for (n_group, group) in self.metadata.row_groups().iter().enumerate() {
             let mut row_group = writer.next_row_group()?;
             for (n_column, column) in group.columns().iter().enumerate() {
+                let (start, n_bytes) = column.byte_range();
                 let column_index = indexes.and_then(|of| of.column_index(n_group, n_column));
                 let offset_index = indexes.and_then(|of| of.offset_index(n_group, n_column));
                 let closed = ColumnCloseResult {
-                    bytes_written: column.compressed_size().unsigned_abs(),
+                    bytes_written: n_bytes,
                     rows_written: group.num_rows().unsigned_abs(),
                     metadata: column.clone(),
                     bloom_filter: None,
                     column_index: column_index.cloned(),
                     offset_index: offset_index.cloned(),
                 };
-                row_group.append_column(&PartFile(&self.file), closed)?;
+                handover.put(at, self.read(start, n_bytes, spare, &mut hasher)?);
+                row_group.append_column(&Elsewhere(n_bytes), closed)?;
+                at += n_bytes;
             }
             row_group.close()?;
         }
         writer.flush()?;
-        let stitched = writer.inner_mut().get_mut();
         // It may be asked for on the disk next.
-        stitched.file.content()?;
-        if stitched.file.has_failed() {
+        writer.inner().content()?;
+        if writer.inner().has_failed() {
             // That is an error.
-            stitched.file.take()?;
+            writer.inner_mut().take()?;
         }
-        let hash = stitched.part.finalize();
-        Ok(hash.to_hex().to_string())
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    /// Reads some bytes, and hashes them.
+    fn read(
+        &self,
+        start: u64,
+        n_bytes: u64,
+        spare: &Spare,
+        hasher: &mut blake3::Hasher,
+    ) -> io::Result<Pieces> {
+        let mut pieces = Pieces::default();
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(start))?;
+        while pieces.n_bytes() < n_bytes {
+            let n_left = n_bytes - pieces.n_bytes();
+            let mut memory = spare.take(PIECE_BYTES);
+            file.take(n_left.min(PIECE_BYTES as u64))
+                .read_to_end(&mut memory)?;
+            if memory.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            hash(hasher, &memory);
+            let piece = Buffer::from_vec(memory);
+            spare.keep(&piece);
+            pieces.push(piece);
+        }
+        Ok(pieces)
     }
 
     /// Checks that what was copied is what was written.
@@ -196,37 +228,5 @@ impl<'a> Part<'a> {
         }
         let message = "is damaged: its data has another checksum than it was written with";
         Err(SinkError::damaged_part(self.path, message.to_owned()))
-    }
-}
-
-impl Write for Stitched {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n_written = self.file.write(bytes)?;
-        hash(&mut self.part, &bytes[..n_written]);
-        Ok(n_written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Length for PartFile<'_> {
-    fn len(&self) -> u64 {
-        Length::len(self.0)
-    }
-}
-
-impl ChunkReader for PartFile<'_> {
-    type T = BufReader<File>;
-
-    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        let mut file = self.0.try_clone()?;
-        file.seek(SeekFrom::Start(start))?;
-        Ok(BufReader::with_capacity(READ_BYTES, file))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
-        self.0.get_bytes(start, length)
     }
 }

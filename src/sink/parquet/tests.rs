@@ -1,7 +1,7 @@
 //! Parts, what is stitched of them, and what is found out about damaged ones.
 
 use super::super::{
-    HashedFile, Identity, More, OutputPlan, SinkError,
+    HashedFile, Identity, More, OutputPlan, SinkError, Spare,
     format::{Checked, check, part_writer, read_metadata},
 };
 use super::file::ParquetFile;
@@ -98,7 +98,7 @@ pub fn version() -> Vec<(String, String)> {
 /// A part with some rows, in pieces of five.
 pub fn write_part(path: &Path, indices: Range<u64>, layers: &[usize]) {
     let file = HashedFile::new(File::create_new(path).unwrap());
-    let mut part = part_writer(&plan(path, layers), file, &version()).unwrap();
+    let mut part = part_writer(&plan(path, layers), file, &version(), &Spare::default()).unwrap();
     let mut from = indices.start;
     while from < indices.end {
         let to = indices.end.min(from + 5);
@@ -391,7 +391,7 @@ fn a_full_disk_is_named_as_such() {
         assert!(error.hint().unwrap().starts_with("free some space"));
     };
     let output = plan(Path::new("out.parquet"), &[6]);
-    let part = part_writer(&output, full(), &version()).unwrap();
+    let part = part_writer(&output, full(), &version(), &Spare::default()).unwrap();
     check(
         part.finish(&[]).unwrap().file.unwrap_err(),
         "cannot write `out.parquet`",
@@ -418,7 +418,7 @@ fn a_part_that_ends_earlier_is_one_that_never_had_more_rows() {
         let file = file.unwrap();
         let written = HashedFile::new(file.try_clone().unwrap());
         let output = plan(Path::new("out.parquet"), &[6]);
-        let part = part_writer(&output, written, &version()).unwrap();
+        let part = part_writer(&output, written, &version(), &Spare::default()).unwrap();
         (path, file, part)
     };
     let (long, file, mut part) = begin("long");

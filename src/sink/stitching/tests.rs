@@ -2,11 +2,16 @@
 
 use super::super::{
     HashedFile,
+    ahead::Ahead,
     ledger::Header,
-    parquet::tests::{plan, stitch, version, write_parts},
+    parquet::{
+        RowsOfFile,
+        tests::{plan, stitch, version, write_parts},
+    },
+    shared_stitching::SharedStitching,
 };
 use super::*;
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, os::unix::fs::FileExt as _};
 use tempfile::TempDir;
 
 const LAYERS: [usize; 1] = [6];
@@ -23,8 +28,14 @@ struct Made {
 impl Made {
     /// Parts of so many rows.
     fn new(n_rows: &[u64]) -> Self {
+        Self::of(OutputFormat::Parquet, "x.parquet", n_rows)
+    }
+
+    /// The same of an output of another format.
+    fn of(format: OutputFormat, name: &str, n_rows: &[u64]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let plan = plan(&folder.path().join("x.parquet"), &LAYERS);
+        let mut plan = plan(&folder.path().join(name), &LAYERS);
+        plan.target.format = format;
         let place = Place::of(&plan.target);
         fs::create_dir(place.parts()).unwrap();
         let parts = write_parts(place.parts(), n_rows, &LAYERS);
@@ -188,4 +199,79 @@ fn what_goes_wrong_leaves_nothing() {
     assert!(made.resumed(2).unwrap().advance().is_none());
     fs::remove_file(made.place.output()).unwrap();
     made.check_clean();
+}
+
+/// All bytes of a file that is complete.
+fn bytes(bundle: &Bundle) -> Vec<u8> {
+    let file = bundle.main().unwrap();
+    let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+#[test]
+fn rows_that_come_ahead_of_their_parts_make_the_same_file() {
+    for (format, name) in [
+        (OutputFormat::Npy, "x.npy"),
+        (OutputFormat::Hdf5, "x.h5"),
+        (OutputFormat::Safetensors, "x.safetensors"),
+    ] {
+        let made = Made::of(format, name, &[3, 2, 4]);
+        let (target, options) = (made.place.target(), made.plan.export_options());
+        let [first, others @ ..] = made.parts.as_slice() else {
+            panic!("there are parts");
+        };
+        let folder = Some(made.place.bookkeeping());
+        let mut making = Making::begin(target, folder, &options, first).unwrap();
+        others.iter().for_each(|part| making.append(part).unwrap());
+        let expected = bytes(&making.finish(&version()).unwrap());
+
+        let shared = SharedStitching::new(made.resumed(0));
+        let mut ahead = Ahead::start(&shared).unwrap().unwrap();
+        let begin = |ahead: &mut Ahead, n: usize| {
+            ahead.begin(made.commits[n].from);
+            for rows in RowsOfFile::open(&made.parts[n]).unwrap() {
+                ahead.take(rows.unwrap());
+            }
+            ahead.end(made.commits[n].to, true);
+        };
+        // One is committed before the next one begins, one when all have come.
+        begin(&mut ahead, 0);
+        shared.step(|stitching| stitching.with(&made.commits[0]));
+        begin(&mut ahead, 1);
+        begin(&mut ahead, 2);
+        shared.step(|stitching| stitching.with(&made.commits[1]));
+        assert!(!shared.is(Stitching::is_behind));
+        shared.step(|stitching| stitching.with(&made.commits[2]));
+        ahead.finish();
+        let grown = shared.take().unwrap();
+        let grown = grown.finish(&made.parts, &version()).unwrap();
+        assert!(bytes(&grown) == expected, "{name}");
+    }
+}
+
+#[test]
+fn parts_that_are_others_than_the_rows_that_came_are_not_counted() {
+    let made = Made::of(OutputFormat::Npy, "x.npy", &[3, 2]);
+    let came = |n_part: usize| {
+        let shared = SharedStitching::new(made.resumed(0));
+        let mut ahead = Ahead::start(&shared).unwrap().unwrap();
+        ahead.begin(made.commits[n_part].from);
+        for rows in RowsOfFile::open(&made.parts[1]).unwrap() {
+            ahead.take(rows.unwrap());
+        }
+        ahead.end(made.commits[0].to, true);
+        shared.step(|stitching| stitching.with(&made.commits[0]));
+        ahead.finish();
+        let grown = shared.take();
+        grown.and_then(|grown| grown.finish(&made.parts[..1], &version()))
+    };
+    assert!(came(0).is_none(), "it has fewer rows");
+    assert!(came(1).is_none(), "it begins elsewhere");
+    // Of what is there already, nothing can come ahead; nor of parts that are copied as they are.
+    let other = Made::new(&[3]);
+    for stitching in [made.resumed(1), other.resumed(0)] {
+        let shared = SharedStitching::new(stitching);
+        assert!(Ahead::start(&shared).unwrap().is_none());
+    }
 }

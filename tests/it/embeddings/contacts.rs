@@ -187,6 +187,21 @@ fn a_script_asks_for_contacts() {
     assert_eq!(lines.len(), 4);
     let picture = fs::read_to_string(job.at("map.svg")).expect("a picture");
     assert!(picture.contains(">a</text>") && picture.contains("10 residues"));
+    // A table looks like anybody's.
+    fs::write(job.at("pairs.csv"), "id,i,j,probability\nmine,1,2,3\n").expect("a file");
+    for command in ["check", "exec"] {
+        let refused = job.run(command, r#"contact_table("pairs.parquet", "pairs.csv");"#);
+        assert!(refused.exit_code != 0, "{refused:?}");
+        assert!(refused.stderr.contains("`pairs.csv` exists"), "{refused:?}");
+        assert!(refused.stderr.contains("overwrite: true"), "{refused:?}");
+    }
+    let replaces = r#"contact_table("pairs.parquet", "pairs.csv", #{ overwrite: true });"#;
+    let done = job.run("exec", replaces);
+    assert_eq!(done.exit_code, 0, "{done:?}");
+    assert_eq!(
+        fs::read_to_string(job.at("pairs.csv")).expect("a table"),
+        table
+    );
     let missing = job.run("exec", r#"contact_map("maps.parquet", "c", "map.svg");"#);
     assert!(missing.stderr.contains("no sequence `c`"), "{missing:?}");
     let foreign = job.run("exec", r#"contact_table("maps.parquet", "in.fa");"#);

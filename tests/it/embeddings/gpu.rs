@@ -195,7 +195,7 @@ fn no_batch_reads_a_slot_too_early_or_late() {
         in_flight
             .into_iter()
             .map(|batch| {
-                let answer = batch.wait().expect("embeddings");
+                let answer = batch.wait(&Default::default()).expect("embeddings");
                 let finite = |column: &Ragged| column.values.are_finite(0..column.values.len());
                 assert!(answer.columns.iter().all(finite));
                 answer.columns

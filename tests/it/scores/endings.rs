@@ -231,12 +231,14 @@ fn what_was_begun_otherwise_is_not_mixed() {
     let mine = |name: &str| place.path("scores.csv.parts").join(name);
     let in_ours = ours.join("mine.txt");
     fs::create_dir_all(mine("0123456789abcdef/logits")).unwrap();
+    fs::create_dir_all(mine("00112233445566ff")).unwrap();
     fs::create_dir_all(place.path("elsewhere")).unwrap();
     symlink(place.path("elsewhere"), mine("fedcba9876543210")).unwrap();
     let others = [
         in_ours,
         mine("mine.txt"),
         mine("0123456789abcdef/logits/part-000000000000.parquet"),
+        mine("00112233445566ff/plan.fa.gz"),
         mine("fedcba9876543210/plan.fa.gz"),
     ];
     for path in &others {

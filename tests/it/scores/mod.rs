@@ -4,10 +4,12 @@
 //! - `tables`: which rows and columns there are, what is refused, what is replaced.
 //! - `commands`: the same without a script.
 //! - `endings`: jobs that are killed, shared by several processes or computed on several devices.
+//! - `refusals`: what is refused before anything is computed, and never replaced.
 //! - `place`: what these tests run.
 
 mod commands;
 mod endings;
 mod numbers;
 mod place;
+mod refusals;
 mod tables;

@@ -402,7 +402,9 @@ fn every_kernel_runs() {
                 Pooling::ALL.map(|pooling| pool(&normal, &tokens, pooling))
             });
             let results = Results::start(vectors.collect(), &tokens, std::time::Instant::now());
-            let (vectors, _) = results.and_then(Results::wait).expect("results");
+            let (vectors, _) = results
+                .and_then(|x| x.wait(&Default::default()))
+                .expect("results");
             assert!(
                 vectors.iter().all(|x| x.are_finite(0..x.len())),
                 "{dtype:?} {head_dim}"

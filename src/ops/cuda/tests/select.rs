@@ -111,7 +111,9 @@ fn selected_rows_have_the_bits_that_half_gives_them() {
             }
             // All of them at once, of different sizes and formats, as a batch brings them.
             let results = Results::start(tensors, &tokens, Instant::now());
-            let (got, _) = results.and_then(Results::wait).expect("results");
+            let (got, _) = results
+                .and_then(|x| x.wait(&Default::default()))
+                .expect("results");
             assert_eq!(got.len(), wanted.len());
             for (n, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
                 assert_eq!(got.dtype(), wanted.dtype(), "{dtype:?}, {width}, {n}");

@@ -45,7 +45,9 @@ fn speed_of_attention() {
                     attention(&qkv, &tokens, &rotary);
                 }
                 let results = Results::start(Vec::new(), &tokens, std::time::Instant::now());
-                let (_, marks) = results.and_then(Results::wait).expect("attention");
+                let (_, marks) = results
+                    .and_then(|x| x.wait(&Default::default()))
+                    .expect("attention");
                 crate::device::Timeline::default()
                     .add(marks)
                     .expect("marks")
