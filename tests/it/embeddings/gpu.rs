@@ -14,7 +14,7 @@ use runner::{
     cancel::Abandonment,
     device::{DeviceError, choose, free_bytes},
     hint::Hint,
-    job::{Content, DeviceChoice, Dtype, Gelu, ModelSpec, Pooling, Question},
+    job::{Content, CpuShare, DeviceChoice, Dtype, Gelu, ModelSpec, Pooling, Question},
     model::{Model, ModelError, StagerOptions, padded_ids},
 };
 
@@ -188,7 +188,7 @@ fn no_batch_reads_a_slot_too_early_or_late() {
                 let input_ids = padded_ids(batch);
                 let tokens = stager.stage(input_ids, &batch.cu_seqlens).expect("staged");
                 replica
-                    .submit(&tokens, &question, &Abandonment::default())
+                    .submit(tokens, &question, &Abandonment::default())
                     .expect("submitted")
             })
             .collect();
@@ -297,7 +297,7 @@ fn rows_of_padding_change_no_bit() {
 fn a_gpu_is_found_by_its_uuid_and_a_missing_one_is_explained() {
     let choose = |name: &str| {
         let choice = DeviceChoice::from_name(name).expect("a device's name");
-        runner::device::choose(&choice)
+        runner::device::choose(&choice, CpuShare::default())
     };
     let error = choose("cuda:99")
         .expect_err("no machine has so many")
@@ -334,7 +334,7 @@ fn a_batch_without_room_is_an_error_and_not_the_end() {
 #[ignore = "needs a GPU"]
 fn the_memory_of_a_model_goes_back_to_the_driver() {
     const MB: u64 = 1_000_000;
-    let gpus = choose(&DeviceChoice::cuda(0)).expect("a GPU");
+    let gpus = choose(&DeviceChoice::cuda(0), CpuShare::default()).expect("a GPU");
     let free = || free_bytes(&gpus[0]).expect("the driver says so");
     let mut left = None;
     // Kernels that were loaded in the first round stay.
