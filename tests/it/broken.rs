@@ -21,8 +21,7 @@ fn job(output: &str, options: &str) -> Job {
     let mut job = Job::new();
     output.clone_into(&mut job.output);
     options.clone_into(&mut job.options);
-    "fasta(\"in.fa\").take(40).min_length(10).long_sequences(\"truncate\", 126)"
-        .clone_into(&mut job.dataset);
+    "fasta(\"in.fa\").take(40).long_sequences(\"truncate\", 126)".clone_into(&mut job.dataset);
     job
 }
 
