@@ -194,7 +194,7 @@ impl Error {
             Self::Plan(_)
             | Self::StoppedByScript(_)
             | Self::Monitor(MonitorError::Format(_))
-            | Self::Sink(SinkError::Name(_)) => exit_code::SCRIPT,
+            | Self::Sink(SinkError::Name(_) | SinkError::Unfit { .. }) => exit_code::SCRIPT,
             Self::Input(_)
             | Self::Embeddings(_)
             | Self::Score(ScoreError::Table { .. } | ScoreError::Column(_))

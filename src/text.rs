@@ -12,6 +12,19 @@ pub fn counted(number: u64, one: &str, more: &str) -> String {
     format!("{number} {}", in_number(number, one, more))
 }
 
+/// A whole number with its thousands set apart: 1,234,567.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Bytes in the unit that suits them.
 ///
 /// # Examples
@@ -117,6 +130,15 @@ pub fn is_unprintable(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        let check = |number: u64, expect: &str| assert_eq!(grouped(number), expect);
+        check(0, "0");
+        check(999, "999");
+        check(1000, "1,000");
+        check(u64::MAX, "18,446,744,073,709,551,615");
+    }
 
     #[test]
     fn sizes_and_times_are_short() {

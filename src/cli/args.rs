@@ -175,7 +175,7 @@ pub(super) struct ExportArgs {
     pub(super) output: PathBuf,
     /// The file to make: `.parquet`, `.arrow`, `.npy`, `.safetensors`, `.h5` or `.embed`
     pub(super) file: PathBuf,
-    /// What the datasets of an `.h5` file are called by: `id`, or `hash` of the residues
+    /// What the datasets of an `.h5` file are called by: `id`, `accession` in an id of UniProt, or `hash` of the residues
     #[arg(long, value_name = "NAME")]
     pub(super) keys: Option<String>,
     /// The columns of vectors to write, with commas between them, instead of all

@@ -6,9 +6,10 @@ use super::{
 };
 use crate::{
     cancel::CancelToken,
-    error::Error,
-    job::{ExportPlan, OptionMap, OptionValue},
+    error::{Error, exit_code},
+    job::{ExportPlan, OptionMap, OptionValue, Problems},
     progress::Console,
+    script::Diagnostic,
     sink::{self, ExportStep, Exported},
     text::{counted, printable},
 };
@@ -27,8 +28,11 @@ pub(super) fn export(global: &Global, console: &Console, args: &ExportArgs) -> u
         Ok(cancel) => cancel,
         Err(exit_code) => return exit_code,
     };
-    let exported = plan(args).and_then(|plan| write(global, console, &plan, &cancel));
-    let exported = match exported {
+    let plan = match plan(args) {
+        Ok(plan) => plan,
+        Err(problems) => return ending::failed(global, console, &misused(problems)),
+    };
+    let exported = match write(global, console, &plan, &cancel) {
         Ok(exported) => exported,
         Err(error) => return ending::of_error(global, console, &error),
     };
@@ -48,7 +52,7 @@ pub(super) fn export(global: &Global, console: &Console, args: &ExportArgs) -> u
 }
 
 /// What a script would say.
-fn plan(args: &ExportArgs) -> Result<ExportPlan, Error> {
+fn plan(args: &ExportArgs) -> Result<ExportPlan, Problems> {
     let texts = [("keys", &args.keys), ("columns", &args.columns)];
     let texts = texts.into_iter().filter_map(|(name, text)| {
         let text = OptionValue::Text(text.clone()?);
@@ -56,7 +60,14 @@ fn plan(args: &ExportArgs) -> Result<ExportPlan, Error> {
     });
     let overwrite = ("overwrite".to_owned(), OptionValue::Flag(args.overwrite));
     let options: OptionMap = texts.chain([overwrite]).collect();
-    Ok(ExportPlan::new(&args.output, &args.file, options)?)
+    ExportPlan::new(&args.output, &args.file, options)
+}
+
+/// What is wrong with the command line itself.
+fn misused(problems: Problems) -> Diagnostic {
+    let mut diagnostic = Diagnostic::of_error(&Error::Plan(problems));
+    diagnostic.exit_code = exit_code::USAGE;
+    diagnostic
 }
 
 fn write(

@@ -2,7 +2,7 @@
 
 use crate::{
     host::{Forecast, Rate},
-    text::{bytes, duration},
+    text::{bytes, counted, duration, grouped},
 };
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ pub(super) fn json(forecasts: &[Forecast]) -> Value {
             "model": forecast.model,
             "input_bytes": sample.input_bytes,
             "read_bytes": sample.read_bytes,
+            "proteins": forecast.proteins,
             "records": rounded(forecast.sample.map(|sample| sample.records)),
             "rows": rounded(forecast.sample.map(|sample| sample.kept)),
             "tokens": rounded(forecast.tokens()),
@@ -69,7 +70,14 @@ fn of_run(forecast: &Forecast) -> String {
     };
     line(
         "records",
-        format!("{}{rejected}, {how}", three_digits(sample.records)),
+        match forecast.proteins {
+            Some(proteins) => format!(
+                "{}, of which the model sees {} sequences, {how}",
+                counted(proteins, "protein", "proteins"),
+                grouped(sample.sequences.round() as u64)
+            ),
+            None => format!("{}{rejected}, {how}", three_digits(sample.records)),
+        },
     );
     line("tokens", three_digits(tokens));
     line(
@@ -92,6 +100,11 @@ fn of_run(forecast: &Forecast) -> String {
                     "; `--rate` tells that of other devices"
                 }
             ),
+            _ if forecast.lacks_gpu => {
+                "unknown: this machine shows no GPU, so the model would run on the CPU; give the tokens that it does \
+                 a second, or those of the devices that are meant, with `--rate`"
+                    .to_owned()
+            }
             _ => "unknown: give the tokens that your devices do a second with `--rate`".to_owned(),
         },
     );

@@ -1,7 +1,7 @@
 //! How a script is run, whichever it is.
 
 use crate::{host::Recording, job::Shard};
-use clap::{Args, ValueHint};
+use clap::Args;
 use std::path::PathBuf;
 
 /// How a script is run, whichever it is.

@@ -42,6 +42,8 @@ struct Entrance(Arc<Channel>);
 struct Channel {
     state: Mutex<State>,
     news: Condvar,
+    /// Told when the consumer has dealt with all that it got.
+    quiet: Condvar,
 }
 
 #[derive(Default)]
@@ -52,6 +54,8 @@ struct State {
     late: Vec<Event>,
     n_late_warnings: usize,
     n_left_out: usize,
+    /// Whether the consumer is busy with an event that it got.
+    is_at_work: bool,
     has_no_sender: bool,
     has_no_receiver: bool,
 }
@@ -80,6 +84,21 @@ impl EventSender {
         }
     }
 
+    /// Waits until the consumer has dealt with all events, so that what is written after this stands below them; but
+    /// no longer than `patience`, as a terminal may stand still.
+    pub fn settle_within(&self, patience: Duration) {
+        let channel = &self.0.0;
+        let is_busy = |state: &mut State| {
+            !state.has_no_receiver && (state.is_at_work || state.holds_events())
+        };
+        // It is as good when it takes too long.
+        drop(
+            channel
+                .quiet
+                .wait_timeout_while(channel.lock(), patience, is_busy),
+        );
+    }
+
     /// Sends [`Event::Warning`].
     pub fn warn(&self, message: impl Into<String>) {
         self.send(Event::Warning {
@@ -93,8 +112,13 @@ impl EventReceiver {
     pub fn receive_within(&self, patience: Duration) -> Heard {
         let start = Instant::now();
         let mut state = self.0.lock();
+        state.is_at_work = false;
+        if !state.holds_events() {
+            self.0.quiet.notify_all();
+        }
         loop {
             if let Some(event) = state.next() {
+                state.is_at_work = true;
                 return Heard::Event(event);
             }
             let left = patience.saturating_sub(start.elapsed());
@@ -141,6 +165,7 @@ impl Drop for EventReceiver {
             has_no_receiver: true,
             ..State::default()
         };
+        self.0.quiet.notify_all();
     }
 }
 
@@ -151,6 +176,10 @@ impl Channel {
 }
 
 impl State {
+    fn holds_events(&self) -> bool {
+        !self.events.is_empty() || !self.late.is_empty() || self.n_left_out > 0
+    }
+
     fn next(&mut self) -> Option<Event> {
         if self.events.is_empty() {
             self.events.extend(self.late.drain(..));

@@ -102,6 +102,10 @@ pub enum Event {
         token_budget: usize,
         /// Records that are read at most, where the script says so.
         take: Option<u64>,
+        /// Sequences that the model is to see, where they were counted before; of a shard about so many.
+        sequences: Option<u64>,
+        /// Tokens of them.
+        tokens: Option<u64>,
     },
     /// The run goes on with an output that was begun before.
     Resumed {

@@ -223,7 +223,8 @@ fn check_stdin(metadata: &Metadata, name: &str) -> Result<(), InputError> {
     Ok(())
 }
 
-fn unopenable(path: &Path, name: &str, error: &io::Error) -> InputError {
+/// Says of an input that it cannot be opened.
+pub fn unopenable(path: &Path, name: &str, error: &io::Error) -> InputError {
     match error.kind() {
         io::ErrorKind::NotFound => match fs::read_link(path) {
             Ok(target) => InputError::new(

@@ -59,6 +59,7 @@ pub(super) fn judge(
                     format!("{n_residues} residues, more than {limit}"),
                     format!(
                         "`.long_sequences(\"truncate\", {limit})` embeds the first {limit}, \
+                         `.long_sequences(\"window\", {limit})` embeds all in windows, \
                          `.long_sequences(\"skip\", {limit})` rejects such records"
                     ),
                 ));

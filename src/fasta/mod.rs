@@ -42,7 +42,7 @@ pub use compression::Compression;
 pub use content::hash_contents;
 pub use error::{Fault, FaultPlace, InputError};
 pub use identity::Identity;
-pub use input::{Input, InputKind, resolve};
+pub use input::{Input, InputKind, resolve, unopenable};
 pub use oddity::{Oddity, Remark};
 pub use piece::Piece;
 pub use plan::{PlanFault, Units};

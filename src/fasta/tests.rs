@@ -173,7 +173,8 @@ fn lengths_follow_the_policy() {
         &long,
         ">b\nMK\n>a\nMKTV\n",
         "`x.fa`, record 2 (`a`): 4 residues, more than 2 (`.long_sequences(\"truncate\", 2)` \
-         embeds the first 2, `.long_sequences(\"skip\", 2)` rejects such records)",
+         embeds the first 2, `.long_sequences(\"window\", 2)` embeds all in windows, \
+         `.long_sequences(\"skip\", 2)` rejects such records)",
     );
     long.long_sequences = LongSequences::Full(3);
     check_with(

@@ -5,9 +5,10 @@ use crate::{
     alphabet::N_SPECIAL_TOKENS,
     error::Error,
     fasta::{Input, Sample, Share},
-    job::{DeviceChoice, Dtype, EmbedPlan, ModelSpec},
+    job::{DeviceChoice, Dtype, EmbedPlan, ModelSpec, ScoreQuestion},
     score::Extent,
 };
+use std::path::Path;
 
 /// What a run would take.
 #[derive(Clone, Debug)]
@@ -18,8 +19,12 @@ pub struct Forecast {
     pub model: String,
     /// What the inputs hold. Nothing, if one is a pipe.
     pub sample: Option<Sample>,
+    /// The proteins of scores, whose sequences the sample counts.
+    pub proteins: Option<u64>,
     /// How fast the model would be. Nothing, if nobody knows.
     pub rate: Option<Rate>,
+    /// Whether the model would run on the CPU only because this machine shows no GPU.
+    pub lacks_gpu: bool,
     /// Bytes of the output, about. Nothing, if there is no output or the input is a pipe.
     pub output_bytes: Option<f64>,
 }
@@ -47,8 +52,9 @@ const H100_RATES: [(&str, u64, f64); 6] = [
 ];
 /// By which share the weights of a model may be more or fewer.
 const TOLERANCE: f64 = 0.1;
-/// Bytes of a row with a score, about.
-const SCORE_BYTES: f64 = 24.0;
+/// Bytes of a score, and of a perplexity with its likelihood, with what ends them, about.
+const SCORE_BYTES: f64 = 11.2;
+const PERPLEXITY_BYTES: f64 = 25.0;
 
 impl Forecast {
     /// What `plan` would take with a model, or a `share` of it. `given` is how many tokens a second its devices do together, if
@@ -72,6 +78,8 @@ impl Forecast {
             inputs: dataset.sources.join(", "),
             model: model.name.clone(),
             sample,
+            proteins: None,
+            lacks_gpu: lacks_gpu(spec),
             rate: given
                 .map(Rate::given)
                 .or_else(|| Rate::measured(spec, model)),
@@ -82,11 +90,15 @@ impl Forecast {
     /// What scores of this extent, or a `share` of them, would take with a model.
     pub(super) fn of_scores(
         (spec, model): (&ModelSpec, &ModelInfo),
-        inputs: String,
+        (question, inputs): (&ScoreQuestion, String),
         extent: &Extent,
         share: f64,
         given: Option<f64>,
     ) -> Self {
+        let score_bytes = match question {
+            ScoreQuestion::Mutants(..) => SCORE_BYTES,
+            ScoreQuestion::Perplexity(..) => PERPLEXITY_BYTES,
+        };
         let sequences = share * extent.sequences as f64;
         let tokens = share * extent.tokens as f64;
         Self {
@@ -100,10 +112,12 @@ impl Forecast {
                 is_share: share < 1.0,
                 ..Sample::default()
             }),
+            proteins: Some(extent.proteins),
+            lacks_gpu: lacks_gpu(spec),
             rate: given
                 .map(Rate::given)
                 .or_else(|| Rate::measured(spec, model)),
-            output_bytes: Some(SCORE_BYTES * extent.scores as f64),
+            output_bytes: Some(extent.text_bytes as f64 + score_bytes * extent.scores as f64),
         }
     }
 
@@ -116,6 +130,21 @@ impl Forecast {
     /// Seconds of the work itself, models loaded.
     pub fn seconds(&self) -> Option<f64> {
         Some(self.tokens()? / self.rate.as_ref()?.tokens_per_sec)
+    }
+}
+
+/// Whether the model would run on a GPU if this machine had one.
+fn lacks_gpu(spec: &ModelSpec) -> bool {
+    spec.device == DeviceChoice::Auto && !is_on_gpu(spec)
+}
+
+/// Whether a model would run on a GPU. No device is opened to find out: where the device is chosen by
+/// itself, the driver's file has to do.
+pub(super) fn is_on_gpu(spec: &ModelSpec) -> bool {
+    match spec.device {
+        DeviceChoice::AllGpus | DeviceChoice::Gpus(_) => true,
+        DeviceChoice::Auto => Path::new("/dev/nvidia0").exists(),
+        DeviceChoice::Cpu | DeviceChoice::Mock => false,
     }
 }
 
@@ -133,6 +162,7 @@ impl Rate {
     fn measured(spec: &ModelSpec, model: &ModelInfo) -> Option<Self> {
         let n_gpus = match &spec.device {
             DeviceChoice::Cpu | DeviceChoice::Mock => return None,
+            DeviceChoice::Auto if lacks_gpu(spec) => return None,
             DeviceChoice::Gpus(gpus) => gpus.len(),
             DeviceChoice::Auto | DeviceChoice::AllGpus => 1,
         };
@@ -155,6 +185,29 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_without_a_gpu_is_no_h100() {
+        let model = ModelInfo {
+            name: "8M".to_owned(),
+            device: "auto".to_owned(),
+            dtype: "f32".to_owned(),
+            hidden_size: 320,
+            n_layers: 6,
+            n_parameters: 7_500_000,
+            lacks: Default::default(),
+        };
+        let has_gpu = Path::new("/dev/nvidia0").exists();
+        let spec = |device: &str| {
+            let options = [("device".to_owned(), device.into())];
+            ModelSpec::from_map("8M", options.into()).unwrap()
+        };
+        let rate = |device: &str| Rate::measured(&spec(device), &model);
+        assert_eq!(rate("auto").is_some(), has_gpu);
+        assert_eq!(lacks_gpu(&spec("auto")), !has_gpu);
+        assert!(rate("cuda").is_some() && !lacks_gpu(&spec("cuda")));
+        assert!(rate("cpu").is_none() && !lacks_gpu(&spec("cpu")));
+    }
 
     #[test]
     fn rates_are_those_of_the_documentation() {

@@ -40,7 +40,7 @@ pub use scored::Scored;
 use crate::{
     error::Error,
     fasta,
-    job::{AttentionPlan, EmbedPlan, ExportPlan, MergePlan, ModelSpec, ScorePlan, Shard},
+    job::{AttentionPlan, EmbedPlan, ExportPlan, MergePlan, ModelSpec, Question, ScorePlan, Shard},
     report::RunSummary,
     sink,
 };
@@ -61,6 +61,18 @@ pub fn find_inputs(sources: &[String]) -> Result<(), Error> {
 /// There is no finished output, or what it holds cannot be in the format.
 pub fn check_export(plan: &ExportPlan) -> Result<(), Error> {
     Ok(sink::check_export(plan)?)
+}
+
+/// Checks that an output of a rehearsal, which would answer `question`, can be exported so.
+///
+/// # Errors
+/// What it would hold cannot be in the format.
+pub fn check_export_of(
+    plan: &ExportPlan,
+    question: &Question,
+    has_sequences: bool,
+) -> Result<(), Error> {
+    Ok(sink::check_export_of(plan, question, has_sequences)?)
 }
 
 /// Does what a script says: really ([`LiveHost`]), or as a rehearsal ([`Rehearsal`]).

@@ -2,16 +2,13 @@
 
 use super::{
     Exported, Forecast, Host, Merged, ModelHandle, ModelInfo, Notice, Recording, Scored, Watcher,
-    rehearsed, score::logits_of,
+    forecast::is_on_gpu, rehearsed, score::logits_of,
 };
 use crate::{
     cancel::CancelToken,
     error::Error,
     fasta::{self, Share},
-    job::{
-        AttentionPlan, DeviceChoice, Dtype, EmbedPlan, ExportPlan, MergePlan, ModelSpec, ScorePlan,
-        Shard,
-    },
+    job::{AttentionPlan, Dtype, EmbedPlan, ExportPlan, MergePlan, ModelSpec, ScorePlan, Shard},
     model::{Checked, Config, Lacks, Model},
     report::RunSummary,
     score::{Done, Extent, ScoreOutput, Task},
@@ -196,7 +193,10 @@ impl Host for Rehearsal {
             let share = self
                 .shard
                 .map_or(1.0, |shard| 1.0 / f64::from(shard.count()));
-            let forecast = Forecast::of_scores(model, inputs, extent, share, tokens_per_sec);
+            let forecast = {
+                let asked = (&plan.question, inputs);
+                Forecast::of_scores(model, asked, extent, share, tokens_per_sec)
+            };
             seen.forecasts.push(forecast);
         }
         drop(seen);
@@ -295,16 +295,6 @@ fn info(spec: &ModelSpec, name: String, config: &Config) -> ModelInfo {
         n_layers: config.n_layers,
         n_parameters: Model::n_parameters_of(config),
         lacks: Lacks::default(),
-    }
-}
-
-/// Whether a model would run on a GPU. No device is opened to find out: where the device is chosen by
-/// itself, the driver's file has to do.
-fn is_on_gpu(spec: &ModelSpec) -> bool {
-    match spec.device {
-        DeviceChoice::AllGpus | DeviceChoice::Gpus(_) => true,
-        DeviceChoice::Auto => Path::new("/dev/nvidia0").exists(),
-        DeviceChoice::Cpu | DeviceChoice::Mock => false,
     }
 }
 

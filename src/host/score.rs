@@ -5,8 +5,9 @@ use crate::{
     cancel::CancelToken,
     error::Error,
     job::{
-        Dataset, EmbedOptions, EmbedPlan, LongSequences, MergePlan, Mutants, PerplexityMethod,
-        Positions, Problems, ResiduePolicy, ScoreMethod, ScorePlan, ScoreQuestion, Shard,
+        Dataset, EmbedOptions, EmbedPlan, Expected, LongSequences, MergePlan, Mutants,
+        PerplexityMethod, Positions, Problems, ResiduePolicy, ScoreMethod, ScorePlan,
+        ScoreQuestion, Shard,
     },
     model::{Model, NUMERICS},
     report::RunSummary,
@@ -100,6 +101,10 @@ impl Scoring {
         let sequences = self.output.plan();
         // A batch that is too small is told of before anything is written.
         let run = logits_of(&plan, &sequences.to_string_lossy(), self.extent.longest)?;
+        let run = run.expecting(Expected {
+            sequences: self.extent.sequences,
+            tokens: self.extent.tokens,
+        });
         let written = self.task.write_plan(&sequences);
         written.inspect_err(|_| self.output.remove_if_empty())?;
         Ok(run)

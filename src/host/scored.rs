@@ -4,7 +4,7 @@ use crate::{
     job::Shard,
     report::RunSummary,
     score::{Done, Extent},
-    text::{counted, duration, in_number},
+    text::{duration, grouped, in_number},
 };
 use std::fmt;
 
@@ -25,6 +25,11 @@ pub struct Scored {
     pub seconds: f64,
     /// Which part of the sequences was computed, if it is not all of them.
     pub shard: Option<Shard>,
+}
+
+/// "1 protein", "1,234 proteins".
+fn counted(number: u64, one: &str, more: &str) -> String {
+    format!("{} {}", grouped(number), in_number(number, one, more))
 }
 
 impl fmt::Display for Scored {
@@ -68,7 +73,11 @@ impl fmt::Display for Scored {
         if let Some(spearman) = self.done.as_ref().and_then(|done| done.spearman) {
             let measured = self.done.as_ref().map_or(0, |done| done.measured);
             let some = match measured < extent.scores {
-                true => format!(", of {measured} of {} rows", extent.scores),
+                true => format!(
+                    ", of {} of {} rows",
+                    grouped(measured),
+                    grouped(extent.scores)
+                ),
                 false => String::new(),
             };
             line("spearman", format!("{spearman:.4} with DMS_score{some}"))?;
@@ -135,10 +144,10 @@ mod tests {
         };
         let text = scored.to_string();
         for expect in [
-            "scores      4996 mutants of 1 protein\n",
+            "scores      4,996 mutants of 1 protein\n",
             "method      masked_marginals; other mutated sites: wild type\n",
-            "model sees  263 sequences, 75481 tokens, all of which was there before\n",
-            "spearman    0.4123 with DMS_score, of 2 of 4996 rows\n",
+            "model sees  263 sequences, 75,481 tokens, all of which was there before\n",
+            "spearman    0.4123 with DMS_score, of 2 of 4,996 rows\n",
             "output      scores.csv, column `esm2`",
         ] {
             assert!(text.contains(expect), "{text}");

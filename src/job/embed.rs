@@ -81,7 +81,7 @@ const OPTIONS: &[Row] = &[
         .doc("packed batches that may wait for the model"),
     Row::whole("token_budget", SMALLEST_BATCH..=LARGEST_BATCH,
         |to, n| to.token_budget = Some(non_zero(n)), |of| of.token_budget.into())
-        .otherwise("32,768 on a GPU, 65,536 there for small models, 4,096 on the CPU")
+        .otherwise("32,768 on a GPU, 65,536 there for small models, 1,024 on the CPU")
         .doc("tokens in a batch: residues, and two for each sequence. Halved, with a warning, where the GPU's \
               memory is too small")
         .effect(Effect::LastBits),
@@ -127,7 +127,8 @@ const OPTIONS: &[Row] = &[
         .effect(Effect::Values),
     Row::choice("keys", &Keys::NAMES, |to, name| Keys::from_name(name).map(|keys| to.keys = keys),
         |of| of.keys.name().into())
-        .doc("what the datasets of an `.h5` file are called by: the ids of the sequences, or with `\"hash\"` and \
+        .doc("what the datasets of an `.h5` file are called by: the ids of the sequences, with `\"accession\"` the \
+              accessions in those of UniProt, such as `P06582`, or with `\"hash\"` and \
               `sequences: true` a hash of their residues, by which biotrainer looks them up")
         .effect(Effect::Values),
     Row::wholes("layers", |to, layers| to.layers = layers.into_iter().map(Layer).collect(),

@@ -15,6 +15,8 @@ pub enum Keys {
     /// The ids of the records.
     #[default]
     Id,
+    /// The accessions in ids of UniProt, such as `P06582` of `sp|P06582|HSP12_CAEEL`; other ids as they are.
+    Accession,
     /// A hash of the sequence, by which some programs look embeddings up.
     Hash,
 }
@@ -43,12 +45,13 @@ pub struct ExportPlan {
 
 impl Keys {
     /// The names of all, as scripts write them.
-    pub const NAMES: [&'static str; 2] = ["id", "hash"];
+    pub const NAMES: [&'static str; 3] = ["id", "accession", "hash"];
 
     /// What scripts call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Id => "id",
+            Self::Accession => "accession",
             Self::Hash => "hash",
         }
     }
@@ -57,6 +60,7 @@ impl Keys {
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "id" => Some(Self::Id),
+            "accession" => Some(Self::Accession),
             "hash" => Some(Self::Hash),
             _ => None,
         }
@@ -68,9 +72,10 @@ impl Keys {
     /// It has none.
     pub(super) fn check(self, format: OutputFormat) -> Result<(), Problem> {
         match self {
-            Self::Hash if format != OutputFormat::Hdf5 => Err(Problem {
+            Self::Accession | Self::Hash if format != OutputFormat::Hdf5 => Err(Problem {
                 message: format!(
-                    "`keys: \"hash\"` names datasets of `.h5` files, and {} has none",
+                    "`keys: \"{}\"` names datasets of `.h5` files, and {} has none",
+                    self.name(),
                     format.title()
                 ),
                 hint: Some("leave `keys` out, or end the path with `.h5`".to_owned()),
@@ -87,8 +92,8 @@ type Row = OptionRow<ExportOptions>;
 const OPTIONS: &[Row] = &[
     Row::choice("keys", &Keys::NAMES, |to, name| Keys::from_name(name).map(|keys| to.keys = keys),
         |of| of.keys.name().into())
-        .doc("what the datasets of an `.h5` file are called by: the ids of the sequences, or a hash of their \
-              residues, by which biotrainer looks them up; that needs the column `sequence`, which \
+        .doc("what the datasets of an `.h5` file are called by: the ids of the sequences, with `\"accession\"` \
+              the accessions in those of UniProt, such as `P06582`, or with `\"hash\"` a hash of their residues, by which biotrainer looks them up; that needs the column `sequence`, which \
               `sequences: true` of `embed` writes"),
     Row::texts("columns", "an array of different names, or these with commas between them, such as \
               \"embedding_6, residues\"",

@@ -67,7 +67,7 @@ pub use options::nearest;
 pub use output::{OutputFormat, check_file_name, check_name};
 pub use output_dtype::OutputDtype;
 pub use output_target::{OutputKind, OutputTarget, parts_beside, rejects_beside};
-pub use plan::EmbedPlan;
+pub use plan::{EmbedPlan, Expected};
 pub use pooling::Pooling;
 pub use problem::{Problem, Problems};
 pub use question::{Column, Content, Form, Positions, Question};

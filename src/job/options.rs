@@ -220,7 +220,8 @@ impl OptionReader {
                 Some(numbers)
             }
             _ => {
-                let expected = "an array of different whole numbers, such as [6] or [0, -1]";
+                let expected =
+                    "an array of different whole numbers, such as [6] or [0, -1], or one";
                 self.refuse(name, expected, &value)
             }
         }
@@ -299,10 +300,12 @@ impl OptionReader {
 }
 
 /// What other programs call the things that have names here.
-const NAMES_ELSEWHERE: [(&str, &str); 28] = [
+const NAMES_ELSEWHERE: [(&str, &str); 30] = [
     ("batch_size", "token_budget"),
     ("max_tokens", "token_budget"),
     ("tokens_per_batch", "token_budget"),
+    ("per_residue", "residues"),
+    ("repr_layers", "layers"),
     ("workers", "readers"),
     ("num_workers", "readers"),
     ("threads", "readers"),
@@ -383,6 +386,7 @@ mod tests {
             "prefetch",
             "token_budget",
             "pooling",
+            "residues",
             "layers",
             "output",
         ];
@@ -398,6 +402,8 @@ mod tests {
         check("colour", None);
         check("x", None);
         check("batch_size", Some("token_budget"));
+        check("repr_layers", Some("layers"));
+        check("per_residue", Some("residues"));
         // It is no misspelt `cpu`, and only what is there can be meant.
         assert_eq!(nearest("gpu", &["cpu", "cuda"]), Some("cuda"));
         assert_eq!(nearest("gpu", &["cpu", "mock"]), None);

@@ -103,6 +103,11 @@ impl OutputFormat {
         self.named().title
     }
 
+    /// Whether the residues have a place in it.
+    pub fn has_sequences(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow | Self::Embed)
+    }
+
     /// How the names of its files end, without the dot.
     pub fn ending(self) -> &'static str {
         self.named().endings[0]

@@ -34,7 +34,7 @@ pub(super) fn check(options: &EmbedOptions, question: &Question, problems: &mut 
             ),
             Some(
                 "end the path with `.parquet`, `.h5`, `.safetensors` or `.arrow`, which hold several, \
-                 and export one of them: `export(from, to, #{ columns: \"…\" })`"
+                 and export each column to a file of its own: `export(from, to, #{ columns: \"…\" })`"
                     .to_owned(),
             ),
         );

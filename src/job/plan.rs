@@ -17,6 +17,27 @@ pub struct EmbedPlan {
     asked: Question,
     /// What is embedded, for people.
     inputs: String,
+    expected: Option<Expected>,
+}
+
+/// How much a model is to see, counted before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Sequences.
+    pub sequences: u64,
+    /// Their tokens.
+    pub tokens: u64,
+}
+
+impl Expected {
+    /// What this process has to do of it, about.
+    pub fn of_shard(self, shard: Option<Shard>) -> Self {
+        let n_shards = shard.map_or(1, |shard| u64::from(shard.count()));
+        Self {
+            sequences: self.sequences.div_ceil(n_shards),
+            tokens: self.tokens.div_ceil(n_shards),
+        }
+    }
 }
 
 impl EmbedPlan {
@@ -80,6 +101,7 @@ impl EmbedPlan {
         };
         problems.none_or(Self {
             inputs: dataset.sources.join(", "),
+            expected: None,
             dataset,
             options,
             layers,
@@ -116,12 +138,26 @@ impl EmbedPlan {
         }
         Ok(Self {
             inputs,
+            expected: None,
             dataset,
             options,
             layers: Vec::new(),
             asked: question.clone(),
             question,
         })
+    }
+
+    /// The same of sequences that were counted before.
+    pub fn expecting(self, expected: Expected) -> Self {
+        Self {
+            expected: Some(expected),
+            ..self
+        }
+    }
+
+    /// How much the model is to see, if that was counted before.
+    pub fn expected(&self) -> Option<Expected> {
+        self.expected
     }
 
     /// The records to embed.

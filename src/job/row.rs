@@ -349,7 +349,7 @@ impl<T> OptionRow<T> {
             Kind::Flag(_) => "`true`, `false`".to_owned(),
             Kind::Choice(names, _) => listed(names),
             Kind::Choices(names, ..) => format!("{}, or an array of names", listed(names)),
-            Kind::Wholes(_) => "an array of different whole numbers".to_owned(),
+            Kind::Wholes(_) => "an array of different whole numbers, or one".to_owned(),
             Kind::Text(expected, ..) | Kind::Texts(expected, _) => (*expected).to_owned(),
             Kind::Path(..) => "a path".to_owned(),
             Kind::Closure(_) => "a closure".to_owned(),

@@ -171,7 +171,7 @@ mod tests {
         check(embed.clone(), "readers", "2", "1 to 256");
         check(embed.clone(), "overwrite", "`false`", "`true`, `false`");
         check(embed.clone(), "output", "none", "a path");
-        let layers = "an array of different whole numbers";
+        let layers = "an array of different whole numbers, or one";
         check(embed, "layers", "`[-1]`", layers);
         let model = ModelSpec::OPTIONS.docs();
         let gelu = "`\"auto\"`, `\"exact\"`";

@@ -257,15 +257,16 @@ impl Here {
 
     /// A model in a folder that was named.
     fn folder(path: &Path) -> Self {
-        // `canonicalize` gives a name to `.` and `..` too.
-        let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        let name = whole.file_name().map(|name| name.to_string_lossy());
+        // A link is called as whoever made it calls it. `canonicalize` gives a name to `.` and `..`.
+        let whole = || path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let named = match path.file_name() {
+            Some(_) => path.to_path_buf(),
+            None => whole(),
+        };
+        let name = named.file_name().unwrap_or(path.as_os_str());
         Self {
             folder: path.to_path_buf(),
-            name: name.map_or_else(
-                || path.to_string_lossy().into_owned(),
-                |name| name.into_owned(),
-            ),
+            name: name.to_string_lossy().into_owned(),
             origin: None,
         }
     }

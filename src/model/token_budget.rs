@@ -6,9 +6,11 @@ use crate::{
     job::Dtype,
 };
 
-/// Tokens in a batch on the CPU: enough rows for good GEMMs, few enough that activations stay near
-/// the cores.
-const CPU_TOKEN_BUDGET: usize = 4096;
+/// Tokens in a batch on the CPU: enough rows for good products, few enough that activations stay near the core that
+/// computes it. The longest sequence that is not cut by default fits.
+const CPU_TOKEN_BUDGET: usize = 1024;
+/// Tokens in a batch on a GPU, at least, however little memory there is.
+const LEAST_GPU_TOKEN_BUDGET: usize = 4096;
 /// Tokens in a batch of the mock device: what a GPU would take.
 const MOCK_TOKEN_BUDGET: usize = 32_768;
 
@@ -56,5 +58,5 @@ pub(super) fn default_token_budget(
     let wanted = usual_token_budget(DeviceKind::Gpu, config.hidden_size);
     // Powers of two need no rows of padding.
     let fitting = (fitting + 1).next_power_of_two() / 2;
-    wanted.min(fitting).max(CPU_TOKEN_BUDGET)
+    wanted.min(fitting).max(LEAST_GPU_TOKEN_BUDGET)
 }

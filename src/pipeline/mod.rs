@@ -47,11 +47,14 @@ use crate::{
     report::RunSummary,
     text::counted,
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use crate::monitor::Notice;
 pub use failure::RunFailure;
 pub use watcher::Watcher;
+
+/// How long a script waits at most until what its run came to is shown.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// What the calls of `embed` of one script share.
 pub struct Context {
@@ -122,5 +125,7 @@ pub fn embed(
         stopped: failure.is_some_and(|failure| matches!(failure.error, Error::Stopped(_))),
         kept: failure.and_then(|failure| failure.kept.as_deref().cloned()),
     });
+    // What the script prints next stands below.
+    events.settle_within(PATIENCE);
     result
 }

@@ -85,6 +85,7 @@ pub(super) fn run(
     } = begun;
     let mut fleet = Fleet::of(model, &context.events)?;
     let plan = Plan::new(model, &mut fleet, wanted, &context.events)?;
+    let expected = wanted.expected().map(|all| all.of_shard(context.shard));
     context.events.send(Event::RunStarted {
         inputs: wanted.inputs().to_owned(),
         model: model.name().to_owned(),
@@ -99,6 +100,8 @@ pub(super) fn run(
         readers: options.readers.get(),
         token_budget: plan.token_budget.get(),
         take: dataset.take,
+        sequences: expected.map(|expected| expected.sequences),
+        tokens: expected.map(|expected| expected.tokens),
     });
     if resumed.n_lost > 0 {
         context.events.warn(format!(

@@ -9,6 +9,9 @@ const KNOWN_INPUT: &str = "{prefix} {bar:20} {percent:>3}% {wide_msg}";
 /// The same on a terminal of fewer columns.
 const NARROW: &str = "{prefix} {bar:8} {percent:>3}% {wide_msg}";
 const NARROW_COLUMNS: usize = 110;
+/// On one of still fewer, how long it takes and how much is done matter most.
+const NARROWEST: &str = "{percent:>3}% {wide_msg}";
+const NARROWEST_COLUMNS: usize = 60;
 /// Standard input has no known end.
 const ENDLESS_INPUT: &str = "{prefix} {spinner} {wide_msg}";
 /// What stands below the bar.
@@ -18,8 +21,8 @@ const STEPS: u64 = 1000;
 /// Characters of a model's name that are shown.
 const WIDEST_PREFIX: usize = 20;
 
-/// A bar for each call of `embed` with two lines below it, and one or two more for several lanes, gone when the call
-/// ends; one for a download; and one for a model that is compared.
+/// A bar for each call of `embed` with two lines below it, and one or two more for several lanes, which a line of
+/// figures replaces when the call ends; one for a download; and one for a model that is compared.
 pub(super) struct Bars {
     console: Console,
     lines: Option<Lines>,
@@ -48,17 +51,12 @@ impl Bars {
         }
     }
 
-    fn is_narrow(&self) -> bool {
-        let columns = self.console.note_columns();
-        columns.is_some_and(|columns| columns < NARROW_COLUMNS)
-    }
-
     /// A bar of something whose end is known.
     fn bar(&self, name: &str) -> ProgressBar {
-        let template = if self.is_narrow() {
-            NARROW
-        } else {
-            KNOWN_INPUT
+        let template = match self.console.note_columns() {
+            Some(..NARROWEST_COLUMNS) => NARROWEST,
+            Some(..NARROW_COLUMNS) => NARROW,
+            _ => KNOWN_INPUT,
         };
         let bar = ProgressBar::new(STEPS).with_style(style(template));
         self.console.bars().add(bar.with_prefix(prefix(name)))
@@ -147,7 +145,20 @@ impl Listener for Bars {
                     self.download = Some(self.bar(model));
                 }
             }
-            Event::RunFinished { .. } => self.clear(),
+            Event::RunFinished {
+                error,
+                stopped,
+                seconds,
+                ..
+            } => {
+                let has_begun = self.lines.is_some();
+                self.clear();
+                // A run that never began has no figures; its error is reported where it goes.
+                if has_begun {
+                    self.console
+                        .note(&tally.ending(error.is_none(), *stopped, *seconds));
+                }
+            }
             Event::DownloadFinished { .. } => {
                 if self.download.is_some()
                     && let Some(download) = tally.download()

@@ -62,14 +62,8 @@ impl Listener for Lines {
                 seconds,
                 ..
             } if self.last_line.take().is_some() => {
-                let figures = tally.figures(Duration::from_secs_f64(seconds.max(0.0)));
-                let end = match (error, stopped) {
-                    (None, _) => "finished",
-                    (Some(_), true) => "stopped",
-                    (Some(_), false) => "failed",
-                };
                 self.console
-                    .note(&format!("{end} after {seconds:.1} s: {figures}"));
+                    .note(&tally.ending(error.is_none(), *stopped, *seconds));
             }
             Event::Comparing {
                 model,

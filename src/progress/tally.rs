@@ -26,6 +26,12 @@ pub(super) struct Tally {
     skipped_for: Duration,
     /// Records that are read at most.
     take: Option<u64>,
+    /// Sequences that the model is to see and their tokens, where they were counted before.
+    expected: Option<(u64, u64)>,
+    /// Whether that is what a shard has to do, about.
+    is_shard: bool,
+    /// Rows that were there before.
+    rows_before: u64,
     records: u64,
     rejected: u64,
     truncated: u64,
@@ -56,6 +62,9 @@ impl Default for Tally {
             bytes_skipped: 0,
             skipped_for: Duration::ZERO,
             take: None,
+            expected: None,
+            is_shard: false,
+            rows_before: 0,
             records: 0,
             rejected: 0,
             truncated: 0,
@@ -84,6 +93,9 @@ impl Tally {
                 lanes,
                 input_bytes,
                 take,
+                sequences,
+                tokens,
+                shard,
                 ..
             } => {
                 *self = Self {
@@ -91,6 +103,8 @@ impl Tally {
                     lanes: lanes.clone(),
                     input_bytes: *input_bytes,
                     take: *take,
+                    expected: sequences.zip(*tokens),
+                    is_shard: shard.is_some(),
                     ..Self::default()
                 };
             }
@@ -104,6 +118,7 @@ impl Tally {
                 self.rejected += rejected;
                 self.truncated += truncated;
             }
+            Event::Resumed { rows, .. } => self.rows_before = *rows,
             Event::UnitRead { input_bytes } => self.bytes_read += input_bytes,
             Event::InputSkipped { input_bytes } => {
                 self.bytes_skipped += input_bytes;
@@ -137,12 +152,36 @@ impl Tally {
     pub(super) fn line(&self, elapsed: Duration) -> String {
         let left = self.left(elapsed).map(HumanDuration);
         let left = left.map_or_else(String::new, |left| format!("{left:#} left, "));
-        format!("{left}{}, {} queued", self.figures(elapsed), self.n_queued)
+        let embedded = match self.expected {
+            Some((sequences, _)) if !self.is_shard => format!(
+                "{} of {}",
+                HumanCount(self.rows_before + self.sequences),
+                HumanCount(sequences)
+            ),
+            _ => HumanCount(self.sequences).to_string(),
+        };
+        let figures = self.figures_of(&embedded, elapsed);
+        format!("{left}{figures}, {} queued", self.n_queued)
     }
 
     /// The figures so far, after this time.
-    pub(super) fn figures(&self, elapsed: Duration) -> String {
-        let mut line = format!("{} embedded", HumanCount(self.sequences));
+    fn figures(&self, elapsed: Duration) -> String {
+        self.figures_of(&HumanCount(self.sequences).to_string(), elapsed)
+    }
+
+    /// What a run came to that ended after so many seconds.
+    pub(super) fn ending(&self, is_well: bool, is_stopped: bool, seconds: f64) -> String {
+        let figures = self.figures(Duration::from_secs_f64(seconds.max(0.0)));
+        let end = match (is_well, is_stopped) {
+            (true, _) => "finished",
+            (false, true) => "stopped",
+            (false, false) => "failed",
+        };
+        format!("{end} after {seconds:.1} s: {figures}")
+    }
+
+    fn figures_of(&self, embedded: &str, elapsed: Duration) -> String {
+        let mut line = format!("{embedded} embedded");
         let per_second = self.tokens as f64 / elapsed.as_secs_f64().max(1e-3);
         line += &format!(", {} tokens/s", HumanCount(per_second as u64));
         line += &format!(", {} read", HumanCount(self.records));
@@ -242,6 +281,13 @@ impl Tally {
     /// embedded, and a small input is read at once.
     fn progress(&self) -> [Option<Progress>; 2] {
         let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
+        if let Some((sequences, tokens)) = self.expected {
+            // How far a file is read says little where it is small and read ahead.
+            let skipped = share(self.rows_before, sequences).min(1.0);
+            let done = skipped + share(self.tokens, tokens);
+            let done = done.min(1.0);
+            return [Some(Progress { done, skipped }), None];
+        }
         let embedded = match self.records - self.rejected {
             0 => 1.0,
             kept => share(self.sequences, kept).min(1.0),
@@ -262,152 +308,4 @@ impl Tally {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn started() -> Tally {
-        let mut tally = Tally::default();
-        tally.add(&Event::RunStarted {
-            inputs: "a.fa".to_owned(),
-            model: "esm2".to_owned(),
-            device: "CPU".to_owned(),
-            lanes: vec!["cpu".to_owned()],
-            input_bytes: Some(1000),
-            shard: None,
-            readers: 2,
-            token_budget: 4096,
-            take: None,
-        });
-        tally
-    }
-
-    #[test]
-    fn figures_of_a_run() {
-        let mut tally = started();
-        for _ in 0..2 {
-            tally.add(&Event::RecordsRead {
-                records: 600,
-                residues: 9000,
-                rejected: 1,
-                truncated: 2,
-            });
-        }
-        tally.add(&Event::BatchPacked {
-            sequences: 500,
-            tokens: 4000,
-            queued: 3,
-        });
-        tally.add(&Event::BatchEncoded {
-            sequences: 500,
-            tokens: 4000,
-            seconds: 1.0,
-            waited_seconds: 0.0,
-        });
-        tally.add(&Event::UnitRead { input_bytes: 250 });
-        assert_eq!(
-            tally.line(Duration::from_secs(2)),
-            "17s left, 500 embedded, 2,000 tokens/s, 1,200 read, 2 rejected, 4 truncated, 2 queued"
-        );
-    }
-
-    #[test]
-    fn a_run_starts_from_nothing() {
-        let mut tally = started();
-        tally.add(&Event::UnitRead { input_bytes: 1000 });
-        tally.add(&Event::RunStarted {
-            inputs: "-".to_owned(),
-            model: "esm2".to_owned(),
-            device: "CPU".to_owned(),
-            lanes: vec!["cpu".to_owned()],
-            input_bytes: None,
-            shard: None,
-            readers: 2,
-            token_budget: 4096,
-            take: None,
-        });
-        assert_eq!(
-            tally.line(Duration::from_secs(1)),
-            "0 embedded, 0 tokens/s, 0 read, 0 queued"
-        );
-    }
-
-    #[test]
-    fn what_is_left_is_what_comes_first() {
-        let left = |take: Option<u64>| {
-            let mut tally = started();
-            tally.take = take;
-            tally.add(&Event::UnitRead { input_bytes: 250 });
-            tally.add(&Event::RecordsRead {
-                records: 10,
-                residues: 100,
-                rejected: 0,
-                truncated: 0,
-            });
-            assert_eq!(tally.done(), Some(0.0), "read is not embedded");
-            tally.add(&Event::BatchEncoded {
-                sequences: 10,
-                tokens: 120,
-                seconds: 0.5,
-                waited_seconds: 0.0,
-            });
-            tally.left(Duration::from_secs(1))
-        };
-        assert_eq!(left(None), Some(Duration::from_secs(3)));
-        assert_eq!(left(Some(20)), Some(Duration::from_secs(1)));
-        assert_eq!(left(Some(1000)), Some(Duration::from_secs(3)));
-        assert_eq!(left(Some(10)), None, "all is done");
-    }
-
-    #[test]
-    fn what_was_done_before_is_done_and_says_nothing_of_speed() {
-        let mut tally = started();
-        tally.add(&Event::InputSkipped { input_bytes: 500 });
-        tally.add(&Event::InputSkipped { input_bytes: 100 });
-        assert_eq!(
-            (tally.done(), tally.left(Duration::from_secs(1))),
-            (Some(0.6), None)
-        );
-        tally.skipped_for = Duration::from_secs(2);
-        tally.add(&Event::UnitRead { input_bytes: 100 });
-        assert_eq!(tally.done(), Some(0.7));
-        // Three seconds for 100 bytes; 300 are left.
-        let left = tally.left(Duration::from_secs(5)).unwrap();
-        assert!((left.as_secs_f64() - 9.0).abs() < 1e-6, "{left:?}");
-    }
-
-    #[test]
-    fn stages_and_machine_stand_on_a_line_each() {
-        let mut tally = started();
-        assert_eq!((tally.stages(), tally.machine()), Default::default());
-        let mut sample = Sample::new(0.5);
-        for (metric, value) in [
-            (Metric::ReadingWorking, 0.5),
-            (Metric::PackingWorking, 0.125),
-            (Metric::BatchesQueued, 4.0),
-            (Metric::EncoderIdle, 0.02),
-            (Metric::BatchesInFlight, 2.0),
-            (Metric::MemoryBytes, 1e9),
-            (Metric::CpuCores, 1.26),
-        ] {
-            sample.set(metric, value);
-        }
-        let send = |tally: &mut Tally, sample: &Sample| {
-            tally.add(&Event::Sample {
-                sample: Box::new(sample.clone()),
-            });
-        };
-        send(&mut tally, &sample);
-        assert_eq!(
-            tally.stages(),
-            "reading 50% > packing 12% > 4 queued > encoding 98% > 2 in flight > writing 0%"
-        );
-        assert_eq!(tally.machine(), "CPU 1.3 cores, 953.7 MiB");
-        sample.set(Metric::GpuUtilization, 0.99);
-        sample.set(Metric::GpuPowerWatts, 651.2);
-        let mut gpu = sample.run().clone();
-        gpu.throttle.add(crate::meter::Throttle::POWER_CAP);
-        sample.set_gpus(&[gpu]);
-        send(&mut tally, &sample);
-        assert_eq!(tally.machine(), "GPU 99%, 651 W, held down by power cap");
-    }
-}
+mod tests;

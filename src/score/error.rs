@@ -14,7 +14,7 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ScoreError {
     /// A table of mutants, or one of its rows.
-    #[error("`{}`{}: {message}", printable_line(.file), line.map(|line| format!(", line {line}")).unwrap_or_default())]
+    #[error("`{}`{} {message}", printable_line(.file), line.map(|line| format!(", line {line}:")).unwrap_or_default())]
     Table {
         /// The file, as the script names it.
         file: String,

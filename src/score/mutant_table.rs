@@ -28,6 +28,8 @@ pub(super) struct MutantTable {
     pub(super) variants: MutantList,
     /// Which of them each row is.
     rows: Vec<u32>,
+    /// Bytes of the fields, with what ends them.
+    pub(super) n_bytes: u64,
     /// What the file held.
     content: blake3::Hash,
     /// What is odd about it.
@@ -61,6 +63,7 @@ impl MutantTable {
             wild_type,
             variants: MutantList::new(),
             rows: Vec::new(),
+            n_bytes: n_bytes(file.header()),
             content: blake3::Hash::from_bytes([0; 32]),
             warnings,
             cancel: cancel.clone(),
@@ -68,6 +71,7 @@ impl MutantTable {
         let mut hasher = hasher(file.header());
         while let Some(row) = file.next_row()? {
             add(&mut hasher, row);
+            found.n_bytes += n_bytes(row);
             measured
                 .iter()
                 .for_each(|&column| commas.look_at(&row[column]));
@@ -102,6 +106,7 @@ impl MutantTable {
             rows,
             content,
             warnings: _,
+            n_bytes: _,
             cancel: _,
         } = self;
         // Where the protein is written, and how it is numbered, shows in the protein and its mutants.
@@ -247,6 +252,11 @@ fn hasher(header: &ByteRecord) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new();
     add(&mut hasher, header);
     hasher
+}
+
+/// Bytes of a row as it is written, without quotes.
+fn n_bytes(record: &ByteRecord) -> u64 {
+    (record.as_slice().len() + record.len()) as u64
 }
 
 /// Fields with their lengths, so that no two rows look the same.

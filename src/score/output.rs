@@ -292,6 +292,7 @@ impl ScoreOutput {
                 sequences: note.sequences,
                 tokens: note.tokens,
                 longest: 0,
+                text_bytes: 0,
             },
             spearman: note.spearman,
             measured: note.measured,

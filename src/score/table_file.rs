@@ -3,6 +3,7 @@
 use super::{ScoreError, rows::Rows};
 use crate::{
     cancel::CancelToken,
+    fasta::unopenable,
     file,
     text::{in_number, printable_line},
 };
@@ -38,7 +39,8 @@ impl TableFile {
     pub(super) fn open(path: &Path, cancel: &CancelToken) -> Result<Self, ScoreError> {
         let name = path.display().to_string();
         let unread = |error| ScoreError::unread(&name, &error);
-        let mut file = BufReader::new(file::open(path).map_err(unread)?);
+        let opened = file::open(path).map_err(|error| unopenable(path, &name, &error));
+        let mut file = BufReader::new(opened?);
         let beginning = file.fill_buf().map_err(unread)?;
         let n_marks = match beginning.starts_with(BYTE_ORDER_MARK) {
             true => BYTE_ORDER_MARK.len(),
@@ -261,7 +263,7 @@ mod tests {
             let message = read(text).unwrap_err();
             assert!(message.contains(expect), "{message}");
         };
-        check("", "a.csv`: is empty");
+        check("", "a.csv` is empty");
         check("a,b\n1,2\n3\n", "line 3: 1 field, and the header has 2");
         check("a,b\r\n\"1\r\n\",2\r\n3,4,5\r\n", "line 4: 3 fields");
     }

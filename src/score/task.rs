@@ -50,6 +50,8 @@ pub struct Extent {
     pub tokens: u64,
     /// Residues of the longest of them.
     pub longest: usize,
+    /// Bytes of the table beside the scores, about.
+    pub text_bytes: u64,
 }
 
 impl Extent {
@@ -62,6 +64,7 @@ impl Extent {
         sequences: 1,
         tokens: 3,
         longest: 1,
+        text_bytes: 0,
     };
 }
 
@@ -165,6 +168,7 @@ impl Task {
                 _ => subject.asked.len(),
             };
             contents.protein(subject.protein);
+            extent.text_bytes += self.text_bytes(&subject)?;
             subject.copies.try_each(|copy| {
                 ScoreError::unless_stopped(&self.cancel)?;
                 extent.sequences += 1;
@@ -239,6 +243,29 @@ impl Task {
 }
 
 impl Task {
+    /// Bytes of the rows of a protein beside their scores.
+    fn text_bytes(&self, subject: &Subject<'_>) -> Result<u64, ScoreError> {
+        let digits = |number: u64| u64::from(number.checked_ilog10().unwrap_or(0)) + 1;
+        let Protein { id, n_residues, .. } = subject.protein;
+        let id = id.len() as u64 + 1;
+        match (&self.source, &self.question) {
+            (Source::Table(table), _) => Ok(table.n_bytes),
+            // The length, and whether the protein is cut.
+            (_, ScoreQuestion::Perplexity(..)) => Ok(id + digits((*n_residues).into()) + 7),
+            (_, ScoreQuestion::Mutants(..)) => {
+                let mut n_bytes = 0;
+                subject.asked.try_each(&self.cancel, |mutations| {
+                    let sites = mutations.iter();
+                    n_bytes += sites
+                        .map(|mutation| id + digits(u64::from(mutation.site) + 1) + 3)
+                        .sum::<u64>();
+                    Ok(())
+                })?;
+                Ok(n_bytes)
+            }
+        }
+    }
+
     fn subject<'a>(&self, protein: &'a Protein, asked: Asked<'a>) -> Result<Next<'a>, ScoreError> {
         let length = protein.sequence.len();
         Ok(Next::Subject(Subject {

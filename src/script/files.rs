@@ -14,8 +14,8 @@ use crate::{
     file::{Card, destination},
     host::Recording,
     job::{
-        Dataset, EmbedOptions, MergePlan, OutputTarget, Problem, Problems, Shard, SweepPlan,
-        check_file_name, parts_beside, rejects_beside,
+        Dataset, EmbedOptions, MergePlan, OutputTarget, Problem, Problems, Question, Shard,
+        SweepPlan, check_file_name, parts_beside, rejects_beside,
     },
     monitor,
     paths::{
@@ -34,6 +34,8 @@ pub(super) struct Files {
     register: Register,
     /// Outputs that runs of a rehearsal would have written, and the size of their vectors.
     rehearsed: HashMap<PathBuf, usize>,
+    /// What is known of the columns of these outputs.
+    held: HashMap<PathBuf, Held>,
     /// Those of which they would have made a shard.
     unmerged: HashMap<PathBuf, Shard>,
     n_sweeps: usize,
@@ -47,6 +49,14 @@ pub(super) struct Files {
     written: Vec<(PathBuf, Claim)>,
 }
 
+/// The columns that a run of a rehearsal would have written.
+#[derive(Clone)]
+struct Held {
+    question: Question,
+    /// Whether the residues are among them.
+    has_sequences: bool,
+}
+
 /// The size of vectors that nobody has looked at.
 const ANY_HIDDEN_SIZE: usize = 64;
 
@@ -56,6 +66,7 @@ impl Files {
         let mut files = Self {
             register: Register::default(),
             rehearsed: HashMap::new(),
+            held: HashMap::new(),
             unmerged: HashMap::new(),
             n_sweeps: 0,
             is_foresight: false,
@@ -285,6 +296,7 @@ impl Files {
     pub(super) fn rehearse_merge(&mut self, plan: &MergePlan) {
         let hidden_size = self.rehearsed(&plan.output).unwrap_or(ANY_HIDDEN_SIZE);
         let made = plan.file.as_ref().unwrap_or(&plan.output);
+        self.hold_again(&plan.output, made, |_| true);
         self.unmerged.remove(&destination(made));
         self.rehearse(made, hidden_size);
     }

@@ -109,6 +109,9 @@ pub enum SinkError {
     /// An export was told to end.
     #[error("the export to `{}` was stopped", .0.display())]
     Stopped(PathBuf),
+    /// An output of which only a part is there cannot be exported.
+    #[error("`{}` is not finished", .0.display())]
+    Unfinished(PathBuf),
     /// Something cannot be in the format that was asked for.
     #[error("{message}")]
     Unfit {
@@ -303,6 +306,10 @@ impl Hint for SinkError {
             Self::Parquet { .. } | Self::Uncommitted | Self::Writing(_) => None,
             Self::Stopped(_) => Some("export again: nothing of it is left".to_owned()),
             Self::Unfit { hint, .. } => Some(hint.clone()),
+            Self::Unfinished(_) => Some(
+                "run its script again, or merge its shards: `runner status` says what is missing"
+                    .to_owned(),
+            ),
             Self::Gap { .. } | Self::Conservation { .. } => Some(REPORT_IT.to_owned()),
             Self::Damaged { hint, .. } => Some((*hint).to_owned()),
             Self::NoParts => Some(REPORT_IT.to_owned()),

@@ -3,6 +3,7 @@
 use super::{
     SinkError,
     bundle::Bundle,
+    columns::{Columns, More},
     format::{begin_table, check_fits, narrow_format_of, read_metadata, rows_of, schema_of},
     formats::{has_many, vector_columns},
     identity::{Finished, all_entries, exported},
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     file::{Existing, FileError, destination},
-    job::{ExportOptions, ExportPlan},
+    job::{ExportOptions, ExportPlan, Question},
 };
 use arrow_schema::{Schema, SchemaRef};
 use std::{
@@ -44,6 +45,9 @@ pub struct ExportStep {
     /// All rows.
     pub of: u64,
 }
+
+/// Columns of vectors of any size fit or do not fit alike.
+const SOME_HIDDEN_SIZE: usize = 1;
 
 /// Told how far an export is, and says whether it is to go on.
 pub type OnRows<'a> = dyn FnMut(ExportStep) -> ControlFlow<()> + 'a;
@@ -152,14 +156,35 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
 /// - If there is no finished output, or one from which nothing can be exported.
 /// - If what it holds cannot be in the format.
 pub fn check_export(plan: &ExportPlan) -> Result<(), SinkError> {
-    let ExportPlan { from, to, options } = plan;
+    let ExportPlan { from, to, .. } = plan;
     check_place(from, &Place::of(to))?;
     let source = Source::find(from)?;
     let first = source.files.first().ok_or(SinkError::NoParts)?;
-    let schema = schema_of(first)?;
-    let chosen = schema.project(&choose(&schema, options)?);
+    check_schema(plan, first, &schema_of(first)?)
+}
+
+/// Checks that an output which is not there yet, the answers to `question`, can be exported so.
+///
+/// # Errors
+/// If what it would hold cannot be in the format.
+pub fn check_export_of(
+    plan: &ExportPlan,
+    question: &Question,
+    has_sequences: bool,
+) -> Result<(), SinkError> {
+    let more = More {
+        sequences: has_sequences,
+        ..More::default()
+    };
+    let columns = Columns::new(question, SOME_HIDDEN_SIZE, more);
+    check_schema(plan, &plan.from, &columns.schema())
+}
+
+fn check_schema(plan: &ExportPlan, from: &Path, schema: &SchemaRef) -> Result<(), SinkError> {
+    let ExportPlan { to, options, .. } = plan;
+    let chosen = schema.project(&choose(schema, options)?);
     let chosen = chosen
-        .map_err(|error| SinkError::damaged_part(first, format!("has odd columns: {error}")))?;
+        .map_err(|error| SinkError::damaged_part(from, format!("has odd columns: {error}")))?;
     check_fits(to.format, options, &chosen).map_err(|error| error.named(&to.path))
 }
 
@@ -220,11 +245,7 @@ fn choose(schema: &SchemaRef, options: &ExportOptions) -> Result<Vec<usize>, Sin
 impl Source {
     /// Finds the output that a path names.
     fn find(path: &Path) -> Result<Self, SinkError> {
-        let unfinished = |output: &Path| SinkError::Unfit {
-            message: format!("`{}` is not finished", output.display()),
-            hint: "run its script again, or merge its shards: `runner status` says what is missing"
-                .to_owned(),
-        };
+        let unfinished = |output: &Path| SinkError::Unfinished(output.to_owned());
         match Found::at(path)? {
             Found::File { path, finished } => {
                 let entries = read_metadata(&path)?.unwrap_or_default();

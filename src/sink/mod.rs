@@ -67,7 +67,7 @@ use std::path::PathBuf;
 pub use columns::More;
 pub use difference::Difference;
 pub use error::{OrderError, SinkError};
-pub use export::{ExportStep, Exported, check_export, export};
+pub use export::{ExportStep, Exported, check_export, check_export_of, export};
 pub use frontier::{Frontier, Tally, Trail};
 pub use heart::Pulse;
 pub use identity::{Circumstances, Identity};

@@ -43,6 +43,7 @@ mod doctor;
 mod downloads;
 mod embeddings;
 mod endings;
+mod exports;
 mod faults;
 mod floors;
 mod forecast;

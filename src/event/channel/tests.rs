@@ -15,6 +15,8 @@ fn started() -> Event {
         readers: 1,
         token_budget: 1,
         take: None,
+        sequences: None,
+        tokens: None,
     }
 }
 
@@ -203,4 +205,35 @@ fn of_a_download_the_latest_state_is_heard() {
         panic!("{:?}", heard.last());
     };
     assert_eq!(format!("{last:?}"), format!("{:?}", download(49_999)));
+}
+
+#[test]
+fn what_is_written_after_an_event_waits_for_its_consumer_but_not_for_ever() {
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        thread,
+    };
+    let (sender, receiver) = EventSender::channel();
+    let shown = Arc::new(AtomicBool::new(false));
+    let shows = shown.clone();
+    let consumer = thread::spawn(move || {
+        for _ in receiver.iter() {
+            thread::sleep(Duration::from_millis(50));
+            shows.store(true, Ordering::Release);
+        }
+    });
+    sender.send(finished(1));
+    sender.settle_within(Duration::from_secs(60));
+    assert!(shown.load(Ordering::Acquire));
+    drop(sender);
+    consumer.join().unwrap();
+
+    let (sender, receiver) = EventSender::channel();
+    sender.send(finished(1));
+    let start = Instant::now();
+    sender.settle_within(Duration::from_millis(20));
+    assert!(start.elapsed() >= Duration::from_millis(20), "nobody hears");
+    drop(receiver);
+    sender.settle_within(Duration::from_secs(60));
+    assert!(start.elapsed() < Duration::from_secs(30), "nobody will");
 }

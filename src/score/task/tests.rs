@@ -29,6 +29,8 @@ fn a_task_knows_its_extent_and_its_plan() {
         sequences: 1503,
         tokens: 3 * 5 + 1500 * 1024,
         longest: 1022,
+        // `a,M1A,` and so on: one to four digits.
+        text_bytes: 19 * (3 * 6 + 9 * 6 + 90 * 7 + 900 * 8 + 501 * 9),
     };
     assert_eq!(masked, expect);
     assert_eq!(survey(ScoreMethod::MaskedMarginals).1, hash);

@@ -2,7 +2,7 @@
 
 use super::{
     model::ScriptModel as Model,
-    run::{ScriptRun as Run, run_embed},
+    run::{ScriptRun as Run, output_of, run_embed},
     value::option_map,
 };
 use crate::{
@@ -70,7 +70,7 @@ fn field(text: &str) -> String {
 /// Writes the pairs of all sequences of an output as CSV, with the options that a script gave.
 fn make_table(
     context: &NativeCallContext,
-    from: &str,
+    from: &Path,
     to: &str,
     options: OptionMap,
 ) -> RhaiResultOf<()> {
@@ -89,13 +89,13 @@ fn make_table(
 /// rehearsal.
 fn make(
     context: &NativeCallContext,
-    (from, to): (&str, &str),
+    (from, to): (&Path, &str),
     know: impl FnOnce(&mut Files, &Path, &Path) -> Result<bool, Error>,
     make: impl FnOnce(&Path, &Path) -> Result<(), Error>,
 ) -> RhaiResultOf<()> {
     let session = Session::of(context);
     let is_rehearsal = session.host()?.is_rehearsal();
-    let (from, to) = (Path::new(from), Path::new(to));
+    let to = Path::new(to);
     let made = || -> Result<(), Error> {
         let is_rehearsed = know(&mut session.files(), from, to)?;
         match is_rehearsal {
@@ -112,6 +112,20 @@ fn make(
         true => Ok(()),
         false => make(from, to).map_err(raise_error),
     }
+}
+
+/// Draws the contacts of a sequence.
+fn draw(context: &NativeCallContext, from: &Path, id: &str, to: &str) -> RhaiResultOf<()> {
+    make(
+        context,
+        (from, to),
+        |files, from, to| files.made_of_output(from, Role::ContactMap, to),
+        |from, to| {
+            let found = of_sequence(from, id)?;
+            draw_contact_map(to, &found.id, found.n_residues, &found.pairs, found.rule)?;
+            Ok(())
+        },
+    )
 }
 
 #[export_module]
@@ -172,16 +186,26 @@ pub(super) mod contacts_api {
         id: &str,
         to: &str,
     ) -> RhaiResultOf<()> {
-        make(
-            &context,
-            (from, to),
-            |files, from, to| files.made_of_output(from, Role::ContactMap, to),
-            |from, to| {
-                let found = of_sequence(from, id)?;
-                draw_contact_map(to, &found.id, found.n_residues, &found.pairs, found.rule)?;
-                Ok(())
-            },
-        )
+        draw(&context, Path::new(from), id, to)
+    }
+
+    /// Draws the contacts of a sequence in the output of a run of `contacts`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let model = esm2("facebook/esm2_t33_650M_UR50D");
+    /// let run = contacts(model, fasta("proteins.fa"), #{ output: "contacts.parquet" });
+    /// contact_map(run, "sp|P69905|HBA_HUMAN", "hemoglobin.svg");
+    /// ```
+    #[rhai_fn(name = "contact_map", volatile, return_raw)]
+    pub fn contact_map_of_run(
+        context: NativeCallContext,
+        run: Run,
+        id: &str,
+        to: &str,
+    ) -> RhaiResultOf<()> {
+        draw(&context, &output_of(&run, "read")?, id, to)
     }
 
     /// Writes the contacts of all sequences as a table: reads them from a Parquet or Arrow file that `contacts` wrote,
@@ -198,7 +222,7 @@ pub(super) mod contacts_api {
     /// ```
     #[rhai_fn(name = "contact_table", volatile, return_raw)]
     pub fn contact_table(context: NativeCallContext, from: &str, to: &str) -> RhaiResultOf<()> {
-        make_table(&context, from, to, OptionMap::new())
+        make_table(&context, Path::new(from), to, OptionMap::new())
     }
 
     /// Writes the contacts of all sequences as a table. Options:
@@ -217,6 +241,25 @@ pub(super) mod contacts_api {
         to: &str,
         options: Map,
     ) -> RhaiResultOf<()> {
-        make_table(&context, from, to, option_map(&context, options))
+        make_table(&context, Path::new(from), to, option_map(&context, options))
+    }
+
+    /// Writes the contacts of all sequences in the output of a run of `contacts` as a table.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let model = esm2("facebook/esm2_t33_650M_UR50D");
+    /// let run = contacts(model, fasta("proteins.fa"), #{ output: "pairs.parquet", threshold: 0.3 });
+    /// contact_table(run, "pairs.csv");
+    /// ```
+    #[rhai_fn(name = "contact_table", volatile, return_raw)]
+    pub fn contact_table_of_run(
+        context: NativeCallContext,
+        run: Run,
+        to: &str,
+    ) -> RhaiResultOf<()> {
+        let from = output_of(&run, "read")?;
+        make_table(&context, &from, to, OptionMap::new())
     }
 }

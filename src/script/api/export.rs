@@ -1,17 +1,20 @@
 //! `export(...)`: a finished output, written again in another format.
 
-use super::{run::ScriptRun as Run, value::option_map};
+use super::{
+    run::{ScriptRun as Run, output_of},
+    value::option_map,
+};
 use crate::{
     error::Error,
     host::{Exported, check_export},
     job::{ExportPlan, OptionMap},
     script::{
-        failure::{RhaiResultOf, raise_error, raise_with_hint},
+        failure::{RhaiResultOf, raise_error},
         session::Session,
     },
 };
 use rhai::{Dynamic, INT, Map, plugin::*};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 fn run_export(
     context: &NativeCallContext,
@@ -25,8 +28,10 @@ fn run_export(
         let plan = ExportPlan::new(from, Path::new(to), options)?;
         let is_rehearsed = session.files().rehearsed(from).is_some();
         session.files().export(&plan)?;
-        if host.is_rehearsal() && !is_rehearsed {
-            check_export(&plan)?;
+        match is_rehearsed {
+            true => session.files().check_columns(&plan)?,
+            false if host.is_rehearsal() => check_export(&plan)?,
+            false => {}
         }
         let exported = host.export(&plan)?;
         if host.is_rehearsal() {
@@ -43,16 +48,6 @@ fn run_export(
     ];
     let entries = entries.into_iter();
     Ok(entries.map(|(name, value)| (name.into(), value)).collect())
-}
-
-fn output_of(run: &Run) -> RhaiResultOf<PathBuf> {
-    let output = run.summary().output.clone();
-    output.ok_or_else(|| {
-        raise_with_hint(
-            "the run has no output to export".to_owned(),
-            "give `embed` an `output`",
-        )
-    })
 }
 
 #[export_module]
@@ -104,7 +99,7 @@ pub(super) mod export_api {
     /// ```
     #[rhai_fn(name = "export", volatile, return_raw)]
     pub fn export_run(context: NativeCallContext, run: Run, to: &str) -> RhaiResultOf<Map> {
-        run_export(&context, &output_of(&run)?, to, OptionMap::new())
+        run_export(&context, &output_of(&run, "export")?, to, OptionMap::new())
     }
 
     /// Writes the output of a run again in another format, with the same options.
@@ -123,6 +118,6 @@ pub(super) mod export_api {
         options: Map,
     ) -> RhaiResultOf<Map> {
         let options = option_map(&context, options);
-        run_export(&context, &output_of(&run)?, to, options)
+        run_export(&context, &output_of(&run, "export")?, to, options)
     }
 }

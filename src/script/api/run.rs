@@ -16,7 +16,7 @@ use crate::{
     text::printable,
 };
 use rhai::{Map, plugin::*};
-use std::{num::NonZeroUsize, rc::Rc};
+use std::{num::NonZeroUsize, path::PathBuf, rc::Rc};
 
 /// A run in a script.
 #[derive(Clone, PartialEq)]
@@ -66,6 +66,7 @@ pub(super) fn run_embed(
             .filter(|_| host.is_rehearsal())
         {
             session.files().rehearse(output, summary.hidden_size);
+            session.files().hold(output, &plan);
             if let Some(shard) = summary.shard {
                 session.files().rehearse_shard(output, shard);
             }
@@ -93,19 +94,24 @@ pub(super) fn run_embed(
     }
 }
 
+/// Where the output of a run is, for something that is done with it.
+pub(super) fn output_of(run: &ScriptRun, what: &str) -> RhaiResultOf<PathBuf> {
+    let output = run.summary().output.clone();
+    output.ok_or_else(|| {
+        raise_with_hint(
+            format!("the run has no output to {what}"),
+            "give it an `output`",
+        )
+    })
+}
+
 /// The embeddings that a run wrote.
 fn read_back(
     context: &NativeCallContext,
     run: &ScriptRun,
     options: OptionMap,
 ) -> RhaiResultOf<Embeddings> {
-    match &run.summary().output {
-        Some(path) => Embeddings::read(context, path, options),
-        None => Err(raise_with_hint(
-            "the run has no output to read back".to_owned(),
-            "give `embed` an `output`",
-        )),
-    }
+    Embeddings::read(context, &output_of(run, "read back")?, options)
 }
 
 #[export_module]

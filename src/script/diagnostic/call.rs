@@ -76,9 +76,13 @@ fn bare_argument(name: &str, types: &[String]) -> Option<String> {
     let is = |at: usize, expect: &str| types.get(at).is_some_and(|type_name| type_name == expect);
     let is_text = |at: usize| is(at, "string");
     let hint = match name {
-        "embed" | "contacts" if is_text(0) => "a model is loaded first: `esm2(\"models/esm2\")`",
-        "embed" | "contacts" if is_text(1) => "the records of a file are `fasta(\"proteins.fa\")`",
-        "embed" | "contacts" if is_text(2) => {
+        "embed" | "contacts" | "score" | "perplexity" if is_text(0) => {
+            "a model is loaded first: `esm2(\"models/esm2\")`"
+        }
+        "embed" | "contacts" | "perplexity" if is_text(1) => {
+            "the records of a file are `fasta(\"proteins.fa\")`"
+        }
+        "embed" | "contacts" | "score" | "perplexity" if is_text(2) => {
             "options stand in a map: `#{ output: \"embeddings.parquet\" }`"
         }
         "score" if is(1, "Dataset") => {

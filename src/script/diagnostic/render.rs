@@ -4,7 +4,7 @@ use super::Diagnostic;
 use crate::text::printable;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-/// Lines wider than this are cut around the caret.
+/// Lines wider than this are cut around the caret where nobody knows how wide a terminal is.
 const WIDTH_COLUMNS: usize = 100;
 
 /// What stands before a text: `error: `.
@@ -55,7 +55,7 @@ impl Diagnostic {
         } else {
             Renderer::plain()
         };
-        let renderer = renderer.term_width(WIDTH_COLUMNS);
+        let renderer = renderer.term_width(columns.unwrap_or(WIDTH_COLUMNS).max(LEAST_COLUMNS));
         if self.places.is_empty() {
             // Without a text between them the lines stand one below the other.
             let lines: Vec<_> = report
@@ -121,5 +121,28 @@ mod tests {
         );
         assert!(shown.lines().count() >= 6, "{shown}");
         assert_eq!(diagnostic.render(false, None).lines().count(), 2);
+    }
+
+    #[test]
+    fn lines_of_scripts_fit_the_terminal() {
+        let text = format!(
+            "let x = {}; nonsense; {}",
+            "a + ".repeat(40),
+            "b - ".repeat(40)
+        );
+        let at = text.find("nonsense").unwrap();
+        let mut diagnostic = Diagnostic::without_place("it is wrong".to_owned(), None);
+        diagnostic.places.push(super::super::Place {
+            name: "a.rhai".to_owned(),
+            marks: vec![(at..at + 8, "here".to_owned())],
+            text: text.into(),
+            role: None,
+        });
+        for columns in [40, 80, 140] {
+            let shown = diagnostic.render(false, Some(columns));
+            let widest = shown.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(columns), "{columns}: {shown}");
+            assert!(shown.contains("nonsense"), "{columns}: {shown}");
+        }
     }
 }

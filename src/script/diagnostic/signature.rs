@@ -3,6 +3,18 @@
 use crate::script::api::TYPES;
 use rhai::Engine;
 
+/// What is written as a function, whatever its first argument is.
+const FUNCTIONS: [&str; 8] = [
+    "embed",
+    "contacts",
+    "contact_map",
+    "contact_table",
+    "attention_maps",
+    "score",
+    "perplexity",
+    "export",
+];
+
 /// A function that scripts can call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Signature {
@@ -30,7 +42,11 @@ impl Signature {
                     .params_info
                     .iter()
                     .map(|parameter| parameter.split_once(':').unwrap_or((parameter, "?")))
-                    .map(|(name, type_name)| (name.trim().to_owned(), plain_type(type_name)))
+                    .map(|(name, type_name)| {
+                        let name = name.trim();
+                        let name = name.strip_prefix("mut ").unwrap_or(name);
+                        (name.to_owned(), plain_type(type_name))
+                    })
                     // The engine passes its context by itself.
                     .filter(|(_, type_name)| type_name != "NativeCallContext")
                     .collect();
@@ -61,11 +77,10 @@ impl Signature {
             .collect();
         let returns = &self.returns;
         match typed.split_first() {
-            // What belongs to a type of this program is written as a method, but for the function
-            // that joins two of them.
+            // What belongs to a type of this program is written as a method, but for what does something with it.
             Some((_, rest))
                 if TYPES.iter().any(|known| self.is_of(known))
-                    && !["embed", "contacts"].contains(&self.name.as_str()) =>
+                    && !FUNCTIONS.contains(&self.name.as_str()) =>
             {
                 let type_name = &self.parameters[0].1;
                 format!(

@@ -130,8 +130,8 @@ fn one_column(schema: &Schema, options: &ExportOptions) -> Result<VectorColumn, 
                     "a `.npy` file is a single array, and there are {}",
                     names.join(", ")
                 ),
-                hint: "write `.safetensors`, `.arrow` or `.parquet`, which hold several columns; or export one of \
-                       them: `columns` of `export`, `--columns` of `runner export`"
+                hint: "write `.parquet`, `.h5`, `.safetensors` or `.arrow`, which hold several columns; or export each \
+                       column to a file of its own: `columns` of `export`, `--columns` of `runner export`"
                     .to_owned(),
             })
         }

@@ -241,17 +241,21 @@ fn contacts_are_read_of_arrow_and_other_formats_are_named() {
         "exec",
         r#"let model = esm2("model", #{ device: "cpu" });
         let pairs = #{ threshold: 0.0, min_separation: 8 };
-        contacts(model, fasta("in.fa"), pairs + #{ output: "pairs.parquet" });
+        let run = contacts(model, fasta("in.fa"), pairs + #{ output: "pairs.parquet" });
         contacts(model, fasta("in.fa"), pairs + #{ output: "pairs.arrow" });
         contacts(model, fasta("in.fa"), #{ output: "maps.h5" });
         embed(model, fasta("in.fa"), #{ output: "pooled.parquet" });
         contact_table("pairs.parquet", "a.csv");
         contact_table("pairs.arrow", "b.csv");
-        contact_map("pairs.arrow", "a", "map.svg");"#,
+        contact_table(run, "c.csv");
+        contact_map("pairs.arrow", "a", "map.svg");
+        contact_map(run, "a", "of_run.svg");"#,
     );
     assert_eq!(done.exit_code, 0, "{done:?}");
     let read = |name: &str| fs::read_to_string(job.at(name)).expect("written");
     assert_eq!(read("a.csv"), read("b.csv"));
+    assert_eq!(read("a.csv"), read("c.csv"));
+    assert_eq!(read("map.svg"), read("of_run.svg"));
     assert_eq!(read("a.csv").lines().count(), 4);
     let picture = read("map.svg");
     assert!(picture.contains("that are 8 or more apart"), "{picture}");

@@ -246,6 +246,51 @@ fn models_without_a_head_are_refused() {
 }
 
 #[test]
+fn progress_is_of_the_sequences_of_the_plan() {
+    let place = place();
+    place.write("in.fa", ">a\nMKT\n>b\nWW\n");
+    let script = "perplexity(mock(#{}), fasta(\"in.fa\"), #{ output: \"perplexity.csv\" });";
+    let done = place.run(&["exec", "--json"], script);
+    assert_eq!(done.exit_code, Some(0), "{}", done.stderr);
+    let events = done.stderr.lines().map(|line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event
+    });
+    let started = events
+        .into_iter()
+        .find(|event| event["event"] == "run_started");
+    let started = started.unwrap();
+    let counted = (started["sequences"].as_u64(), started["tokens"].as_u64());
+    assert_eq!(counted, (Some(5), Some(3 * 5 + 2 * 4)));
+}
+
+#[test]
+fn what_a_run_came_to_stands_before_what_the_script_prints_next() {
+    let place = place();
+    place.write("in.fa", ">a\nMKT\n");
+    place.write(
+        "job.rhai",
+        &format!(
+            "let model = esm2(\"{}\", #{{ device: \"mock\" }});
+            for n in 0..5 {{ embed(model, fasta(\"in.fa\")); print(`printed ${{n}}`); }}",
+            crate::DEMO
+        ),
+    );
+    let command = format!("{} exec job.rhai 2>&1", crate::RUNNER);
+    let output = std::process::Command::new("bash")
+        .args(["-c", &command])
+        .current_dir(place.path(""))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with("embedding "));
+    for (n, pair) in lines.collect::<Vec<_>>().chunks(2).enumerate() {
+        assert!(pair[0].starts_with("finished after"), "{text}");
+        assert_eq!(pair[1], format!("printed {n}"), "{text}");
+    }
+}
+
+#[test]
 fn a_forecast_counts_sequences_and_tokens() {
     let place = place();
     place.write("in.fa", ">a\nMKT\n>b\nWW\n");
@@ -267,6 +312,24 @@ fn a_forecast_counts_sequences_and_tokens() {
         counts,
         expect.map(|(rows, tokens)| (Some(rows), Some(tokens)))
     );
+    let proteins: Vec<_> = runs.iter().map(|run| run["proteins"].as_u64()).collect();
+    assert_eq!(proteins, [Some(1), Some(2), Some(2)]);
+    // Columns of the input are part of a table of scores.
+    let comment = "a comment that is longer than all else of its row";
+    let rows = (1..=3).map(|site| format!("M{site}A,{comment}\n"));
+    place.write(
+        "long.csv",
+        &format!("mutant,comment\n{}", rows.collect::<String>()),
+    );
+    let script = "score(mock(#{}), mutants(\"long.csv\", #{ sequence: \"MMM\" }), #{ output: \"long_scores.csv\" });";
+    let done = place.run(
+        &["check", "--forecast", "--json"],
+        &format!("{SCORE}{script}"),
+    );
+    let found: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let told = found["forecast"][1]["output_bytes"].as_f64().unwrap();
+    let least = 3.0 * comment.len() as f64;
+    assert!((least..2.0 * least).contains(&told), "{told}");
 }
 
 #[test]

@@ -82,8 +82,8 @@ fn one_column(
                 "a `.embed` file holds one column of vectors, and there are {}",
                 names.join(", ")
             ),
-            hint: "write `.h5`, which holds them all; or export one of them: `columns` of `export`, `--columns` of \
-                   `runner export`"
+            hint: "write `.h5`, which holds them all; or export each to a file of its own: `columns` of `export`, \
+                   `--columns` of `runner export`"
                 .to_owned(),
         }),
     }

@@ -10,6 +10,8 @@ const STAND_IN: &str = "_";
 /// The datasets of a file: what they are called, and which sequences they are of.
 pub(super) struct KeyList {
     ids: Texts,
+    /// Whether names are the accessions in ids.
+    are_accessions: bool,
     hashes: Option<Hashes>,
 }
 
@@ -48,6 +50,7 @@ impl KeyList {
     pub(super) fn new(keys: Keys) -> Self {
         Self {
             ids: Texts::default(),
+            are_accessions: keys == Keys::Accession,
             hashes: (keys == Keys::Hash).then(Hashes::default),
         }
     }
@@ -83,8 +86,18 @@ impl KeyList {
     pub(super) fn names(&self) -> Vec<(Cow<'_, str>, usize)> {
         match &self.hashes {
             Some(hashes) => sorted(hashes.names.iter().map(Cow::Borrowed).zip(0..)),
+            None if self.are_accessions => names_of_ids(self.ids.iter().map(accession)),
             None => names_of_ids(self.ids.iter()),
         }
+    }
+}
+
+/// The accession in an id of UniProt, such as `P06582` in `sp|P06582|HSP12_CAEEL`, else the id.
+fn accession(id: &str) -> &str {
+    let mut parts = id.split('|');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("sp" | "tr"), Some(accession), Some(_)) if !accession.is_empty() => accession,
+        _ => id,
     }
 }
 
@@ -198,6 +211,29 @@ mod tests {
         check(
             &["x", "x", "x/2", "x_2"],
             &[("x", "x"), ("x_2", "x_2"), ("x_2_2", "x/2"), ("x_3", "x")],
+        );
+    }
+
+    #[test]
+    fn ids_of_uniprot_have_accessions() {
+        let check = |id: &str, expect: &str| assert_eq!(accession(id), expect);
+        check("sp|P06582|HSP12_CAEEL", "P06582");
+        check("tr|A0A024R1R8|A0A024R1R8_HUMAN", "A0A024R1R8");
+        check("sp||X", "sp||X");
+        check("sp|P06582", "sp|P06582");
+        check("gi|1|x", "gi|1|x");
+        check("UniRef50_P06582", "UniRef50_P06582");
+        let mut list = KeyList::new(Keys::Accession);
+        let ids = ["sp|B|X", "A", "tr|A|Y"];
+        assert!(ids.iter().all(|id| list.add(id, "MK")));
+        let found = list
+            .names()
+            .into_iter()
+            .map(|(name, n)| (name.into_owned(), ids[n]));
+        let expect = [("A", "A"), ("A_2", "tr|A|Y"), ("B", "sp|B|X")];
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            expect.map(|(name, id)| (name.to_owned(), id))
         );
     }
 
