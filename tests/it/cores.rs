@@ -70,7 +70,7 @@ fn first_processor() -> String {
 
 #[test]
 fn threads_and_lanes_change_no_bit() {
-    let place = Place::new(120);
+    let place = Place::new(70);
     let outputs = [
         "threads: 1",
         "threads: 3, cpu_lanes: 1",
@@ -96,12 +96,12 @@ fn threads_and_lanes_change_no_bit() {
         };
         let rows: Vec<_> = (0..found.ids().len()).map(bits).collect();
         let rejects = read(&place.path("out.parquet.rejects.tsv"));
-        assert!(rejects.lines().count() > 10, "{options}: {rejects}");
+        assert!(rejects.lines().count() > 5, "{options}: {rejects}");
         fs::remove_file(place.path("out.parquet")).unwrap();
         (options, found.ids().to_vec(), rows, rejects)
     });
     let (_, ids, rows, rejects) = &outputs[0];
-    assert!(ids.len() > 100);
+    assert!(ids.len() > 50);
     for (options, other_ids, other_rows, other_rejects) in &outputs[1..] {
         assert_eq!(other_ids, ids, "{options}");
         assert!(other_rows == rows, "{options}: other bits");
@@ -158,9 +158,11 @@ fn each_lane_has_memory_for_its_batch_and_no_more() {
     // of both, that normalised and the output: nine times the hidden size, and twelve with what is kept for the next batch
     // and is a little too large.
     const BYTES_OF_TOKEN: u64 = 12 * 160 * 4;
-    // What a task of a feed-forward layer has between its two products, and what attention has of a head; the stack.
-    const BESIDE: u64 = 4 << 20;
-    let place = Place::new(110);
+    // What a task of a feed-forward layer has between its two products, and what attention has of a head.
+    const BESIDE: u64 = 2 << 20;
+    // What threads have that compute no batch of their own, and how much two runs differ.
+    const HELPERS: u64 = 8 << 20;
+    let place = Place::new(75);
     let peak = |options: &str| -> u64 {
         let script = model(options)
             + &format!(
@@ -176,7 +178,7 @@ fn each_lane_has_memory_for_its_batch_and_no_more() {
     let of_a_lane = BUDGET * BYTES_OF_TOKEN + BESIDE;
     let one = peak("threads: 1");
     for (options, lanes) in [("threads: 4", 4), ("threads: 4, cpu_lanes: 1", 1)] {
-        let most = one + (lanes - 1) * of_a_lane + 3 * BESIDE;
+        let most = one + (lanes - 1) * of_a_lane + HELPERS;
         let found = peak(options);
         assert!(found < most, "{options}: {found} bytes, at most {most}");
     }
