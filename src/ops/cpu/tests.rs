@@ -7,8 +7,9 @@ use super::{
     },
     *,
 };
-use crate::job::Pooling;
+use crate::{device::usual_threads, job::Pooling};
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::{hint::black_box, time::Instant};
 
 fn bits<const D: usize>(tensor: &Tensor<D>) -> Vec<u32> {
     let values: Vec<f32> = tensor.to_data().try_into_vec().expect("f32");
@@ -156,4 +157,67 @@ fn the_length_of_vectors_does_not_change_bits() {
     for result in &results {
         assert!(*result == results[0]);
     }
+}
+
+/// Products and sums that depend on nothing but the ones before in the same register.
+struct MultiplyAdds {
+    /// Products and sums, which count as two.
+    n_flops: usize,
+}
+
+impl WithSimd for MultiplyAdds {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // AVX2 has sixteen registers, of which two hold factors.
+        if S::F32_LANES == 8 {
+            self.compute::<S, 12>(simd);
+        } else {
+            self.compute::<S, 24>(simd);
+        }
+    }
+}
+
+impl MultiplyAdds {
+    #[inline(always)]
+    fn compute<S: Simd, const REGISTERS: usize>(self, simd: S) {
+        let factor = simd.splat_f32s(black_box(0.5));
+        let term = simd.splat_f32s(black_box(1.0));
+        let mut sums = [simd.splat_f32s(black_box(0.0)); REGISTERS];
+        for _ in 0..self.n_flops / (2 * REGISTERS * S::F32_LANES) {
+            for sum in &mut sums {
+                *sum = simd.mul_add_e_f32s(*sum, factor, term);
+            }
+        }
+        // Each has come to the same number.
+        for sum in sums {
+            assert!((simd.reduce_sum_f32s(sum) / S::F32_LANES as f32 - 2.0).abs() < 1e-3);
+        }
+    }
+}
+
+/// What products could be computed at, at best: `scripts/bench/cpu.sh` compares with it.
+#[test]
+#[ignore = "a measurement"]
+fn speed_of_multiply_adds() {
+    const FLOPS_OF_A_THREAD: usize = 20_000_000_000;
+    let arch = Arch::new();
+    let n_threads = usual_threads();
+    let pool = pool_of(n_threads);
+    let seconds = (0..5).map(|_| {
+        let start = Instant::now();
+        pool.broadcast(|_| {
+            arch.dispatch(MultiplyAdds {
+                n_flops: FLOPS_OF_A_THREAD,
+            });
+        });
+        start.elapsed().as_secs_f64()
+    });
+    let least = seconds.fold(f64::INFINITY, f64::min);
+    let rate = (n_threads * FLOPS_OF_A_THREAD) as f64 / least;
+    println!(
+        "multiply-adds on {n_threads} threads: {:.1} GFLOP/s",
+        rate / 1e9
+    );
 }
