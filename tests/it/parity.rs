@@ -103,13 +103,21 @@ fn f32_is_equal_to_itself() {
 
 #[test]
 fn what_a_model_lacks_is_told() {
-    let model = format!("{ROOT}/tests/golden/hd24");
-    let parity = of_model(&model, -1, Some(2), None).unwrap();
-    assert!(parity.answers.is_empty(), "{:?}", parity.answers);
-    let missing = &parity.not_compared;
-    assert!(missing["contacts"].contains("no contacts"), "{missing:?}");
-    for name in ["logits", "scores"] {
-        assert!(missing[name].contains("gives no logits"), "{missing:?}");
+    for (model, names, why) in [
+        ("hd24", &["contacts"][..], "no contacts"),
+        (
+            "layouts/classifier",
+            &["logits", "scores"],
+            "gives no logits",
+        ),
+    ] {
+        let model = format!("{ROOT}/tests/golden/{model}");
+        let parity = of_model(&model, -1, Some(2), None).unwrap();
+        let missing = &parity.not_compared;
+        for &name in names {
+            assert!(!parity.answers.contains_key(name), "{:?}", parity.answers);
+            assert!(missing[name].contains(why), "{missing:?}");
+        }
     }
 }
 
