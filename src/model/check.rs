@@ -60,7 +60,7 @@ impl Model {
     /// If there is no such folder, and no model of the Hub can be called so, or the device never computes in the
     /// number format that is asked for.
     pub fn absent(spec: &ModelSpec) -> Result<Option<Absent>, ModelError> {
-        check_format(spec)?;
+        number_format::check(spec)?;
         for place in source::chain(spec) {
             if let Place::Absent(absent) = place? {
                 return Ok(Some(absent));

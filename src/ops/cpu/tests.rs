@@ -147,7 +147,7 @@ fn the_length_of_vectors_does_not_change_bits() {
     let results: Vec<_> = kinds
         .iter()
         .map(|&(arch, lanes)| {
-            let panels = Panels::for_lanes(weight.clone(), lanes);
+            let panels = Packed::Panels(panels::Panels::for_lanes(weight.clone(), lanes));
             let y = linear::linear_on(arch, x.clone(), &panels, &bias, Epilogue::Gelu);
             let context = attention::attention_on(arch, &qkv, tokens.segments(), &rotary);
             (bits(&y), bits(&context))
