@@ -2,7 +2,8 @@
 
 use super::{
     Config, Lacks, Model, ModelError,
-    files::{Files, check_format, config_of},
+    files::{Files, config_of},
+    number_format,
     source::{
         self, Base, MOST_MODELS, Place,
         absent::{Absent, Described, Offer},

@@ -52,7 +52,7 @@ pub use token_budget::{DeviceKind, usual_token_budget};
 use crate::{
     alphabet::VOCABULARY_SIZE,
     batch::{Flaw, PackedBatch, Row, Rows},
-    device::{self, Chosen},
+    device,
     job::{Column, Content, Dtype, GeluForm, ModelSpec, OutputDtype, Pooling, Positions, Question},
     ops,
 };
