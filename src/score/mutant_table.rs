@@ -106,6 +106,7 @@ impl MutantTable {
             rows,
             content,
             warnings: _,
+            n_bytes: _,
             cancel: _,
         } = self;
         // Where the protein is written, and how it is numbered, shows in the protein and its mutants.
