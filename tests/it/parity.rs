@@ -1,4 +1,4 @@
-//! What `runner parity` finds, through the real program. On a CPU there is nothing but f32.
+//! What `runner parity` finds, through the real program. On a CPU it is f32 that nothing is compared with.
 #![expect(clippy::print_stdout, reason = "figures are for people")]
 
 use crate::{DEMO, ROOT, RUNNER};
@@ -185,9 +185,9 @@ fn what_cannot_be_compared_is_refused() {
     let cpu = ["--device", "cpu"];
     let with = |args: &[&'static str]| [&cpu[..], args].concat();
     check(
-        &with(&["--dtype", "bf16"]),
+        &with(&["--dtype", "f16"]),
         5,
-        "computes in f32, not in bf16",
+        "not in f16: that takes a GPU",
     );
     check(&["no-such.fa", "--dtype", "bf16"], 4, "no-such.fa");
     let error = on_cpu(7, Some(1), None).unwrap_err();
