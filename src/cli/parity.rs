@@ -91,7 +91,9 @@ fn nothing_to_compare(
     let message = format!("nothing to compare: both are f32 on {}", same.device);
     let hint = match same.is_cpu {
         true if amx::lacking().is_none() => "try `--dtype bf16`",
-        true => "this CPU computes in f32 only, so this needs a GPU, or a CPU with AMX for `--dtype bf16`",
+        true => {
+            "this CPU computes in f32 only, so this needs a GPU, or a CPU with AMX for `--dtype bf16`"
+        }
         false => "try another `--dtype`, or compare with `--reference cpu`",
     };
     if global.is_json() {

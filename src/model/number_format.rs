@@ -76,7 +76,10 @@ mod tests {
         assert_eq!(asked(None), Ok(()));
         assert_eq!(asked(Some(Dtype::F32)), Ok(()));
         let refused = asked(Some(Dtype::F16)).unwrap_err();
-        assert!(refused.ends_with("not in f16: that takes a GPU"), "{refused}");
+        assert!(
+            refused.ends_with("not in f16: that takes a GPU"),
+            "{refused}"
+        );
         match (ops::lacking(Dtype::Bf16), asked(Some(Dtype::Bf16))) {
             (None, result) => assert_eq!(result, Ok(())),
             (Some(reason), result) => {

@@ -8,7 +8,10 @@ use crate::{
 
 /// The numbers of the CPU, in bf16 where it has AMX.
 pub(super) fn on_cpu(_: &Machine, tell: Tell) {
-    let dtypes = [Some(Dtype::F32), amx::lacking().is_none().then_some(Dtype::Bf16)];
+    let dtypes = [
+        Some(Dtype::F32),
+        amx::lacking().is_none().then_some(Dtype::Bf16),
+    ];
     for dtype in dtypes.into_iter().flatten() {
         tell(test("CPU".to_owned(), &DeviceChoice::Cpu, dtype));
     }

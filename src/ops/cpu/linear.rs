@@ -204,8 +204,8 @@ impl Rows<'_> {
                         }
                     }
                     if start + n_inputs == n_in {
-                        let columns = panels.start * weight.width
-                            ..n_out.min(panels.end * weight.width);
+                        let columns =
+                            panels.start * weight.width..n_out.min(panels.end * weight.width);
                         for row in rows {
                             let at = row * n_out + columns.start..row * n_out + columns.end;
                             let bias = &self.bias[columns.clone()];

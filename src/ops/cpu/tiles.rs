@@ -78,10 +78,7 @@ impl Tiles {
         let start = start.min(memory.len() - len);
         // Rows behind the last one have any numbers; nobody looks at what comes of them.
         let inputs: &mut [u16] = bytemuck::cast_slice_mut(&mut memory[start..start + len]);
-        for (inputs, x) in inputs
-            .chunks_exact_mut(at_once)
-            .zip(x.chunks(ROWS * n_in))
-        {
+        for (inputs, x) in inputs.chunks_exact_mut(at_once).zip(x.chunks(ROWS * n_in)) {
             for (row, x) in x.chunks_exact(n_in).enumerate() {
                 for (tile, x) in x.chunks(INPUTS).enumerate() {
                     let place = amx::place_of_input(row, tile * INPUTS, n_tiles);

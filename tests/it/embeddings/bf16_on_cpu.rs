@@ -39,7 +39,10 @@ fn vectors_are_near_those_of_f32() {
     }
     for folder in GOLDEN_MODELS {
         let (model, reference) = (in_bf16(folder), load(folder));
-        assert_eq!((model.dtype(), model.device_kind().as_str()), (Dtype::Bf16, "CPU AMX"));
+        assert_eq!(
+            (model.dtype(), model.device_kind().as_str()),
+            (Dtype::Bf16, "CPU AMX")
+        );
         assert_ne!(model.device_kind(), reference.device_kind());
         assert_eq!(model.gelu(), reference.gelu());
         let batch = one_batch(&golden_sequences(folder));
@@ -81,12 +84,23 @@ fn parity_compares_it_with_f32() {
         return;
     }
     let mut command = Command::new("timeout");
-    command.args(["100", RUNNER, "parity", DEMO, "--device", "cpu", "--dtype", "bf16"]);
-    let done = command.args(["--take", "8", "--least", "0.999", "--json"]).output().unwrap();
+    command.args([
+        "100", RUNNER, "parity", DEMO, "--device", "cpu", "--dtype", "bf16",
+    ]);
+    let done = command
+        .args(["--take", "8", "--least", "0.999", "--json"])
+        .output()
+        .unwrap();
     let stderr = String::from_utf8_lossy(&done.stderr);
     assert_eq!(done.status.code(), Some(0), "{stderr}");
     let found: Value = serde_json::from_slice(&done.stdout).unwrap();
-    assert_eq!((&found["dtype"], &found["same_computation"]), (&"bf16".into(), &false.into()));
+    assert_eq!(
+        (&found["dtype"], &found["same_computation"]),
+        (&"bf16".into(), &false.into())
+    );
     assert_eq!(found["device"], found["reference_device"]);
-    assert!(found["pooled"]["relative_norm"].as_f64().unwrap() > 1e-6, "{found}");
+    assert!(
+        found["pooled"]["relative_norm"].as_f64().unwrap() > 1e-6,
+        "{found}"
+    );
 }

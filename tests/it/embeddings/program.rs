@@ -350,7 +350,10 @@ fn a_number_format_that_a_device_lacks_is_refused() {
             for command in ["exec", "check"] {
                 let done = job.run(command, &script);
                 assert_eq!(done.exit_code, MODEL, "{command} {script}: {done:?}");
-                for part in [format!("{label} computes in f32"), format!(", not in {dtype}")] {
+                for part in [
+                    format!("{label} computes in f32"),
+                    format!(", not in {dtype}"),
+                ] {
                     assert!(done.stderr.contains(&part), "{}", done.stderr);
                 }
             }
