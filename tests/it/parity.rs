@@ -91,7 +91,7 @@ fn f32_is_equal_to_itself() {
     assert_eq!(parity.answers["contacts"].proteins, 12);
     let scores = &parity.answers["scores"];
     assert!(
-        scores.numbers > 1000 && scores.numbers % 19 == 0,
+        scores.numbers > 1000 && scores.numbers.is_multiple_of(19),
         "{scores:?}"
     );
     assert!((1..12).contains(&scores.proteins), "{scores:?}");

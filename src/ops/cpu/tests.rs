@@ -296,8 +296,10 @@ fn speed_of_multiply_adds() {
     });
     let least = seconds.fold(f64::INFINITY, f64::min);
     let rate = (n_threads * FLOPS_OF_A_THREAD) as f64 / least;
-    println!(
+    writeln!(
+        io::stdout(),
         "multiply-adds on {n_threads} threads: {:.1} GFLOP/s",
         rate / 1e9
-    );
+    )
+    .unwrap();
 }
