@@ -184,7 +184,11 @@ impl MultiplyAdds {
     fn compute<S: Simd, const REGISTERS: usize>(self, simd: S) {
         let factor = simd.splat_f32s(black_box(0.5));
         let term = simd.splat_f32s(black_box(1.0));
-        let mut sums = [simd.splat_f32s(black_box(0.0)); REGISTERS];
+        let mut sums = [factor; REGISTERS];
+        for sum in &mut sums {
+            // Nobody knows that they are the same.
+            *sum = simd.splat_f32s(black_box(0.0));
+        }
         for _ in 0..self.n_flops / (2 * REGISTERS * S::F32_LANES) {
             for sum in &mut sums {
                 *sum = simd.mul_add_e_f32s(*sum, factor, term);
