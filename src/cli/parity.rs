@@ -2,6 +2,7 @@
 
 use super::{args::Global, ending, parity_args::ParityArgs, wording::Wording};
 use crate::{
+    device::amx,
     error::{Error, exit_code},
     host::{Agreement, Difference, Parity, SameComputation},
     progress::{Console, Progress},
@@ -89,7 +90,10 @@ fn nothing_to_compare(
 ) -> u8 {
     let message = format!("nothing to compare: both are f32 on {}", same.device);
     let hint = match same.is_cpu {
-        true => "a CPU computes in f32 only, so this needs a GPU",
+        true if amx::lacking().is_none() => "try `--dtype bf16`",
+        true => {
+            "this CPU computes in f32 only, so this needs a GPU, or a CPU with AMX for `--dtype bf16`"
+        }
         false => "try another `--dtype`, or compare with `--reference cpu`",
     };
     if global.is_json() {

@@ -4,6 +4,7 @@
 //! pinned uploads and downloads on streams of their own, and the in-order enqueue on the stream
 //! that burn computes on. *Never*: knows ESM-2.
 
+pub mod amx;
 mod choose;
 mod cores;
 #[cfg(feature = "cuda")]

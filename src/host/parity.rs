@@ -95,7 +95,7 @@ pub struct Parity {
 pub struct SameComputation {
     /// Where both would be f32, for people.
     pub device: String,
-    /// Whether that is because the CPU computes in nothing else.
+    /// Whether that is because the CPU computes in nothing else unless it is asked to.
     pub is_cpu: bool,
 }
 

@@ -33,7 +33,8 @@ const OPTIONS: &[Row] = &[
     Row::choice("dtype", &Dtype::NAMES, |to, name| Dtype::from_name(name).map(|dtype| to.dtype = Some(dtype)),
         |of| of.dtype.map_or(OptionValue::Nothing, |dtype| dtype.name().into()))
         .otherwise("`\"bf16\"` on a GPU, `\"f32\"` on the CPU")
-        .doc("the number format of weights and activations; the CPU computes in `\"f32\"` only")
+        .doc("the number format of weights and activations; on the CPU `\"bf16\"` is that of the products of linear layers \
+              only and takes AMX, and `\"f16\"` is refused")
         .effect(Effect::Values),
     Row::choices("device", &DeviceChoice::NAMES, |name| DeviceChoice::from_name(name).is_some(),
         DeviceChoice::hint,

@@ -2,7 +2,8 @@
 
 use super::{
     Config, Lacks, Model, ModelError,
-    files::{Files, check_format, config_of},
+    files::{Files, config_of},
+    number_format,
     source::{
         self, Base, MOST_MODELS, Place,
         absent::{Absent, Described, Offer},
@@ -60,7 +61,7 @@ impl Model {
     /// If there is no such folder, and no model of the Hub can be called so, or the device never computes in the
     /// number format that is asked for.
     pub fn absent(spec: &ModelSpec) -> Result<Option<Absent>, ModelError> {
-        check_format(spec)?;
+        number_format::check(spec)?;
         for place in source::chain(spec) {
             if let Place::Absent(absent) = place? {
                 return Ok(Some(absent));

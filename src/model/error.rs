@@ -183,14 +183,16 @@ pub enum ModelError {
         source: VocabularyError,
     },
     /// The device does not compute in this number format.
-    #[error("{device} computes in {supported}, not in {asked}")]
+    #[error("{device} computes in {supported}, not in {asked}{}", .reason.map_or_else(String::new, |reason| format!(": {reason}")))]
     Dtype {
         /// The device.
         device: String,
-        /// The format that it supports.
+        /// What it supports.
         supported: &'static str,
         /// The format that was asked for.
         asked: &'static str,
+        /// What it lacks, if there is more to say.
+        reason: Option<&'static str>,
     },
     /// A question for logits to a model without the head of the language model.
     #[error(
@@ -371,9 +373,9 @@ impl Hint for ModelError {
             | Self::BadTensor { reason, .. }
             | Self::BadAdapter { reason, .. } => reason.hint.clone(),
             Self::Vocabulary { source, .. } => source.hint(),
-            Self::Dtype { supported, .. } => Some(format!(
-                "leave `dtype` out, set it to \"{supported}\", or use a GPU"
-            )),
+            Self::Dtype { .. } => {
+                Some("leave `dtype` out, set it to \"f32\", or use a GPU".to_owned())
+            }
             Self::NoRoom { .. } => Some("add `output_dtype: \"f32\"`".to_owned()),
             Self::NotFinite { dtype, .. } => Some(format!(
                 "the weights may be damaged, or their numbers too large for {dtype}"

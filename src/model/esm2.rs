@@ -12,7 +12,7 @@ use crate::{
     cancel::Abandonment,
     device::{Chosen, DeviceError},
     job::{Content, Dtype, GeluForm, OutputDtype, Question},
-    ops::{self, ContactMaps, Epilogue, LayerNorm, Linear, Results, RotaryTable, Tokens},
+    ops::{self, ContactMaps, Epilogue, LayerNorm, Linear, Numbers, Results, RotaryTable, Tokens},
 };
 use burn::tensor::{Device, Tensor};
 use std::{
@@ -51,8 +51,10 @@ struct Layer {
 /// What a model computes in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
-    /// The number format of weights and activations.
-    pub(super) dtype: Dtype,
+    /// The number format of the weights of linear layers, and so of what is multiplied with them.
+    pub(super) weights: Dtype,
+    /// The number format of everything else.
+    pub(super) activations: Dtype,
     pub(super) gelu: GeluForm,
 }
 
@@ -76,7 +78,8 @@ impl Esm2 {
     ) -> Result<Vec<Self>, ModelError> {
         let reader = Reader {
             weights,
-            dtype: form.dtype,
+            products: form.weights,
+            dtype: form.activations,
         };
         let hidden = config.hidden_size;
         let mut embeddings = weights.read(EMBEDDINGS, &[VOCABULARY_SIZE, hidden])?;
@@ -272,7 +275,7 @@ impl Layer {
             );
             bias.extend(reader.weights.read(&format!("{part}.bias"), &[hidden])?);
         }
-        let weight = reader.numbers(weight, [3 * hidden, hidden]);
+        let weight = Numbers::new(weight, [3 * hidden, hidden], reader.products);
         let bias = reader.numbers(bias, [3 * hidden]);
         let linear =
             |part: &str, n_out, n_in| reader.linear(&format!("{name}.{part}"), n_out, n_in);

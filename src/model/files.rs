@@ -3,9 +3,9 @@
 use super::{
     Config, ModelError,
     adapter::Adapter,
-    f32_only, fair_esm,
+    fair_esm,
     file_names::VOCABULARY,
-    plain_file,
+    number_format, plain_file,
     source::{self, Base, Here, Place},
     weights::Weights,
 };
@@ -32,7 +32,7 @@ impl Files {
     /// If a file is missing or does not belong to an ESM-2, or the device never computes in the number
     /// format that is asked for.
     pub(super) fn open(spec: &ModelSpec) -> Result<Self, ModelError> {
-        check_format(spec)?;
+        number_format::check(spec)?;
         let need = source::need(spec);
         let here = on_this_machine(source::locate(
             &spec.source,
@@ -93,19 +93,6 @@ fn on_this_machine(place: Place) -> Result<Here, ModelError> {
             Err(ModelError::Incomplete { repository })
         }
     }
-}
-
-/// Checks that the device can compute in the number format that is asked for, if that is known already.
-///
-/// # Errors
-/// If it never does.
-pub(super) fn check_format(spec: &ModelSpec) -> Result<(), ModelError> {
-    let label = match spec.device {
-        DeviceChoice::Cpu => "the CPU",
-        DeviceChoice::Mock => "the mock device",
-        DeviceChoice::Auto | DeviceChoice::AllGpus | DeviceChoice::Gpus(_) => return Ok(()),
-    };
-    f32_only(spec, label).map(|_| ())
 }
 
 fn check_vocabulary(folder: &Path) -> Result<(), ModelError> {

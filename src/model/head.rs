@@ -64,6 +64,7 @@ impl LmHead {
         let hidden = config.hidden_size;
         let reader = Reader {
             weights,
+            products: Dtype::F32,
             dtype: Dtype::F32,
         };
         let dense = reader.linear("lm_head.dense", hidden, hidden)?;

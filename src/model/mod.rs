@@ -27,6 +27,7 @@ mod living;
 mod mock;
 mod naming;
 mod not_here;
+mod number_format;
 mod plain_file;
 mod reader;
 mod replica;
@@ -51,7 +52,7 @@ pub use token_budget::{DeviceKind, usual_token_budget};
 use crate::{
     alphabet::VOCABULARY_SIZE,
     batch::{Flaw, PackedBatch, Row, Rows},
-    device::{self, Chosen},
+    device,
     job::{Column, Content, Dtype, GeluForm, ModelSpec, OutputDtype, Pooling, Positions, Question},
     ops,
 };
@@ -124,8 +125,9 @@ impl Model {
                 .map_or_else(Vec::new, |adapter| adapter.unused.iter().cloned().collect()),
         });
         let chosen = device::choose(&spec.device, spec.cpu)?;
-        let dtype = dtype(spec, chosen.first())?;
-        let gelu = spec.gelu.form(dtype);
+        let dtype = number_format::of(spec, chosen.first())?;
+        let format = (chosen.first()).map_or(dtype, |first| ops::activations(first, dtype));
+        let gelu = spec.gelu.form(format);
         let n_parameters = n_parameters(&config);
         let lacks = Lacks::of(&config, weights.as_ref());
         let device = device::label(&chosen);
@@ -141,7 +143,11 @@ impl Model {
                 let mut devices = chosen.iter();
                 devices.try_for_each(|chosen| ops::prepare(chosen, dtype, sizes))?;
                 let fingerprint = Fingerprint::start(&folder, &weights)?;
-                let form = esm2::Form { dtype, gelu };
+                let form = esm2::Form {
+                    weights: dtype,
+                    activations: format,
+                    gelu,
+                };
                 let encoders = esm2::Esm2::load(&config, &weights, &chosen, form);
                 // The next model needs the memory that this one has taken so far.
                 let encoders =
@@ -317,7 +323,10 @@ impl Model {
     /// the kind of device, with the versions of what computes there. Its number or its cores do not count.
     pub fn device_kind(&self) -> String {
         let chosen = self.first().chosen.as_ref();
-        chosen.map_or_else(|| "mock".to_owned(), ops::arithmetic)
+        chosen.map_or_else(
+            || "mock".to_owned(),
+            |chosen| ops::arithmetic(chosen, self.dtype),
+        )
     }
 
     /// Why it does not run on a GPU, where the choice was left to the program.
@@ -332,7 +341,7 @@ impl Model {
         gpu.map_or(0, |gpu| gpu.n_left_over)
     }
 
-    /// The number format of weights and activations.
+    /// The number format of weights, and of activations on a GPU.
     pub fn dtype(&self) -> Dtype {
         self.dtype
     }
@@ -411,27 +420,6 @@ impl Model {
     /// Gives the memory that the model has on its devices back to the driver.
     pub fn unload(self) {
         self.replicas.into_iter().for_each(Replica::unload);
-    }
-}
-
-/// The number format to compute in: the one asked for, else bf16 on a GPU and f32 on the CPU.
-fn dtype(spec: &ModelSpec, chosen: Option<&Chosen>) -> Result<Dtype, ModelError> {
-    match chosen {
-        Some(chosen) if chosen.gpu.is_some() => Ok(spec.dtype.unwrap_or(Dtype::Bf16)),
-        Some(chosen) => f32_only(spec, &chosen.label),
-        None => f32_only(spec, "the mock device"),
-    }
-}
-
-/// The number format of a device that computes in f32 only.
-fn f32_only(spec: &ModelSpec, device: &str) -> Result<Dtype, ModelError> {
-    match spec.dtype {
-        None | Some(Dtype::F32) => Ok(Dtype::F32),
-        Some(asked) => Err(ModelError::Dtype {
-            device: device.to_owned(),
-            supported: Dtype::F32.name(),
-            asked: asked.name(),
-        }),
     }
 }
 

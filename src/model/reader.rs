@@ -7,14 +7,17 @@ use crate::{
 };
 use burn::tensor::Device;
 
-/// Reads weights and brings them into a number format.
+/// Reads weights and brings them into number formats.
 pub(super) struct Reader<'a> {
     pub(super) weights: &'a Weights,
+    /// The number format of the weights of linear layers.
+    pub(super) products: Dtype,
+    /// The number format of everything else.
     pub(super) dtype: Dtype,
 }
 
 impl Reader<'_> {
-    /// Numbers in this format.
+    /// Numbers in the format of all but the weights of linear layers.
     pub(super) fn numbers<const D: usize>(
         &self,
         values: Vec<f32>,
@@ -34,7 +37,7 @@ impl Reader<'_> {
             .weights
             .read(&format!("{name}.weight"), &[n_out, n_in])?;
         let bias = self.weights.read(&format!("{name}.bias"), &[n_out])?;
-        let weight = self.numbers(weight, [n_out, n_in]);
+        let weight = Numbers::new(weight, [n_out, n_in], self.products);
         let bias = self.numbers(bias, [n_out]);
         Ok(move |device: &Device| Linear::new(weight.on(device), bias.on(device)))
     }

@@ -1,9 +1,30 @@
 //! Number formats as burn knows them, and numbers brought into them.
 
-use crate::job::Dtype;
+use crate::{
+    device::{Chosen, amx},
+    job::Dtype,
+};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use half::{bf16, f16};
 use rayon::prelude::*;
+
+/// What this machine's CPU lacks to compute in `dtype`, for people.
+pub fn lacking(dtype: Dtype) -> Option<&'static str> {
+    match dtype {
+        Dtype::F32 => None,
+        Dtype::F16 => Some("that takes a GPU"),
+        Dtype::Bf16 => amx::lacking(),
+    }
+}
+
+/// The number format of activations of a model that computes in `dtype` on `chosen`. On the CPU only products of
+/// linear layers are of numbers in another format than f32.
+pub fn activations(chosen: &Chosen, dtype: Dtype) -> Dtype {
+    match chosen.gpu {
+        Some(_) => dtype,
+        None => Dtype::F32,
+    }
+}
 
 /// The numbers of a tensor in main memory, in the format that it will have.
 #[derive(Clone, Debug)]

@@ -16,14 +16,15 @@ enum Weight {
     /// As PyTorch stores them, `[out, in]`.
     Rows(Box<Tensor<2>>),
     /// For the CPU.
-    Panels(cpu::Panels),
+    Packed(cpu::Packed),
 }
 
 impl Linear {
-    /// From weights, `[out, in]`, as PyTorch stores them, and bias, `[out]`.
+    /// From weights, `[out, in]`, as PyTorch stores them, and bias, `[out]`, which is in the number format of
+    /// activations. On the CPU that is f32, and weights may be in bf16 where [`super::lacking`] says nothing.
     pub fn new(weight: Tensor<2>, bias: Tensor<1>) -> Self {
-        let weight = match Backend::of(&weight) {
-            Backend::Cpu => Weight::Panels(cpu::Panels::new(weight)),
+        let weight = match Backend::of(&bias) {
+            Backend::Cpu => Weight::Packed(cpu::Packed::new(weight)),
             _ => Weight::Rows(Box::new(weight)),
         };
         Self { weight, bias }
@@ -32,7 +33,7 @@ impl Linear {
     /// `x W^T + b`, then the epilogue: `[T, in]` to `[T, out]`.
     pub fn forward(&self, x: Tensor<2>, epilogue: Epilogue<'_>) -> Tensor<2> {
         match &self.weight {
-            Weight::Panels(panels) => cpu::linear(x, panels, &self.bias, epilogue),
+            Weight::Packed(weight) => cpu::linear(x, weight, &self.bias, epilogue),
             #[cfg(feature = "cuda")]
             Weight::Rows(weight) if Backend::of(&x) == Backend::Cuda => {
                 super::cuda::linear(&x, weight, &self.bias, epilogue)
@@ -52,7 +53,7 @@ pub fn feed_forward(
     residual: &Tensor<2>,
 ) -> Tensor<2> {
     match (&expand.weight, &contract.weight) {
-        (Weight::Panels(wide), Weight::Panels(narrow)) => {
+        (Weight::Packed(wide), Weight::Packed(narrow)) => {
             cpu::feed_forward(x, (wide, &expand.bias), (narrow, &contract.bias), residual)
         }
         _ => {

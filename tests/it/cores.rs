@@ -164,11 +164,11 @@ fn each_lane_has_memory_for_its_batch_and_no_more() {
     const HELPERS: u64 = 8 << 20;
     let place = Place::new(75);
     let peak = |options: &str| -> u64 {
-        let job = format!(
-            "let run = embed(model, fasta(\"in.fa\"), #{{ token_budget: {BUDGET}, readers: 1 }});
-            print(`${{run.batches}} ${{run.peak_memory_bytes}}`);"
+        let script = format!(
+            "{}let run = embed(model, fasta(\"in.fa\"), #{{ token_budget: {BUDGET}, readers: 1 }});
+             print(`${{run.batches}} ${{run.peak_memory_bytes}}`);",
+            model(options)
         );
-        let script = model(options) + &job;
         let done = place.run(&[], &[], &script);
         assert_eq!(done.code, Some(0), "{options}: {}", done.stderr);
         let (n_batches, bytes) = done.stdout.trim().split_once(' ').unwrap();

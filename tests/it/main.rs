@@ -36,6 +36,7 @@
 //! `run` is no test: it has what runs in the process of a test need.
 
 mod bottlenecks;
+mod broken;
 mod child;
 mod command_line;
 mod convert;

@@ -1,13 +1,20 @@
 //! Whether the numbers are right, on each device and in each number format.
 
 use crate::{
+    device::amx,
     doctor::{check::Tell, finding::Finding, machine::Machine, self_test},
     job::{DeviceChoice, Dtype},
 };
 
-/// The numbers of the CPU.
+/// The numbers of the CPU, in bf16 where it has AMX.
 pub(super) fn on_cpu(_: &Machine, tell: Tell) {
-    tell(test("CPU".to_owned(), &DeviceChoice::Cpu, Dtype::F32));
+    let dtypes = [
+        Some(Dtype::F32),
+        amx::lacking().is_none().then_some(Dtype::Bf16),
+    ];
+    for dtype in dtypes.into_iter().flatten() {
+        tell(test("CPU".to_owned(), &DeviceChoice::Cpu, dtype));
+    }
 }
 
 /// The numbers of each GPU, where there are any.

@@ -9,7 +9,8 @@ use super::{
     super::Epilogue,
     contiguous,
     epilogue::{After, finish},
-    panels::{Panels, REGISTERS},
+    packed::Packed,
+    panels::{Panels, REGISTERS, rows_at_once},
     recycle_flex, tensor,
 };
 use crate::device::spare;
@@ -30,15 +31,11 @@ const PANELS_AT_ONCE: usize = 8;
 const ROWS_PER_TASK: usize = 240;
 /// Bytes between the two products of a feed-forward layer that stay in the second-level cache.
 const BETWEEN: usize = 1 << 20;
-/// Rows that make it worth while to fetch the weights, for vectors of all lengths.
-const LEAST_ROWS_BETWEEN: usize = 48;
-/// Tasks for a thread, so that threads end at about the same time.
-const TASKS_PER_THREAD: usize = 2;
 
 /// `x W^T + b`, then the epilogue: `[T, in]` to `[T, out]`.
 pub(in super::super) fn linear(
     x: Tensor<2>,
-    weight: &Panels,
+    weight: &Packed,
     bias: &Tensor<1>,
     epilogue: Epilogue<'_>,
 ) -> Tensor<2> {
@@ -49,13 +46,13 @@ pub(in super::super) fn linear(
 pub(super) fn linear_on(
     arch: Arch,
     x: Tensor<2>,
-    weight: &Panels,
+    weight: &Packed,
     bias: &Tensor<1>,
     epilogue: Epilogue<'_>,
 ) -> Tensor<2> {
     let [n_rows, n_in] = x.dims();
-    assert_eq!(n_in, weight.n_in, "the layer's inputs");
-    let n_out = weight.n_out;
+    assert_eq!(n_in, weight.n_in(), "the layer's inputs");
+    let n_out = weight.n_out();
     let input = contiguous(x);
     // A tensor's memory may go on behind it.
     let x = &input.storage::<f32>()[..n_rows * n_in];
@@ -97,16 +94,16 @@ pub(super) fn linear_on(
 /// the two products is in memory for a few rows at a time only.
 pub(in super::super) fn feed_forward(
     x: Tensor<2>,
-    expand: (&Panels, &Tensor<1>),
-    contract: (&Panels, &Tensor<1>),
+    expand: (&Packed, &Tensor<1>),
+    contract: (&Packed, &Tensor<1>),
     residual: &Tensor<2>,
 ) -> Tensor<2> {
     let [n_rows, n_in] = x.dims();
     let ((expand, expand_bias), (contract, contract_bias)) = (expand, contract);
-    let (n_wide, n_out) = (expand.n_out, contract.n_out);
+    let (n_wide, n_out) = (expand.n_out(), contract.n_out());
     assert_eq!(
         (n_in, n_wide),
-        (expand.n_in, contract.n_in),
+        (expand.n_in(), contract.n_in()),
         "the layer's inputs"
     );
     let input = contiguous(x);
@@ -118,8 +115,9 @@ pub(in super::super) fn feed_forward(
 
     let arch = Arch::new();
     let mut output = spare::take(n_rows * n_out);
-    let fitting = BETWEEN / (n_wide * size_of::<f32>()) / LEAST_ROWS_BETWEEN * LEAST_ROWS_BETWEEN;
-    let rows_per_task = fitting.clamp(LEAST_ROWS_BETWEEN, ROWS_PER_TASK);
+    let least = expand.least_rows();
+    let fitting = BETWEEN / (n_wide * size_of::<f32>()) / least * least;
+    let rows_per_task = fitting.clamp(least, ROWS_PER_TASK);
     let rows_per_task = expand.rows_per_task(n_rows, rows_per_task);
     output
         .par_chunks_mut(rows_per_task * n_out)
@@ -147,27 +145,11 @@ pub(in super::super) fn feed_forward(
     tensor(output, [n_rows, n_out])
 }
 
-impl Panels {
-    /// How many of `n_rows` rows a task takes, at most `most`, so that every thread has some.
-    fn rows_per_task(&self, n_rows: usize, most: usize) -> usize {
-        let n_tasks = TASKS_PER_THREAD * rayon::current_num_threads();
-        let rows_at_once = rows_at_once(self.width / REGISTERS);
-        let rows = n_rows.div_ceil(n_tasks).next_multiple_of(rows_at_once);
-        rows.clamp(rows_at_once, most)
-    }
-}
-
-/// Rows that go through a panel together, which reuses each loaded weight this often. Their sums fill
-/// three quarters of the sixteen registers of AVX2, or half of the 32 of others.
-const fn rows_at_once(lanes: usize) -> usize {
-    if lanes == 8 { 6 } else { 8 }
-}
-
 /// Some rows of a linear layer.
 struct Rows<'a> {
     /// `[rows, in]`.
     x: &'a [f32],
-    weight: &'a Panels,
+    weight: &'a Packed,
     bias: &'a [f32],
     after: After<'a>,
     /// `[rows, out]`.
@@ -179,10 +161,12 @@ impl WithSimd for Rows<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if rows_at_once(S::F32_LANES) == 6 {
-            self.compute::<S, 6>(simd);
-        } else {
-            self.compute::<S, 8>(simd);
+        match self.weight {
+            Packed::Tiles(tiles) => tiles.compute(self.x, self.bias, self.after, self.output),
+            Packed::Panels(panels) if rows_at_once(S::F32_LANES) == 6 => {
+                self.compute::<S, 6>(simd, panels);
+            }
+            Packed::Panels(panels) => self.compute::<S, 8>(simd, panels),
         }
     }
 }
@@ -191,13 +175,13 @@ impl Rows<'_> {
     /// A few rows at a time go through some panels, which stay in the second-level cache until all rows
     /// are through.
     #[inline(always)]
-    fn compute<S: Simd, const ROWS: usize>(self, simd: S) {
-        let Panels { n_in, n_out, .. } = *self.weight;
+    fn compute<S: Simd, const ROWS: usize>(self, simd: S, weight: &Panels) {
+        let Panels { n_in, n_out, .. } = *weight;
         let n_rows = self.x.len() / n_in;
         let n_blocks = n_in.div_ceil(BLOCK);
         let block = n_in.div_ceil(n_blocks).next_multiple_of(UNROLLED);
-        for first_panel in (0..self.weight.len()).step_by(PANELS_AT_ONCE) {
-            let panels = first_panel..self.weight.len().min(first_panel + PANELS_AT_ONCE);
+        for first_panel in (0..weight.len()).step_by(PANELS_AT_ONCE) {
+            let panels = first_panel..weight.len().min(first_panel + PANELS_AT_ONCE);
             // All blocks of some outputs, so that these stay in the second-level cache.
             for start in (0..n_in).step_by(block) {
                 let n_inputs = block.min(n_in - start);
@@ -210,18 +194,18 @@ impl Rows<'_> {
                     }
                     let rows = first_row..n_rows.min(first_row + ROWS);
                     for panel in panels.clone() {
-                        let weights = self.weight.part(panel, start, n_inputs);
+                        let weights = weight.part(panel, start, n_inputs);
                         let sums = products::<S, ROWS>(simd, &x, weights);
-                        let column = panel * self.weight.width;
-                        let n_columns = self.weight.width.min(n_out - column);
+                        let column = panel * weight.width;
+                        let n_columns = weight.width.min(n_out - column);
                         for (row, sums) in rows.clone().zip(&sums) {
                             let output = &mut self.output[row * n_out + column..][..n_columns];
                             put(simd, sums, output, start > 0);
                         }
                     }
                     if start + n_inputs == n_in {
-                        let columns = panels.start * self.weight.width
-                            ..n_out.min(panels.end * self.weight.width);
+                        let columns =
+                            panels.start * weight.width..n_out.min(panels.end * weight.width);
                         for row in rows {
                             let at = row * n_out + columns.start..row * n_out + columns.end;
                             let bias = &self.bias[columns.clone()];

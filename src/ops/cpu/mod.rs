@@ -9,22 +9,24 @@ mod contacts;
 mod epilogue;
 mod layer_norm;
 mod linear;
+mod packed;
 mod panels;
 mod pool;
 mod select;
 mod simd;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 pub(super) use attention::attention;
 pub(super) use contacts::{ContactMaps, attention_maps};
 pub(super) use layer_norm::layer_norm;
 pub(super) use linear::{feed_forward, linear};
-pub(super) use panels::Panels;
+pub(super) use packed::Packed;
 pub(super) use pool::{pool, pool_sequence};
 pub(super) use select::select;
 
-use crate::device::spare;
+use crate::{device::spare, job::Dtype};
 use burn::{
     backend::Flex,
     tensor::{DType, Tensor, TensorData},
@@ -33,9 +35,10 @@ use burn_flex::FlexTensor;
 use pulp::{Arch, Simd, WithSimd};
 
 /// What the bits of results depend on: whether products are rounded before they are added, which they are
-/// only on a CPU for which there are no vectors.
-pub(super) fn arithmetic() -> String {
+/// only on a CPU for which there are no vectors, and what makes those of bf16.
+pub(super) fn arithmetic(dtype: Dtype) -> String {
     match Arch::new() {
+        _ if dtype == Dtype::Bf16 => "CPU AMX".to_owned(),
         Arch::Scalar => "CPU without vectors".to_owned(),
         _ => "CPU".to_owned(),
     }

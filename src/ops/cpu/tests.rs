@@ -2,14 +2,21 @@
 
 use super::{
     super::{
-        Epilogue, LayerNorm, Linear, RotaryTable,
-        tests::{Numbers, tokens},
+        Epilogue, LayerNorm, Linear, RotaryTable, feed_forward, linear_plain,
+        tests::{Numbers, assert_close, tokens},
     },
     *,
 };
-use crate::{device::usual_threads, job::Pooling};
+use crate::{
+    device::{amx, usual_threads},
+    job::Pooling,
+};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::{hint::black_box, time::Instant};
+use std::{
+    hint::black_box,
+    io::{self, Write},
+    time::Instant,
+};
 
 fn bits<const D: usize>(tensor: &Tensor<D>) -> Vec<u32> {
     let values: Vec<f32> = tensor.to_data().try_into_vec().expect("f32");
@@ -50,14 +57,16 @@ fn a_row_of_a_linear_layer_has_the_same_bits_among_any_rows() {
     const N_ROWS: usize = 503;
     let mut numbers = Numbers(11);
     // Outputs that fill panels, or do not; inputs of one block, of several, and of odd sizes.
-    for (n_in, n_out) in [(24, 64), (320, 40), (257, 33), (600, 97), (3, 1)] {
+    let sizes = [(24, 64), (320, 40), (257, 33), (600, 97), (3, 1)];
+    let all = formats().into_iter();
+    for (format, (n_in, n_out)) in all.flat_map(|format| sizes.map(|sizes| (format, sizes))) {
         let linear = Linear::new(
-            numbers.tensor([n_out, n_in], 0.2),
+            numbers.tensor([n_out, n_in], 0.2).cast(format),
             numbers.tensor([n_out], 1.0),
         );
         let x = numbers.tensor([N_ROWS, n_in], 2.0);
         let residual = numbers.tensor([N_ROWS, n_out], 1.0);
-        let what = |epilogue| format!("{n_in} to {n_out}, {epilogue}");
+        let what = |epilogue| format!("{n_in} to {n_out}, {epilogue}, {format:?}");
         check_rows(&x, &what("gelu"), |x, _| linear.forward(x, Epilogue::Gelu));
         if n_in < 300 {
             check_rows(&x, &what("residual"), |x, first| {
@@ -95,6 +104,77 @@ fn a_linear_layer_is_sums_in_one_order() {
                     assert_eq!(y.to_bits(), expect.to_bits(), "{n_in} to {n_out}");
                 }
             }
+        }
+    }
+}
+
+/// The formats in which this CPU multiplies weights. Where it lacks one, it says so.
+fn formats() -> Vec<DType> {
+    let mut formats = vec![DType::F32];
+    match amx::lacking() {
+        None => formats.push(DType::BF16),
+        Some(reason) => {
+            // Past the harness, which keeps what tests print to itself.
+            let said = writeln!(io::stderr(), "SKIPPED: bf16: {reason}");
+            said.expect("standard error is open");
+        }
+    }
+    formats
+}
+
+#[test]
+fn a_row_of_a_feed_forward_layer_has_the_same_bits_among_any_rows() {
+    let mut numbers = Numbers(15);
+    for format in formats() {
+        let mut linear = |n_in, n_out| {
+            let weight = numbers.tensor([n_out, n_in], 0.2).cast(format);
+            Linear::new(weight, numbers.tensor([n_out], 1.0))
+        };
+        let (expand, contract) = (linear(40, 200), linear(200, 40));
+        let x = numbers.tensor([503, 40], 2.0);
+        check_rows(&x, &format!("{format:?}"), |x, _| {
+            let residual = x.clone();
+            feed_forward(x, &expand, &contract, Epilogue::Gelu, &residual)
+        });
+    }
+}
+
+#[test]
+fn products_in_bf16_are_those_of_rounded_numbers() {
+    if !formats().contains(&DType::BF16) {
+        return;
+    }
+    let mut numbers = Numbers(16);
+    // Rows, inputs and outputs that fill tiles, or do not.
+    for (n_rows, n_in, n_out) in [
+        (1, 8, 8),
+        (5, 64, 100),
+        (32, 32, 32),
+        (9, 3, 1),
+        (130, 96, 24),
+        (7, 517, 33),
+        (1000, 300, 165),
+    ] {
+        let weight = numbers.tensor([n_out, n_in], 0.2).cast(DType::BF16);
+        let bias = numbers.tensor([n_out], 1.0);
+        let linear = Linear::new(weight.clone(), bias.clone());
+        let x = numbers.tensor([n_rows, n_in], 2.0);
+        let residual = numbers.tensor([n_rows, n_out], 1.0);
+        let rounded = x.clone().cast(DType::BF16).cast(DType::F32);
+        let weight = weight.cast(DType::F32);
+        for epilogue in [
+            Epilogue::None,
+            Epilogue::Gelu,
+            Epilogue::Residual(&residual),
+        ] {
+            // Products of bf16 are exact in f32: all that differs is the order of sums below 10, and below 100
+            // with many inputs.
+            assert_close(
+                linear.forward(x.clone(), epilogue),
+                linear_plain(rounded.clone(), &weight, &bias, epilogue),
+                if n_in > 100 { 5e-5 } else { 5e-6 },
+                &format!("{n_rows} x {n_in} x {n_out}, {epilogue:?}"),
+            );
         }
     }
 }
@@ -178,7 +258,7 @@ fn the_length_of_vectors_does_not_change_bits() {
     let results: Vec<_> = kinds
         .iter()
         .map(|&(arch, lanes)| {
-            let panels = Panels::for_lanes(weight.clone(), lanes);
+            let panels = Packed::Panels(panels::Panels::for_lanes(weight.clone(), lanes));
             let y = linear::linear_on(arch, x.clone(), &panels, &bias, Epilogue::Gelu);
             let context = attention::attention_on(arch, &qkv, tokens.segments(), &rotary);
             (bits(&y), bits(&context))
@@ -250,8 +330,10 @@ fn speed_of_multiply_adds() {
     });
     let least = seconds.fold(f64::INFINITY, f64::min);
     let rate = (n_threads * FLOPS_OF_A_THREAD) as f64 / least;
-    println!(
+    writeln!(
+        io::stdout(),
         "multiply-adds on {n_threads} threads: {:.1} GFLOP/s",
         rate / 1e9
-    );
+    )
+    .unwrap();
 }

@@ -1,6 +1,7 @@
 //! What the embeddings of a real model must be.
 //!
 //! - `golden`: equal to those of HF transformers in f32.
+//! - `bf16_on_cpu`: near those of f32, where the CPU has AMX.
 //! - `invariance`: the same alone, in any batch and in every run.
 //! - `weights`: the same from every form of weights file; `layouts`: from every layout; `torch_files`: from
 //!   PyTorch's files; `hostile`: of which those that would run something are refused.
@@ -15,6 +16,7 @@
 //!   run them with `scripts/gpu/check.sh`.
 
 mod adapters;
+pub mod bf16_on_cpu;
 pub mod common;
 mod contacts;
 mod fair_esm;

@@ -3,6 +3,7 @@
 
 use super::common::project;
 use crate::child::finish;
+use runner::device::amx;
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -342,14 +343,19 @@ fn a_number_format_that_a_device_lacks_is_refused() {
     job.model("m");
     for (device, label) in [("cpu", "the CPU"), ("mock", "the mock device")] {
         for dtype in ["bf16", "f16"] {
+            if (device, dtype) == ("cpu", "bf16") && amx::lacking().is_none() {
+                continue;
+            }
             let script = format!("esm2(\"m\", #{{ device: \"{device}\", dtype: \"{dtype}\" }});");
             for command in ["exec", "check"] {
                 let done = job.run(command, &script);
                 assert_eq!(done.exit_code, MODEL, "{command} {script}: {done:?}");
-                let said = done
-                    .stderr
-                    .contains(&format!("{label} computes in f32, not in {dtype}"));
-                assert!(said, "{}", done.stderr);
+                for part in [
+                    format!("{label} computes in f32"),
+                    format!(", not in {dtype}"),
+                ] {
+                    assert!(done.stderr.contains(&part), "{}", done.stderr);
+                }
             }
         }
     }
