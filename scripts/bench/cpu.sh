@@ -16,7 +16,7 @@
 # esm-cpp has no call for the encoder alone, so its figure includes its language-model head: 1.5% of the arithmetic at 8M.
 set -euo pipefail
 if [ $# -lt 2 ]; then
-    sed -n '2,17p' "$0" | cut -c 3- >&2
+    sed -n '2,16p' "$0" | cut -c 3- >&2
     exit 2
 fi
 IFS=, read -r -a models <<< "$1"
