@@ -5,18 +5,18 @@
 #
 # A MODEL is a folder, or a published size such as 8M, 35M or 150M, which stands for random weights: speed does not depend
 # on what they are. `150M=10` takes ten sequences a core of that model, else it is SEQUENCES_A_CORE (100). FASTA may be
-# compressed with gzip. The two programs alternate, in f32, on the same cores, which `taskset` says. The table is on
+# compressed with gzip. The two programs alternate on the same cores, which `taskset` says. The table is on
 # standard output, each run on standard error.
 #
 # RUNNER names the program; PYTHON a Python with numpy and esm-cpp (pip install "numpy<2" esm-cpp), without which only ours
 # is measured; TESTS the binary with the tests of the library (`cargo test --release --lib --no-run` prints its name), which
-# measures what the cores could do at best, else that column is empty. ROUNDS says how often each is measured (3), CORES on
-# how many cores ("2 4 8 16", as far as there are so many).
+# measures what the cores could do at best in f32, else that column is empty. ROUNDS says how often each is measured (3), CORES
+# on how many cores ("2 4 8 16", as far as there are so many), DTYPE in which number format ours computes (f32; `bf16` takes AMX).
 #
 # esm-cpp has no call for the encoder alone, so its figure includes its language-model head: 1.5% of the arithmetic at 8M.
 set -euo pipefail
 if [ $# -lt 2 ]; then
-    sed -n '2,17p' "$0" | cut -c 3- >&2
+    sed -n '2,16p' "$0" | cut -c 3- >&2
     exit 2
 fi
 IFS=, read -r -a models <<< "$1"
@@ -26,6 +26,7 @@ here=$(dirname "$(realpath "$0")")
 runner=${RUNNER:-$here/../../target/release/runner}
 python=${PYTHON:-python3}
 rounds=${ROUNDS:-3}
+dtype=${DTYPE:-f32}
 # Slurm's word would be no more than the number of cores here, and counts for both programs otherwise.
 unset SLURM_CPUS_PER_TASK RAYON_NUM_THREADS
 
@@ -88,7 +89,7 @@ has_peer=
 if "$python" -c "import esm_cpp" 2> /dev/null; then has_peer=1; else echo "no esm-cpp in $python" >&2; fi
 
 cat > "$work/job.rhai" <<'RHAI'
-let model = esm2(args[0], #{ device: "cpu" });
+let model = esm2(args[0], #{ device: "cpu", dtype: args[3] });
 let proteins = fasta(args[1]).take(parse_int(args[2])).long_sequences("truncate", 1022);
 let run = embed(model, proteins);
 print(`${run.tokens / run.encoder_seconds} ${1000.0 * run.tflops} ${run.peak_memory_bytes} ${run.tokens} tokens, ${run.device}`);
@@ -121,13 +122,15 @@ for model in "${models[@]}"; do
         "$python" "$here/../gpu/random_esm2.py" "$model" "$folder" f32
     fi
     name=$(basename "$folder")
+    label=$name
+    if [ "$dtype" != f32 ]; then label="$name, $dtype"; fi
     for cores in ${CORES:-2 4 8 16}; do
         if [ "$cores" -gt "$n_processors" ]; then continue; fi
         n=$((sequences * cores))
         for ((round = 0; round < rounds; round++)); do
-            measure "$name" "$cores" runner "$runner" --quiet exec "$work/job.rhai" -- "$folder" "$fasta" "$n"
+            measure "$label" "$cores" runner "$runner" --quiet exec "$work/job.rhai" -- "$folder" "$fasta" "$n" "$dtype"
             if [ -n "$has_peer" ]; then
-                measure "$name" "$cores" esm-cpp "$python" "$here/esm_cpp_peer.py" "$folder" "$fasta" "$n"
+                measure "$label" "$cores" esm-cpp "$python" "$here/esm_cpp_peer.py" "$folder" "$fasta" "$n"
             fi
         done
     done

@@ -80,7 +80,7 @@ fn threads_and_lanes_change_no_bit() {
     .map(|options| {
         let script = model(options)
             + "let proteins = fasta(\"in.fa\").min_length(10).long_sequences(\"truncate\", 300);
-            let run = embed(model, proteins, #{ output: \"out.parquet\", token_budget: 512 });
+            let run = embed(model, proteins, #{ output: \"out.parquet\", overwrite: true, token_budget: 512 });
             print(run.batches);";
         let done = place.run(&[], &[], &script);
         assert_eq!(done.code, Some(REJECTED), "{options}: {}", done.stderr);
@@ -97,7 +97,6 @@ fn threads_and_lanes_change_no_bit() {
         let rows: Vec<_> = (0..found.ids().len()).map(bits).collect();
         let rejects = read(&place.path("out.parquet.rejects.tsv"));
         assert!(rejects.lines().count() > 5, "{options}: {rejects}");
-        fs::remove_file(place.path("out.parquet")).unwrap();
         (options, found.ids().to_vec(), rows, rejects)
     });
     let (_, ids, rows, rejects) = &outputs[0];

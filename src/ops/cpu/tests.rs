@@ -78,6 +78,36 @@ fn a_row_of_a_linear_layer_has_the_same_bits_among_any_rows() {
     }
 }
 
+/// So it has the same bits on every kind of CPU that has vectors.
+#[test]
+fn a_linear_layer_is_sums_in_one_order() {
+    const N_ROWS: usize = 21;
+    let mut numbers = Numbers(15);
+    // With how many inputs are summed up before the sums are.
+    for (n_in, n_out, block) in [(24, 64, 24), (320, 40, 160), (257, 33, 136), (3, 1, 8)] {
+        let weight = numbers.tensor([n_out, n_in], 0.2);
+        let bias = numbers.tensor([n_out], 1.0);
+        let x = numbers.tensor([N_ROWS, n_in], 2.0);
+        let y = Linear::new(weight.clone(), bias.clone()).forward(x.clone(), Epilogue::None);
+        let values = |bits: Vec<u32>| bits.into_iter().map(f32::from_bits).collect::<Vec<_>>();
+        let (weight, bias) = (values(bits(&weight)), values(bits(&bias)));
+        let (x, y) = (values(bits(&x)), values(bits(&y)));
+        for (row, y) in x.chunks(n_in).zip(y.chunks(n_out)) {
+            for ((weights, &bias), &y) in weight.chunks(n_in).zip(&bias).zip(y) {
+                let blocks = row.chunks(block).zip(weights.chunks(block));
+                let sums = blocks.map(|(row, weights)| {
+                    let pairs = row.iter().zip(weights);
+                    pairs.fold(0.0f32, |sum, (&x, &weight)| x.mul_add(weight, sum))
+                });
+                let expect = sums.fold(0.0, |total, sum| total + sum) + bias;
+                if !matches!(Arch::new(), Arch::Scalar) {
+                    assert_eq!(y.to_bits(), expect.to_bits(), "{n_in} to {n_out}");
+                }
+            }
+        }
+    }
+}
+
 /// The formats in which this CPU multiplies weights. Where it lacks one, it says so.
 fn formats() -> Vec<DType> {
     let mut formats = vec![DType::F32];
@@ -264,7 +294,11 @@ impl MultiplyAdds {
     fn compute<S: Simd, const REGISTERS: usize>(self, simd: S) {
         let factor = simd.splat_f32s(black_box(0.5));
         let term = simd.splat_f32s(black_box(1.0));
-        let mut sums = [simd.splat_f32s(black_box(0.0)); REGISTERS];
+        let mut sums = [factor; REGISTERS];
+        for sum in &mut sums {
+            // Nobody knows that they are the same.
+            *sum = simd.splat_f32s(black_box(0.0));
+        }
         for _ in 0..self.n_flops / (2 * REGISTERS * S::F32_LANES) {
             for sum in &mut sums {
                 *sum = simd.mul_add_e_f32s(*sum, factor, term);
