@@ -1,6 +1,7 @@
 //! What `runner doctor` says of a machine, whatever is broken there.
 
 use crate::{RUNNER, child};
+use runner::device::amx;
 use serde_json::Value;
 use std::{
     fs,
@@ -136,6 +137,9 @@ fn a_machine_that_computes_passes_as_text_and_as_json() {
         error.as_f64().unwrap() <= tolerance.as_f64().unwrap(),
         "{numbers:#}"
     );
+    if amx::lacking().is_none() {
+        assert_eq!(finding(&object, "CPU bf16")["state"], "good");
+    }
     assert_eq!(finding(&object, "memory")["section"], "machine");
 }
 
