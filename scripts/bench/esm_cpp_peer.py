@@ -2,11 +2,12 @@
 
 Usage: esm_cpp_peer.py MODEL_DIR FASTA[.gz] N_SEQUENCES
 
-MODEL_DIR holds the model.safetensors of a standard ESM-2 size, with the rotary frequencies of each
-layer (`...attention.self.rotary_embeddings.inv_freq`), as in Meta's files on the Hub. Needs: pip install "numpy<2" esm-cpp
+Prints tokens per second, `-`, the most bytes of memory that it had, and what it counted. MODEL_DIR holds the model.safetensors of a standard ESM-2 size, with the rotary frequencies of each
+layer (`...attention.self.rotary_embeddings.inv_freq`), in f32, as Meta's files on the Hub are. Needs: pip install "numpy<2" esm-cpp
 """
 
 import gzip
+import resource
 import sys
 import time
 
@@ -37,4 +38,5 @@ model.forward_scheduled(ids[:2])  # Threads and buffers are made at the first ca
 start = time.perf_counter()
 model.forward_scheduled(ids)
 seconds = time.perf_counter() - start
-print(f"esm-cpp ({esm_cpp.current_isa()}): {n_tokens} tokens, {n_tokens / seconds:.0f} tok/s")
+memory = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(f"{n_tokens / seconds:.1f} - {memory} {n_tokens} tokens, {esm_cpp.current_isa()}")

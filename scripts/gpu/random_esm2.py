@@ -1,8 +1,8 @@
-"""Writes an ESM-2 of random weights, with the heads for logits and contacts: random_esm2.py SIZE FOLDER
+"""Writes an ESM-2 of random weights, with the heads for logits and contacts: random_esm2.py SIZE FOLDER [f16 | f32]
 
-SIZE is one of the published ones: 8M 35M 150M 650M 3B. The folder is as HF transformers has it, in f16. Attention is
-sharper and logits are larger than right after initialisation, so that they depend on the sequence; they mean nothing.
-Needs numpy.
+SIZE is one of the published ones: 8M 35M 150M 650M 3B. The folder is as HF transformers has it, in f16 unless it is told
+otherwise, with the rotary frequencies that Meta's files have. Attention is sharper and logits are larger than right after
+initialisation, so that they depend on the sequence; they mean nothing. Needs numpy.
 """
 
 import json
@@ -52,23 +52,38 @@ def tensors(hidden, layers, heads):
     yield "lm_head.decoder.weight", (33, hidden), 0.0, 3.0 / hidden**0.5
 
 
-def main(size, folder):
+def frequencies(hidden, layers, heads):
+    """The rotary frequencies of each layer, of which all have the same."""
+    head_dim = hidden // heads
+    values = 1.0 / 10000.0 ** (numpy.arange(0, head_dim, 2) / head_dim)
+    for layer in range(layers):
+        yield f"esm.encoder.layer.{layer}.attention.self.rotary_embeddings.inv_freq", values
+
+
+def main(size, folder, dtype="f16"):
     hidden, layers, heads = SHAPES[size]
+    number = {"f16": "<f2", "f32": "<f4"}[dtype]
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     every = list(tensors(hidden, layers, heads))
+    rotary = list(frequencies(hidden, layers, heads))
     header, end = {"__metadata__": {"format": "pt"}}, 0
-    for name, shape, _, _ in every:
-        begin, end = end, end + 2 * int(numpy.prod(shape))
-        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [begin, end]}
+    # Frequencies are in f32 whatever the weights are in.
+    parts = [(name, values.shape, "<f4") for name, values in rotary]
+    parts += [(name, shape, number) for name, shape, _, _ in every]
+    for name, shape, of in parts:
+        begin, end = end, end + int(of[-1]) * int(numpy.prod(shape))
+        header[name] = {"dtype": f"F{8 * int(of[-1])}", "shape": shape, "data_offsets": [begin, end]}
     header = json.dumps(header).encode()
     header += b" " * (-len(header) % 8)
     random = numpy.random.default_rng(0)
     with open(folder / "model.safetensors", "wb") as file:
         file.write(struct.pack("<Q", len(header)) + header)
+        for _, values in rotary:
+            file.write(values.astype("<f4").tobytes())
         for _, shape, mean, deviation in every:
             values = random.standard_normal(shape, dtype=numpy.float32) * deviation + mean
-            file.write(values.astype("<f2").tobytes())
+            file.write(values.astype(number).tobytes())
     config = {
         "architectures": ["EsmForMaskedLM"],
         "model_type": "esm",

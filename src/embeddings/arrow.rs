@@ -1,6 +1,10 @@
 //! Arrow files that `embed` wrote: the columns that Parquet files have.
 
-use super::{Embeddings, EmbeddingsError, opened, parquet::append, table::Source};
+use super::{
+    Embeddings, EmbeddingsError, opened,
+    parquet::{append, column_of},
+    table::Source,
+};
 use arrow_array::cast::AsArray;
 use arrow_ipc::reader::FileReader;
 use arrow_schema::ArrowError;
@@ -32,11 +36,15 @@ pub(super) fn read(
 ) -> Result<Box<dyn Source>, EmbeddingsError> {
     let (file, name) = opened::open(path)?;
     let file = ArrowFile { file, name };
-    let reader = file.reader(None).map_err(|error| file.broken(&error))?;
-    for rows in reader {
-        let rows = rows.map_err(|error| file.broken(&error))?;
-        append(&rows, embeddings, &file.name)?;
-    }
+    opened::decoded(&file.name, || {
+        let reader = file.reader(None).map_err(|error| file.broken(&error))?;
+        column_of(&reader.schema(), embeddings.column(), &file.name)?;
+        for rows in reader {
+            let rows = rows.map_err(|error| file.broken(&error))?;
+            append(&rows, embeddings, &file.name)?;
+        }
+        Ok(())
+    })?;
     Ok(Box::new(file))
 }
 
@@ -51,6 +59,13 @@ impl ArrowFile {
     }
 
     fn broken(&self, error: &ArrowError) -> EmbeddingsError {
+        let text = error.to_string();
+        if let Some(how) = ["lz4", "zstd"]
+            .iter()
+            .find(|how| text.contains(&format!("requires the {how}")))
+        {
+            return EmbeddingsError::compressed(&self.name, how);
+        }
         EmbeddingsError::damaged(&self.name, format!("is broken, or was cut short: {error}"))
     }
 }
@@ -71,6 +86,8 @@ impl Source for ArrowFile {
             }
             Ok(String::new())
         };
-        read().map_err(|error: ArrowError| self.broken(&error))
+        opened::decoded(&self.name, || {
+            read().map_err(|error: ArrowError| self.broken(&error))
+        })
     }
 }

@@ -17,14 +17,33 @@ pub(super) fn choose<'a>(
     let Some(last) = vectors.last() else {
         return Ok(None);
     };
+    let of_last = |name: &&&str| of_layer(name) == of_layer(last);
     let is_chosen = |name: &&&str| match wanted {
         Some(wanted) => **name == wanted,
-        None => of_layer(name) == of_layer(last),
+        None => of_last(name),
     };
     let mut chosen = vectors.iter().filter(is_chosen);
     match (chosen.next(), chosen.next()) {
         (Some(name), None) => Ok(Some(name)),
-        _ => Err(EmbeddingsError::undecided(file, wanted, &vectors)),
+        _ => {
+            let is_clear = vectors.iter().filter(of_last).count() == 1;
+            Err(EmbeddingsError::undecided(file, wanted, &vectors, is_clear))
+        }
+    }
+}
+
+/// Checks that it is clear which column of vectors is to be read of a file with these columns, and that there is one.
+///
+/// # Errors
+/// As [`choose`], and if there is no column of one vector a sequence.
+pub fn check_columns<'a>(
+    names: impl Iterator<Item = &'a str> + Clone,
+    wanted: Option<&str>,
+    file: &str,
+) -> Result<(), EmbeddingsError> {
+    match choose(names.clone(), wanted, file)? {
+        Some(_) => Ok(()),
+        None => Err(EmbeddingsError::without_vectors(file, names)),
     }
 }
 

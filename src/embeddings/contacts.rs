@@ -1,7 +1,7 @@
 //! Contacts in an output, read sequence by sequence.
 
-use super::{EmbeddingsError, arrow, folder, hdf5, npy, read::begin_of};
-use crate::{file, job::ContactPairs};
+use super::{EmbeddingsError, arrow, folder, hdf5, npy, opened, read::begin_of};
+use crate::{file, job::ContactPairs, text::printable_line};
 use arrow_array::{
     Array, RecordBatch,
     cast::AsArray,
@@ -66,6 +66,21 @@ struct Part {
     batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>,
 }
 
+impl SequenceContacts {
+    /// What is impossible about the pairs, if that is so.
+    fn oddity(&self) -> Option<String> {
+        let is_odd = |&&(i, j, probability): &&ContactPair| {
+            let is_pair = 1 <= i && i < j && j as usize <= self.n_residues;
+            !is_pair || !(0.0..=1.0).contains(&probability)
+        };
+        let (i, j, probability) = self.pairs.iter().find(is_odd)?;
+        let (id, n_residues) = (printable_line(&self.id), self.n_residues);
+        Some(format!(
+            "`{id}` of {n_residues} residues has a contact of {i} and {j} with the probability {probability}"
+        ))
+    }
+}
+
 impl ContactRows {
     /// The rows of the Parquet or Arrow file at `path`, or of the parts in the folder: all, or those of one sequence.
     ///
@@ -101,15 +116,11 @@ impl ContactRows {
                 }
                 continue;
             };
-            match part.batches.next() {
-                Some(Ok(batch)) => {
-                    let rows = rows(&batch, part.rule);
-                    let mut rows =
-                        rows.ok_or_else(|| EmbeddingsError::without_contacts(&part.name))?;
+            match part.next_rows()? {
+                Some(mut rows) => {
                     rows.retain(|row| self.only.as_ref().is_none_or(|only| *only == row.id));
                     self.rows = rows.into_iter();
                 }
-                Some(Err(error)) => return Err(broken(&part.name, &error)),
                 None => self.part = None,
             }
         }
@@ -117,12 +128,39 @@ impl ContactRows {
 }
 
 impl Part {
+    /// The next rows.
+    fn next_rows(&mut self) -> Result<Option<Vec<SequenceContacts>>, EmbeddingsError> {
+        let Self {
+            name,
+            rule,
+            batches,
+        } = self;
+        opened::decoded(name, || {
+            let batch = batches.next().transpose();
+            let Some(batch) = batch.map_err(|error| broken(name, &error))? else {
+                return Ok(None);
+            };
+            let damaged = |message: String| EmbeddingsError::damaged(name, message);
+            if !are_even(&batch) {
+                return Err(damaged(
+                    "is broken: its contacts are of unequal numbers".to_owned(),
+                ));
+            }
+            let rows = rows(&batch, *rule);
+            let rows = rows.ok_or_else(|| EmbeddingsError::without_contacts(name))?;
+            match rows.iter().find_map(SequenceContacts::oddity) {
+                Some(oddity) => Err(damaged(format!("is broken: {oddity}"))),
+                None => Ok(Some(rows)),
+            }
+        })
+    }
+
     /// Opens a part. Nothing, if the sequence that is asked for is known not to be in it.
     fn open(path: &Path, only: Option<&str>) -> Result<Option<Self>, EmbeddingsError> {
         let name = path.display().to_string();
         let begin = begin_of(path);
         if begin.starts_with(arrow::MAGIC) {
-            return Self::of_arrow(path, name).map(Some);
+            return opened::decoded(&name, || Self::of_arrow(path, name.clone()).map(Some));
         }
         let other = if hdf5::is_hdf5(path) {
             Some("HDF5")
@@ -141,7 +179,7 @@ impl Part {
                     "is neither a Parquet nor an Arrow file".to_owned(),
                 ))
             }
-            None => Self::of_parquet(path, name, only),
+            None => opened::decoded(&name, || Self::of_parquet(path, name.clone(), only)),
         }
     }
 
@@ -176,6 +214,7 @@ impl Part {
             let selectors = vec![RowSelector::skip(row), RowSelector::select(1)];
             builder = builder.with_row_selection(RowSelection::from(selectors));
         }
+        opened::check_compression(&name, builder.metadata())?;
         let entries = builder.metadata().file_metadata().key_value_metadata();
         let rule = rule(|key| {
             let entry = entries?.iter().find(|entry| entry.key == key)?;
@@ -228,6 +267,22 @@ fn row_of(
     Ok(None)
 }
 
+/// Whether the matrices of a batch have as many columns as rows, and its lists of pairs are equally long.
+fn are_even(batch: &RecordBatch) -> bool {
+    let list = |name: &str| batch.column_by_name(name)?.as_list_opt::<i32>();
+    let is_even = |row: usize| {
+        let matrix = list("contacts").map(|matrices| matrices.value(row));
+        let is_square = matrix.is_none_or(|matrix| {
+            let rows = matrix.as_list_opt::<i32>();
+            rows.is_none_or(|rows| (0..rows.len()).all(|i| rows.value(i).len() == rows.len()))
+        });
+        let mut lists = ["i", "j", "probability"].into_iter().filter_map(list);
+        let n_pairs = lists.next().map(|first| first.value_length(row));
+        is_square && lists.all(|list| Some(list.value_length(row)) == n_pairs)
+    };
+    (0..batch.num_rows()).all(is_even)
+}
+
 /// The rows of a batch. Nothing, if there are no contacts in it.
 fn rows(batch: &RecordBatch, rule: Option<ContactPairs>) -> Option<Vec<SequenceContacts>> {
     let column = |name: &str| batch.column_by_name(name);
@@ -261,9 +316,10 @@ fn rows(batch: &RecordBatch, rule: Option<ContactPairs>) -> Option<Vec<SequenceC
 fn of_matrix(matrix: &dyn Array) -> Option<(usize, Vec<ContactPair>)> {
     let rows = matrix.as_list_opt::<i32>()?;
     let n = rows.len();
-    let mut pairs = Vec::with_capacity(n * n / 2);
+    let mut pairs = Vec::new();
     for i in 0..n {
         let row = rows.value(i);
+        pairs.reserve(n - i - 1);
         let probabilities = row.as_primitive_opt::<Float32Type>()?.values();
         let behind = probabilities.iter().enumerate().skip(i + 1);
         pairs.extend(behind.map(|(j, &p)| (i as u32 + 1, j as u32 + 1, p)));

@@ -44,6 +44,15 @@ impl EmbeddingsError {
         }
     }
 
+    /// The file is compressed in a way that is not read.
+    pub(super) fn compressed(file: &str, how: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            message: format!("is compressed with {how}, which is not read"),
+            hint: Some("have the program that wrote it compress it with zstd, or not at all"),
+        }
+    }
+
     /// The files of an output are not all of one output.
     pub(super) fn mixed(file: &str, message: String) -> Self {
         Self {
@@ -115,13 +124,22 @@ impl EmbeddingsError {
     }
 
     /// It is not clear which of the columns of vectors of a file is to be read.
-    pub(super) fn undecided(file: &str, wanted: Option<&str>, names: &[&str]) -> Self {
+    /// `is_clear` says whether it would be if none were named.
+    pub(super) fn undecided(
+        file: &str,
+        wanted: Option<&str>,
+        names: &[&str],
+        is_clear: bool,
+    ) -> Self {
         let shown: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
         let shown = shown.join(", ");
         let (message, hint) = match wanted {
             Some(wanted) => (
                 format!("has no column `{wanted}` of one vector a sequence, but {shown}"),
-                "name one of these, or leave `column` out",
+                match is_clear {
+                    true => "name one of these, or leave `column` out",
+                    false => "name one of these",
+                },
             ),
             None => (
                 format!("has several vectors of each sequence: {shown}"),

@@ -75,12 +75,10 @@ impl LogitRows {
                 }
                 continue;
             };
-            match part.rows.next() {
-                Some(Ok(rows)) => self.batch = Some(Batch { rows, n_given: 0 }),
-                Some(Err(error)) => {
-                    let message = format!("is broken: {error}");
-                    return Err(EmbeddingsError::damaged(&part.name, message));
-                }
+            let Part { name, rows } = part;
+            let broken = |error| EmbeddingsError::damaged(name, format!("is broken: {error}"));
+            match opened::decoded(name, || rows.next().transpose().map_err(broken))? {
+                Some(rows) => self.batch = Some(Batch { rows, n_given: 0 }),
                 None => (self.part, self.batch) = (None, None),
             }
         }
@@ -90,20 +88,18 @@ impl LogitRows {
 impl Part {
     fn open(path: &Path) -> Result<Self, EmbeddingsError> {
         let (file, name) = opened::open(path)?;
-        let rows = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| {
-            let columns = ProjectionMask::columns(builder.parquet_schema(), [ID, LOGITS]);
-            builder
-                .with_projection(columns)
-                .with_batch_size(BATCH_ROWS)
-                .build()
-        });
-        match rows {
-            Ok(rows) => Ok(Self { name, rows }),
-            Err(error) => Err(EmbeddingsError::damaged(
-                &name,
-                format!("is broken: {error}"),
-            )),
-        }
+        let rows = || {
+            ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| {
+                let columns = ProjectionMask::columns(builder.parquet_schema(), [ID, LOGITS]);
+                builder
+                    .with_projection(columns)
+                    .with_batch_size(BATCH_ROWS)
+                    .build()
+            })
+        };
+        let broken = |error| EmbeddingsError::damaged(&name, format!("is broken: {error}"));
+        let rows = opened::decoded(&name, || rows().map_err(broken))?;
+        Ok(Self { name, rows })
     }
 }
 

@@ -22,6 +22,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use column::check_columns;
 pub use contacts::{ContactPair, ContactRows, SequenceContacts};
 pub use error::EmbeddingsError;
 pub use logits::LogitRows;

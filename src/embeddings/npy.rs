@@ -69,7 +69,15 @@ pub(super) fn read(path: &Path, embeddings: &mut Embeddings) -> Result<(), Embed
         );
         return Err(broken(&message));
     }
-    let row_bytes = header.width * if header.is_half { 2 } else { 4 };
+    let number_bytes = if header.is_half { 2 } else { 4 };
+    // Memory is taken only for what is there.
+    let n_bytes = header.width.checked_mul(number_bytes);
+    let n_bytes = n_bytes.and_then(|row_bytes| row_bytes.checked_mul(header.n_rows));
+    let n_there = file.get_ref().metadata().map_err(unread)?.len();
+    if n_bytes.is_none_or(|n_bytes| n_bytes as u64 > n_there) {
+        return Err(broken("was cut short"));
+    }
+    let row_bytes = header.width * number_bytes;
     let mut bytes = vec![0; row_bytes * ROWS_AT_ONCE.min(header.n_rows)];
     let mut n_left = header.n_rows;
     while n_left > 0 {

@@ -1,11 +1,13 @@
 //! Parquet files that `embed` wrote: columns `id`, `description`, and a column of vectors a layer.
 
 use super::{Embeddings, EmbeddingsError, column::choose, opened, table::Source};
+use crate::file::guarded;
 use arrow_array::{
-    Array, ArrayRef, RecordBatch, StringArray,
+    Array, ArrayRef, RecordBatch, RecordBatchReader as _, StringArray,
     cast::AsArray,
     types::{Float16Type, Float32Type},
 };
+use arrow_schema::Schema;
 use parquet::{
     arrow::{
         ProjectionMask,
@@ -51,17 +53,23 @@ pub(super) fn read(
     embeddings: &mut Embeddings,
 ) -> Result<Box<dyn Source>, EmbeddingsError> {
     let file = ParquetFile::open(path)?;
-    for batch in file.reader().map_err(|error| file.broken(&error))? {
-        let batch = batch.map_err(|error| file.broken(&error.into()))?;
-        append(&batch, embeddings, &file.name)?;
-    }
+    opened::decoded(&file.name, || {
+        let reader = file.reader().map_err(|error| file.broken(&error))?;
+        column_of(&reader.schema(), embeddings.column(), &file.name)?;
+        for batch in reader {
+            let batch = batch.map_err(|error| file.broken(&error.into()))?;
+            append(&batch, embeddings, &file.name)?;
+        }
+        Ok(())
+    })?;
     Ok(Box::new(file))
 }
 
 impl ParquetFile {
     fn open(path: &Path) -> Result<Self, EmbeddingsError> {
         let (file, name) = opened::open(path)?;
-        let metadata = ArrowReaderMetadata::load(&file, Default::default());
+        let metadata = guarded(|| ArrowReaderMetadata::load(&file, Default::default()));
+        let metadata = metadata.map_err(ParquetError::General).flatten();
         let metadata = metadata.map_err(|error| {
             let mut magic = [0; 4];
             let is_parquet = file.read_exact_at(&mut magic, 0).is_ok() && magic == *b"PAR1";
@@ -73,6 +81,7 @@ impl ParquetFile {
                 false => EmbeddingsError::foreign(&name, "is not a Parquet file".to_owned()),
             }
         })?;
+        opened::check_compression(&name, metadata.metadata())?;
         Ok(Self {
             file,
             metadata,
@@ -103,11 +112,23 @@ pub(super) fn append(
     name: &str,
 ) -> Result<(), EmbeddingsError> {
     let schema = batch.schema();
-    let names = schema.fields().iter().map(|field| field.name().as_str());
-    let column = choose(names.clone(), embeddings.column(), name)?;
-    let column = column.ok_or_else(|| EmbeddingsError::without_vectors(name, names))?;
+    let column = column_of(&schema, embeddings.column(), name)?;
     let added = add(batch, column, embeddings);
     added.map_err(|message| EmbeddingsError::foreign(name, message))
+}
+
+/// The column of vectors to read of the file of that name, whether it has rows or not.
+///
+/// # Errors
+/// There is none, or it is not clear which of several is to be read.
+pub(super) fn column_of<'a>(
+    schema: &'a Schema,
+    wanted: Option<&str>,
+    name: &str,
+) -> Result<&'a str, EmbeddingsError> {
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    let column = choose(names.clone(), wanted, name)?;
+    column.ok_or_else(|| EmbeddingsError::without_vectors(name, names))
 }
 
 /// Takes the rows of a batch, and their vectors out of a column of that name.
@@ -141,7 +162,8 @@ impl Source for ParquetFile {
             .transpose()
             .map_err(ParquetError::from)
         };
-        let batch = read().map_err(|error| self.broken(&error))?;
+        let read = || read().map_err(|error| self.broken(&error));
+        let batch = opened::decoded(&self.name, read)?;
         let description = batch.as_ref().map(|batch| {
             let descriptions = strings(batch, "description")?;
             Ok(descriptions

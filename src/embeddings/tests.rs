@@ -62,6 +62,42 @@ fn parts_are_read_as_one_in_the_order_of_their_names() {
     assert!(error.message.contains("was cut short"), "{error}");
 }
 
+/// A small file of Arrow.
+fn write_arrow(path: &Path) {
+    let parquet = file(&["id", "description", "embedding"]);
+    let rows = std::fs::File::open(parquet.path()).unwrap();
+    let rows = ::parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(rows, 9);
+    let rows = rows.unwrap().next().unwrap().unwrap();
+    let to = std::fs::File::create(path).unwrap();
+    let mut writer = arrow_ipc::writer::FileWriter::try_new(to, &rows.schema()).unwrap();
+    writer.write(&rows).unwrap();
+    writer.finish().unwrap();
+}
+
+#[test]
+fn no_byte_of_a_file_makes_the_program_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    for is_arrow in [true, false] {
+        match is_arrow {
+            true => write_arrow(&path),
+            false => write(&path, &["id", "description", "embedding"], ["a", "b", "c"]),
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let mut n_broken = 0;
+        for at in (0..bytes.len()).step_by(2) {
+            let mut changed = bytes.clone();
+            changed[at] ^= [0x01, 0x80, 0xff][at / 2 % 3];
+            std::fs::write(&path, changed).unwrap();
+            let mut rows = ContactRows::open(&path, None).unwrap();
+            let _ = rows.next_row();
+            let found = Embeddings::read(&path);
+            n_broken += usize::from(found.is_err_and(|error| error.message.contains("broken")));
+        }
+        assert!(n_broken > 0);
+    }
+}
+
 #[test]
 fn neighbours_of_a_file() {
     let file = file(&["id", "description", "embedding"]);

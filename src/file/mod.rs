@@ -7,6 +7,7 @@
 mod card;
 mod destination;
 mod error;
+mod guarded;
 mod home;
 mod kept;
 mod process;
@@ -20,6 +21,7 @@ mod temporary;
 pub use card::{Card, VERSION, ends, hash_header_last};
 pub use destination::{MOST_LINKS, destination};
 pub use error::{FileError, remedy};
+pub use guarded::guarded;
 pub use home::{Home, home_folder};
 pub use process::{Life, Process, host_name};
 pub use space::free_bytes;

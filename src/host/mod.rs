@@ -24,7 +24,7 @@ pub use crate::{
     model::{Conversion, Converted},
     pipeline::{Notice, Watcher},
     score::Extent,
-    sink::{Exported, Merged},
+    sink::{Exported, Merged, Outline},
 };
 pub use convert::convert;
 pub use download::{Downloaded, download};
@@ -40,7 +40,7 @@ pub use scored::Scored;
 use crate::{
     error::Error,
     fasta,
-    job::{AttentionPlan, EmbedPlan, ExportPlan, MergePlan, ModelSpec, Question, ScorePlan, Shard},
+    job::{AttentionPlan, EmbedPlan, ExportPlan, MergePlan, ModelSpec, ScorePlan, Shard},
     report::RunSummary,
     sink,
 };
@@ -63,16 +63,12 @@ pub fn check_export(plan: &ExportPlan) -> Result<(), Error> {
     Ok(sink::check_export(plan)?)
 }
 
-/// Checks that an output of a rehearsal, which would answer `question`, can be exported so.
+/// Checks that whoever reads an output that is a finished folder reads what was written.
 ///
 /// # Errors
-/// What it would hold cannot be in the format.
-pub fn check_export_of(
-    plan: &ExportPlan,
-    question: &Question,
-    has_sequences: bool,
-) -> Result<(), Error> {
-    Ok(sink::check_export_of(plan, question, has_sequences)?)
+/// Parts of it are missing, or there are others.
+pub fn check_read(path: &Path) -> Result<(), Error> {
+    Ok(sink::check_read(path)?)
 }
 
 /// Does what a script says: really ([`LiveHost`]), or as a rehearsal ([`Rehearsal`]).

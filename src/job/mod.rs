@@ -66,6 +66,7 @@ pub use option_doc::OptionDoc;
 pub use options::nearest;
 pub use output::{OutputFormat, check_file_name, check_name};
 pub use output_dtype::OutputDtype;
+pub use output_fit::misfit_of_tokens;
 pub use output_target::{OutputKind, OutputTarget, parts_beside, rejects_beside};
 pub use plan::{EmbedPlan, Expected};
 pub use pooling::Pooling;

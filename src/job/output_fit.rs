@@ -1,6 +1,36 @@
 //! Whether what is asked for can be in the format of the output.
 
 use super::{Content, EmbedOptions, Keys, OutputFormat, Positions, Problems, Question};
+use std::collections::BTreeMap;
+
+/// The option, which stands in the identity of an output, too.
+const SPECIAL_TOKENS: &str = "special_tokens";
+/// Why vectors of other tokens have no place in a format.
+const ONE_A_RESIDUE: &str = "which has a vector for each residue, and BOS and EOS are none";
+
+/// Whether a format has room for vectors of BOS and EOS.
+fn has_room_for_tokens(format: OutputFormat) -> bool {
+    format != OutputFormat::Embed
+}
+
+/// What is wrong with an output of such an identity that has many vectors of each sequence, in a format: the message, and
+/// how to mend it.
+pub fn misfit_of_tokens(
+    identity: &BTreeMap<String, String>,
+    format: OutputFormat,
+) -> Option<(String, String)> {
+    let has_tokens = identity.get(SPECIAL_TOKENS).is_some_and(|is| is == "true");
+    (has_tokens && !has_room_for_tokens(format)).then(|| {
+        (
+            format!(
+                "vectors of BOS and EOS cannot be written as {}, {ONE_A_RESIDUE}",
+                format.title()
+            ),
+            "write `.parquet`, `.h5`, `.npy`, `.safetensors` or `.arrow`; or embed without `special_tokens`"
+                .to_owned(),
+        )
+    })
+}
 
 /// Adds what is wrong to the problems.
 pub(super) fn check(options: &EmbedOptions, question: &Question, problems: &mut Problems) {
@@ -47,17 +77,25 @@ pub(super) fn check(options: &EmbedOptions, question: &Question, problems: &mut 
         );
     }
     if format == OutputFormat::Embed {
-        check_vectors(&format!("`{shown}` is {title}"), question, problems);
+        check_contacts(&format!("`{shown}` is {title}"), question, problems);
+    }
+    if !has_room_for_tokens(format) && question.columns.iter().any(|of| is_of_tokens(of.content)) {
+        problems.add_option(
+            SPECIAL_TOKENS,
+            format!("`{shown}` is {title}, {ONE_A_RESIDUE}"),
+            Some(
+                "leave `special_tokens` out, or end the path with `.parquet`, `.h5`, `.npy`, `.safetensors` or \
+                 `.arrow`"
+                    .to_owned(),
+            ),
+        );
     }
 }
 
-/// Adds what is no vector of a sequence or of one of its residues: nothing else has a place in scikit-bio's HDF5.
-fn check_vectors(output: &str, question: &Question, problems: &mut Problems) {
-    let has = |is_such: fn(Content) -> bool| {
-        let mut columns = question.columns.iter();
-        columns.any(|column| is_such(column.content))
-    };
-    if has(Content::is_of_contacts) {
+/// Adds contacts, which have no place in scikit-bio's HDF5.
+fn check_contacts(output: &str, question: &Question, problems: &mut Problems) {
+    let mut columns = question.columns.iter();
+    if columns.any(|column| Content::is_of_contacts(column.content)) {
         problems.add_option(
             "output",
             format!("{output}, which holds vectors, and contacts are none"),
@@ -67,28 +105,19 @@ fn check_vectors(output: &str, question: &Question, problems: &mut Problems) {
             ),
         );
     }
-    let is_of_tokens = |content| {
-        matches!(
-            content,
-            Content::States {
-                positions: Positions::Tokens,
-                ..
-            } | Content::Logits {
-                positions: Positions::Tokens
-            }
-        )
-    };
-    if has(is_of_tokens) {
-        problems.add_option(
-            "special_tokens",
-            format!("{output}, which has a vector for each residue, and BOS and EOS are none"),
-            Some(
-                "leave `special_tokens` out, or end the path with `.parquet`, `.h5`, `.npy`, `.safetensors` or \
-                 `.arrow`"
-                    .to_owned(),
-            ),
-        );
-    }
+}
+
+/// Whether a column has something at BOS and EOS.
+fn is_of_tokens(content: Content) -> bool {
+    matches!(
+        content,
+        Content::States {
+            positions: Positions::Tokens,
+            ..
+        } | Content::Logits {
+            positions: Positions::Tokens
+        }
+    )
 }
 
 #[cfg(test)]

@@ -2,20 +2,22 @@
 
 mod contacts;
 mod export;
+mod rehearsed;
 mod scores;
 
 use super::{
     output_files::{output_claims, sidecars},
+    rehearsed::Rehearsed,
     unmerged,
 };
 use crate::{
     error::Error,
     fasta,
     file::{Card, destination},
-    host::Recording,
+    host::{Recording, check_read},
     job::{
-        Dataset, EmbedOptions, MergePlan, OutputTarget, Problem, Problems, Question, Shard,
-        SweepPlan, check_file_name, parts_beside, rejects_beside,
+        Dataset, EmbedOptions, MergePlan, OutputTarget, Problem, Problems, Shard, SweepPlan,
+        check_file_name, parts_beside, rejects_beside,
     },
     monitor,
     paths::{
@@ -32,10 +34,10 @@ use std::{
 /// alike, if it would destroy something.
 pub(super) struct Files {
     register: Register,
-    /// Outputs that runs of a rehearsal would have written, and the size of their vectors.
-    rehearsed: HashMap<PathBuf, usize>,
-    /// What is known of the columns of these outputs.
-    held: HashMap<PathBuf, Held>,
+    /// Outputs that a rehearsal would have written.
+    rehearsed: HashMap<PathBuf, Rehearsed>,
+    /// Those of them of which nobody knows what would be in them.
+    seen: BTreeSet<PathBuf>,
     /// Those of which they would have made a shard.
     unmerged: HashMap<PathBuf, Shard>,
     n_sweeps: usize,
@@ -49,24 +51,13 @@ pub(super) struct Files {
     written: Vec<(PathBuf, Claim)>,
 }
 
-/// The columns that a run of a rehearsal would have written.
-#[derive(Clone)]
-struct Held {
-    question: Question,
-    /// Whether the residues are among them.
-    has_sequences: bool,
-}
-
-/// The size of vectors that nobody has looked at.
-const ANY_HIDDEN_SIZE: usize = 64;
-
 impl Files {
     /// No files yet, but for those that standard output and standard error go to.
     pub(super) fn new() -> Self {
         let mut files = Self {
             register: Register::default(),
             rehearsed: HashMap::new(),
-            held: HashMap::new(),
+            seen: BTreeSet::new(),
             unmerged: HashMap::new(),
             n_sweeps: 0,
             is_foresight: false,
@@ -265,11 +256,6 @@ impl Files {
         Ok(self.claim(&claims)?)
     }
 
-    /// Remembers that a run of a rehearsal would have written `output` with such vectors.
-    pub(super) fn rehearse(&mut self, output: &Path, hidden_size: usize) {
-        self.rehearsed.insert(destination(output), hidden_size);
-    }
-
     /// Remembers that a run of a rehearsal would have made a shard of `output`, if that is not merged.
     pub(super) fn rehearse_shard(&mut self, output: &Path, shard: Shard) {
         if !output.exists() {
@@ -286,26 +272,22 @@ impl Files {
         if let Some(shard) = self.unmerged.get(&place).copied() {
             return self.certain(Err(unmerged::own(path, shard)));
         }
-        match self.rehearsed.contains_key(&place) {
+        match self.rehearsed.contains_key(&place) || self.seen.contains(&place) {
             true => Ok(()),
             false => unmerged::check_merged(path),
         }
     }
 
-    /// Remembers that a merge of a rehearsal would have made an output of another.
-    pub(super) fn rehearse_merge(&mut self, plan: &MergePlan) {
-        let hidden_size = self.rehearsed(&plan.output).unwrap_or(ANY_HIDDEN_SIZE);
-        let made = plan.file.as_ref().unwrap_or(&plan.output);
-        self.hold_again(&plan.output, made, |_| true);
-        self.unmerged.remove(&destination(made));
-        self.rehearse(made, hidden_size);
-    }
-
-    /// The size of the vectors of `path`, if a run of this rehearsal would have written it.
-    /// A look ahead reads no embeddings.
-    pub(super) fn rehearsed(&self, path: &Path) -> Option<usize> {
-        let rehearsed = self.rehearsed.get(&destination(path)).copied();
-        rehearsed.or_else(|| self.is_foresight.then_some(ANY_HIDDEN_SIZE))
+    /// Checks that whoever reads `path` reads all of an output, and nothing else.
+    ///
+    /// # Errors
+    /// It is a shard, or only shards of it are there, or parts of it are missing or of others.
+    pub(super) fn check_whole(&mut self, path: &Path) -> Result<(), Error> {
+        self.check_merged(path)?;
+        match self.rehearsed(path) {
+            Some(_) => Ok(()),
+            None => check_read(path),
+        }
     }
 
     /// Adds the files in which a sweep keeps its table, and gives the sweep a number.
@@ -369,7 +351,8 @@ impl Files {
         };
         let has_parts = parts_beside(output).exists();
         let output = output.path.as_path();
-        let is_rehearsed = self.rehearsed.contains_key(&destination(output));
+        let place = destination(output);
+        let is_rehearsed = self.rehearsed.contains_key(&place) || self.seen.contains(&place);
         let shown = output.display();
         let is_list = |path: &Path| path.extension().is_some_and(|ending| ending == "tsv");
         let message = if is_rehearsed {

@@ -15,6 +15,7 @@ mod literal;
 mod memory;
 mod modules;
 mod output_files;
+mod rehearsed;
 mod session;
 mod settings;
 mod source;

@@ -6,7 +6,7 @@ use super::{
     formats::{Files, are_of_one_output, could_lie_beside, was_beside},
 };
 use crate::{
-    file::{Existing, FileError, Keep, Staged},
+    file::{Existing, FileError, Keep, Staged, destination},
     job::OutputTarget,
 };
 use std::{
@@ -65,7 +65,14 @@ impl Bundle {
         });
         let beside = beside.collect::<Result<_, FileError>>()?;
         let mut left_over = match existing {
-            Existing::IsReplaced => was_beside(&target.path),
+            Existing::IsReplaced => {
+                let mut left_over = was_beside(&target.path);
+                if target.path.is_symlink() {
+                    // What lies beside the file that the link leads to is about the old one.
+                    left_over.extend(was_beside(&destination(&target.path)));
+                }
+                left_over
+            }
             Existing::Stays => Vec::new(),
         };
         left_over.retain(|path| !paths.contains(path));

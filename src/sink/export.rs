@@ -1,9 +1,8 @@
 //! An output that is finished, written again in another format.
 
 use super::{
-    SinkError,
+    Rejects, SinkError,
     bundle::Bundle,
-    columns::{Columns, More},
     format::{begin_table, check_fits, narrow_format_of, read_metadata, rows_of, schema_of},
     formats::{has_many, vector_columns},
     identity::{Finished, all_entries, exported},
@@ -14,16 +13,18 @@ use super::{
     shards,
     shards_error::ShardsError,
     status::Found,
+    verify::{finished_at, is_as_it_was},
 };
 use crate::{
     file::{Existing, FileError, destination},
-    job::{ExportOptions, ExportPlan, Question},
+    job::{ExportOptions, ExportPlan, OutputTarget},
 };
 use arrow_schema::{Schema, SchemaRef};
 use std::{
     collections::BTreeMap,
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// What came of an export.
@@ -46,9 +47,6 @@ pub struct ExportStep {
     pub of: u64,
 }
 
-/// Columns of vectors of any size fit or do not fit alike.
-const SOME_HIDDEN_SIZE: usize = 1;
-
 /// Told how far an export is, and says whether it is to go on.
 pub type OnRows<'a> = dyn FnMut(ExportStep) -> ControlFlow<()> + 'a;
 
@@ -61,6 +59,8 @@ struct Source {
     finished: Finished,
     /// All that it says of itself.
     entries: BTreeMap<String, String>,
+    /// The list of what it rejected, if it is there.
+    rejects: Option<PathBuf>,
 }
 
 /// Writes an output again in the format that the name of the new file says. A file that is there and says that it
@@ -73,17 +73,24 @@ struct Source {
 /// - If the file system refuses, or the export was ended. Nothing is left of it then.
 pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, SinkError> {
     let ExportPlan { from, to, options } = plan;
-    check_place(from, &Place::of(to))?;
+    let place = Place::of(to);
+    check_place(from, &place)?;
     let source = Source::find(from)?;
     let end = source.finished.end.clone();
     let through = source.files.first().and_then(|file| narrow_format_of(file));
     let identity = source.finished.identity.clone();
     let identity = exported(identity, through, to.format, options);
     let existing = Existing::unless(options.overwrite);
-    if let Some(there) = finished_at(&to.path)
+    if let Some(there) = finished_at(&to.path, existing)?
         && there.identity == identity
         && there.end.hash == end.hash
+        && is_as_it_was(&to.path, &there, existing)?
     {
+        source.check()?;
+        let list = place.rejects();
+        if !list.exists() {
+            Rejects::copied(list, existing, source.rejects)?.publish_with(|| Ok(()))?;
+        }
         return Ok(Exported {
             file: to.path.clone(),
             rows: there.end.rows,
@@ -108,7 +115,8 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
         let (bundle, writer, first) = match writing.take() {
             Some((bundle, writer, first)) => (bundle, writer, first),
             None => {
-                check_fits(to.format, options, &schema).map_err(named)?;
+                check_fits(to.format, options, &schema, &source.finished.identity)
+                    .map_err(named)?;
                 let bundle = Bundle::create(to, has_many(&schema), None, existing)?;
                 let begun = begin_table(to.format, bundle.files()?, options, &schema);
                 (bundle, begun.map_err(named)?, schema.clone())
@@ -142,7 +150,8 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
     if on_step(ExportStep { rows, of: rows }).is_break() {
         return Err(SinkError::Stopped(to.path.clone()));
     }
-    bundle.publish()?;
+    let rejects = Rejects::copied(place.rejects(), existing, source.rejects)?;
+    rejects.publish_with(|| bundle.publish())?;
     Ok(Exported {
         file: to.path.clone(),
         rows,
@@ -156,40 +165,33 @@ pub fn export(plan: &ExportPlan, on_step: &mut OnRows<'_>) -> Result<Exported, S
 /// - If there is no finished output, or one from which nothing can be exported.
 /// - If what it holds cannot be in the format.
 pub fn check_export(plan: &ExportPlan) -> Result<(), SinkError> {
-    let ExportPlan { from, to, .. } = plan;
-    check_place(from, &Place::of(to))?;
-    let source = Source::find(from)?;
+    check_place(&plan.from, &Place::of(&plan.to))?;
+    let source = Source::find(&plan.from)?;
     let first = source.files.first().ok_or(SinkError::NoParts)?;
-    check_schema(plan, first, &schema_of(first)?)
+    let schema = schema_of(first)?;
+    chosen(&schema, &source.finished.identity, plan).map(drop)
 }
 
-/// Checks that an output which is not there yet, the answers to `question`, can be exported so.
+/// The columns that are written of these, which are those of an output that says this of itself.
 ///
 /// # Errors
-/// If what it would hold cannot be in the format.
-pub fn check_export_of(
+/// If there are none, or they cannot be in the format.
+pub(super) fn chosen(
+    schema: &SchemaRef,
+    identity: &BTreeMap<String, String>,
     plan: &ExportPlan,
-    question: &Question,
-    has_sequences: bool,
-) -> Result<(), SinkError> {
-    let more = More {
-        sequences: has_sequences,
-        ..More::default()
-    };
-    let columns = Columns::new(question, SOME_HIDDEN_SIZE, more);
-    check_schema(plan, &plan.from, &columns.schema())
-}
-
-fn check_schema(plan: &ExportPlan, from: &Path, schema: &SchemaRef) -> Result<(), SinkError> {
-    let ExportPlan { to, options, .. } = plan;
+) -> Result<SchemaRef, SinkError> {
+    let ExportPlan { from, to, options } = plan;
     let chosen = schema.project(&choose(schema, options)?);
     let chosen = chosen
         .map_err(|error| SinkError::damaged_part(from, format!("has odd columns: {error}")))?;
-    check_fits(to.format, options, &chosen).map_err(|error| error.named(&to.path))
+    let fits = check_fits(to.format, options, &chosen, identity);
+    fits.map_err(|error| error.named(&to.path))?;
+    Ok(Arc::new(chosen))
 }
 
 /// Checks that a file can be made at a place: it is neither what is exported, nor in the way of another output.
-fn check_place(from: &Path, to: &Place) -> Result<(), SinkError> {
+pub(super) fn check_place(from: &Path, to: &Place) -> Result<(), SinkError> {
     let output = to.output().to_owned();
     if destination(from) == destination(&output) {
         return Err(SinkError::Unfit {
@@ -205,15 +207,6 @@ fn check_place(from: &Path, to: &Place) -> Result<(), SinkError> {
         return Err(ShardsError::OfAnother { output, folder }.into());
     }
     Ok(())
-}
-
-/// What a finished file says, if one is there.
-fn finished_at(path: &Path) -> Option<Finished> {
-    if !path.is_file() {
-        return None;
-    }
-    let metadata = read_metadata(path).ok().flatten()?;
-    Finished::read(&metadata)
 }
 
 /// The columns to write: all that are not vectors, and of these the ones that are asked for.
@@ -242,14 +235,33 @@ fn choose(schema: &SchemaRef, options: &ExportOptions) -> Result<Vec<usize>, Sin
     Ok(others.chain(chosen).collect())
 }
 
+/// The list of what an output rejected, if it is there.
+fn list_of(place: &Place, finished: &Finished) -> Option<PathBuf> {
+    let list = place.rejects();
+    (finished.end.rejected > 0 && list.is_file()).then_some(list)
+}
+
 impl Source {
+    /// Reads all files again, of which nothing is written.
+    ///
+    /// # Errors
+    /// If they do not hold what was written.
+    fn check(&self) -> Result<(), SinkError> {
+        self.files
+            .iter()
+            .try_for_each(|file| rows_of(file).map(drop))
+            .map_err(|error| error.of_finished(self.is_file))
+    }
+
     /// Finds the output that a path names.
     fn find(path: &Path) -> Result<Self, SinkError> {
         let unfinished = |output: &Path| SinkError::Unfinished(output.to_owned());
         match Found::at(path)? {
             Found::File { path, finished } => {
                 let entries = read_metadata(&path)?.unwrap_or_default();
+                let target = OutputTarget::of(&path).ok();
                 Ok(Self {
+                    rejects: target.and_then(|target| list_of(&Place::of(&target), &finished)),
                     files: vec![path],
                     is_file: true,
                     finished,
@@ -263,6 +275,7 @@ impl Source {
                     // A file stands there, and only its parts were not removed.
                     let entries = read_metadata(place.output())?.unwrap_or_default();
                     return Ok(Self {
+                        rejects: list_of(&place, &finished),
                         files: vec![place.output().to_owned()],
                         is_file: true,
                         finished,
@@ -276,6 +289,7 @@ impl Source {
                 let parts = history.parts();
                 let file = |part: &PartFile| place.parts().join(&part.name);
                 Ok(Self {
+                    rejects: list_of(&place, &finished),
                     files: parts.map(file).collect(),
                     is_file: false,
                     entries: finished.entries(&history)?,

@@ -2,12 +2,12 @@
 
 use super::{
     HashedFile, OutputPlan, SinkError, Spare,
-    formats::{Begin, FORMATS, Files, Format},
+    formats::{Begin, FORMATS, Files, Format, has_many},
     parquet::{self, RowsOfFile},
 };
 use crate::{
     batch::Rows,
-    job::{ExportOptions, OutputFormat},
+    job::{ExportOptions, OutputFormat, misfit_of_tokens},
 };
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
@@ -185,7 +185,7 @@ pub(super) fn begin_table(
     begin(files, options, schema)
 }
 
-/// Checks that rows with these columns can be in a format.
+/// Checks that rows with these columns can be in a format, of an output that says this of itself.
 ///
 /// # Errors
 /// If they cannot.
@@ -193,7 +193,13 @@ pub(super) fn check_fits(
     format: OutputFormat,
     options: &ExportOptions,
     schema: &Schema,
+    identity: &BTreeMap<String, String>,
 ) -> Result<(), SinkError> {
+    if let Some((message, hint)) = misfit_of_tokens(identity, format)
+        && has_many(schema)
+    {
+        return Err(SinkError::Unfit { message, hint });
+    }
     format_of(format).map_or(Ok(()), |format| (format.fits)(schema, options))
 }
 

@@ -12,7 +12,8 @@ const FORMAT: &str = "format";
 const KEYS: &str = "keys";
 const COLUMNS: &str = "columns";
 const THROUGH: &str = "through";
-const CONTENT: &str = "runner.content_";
+/// What entries begin with that are about the bytes of a file.
+const OF_THE_FILE: [&str; 3] = ["runner.content_", "runner.footer_", "runner.checksums"];
 const IDENTITY: &str = "runner.identity";
 const FINGERPRINT: &str = "runner.input_fingerprint";
 const RECORDS: &str = "runner.records";
@@ -143,7 +144,7 @@ pub(super) fn all_entries(
     identity: BTreeMap<String, String>,
 ) -> Vec<(String, String)> {
     // They are about the data of the file that they were in.
-    entries.retain(|key, _| !key.starts_with(CONTENT));
+    entries.retain(|key, _| !OF_THE_FILE.iter().any(|begin| key.starts_with(begin)));
     entries.extend(identity_entries(identity));
     entries.into_iter().collect()
 }

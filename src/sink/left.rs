@@ -4,11 +4,15 @@ use super::{
     SinkError,
     ledger::{self, History, PartFile},
     place::Place,
+    publish::is_published,
     shards::beside,
     shards_error::ShardsError,
     verifier::{files_of, is_as_it_was, lost},
 };
-use crate::file::is_temporary;
+use crate::{
+    file::is_temporary,
+    job::{OutputFormat, OutputTarget},
+};
 use std::{
     ffi::OsStr,
     fs, io,
@@ -96,6 +100,39 @@ pub(super) fn check_whole(place: &Place, history: &History) -> Result<(), SinkEr
             problems,
         }
         .into()),
+    }
+}
+
+/// Checks that whoever reads the folder at `path` reads what was written, if it is that of a finished output: all parts,
+/// and no others.
+///
+/// # Errors
+/// - Files are missing or cut, or there are some that do not belong to the output.
+/// - Nobody can tell.
+pub fn check_read(path: &Path) -> Result<(), SinkError> {
+    let Ok(target) = OutputTarget::of(&path.join("")) else {
+        return Ok(());
+    };
+    let place = Place::of(&target);
+    let Some(history) = ledger::read(&place.ledger())?.filter(|all| is_published(&place, all))
+    else {
+        return Ok(());
+    };
+    check_whole(&place, &history)?;
+    let is_read = |path: &PathBuf| {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let ending = Path::new(name).extension();
+        !name.starts_with('.')
+            && ending.is_some_and(|ending| ending == OutputFormat::OF_PARTS.ending())
+            && !history.parts().any(|part| part.name == name)
+    };
+    match files_in(&place)?.into_iter().find(is_read) {
+        Some(other) => Err(SinkError::Damaged {
+            path: other,
+            message: "does not belong to the output in whose folder it lies".to_owned(),
+            hint: "move it away: whoever reads the folder reads it, too",
+        }),
+        None => Ok(()),
     }
 }
 

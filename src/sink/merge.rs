@@ -16,7 +16,6 @@ use super::{
     Published, SinkError,
     bundle::check_beside,
     claim::Claim,
-    format::read_metadata,
     identity::Finished,
     ledger::{self, LedgerError, Owner},
     left,
@@ -25,6 +24,7 @@ use super::{
     shards,
     shards_error::ShardsError,
     status::{Found, targets},
+    verify::{finished_at, is_as_it_was},
 };
 use crate::{
     file::{Existing, FileError, create_folder, destination, sweep_once},
@@ -118,13 +118,20 @@ fn put_together(plan: &MergePlan, on_step: &mut OnStep<'_>) -> Result<Merged, Si
                 file_of(&whole, &into, existing, on_step)
             }
             (Found::Ledger { place, history }, None) if is_published(&place, &history) => {
-                left::check_whole(&place, &history)?;
-                remove_left(&place)?;
                 let finished = Finished::of(&history);
+                match place.is_folder() {
+                    true => {
+                        let whole = Whole::of_folder(&place, *history)?;
+                        damage::check_all(&whole, &place, on_step)?;
+                    }
+                    false => check_file(place.output(), finished.as_ref())?,
+                }
+                remove_left(&place)?;
                 Ok(old(&place, finished.as_ref()))
             }
             (Found::File { path, finished }, None) => {
                 let place = Place::of(&target_of(&path)?);
+                check_file(&path, Some(&finished))?;
                 remove_left(&place)?;
                 Ok(old(&place, Some(&finished)))
             }
@@ -231,10 +238,16 @@ fn merge_in_place(
     };
     let finished = match place.is_folder() {
         true => history.as_ref().and_then(Finished::of),
-        false => finished_file(place.output())?,
+        false => finished_at(place.output(), existing)?,
     };
     let of_these = match &finished {
-        Some(finished) if source::are_part_of(place, finished)? => Some(finished),
+        Some(finished)
+            if source::are_part_of(place, finished)?
+                // A file that is damaged is made again, as its shards are still there.
+                && (place.is_folder() || is_as_it_was(place.output(), finished, existing)?) =>
+        {
+            Some(finished)
+        }
         _ => None,
     };
     // What is missing may be in the shards, if all of them are still there.
@@ -293,9 +306,11 @@ fn file_of(
         }
         .into());
     }
-    if let Some(finished) = finished_file(place.output())?
+    if let Some(finished) = finished_at(place.output(), existing)?
         && whole.is(&finished, place.target().format)
+        && is_as_it_was(place.output(), &finished, existing)?
     {
+        damage::check_all(whole, place, on_step)?;
         remove_left(place)?;
         return Ok(old(place, Some(&finished)));
     }
@@ -325,13 +340,15 @@ fn check_free(place: &Place) -> Result<(), SinkError> {
     }
 }
 
-/// What a finished file says, if one is there.
-fn finished_file(path: &Path) -> Result<Option<Finished>, SinkError> {
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let metadata = read_metadata(path).ok().flatten();
-    Ok(metadata.as_ref().and_then(Finished::read))
+/// Checks that a file is what was written, of which there are no shards any more.
+///
+/// # Errors
+/// - If it is damaged.
+/// - If the file system refuses.
+fn check_file(path: &Path, finished: Option<&Finished>) -> Result<(), SinkError> {
+    let checked = finished.map(|finished| is_as_it_was(path, finished, Existing::Stays));
+    let checked = checked.transpose().map_err(|error| error.of_finished(true));
+    checked.map(drop)
 }
 
 /// Tells how far the merge is.

@@ -47,6 +47,27 @@ impl Rejects {
         existing: Existing,
         parts: &[PathBuf],
     ) -> Result<Self, SinkError> {
+        Self::made_of(path, existing, HEADER, parts)
+    }
+
+    /// The list as `path`, a copy of that of another output, if that has one.
+    ///
+    /// # Errors
+    /// As [`beside`](Self::beside).
+    pub(super) fn copied(
+        path: PathBuf,
+        existing: Existing,
+        list: Option<PathBuf>,
+    ) -> Result<Self, SinkError> {
+        Self::made_of(path, existing, "", list.as_slice())
+    }
+
+    fn made_of(
+        path: PathBuf,
+        existing: Existing,
+        header: &str,
+        parts: &[PathBuf],
+    ) -> Result<Self, SinkError> {
         let target = Target { path, existing };
         if parts.is_empty() {
             // A list of others would seem to be of this output.
@@ -57,7 +78,7 @@ impl Rejects {
             });
         }
         // Of a run that was ended when it had published its list, and nothing more, the list is there.
-        if is_list_of(&target.path, parts) {
+        if is_list_of(&target.path, header, parts) {
             return Ok(Self {
                 target,
                 list: List::Published,
@@ -67,7 +88,7 @@ impl Rejects {
         let staged = Staged::create(&path, existing)?;
         let mut writer = staged.writer()?;
         let mut write = || {
-            writer.write_all(HEADER.as_bytes())?;
+            writer.write_all(header.as_bytes())?;
             parts
                 .iter()
                 .try_for_each(|part| io::copy(&mut File::open(part)?, &mut writer).map(|_| ()))
@@ -120,8 +141,8 @@ impl Rejects {
     }
 }
 
-/// Whether a file is the list that these parts make.
-fn is_list_of(path: &Path, parts: &[PathBuf]) -> bool {
+/// Whether a file is the list that these parts make behind a header.
+fn is_list_of(path: &Path, header: &str, parts: &[PathBuf]) -> bool {
     let n_bytes = |path: &Path| fs::metadata(path).map(|found| found.len());
     let expected: io::Result<u64> = parts.iter().map(|part| n_bytes(part)).sum();
     let (Ok(found), Ok(expected)) = (n_bytes(path), expected) else {
@@ -129,9 +150,9 @@ fn is_list_of(path: &Path, parts: &[PathBuf]) -> bool {
     };
     let compare = || {
         let mut list = BufReader::new(File::open(path)?);
-        let mut header = vec![0; HEADER.len()];
-        list.read_exact(&mut header)?;
-        let mut is_same = header == HEADER.as_bytes();
+        let mut begin = vec![0; header.len()];
+        list.read_exact(&mut begin)?;
+        let mut is_same = begin == header.as_bytes();
         for part in parts {
             let part = BufReader::new(File::open(part)?);
             for byte in part.bytes() {
@@ -142,7 +163,7 @@ fn is_list_of(path: &Path, parts: &[PathBuf]) -> bool {
         }
         Ok::<_, io::Error>(is_same)
     };
-    found == expected + HEADER.len() as u64 && compare().unwrap_or(false)
+    found == expected + header.len() as u64 && compare().unwrap_or(false)
 }
 
 /// Removes a file, if it is there.

@@ -2,7 +2,7 @@
 
 use super::{
     SinkError,
-    format::check,
+    format::{check, read_metadata},
     identity::Finished,
     ledger::{History, PartFile},
     place::Place,
@@ -10,7 +10,7 @@ use super::{
     status::{Found, all, wrong_with_old},
     verifier::files_of,
 };
-use crate::file::is_temporary;
+use crate::file::{Existing, is_temporary};
 use serde::Serialize;
 use std::{
     fs::File,
@@ -86,6 +86,44 @@ pub fn verify(path: &Path) -> Result<Verified, SinkError> {
         }
     }
     Ok(verified)
+}
+
+/// What a finished file says, if one is there. One that is damaged says nothing, if it may be replaced.
+///
+/// # Errors
+/// If it is damaged, and has to stay.
+pub(super) fn finished_at(path: &Path, existing: Existing) -> Result<Option<Finished>, SinkError> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    match read_metadata(path) {
+        Err(error @ SinkError::Damaged { .. }) if existing == Existing::Stays => Err(error),
+        said => Ok(said.ok().flatten().as_ref().and_then(Finished::read)),
+    }
+}
+
+/// Whether a finished file is still what was written, so that it need not be written again. One that may be replaced
+/// need not be.
+///
+/// # Errors
+/// - If it is damaged, and has to stay.
+/// - If the file system refuses.
+pub(super) fn is_as_it_was(
+    path: &Path,
+    finished: &Finished,
+    existing: Existing,
+) -> Result<bool, SinkError> {
+    let mut verified = Verified::default();
+    verified.read_file(path, finished)?;
+    match (verified.flaws.into_iter().next(), existing) {
+        (None, _) => Ok(true),
+        (Some(_), Existing::IsReplaced) => Ok(false),
+        (Some(flaw), Existing::Stays) => Err(SinkError::Damaged {
+            path: flaw.path,
+            message: flaw.problem,
+            hint: "add `overwrite: true` to have it written again",
+        }),
+    }
 }
 
 /// What is wrong with a file that stands where this output will be, such as one that was about to be replaced when

@@ -8,6 +8,7 @@
 //! - `embeddings`: the numbers, against HF transformers; on a GPU, too, where there is one.
 //! - `hub`: the Hugging Face Hub: a server that stands for it, and downloads that are killed.
 //! - `convert`: models written in the form of HF transformers.
+//! - `cores`: the cores of a CPU: how many are used, and that nothing else depends on it.
 //! - `models`: when they are loaded and their memory is given back.
 //! - `downloads`: models that are named by their ids.
 //! - `pipeline`: the whole job: order, packing, conservation.
@@ -35,9 +36,11 @@
 //! `run` is no test: it has what runs in the process of a test need.
 
 mod bottlenecks;
+mod broken;
 mod child;
 mod command_line;
 mod convert;
+mod cores;
 mod docs;
 mod doctor;
 mod downloads;

@@ -340,6 +340,16 @@ fn the_file_tells_where_it_comes_from() {
     let content = &fs::read(&path).unwrap()[..content.parse().unwrap()];
     let hash = found.remove("runner.content_blake3").unwrap();
     assert_eq!(hash, blake3::hash(content).to_hex().as_str());
+    // Of the rest it is a hash with hyphens in place of its digits.
+    let hash = found.remove("runner.footer_blake3").unwrap();
+    let mut rest = fs::read(&path).unwrap().split_off(content.len());
+    let mut windows = rest.windows(hash.len());
+    let at = windows
+        .rposition(|window| window == hash.as_bytes())
+        .unwrap();
+    rest[at..at + hash.len()].fill(b'-');
+    assert_eq!(hash, blake3::hash(&rest).to_hex().as_str());
+    assert_eq!(found.remove("runner.checksums").unwrap(), "data, footer");
     assert_eq!(found, BTreeMap::from(expected));
 }
 

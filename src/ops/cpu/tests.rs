@@ -7,9 +7,16 @@ use super::{
     },
     *,
 };
-use crate::{device::amx, job::Pooling};
+use crate::{
+    device::{amx, usual_threads},
+    job::Pooling,
+};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::io::{self, Write};
+use std::{
+    hint::black_box,
+    io::{self, Write},
+    time::Instant,
+};
 
 fn bits<const D: usize>(tensor: &Tensor<D>) -> Vec<u32> {
     let values: Vec<f32> = tensor.to_data().try_into_vec().expect("f32");
@@ -67,6 +74,36 @@ fn a_row_of_a_linear_layer_has_the_same_bits_among_any_rows() {
                 let residual = residual.clone().slice([first..first + n, 0..n_out]);
                 linear.forward(x, Epilogue::Residual(&residual))
             });
+        }
+    }
+}
+
+/// So it has the same bits on every kind of CPU that has vectors.
+#[test]
+fn a_linear_layer_is_sums_in_one_order() {
+    const N_ROWS: usize = 21;
+    let mut numbers = Numbers(15);
+    // With how many inputs are summed up before the sums are.
+    for (n_in, n_out, block) in [(24, 64, 24), (320, 40, 160), (257, 33, 136), (3, 1, 8)] {
+        let weight = numbers.tensor([n_out, n_in], 0.2);
+        let bias = numbers.tensor([n_out], 1.0);
+        let x = numbers.tensor([N_ROWS, n_in], 2.0);
+        let y = Linear::new(weight.clone(), bias.clone()).forward(x.clone(), Epilogue::None);
+        let values = |bits: Vec<u32>| bits.into_iter().map(f32::from_bits).collect::<Vec<_>>();
+        let (weight, bias) = (values(bits(&weight)), values(bits(&bias)));
+        let (x, y) = (values(bits(&x)), values(bits(&y)));
+        for (row, y) in x.chunks(n_in).zip(y.chunks(n_out)) {
+            for ((weights, &bias), &y) in weight.chunks(n_in).zip(&bias).zip(y) {
+                let blocks = row.chunks(block).zip(weights.chunks(block));
+                let sums = blocks.map(|(row, weights)| {
+                    let pairs = row.iter().zip(weights);
+                    pairs.fold(0.0f32, |sum, (&x, &weight)| x.mul_add(weight, sum))
+                });
+                let expect = sums.fold(0.0, |total, sum| total + sum) + bias;
+                if !matches!(Arch::new(), Arch::Scalar) {
+                    assert_eq!(y.to_bits(), expect.to_bits(), "{n_in} to {n_out}");
+                }
+            }
         }
     }
 }
@@ -230,4 +267,73 @@ fn the_length_of_vectors_does_not_change_bits() {
     for result in &results {
         assert!(*result == results[0]);
     }
+}
+
+/// Products and sums that depend on nothing but the ones before in the same register.
+struct MultiplyAdds {
+    /// Products and sums, which count as two.
+    n_flops: usize,
+}
+
+impl WithSimd for MultiplyAdds {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // AVX2 has sixteen registers, of which two hold factors.
+        if S::F32_LANES == 8 {
+            self.compute::<S, 12>(simd);
+        } else {
+            self.compute::<S, 24>(simd);
+        }
+    }
+}
+
+impl MultiplyAdds {
+    #[inline(always)]
+    fn compute<S: Simd, const REGISTERS: usize>(self, simd: S) {
+        let factor = simd.splat_f32s(black_box(0.5));
+        let term = simd.splat_f32s(black_box(1.0));
+        let mut sums = [factor; REGISTERS];
+        for sum in &mut sums {
+            // Nobody knows that they are the same.
+            *sum = simd.splat_f32s(black_box(0.0));
+        }
+        for _ in 0..self.n_flops / (2 * REGISTERS * S::F32_LANES) {
+            for sum in &mut sums {
+                *sum = simd.mul_add_e_f32s(*sum, factor, term);
+            }
+        }
+        // Each has come to the same number.
+        for sum in sums {
+            assert!((simd.reduce_sum_f32s(sum) / S::F32_LANES as f32 - 2.0).abs() < 1e-3);
+        }
+    }
+}
+
+/// What products could be computed at, at best: `scripts/bench/cpu.sh` compares with it.
+#[test]
+#[ignore = "a measurement"]
+fn speed_of_multiply_adds() {
+    const FLOPS_OF_A_THREAD: usize = 20_000_000_000;
+    let arch = Arch::new();
+    let n_threads = usual_threads();
+    let pool = pool_of(n_threads);
+    let seconds = (0..5).map(|_| {
+        let start = Instant::now();
+        pool.broadcast(|_| {
+            arch.dispatch(MultiplyAdds {
+                n_flops: FLOPS_OF_A_THREAD,
+            });
+        });
+        start.elapsed().as_secs_f64()
+    });
+    let least = seconds.fold(f64::INFINITY, f64::min);
+    let rate = (n_threads * FLOPS_OF_A_THREAD) as f64 / least;
+    writeln!(
+        io::stdout(),
+        "multiply-adds on {n_threads} threads: {:.1} GFLOP/s",
+        rate / 1e9
+    )
+    .unwrap();
 }

@@ -35,10 +35,14 @@ impl ScriptEmbeddings {
         let rehearsed = session.files().rehearsed(path);
         let read = || -> Result<Table, Error> {
             let options = EmbeddingsOptions::OPTIONS.read(options)?;
-            session.files().check_merged(path)?;
+            session.files().check_whole(path)?;
             session.files().read(Role::Embeddings, path)?;
             match rehearsed {
-                Some(hidden_size) => Ok(Table::made_up(hidden_size)),
+                Some(hidden_size) => {
+                    let column = options.column.as_deref();
+                    session.files().check_columns(path, column)?;
+                    Ok(Table::made_up(hidden_size))
+                }
                 None => Ok(Table::read_column(path, options.column.as_deref())?),
             }
         };

@@ -28,14 +28,12 @@ fn run_export(
         let plan = ExportPlan::new(from, Path::new(to), options)?;
         let is_rehearsed = session.files().rehearsed(from).is_some();
         session.files().export(&plan)?;
-        match is_rehearsed {
-            true => session.files().check_columns(&plan)?,
-            false if host.is_rehearsal() => check_export(&plan)?,
-            false => {}
+        if host.is_rehearsal() && !is_rehearsed {
+            check_export(&plan)?;
         }
         let exported = host.export(&plan)?;
         if host.is_rehearsal() {
-            session.files().rehearse_export(&plan);
+            session.files().rehearse_export(&plan)?;
         }
         Ok(exported)
     };

@@ -22,7 +22,7 @@ fn run_merge(context: &NativeCallContext, output: &str, options: OptionMap) -> R
         session.files().merge(&plan)?;
         let merged = host.merge(&plan)?;
         if host.is_rehearsal() {
-            session.files().rehearse_merge(&plan);
+            session.files().rehearse_merge(&plan)?;
         }
         Ok(merged)
     };

@@ -6,10 +6,12 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Dataset, EmbedOptions, EmbedPlan, ModelSpec, OptionMap, Problems},
+    host::Outline,
+    job::{Dataset, EmbedOptions, EmbedPlan, ModelSpec, OptionMap, OutputTarget, Problems},
     report::RunSummary,
     script::{
         failure::{RhaiResultOf, raise_with_hint},
+        rehearsed::Rehearsed,
         session::Session,
         settings::RunSettings,
     },
@@ -65,8 +67,14 @@ pub(super) fn run_embed(
             .as_ref()
             .filter(|_| host.is_rehearsal())
         {
-            session.files().rehearse(output, summary.hidden_size);
-            session.files().hold(output, &plan);
+            let target = OutputTarget::of(output).map_err(|problem| Problems(vec![problem]))?;
+            let hidden_size = summary.hidden_size;
+            let outline = Outline::of_run(&plan, hidden_size, target.format);
+            let rehearsed = Rehearsed {
+                hidden_size,
+                outline,
+            };
+            session.files().rehearse(output, rehearsed);
             if let Some(shard) = summary.shard {
                 session.files().rehearse_shard(output, shard);
             }

@@ -64,7 +64,7 @@ impl Files {
     }
 
     fn read_output(&mut self, from: &Path, role: Role, to: &Path) -> Result<bool, Error> {
-        self.check_merged(from)?;
+        self.check_whole(from)?;
         self.read(Role::Embeddings, from)?;
         self.certain(check_file(to).and_then(|()| check_ending(role, to)))?;
         Ok(self.rehearsed(from).is_some())

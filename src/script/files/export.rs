@@ -1,46 +1,13 @@
 //! The files of an export, looked at before any of them is opened or written.
 
-use super::{ANY_HIDDEN_SIZE, Files, Held, output_claims, sidecars};
+use super::{Files, output_claims, sidecars};
 use crate::{
     error::Error,
-    file::destination,
-    host::check_export_of,
-    job::{EmbedPlan, ExportPlan, OutputTarget, Problems},
+    job::{ExportPlan, Problems},
     paths::{Role, check_ours, check_output_place, check_writable},
 };
-use std::path::Path;
 
 impl Files {
-    /// Remembers which columns a run of a rehearsal would have written.
-    pub(in crate::script) fn hold(&mut self, output: &Path, plan: &EmbedPlan) {
-        let held = Held {
-            question: plan.question().clone(),
-            has_sequences: plan.options().sequences && keeps_sequences(output),
-        };
-        self.held.insert(destination(output), held);
-    }
-
-    /// Remembers that an output would have been made of another one, with some of its columns.
-    pub(super) fn hold_again(&mut self, from: &Path, to: &Path, has: impl Fn(&str) -> bool) {
-        let Some(mut held) = self.held.get(&destination(from)).cloned() else {
-            return;
-        };
-        held.question.columns.retain(|column| has(&column.name));
-        held.has_sequences &= keeps_sequences(to);
-        self.held.insert(destination(to), held);
-    }
-
-    /// Checks that the columns which a run of this rehearsal would have written can be exported so.
-    ///
-    /// # Errors
-    /// There is none of that name, or the format has no room for them.
-    pub(in crate::script) fn check_columns(&self, plan: &ExportPlan) -> Result<(), Error> {
-        match self.held.get(&destination(&plan.from)) {
-            Some(held) => check_export_of(plan, &held.question, held.has_sequences),
-            None => Ok(()),
-        }
-    }
-
     /// Adds the files of an export: the output that it reads, and the file that it writes.
     ///
     /// # Errors
@@ -72,19 +39,4 @@ impl Files {
         }
         Ok(self.claim(&claims)?)
     }
-
-    /// Remembers that an export of a rehearsal would have written a file.
-    pub(in crate::script) fn rehearse_export(&mut self, plan: &ExportPlan) {
-        let hidden_size = self.rehearsed(&plan.from).unwrap_or(ANY_HIDDEN_SIZE);
-        self.rehearse(&plan.to.path, hidden_size);
-        let names = &plan.options.columns;
-        self.hold_again(&plan.from, &plan.to.path, |name| {
-            names.is_empty() || names.iter().any(|chosen| chosen == name)
-        });
-    }
-}
-
-/// Whether an output of that name has the residues where they are asked for.
-fn keeps_sequences(output: &Path) -> bool {
-    OutputTarget::of(output).is_ok_and(|target| target.format.has_sequences())
 }

@@ -3,7 +3,7 @@
 
 use super::{CONTENT_BYTES, CONTENT_HASH, Files, checksum, damaged, spool::BUFFER_BYTES};
 use crate::{
-    file::{self, VERSION},
+    file::{self, VERSION, guarded},
     job::ExportOptions,
     sink::{Checked, HashedFile, SinkError, TableRows, TableWriter},
 };
@@ -114,6 +114,18 @@ fn check_file(file: &File, metadata: &BTreeMap<String, String>) -> Result<(), St
 /// What becomes of a file that is opened as Arrow IPC.
 type Opened = Result<FileReader<BufReader<File>>, ArrowError>;
 
+/// The rows of a file, in which there may be anything.
+struct Batches(FileReader<BufReader<File>>);
+
+impl Iterator for Batches {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = guarded(|| self.0.next());
+        next.unwrap_or_else(|message| Some(Err(ArrowError::ParseError(message))))
+    }
+}
+
 /// A file that says of itself that it is Arrow IPC.
 fn open(path: &Path) -> Result<Option<Opened>, SinkError> {
     let file = file::open(path).map_err(|error| SinkError::io("read", path, error))?;
@@ -121,7 +133,8 @@ fn open(path: &Path) -> Result<Option<Opened>, SinkError> {
     if file.read_exact_at(&mut magic, 0).is_err() || magic != MAGIC {
         return Ok(None);
     }
-    Ok(Some(FileReader::try_new(BufReader::new(file), None)))
+    let opened = guarded(|| FileReader::try_new(BufReader::new(file), None));
+    Ok(Some(opened.map_err(ArrowError::ParseError).flatten()))
 }
 
 fn entries(reader: &FileReader<BufReader<File>>) -> Option<BTreeMap<String, String>> {
@@ -159,7 +172,7 @@ pub(super) fn rows(path: &Path) -> Result<TableRows<'_>, SinkError> {
     check_file(&file, &metadata).map_err(|problem| SinkError::damaged_part(path, problem))?;
     Ok(TableRows {
         schema: reader.schema(),
-        rows: Box::new(reader.map(|rows| rows.map_err(|error| damaged(path, error)))),
+        rows: Box::new(Batches(reader).map(|rows| rows.map_err(|error| damaged(path, error)))),
     })
 }
 
@@ -186,7 +199,7 @@ pub(super) fn check(path: &Path) -> Result<Checked, SinkError> {
         rows: 0,
         problems: Vec::new(),
     };
-    for batch in reader {
+    for batch in Batches(reader) {
         match batch {
             Ok(batch) => checked.rows += batch.num_rows() as u64,
             Err(error) => {

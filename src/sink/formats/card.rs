@@ -40,11 +40,7 @@ pub(super) fn wrong_beside(path: &Path, card: &Card) -> Vec<String> {
     let problems = sidecars.iter().filter_map(|beside| {
         let (ending, hash) = card.of_beside(beside)?;
         let name = beside.display();
-        let n_header = match ending.ends_with(".npy") {
-            true => NPY_HEADER_BYTES,
-            false => 0,
-        };
-        match hash_header_last(beside, n_header) {
+        match hash_of(beside, ending) {
             Ok(found) if found == hash => None,
             Ok(_) => Some(format!("has another `{name}` than was written with it")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -54,6 +50,15 @@ pub(super) fn wrong_beside(path: &Path, card: &Card) -> Vec<String> {
         }
     });
     problems.collect()
+}
+
+/// The hash of a file whose name ends so, as its card has it.
+fn hash_of(path: &Path, ending: &str) -> io::Result<String> {
+    let n_header = match ending.ends_with(".npy") {
+        true => NPY_HEADER_BYTES,
+        false => 0,
+    };
+    hash_header_last(path, n_header)
 }
 
 /// What an output says of itself of which only the file is gone: all that lay beside it is there.
@@ -81,12 +86,16 @@ pub(in super::super) fn could_lie_beside(path: &Path, n_rows: u64) -> bool {
     n_lines.is_ok_and(|n_lines| n_lines as u64 == n_rows)
 }
 
-/// The files that lie beside an output of ours, if there is one with a card.
+/// The files that lie beside an output of ours, if there is one with a card, and are what was written with it: others are
+/// somebody's.
 pub(in super::super) fn was_beside(path: &Path) -> Vec<PathBuf> {
     let (Some(card), Ok(format)) = (Card::of(path), OutputFormat::of(path)) else {
         return Vec::new();
     };
     let mut beside = format.sidecars(path, true);
-    beside.retain(|path| card.of_beside(path).is_some());
+    beside.retain(|path| match card.of_beside(path) {
+        Some((ending, hash)) => hash_of(path, ending).is_ok_and(|is| is == hash),
+        None => Card::read(path).is_some_and(|other| other == card),
+    });
     beside
 }

@@ -10,7 +10,8 @@ use std::{
 };
 
 /// What stands in place of the digits until they are known. It is no hash: that of no records is all zeros.
-pub(super) const UNKNOWN: &str = "----------------------------------------------------------------";
+pub(in super::super) const UNKNOWN: &str =
+    "----------------------------------------------------------------";
 
 /// Puts the digits where [`UNKNOWN`] stands in what a file says of itself. Returns where that is.
 ///

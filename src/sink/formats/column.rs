@@ -133,6 +133,14 @@ impl VectorColumn {
         path
     }
 
+    /// Bytes of the one vector of a sequence, if it has one.
+    pub(in super::super) fn vector_bytes(&self) -> usize {
+        match self.is_many {
+            true => 0,
+            false => self.width.unwrap_or(0) * self.number.n_bytes(),
+        }
+    }
+
     /// The bytes of all numbers in these rows, as they lie in memory: little-endian on all machines that this program
     /// is built for.
     ///

@@ -24,6 +24,7 @@ use std::{
 };
 
 pub(super) use card::{are_of_one_output, could_lie_beside, said_of_gone, was_beside};
+pub(super) use checksum::UNKNOWN;
 pub(super) use column::{VectorColumn, has_many, vector_columns};
 
 /// What can be done with files of a format that are made of parts.

@@ -4,7 +4,13 @@ use super::{MergeStep, OnStep, damage, renumber, step, whole::Whole};
 use crate::{
     file::{Existing, Staged},
     job::ExportOptions,
-    sink::{Rejects, SinkError, bundle::Bundle, making::Making, place::Place},
+    sink::{
+        Rejects, SinkError,
+        bundle::Bundle,
+        format::{check_fits, schema_of},
+        making::Making,
+        place::Place,
+    },
 };
 use std::{
     io::{BufWriter, Write},
@@ -59,6 +65,9 @@ fn stitched(
             Some(making) => making.append(part)?,
             None => {
                 let folder = Some(place.bookkeeping());
+                let schema = schema_of(part)?;
+                check_fits(place.target().format, &options, &schema, identity)
+                    .map_err(|error| error.named(place.output()))?;
                 begun = Some(Making::begin(place.target(), folder, &options, part)?);
             }
         }

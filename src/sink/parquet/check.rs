@@ -4,6 +4,7 @@ use super::{
     super::{Checked, SinkError, hashed_file::hash},
     entries::{self, CONTENT_BYTES, CONTENT_HASH},
     file::{MAGIC, ParquetFile, damage},
+    footer,
     group::Groups,
 };
 use ::parquet::{
@@ -72,7 +73,7 @@ pub(super) fn check_content(mut file: &File, metadata: &ParquetMetaData) -> Resu
     let hasher = hash_of(file.take(n_bytes)).map_err(unread)?;
     let found = hasher.finalize().to_hex();
     match found.as_str() == written && hasher.count() == n_bytes {
-        true => Ok(()),
+        true => footer::check(file, n_bytes, &ours),
         false => Err(format!(
             "is damaged: its first {n_bytes} bytes have the checksum {found}, and were written with {written}"
         )),

@@ -1,7 +1,7 @@
 //! A Parquet file that is complete, opened for reading.
 
 use super::{super::SinkError, entries};
-use crate::file;
+use crate::file::{self, guarded};
 use ::parquet::{
     errors::ParquetError,
     file::metadata::{
@@ -33,11 +33,16 @@ impl ParquetFile {
         }
         // All that there is, so that what is written from it again is the same.
         let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
-        let metadata = ParquetMetaDataReader::new()
-            .with_page_index_policy(PageIndexPolicy::Optional)
-            .with_metadata_options(Some(options))
-            .parse_and_finish(&file);
-        Ok(Some(Self { file, metadata }))
+        let metadata = guarded(|| {
+            ParquetMetaDataReader::new()
+                .with_page_index_policy(PageIndexPolicy::Optional)
+                .with_metadata_options(Some(options))
+                .parse_and_finish(&file)
+        });
+        Ok(Some(Self {
+            metadata: metadata.map_err(ParquetError::General).flatten(),
+            file,
+        }))
     }
 }
 

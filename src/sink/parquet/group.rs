@@ -1,7 +1,7 @@
 //! The rows of a row group.
 
 use super::plain_reader;
-use crate::sink::Spare;
+use crate::{file::guarded, sink::Spare};
 use ::parquet::{
     arrow::{
         ProjectionMask,
@@ -46,7 +46,9 @@ impl Groups {
     /// # Errors
     /// If it has no columns of Arrow's.
     pub(super) fn new(file: File, metadata: Arc<ParquetMetaData>) -> Result<Self, ParquetError> {
-        let metadata = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new())?;
+        let metadata =
+            guarded(|| ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()));
+        let metadata = metadata.map_err(ParquetError::General)??;
         Ok(Self {
             file: Arc::new(file),
             metadata,
@@ -74,12 +76,15 @@ impl Groups {
     /// # Errors
     /// If it cannot be decoded.
     pub(super) fn read(&self, n_group: usize) -> Result<RowsOfGroup, ParquetError> {
-        if let Some(rows) = self.copied(n_group) {
-            return Ok(RowsOfGroup::Copied(Some(rows)));
-        }
-        let n_rows = batch_rows(self.metadata().row_group(n_group));
-        let reader = self.reader(n_group, n_rows, ProjectionMask::all())?;
-        Ok(RowsOfGroup::Decoded(reader))
+        let read = guarded(|| {
+            if let Some(rows) = self.copied(n_group) {
+                return Ok(RowsOfGroup::Copied(Some(rows)));
+            }
+            let n_rows = batch_rows(self.metadata().row_group(n_group));
+            let reader = self.reader(n_group, n_rows, ProjectionMask::all())?;
+            Ok(RowsOfGroup::Decoded(reader))
+        });
+        read.map_err(ParquetError::General).flatten()
     }
 
     fn reader(
@@ -133,7 +138,10 @@ impl Iterator for RowsOfGroup {
     fn next(&mut self) -> Option<Self::Item> {
         match self {
             Self::Copied(rows) => rows.take().map(Ok),
-            Self::Decoded(reader) => Some(reader.next()?.map_err(ParquetError::from)),
+            Self::Decoded(reader) => match guarded(|| reader.next()) {
+                Ok(rows) => Some(rows?.map_err(ParquetError::from)),
+                Err(message) => Some(Err(ParquetError::General(message))),
+            },
         }
     }
 }

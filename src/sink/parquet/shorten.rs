@@ -67,7 +67,7 @@ impl RowGroups {
             tracked.write_all(&piece)?;
         }
         tracked.flush()?;
-        let (_, hash) = tracked.inner().content()?;
+        let (_, hash) = tracked.inner_mut().begin_footer()?;
         let written = self.metadata.file_metadata();
         let of_writer = of_writer(&self.metadata).into_iter();
         let entries = key_values(entries).chain(of_writer);

@@ -5,6 +5,7 @@ use super::{
         HashedFile,
         write_behind::{PIECE_BYTES, WriteBehind},
     },
+    footer,
     pieces::Handover,
 };
 use std::io::{self, Write};
@@ -19,6 +20,8 @@ pub(super) struct Slot {
     file: Option<WriteBehind>,
     /// What is written next. Parquet writers bring it in small pieces.
     piece: Vec<u8>,
+    /// What comes behind the data, from their end on: it is written when its checksum is in it.
+    footer: Option<Vec<u8>>,
     /// Bytes that came so far, those that were handed over included.
     n_bytes: u64,
     /// Pieces that need not come through here.
@@ -35,6 +38,7 @@ impl Slot {
         Ok(Self {
             piece: file.piece(),
             file: Some(file),
+            footer: None,
             n_bytes: 0,
             handover: Handover::default(),
             n_passed_over: 0,
@@ -60,8 +64,18 @@ impl Slot {
         self.file.as_ref().ok_or_else(taken)?.content()
     }
 
+    /// As [`content`](Self::content), when all data were written: the rest is the footer.
+    pub(super) fn begin_footer(&mut self) -> io::Result<(u64, String)> {
+        self.footer = Some(Vec::new());
+        self.content()
+    }
+
     /// The file, if all was written.
     pub(super) fn take(&mut self) -> io::Result<HashedFile> {
+        if let Some(mut footer) = self.footer.take() {
+            footer::seal(&mut footer)?;
+            self.write_all(&footer)?;
+        }
         self.hand_over()?;
         self.file.take().ok_or_else(taken)?.finish()
     }
@@ -79,6 +93,10 @@ impl Slot {
 
 impl Write for Slot {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(footer) = &mut self.footer {
+            footer.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
         while self.n_passed_over == 0
             && let Some(pieces) = self.handover.take(self.n_bytes)
         {

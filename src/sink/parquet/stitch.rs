@@ -100,7 +100,7 @@ impl Stitcher for ParquetStitcher {
         } = *self;
         let finish = || {
             writer.flush()?;
-            let (n_bytes, hash) = writer.inner().content()?;
+            let (n_bytes, hash) = writer.inner_mut().begin_footer()?;
             let content = of_content(n_bytes, hash);
             for entry in key_values(metadata).chain(of_writer).chain(content) {
                 writer.append_key_value_metadata(entry);

@@ -5,17 +5,15 @@ use super::{
         HashedFile, SinkError, TableWriter,
         formats::{Files, VectorColumn, vector_columns},
     },
-    entries::{key_values, of_content},
-    part::properties,
-    row_group::ROW_GROUP_BYTES,
+    rows_writer::RowsWriter,
 };
 use crate::job::ExportOptions;
-use ::parquet::{arrow::ArrowWriter, errors::ParquetError};
+use ::parquet::errors::ParquetError;
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use std::sync::Arc;
 
-struct ParquetTable(ArrowWriter<HashedFile>);
+struct ParquetTable(RowsWriter);
 
 /// Begins a file.
 ///
@@ -26,11 +24,13 @@ pub(in super::super) fn begin(
     _options: &ExportOptions,
     schema: &Schema,
 ) -> Result<Box<dyn TableWriter>, SinkError> {
-    let paths = vector_columns(schema);
-    let properties = properties(paths.iter().map(VectorColumn::path_of_numbers), &[]);
+    let vectors = vector_columns(schema);
+    let paths = vectors.iter().map(VectorColumn::path_of_numbers);
+    let vector_bytes = vectors.iter().map(VectorColumn::vector_bytes).sum();
     let schema = Arc::new(Schema::new(schema.fields().clone()));
-    let writer = ArrowWriter::try_new(HashedFile::new(files.main), schema, Some(properties));
-    Ok(Box::new(ParquetTable(writer.map_err(refused)?)))
+    let file = HashedFile::new(files.main);
+    let rows = RowsWriter::begin(file, schema, paths, vector_bytes, &[]);
+    Ok(Box::new(ParquetTable(rows.map_err(refused)?)))
 }
 
 fn refused(error: ParquetError) -> SinkError {
@@ -49,24 +49,15 @@ fn refused(error: ParquetError) -> SinkError {
 
 impl TableWriter for ParquetTable {
     fn write(&mut self, rows: &RecordBatch) -> Result<(), SinkError> {
-        self.0.write(rows).map_err(refused)?;
-        if self.0.in_progress_size() >= ROW_GROUP_BYTES {
-            self.0.flush().map_err(refused)?;
+        self.0.take(rows.clone()).map_err(refused)?;
+        match self.0.failure() {
+            Some(error) => Err(SinkError::writing(error)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn finish(mut self: Box<Self>, metadata: &[(String, String)]) -> Result<(), SinkError> {
-        let mut finish = || {
-            self.0.flush()?;
-            self.0.sync()?;
-            let content = self.0.inner();
-            let content = of_content(content.n_bytes(), content.hash());
-            for entry in key_values(metadata).chain(content) {
-                self.0.append_key_value_metadata(entry);
-            }
-            self.0.finish().map(|_| ())
-        };
-        finish().map_err(refused)
+        let (_, file) = self.0.end(metadata).map_err(refused)?;
+        file.map(drop).map_err(SinkError::writing)
     }
 }

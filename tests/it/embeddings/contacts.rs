@@ -267,7 +267,7 @@ fn contacts_are_read_of_arrow_and_other_formats_are_named() {
         ("maps.h5", "a file of HDF5"),
         ("pooled.parquet", "`contacts: true`"),
     ] {
-        let refused = job.run("exec", &format!(r#"contact_table("{name}", "c.csv");"#));
+        let refused = job.run("exec", &format!(r#"contact_table("{name}", "d.csv");"#));
         assert!(refused.stderr.contains(expect), "{refused:?}");
         assert!(!refused.stderr.contains("overwrite"), "{refused:?}");
     }

@@ -35,8 +35,14 @@ struct Run {
 impl Run {
     /// Runs `embed` with these options of the mock device and of the run.
     fn start(place: &Place, input: &str, mock: &str, options: &str) -> Self {
+        let model = format!("device: \"mock\", mock: #{{ {mock} }}");
+        Self::start_on(place, input, &model, options)
+    }
+
+    /// Runs `embed` with these options of the model and of the run.
+    fn start_on(place: &Place, input: &str, model: &str, options: &str) -> Self {
         let script = format!(
-            "let model = esm2(\"{DEMO}\", #{{ device: \"mock\", mock: #{{ {mock} }} }});
+            "let model = esm2(\"{DEMO}\", #{{ {model} }});
             embed(model, fasta(\"{input}\").min_length(10), #{{ token_budget: 1024, output: \"out.parquet\", {options} }});"
         );
         fs::write(place.path("job.rhai"), script).unwrap();
@@ -128,6 +134,23 @@ fn what_is_begun_is_finished() {
             (&stopping["by"], &stopping["grace"]),
             (&name.into(), &20.0.into())
         );
+    }
+}
+
+#[test]
+fn batches_that_a_cpu_computes_at_once_are_finished_or_left() {
+    for (signal, grace) in [(Signal::SIGINT, 20), (Signal::SIGTERM, 0)] {
+        let place = Place::new();
+        let options = format!("grace: {grace}");
+        let model = "device: \"cpu\", threads: 4";
+        let mut run = Run::start_on(&place, "in.fa", model, &options);
+        run.wait_for("batch_encoded");
+        let (time, code) = run.stopped_by(signal);
+        assert_eq!(code, 75, "{signal}");
+        assert!(time < SOON, "{signal}: {time:?}");
+        if grace > 0 {
+            run.check_finished();
+        }
     }
 }
 

@@ -22,9 +22,10 @@ use tempfile::TempDir;
 
 /// How a job ends that has rejected records.
 pub const REJECTED: i32 = 7;
-/// The mock device, as fast as it can be, and the CPU.
+/// The mock device, as fast as it can be, and the CPU: as it is, and with several batches at once.
 pub const FAST: &str = "device: \"mock\"";
 pub const CPU: &str = "device: \"cpu\"";
+pub const CPU_AT_ONCE: &str = "device: \"cpu\", threads: 4";
 /// Batches that are as small as can be, and those that leave in the order of the input, one by one.
 pub const SMALL: &str = "token_budget: 128";
 pub const IN_ORDER: &str = "token_budget: 128, packing: false";

@@ -159,7 +159,12 @@ impl Made {
         assert_eq!((status.records, status.rows, status.rejected), (12, 9, 3));
         let end = match place.is_folder() {
             true => read(&place.ledger()).unwrap().unwrap().end.unwrap(),
-            false => finished_file(place.output()).unwrap().unwrap().end,
+            false => {
+                finished_at(place.output(), Existing::Stays)
+                    .unwrap()
+                    .unwrap()
+                    .end
+            }
         };
         assert_eq!(end.chains.len(), 2);
         assert_eq!(end.chains[0].records, 7);

@@ -98,6 +98,45 @@ fn shards_become_files_of_other_formats() {
 }
 
 #[test]
+fn a_damaged_file_is_merged_again_if_its_shards_are_there() {
+    for name in ["x.parquet", "x/"] {
+        let made = Made::new(name);
+        let (target, file) = match name {
+            "x/" => (made.path("y.parquet"), Some(made.path("y.parquet"))),
+            name => (made.path(name), None),
+        };
+        let plan = |overwrite| MergePlan {
+            file: file.clone(),
+            overwrite,
+            ..made.plan()
+        };
+        // The shards are still there, as of a process that was killed.
+        let mut on_step = |step| match step {
+            MergeStep::Published if file.is_none() => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        let _ = merge(&plan(false), &mut on_step);
+        let whole = fs::read(&target).unwrap();
+        let mut bytes = whole.clone();
+        bytes[40] ^= 1;
+        fs::write(&target, &bytes).unwrap();
+        let error = merge(&plan(false), &mut go_on).unwrap_err();
+        assert!(error.to_string().contains("is damaged"), "{error}");
+        assert!(error.hint().unwrap().contains("overwrite: true"));
+        assert!(fs::read(&target).unwrap() == bytes);
+        assert!(!merge(&plan(true), &mut go_on).unwrap().is_old);
+        assert!(fs::read(&target).unwrap() == whole);
+        // Without shards there is nothing to make it of.
+        if file.is_none() {
+            made.check_merged();
+            fs::write(&target, &bytes).unwrap();
+            let error = merge(&plan(true), &mut go_on).unwrap_err();
+            assert!(error.to_string().contains("is damaged"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn shards_without_rows_have_one_empty_part_together() {
     for name in ["x.parquet", "x/"] {
         for rejected in [[0, 0, 0], [0, 1, 0], [2, 0, 1]] {
