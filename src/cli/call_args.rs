@@ -34,7 +34,7 @@ pub(super) struct CallArgs<C: OfCall> {
 /// Proteins, and what is asked of them.
 #[derive(Debug, Args)]
 pub(super) struct ProteinArgs<C: OfCall> {
-    /// FASTA files, in input order; `-` is standard input
+    /// FASTA files, in input order; `-` is standard input, which is a file where it is read more than once
     #[arg(required = true, value_name = "IN.fa", value_hint = ValueHint::FilePath)]
     inputs: Vec<String>,
     #[command(flatten)]
@@ -45,7 +45,7 @@ pub(super) struct ProteinArgs<C: OfCall> {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("wild_type").args(["sequence", "fasta", ALL_SINGLE_MUTANTS]).required(true))]
 pub(super) struct ScoreArgs {
-    /// A table of mutants, CSV or TSV; with `--all-single-mutants` FASTA files in its place, or `-`
+    /// A table of mutants, CSV or TSV; with `--all-single-mutants` FASTA files in its place
     #[arg(required = true, value_name = "MUTANTS.csv", value_hint = ValueHint::FilePath)]
     inputs: Vec<String>,
     /// Score all mutants of proteins in which one residue is another amino acid, 19 a site

@@ -98,9 +98,14 @@ pub fn release_unused(chosen: &Chosen) {
 fn cpu(share: CpuShare, instead_of_gpu: Option<DeviceError>) -> Result<Chosen, DeviceError> {
     let cores = Cores::new(share)?;
     let plural = if cores.n_threads() == 1 { "" } else { "s" };
+    let lanes = match cores.n_batches() {
+        n if n == cores.n_threads() => String::new(),
+        1 => ", 1 lane".to_owned(),
+        n => format!(", {n} lanes"),
+    };
     Ok(Chosen {
         device: Device::flex(),
-        label: format!("CPU ({} thread{plural})", cores.n_threads()),
+        label: format!("CPU ({} thread{plural}{lanes})", cores.n_threads()),
         cores: Some(cores),
         gpu: None,
         instead_of_gpu,

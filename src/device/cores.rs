@@ -23,8 +23,15 @@ const NAP: Duration = Duration::from_micros(100);
 /// How long cores wait for a batch before they give their memory back and are gone.
 const LINGER: Duration = Duration::from_millis(200);
 
+/// Tokens that are computed at once, at most, times the batches that may be: larger batches take turns, so that memory
+/// does not grow with the cores.
+const TOKENS_OF_A_LANE: usize = 4096;
+
 /// A batch to compute.
-type Work = Box<dyn FnOnce() + Send>;
+struct Work {
+    n_tokens: usize,
+    compute: Box<dyn FnOnce() + Send>,
+}
 
 /// Threads that compute batches, as many as there are cores to be used.
 #[derive(Clone, Debug)]
@@ -41,6 +48,8 @@ struct Inner {
 struct State {
     waiting: VecDeque<Work>,
     n_computing: usize,
+    /// Tokens of the batches that are being computed.
+    n_tokens: usize,
     /// Whether threads look for batches.
     is_open: bool,
 }
@@ -84,12 +93,15 @@ impl Cores {
         self.0.n_batches
     }
 
-    /// Computes something on a thread of these, as soon as one is free. Batches begin in the order of the calls.
-    /// `work` must not panic.
-    pub fn spawn(&self, work: impl FnOnce() + Send + 'static) {
+    /// Computes a batch of so many tokens on a thread of these, as soon as one is free and the batches that are being
+    /// computed leave room for it. Batches begin in the order of the calls. `compute` must not panic.
+    pub fn spawn(&self, n_tokens: usize, compute: impl FnOnce() + Send + 'static) {
         let inner = &self.0;
         let mut state = inner.lock();
-        state.waiting.push_back(Box::new(work));
+        state.waiting.push_back(Work {
+            n_tokens,
+            compute: Box::new(compute),
+        });
         let was_open = std::mem::replace(&mut state.is_open, true);
         drop(state);
         if was_open {
@@ -129,7 +141,7 @@ impl Inner {
             if !state.is_open {
                 return;
             }
-            if !state.waiting.is_empty() {
+            if self.is_next(&state) {
                 continue;
             }
             let is_idle = state.n_computing == 0;
@@ -148,14 +160,27 @@ impl Inner {
     /// Computes the next batch, if there is one.
     fn compute_next(&self) -> bool {
         let mut state = self.lock();
-        let Some(work) = state.waiting.pop_front() else {
+        if !self.is_next(&state) {
+            return false;
+        }
+        let Some(Work { n_tokens, compute }) = state.waiting.pop_front() else {
             return false;
         };
         state.n_computing += 1;
+        state.n_tokens += n_tokens;
         drop(state);
-        work();
-        self.lock().n_computing -= 1;
+        compute();
+        let mut state = self.lock();
+        state.n_computing -= 1;
+        state.n_tokens -= n_tokens;
         true
+    }
+
+    /// Whether there is a batch, and room for it.
+    fn is_next(&self, state: &State) -> bool {
+        let room = TOKENS_OF_A_LANE * self.n_batches;
+        let fits = |work: &Work| state.n_computing == 0 || state.n_tokens + work.n_tokens <= room;
+        state.waiting.front().is_some_and(fits)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -203,7 +228,7 @@ mod tests {
             let (sender, receiver) = mpsc::channel();
             for n in 0..12 {
                 let (now, most, sender) = (now.clone(), most.clone(), sender.clone());
-                cores.spawn(move || {
+                cores.spawn(8, move || {
                     most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     thread::sleep(Duration::from_millis(10));
                     now.fetch_sub(1, Ordering::SeqCst);
@@ -218,10 +243,35 @@ mod tests {
     }
 
     #[test]
+    fn large_batches_take_turns() {
+        for (n_tokens, expect) in [
+            (TOKENS_OF_A_LANE, 4),
+            (2 * TOKENS_OF_A_LANE, 2),
+            (1 << 20, 1),
+        ] {
+            let cores = cores(4, 4);
+            let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let (sender, receiver) = mpsc::channel();
+            for n in 0..8 {
+                let (now, most, sender) = (now.clone(), most.clone(), sender.clone());
+                cores.spawn(n_tokens, move || {
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    thread::sleep(Duration::from_millis(10));
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    sender.send(n).unwrap();
+                });
+            }
+            drop(sender);
+            assert_eq!(receiver.iter().count(), 8);
+            assert_eq!(most.load(Ordering::SeqCst), expect);
+        }
+    }
+
+    #[test]
     fn who_has_no_batch_helps() {
         let cores = cores(4, 4);
         let (sender, receiver) = mpsc::channel();
-        cores.spawn(move || {
+        cores.spawn(8, move || {
             let helpers: Vec<_> = (0..64)
                 .into_par_iter()
                 .map(|_| {
@@ -241,7 +291,7 @@ mod tests {
         let cores = cores(2, 2);
         for _ in 0..3 {
             let (sender, receiver) = mpsc::channel();
-            cores.spawn(move || sender.send(()).unwrap());
+            cores.spawn(8, move || sender.send(()).unwrap());
             receiver.recv().unwrap();
             let start = Instant::now();
             while cores.0.lock().is_open {

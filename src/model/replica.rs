@@ -104,7 +104,8 @@ impl Replica {
             Some(cores) => {
                 let encoder = self.encoder.clone();
                 let (question, abandonment) = (question.clone(), abandonment.clone());
-                Results::on(cores, move || {
+                let n_tokens = tokens.input_ids().len();
+                Results::on(cores, n_tokens, move || {
                     encoder.submit(&tokens, &question, &abandonment)
                 })
             }

@@ -40,13 +40,14 @@ impl Results {
         Self(State::Here(values, start, Instant::now()))
     }
 
-    /// Results that `cores` compute meanwhile. A panic of `compute` goes on where they are waited for.
+    /// Results of a batch of so many tokens, which `cores` compute meanwhile. A panic of `compute` goes on where they are waited for.
     pub fn on(
         cores: &Cores,
+        n_tokens: usize,
         compute: impl FnOnce() -> Result<Self, DeviceError> + Send + 'static,
     ) -> Self {
         let (sender, receiver) = mpsc::channel();
-        cores.spawn(move || {
+        cores.spawn(n_tokens, move || {
             // What a panic leaves half done is this batch's own.
             let result = panic::catch_unwind(AssertUnwindSafe(compute));
             // Nobody waits for a batch of a run that has ended.
