@@ -116,11 +116,6 @@ impl Cores {
             spare::forget();
         });
     }
-
-    /// Does something whose pieces these threads compute, and waits for it.
-    pub fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.0.pool.install(work)
-    }
 }
 
 impl Inner {
@@ -299,6 +294,5 @@ mod tests {
                 thread::sleep(Duration::from_millis(20));
             }
         }
-        assert_eq!(cores.install(|| 7), 7);
     }
 }

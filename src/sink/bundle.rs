@@ -6,7 +6,7 @@ use super::{
     formats::{Files, are_of_one_output, could_lie_beside, was_beside},
 };
 use crate::{
-    file::{Existing, FileError, Keep, Staged, destination},
+    file::{Card, Existing, FileError, Keep, Staged, destination},
     job::OutputTarget,
 };
 use std::{
@@ -52,6 +52,17 @@ impl Bundle {
         };
         let main = create(&target.path, existing)?;
         let paths = target.format.sidecars(&target.path, has_many);
+        // Who wants one output replaced does not mean another one.
+        if let Some(other) = paths.iter().find(|path| Card::of(path).is_some()) {
+            return Err(SinkError::Unfit {
+                message: format!(
+                    "`{}` would have to lie beside `{}`, and is an output of its own",
+                    other.display(),
+                    target.path.display()
+                ),
+                hint: "choose another path".to_owned(),
+            });
+        }
         let beside = paths.iter().map(|path| {
             // What is there is looked at when this one is complete.
             let existing = match path.exists() {

@@ -371,6 +371,22 @@ fn files_of_others_beside_an_array_stay_when_it_is_replaced() {
 }
 
 #[test]
+fn an_output_is_not_replaced_by_what_lies_beside_another_one() {
+    let job = done("out.npy", "residues: true, output_dtype: \"f32\",");
+    check_good(&exec(
+        &job,
+        "exec",
+        r#"embed(m, d, #{ output: "x.offsets.npy" });"#,
+    ));
+    let array = fs::read(job.path("x.offsets.npy")).unwrap();
+    let script = r#"embed(m, d, #{ output: "x.npy", residues: true, overwrite: true });"#;
+    let refused = exec(&job, "exec", script);
+    check_refused(&refused, &["`x.offsets.npy`"]);
+    assert_eq!(fs::read(job.path("x.offsets.npy")).unwrap(), array);
+    check_good(&runner(&job, &["verify", "x.offsets.npy"]));
+}
+
+#[test]
 fn what_lies_beside_the_end_of_a_link_is_not_of_the_old_array() {
     let mut job = done("real.npy", "residues: true,");
     fs::create_dir(job.path("links")).unwrap();

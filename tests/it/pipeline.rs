@@ -399,8 +399,9 @@ fn memory_does_not_grow_with_the_input() {
         peak.parse().unwrap()
     };
     let (few, many) = (peak(100_000), peak(400_000));
-    // The vectors alone of those that are more take 192 MB.
-    assert!(many < few + 40_000_000, "{few} and {many} bytes");
+    // The vectors alone of those that are more take 192 MB. Where the machine is busy, one more row group of 32 MiB is
+    // being filled, and one encoded, than the short run ever had at the same time.
+    assert!(many < few + (64 << 20), "{few} and {many} bytes");
 }
 
 /// The longest definition line that the tests below send.
