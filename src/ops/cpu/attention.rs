@@ -333,35 +333,51 @@ impl Heads<'_> {
     ) {
         let registers = self.value_width() / S::F32_LANES;
         let (values, _) = S::as_simd_f32s(values);
-        let mut register = 0;
-        while register < registers {
+        let normalisers = &normalisers[..n_queries];
+        for register in (0..registers).step_by(2) {
             let start = register * S::F32_LANES;
-            let n_components = (self.head_dim - start).min(self.panel());
+            let components = start..self.head_dim.min(start + self.panel());
             // Two registers at a time while there are two: more sums would not fit.
             if registers - register >= 2 {
-                let sums =
-                    weighted_sums::<S, 2, QUERIES>(simd, weights, &values[register..], registers);
-                for ((row, sums), normaliser) in rows
-                    .chunks_mut(self.hidden)
-                    .zip(&sums)
-                    .zip(normalisers)
-                    .take(n_queries)
-                {
-                    put(simd, sums, normaliser, &mut row[start..][..n_components]);
-                }
+                self.weighted_part::<S, 2, QUERIES>(
+                    simd,
+                    weights,
+                    values,
+                    normalisers,
+                    components,
+                    rows,
+                );
             } else {
-                let sums =
-                    weighted_sums::<S, 1, QUERIES>(simd, weights, &values[register..], registers);
-                for ((row, sums), normaliser) in rows
-                    .chunks_mut(self.hidden)
-                    .zip(&sums)
-                    .zip(normalisers)
-                    .take(n_queries)
-                {
-                    put(simd, sums, normaliser, &mut row[start..][..n_components]);
-                }
+                self.weighted_part::<S, 1, QUERIES>(
+                    simd,
+                    weights,
+                    values,
+                    normalisers,
+                    components,
+                    rows,
+                );
             }
-            register += 2;
+        }
+    }
+
+    /// As [`weighted_values`](Self::weighted_values), of these components, which fill `WIDTH` registers, for as many
+    /// queries as there are normalisers.
+    #[inline(always)]
+    fn weighted_part<S: Simd, const WIDTH: usize, const QUERIES: usize>(
+        &self,
+        simd: S,
+        weights: &[f32],
+        values: &[S::f32s],
+        normalisers: &[f32],
+        components: Range<usize>,
+        rows: &mut [f32],
+    ) {
+        let registers = self.value_width() / S::F32_LANES;
+        let values = &values[components.start / S::F32_LANES..];
+        let sums = weighted_sums::<S, WIDTH, QUERIES>(simd, weights, values, registers);
+        let rows = rows.chunks_mut(self.hidden).zip(&sums);
+        for ((row, sums), &normaliser) in rows.zip(normalisers) {
+            put(simd, sums, normaliser, &mut row[components.clone()]);
         }
     }
 }
