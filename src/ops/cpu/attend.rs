@@ -5,6 +5,19 @@
 use super::simd;
 use pulp::Simd;
 
+/// Partial sums of a row of scores. Each register of AVX-512 holds half of them.
+pub(super) const PARTS: usize = 32;
+/// Zero, one, two, ...
+const NUMBERS: [f32; PARTS] = {
+    let mut numbers = [0.0; PARTS];
+    let mut i = 1;
+    while i < PARTS {
+        numbers[i] = numbers[i - 1] + 1.0;
+        i += 1;
+    }
+    numbers
+};
+
 /// Writes `sums`, times `normaliser`, as far as there is room.
 #[inline(always)]
 pub(super) fn put<S: Simd, const WIDTH: usize>(
@@ -46,7 +59,9 @@ pub(super) fn products<S: Simd, const QUERIES: usize>(
     let (keys, _) = keys.as_chunks::<2>();
     let padded = products.len() / QUERIES;
     let panel = 2 * S::F32_LANES;
-    let mut largest = [simd.splat_f32s(f32::NEG_INFINITY); QUERIES];
+    let (numbers, _) = S::as_simd_f32s(&NUMBERS);
+    let no_key = simd.splat_f32s(f32::NEG_INFINITY);
+    let mut largest = [no_key; QUERIES];
     for (n, keys) in keys.chunks_exact(queries.len()).enumerate() {
         let mut sums = [[simd.splat_f32s(0.0); 2]; QUERIES];
         for (keys, queries) in keys.iter().zip(queries) {
@@ -56,19 +71,23 @@ pub(super) fn products<S: Simd, const QUERIES: usize>(
                 sums[1] = simd.mul_add_e_f32s(keys[1], query, sums[1]);
             }
         }
-        for ((i, sums), largest) in sums.iter().enumerate().zip(&mut largest) {
+        // A copy, so that the sums above stay in registers.
+        let mut of_keys = sums;
+        let n_left = length - n * panel;
+        if n_left < panel {
+            let n_left = simd.splat_f32s(n_left as f32);
+            for sums in &mut of_keys {
+                for (sum, &number) in sums.iter_mut().zip(numbers) {
+                    *sum = simd.select_f32s(simd.less_than_f32s(number, n_left), *sum, no_key);
+                }
+            }
+        }
+        for ((i, sums), largest) in of_keys.iter().enumerate().zip(&mut largest) {
             let row = &mut products[i * padded + n * panel..][..panel];
             let (places, _) = S::as_mut_simd_f32s(row);
             for (place, &sum) in places.iter_mut().zip(sums) {
                 *place = sum;
-            }
-            if (n + 1) * panel > length {
-                // Keys beyond the last one are not there.
-                row[length - n * panel..].fill(f32::NEG_INFINITY);
-            }
-            let (places, _) = S::as_simd_f32s(row);
-            for &score in places {
-                *largest = simd.max_f32s(*largest, score);
+                *largest = simd.max_f32s(*largest, sum);
             }
         }
     }
@@ -79,32 +98,52 @@ pub(super) fn products<S: Simd, const QUERIES: usize>(
     of_queries
 }
 
-/// Turns the first `length` scores of a row into `exp(score - largest)`; returns one over their sum, which is taken
-/// in an order that the length alone decides.
+/// Turns the first `length` scores of a row, of [`PARTS`] or a multiple, into `exp(score - largest)`, and those behind
+/// them into zero as far as they are of the same part; returns one over their sum, which is taken in an order that
+/// the length alone decides.
 #[inline(always)]
-pub(super) fn softmax(row: &mut [f32], length: usize, largest: f32) -> f32 {
-    // Each register of AVX-512 holds half of them.
-    const PARTS: usize = 32;
-    let mut sums = [0f32; PARTS];
-    let (chunks, rest) = row[..length].as_chunks_mut::<PARTS>();
-    for chunk in chunks {
-        for (sum, score) in sums.iter_mut().zip(chunk) {
-            *score = simd::exp_of_negative(*score - largest);
-            *sum += *score;
+pub(super) fn softmax<S: Simd>(simd: S, row: &mut [f32], length: usize, largest: f32) -> f32 {
+    match S::F32_LANES {
+        16 => softmax_of::<S, { PARTS / 16 }>(simd, row, length, largest),
+        8 => softmax_of::<S, { PARTS / 8 }>(simd, row, length, largest),
+        4 => softmax_of::<S, { PARTS / 4 }>(simd, row, length, largest),
+        _ => softmax_of::<S, PARTS>(simd, row, length, largest),
+    }
+}
+
+/// [`softmax`], with `N` registers for the parts.
+#[inline(always)]
+fn softmax_of<S: Simd, const N: usize>(
+    simd: S,
+    row: &mut [f32],
+    length: usize,
+    largest: f32,
+) -> f32 {
+    let largest = simd.splat_f32s(largest);
+    let mut sums = [simd.splat_f32s(0.0); N];
+    let (registers, _) = S::as_mut_simd_f32s(row);
+    let (chunks, _) = registers.as_chunks_mut::<N>();
+    let (whole, rest) = chunks.split_at_mut(length / PARTS);
+    for chunk in whole {
+        *chunk = exps_of_differences(simd, chunk, largest);
+        for (sum, &exp) in sums.iter_mut().zip(&*chunk) {
+            *sum = simd.add_f32s(*sum, exp);
         }
     }
-    let mut last = [f32::NEG_INFINITY; PARTS];
-    last[..rest.len()].copy_from_slice(rest);
-    for score in &mut last {
-        *score = simd::exp_of_negative(*score - largest);
+    let n_left = length % PARTS;
+    if n_left > 0 {
+        let chunk = &mut rest[0];
+        *chunk = exps_of_differences(simd, chunk, largest);
+        let n_left = simd.splat_f32s(n_left as f32);
+        let (numbers, _) = S::as_simd_f32s(&NUMBERS);
+        for ((sum, exp), &number) in sums.iter_mut().zip(chunk).zip(numbers) {
+            let is_there = simd.less_than_f32s(number, n_left);
+            *exp = simd.select_f32s(is_there, *exp, simd.splat_f32s(0.0));
+            *sum = simd.add_f32s(*sum, *exp);
+        }
     }
-    last[rest.len()..].fill(0.0);
-    rest.copy_from_slice(&last[..rest.len()]);
-    for (sum, &score) in sums.iter_mut().zip(&last) {
-        *sum += score;
-    }
-    // A copy, so that the sums above stay in registers.
-    let mut folded = sums;
+    let mut folded = [0f32; PARTS];
+    folded.copy_from_slice(pulp::bytemuck::cast_slice(&sums));
     let mut half = PARTS / 2;
     while half > 0 {
         for i in 0..half {
@@ -113,6 +152,20 @@ pub(super) fn softmax(row: &mut [f32], length: usize, largest: f32) -> f32 {
         half /= 2;
     }
     1.0 / folded[0]
+}
+
+/// `exp(x - largest)`.
+#[inline(always)]
+fn exps_of_differences<S: Simd, const N: usize>(
+    simd: S,
+    x: &[S::f32s; N],
+    largest: S::f32s,
+) -> [S::f32s; N] {
+    let mut differences = *x;
+    for difference in &mut differences {
+        *difference = simd.sub_f32s(*difference, largest);
+    }
+    simd::exps_of_negatives(simd, differences)
 }
 
 /// The sums of `WIDTH` registers of each row of `values`, whose rows are `registers` apart, weighted

@@ -9,7 +9,7 @@
 use super::{
     super::{RotaryTable, Segments},
     Lanes,
-    attend::{products, put, softmax, weighted_sums},
+    attend::{PARTS, products, put, softmax, weighted_sums},
     contiguous, tensor,
 };
 use crate::device::spare;
@@ -177,7 +177,7 @@ struct Scratch {
     queries: Vec<f32>,
     /// One query, rotated.
     turned: Vec<f32>,
-    /// `[QUERIES, keys padded to panels]`.
+    /// `[QUERIES, keys padded to panels and to the parts of sums]`.
     scores: Vec<f32>,
 }
 
@@ -275,7 +275,7 @@ impl Heads<'_> {
         rows: &mut [f32],
     ) {
         let length = range.len();
-        let padded = length.next_multiple_of(self.panel());
+        let padded = length.next_multiple_of(self.panel().max(PARTS));
         scratch.queries.resize(QUERIES * self.head_dim, 0.0);
         scratch.scores.resize(QUERIES * padded, 0.0);
         let scores = &mut scratch.scores[..QUERIES * padded];
@@ -304,7 +304,7 @@ impl Heads<'_> {
                     .zip(scores.chunks_exact_mut(padded))
                     .zip(largest)
                 {
-                    *normaliser = softmax(row, length, largest);
+                    *normaliser = softmax(simd, row, length, largest);
                 }
                 let first = (block - queries.start) * self.hidden + head * self.head_dim;
                 self.weighted_values(
