@@ -37,7 +37,7 @@ use burn::tensor::Tensor;
 pub use arithmetic::arithmetic;
 pub use attention::{attention, attention_plain};
 pub use contacts::{ContactMaps, attention_maps};
-pub use dtype::{Numbers, activations, lacking, tensor};
+pub use dtype::{Numbers, activations, gpu_lacks, lacking, tensor};
 pub use embedding::{embedding, without_masks};
 pub use epilogue::Epilogue;
 pub use layer_norm::LayerNorm;
