@@ -32,6 +32,7 @@ mod output_target;
 mod plan;
 mod pooling;
 mod problem;
+mod products;
 mod question;
 mod row;
 mod rule;
@@ -71,6 +72,7 @@ pub use output_target::{OutputKind, OutputTarget, parts_beside, rejects_beside};
 pub use plan::{EmbedPlan, Expected};
 pub use pooling::Pooling;
 pub use problem::{Problem, Problems};
+pub use products::Products;
 pub use question::{Column, Content, Form, Positions, Question};
 pub use row::Effect;
 pub use score::{
