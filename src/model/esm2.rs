@@ -302,8 +302,9 @@ impl Layer {
         gelu: Epilogue<'_>,
         see: impl FnOnce(&Tensor<2>),
     ) -> Tensor<2> {
-        let normal = self.attention_norm.forward(&x);
-        let qkv = self.qkv.forward(normal, Epilogue::None);
+        let qkv = self
+            .qkv
+            .forward_normal(&self.attention_norm, &x, Epilogue::None);
         see(&qkv);
         let context = ops::attention(&qkv, tokens, rotary);
         ops::recycle(qkv);
@@ -311,8 +312,8 @@ impl Layer {
             .attention_output
             .forward(context, Epilogue::Residual(&x));
         ops::recycle(x);
-        let normal = self.feed_forward_norm.forward(&attended);
-        let y = ops::feed_forward(normal, &self.expand, &self.contract, gelu, &attended);
+        let norm = &self.feed_forward_norm;
+        let y = ops::feed_forward(&attended, norm, &self.expand, &self.contract, gelu);
         ops::recycle(attended);
         y
     }

@@ -53,7 +53,7 @@ use crate::{
     alphabet::VOCABULARY_SIZE,
     batch::{Flaw, PackedBatch, Row, Rows},
     device,
-    job::{Column, Content, Dtype, GeluForm, ModelSpec, OutputDtype, Pooling, Positions, Question},
+    job::{Column, Content, Dtype, GeluForm, ModelSpec, OutputDtype, Pooling, Positions, Products, Question},
     ops,
 };
 use encoder::Encoder;
@@ -141,7 +141,8 @@ impl Model {
                     config.head_dim(),
                 );
                 let mut devices = chosen.iter();
-                devices.try_for_each(|chosen| ops::prepare(chosen, dtype, sizes))?;
+                devices
+                    .try_for_each(|chosen| ops::prepare(chosen, format, sizes, Products::NONE))?;
                 let fingerprint = Fingerprint::start(&folder, &weights)?;
                 let form = esm2::Form {
                     weights: dtype,
