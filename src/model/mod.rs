@@ -20,8 +20,12 @@ mod files;
 mod fingerprint;
 mod flight;
 mod foreign;
+mod form;
 mod head;
 mod lacks;
+mod layer;
+mod layer_parts;
+mod layer_weights;
 mod layout;
 mod living;
 mod mock;
@@ -33,6 +37,7 @@ mod reader;
 mod replica;
 mod source;
 mod token_budget;
+mod trial;
 mod weights;
 
 pub use check::Checked;
@@ -48,17 +53,22 @@ pub use source::{
     absent::{Absent, Offer},
 };
 pub use token_budget::{DeviceKind, usual_token_budget};
+pub use trial::Accuracy;
 
 use crate::{
     alphabet::VOCABULARY_SIZE,
     batch::{Flaw, PackedBatch, Row, Rows},
     device,
-    job::{Column, Content, Dtype, GeluForm, ModelSpec, OutputDtype, Pooling, Positions, Products, Question},
+    job::{
+        Column, Content, Dtype, GeluForm, Int8, ModelSpec, OutputDtype, Pooling, Positions, Products,
+        Question,
+    },
     ops,
 };
 use encoder::Encoder;
 use files::Files;
 use fingerprint::Fingerprint;
+use form::Form;
 use source::Here;
 use token_budget::default_token_budget;
 use weights::Weights;
@@ -69,6 +79,10 @@ pub use crate::ops::{Stager, StagerOptions, pool_sequence};
 /// some sequence other bits on some device.
 pub const NUMERICS: u32 = 1;
 
+/// The number of the way in which weights are made int8, proteins included that the means of activations are of.
+/// It is raised by every change after which some model has other weights in int8.
+pub const INT8_RECIPE: u32 = 1;
+
 /// A model, ready to embed: what it is, and a replica of it on each device that computes.
 pub struct Model {
     name: String,
@@ -76,7 +90,9 @@ pub struct Model {
     merged: Option<Merged>,
     device: String,
     dtype: Dtype,
-    gelu: GeluForm,
+    form: Form,
+    /// How close it is to what it is without 8-bit numbers, if it has any.
+    accuracy: Option<Accuracy>,
     config: Config,
     n_parameters: u64,
     default_token_budget: usize,
@@ -127,11 +143,20 @@ impl Model {
         let chosen = device::choose(&spec.device, spec.cpu)?;
         let dtype = number_format::of(spec, chosen.first())?;
         let format = (chosen.first()).map_or(dtype, |first| ops::activations(first, dtype));
-        let gelu = spec.gelu.form(format);
+        let form = Form {
+            weights: dtype.activations(),
+            activations: format,
+            gelu: spec.gelu.form(format),
+            products: match dtype {
+                Dtype::Int8 => spec.int8.products,
+                Dtype::F32 | Dtype::F16 | Dtype::Bf16 => Products::NONE,
+            },
+        };
         let n_parameters = n_parameters(&config);
         let lacks = Lacks::of(&config, weights.as_ref());
         let device = device::label(&chosen);
         let shape = (config.hidden_size, config.head_dim(), config.n_layers);
+        let mut accuracy = None;
         let (replicas, fingerprint, default_token_budget) = match weights {
             Some(weights) => {
                 let free_before: Vec<_> = chosen.iter().map(device::free_bytes).collect();
@@ -142,26 +167,26 @@ impl Model {
                 );
                 let mut devices = chosen.iter();
                 devices
-                    .try_for_each(|chosen| ops::prepare(chosen, format, sizes, Products::NONE))?;
+                    .try_for_each(|chosen| ops::prepare(chosen, format, sizes, form.products))?;
                 let fingerprint = Fingerprint::start(&folder, &weights)?;
-                let form = esm2::Form {
-                    weights: dtype,
-                    activations: format,
-                    gelu,
-                };
-                let encoders = esm2::Esm2::load(&config, &weights, &chosen, form);
+                let loaded =
+                    esm2::Esm2::load(&config, &weights, &chosen, form).and_then(|loaded| {
+                        check_accuracy(loaded.accuracy.as_ref(), &name, spec.int8)?;
+                        Ok(loaded)
+                    });
                 // The next model needs the memory that this one has taken so far.
-                let encoders =
-                    encoders.inspect_err(|_| chosen.iter().for_each(device::release_unused))?;
+                let loaded =
+                    loaded.inspect_err(|_| chosen.iter().for_each(device::release_unused))?;
+                accuracy = loaded.accuracy;
                 let budgets = chosen
                     .iter()
-                    .map(|chosen| default_token_budget(chosen, &config, dtype, n_parameters));
+                    .map(|chosen| default_token_budget(chosen, &config, form));
                 // A batch may go to any of them.
                 let budget = budgets.min().expect("a model is on a device at least");
-                let replicas = chosen.into_iter().zip(free_before).zip(encoders);
+                let replicas = chosen.into_iter().zip(free_before).zip(loaded.models);
                 let replicas = replicas.map(|((chosen, free_before), encoder)| Replica {
                     free_before,
-                    ..Replica::new(Some(chosen), dtype, shape, Box::new(encoder))
+                    ..Replica::new(Some(chosen), format, shape, Box::new(encoder))
                 });
                 (replicas.collect(), fingerprint, budget)
             }
@@ -184,7 +209,8 @@ impl Model {
             merged,
             device,
             dtype,
-            gelu,
+            form,
+            accuracy,
             config,
             n_parameters,
             default_token_budget,
@@ -342,14 +368,30 @@ impl Model {
         gpu.map_or(0, |gpu| gpu.n_left_over)
     }
 
-    /// The number format of weights, and of activations on a GPU.
+    /// The number format of weights, and of activations on a GPU. In int8 activations are in bf16.
     pub fn dtype(&self) -> Dtype {
         self.dtype
     }
 
     /// The form of GELU that it computes.
     pub fn gelu(&self) -> GeluForm {
-        self.gelu
+        self.form.gelu
+    }
+
+    /// What its vectors depend on beside its number format and its weights, if it is in int8, by name.
+    pub fn quantisation(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let products: Vec<_> = self.form.products.names().collect();
+        let is_quantised = !products.is_empty();
+        let entries = [
+            ("int8_products", products.join(",")),
+            ("int8_recipe", INT8_RECIPE.to_string()),
+        ];
+        entries.into_iter().filter(move |_| is_quantised)
+    }
+
+    /// How close it is to what it is in bf16, if it is in int8.
+    pub fn accuracy(&self) -> Option<&Accuracy> {
+        self.accuracy.as_ref()
     }
 
     /// What it cannot answer.
@@ -421,6 +463,28 @@ impl Model {
     /// Gives the memory that the model has on its devices back to the driver.
     pub fn unload(self) {
         self.replicas.into_iter().for_each(Replica::unload);
+    }
+}
+
+/// Checks that a model is as accurate in int8 as it has to be.
+fn check_accuracy(
+    accuracy: Option<&Accuracy>,
+    name: &str,
+    Int8 {
+        products,
+        accept_accuracy,
+    }: Int8,
+) -> Result<(), ModelError> {
+    match accuracy {
+        Some(accuracy) if accuracy.least < accept_accuracy => Err(ModelError::Inaccurate {
+            name: name.to_owned(),
+            products,
+            n_proteins: accuracy.n_proteins,
+            id: accuracy.least_id.clone(),
+            cosine: accuracy.least,
+            accept: accept_accuracy,
+        }),
+        _ => Ok(()),
     }
 }
 
