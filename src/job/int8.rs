@@ -51,21 +51,23 @@ impl Products {
         names
     };
 
-    /// The products of these names.
+    /// The products of these names, each of which is one of [`NAMES`](Self::NAMES).
     ///
     /// # Errors
-    /// A name that stands twice, or is none.
-    pub(super) fn from_names(names: &[&str]) -> Result<Self, Problem> {
+    /// A name that stands twice.
+    pub fn from_names(names: &[&str]) -> Result<Self, Problem> {
         let mut products = Self::NONE;
-        for name in names {
-            let of_name = PRODUCTS.iter().find(|(known, _)| known == name);
-            let is_new = of_name.map(|(_, place)| !std::mem::replace(place(&mut products), true));
-            if is_new != Some(true) {
-                return Err(Problem {
-                    message: format!("`int8_products` names \"{name}\" twice"),
-                    hint: Some("name each product once".to_owned()),
-                    option: None,
-                });
+        for (name, place) in PRODUCTS {
+            match names.iter().filter(|given| **given == name).count() {
+                0 => {}
+                1 => *place(&mut products) = true,
+                _ => {
+                    return Err(Problem {
+                        message: format!("`int8_products` names \"{name}\" twice"),
+                        hint: Some("name each product once".to_owned()),
+                        option: None,
+                    });
+                }
             }
         }
         Ok(products)

@@ -18,7 +18,7 @@ use std::{
 /// that the compiler sees count once.
 fn every_kernel(capability: (u32, u32)) -> Vec<Instance> {
     let mut all = HashMap::new();
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::FLOATS {
         let shape = |hidden, head_dim| Shape {
             capability,
             dtype,
@@ -100,7 +100,7 @@ fn every_kernel_compiles() {
         let all: HashSet<(&str, Arc<[u8]>)> = all.collect();
         // The cache, too, tells kernels of one file apart.
         let poolings = all.iter().filter(|(kernel, _)| *kernel == "pool");
-        assert_eq!(poolings.count(), Pooling::ALL.len() * Dtype::ALL.len());
+        assert_eq!(poolings.count(), Pooling::ALL.len() * Dtype::FLOATS.len());
     }
 }
 
@@ -111,7 +111,7 @@ fn work_lists_hold_each_row_once() {
     ];
     let cu_seqlens = super::ends(&lengths);
     for capability in [(8, 0), (8, 9), (9, 0), (10, 0)] {
-        for dtype in Dtype::ALL {
+        for dtype in Dtype::FLOATS {
             for head_dim in [4, 16, 24, 32, 64, 128, 256] {
                 let variant = Variant::choose(capability, dtype, head_dim).expect("a variant");
                 let (tiles, counts) = variant.tiles(&cu_seqlens);
