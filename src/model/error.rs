@@ -304,16 +304,17 @@ fn rounded_down(cosine: f64) -> f64 {
 /// What to do about a model that int8 changes too much.
 fn instead_of_int8(products: Products, cosine: f64) -> String {
     let fewer = match products.contract {
-        true => ", keep `fc2` in bf16 by `int8_products: [\"qkv\", \"out\", \"fc1\"]`",
-        false => ", name fewer products in `int8_products`",
+        true => "keep `fc2` in bf16 by `int8_products: [\"qkv\", \"out\", \"fc1\"]`",
+        false => "name fewer products in `int8_products`",
     };
     // Whatever is accepted has to be of some use.
     let accepted = (cosine * 1e3).floor() / 1e3;
-    let accept = match accepted > 0.9 {
-        true => format!(", or take it as it is by `accept_accuracy: {accepted}`"),
-        false => String::new(),
-    };
-    format!("leave `dtype` out{fewer}{accept}")
+    match accepted > 0.9 {
+        true => format!(
+            "leave `dtype` out, {fewer}, or take it as it is by `accept_accuracy: {accepted}`"
+        ),
+        false => format!("leave `dtype` out, or {fewer}"),
+    }
 }
 
 /// The first of some files, behind a semicolon.

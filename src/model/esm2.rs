@@ -143,6 +143,12 @@ impl Esm2 {
         Ok(Loaded { models, accuracy })
     }
 
+    /// Its layers.
+    #[cfg(test)]
+    pub(super) fn n_layers(&self) -> usize {
+        self.layers.len()
+    }
+
     /// What the model makes of a batch first: `[T, hidden]`.
     fn embed(&self, tokens: &Tokens) -> Tensor<2> {
         ops::embedding(&self.embeddings, tokens, self.token_dropout)

@@ -230,3 +230,6 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
         false => 0.0,
     }
 }
+
+#[cfg(test)]
+mod tests;
