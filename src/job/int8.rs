@@ -81,7 +81,7 @@ impl Products {
     }
 
     /// As a script would write them.
-    pub(super) fn value(self) -> OptionValue {
+    pub fn value(self) -> OptionValue {
         OptionValue::List(self.names().map(OptionValue::from).collect())
     }
 }

@@ -1,4 +1,4 @@
-//! The weights of layers, from files to the numbers that devices get.
+//! The weights of a layer, from files to the numbers that devices get.
 
 use super::{
     Config, ModelError,
