@@ -53,7 +53,10 @@ use crate::{
     alphabet::VOCABULARY_SIZE,
     batch::{Flaw, PackedBatch, Row, Rows},
     device,
-    job::{Column, Content, Dtype, GeluForm, ModelSpec, OutputDtype, Pooling, Positions, Products, Question},
+    job::{
+        Column, Content, Dtype, GeluForm, ModelSpec, OutputDtype, Pooling, Positions, Products,
+        Question,
+    },
     ops,
 };
 use encoder::Encoder;
