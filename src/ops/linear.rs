@@ -82,7 +82,7 @@ pub fn feed_forward(
         (Form::Quantised(wide), Form::Quantised(narrow))
             if (wide.input(), narrow.input()) == (Code::Signed, Code::Gelu) =>
         {
-            let expanded = wide.forward_quantised(&norm.forward_quantised(x), gelu);
+            let expanded = wide.forward_quantised(&norm.forward_quantised(x));
             narrow.forward(&expanded, Epilogue::Residual(x))
         }
         _ => {

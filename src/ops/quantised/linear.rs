@@ -58,7 +58,8 @@ impl QuantisedLinear {
         self.input
     }
 
-    /// `x W^T + b`, then the epilogue: `[T, in]` to `[T, out]` in the format of activations.
+    /// `x W^T + b`, then the epilogue: `[T, in]` to `[T, out]` in the format of activations. GELU is computed in the erf
+    /// form, whichever is asked for: the tanh form is for those to whom it is cheaper.
     ///
     /// # Panics
     /// If `x` is elsewhere, or its bytes stand for other numbers than those of [`Self::input`].
@@ -68,26 +69,26 @@ impl QuantisedLinear {
                 product_plain(x, weights, bias, epilogue).cast(x.dtype)
             }
             #[cfg(feature = "cuda")]
-            (Place::Cuda(x), Weights::Cuda(weights)) => cuda::quantised_linear(x, weights, epilogue),
+            (Place::Cuda(x), Weights::Cuda(weights)) => {
+                cuda::quantised_linear(x, weights, epilogue)
+            }
             #[cfg(feature = "cuda")]
             _ => panic!("a model's activations are where its weights are"),
         }
     }
 
-    /// GELU of `x W^T + b`, in the form that `gelu` says, as bytes in [`Code::Gelu`]: `[T, in]` to `[T, out]`.
+    /// GELU of `x W^T + b` as bytes in [`Code::Gelu`]: `[T, in]` to `[T, out]`.
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
-    pub fn forward_quantised(&self, x: &Quantised, gelu: Epilogue<'_>) -> Quantised {
+    pub fn forward_quantised(&self, x: &Quantised) -> Quantised {
         match (&x.0, &self.weights) {
             (Place::Host(x), Weights::Host(weights, bias)) => {
-                let y = product_plain(x, weights, bias, gelu);
+                let y = product_plain(x, weights, bias, Epilogue::Gelu);
                 Quantised::plain(&y, Code::Gelu, x.dtype)
             }
             #[cfg(feature = "cuda")]
-            (Place::Cuda(x), Weights::Cuda(weights)) => {
-                Quantised(Place::Cuda(cuda::quantised_expand(x, weights, gelu)))
-            }
+            (Place::Cuda(x), Weights::Cuda(weights)) => cuda::quantised_expand(x, weights).into(),
             #[cfg(feature = "cuda")]
             _ => panic!("a model's activations are where its weights are"),
         }
@@ -133,6 +134,7 @@ fn product_plain(
     let y = tensor(y.collect(), [n_rows, n_out], &x.device, Dtype::F32);
     match epilogue {
         Epilogue::Residual(residual) => y + residual.clone().cast(DType::F32),
+        Epilogue::GeluTanh => Epilogue::Gelu.plain(y),
         _ => epilogue.plain(y),
     }
 }

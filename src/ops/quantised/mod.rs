@@ -8,9 +8,11 @@ mod code;
 mod linear;
 mod rounding;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod weights;
 
-pub(super) use code::{BLOCK, LEAST_GELU};
+pub(super) use code::BLOCK;
 pub use code::Code;
 pub use linear::QuantisedLinear;
 pub use rows::{Quantised, quantise};

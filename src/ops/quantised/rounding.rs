@@ -18,7 +18,7 @@ pub(super) fn signed(numbers: &[f32], mut keep: impl FnMut(i16)) -> f32 {
     };
     numbers
         .iter()
-        .for_each(|&number| keep(nearest(number, inverse)));
+        .for_each(|&number| keep(nearest(number, inverse, 0.0)));
     greatest / 127.0
 }
 
@@ -35,14 +35,15 @@ pub(super) fn gelu(numbers: &[f32], mut keep: impl FnMut(i16)) -> f32 {
     // The byte of zero: how many steps there are below it.
     let zero = (255.0 * LEAST_GELU / (greatest + LEAST_GELU)).floor();
     let zero = if zero < 1.0 { 1.0 } else { zero };
+    let factor = zero * (1.0 / LEAST_GELU);
     for &number in numbers {
-        let byte = nearest(number, zero / LEAST_GELU).saturating_add(zero as i16);
-        keep(byte.clamp(0, 255));
+        keep(nearest(number, factor, zero).clamp(0, 255));
     }
     LEAST_GELU / zero
 }
 
-/// The whole number that is nearest to `number * factor`, the even one of two. The product is exact.
-fn nearest(number: f32, factor: f32) -> i16 {
-    (f64::from(number) * f64::from(factor)).round_ties_even() as i16
+/// The whole number that is nearest to `number * factor + offset`, the even one of two.
+fn nearest(number: f32, factor: f32, offset: f32) -> i16 {
+    let exact = f64::from(number) * f64::from(factor) + f64::from(offset);
+    exact.round_ties_even() as i16
 }

@@ -39,7 +39,7 @@ pub(super) struct HostRows {
 pub fn quantise(x: &Tensor<2>, code: Code) -> Quantised {
     match Backend::of(x) {
         #[cfg(feature = "cuda")]
-        Backend::Cuda => Quantised(Place::Cuda(cuda::quantise(x, code))),
+        Backend::Cuda => cuda::quantise(x, code).into(),
         _ => Quantised::plain(x, code, x.dtype()),
     }
 }
@@ -71,5 +71,24 @@ impl Quantised {
             device: x.device(),
             dtype,
         }))
+    }
+}
+
+#[cfg(test)]
+impl Quantised {
+    /// The bytes, `[T, width]`, and the scales, row by row, wherever they are.
+    pub(in super::super) fn read(&self) -> (Vec<i16>, Vec<f32>) {
+        match &self.0 {
+            Place::Host(rows) => (rows.bytes.clone(), rows.scales.clone()),
+            #[cfg(feature = "cuda")]
+            Place::Cuda(rows) => rows.read(),
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl From<cuda::QuantisedRows> for Quantised {
+    fn from(rows: cuda::QuantisedRows) -> Self {
+        Self(Place::Cuda(rows))
     }
 }

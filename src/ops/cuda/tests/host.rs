@@ -6,7 +6,7 @@ use super::super::{
 use crate::{
     device::cuda::parts,
     hint::Hint,
-    job::{Dtype, Pooling},
+    job::{Dtype, Pooling, Products},
 };
 use rayon::prelude::*;
 use std::{
@@ -18,10 +18,14 @@ use std::{
 /// that the compiler sees count once.
 fn every_kernel(capability: (u32, u32)) -> Vec<Instance> {
     let mut all = HashMap::new();
-    for dtype in Dtype::FLOATS {
+    let formats = Dtype::FLOATS.map(|dtype| (dtype, Products::NONE));
+    // Only Hopper multiplies bytes, between activations in bf16.
+    let hopper = (capability == (9, 0)).then_some((Dtype::Bf16, Products::ALL));
+    for (dtype, products) in formats.into_iter().chain(hopper) {
         let shape = |hidden, head_dim| Shape {
             capability,
             dtype,
+            products,
             hidden,
             intermediate: 4 * hidden,
             head_dim,

@@ -2,6 +2,7 @@
 
 mod host;
 mod kernels;
+mod quantised;
 mod select;
 mod speed;
 
