@@ -165,7 +165,11 @@ mod tests {
             assert!(error.contains(expect), "{error}");
         };
         check("--dtype", "float32", "write int8, bf16, f16 or f32");
-        check("--int8-products", "qkv,fc3", "write some of qkv, out, fc1, fc2");
+        check(
+            "--int8-products",
+            "qkv,fc3",
+            "write some of qkv, out, fc1, fc2",
+        );
         check("--int8-products", "qkv,qkv", "each once");
         check("--device", "mock", "no embeddings");
         check("--device", "cuda:all", "one GPU is enough");

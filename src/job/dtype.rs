@@ -60,11 +60,11 @@ impl Dtype {
         }
     }
 
-    /// Whether it rounds so coarsely that the tanh form of GELU is as good as the erf form.
+    /// Whether it is a float that rounds so coarsely that the tanh form of GELU is as good as the erf form.
     pub const fn is_half(self) -> bool {
         match self {
-            Self::F32 => false,
-            Self::F16 | Self::Bf16 | Self::Int8 => true,
+            Self::F32 | Self::Int8 => false,
+            Self::F16 | Self::Bf16 => true,
         }
     }
 }

@@ -129,7 +129,10 @@ mod tests {
             list(&[]),
             "must be one of \"qkv\", \"out\", \"fc1\", \"fc2\"",
         );
-        check("fc3".into(), "`int8_products` is \"fc3\", but must be one of");
+        check(
+            "fc3".into(),
+            "`int8_products` is \"fc3\", but must be one of",
+        );
         check(OptionValue::Flag(true), "or an array of such names");
     }
 

@@ -61,8 +61,8 @@ const OPTIONS: &[Row] = &[
               that have one: fewer lanes take less memory, and are a little slower"),
     Row::choice("gelu", &Gelu::NAMES, |to, name| Gelu::from_name(name).map(|gelu| to.gelu = gelu),
         |of| of.gelu.name().into())
-        .doc("how GELU is computed: `\"auto\"`, the tanh form in bf16, f16 and int8, which is faster and differs by less than \
-              rounding does, the erf form in f32; `\"exact\"`, the erf form")
+        .doc("how GELU is computed: `\"auto\"`, the tanh form in bf16 and f16, which is faster and differs by less than \
+              rounding does, the erf form in f32, and in int8 behind an `fc1` of 8-bit numbers; `\"exact\"`, the erf form")
         .effect(Effect::Values),
     Row::choices("int8_products", &Products::NAMES, |name| Products::NAMES.contains(&name), |_| None,
         |to, names| Products::from_names(names).map(|products| to.int8.products = products),
@@ -212,7 +212,7 @@ mod tests {
         check("gelu", "exact", Ok((None, DeviceChoice::Auto)));
         check("gelu", "exakt", Err("did you mean \"exact\"?"));
         check("dtype", "int8", Ok((Some(Dtype::Int8), DeviceChoice::Auto)));
-        check("dtype", "i8", Err("did you mean \"int8\"?"));
+        check("dtype", "Int8", Err("did you mean \"int8\"?"));
         check("dtype", "bf61", Err("did you mean \"bf16\"?"));
         check("device", "gpu", Err("must be one of \"auto\", \"cpu\""));
         check("device", "gpu", Err("did you mean \"cuda\"?"));

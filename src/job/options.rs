@@ -300,7 +300,7 @@ impl OptionReader {
 }
 
 /// What other programs call the things that have names here.
-const NAMES_ELSEWHERE: [(&str, &str); 32] = [
+const NAMES_ELSEWHERE: [(&str, &str); 30] = [
     ("batch_size", "token_budget"),
     ("max_tokens", "token_budget"),
     ("tokens_per_batch", "token_budget"),
@@ -320,8 +320,6 @@ const NAMES_ELSEWHERE: [(&str, &str); 32] = [
     ("half", "f16"),
     ("float16", "f16"),
     ("bfloat16", "bf16"),
-    ("i8", "int8"),
-    ("8bit", "int8"),
     ("avg", "mean"),
     ("average", "mean"),
     ("bos", "cls"),

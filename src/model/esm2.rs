@@ -114,7 +114,13 @@ impl Esm2 {
                 let tokens = Trial::tokens(chosen, form, config.head_dim())?;
                 let rotary = model.rotary(tokens.segments().max_seqlen());
                 let embed = || model.embed(&tokens);
-                Some(Trial::new(&chosen.device, form, rotary, (embed(), embed()), tokens))
+                Some(Trial::new(
+                    &chosen.device,
+                    form,
+                    rotary,
+                    (embed(), embed()),
+                    tokens,
+                ))
             }
             _ => None,
         };
@@ -190,7 +196,9 @@ impl Esm2 {
             if abandonment.is_declared() {
                 return Err(DeviceError::Abandoned);
             }
-            x = layer.forward(x, tokens, &rotary, self.form.gelu(), |qkv| see(n, qkv, &rotary));
+            x = layer.forward(x, tokens, &rotary, self.form.gelu(), |qkv| {
+                see(n, qkv, &rotary);
+            });
             let state = n + 1;
             if wanted.contains(&state) {
                 // As in HF's `hidden_states`, only the last layer's output is normalised.

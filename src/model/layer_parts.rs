@@ -126,7 +126,9 @@ fn products(matrix: &[f32], inputs: &[f64]) -> Vec<f64> {
     let rows = matrix.par_chunks(inputs.len());
     let outputs = rows.map(|row| {
         let terms = row.iter().zip(inputs);
-        terms.map(|(weight, input)| f64::from(*weight) * input).sum()
+        terms
+            .map(|(weight, input)| f64::from(*weight) * input)
+            .sum()
     });
     outputs.collect()
 }

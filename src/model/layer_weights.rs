@@ -40,9 +40,8 @@ impl LayerWeights {
     /// If one is missing, has another shape, or cannot be read.
     pub(super) fn read(config: &Config, reader: &Reader, name: &str) -> Result<Self, ModelError> {
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
-        let linear = |part: &str, n_out, n_in| {
-            reader.linear_weights(&format!("{name}.{part}"), n_out, n_in)
-        };
+        let linear =
+            |part: &str, n_out, n_in| reader.linear_weights(&format!("{name}.{part}"), n_out, n_in);
         let norm = |part: &str| reader.norm_weights(config, &format!("{name}.{part}"));
         let mut qkv = LinearWeights {
             weight: Vec::with_capacity(3 * hidden * hidden),

@@ -147,6 +147,8 @@ mod tests {
             ..ModelSpec::new("m")
         };
         let error = check(&spec).unwrap_err().to_string();
-        assert!(error.starts_with("the mock device computes in f32, not in int8: that takes a GPU"));
+        assert!(
+            error.starts_with("the mock device computes in f32, not in int8: that takes a GPU")
+        );
     }
 }

@@ -37,11 +37,7 @@ pub fn usual_token_budget(kind: DeviceKind, hidden_size: usize) -> usize {
 
 /// Tokens in a batch that suit the device: on a GPU, as many as keep it busy for long enough to
 /// hide everything else, as far as the memory that the weights leave allows.
-pub(super) fn default_token_budget(
-    chosen: &Chosen,
-    config: &Config,
-    form: Form,
-) -> usize {
+pub(super) fn default_token_budget(chosen: &Chosen, config: &Config, form: Form) -> usize {
     /// The widest moment of a layer: input, normalised input, the four-fold intermediate state and
     /// the output, and one more in reserve.
     const WIDTHS: usize = 8;

@@ -132,8 +132,7 @@ impl Trial {
             Ok(())
         };
         let x = self.full.clone();
-        self.full =
-            layer.forward_watched(x, &self.tokens, &self.rotary, self.form.gelu(), see)?;
+        self.full = layer.forward_watched(x, &self.tokens, &self.rotary, self.form.gelu(), see)?;
         Ok(means)
     }
 

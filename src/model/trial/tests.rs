@@ -6,11 +6,12 @@ use crate::{
     device::choose,
     job::{CpuShare, DeviceChoice, Dtype, GeluForm, ModelSpec, Products, Question},
     model::{
-        Config, Encoder, check_accuracy,
+        Config, Encoder,
         esm2::{Esm2, Loaded},
         files::Files,
         layer_weights::LayerWeights,
         layout::{EMBEDDINGS, layer_tensors, outer_tensors},
+        load::check_accuracy,
         reader::Reader,
         weights::Weights,
     },
@@ -109,11 +110,7 @@ fn the_proteins_are_as_they_are_said_to_be() {
     assert!(all.iter().all(|protein| protein.id.starts_with("sp|")));
     let sequences: BTreeSet<_> = all.iter().map(|protein| &protein.sequence).collect();
     assert_eq!(sequences.len(), all.len(), "none is measured with itself");
-    assert!(
-        held_out()
-            .iter()
-            .all(|(_, held)| !sequences.contains(held))
-    );
+    assert!(held_out().iter().all(|(_, held)| !sequences.contains(held)));
 }
 
 #[test]
@@ -176,7 +173,11 @@ fn means_are_those_of_the_residues_of_the_first_proteins() {
 #[test]
 fn vectors_of_the_demo_model_stay_where_they_are() {
     let sequences = held_out();
-    let sequences: Vec<&[u8]> = sequences.iter().take(8).map(|(_, s)| s.as_slice()).collect();
+    let sequences: Vec<&[u8]> = sequences
+        .iter()
+        .take(8)
+        .map(|(_, s)| s.as_slice())
+        .collect();
     let full = load(DEMO, Products::NONE);
     assert_eq!(full.accuracy, None);
     let want = embedded(&full, &sequences);
