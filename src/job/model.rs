@@ -37,7 +37,7 @@ const OPTIONS: &[Row] = &[
         .otherwise("`\"bf16\"` on a GPU, `\"f32\"` on the CPU")
         .doc("the number format of weights and activations; on the CPU `\"bf16\"` is that of the products of linear layers \
               only and takes AMX, and `\"f16\"` is refused; `\"int8\"` takes a GPU of the kind of an H100, is that of most \
-              products, beside bf16, and is faster and less accurate")
+              products, beside bf16, and changes embeddings more than that")
         .effect(Effect::Values),
     Row::choices("device", &DeviceChoice::NAMES, |name| DeviceChoice::from_name(name).is_some(),
         DeviceChoice::hint,
