@@ -254,7 +254,7 @@ fn what_gelu_makes_becomes_bytes() {
             let zero = 0.17 / scale;
             assert!((zero - zero.round()).abs() < 1e-4, "zero is exact: {zero}");
             // A fast GELU is this far off, and so is the greatest one, by which the steps go.
-            let off = |gelu: f64| 6e-4 + 1e-3 * gelu.abs();
+            let off = |gelu: f64| 6e-4 + 2e-3 * gelu.abs();
             let steps = |greatest: f64| 43.35 / (greatest + 0.17);
             let fewest = steps(greatest + off(greatest)).floor().max(1.0);
             let most = steps(greatest - off(greatest)).floor();
