@@ -118,7 +118,11 @@ fn product_plain(
             let sum: f64 = blocks
                 .map(|(block, (bytes, channel))| {
                     let products = bytes.iter().zip(channel);
-                    let sum: i32 = products.map(|(&x, &w)| i32::from(x) * i32::from(w)).sum();
+                    // 2^31 is the sum of 66,000 products of the largest bytes, and no row is so long. Sums that are
+                    // asked at each step whether they overflow are no matter of vectors.
+                    let sum = products.fold(0_i32, |sum, (&x, &w)| {
+                        sum.wrapping_add(i32::from(x).wrapping_mul(i32::from(w)))
+                    });
                     let scale = scales[block.min(n_scales - 1)];
                     let block = match weights.grain {
                         Grain::Channel => 0,
