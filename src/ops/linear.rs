@@ -18,7 +18,7 @@ enum Form {
     /// Weights for the CPU.
     Packed(cpu::Packed, Tensor<1>),
     /// Weights that are bytes. So are the inputs, then.
-    Quantised(QuantisedLinear),
+    Quantised(Box<QuantisedLinear>),
 }
 
 impl Linear {
@@ -33,7 +33,8 @@ impl Linear {
 
     /// From weights that are bytes, on `device`.
     pub fn quantised(weights: QuantisedWeights, device: &Device) -> Self {
-        Self(Form::Quantised(QuantisedLinear::new(weights, device)))
+        let linear = QuantisedLinear::new(weights, device);
+        Self(Form::Quantised(Box::new(linear)))
     }
 
     /// `x W^T + b`, then the epilogue: `[T, in]` to `[T, out]`.

@@ -24,7 +24,7 @@ enum Weights {
     Host(QuantisedWeights, Vec<f32>),
     /// On a GPU.
     #[cfg(feature = "cuda")]
-    Cuda(cuda::QuantisedWeights),
+    Cuda(Box<cuda::QuantisedWeights>),
 }
 
 impl QuantisedLinear {
@@ -41,12 +41,12 @@ impl QuantisedLinear {
                     let scales = weights.scales.clone();
                     let n_scales = scales.len();
                     let scales: Tensor<1> = tensor(scales, [n_scales], device, Dtype::F32);
-                    Weights::Cuda(cuda::QuantisedWeights::new(
+                    Weights::Cuda(Box::new(cuda::QuantisedWeights::new(
                         &weights.bytes,
                         weights.n_in,
                         &scales,
                         &bias_there,
-                    ))
+                    )))
                 }
                 _ => Weights::Host(weights, bias),
             },

@@ -12,6 +12,7 @@ mod rows;
 mod tests;
 mod weights;
 
+#[cfg(feature = "cuda")]
 pub(super) use code::BLOCK;
 pub use code::Code;
 pub use linear::QuantisedLinear;

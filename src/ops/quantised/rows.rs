@@ -19,7 +19,7 @@ pub(super) enum Place {
     Host(HostRows),
     /// On a GPU, in memory of their own: burn has no part in it.
     #[cfg(feature = "cuda")]
-    Cuda(cuda::QuantisedRows),
+    Cuda(Box<cuda::QuantisedRows>),
 }
 
 /// Rows in main memory.
@@ -89,6 +89,6 @@ impl Quantised {
 #[cfg(feature = "cuda")]
 impl From<cuda::QuantisedRows> for Quantised {
     fn from(rows: cuda::QuantisedRows) -> Self {
-        Self(Place::Cuda(rows))
+        Self(Place::Cuda(Box::new(rows)))
     }
 }

@@ -213,18 +213,19 @@ fn products_of_bytes_agree_with_the_plain_version() {
                 let residual = numbers.vector(n_rows * n_out, 1.0, Dtype::Bf16);
                 let there = on_gpu(&residual, pair.shape, Dtype::Bf16);
                 let here = on_cpu(&residual, pair.shape);
-                for (what, epilogues) in [
-                    ("plain", [Epilogue::None; 2]),
-                    ("GELU", [Epilogue::Gelu; 2]),
+                for (what, before, epilogues) in [
+                    ("plain", 4e-6, [Epilogue::None; 2]),
+                    ("GELU", 6e-4, [Epilogue::Gelu; 2]),
                     (
                         "added",
+                        4e-6,
                         [Epilogue::Residual(&there), Epilogue::Residual(&here)],
                     ),
                 ] {
                     let [got, want] = pair.forward(epilogues);
                     for (n, (got, want)) in got.iter().zip(want).enumerate() {
-                        // Rounded once, to half a unit in the last place; sums in f32 and a fast GELU before that.
-                        let most = want.abs() * (unit(Dtype::Bf16) as f32) + 2e-6;
+                        // Rounded once, to half a unit in the last place; before that, sums in f32 and a fast GELU.
+                        let most = want.abs() * (unit(Dtype::Bf16) as f32) + before;
                         assert!(
                             (got - want).abs() <= most,
                             "{shape:?}, {code:?}, {grain:?}, {what}, element {n}: {got}, not {want}"
@@ -248,19 +249,55 @@ fn what_gelu_makes_becomes_bytes() {
         let [_, want] = pair.forward([Epilogue::Gelu; 2]);
         let blocks = want.chunks(BLOCK).zip(bytes.chunks(BLOCK));
         for (n, ((want, bytes), &scale)) in blocks.zip(&scales).enumerate() {
+            let scale = f64::from(scale);
             let greatest = f64::from(want.iter().copied().fold(0f32, f32::max));
-            let steps = 43.35 / (greatest + 0.17);
-            let zero = 0.17 / f64::from(scale);
+            let zero = 0.17 / scale;
             assert!((zero - zero.round()).abs() < 1e-4, "zero is exact: {zero}");
-            // Another number of steps only where f32 cannot tell which one it is.
-            let fits = zero.round() <= steps + 1e-3 && zero.round() > steps - 1.0 - 1e-3;
-            assert!(fits, "{hidden}, block {n}: {zero} steps, not {steps}");
+            // A fast GELU is this far off, and so is the greatest one, by which the steps go.
+            let off = |gelu: f64| 6e-4 + 2e-3 * gelu.abs();
+            let steps = |greatest: f64| 43.35 / (greatest + 0.17);
+            let fewest = steps(greatest + off(greatest)).floor().max(1.0);
+            let most = steps(greatest - off(greatest)).floor();
+            assert!(
+                (fewest..=most).contains(&zero.round()),
+                "{hidden}, block {n}: {zero} steps, not {fewest} to {most}"
+            );
             for (&want, &byte) in want.iter().zip(bytes) {
-                let exact = f64::from(want) / f64::from(scale) + zero;
-                let off = (exact - f64::from(byte)).abs();
-                assert!(off <= 0.8, "{hidden}, block {n}: {off} steps off");
+                let (want, got) = (f64::from(want), scale * f64::from(byte) - 0.17);
+                assert!(
+                    (got - want).abs() <= 0.501 * scale + off(want),
+                    "{hidden}, block {n}: {got}, not {want}"
+                );
             }
         }
+    }
+}
+
+/// A row that overflows in a layer norm is not a number behind the layer, though it was one in front of it.
+#[test]
+#[ignore = "needs a Hopper GPU"]
+fn what_overflows_is_not_lost_in_a_layer() {
+    const ROWS: usize = 256;
+    const HIDDEN: usize = 1280;
+    let mut numbers = Numbers(49);
+    let mut linear = |shape @ [n_out, n_in]: [usize; 2], code, grain| {
+        let weights = numbers.vector(n_out * n_in, 0.05, Dtype::F32);
+        let weights = QuantisedWeights::new(&weights, shape, vec![0.0; n_out], code, grain);
+        Linear::quantised(weights, &gpu().device)
+    };
+    let expand = linear([4 * HIDDEN, HIDDEN], Code::Signed, Grain::Channel);
+    let contract = linear([HIDDEN, 4 * HIDDEN], Code::Gelu, Grain::Blocks);
+    let ones = on_gpu(&vec![1.0; HIDDEN], [HIDDEN], Dtype::F32);
+    let norm = LayerNorm::new(ones.clone(), ones, 1e-5);
+    let mut x = numbers.vector(ROWS * HIDDEN, 1.0, Dtype::Bf16);
+    for (n, x) in x[3 * HIDDEN..4 * HIDDEN].iter_mut().enumerate() {
+        *x = if n % 2 == 0 { 1e30 } else { -1e30 };
+    }
+    let x = on_gpu(&x, [ROWS, HIDDEN], Dtype::Bf16);
+    let y = feed_forward(&x, &norm, &expand, &contract, Epilogue::Gelu);
+    let y = values(y).expect("a layer").to_f32();
+    for (row, y) in y.chunks(HIDDEN).enumerate() {
+        assert_eq!(y.iter().all(|y| y.is_finite()), row != 3, "row {row}");
     }
 }
 
