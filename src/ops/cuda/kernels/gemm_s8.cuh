@@ -183,8 +183,10 @@ DEVICE __half2 gelu_pair(float x, float y) {
     asm("tanh.approx.f16x2 %0, %1;" : "=r"(t) : "r"(bits(__hmul2(p, v))));
     return __hfma2(half, halves(t), half);
 }
-// How a block of a row becomes bytes, by the greatest of its numbers and 0: the byte of h is h / scale + zero, rounded,
-// where `zero` is whole and scale = 0.17 / zero, so h is scale * byte - 0.17. Where a number is NaN, the scale is.
+// How a block of a row becomes bytes, by the greatest of its numbers and 0: zero = floor(43.35 / (greatest + 0.17)), at
+// least 1, scale = 0.17 / zero, and the byte of h is h / scale + zero, rounded, from 0 to 255. So h is scale * byte -
+// 0.17, and h = 0 is exact. The constant, -0.17 times the sum of a channel's weights, is in the bias of the product that
+// takes the bytes. Where a number is NaN, the scale is.
 struct Steps {
     float zero;
     __half2 inverse, offset;

@@ -18,8 +18,8 @@ constexpr u32 RING = K_STEPS * STEP_BYTES, SCALES = RING + N_STAGES * STEP_BYTES
               WEIGHTS_FULL = EMPTY + N_STAGES * 8, WEIGHTS_EMPTY = WEIGHTS_FULL + K_STEPS * 8,
               GREATEST_FULL = WEIGHTS_EMPTY + 8;
 static_assert(GREATEST_FULL + 16 == SHARED_BYTES, "the launch brings as much shared memory as is used");
-// A block sends what is greatest in a tile only after all of the tile two before was read: its other block multiplies,
-// by then, that warpgroup's next tile.
+// What is greatest in a tile overwrites that of the tile two before, which has been read: for a tile to be multiplied
+// here, the other block's same warpgroup must have begun with it.
 static_assert(K_STEPS > N_STAGES, "a tile does not fit into the ring");
 enum { TURN = 1, TILES_DONE = 3 };  // barriers of warps, one for each warpgroup
 
@@ -142,7 +142,8 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 
             Tail<4, HALF_STRIP / 8, Numbers> tail{numbers, {residual, y, y_scales, t, n}, tile + tile_row, column};
             if constexpr (THEN == GELU_BYTES) {
                 // The other block has the other half of the strip.
-                u32 there = base + GREATEST + (group * TILE + tile_row) * 4, barrier = base + GREATEST_FULL + group * 8;
+                u32 there = base + GREATEST + (group * TILE + tile_row) * 4;
+                u32 barrier = base + GREATEST_FULL + group * 8;
                 tail.store_bytes([&](float (&greatest)[4]) {
                     if (thread == 0) barrier_expect(barrier, TILE * 4);
                     UNROLL for (int r = 0; r < 4; r++)

@@ -1,9 +1,9 @@
-// y = x W^T of 8-bit numbers for Hopper (sm_90a), x and W through a ring. A cluster of two blocks has STRIP columns of y
-// and 256 rows, half of them each; each block brings half of W's tile to both. The first warpgroup of a block loads; the
-// other two have 64 rows each, and all columns.
+// y = x W^T of 8-bit numbers for Hopper (sm_90a), x and W through a ring. A cluster of two blocks has STRIP columns of
+// y and 256 rows, half of them each; each block brings half of W's tile to both. The first warpgroup of a block loads;
+// the other two have 64 rows each, and all columns.
 //
-// With ROW_BLOCKS, x has a scale for each 256 of k, [t, n_steps / 2], and not one a row, [t]; with CHANNEL_BLOCKS, W has
-// [n_steps / 2, n] of them, and not [n]. Then whole numbers are added up over 256 of k only, which stay under 2^24,
+// With ROW_BLOCKS, x has a scale for each 256 of k, [t, n_steps / 2], and not one a row, [t]; with CHANNEL_BLOCKS, W
+// has [n_steps / 2, n] of them, and not [n]. Then whole numbers are added up over 256 of k only, which stay under 2^24,
 // and these sums as f32, in the order of k. So the bits of a row depend on nothing else.
 // W is [n, k], y as Output says; n is a multiple of 64. Beyond k both are zero, up to n_steps * STEP_K.
 //
@@ -28,7 +28,8 @@ template <typename Sum> struct Numbers {
     float rows[2];
     int column, n;  // the first one of the strip
     DEVICE Channels channels(int j) const {
-        int at = min(column + j * 8, n - 8) + threadIdx.x % 4 * 2;
+        // Bytes come in whole strips.
+        int at = (THEN == GELU_BYTES ? column + j * 8 : min(column + j * 8, n - 8)) + threadIdx.x % 4 * 2;
         float2 scale = make_float2(1, 1);
         if (!CHANNEL_BLOCKS) scale = *reinterpret_cast<const float2*>(scales + at);
         return {scale, *reinterpret_cast<const float2*>(biases + at)};
@@ -82,7 +83,8 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 
                     load_tile_in_both(to + X_BYTES + block * (W_BYTES / 2), &w, full(step), k * STEP_K,
                                       column + (int)block * (STRIP / 2));
                     if (CHANNEL_BLOCKS && n_scales > 0)
-                        load_bytes(scales(step), channel_scales + (size_t)(k / 2) * n + column, n_scales * 4, full(step));
+                        load_bytes(scales(step), channel_scales + (size_t)(k / 2) * n + column, n_scales * 4,
+                                   full(step));
                 }
             }
         }
@@ -113,7 +115,8 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 
                     products_wait<1>();
                     if (k > 0 && thread < 2) barrier_arrive_in(thread, empty(step - 1));
                 }
-                Numbers<int> numbers{sums, channel_scales, bias, {row_scales[rows[0]], row_scales[rows[1]]}, column, n};
+                float scale[2] = {row_scales[rows[0]], row_scales[rows[1]]};
+                Numbers<int> numbers{sums, channel_scales, bias, {scale[0], scale[1]}, column, n};
                 products_wait<0>();
                 accumulated(sums);
                 if (thread < 2) barrier_arrive_in(thread, empty(step - 1));
@@ -133,17 +136,24 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 
                     u64 a = descriptor(stage(step)) + group * NEXT_ROWS, b = descriptor(stage(step) + X_BYTES);
                     UNROLL for (int half = 0; half < 2; half++) {
                         warps_sync(TURN + group, 256);
-                        if (half == 0) barrier_wait(full(step), parity(step)), barrier_wait(full(step + 1), parity(step));
+                        if (half == 0) {
+                            barrier_wait(full(step), parity(step));
+                            barrier_wait(full(step + 1), parity(step));
+                        }
                         products_begin();
                         UNROLL for (int i = 0; i < 2 * STEP_K / 32; i++) {
                             int further = i / 4 * (STEP_BYTES / 16) + i % 4 * NEXT_K;
                             multiply(part, a + further, b + further + half * 2 * NEXT_ROWS, i != 0);
+                            if (i % 4 == 3) products_commit();
                         }
-                        products_commit();
                         warps_arrive(TURN + (group ^ 1), 256);
+                        if (half == 1) {
+                            products_wait<1>();
+                            if (thread < 2) barrier_arrive_in(thread, empty(step));
+                        }
                         products_wait<0>();
                         accumulated(part);
-                        if (half == 1 && thread < 4) barrier_arrive_in(thread % 2, empty(step + thread / 2));
+                        if (half == 1 && thread < 2) barrier_arrive_in(thread, empty(step + 1));
                         UNROLL for (int j = 0; j < PAIRS / 2; j++) {
                             float2 channel = make_float2(1, 1);
                             u32 at = scales(step) + half * (SCALE_BYTES / 2) + j * 32 + quad * 8;
