@@ -25,6 +25,7 @@ mod quantise;
 mod quantised;
 mod random;
 mod select;
+mod tensor_map;
 #[cfg(test)]
 mod tests;
 mod token_dropout;
@@ -73,11 +74,12 @@ type Kernels = fn(&Shape) -> Result<Vec<Instance>, DeviceError>;
 
 /// Every operation with kernels of its own. They are made ready when a model is loaded, and the tests
 /// compile them for every shape.
-const OPERATIONS: [Kernels; 10] = [
+const OPERATIONS: [Kernels; 11] = [
     attention::kernels,
     contacts::kernels,
     embedding::kernels,
     gelu::kernels,
+    gemm_s8::kernels,
     layer_norm::kernels,
     pool::kernels,
     quantise::kernels,

@@ -112,7 +112,7 @@ fn erf_form(x: f64) -> f64 {
 }
 
 /// The error function by its Taylor series, to 1e-8.
-fn erf(x: f64) -> f64 {
+pub(super) fn erf(x: f64) -> f64 {
     if x.abs() > 4.2 {
         return x.signum();
     }

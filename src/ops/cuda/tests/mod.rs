@@ -1,5 +1,6 @@
 //! Kernels against references in f64, and work lists against the batches that they are made of.
 
+mod gemm_s8;
 mod host;
 mod kernels;
 mod quantised;
