@@ -195,6 +195,14 @@ pub enum ModelError {
         /// What it lacks, if there is more to say.
         reason: Option<&'static str>,
     },
+    /// A model whose layers have sizes that the kernels for int8 do not take.
+    #[error("the model `{name}` cannot be computed in int8: {reason}")]
+    SizesInInt8 {
+        /// The model, for people.
+        name: String,
+        /// Which sizes there are, and which there could be.
+        reason: String,
+    },
     /// A model that int8 changes more than is accepted.
     #[error(
         "in int8 ({}) the model `{name}` is not as accurate as it has to be: of {n_proteins} proteins that come with \
@@ -415,7 +423,8 @@ impl Hint for ModelError {
             | Self::BadTensor { reason, .. }
             | Self::BadAdapter { reason, .. } => reason.hint.clone(),
             Self::Vocabulary { source, .. } => source.hint(),
-            Self::Dtype {
+            Self::SizesInInt8 { .. }
+            | Self::Dtype {
                 asked: Dtype::Int8, ..
             } => Some("leave `dtype` out".to_owned()),
             Self::Dtype { .. } => {

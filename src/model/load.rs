@@ -6,7 +6,7 @@ use super::{
     token_budget::default_token_budget, usual_token_budget, weights::Weights,
 };
 use crate::{
-    device,
+    device::{self, DeviceError},
     job::{Dtype, Int8, ModelSpec, Products},
     ops,
 };
@@ -69,7 +69,16 @@ impl Model {
                 );
                 let mut devices = chosen.iter();
                 devices
-                    .try_for_each(|chosen| ops::prepare(chosen, format, sizes, form.products))?;
+                    .try_for_each(|chosen| ops::prepare(chosen, format, sizes, products))
+                    .map_err(|error| match error {
+                        DeviceError::Shape(reason) if products != Products::NONE => {
+                            ModelError::SizesInInt8 {
+                                name: name.clone(),
+                                reason,
+                            }
+                        }
+                        error => error.into(),
+                    })?;
                 let fingerprint = Fingerprint::start(&folder, &weights)?;
                 let loaded = Esm2::load(&config, &weights, &chosen, form).and_then(|loaded| {
                     check_accuracy(loaded.accuracy.as_ref(), &name, spec.int8)?;
