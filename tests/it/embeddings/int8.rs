@@ -8,12 +8,15 @@ use super::{
     program::Job,
     real,
 };
+use crate::RUNNER;
 use runner::{
     device::choose,
     hint::Hint,
     job::{CpuShare, DeviceChoice, Dtype, Int8, ModelSpec, Pooling, Products},
     model::{Model, ModelError},
 };
+use serde_json::Value;
+use std::process::Command;
 
 /// Whether the first GPU takes int8; where it does not, the test that asks says so.
 fn is_there() -> bool {
@@ -261,4 +264,36 @@ fn an_output_says_how_its_model_was_made_int8() {
         "{}",
         other.stderr
     );
+}
+
+#[test]
+#[ignore = "needs a Hopper GPU"]
+fn parity_compares_it_with_f32_whatever_its_accuracy() {
+    if !is_there() {
+        return;
+    }
+    let mut command = Command::new("timeout");
+    let model = project(LARGEST);
+    command.args(["200", RUNNER, "parity"]).arg(model).args([
+        "--device",
+        "cuda",
+        "--dtype",
+        "int8",
+        "--int8-products",
+        "qkv,fc2",
+        "--take",
+        "8",
+        "--least",
+        "0.999",
+        "--json",
+    ]);
+    let done = command.output().expect("it runs");
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(0), "{stderr}");
+    let found: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert_eq!(found["dtype"], "int8");
+    for vectors in ["pooled", "centred", "per_residue"] {
+        let norm = found[vectors]["relative_norm"].as_f64();
+        assert!(norm.is_some_and(|norm| norm > 1e-4), "{vectors}: {found}");
+    }
 }
