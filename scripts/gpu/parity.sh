@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All figures of `runner parity` in bf16 and f16 against f32 on the same GPU, for its 50 proteins, model by model; of a
+# All figures of `runner parity` in bf16, f16 and, on Hopper, int8 against f32 on the same GPU, for its 50 proteins, model by model; of a
 # small one in f32, too, against f32 on the CPU:
 #   scripts/gpu/parity.sh target/real_weights target/random/650M
 # A MODEL that is missing and called like a size, such as 650M, is made of random numbers, which needs numpy. BUNDLE
@@ -44,7 +44,7 @@ for n in range(64):
     print(f">s{n}\n{long[n % len(long)][: 3 + n * 1019 // 63]}")
 PYTHON
     DEVICE=cuda "$python" scripts/golden/golden.py "$model"
-    RUNNER_GOLDEN=$model "${tests[@]}" --ignored --nocapture gpu::a_large_model
+    RUNNER_GOLDEN=$model "${tests[@]}" --ignored --nocapture a_large_model
 }
 
 failed=0
@@ -55,6 +55,13 @@ for model in "${models[@]}"; do
         "${runner[@]}" parity "$model" --device cuda --dtype "$dtype" --least 0.998 || failed=1
         echo
     done
+    # int8 is for Hopper alone.
+    if [ "$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1)" = 9.0 ]; then
+        for products in qkv,out,fc1 qkv,out,fc1,fc2; do
+            "${runner[@]}" parity "$model" --device cuda --dtype int8 --int8-products "$products" --least 0.998 || failed=1
+            echo
+        done
+    fi
     # A large one takes minutes on a CPU.
     if [ "$(du -smL "$model" | cut -f 1)" -lt 200 ]; then
         "${runner[@]}" parity "$model" --device cuda --dtype f32 --reference cpu --least 0.99999 || failed=1

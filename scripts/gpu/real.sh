@@ -24,7 +24,15 @@ if [ -n "$bundle" ]; then
     runner=("$work/runner")
     export RUNNER_READER=$work/runner
 fi
-RUNNER_REAL_WEIGHTS=$weights "${tests[@]}" --include-ignored --nocapture trained_weights_agree
+RUNNER_REAL_WEIGHTS=$weights "${tests[@]}" --include-ignored --nocapture trained_weights_agree_with_hf_transformers --skip in_int8
+# int8 is for Hopper alone.
+is_hopper=$([ "$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1)" = 9.0 ] && echo yes || echo no)
+if [ "$is_hopper" = yes ]; then
+    RUNNER_REAL_WEIGHTS=$weights "${tests[@]}" --ignored --nocapture trained_weights_agree_with_hf_transformers_in_int8
+    for products in qkv,out,fc1 qkv,out,fc1,fc2; do
+        "${runner[@]}" parity "$weights" --device cuda --dtype int8 --int8-products "$products"
+    done
+fi
 for dtype in bf16 f16; do
     "${runner[@]}" parity "$weights" --device cuda --dtype "$dtype" --least 0.998
 done

@@ -20,6 +20,6 @@ pub(super) struct ConvertArgs {
 }
 
 fn dtypes() -> impl TypedValueParser<Value = Dtype> {
-    let known = PossibleValuesParser::new(Dtype::NAMES);
+    let known = PossibleValuesParser::new(Dtype::FLOAT_NAMES);
     known.map(|name| Dtype::from_name(&name).expect("only names of formats are let through"))
 }

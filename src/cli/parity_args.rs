@@ -2,7 +2,7 @@
 
 use crate::{
     host::{ParityPlan, Reference},
-    job::{Dataset, DeviceChoice, Dtype, Layer, ModelSpec, Problems},
+    job::{Dataset, DeviceChoice, Dtype, Int8, Layer, ModelSpec, Problems, Products},
 };
 use clap::Args;
 
@@ -13,9 +13,12 @@ pub(super) struct ParityArgs {
     model: String,
     /// Proteins of yours: files, patterns, or `-`; without them 50 diverse ones that come with the program
     fasta: Vec<String>,
-    /// The number format to try: bf16, f16 or f32; by default the one that the device would compute in
+    /// The number format to try: int8, bf16, f16 or f32; by default the one that the device would compute in
     #[arg(long, value_name = "FORMAT", value_parser = dtype)]
     dtype: Option<Dtype>,
+    /// In int8, the products that are of 8-bit numbers, such as qkv,out,fc1,fc2
+    #[arg(long, value_name = "NAMES", value_parser = products)]
+    int8_products: Option<Products>,
     /// Where the model runs, as in scripts: auto, cpu, cuda, cuda:1 or a UUID
     #[arg(long, default_value = "auto", value_parser = device)]
     device: DeviceChoice,
@@ -56,6 +59,11 @@ impl ParityArgs {
             model: ModelSpec {
                 dtype: self.dtype,
                 device: self.device.clone(),
+                int8: Int8 {
+                    products: self.int8_products.unwrap_or(Int8::default().products),
+                    // How accurate it is, is what is asked.
+                    accept_accuracy: 0.0,
+                },
                 ..ModelSpec::new(&self.model)
             },
             reference: self.reference,
@@ -67,7 +75,19 @@ impl ParityArgs {
 }
 
 fn dtype(name: &str) -> Result<Dtype, String> {
-    Dtype::from_name(name).ok_or_else(|| "write bf16, f16 or f32".to_owned())
+    Dtype::from_name(name).ok_or_else(|| "write int8, bf16, f16 or f32".to_owned())
+}
+
+fn products(names: &str) -> Result<Products, String> {
+    let names: Vec<&str> = names.split(',').map(str::trim).collect();
+    let is_name = |name: &&str| Products::NAMES.contains(name);
+    match Products::from_names(&names) {
+        Ok(products) if names.iter().all(is_name) => Ok(products),
+        Ok(_) | Err(_) => Err(format!(
+            "write some of {}, each once, with commas between",
+            Products::NAMES.join(", ")
+        )),
+    }
 }
 
 fn device(name: &str) -> Result<DeviceChoice, String> {
@@ -115,7 +135,15 @@ mod tests {
     #[test]
     fn what_is_compared_is_what_runs_would_compute() {
         let plan = parsed(&["m"]).unwrap();
-        assert_eq!(plan.model, ModelSpec::new("m"));
+        let any_accuracy = Int8 {
+            accept_accuracy: 0.0,
+            ..Int8::default()
+        };
+        let usual = ModelSpec {
+            int8: any_accuracy,
+            ..ModelSpec::new("m")
+        };
+        assert_eq!(plan.model, usual);
         assert_eq!((plan.reference, plan.layer.0), (Reference::SameDevice, -1));
         assert!(plan.dataset.is_none() && plan.take.is_none());
         let plan = parsed(&["m", "a.fa", "--dtype", "f16", "--layer", "-2"]).unwrap();
@@ -124,6 +152,10 @@ mod tests {
         let plan = parsed(&["m", "a.fa", "b.fa", "--take", "3", "--reference", "cpu"]).unwrap();
         assert_eq!(plan.dataset.unwrap().take, Some(3));
         assert_eq!(plan.reference, Reference::Cpu);
+        let plan = parsed(&["m", "--dtype", "int8", "--int8-products", "fc1, qkv"]).unwrap();
+        assert_eq!(plan.model.dtype, Some(Dtype::Int8));
+        let products: Vec<_> = plan.model.int8.products.names().collect();
+        assert_eq!(products, ["qkv", "fc1"]);
     }
 
     #[test]
@@ -132,7 +164,13 @@ mod tests {
             let error = parsed(&["m", option, value]).unwrap_err();
             assert!(error.contains(expect), "{error}");
         };
-        check("--dtype", "float32", "write bf16, f16 or f32");
+        check("--dtype", "float32", "write int8, bf16, f16 or f32");
+        check(
+            "--int8-products",
+            "qkv,fc3",
+            "write some of qkv, out, fc1, fc2",
+        );
+        check("--int8-products", "qkv,qkv", "each once");
         check("--device", "mock", "no embeddings");
         check("--device", "cuda:all", "one GPU is enough");
         check("--device", "gpu", "write auto, cpu");

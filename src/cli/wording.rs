@@ -32,7 +32,7 @@ impl Wording {
     /// Those of `runner parity`.
     pub(super) fn of_parity() -> Self {
         Self {
-            options: vec!["device", "dtype"],
+            options: vec!["device", "dtype", "int8_products"],
             rules: vec!["take"],
             pipe: "runner parity MODEL -".to_owned(),
         }

@@ -28,6 +28,8 @@ pub struct ChosenGpu {
     pub name: String,
     /// Its UUID as `nvidia-smi -L` writes it.
     pub uuid: String,
+    /// Its compute capability, major and minor.
+    pub capability: (u32, u32),
     /// GPUs of its kind that the driver shows beside it, where the choice was the program's.
     pub n_left_over: usize,
 }
@@ -128,6 +130,7 @@ fn gpus(choice: &DeviceChoice) -> Result<Vec<Chosen>, DeviceError> {
             ordinal: gpu.ordinal(),
             name: gpu.name().to_owned(),
             uuid: gpu.uuid().to_owned(),
+            capability: gpu.capability(),
             n_left_over,
         }),
         instead_of_gpu: None,
@@ -153,6 +156,7 @@ mod tests {
                 ordinal,
                 name: "NVIDIA H100".to_owned(),
                 uuid: format!("GPU-{ordinal}"),
+                capability: (9, 0),
                 n_left_over: 0,
             }),
             instead_of_gpu: None,

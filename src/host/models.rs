@@ -64,6 +64,18 @@ impl Models {
             info.device,
             start.elapsed().as_secs_f64()
         );
+        if let Some(accuracy) = model.accuracy() {
+            let products: Vec<_> = spec.int8.products.names().collect();
+            tracing::info!(
+                "{} of {} are in int8: of {} proteins, the pooled vector of {} has the least cosine with that in \
+                 bf16, {:.6}",
+                products.join(", "),
+                info.name,
+                accuracy.n_proteins,
+                accuracy.least_id,
+                accuracy.least
+            );
+        }
         if let Some(merged) = model.merged() {
             let unused = match merged.unused.as_slice() {
                 [] => String::new(),

@@ -220,5 +220,8 @@ fn identity(
         ("device_kind", model.device_kind()),
         ("numerics", NUMERICS.to_string()),
     ];
-    Ok(entries.map(|(name, value)| (name.to_owned(), value)).into())
+    let entries = entries.into_iter().chain(model.quantisation());
+    Ok(entries
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect())
 }

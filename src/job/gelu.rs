@@ -54,6 +54,7 @@ mod tests {
         };
         check(Gelu::Auto, Dtype::Bf16, "tanh");
         check(Gelu::Auto, Dtype::F16, "tanh");
+        check(Gelu::Auto, Dtype::Int8, "erf");
         check(Gelu::Auto, Dtype::F32, "erf");
         check(Gelu::Exact, Dtype::Bf16, "erf");
     }

@@ -1,8 +1,8 @@
 //! Which model to load, and where.
 
 use super::{
-    CpuShare, DeviceChoice, Dtype, Effect, Gelu, Mock, OptionMap, OptionTable, OptionValue,
-    Problem, Problems,
+    CpuShare, DeviceChoice, Dtype, Effect, Gelu, Int8, Mock, OptionMap, OptionTable, OptionValue,
+    Problem, Problems, Products,
     row::{OptionRow, non_zero},
 };
 
@@ -22,6 +22,8 @@ pub struct ModelSpec {
     pub cpu: CpuShare,
     /// How GELU is computed.
     pub gelu: Gelu,
+    /// How it computes in int8, if it does.
+    pub int8: Int8,
     /// How the mock device behaves.
     pub mock: Mock,
 }
@@ -34,7 +36,8 @@ const OPTIONS: &[Row] = &[
         |of| of.dtype.map_or(OptionValue::Nothing, |dtype| dtype.name().into()))
         .otherwise("`\"bf16\"` on a GPU, `\"f32\"` on the CPU")
         .doc("the number format of weights and activations; on the CPU `\"bf16\"` is that of the products of linear layers \
-              only and takes AMX, and `\"f16\"` is refused")
+              only and takes AMX, and `\"f16\"` is refused; `\"int8\"` takes a GPU of the kind of an H100, is that of most \
+              products, beside bf16, and changes embeddings more than that")
         .effect(Effect::Values),
     Row::choices("device", &DeviceChoice::NAMES, |name| DeviceChoice::from_name(name).is_some(),
         DeviceChoice::hint,
@@ -59,8 +62,19 @@ const OPTIONS: &[Row] = &[
     Row::choice("gelu", &Gelu::NAMES, |to, name| Gelu::from_name(name).map(|gelu| to.gelu = gelu),
         |of| of.gelu.name().into())
         .doc("how GELU is computed: `\"auto\"`, the tanh form in bf16 and f16, which is faster and differs by less than \
-              rounding does, the erf form in f32; `\"exact\"`, the erf form")
+              rounding does, the erf form in f32, and in int8 behind an `fc1` of 8-bit numbers; `\"exact\"`, the erf form")
         .effect(Effect::Values),
+    Row::choices("int8_products", &Products::NAMES, |name| Products::NAMES.contains(&name), |_| None,
+        |to, names| Products::from_names(names).map(|products| to.int8.products = products),
+        |of| of.int8.products.value())
+        .doc("with `dtype: \"int8\"`, which products of a layer are of 8-bit numbers, while the others are in bf16: \
+              `\"qkv\"`, queries, keys and values; `\"out\"`, what attention gives out; `\"fc1\"` and `\"fc2\"`, the \
+              feed-forward layer before and behind GELU")
+        .effect(Effect::Values),
+    Row::number("accept_accuracy", 0.0..=1.0, |to, cosine| to.int8.accept_accuracy = cosine,
+        |of| of.int8.accept_accuracy.into())
+        .doc("with `dtype: \"int8\"`, how accurate the model has to be. When it is loaded, it embeds proteins that come \
+              with the program in int8 and in bf16, and the least cosine of the pooled vectors of one must not be less"),
     Row::text("revision", "a branch, a tag or a commit", check_revision, |to, name| to.revision = Some(name),
         |of| of.revision.as_deref().map_or(OptionValue::Nothing, OptionValue::from))
         .otherwise("`\"main\"`")
@@ -87,6 +101,7 @@ impl ModelSpec {
             device: DeviceChoice::default(),
             cpu: CpuShare::default(),
             gelu: Gelu::default(),
+            int8: Int8::default(),
             mock: Mock::default(),
         }
     }
@@ -196,6 +211,8 @@ mod tests {
         );
         check("gelu", "exact", Ok((None, DeviceChoice::Auto)));
         check("gelu", "exakt", Err("did you mean \"exact\"?"));
+        check("dtype", "int8", Ok((Some(Dtype::Int8), DeviceChoice::Auto)));
+        check("dtype", "Int8", Err("did you mean \"int8\"?"));
         check("dtype", "bf61", Err("did you mean \"bf16\"?"));
         check("device", "gpu", Err("must be one of \"auto\", \"cpu\""));
         check("device", "gpu", Err("did you mean \"cuda\"?"));

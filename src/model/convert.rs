@@ -68,6 +68,9 @@ pub fn convert(
         dtype,
         overwrite,
     } = conversion;
+    if let Some(dtype) = dtype.filter(|dtype| !Dtype::FLOATS.contains(dtype)) {
+        return Err(ConvertError::NotAFloat(dtype));
+    }
     let existing = Existing::unless(*overwrite);
     let spec = ModelSpec {
         device: DeviceChoice::Cpu,

@@ -7,6 +7,7 @@ use crate::{
     file::Home,
     hint::Hint,
     hub::{HubError, id_of_folder},
+    job::{Dtype, Products},
 };
 use std::{
     fmt,
@@ -183,16 +184,44 @@ pub enum ModelError {
         source: VocabularyError,
     },
     /// The device does not compute in this number format.
-    #[error("{device} computes in {supported}, not in {asked}{}", .reason.map_or_else(String::new, |reason| format!(": {reason}")))]
+    #[error("{device} computes in {supported}, not in {}{}", .asked.name(), .reason.map_or_else(String::new, |reason| format!(": {reason}")))]
     Dtype {
         /// The device.
         device: String,
         /// What it supports.
         supported: &'static str,
         /// The format that was asked for.
-        asked: &'static str,
+        asked: Dtype,
         /// What it lacks, if there is more to say.
         reason: Option<&'static str>,
+    },
+    /// A model whose layers have sizes that the kernels for int8 do not take.
+    #[error("the model `{name}` cannot be computed in int8: {reason}")]
+    SizesInInt8 {
+        /// The model, for people.
+        name: String,
+        /// Which sizes there are, and which there could be.
+        reason: String,
+    },
+    /// A model that int8 changes more than is accepted.
+    #[error(
+        "in int8 ({}) the model `{name}` is not as accurate as it has to be: of {n_proteins} proteins that come with \
+         the program, the pooled vector of `{id}` has a cosine of {} with that in bf16, and {accept} is asked for",
+        products.names().collect::<Vec<_>>().join(", "), rounded_down(*cosine)
+    )]
+    Inaccurate {
+        /// The model, for people.
+        name: String,
+        /// The products that are of 8-bit numbers.
+        products: Products,
+        /// Proteins that it was tried with.
+        n_proteins: usize,
+        /// The protein with the least cosine.
+        id: String,
+        /// That cosine.
+        cosine: f64,
+        /// The least one that is accepted.
+        accept: f64,
     },
     /// A question for logits to a model without the head of the language model.
     #[error(
@@ -272,6 +301,27 @@ impl From<&str> for Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// A cosine in four digits, of which one that is not accepted looks like none that is.
+fn rounded_down(cosine: f64) -> f64 {
+    (cosine * 1e4).floor() / 1e4
+}
+
+/// What to do about a model that int8 changes too much.
+fn instead_of_int8(products: Products, cosine: f64) -> String {
+    let fewer = match products.contract {
+        true => "keep `fc2` in bf16 by `int8_products: [\"qkv\", \"out\", \"fc1\"]`",
+        false => "name fewer products in `int8_products`",
+    };
+    // Whatever is accepted has to be of some use.
+    let accepted = (cosine * 1e3).floor() / 1e3;
+    match accepted > 0.9 {
+        true => format!(
+            "leave `dtype` out, {fewer}, or take it as it is by `accept_accuracy: {accepted}`"
+        ),
+        false => format!("leave `dtype` out, or {fewer}"),
     }
 }
 
@@ -373,9 +423,16 @@ impl Hint for ModelError {
             | Self::BadTensor { reason, .. }
             | Self::BadAdapter { reason, .. } => reason.hint.clone(),
             Self::Vocabulary { source, .. } => source.hint(),
+            Self::SizesInInt8 { .. }
+            | Self::Dtype {
+                asked: Dtype::Int8, ..
+            } => Some("leave `dtype` out".to_owned()),
             Self::Dtype { .. } => {
                 Some("leave `dtype` out, set it to \"f32\", or use a GPU".to_owned())
             }
+            Self::Inaccurate {
+                products, cosine, ..
+            } => Some(instead_of_int8(*products, *cosine)),
             Self::NoRoom { .. } => Some("add `output_dtype: \"f32\"`".to_owned()),
             Self::NotFinite { dtype, .. } => Some(format!(
                 "the weights may be damaged, or their numbers too large for {dtype}"

@@ -4,15 +4,23 @@
 //! scaled for token dropout, pre-layer-norm blocks, rotary positions, the erf form of GELU.
 
 use super::{
-    Config, Encoder, ModelError, contact_head::ContactHead, head::LmHead, layout::EMBEDDINGS,
-    reader::Reader, weights::Weights,
+    Config, Encoder, ModelError,
+    contact_head::ContactHead,
+    form::Form,
+    head::LmHead,
+    layer::Layer,
+    layer_weights::LayerWeights,
+    layout::EMBEDDINGS,
+    reader::Reader,
+    trial::{Accuracy, Trial},
+    weights::Weights,
 };
 use crate::{
     alphabet::VOCABULARY_SIZE,
     cancel::Abandonment,
     device::{Chosen, DeviceError},
-    job::{Content, Dtype, GeluForm, OutputDtype, Question},
-    ops::{self, ContactMaps, Epilogue, LayerNorm, Linear, Numbers, Results, RotaryTable, Tokens},
+    job::{Content, OutputDtype, Products, Question},
+    ops::{self, ContactMaps, LayerNorm, Results, RotaryTable, Tokens},
 };
 use burn::tensor::{Device, Tensor};
 use std::{
@@ -23,7 +31,7 @@ use std::{
 
 /// ESM-2 on a device.
 pub(super) struct Esm2 {
-    gelu: GeluForm,
+    form: Form,
     /// `[VOCABULARY_SIZE, hidden]`, token-dropout scale included.
     embeddings: Tensor<2>,
     token_dropout: bool,
@@ -37,25 +45,12 @@ pub(super) struct Esm2 {
     rotary: Mutex<Arc<RotaryTable>>,
 }
 
-/// One transformer layer.
-struct Layer {
-    attention_norm: LayerNorm,
-    /// Queries, keys and values in one product: `[3 * hidden, hidden]`.
-    qkv: Linear,
-    attention_output: Linear,
-    feed_forward_norm: LayerNorm,
-    expand: Linear,
-    contract: Linear,
-}
-
-/// What a model computes in.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Form {
-    /// The number format of the weights of linear layers, and so of what is multiplied with them.
-    pub(super) weights: Dtype,
-    /// The number format of everything else.
-    pub(super) activations: Dtype,
-    pub(super) gelu: GeluForm,
+/// A model on each of some devices.
+pub(super) struct Loaded {
+    /// A model a device.
+    pub(super) models: Vec<Esm2>,
+    /// How close it is to what it is without 8-bit numbers, if it has any.
+    pub(super) accuracy: Option<Accuracy>,
 }
 
 /// Rotary tables grow in steps of at least this many positions.
@@ -66,16 +61,17 @@ const LEAST_POSITIONS: usize = 1024 + 2;
 const MASKED_IN_TRAINING: f32 = 0.15 * 0.8;
 
 impl Esm2 {
-    /// Reads the weights of `config` once and puts them on each of `chosen`: a model a device, in their order.
+    /// Reads the weights of `config` once and puts them on each of `chosen`: a model a device, in their order. One with
+    /// products of 8-bit numbers is compared with what it is without them.
     ///
     /// # Errors
-    /// If a tensor is missing or has another shape.
+    /// If a tensor is missing or has another shape, or the first device fails while the model is tried there.
     pub(super) fn load(
         config: &Config,
         weights: &Weights,
         chosen: &[Chosen],
         form: Form,
-    ) -> Result<Vec<Self>, ModelError> {
+    ) -> Result<Loaded, ModelError> {
         let reader = Reader {
             weights,
             products: form.weights,
@@ -102,25 +98,66 @@ impl Esm2 {
         let contact_head = ContactHead::read(config, weights).ok();
         let token_dropout = config.token_dropout;
         let make = move |device: &Device| Self {
-            gelu: form.gelu,
+            form,
             embeddings: embeddings.on(device),
             token_dropout,
             layers: Vec::with_capacity(config.n_layers),
-            final_norm: final_norm(device),
+            final_norm: final_norm.on(device),
             head: head.map(|head| head(device)),
             contact_head,
             rotary: Mutex::new(Arc::new(RotaryTable::new(frequencies, 0))),
         };
         let mut models = on_each(chosen, make);
+        // The first one is tried for all, and all get the same numbers.
+        let mut trial = match (models.first(), chosen.first()) {
+            (Some(model), Some(chosen)) if form.products != Products::NONE => {
+                let tokens = Trial::tokens(chosen, form, config.head_dim())?;
+                let rotary = model.rotary(tokens.segments().max_seqlen());
+                let embed = || model.embed(&tokens);
+                Some(Trial::new(
+                    &chosen.device,
+                    form,
+                    rotary,
+                    (embed(), embed()),
+                    tokens,
+                ))
+            }
+            _ => None,
+        };
         // Layer by layer, so that main memory never holds the whole model.
         for n in 0..config.n_layers {
-            let layer = Layer::read(config, &reader, &format!("encoder.layer.{n}"))?;
-            let layers = on_each(chosen, layer);
+            let weights = LayerWeights::read(config, &reader, &format!("encoder.layer.{n}"))?;
+            let numbers = match &mut trial {
+                None => weights.full(form),
+                Some(trial) => {
+                    let means = trial.means(weights.clone().full(form))?;
+                    weights.quantised(form, &means)
+                }
+            };
+            let layers = on_each(chosen, |device: &Device| numbers.on(device));
+            if let (Some(trial), Some(layer)) = (&mut trial, layers.first()) {
+                trial.go_through(layer);
+            }
             for (model, layer) in models.iter_mut().zip(layers) {
                 model.layers.push(layer);
             }
         }
-        Ok(models)
+        let accuracy = match (trial, models.first()) {
+            (Some(trial), Some(model)) => Some(trial.finish(&model.final_norm)?),
+            _ => None,
+        };
+        Ok(Loaded { models, accuracy })
+    }
+
+    /// Its layers.
+    #[cfg(test)]
+    pub(super) fn n_layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// What the model makes of a batch first: `[T, hidden]`.
+    fn embed(&self, tokens: &Tokens) -> Tensor<2> {
+        ops::embedding(&self.embeddings, tokens, self.token_dropout)
     }
 
     /// The rotary table, for sequences of so many tokens at least. It is shared: others compute meanwhile.
@@ -131,14 +168,6 @@ impl Esm2 {
             Arc::make_mut(&mut rotary).grow(n_positions);
         }
         rotary.clone()
-    }
-
-    /// The form of GELU to compute. The tanh form is fused into the product before it.
-    fn gelu(&self) -> Epilogue<'static> {
-        match self.gelu {
-            GeluForm::Erf => Epilogue::Gelu,
-            GeluForm::Tanh => Epilogue::GeluTanh,
-        }
     }
 
     /// Calls `visit` with the index and value, `[T, hidden]`, of every hidden state that `wanted`
@@ -159,7 +188,7 @@ impl Esm2 {
         let last = wanted.iter().copied().max().unwrap_or(0);
         let rotary = self.rotary(longest);
 
-        let mut x = ops::embedding(&self.embeddings, tokens, self.token_dropout);
+        let mut x = self.embed(tokens);
         if wanted.contains(&0) {
             visit(0, &x);
         }
@@ -167,7 +196,9 @@ impl Esm2 {
             if abandonment.is_declared() {
                 return Err(DeviceError::Abandoned);
             }
-            x = layer.forward(x, tokens, &rotary, self.gelu(), |qkv| see(n, qkv, &rotary));
+            x = layer.forward(x, tokens, &rotary, self.form.gelu(), |qkv| {
+                see(n, qkv, &rotary);
+            });
             let state = n + 1;
             if wanted.contains(&state) {
                 // As in HF's `hidden_states`, only the last layer's output is normalised.
@@ -253,68 +284,6 @@ impl Encoder for Esm2 {
         let last = [self.layers.len()];
         self.hidden_states(tokens, &last, &Abandonment::default(), see, |_, _| {})?;
         failed.map_or(Ok(()), Err)
-    }
-}
-
-impl Layer {
-    /// Reads the weights of a layer: what makes it on a device.
-    fn read(
-        config: &Config,
-        reader: &Reader,
-        name: &str,
-    ) -> Result<impl FnOnce(&Device) -> Self + Clone + use<>, ModelError> {
-        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
-        let mut weight = Vec::with_capacity(3 * hidden * hidden);
-        let mut bias = Vec::with_capacity(3 * hidden);
-        for part in ["query", "key", "value"] {
-            let part = format!("{name}.attention.self.{part}");
-            weight.extend(
-                reader
-                    .weights
-                    .read(&format!("{part}.weight"), &[hidden, hidden])?,
-            );
-            bias.extend(reader.weights.read(&format!("{part}.bias"), &[hidden])?);
-        }
-        let weight = Numbers::new(weight, [3 * hidden, hidden], reader.products);
-        let bias = reader.numbers(bias, [3 * hidden]);
-        let linear =
-            |part: &str, n_out, n_in| reader.linear(&format!("{name}.{part}"), n_out, n_in);
-        let attention_norm = reader.layer_norm(config, &format!("{name}.attention.LayerNorm"))?;
-        let attention_output = linear("attention.output.dense", hidden, hidden)?;
-        let feed_forward_norm = reader.layer_norm(config, &format!("{name}.LayerNorm"))?;
-        let expand = linear("intermediate.dense", intermediate, hidden)?;
-        let contract = linear("output.dense", hidden, intermediate)?;
-        Ok(move |device: &Device| Self {
-            attention_norm: attention_norm(device),
-            qkv: Linear::new(weight.on(device), bias.on(device)),
-            attention_output: attention_output(device),
-            feed_forward_norm: feed_forward_norm(device),
-            expand: expand(device),
-            contract: contract(device),
-        })
-    }
-
-    fn forward(
-        &self,
-        x: Tensor<2>,
-        tokens: &Tokens,
-        rotary: &RotaryTable,
-        gelu: Epilogue<'_>,
-        see: impl FnOnce(&Tensor<2>),
-    ) -> Tensor<2> {
-        let normal = self.attention_norm.forward(&x);
-        let qkv = self.qkv.forward(normal, Epilogue::None);
-        see(&qkv);
-        let context = ops::attention(&qkv, tokens, rotary);
-        ops::recycle(qkv);
-        let attended = self
-            .attention_output
-            .forward(context, Epilogue::Residual(&x));
-        ops::recycle(x);
-        let normal = self.feed_forward_norm.forward(&attended);
-        let y = ops::feed_forward(normal, &self.expand, &self.contract, gelu, &attended);
-        ops::recycle(attended);
-        y
     }
 }
 

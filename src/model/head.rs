@@ -79,8 +79,8 @@ impl LmHead {
         let bias = weights.read("lm_head.bias", &shape[..1])?;
         let bias = Numbers::new(bias, [VOCABULARY_SIZE], Dtype::F32);
         Ok(move |device: &Device| Self {
-            dense: dense(device),
-            norm: norm(device),
+            dense: dense.on(device),
+            norm: norm.on(device),
             decoder: Linear::new(decoder.on(device), bias.on(device)),
         })
     }

@@ -20,10 +20,15 @@ mod files;
 mod fingerprint;
 mod flight;
 mod foreign;
+mod form;
 mod head;
 mod lacks;
+mod layer;
+mod layer_parts;
+mod layer_weights;
 mod layout;
 mod living;
+mod load;
 mod mock;
 mod naming;
 mod not_here;
@@ -33,6 +38,7 @@ mod reader;
 mod replica;
 mod source;
 mod token_budget;
+mod trial;
 mod weights;
 
 pub use check::Checked;
@@ -48,26 +54,28 @@ pub use source::{
     absent::{Absent, Offer},
 };
 pub use token_budget::{DeviceKind, usual_token_budget};
+pub use trial::Accuracy;
 
 use crate::{
     alphabet::VOCABULARY_SIZE,
     batch::{Flaw, PackedBatch, Row, Rows},
     device,
-    job::{Column, Content, Dtype, GeluForm, ModelSpec, OutputDtype, Pooling, Positions, Question},
+    job::{Column, Content, Dtype, GeluForm, OutputDtype, Pooling, Positions, Question},
     ops,
 };
 use encoder::Encoder;
-use files::Files;
 use fingerprint::Fingerprint;
-use source::Here;
-use token_budget::default_token_budget;
-use weights::Weights;
+use form::Form;
 
 pub use crate::ops::{Stager, StagerOptions, pool_sequence};
 
 /// The number of this program's arithmetic. It is raised by every change after which some model gives
 /// some sequence other bits on some device.
 pub const NUMERICS: u32 = 1;
+
+/// The number of the way in which weights are made int8, proteins included that the means of activations are of.
+/// It is raised by every change after which some model has other weights in int8.
+pub const INT8_RECIPE: u32 = 1;
 
 /// A model, ready to embed: what it is, and a replica of it on each device that computes.
 pub struct Model {
@@ -76,7 +84,9 @@ pub struct Model {
     merged: Option<Merged>,
     device: String,
     dtype: Dtype,
-    gelu: GeluForm,
+    form: Form,
+    /// How close it is to what it is without 8-bit numbers, if it has any.
+    accuracy: Option<Accuracy>,
     config: Config,
     n_parameters: u64,
     default_token_budget: usize,
@@ -99,100 +109,6 @@ pub struct Merged {
 }
 
 impl Model {
-    /// Loads the model that `spec` names.
-    ///
-    /// # Errors
-    /// If the device cannot be used, or the folder, its configuration or its weights are not those
-    /// of an ESM-2.
-    pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
-        let Files {
-            here:
-                Here {
-                    folder,
-                    name,
-                    origin,
-                },
-            base,
-            config,
-            weights,
-        } = Files::open(spec)?;
-        let folder = base.as_ref().map_or(folder, |base| base.folder.clone());
-        let adapter = weights.as_ref().and_then(Weights::adapter);
-        let merged = base.map(|base| Merged {
-            base: base.name,
-            base_origin: base.origin,
-            unused: adapter
-                .map_or_else(Vec::new, |adapter| adapter.unused.iter().cloned().collect()),
-        });
-        let chosen = device::choose(&spec.device, spec.cpu)?;
-        let dtype = number_format::of(spec, chosen.first())?;
-        let format = (chosen.first()).map_or(dtype, |first| ops::activations(first, dtype));
-        let gelu = spec.gelu.form(format);
-        let n_parameters = n_parameters(&config);
-        let lacks = Lacks::of(&config, weights.as_ref());
-        let device = device::label(&chosen);
-        let shape = (config.hidden_size, config.head_dim(), config.n_layers);
-        let (replicas, fingerprint, default_token_budget) = match weights {
-            Some(weights) => {
-                let free_before: Vec<_> = chosen.iter().map(device::free_bytes).collect();
-                let sizes = (
-                    config.hidden_size,
-                    config.intermediate_size,
-                    config.head_dim(),
-                );
-                let mut devices = chosen.iter();
-                devices.try_for_each(|chosen| ops::prepare(chosen, dtype, sizes))?;
-                let fingerprint = Fingerprint::start(&folder, &weights)?;
-                let form = esm2::Form {
-                    weights: dtype,
-                    activations: format,
-                    gelu,
-                };
-                let encoders = esm2::Esm2::load(&config, &weights, &chosen, form);
-                // The next model needs the memory that this one has taken so far.
-                let encoders =
-                    encoders.inspect_err(|_| chosen.iter().for_each(device::release_unused))?;
-                let budgets = chosen
-                    .iter()
-                    .map(|chosen| default_token_budget(chosen, &config, dtype, n_parameters));
-                // A batch may go to any of them.
-                let budget = budgets.min().expect("a model is on a device at least");
-                let replicas = chosen.into_iter().zip(free_before).zip(encoders);
-                let replicas = replicas.map(|((chosen, free_before), encoder)| Replica {
-                    free_before,
-                    ..Replica::new(Some(chosen), dtype, shape, Box::new(encoder))
-                });
-                (replicas.collect(), fingerprint, budget)
-            }
-            None => {
-                let replica = |lane| {
-                    let mock = mock::Mock::new(config.hidden_size, lane, spec.mock);
-                    Replica {
-                        is_memory_tried: spec.mock.memory_tokens.is_some(),
-                        ..Replica::new(None, dtype, shape, Box::new(mock))
-                    }
-                };
-                let replicas: Vec<_> = (0..spec.mock.lanes).map(replica).collect();
-                let budget = usual_token_budget(DeviceKind::Mock, config.hidden_size);
-                (replicas, Fingerprint::mock(spec.mock.seed), budget)
-            }
-        };
-        Ok(Self {
-            name,
-            origin,
-            merged,
-            device,
-            dtype,
-            gelu,
-            config,
-            n_parameters,
-            default_token_budget,
-            fingerprint,
-            lacks,
-            replicas,
-        })
-    }
-
     /// Numbers in the weights of an encoder with this configuration.
     pub fn n_parameters_of(config: &Config) -> u64 {
         n_parameters(config)
@@ -341,14 +257,30 @@ impl Model {
         gpu.map_or(0, |gpu| gpu.n_left_over)
     }
 
-    /// The number format of weights, and of activations on a GPU.
+    /// The number format of weights, and of activations on a GPU. In int8 activations are in bf16.
     pub fn dtype(&self) -> Dtype {
         self.dtype
     }
 
     /// The form of GELU that it computes.
     pub fn gelu(&self) -> GeluForm {
-        self.gelu
+        self.form.gelu
+    }
+
+    /// What its vectors depend on beside its number format and its weights, if it is in int8, by name.
+    pub fn quantisation(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let products: Vec<_> = self.form.products.names().collect();
+        let is_quantised = !products.is_empty();
+        let entries = [
+            ("int8_products", products.join(",")),
+            ("int8_recipe", INT8_RECIPE.to_string()),
+        ];
+        entries.into_iter().filter(move |_| is_quantised)
+    }
+
+    /// How close it is to what it is in bf16, if it is in int8.
+    pub fn accuracy(&self) -> Option<&Accuracy> {
+        self.accuracy.as_ref()
     }
 
     /// What it cannot answer.

@@ -2,7 +2,7 @@
 
 use super::ModelError;
 use crate::{
-    device::Chosen,
+    device::{Chosen, ChosenGpu},
     job::{DeviceChoice, Dtype, ModelSpec},
     ops,
 };
@@ -13,7 +13,11 @@ use crate::{
 /// If the device does not compute in it.
 pub(super) fn of(spec: &ModelSpec, chosen: Option<&Chosen>) -> Result<Dtype, ModelError> {
     match chosen {
-        Some(chosen) if chosen.gpu.is_some() => Ok(spec.dtype.unwrap_or(Dtype::Bf16)),
+        Some(Chosen {
+            gpu: Some(gpu),
+            label,
+            ..
+        }) => on_gpu(spec, gpu, label),
         Some(chosen) => on_cpu(spec, &chosen.label),
         None => on_mock(spec),
     }
@@ -31,6 +35,19 @@ pub(super) fn check(spec: &ModelSpec) -> Result<(), ModelError> {
     }
 }
 
+fn on_gpu(spec: &ModelSpec, gpu: &ChosenGpu, label: &str) -> Result<Dtype, ModelError> {
+    let asked = spec.dtype.unwrap_or(Dtype::Bf16);
+    match ops::gpu_lacks(gpu, asked) {
+        None => Ok(asked),
+        Some(reason) => Err(ModelError::Dtype {
+            device: label.to_owned(),
+            supported: "bf16, f16 and f32",
+            asked,
+            reason: Some(reason),
+        }),
+    }
+}
+
 fn on_cpu(spec: &ModelSpec, label: &str) -> Result<Dtype, ModelError> {
     let asked = spec.dtype.unwrap_or(Dtype::F32);
     match ops::lacking(asked) {
@@ -41,7 +58,7 @@ fn on_cpu(spec: &ModelSpec, label: &str) -> Result<Dtype, ModelError> {
                 None => "f32 and bf16",
                 Some(_) => "f32",
             },
-            asked: asked.name(),
+            asked,
             reason: Some(reason),
         }),
     }
@@ -53,8 +70,11 @@ fn on_mock(spec: &ModelSpec) -> Result<Dtype, ModelError> {
         Some(asked) => Err(ModelError::Dtype {
             device: "the mock device".to_owned(),
             supported: "f32",
-            asked: asked.name(),
-            reason: None,
+            asked,
+            reason: match asked {
+                Dtype::Int8 => ops::lacking(asked),
+                _ => None,
+            },
         }),
     }
 }
@@ -62,6 +82,7 @@ fn on_mock(spec: &ModelSpec) -> Result<Dtype, ModelError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Hint;
 
     #[test]
     fn a_cpu_takes_bf16_where_it_has_what_that_needs_and_never_f16() {
@@ -80,6 +101,11 @@ mod tests {
             refused.ends_with("not in f16: that takes a GPU"),
             "{refused}"
         );
+        let refused = asked(Some(Dtype::Int8)).unwrap_err();
+        assert!(
+            refused.contains("not in int8: that takes a GPU of compute capability 9.0 (Hopper)"),
+            "{refused}"
+        );
         match (ops::lacking(Dtype::Bf16), asked(Some(Dtype::Bf16))) {
             (None, result) => assert_eq!(result, Ok(())),
             (Some(reason), result) => {
@@ -87,5 +113,42 @@ mod tests {
                 assert_eq!(result, Err(want));
             }
         }
+    }
+
+    #[test]
+    fn int8_is_for_hopper_alone() {
+        let asked = |dtype, capability| {
+            let spec = ModelSpec {
+                dtype,
+                ..ModelSpec::new("m")
+            };
+            let gpu = ChosenGpu {
+                ordinal: 0,
+                name: "NVIDIA GPU".to_owned(),
+                uuid: "GPU-0".to_owned(),
+                capability,
+                n_left_over: 0,
+            };
+            on_gpu(&spec, &gpu, "NVIDIA GPU (cuda:0)")
+        };
+        assert!(matches!(asked(None, (8, 0)), Ok(Dtype::Bf16)));
+        assert!(matches!(asked(Some(Dtype::Int8), (9, 0)), Ok(Dtype::Int8)));
+        for capability in [(8, 0), (8, 9), (10, 0), (12, 0)] {
+            let error = asked(Some(Dtype::Int8), capability).unwrap_err();
+            assert_eq!(
+                error.in_full(),
+                "NVIDIA GPU (cuda:0) computes in bf16, f16 and f32, not in int8: that takes a GPU of compute \
+                 capability 9.0 (Hopper), such as an H100 or an H200 (leave `dtype` out)"
+            );
+        }
+        let spec = ModelSpec {
+            device: DeviceChoice::Mock,
+            dtype: Some(Dtype::Int8),
+            ..ModelSpec::new("m")
+        };
+        let error = check(&spec).unwrap_err().to_string();
+        assert!(
+            error.starts_with("the mock device computes in f32, not in int8: that takes a GPU")
+        );
     }
 }

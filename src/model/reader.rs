@@ -1,11 +1,11 @@
 //! From the weights of a model to its parts on devices.
 
-use super::{Config, ModelError, weights::Weights};
-use crate::{
-    job::Dtype,
-    ops::{LayerNorm, Linear, Numbers},
+use super::{
+    Config, ModelError,
+    layer_parts::{LinearNumbers, LinearWeights, NormNumbers, NormWeights},
+    weights::Weights,
 };
-use burn::tensor::Device;
+use crate::{job::Dtype, ops::Numbers};
 
 /// Reads weights and brings them into number formats.
 pub(super) struct Reader<'a> {
@@ -26,35 +26,52 @@ impl Reader<'_> {
         Numbers::new(values, shape, self.dtype)
     }
 
-    /// What makes a linear layer on a device.
+    /// The weights of a linear layer.
+    pub(super) fn linear_weights(
+        &self,
+        name: &str,
+        n_out: usize,
+        n_in: usize,
+    ) -> Result<LinearWeights, ModelError> {
+        let shape = [n_out, n_in];
+        Ok(LinearWeights {
+            weight: self.weights.read(&format!("{name}.weight"), &shape)?,
+            bias: self.weights.read(&format!("{name}.bias"), &[n_out])?,
+            shape,
+        })
+    }
+
+    /// Scale and shift of a layer norm.
+    pub(super) fn norm_weights(
+        &self,
+        config: &Config,
+        name: &str,
+    ) -> Result<NormWeights, ModelError> {
+        let hidden = [config.hidden_size];
+        Ok(NormWeights {
+            weight: self.weights.read(&format!("{name}.weight"), &hidden)?,
+            bias: self.weights.read(&format!("{name}.bias"), &hidden)?,
+            epsilon: config.layer_norm_epsilon,
+        })
+    }
+
+    /// A linear layer.
     pub(super) fn linear(
         &self,
         name: &str,
         n_out: usize,
         n_in: usize,
-    ) -> Result<impl FnOnce(&Device) -> Linear + Clone + use<>, ModelError> {
-        let weight = self
-            .weights
-            .read(&format!("{name}.weight"), &[n_out, n_in])?;
-        let bias = self.weights.read(&format!("{name}.bias"), &[n_out])?;
-        let weight = Numbers::new(weight, [n_out, n_in], self.products);
-        let bias = self.numbers(bias, [n_out]);
-        Ok(move |device: &Device| Linear::new(weight.on(device), bias.on(device)))
+    ) -> Result<LinearNumbers, ModelError> {
+        let weights = self.linear_weights(name, n_out, n_in)?;
+        Ok(weights.in_formats(self.products, self.dtype))
     }
 
-    /// What makes a layer norm on a device. Scale and shift stay in f32: they are small, and rounding them
-    /// would gain nothing.
+    /// A layer norm.
     pub(super) fn layer_norm(
         &self,
         config: &Config,
         name: &str,
-    ) -> Result<impl FnOnce(&Device) -> LayerNorm + Clone + use<>, ModelError> {
-        let hidden = config.hidden_size;
-        let weight = self.weights.read(&format!("{name}.weight"), &[hidden])?;
-        let bias = self.weights.read(&format!("{name}.bias"), &[hidden])?;
-        let weight = Numbers::new(weight, [hidden], Dtype::F32);
-        let bias = Numbers::new(bias, [hidden], Dtype::F32);
-        let epsilon = config.layer_norm_epsilon;
-        Ok(move |device: &Device| LayerNorm::new(weight.on(device), bias.on(device), epsilon))
+    ) -> Result<NormNumbers, ModelError> {
+        Ok(self.norm_weights(config, name)?.numbers())
     }
 }

@@ -3,7 +3,7 @@
 use crate::job::Dtype;
 
 /// Dense peaks in TFLOP/s by NVIDIA's datasheets: a part of the name that the driver gives, bf16 and
-/// f16 on tensor cores with f32 sums, f32 without them. More special names stand first.
+/// f16 on tensor cores with f32 sums, f32 without them. Products of 8 bits are twice as many as those of 16. More special names stand first.
 const PEAKS: [(&str, f64, f64); 23] = [
     ("GB200", 2500.0, 80.0),
     ("B300", 2500.0, 80.0),
@@ -40,8 +40,9 @@ pub fn peak_flops(name: &str, dtype: Dtype) -> Option<f64> {
         })
     })?;
     let tflops = match dtype {
-        Dtype::F16 | Dtype::Bf16 => half,
-        Dtype::F32 => single,
+        Dtype::F16 | Dtype::Bf16 => *half,
+        Dtype::F32 => *single,
+        Dtype::Int8 => 2.0 * half,
     };
     Some(tflops * 1e12)
 }
@@ -72,5 +73,7 @@ mod tests {
         check("Some GPU", None);
         let single = peak_flops("NVIDIA H100 80GB HBM3", Dtype::F32);
         assert_eq!(single, Some(66.9 * 1e12));
+        let int8 = peak_flops("NVIDIA H100 80GB HBM3", Dtype::Int8);
+        assert_eq!(int8, Some(1978.8 * 1e12));
     }
 }

@@ -1,7 +1,7 @@
 //! Number formats as burn knows them, and numbers brought into them.
 
 use crate::{
-    device::{Chosen, amx},
+    device::{Chosen, ChosenGpu, amx},
     job::Dtype,
 };
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -14,6 +14,20 @@ pub fn lacking(dtype: Dtype) -> Option<&'static str> {
         Dtype::F32 => None,
         Dtype::F16 => Some("that takes a GPU"),
         Dtype::Bf16 => amx::lacking(),
+        Dtype::Int8 => Some(TAKES_HOPPER),
+    }
+}
+
+/// What has products of 8-bit numbers.
+const TAKES_HOPPER: &str =
+    "that takes a GPU of compute capability 9.0 (Hopper), such as an H100 or an H200";
+
+/// What this GPU lacks to compute in `dtype`, for people.
+pub fn gpu_lacks(gpu: &ChosenGpu, dtype: Dtype) -> Option<&'static str> {
+    match dtype {
+        Dtype::F32 | Dtype::F16 | Dtype::Bf16 => None,
+        // The kernels are written for this one: `wgmma` came with it, and went with it.
+        Dtype::Int8 => (gpu.capability != (9, 0)).then_some(TAKES_HOPPER),
     }
 }
 
@@ -21,7 +35,7 @@ pub fn lacking(dtype: Dtype) -> Option<&'static str> {
 /// linear layers are of numbers in another format than f32.
 pub fn activations(chosen: &Chosen, dtype: Dtype) -> Dtype {
     match chosen.gpu {
-        Some(_) => dtype,
+        Some(_) => dtype.activations(),
         None => Dtype::F32,
     }
 }
@@ -36,12 +50,16 @@ pub struct Numbers<const D: usize> {
 
 impl<const D: usize> Numbers<D> {
     /// Numbers row by row, rounded to the nearest in the format `dtype`.
+    ///
+    /// # Panics
+    /// If that is int8, where numbers have scales beside them: see `QuantisedWeights`.
     pub fn new(values: Vec<f32>, shape: [usize; D], dtype: Dtype) -> Self {
         let n = values.len();
         let data = match dtype {
             Dtype::F32 => TensorData::new(values, [n]),
             Dtype::F16 => TensorData::new(rounded(&values, f16::from_f32), [n]),
             Dtype::Bf16 => TensorData::new(rounded(&values, bf16::from_f32), [n]),
+            Dtype::Int8 => unreachable!("numbers of 8 bits are kept with their scales"),
         };
         Self { data, shape, dtype }
     }
@@ -74,6 +92,7 @@ pub(super) fn to_burn(dtype: Dtype) -> DType {
         Dtype::F32 => DType::F32,
         Dtype::F16 => DType::F16,
         Dtype::Bf16 => DType::BF16,
+        Dtype::Int8 => DType::I8,
     }
 }
 

@@ -1,7 +1,11 @@
 //! Layer normalisation.
 
-use super::{backend::Backend, cpu};
-use burn::tensor::Tensor;
+use super::{
+    backend::Backend,
+    cpu,
+    quantised::{Code, Quantised},
+};
+use burn::tensor::{DType, Tensor};
 
 /// Layer normalisation over the last dimension, with scale and shift.
 #[derive(Clone, Debug)]
@@ -29,6 +33,21 @@ impl LayerNorm {
             Backend::Cuda => super::cuda::layer_norm(x, &self.weight, &self.bias, epsilon),
             Backend::Cpu => cpu::layer_norm(x, &self.weight, &self.bias, epsilon),
             Backend::Plain => self.forward_plain(x),
+        }
+    }
+
+    /// The same as bytes in [`Code::Signed`], rounded once.
+    pub fn forward_quantised(&self, x: &Tensor<2>) -> Quantised {
+        match Backend::of(x) {
+            #[cfg(feature = "cuda")]
+            Backend::Cuda => {
+                let epsilon = self.epsilon as f32;
+                super::cuda::layer_norm_quantised(x, &self.weight, &self.bias, epsilon).into()
+            }
+            _ => {
+                let normal = self.forward(&x.clone().cast(DType::F32));
+                Quantised::plain(&normal, Code::Signed, x.dtype())
+            }
         }
     }
 

@@ -19,6 +19,7 @@ mod epilogue;
 mod layer_norm;
 mod linear;
 mod pool;
+mod quantised;
 mod results;
 mod rotary;
 mod segments;
@@ -29,7 +30,7 @@ mod tokens;
 
 use crate::{
     device::{Chosen, DeviceError},
-    job::Dtype,
+    job::{Dtype, Products},
 };
 use backend::Backend;
 use burn::tensor::Tensor;
@@ -37,12 +38,13 @@ use burn::tensor::Tensor;
 pub use arithmetic::arithmetic;
 pub use attention::{attention, attention_plain};
 pub use contacts::{ContactMaps, attention_maps};
-pub use dtype::{Numbers, activations, lacking, tensor};
+pub use dtype::{Numbers, activations, gpu_lacks, lacking, tensor};
 pub use embedding::{embedding, without_masks};
 pub use epilogue::Epilogue;
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, feed_forward, linear_plain};
 pub use pool::{pool, pool_sequence};
+pub use quantised::{Code, Grain, Quantised, QuantisedLinear, QuantisedWeights, quantise};
 pub use results::{Results, values};
 pub use rotary::RotaryTable;
 pub use segments::Segments;
@@ -51,7 +53,8 @@ pub use stager::Stager;
 pub use stager_options::StagerOptions;
 pub use tokens::Tokens;
 
-/// Makes ready what a model with these sizes, hidden, intermediate and of its heads, needs on `chosen`.
+/// Makes ready what a model with these sizes, hidden, intermediate and of its heads, needs on `chosen`, whose `products`
+/// are of 8-bit numbers.
 ///
 /// # Errors
 /// If the device's kernels do not take such a model, or do not compile.
@@ -60,10 +63,11 @@ pub fn prepare(
     chosen: &Chosen,
     dtype: Dtype,
     sizes: (usize, usize, usize),
+    products: Products,
 ) -> Result<(), DeviceError> {
     #[cfg(feature = "cuda")]
     if let Some(gpu) = &chosen.gpu {
-        cuda::prepare(gpu.ordinal, dtype, sizes)?;
+        cuda::prepare(gpu.ordinal, dtype, sizes, products)?;
     }
     Ok(())
 }

@@ -32,6 +32,7 @@ pub(super) fn output_plan(
         format: target.format,
         options: EmbedOptions::OPTIONS
             .with_effect(Effect::Values, &resolved)
+            .chain(model.quantisation())
             .collect(),
         rules: (wanted.dataset().rules().into_iter())
             .filter_map(|(name, rule)| Some((name, rule?)))
@@ -68,8 +69,15 @@ pub(super) fn circumstances(
             .with_effect(Effect::LastBits, &used)
             .chain(shard_setting(shard))
             .chain(origin(model))
+            .chain(accuracy(model))
             .collect(),
     }
+}
+
+/// How close a model in int8 is to what it is in bf16. It follows from the identity.
+fn accuracy(model: &Model) -> Option<(&'static str, String)> {
+    let accuracy = model.accuracy()?;
+    Some(("int8_accuracy", format!("{:.6}", accuracy.least)))
 }
 
 /// Where a model comes from, and what it is made of, if that is known. It is no part of the identity: the weights say more.

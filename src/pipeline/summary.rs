@@ -56,6 +56,7 @@ impl Ending {
             model: model.name().to_owned(),
             device: model.device().to_owned(),
             dtype: model.dtype().name().to_owned(),
+            accuracy: model.accuracy().map(|accuracy| accuracy.least),
             hidden_size: model.hidden_size(),
             columns: wanted.question().shapes(model.hidden_size()),
             shard: self.shard,
@@ -220,6 +221,7 @@ fn settings(model: &Model, plan: &Plan, wanted: &EmbedPlan) -> Vec<(&'static str
     let used = wanted.used(plan.token_budget);
     let rules = wanted.dataset().rules().into_iter();
     let rules = rules.map(|(name, rule)| (name, rule.unwrap_or_else(|| "none".to_owned())));
+    let quantisation = model.quantisation();
     let model = [
         ("dtype", model.dtype().name().to_owned()),
         ("gelu", model.gelu().name().to_owned()),
@@ -230,5 +232,6 @@ fn settings(model: &Model, plan: &Plan, wanted: &EmbedPlan) -> Vec<(&'static str
         let is_unused = text.is_empty() || (name == "pooling" && used.pooling.is_none());
         (name, if is_unused { "none".to_owned() } else { text })
     });
+    let model = model.into_iter().chain(quantisation);
     options.chain(rules).chain(model).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::{
     RunSummary,
-    table::{grouped, rate},
+    unit::Unit::{self, Bytes, Cosine, Count, Number, Seconds, Share, Text, Tflops},
 };
 
 /// A figure of a run, or of something else that has figures.
@@ -25,25 +25,6 @@ pub struct Figure<T = RunSummary> {
     /// What the page calls it, if it is one of those that the page shows large, or of a lane at all; `{unit}` is its
     /// unit.
     pub(super) tile: Option<&'static str>,
-}
-
-/// What a figure counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Whole things: what one of them is called, and what several are.
-    Count(&'static str, &'static str),
-    /// Bytes.
-    Bytes,
-    /// Seconds.
-    Seconds,
-    /// From 0 to 1.
-    Share,
-    /// Useful floating-point operations, in millions of millions a second.
-    Tflops,
-    /// A number in the unit of this name.
-    Number(&'static str),
-    /// No number.
-    Text,
 }
 
 /// Which of two values of a figure is better.
@@ -81,7 +62,6 @@ pub(super) struct Phrase {
 }
 
 use Better::{Larger, Smaller};
-use Unit::{Bytes, Count, Number, Seconds, Share, Text, Tflops};
 
 type Row = Figure<RunSummary>;
 
@@ -163,6 +143,12 @@ pub static FIGURES: &[Figure] = &[
     Row::whole("peak_memory_bytes", Bytes, "the largest resident memory of the program so far, in bytes",
         |run| Some(run.peak_memory_bytes))
         .better(Smaller).phrase("memory", 1, "{} at most"),
+    Row::decimal("accuracy", Cosine,
+        "the least cosine of the pooled vectors of a protein in int8 and in bf16, of those proteins that come with the \
+         program for this and were embedded when the model was loaded",
+        |run| run.accuracy)
+        .missing("unless the model is in int8")
+        .better(Larger).phrase("accuracy", 1, "a cosine of {} with bf16 at least, when it was loaded"),
     Row::whole("reader_restarts", Count("reader", "readers"), "the number of readers that had to be replaced",
         |run| Some(run.reader_restarts))
         .better(Smaller).phrase("readers", 2, ", {} restarted"),
@@ -352,38 +338,6 @@ impl<T> Figure<T> {
     }
 }
 
-impl Unit {
-    /// The unit as the documentation writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Count(_, several) => several,
-            Bytes => "bytes",
-            Seconds => "s",
-            Share => "share",
-            Tflops => "TFLOP/s",
-            Number(unit) => unit,
-            Text => "",
-        }
-    }
-
-    /// A value for people, with the unit where it is no number without one, and the unit.
-    fn shown(self, value: f64) -> (String, &'static str) {
-        match self {
-            Count(one, several) => {
-                let unit = if value == 1.0 { one } else { several };
-                (grouped(value as u64), unit)
-            }
-            Bytes if value < 1e9 => (format!("{:.0} MB", value / 1e6), "MB"),
-            Bytes => (format!("{:.2} GB", value / 1e9), "GB"),
-            Seconds => (format!("{value:.2} s"), "s"),
-            Share => (format!("{:.1}%", value * 100.0), "%"),
-            // CPUs count in thousandths.
-            Tflops if value < 1.0 => (rate(1e3 * value), "GFLOP/s"),
-            _ => (rate(value), self.name()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,21 +384,5 @@ mod tests {
                 assert!(is_text || figure.number(&empty).is_some(), "{name}");
             }
         }
-    }
-
-    #[test]
-    fn values_are_shown_in_their_unit() {
-        let check = |unit: Unit, value: f64, expect: (&str, &str)| {
-            let (shown, unit) = unit.shown(value);
-            assert_eq!((&*shown, unit), expect);
-        };
-        check(Count("batch", "batches"), 1.0, ("1", "batch"));
-        check(Count("batch", "batches"), 1_234.0, ("1,234", "batches"));
-        check(Bytes, 123_400_000.0, ("123 MB", "MB"));
-        check(Bytes, 2.345e9, ("2.35 GB", "GB"));
-        check(Share, 0.987, ("98.7%", "%"));
-        check(Tflops, 0.0612, ("61.2", "GFLOP/s"));
-        check(Tflops, 512.0, ("512", "TFLOP/s"));
-        check(Number("J"), 1_700.2, ("1,700", "J"));
     }
 }

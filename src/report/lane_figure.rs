@@ -5,8 +5,8 @@ use super::{
     figure::{
         Better::{Larger, Smaller},
         Figure,
-        Unit::{Bytes, Count, Number, Seconds, Share},
     },
+    unit::Unit::{Bytes, Count, Number, Seconds, Share},
 };
 
 type Row = Figure<LaneSummary>;

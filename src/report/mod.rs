@@ -18,11 +18,12 @@ mod summary;
 mod svg;
 mod sweep;
 mod table;
+mod unit;
 
 pub use contact_map::draw_contact_map;
 pub use details::{LengthHistogram, RejectedRecord, RunDetails, StretchOfWork};
 pub use error::ReportError;
-pub use figure::{Better, FIGURES, Figure, Get, Unit};
+pub use figure::{Better, FIGURES, Figure, Get};
 pub use lane::LaneSummary;
 pub use lane_figure::LANE_FIGURES;
 pub use page::{Failure, PageRun, page};
@@ -30,3 +31,4 @@ pub use record::RunReport;
 pub use scores::ScoreHistogram;
 pub use summary::{GpuSummary, RunSummary};
 pub use sweep::{Row, Sweep};
+pub use unit::Unit;

@@ -36,9 +36,9 @@ impl fmt::Display for RunSummary {
 }
 
 /// What the lines are about, from top to bottom. Figures say in which one they stand.
-const SUBJECTS: [&str; 14] = [
-    "records", "tokens", "speed", TIME, "readers", "memory", "devices", "GPU", "encoder", LANE,
-    VERDICT, REMARK, "output", "rejects",
+const SUBJECTS: [&str; 15] = [
+    "records", "tokens", "speed", TIME, "readers", "memory", "devices", "GPU", "encoder",
+    "accuracy", LANE, VERDICT, REMARK, "output", "rejects",
 ];
 const LANE: &str = "lane";
 const TIME: &str = "time";

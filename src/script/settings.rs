@@ -3,6 +3,7 @@
 use crate::{
     job::{
         DeviceChoice, EmbedOptions, Gelu, GpuChoice, ModelSpec, OptionMap, OptionValue, Problems,
+        Products,
     },
     report::RunSummary,
 };
@@ -15,6 +16,7 @@ pub(super) struct RunSettings {
     has_gpu: bool,
     dtype: String,
     gelu: Gelu,
+    products: Products,
     n_layers: usize,
     token_budget: usize,
 }
@@ -33,6 +35,7 @@ impl RunSettings {
             has_gpu: summary.gpu.is_some(),
             dtype: summary.dtype.clone(),
             gelu: spec.gelu,
+            products: spec.int8.products,
             n_layers,
             token_budget: summary.token_budget,
         }
@@ -74,6 +77,7 @@ impl RunSettings {
             "device" => Some(self.device.value()),
             "dtype" => Some(OptionValue::Text(self.dtype.clone())),
             "gelu" => Some(self.gelu.name().into()),
+            "int8_products" => Some(self.products.value()),
             "token_budget" if self.options.token_budget.is_none() => {
                 Some(OptionValue::Whole(self.token_budget as i64))
             }
@@ -88,9 +92,9 @@ impl RunSettings {
             _ => "",
         };
         match name {
-            "device" => {
-                let map = [(name.to_owned(), value.clone())].into();
-                ModelSpec::from_map("model", map).is_ok_and(|spec| self.is_on(&spec.device))
+            "device" => asked(name, value).is_some_and(|spec| self.is_on(&spec.device)),
+            "int8_products" => {
+                asked(name, value).is_some_and(|spec| spec.int8.products == self.products)
             }
             "dtype" => text == self.dtype,
             "gelu" => Gelu::from_name(text) == Some(self.gelu),
@@ -121,4 +125,10 @@ impl RunSettings {
         };
         *device == self.device || (self.device == DeviceChoice::Auto && is_found())
     }
+}
+
+/// What a model with this option would be.
+fn asked(name: &str, value: &OptionValue) -> Option<ModelSpec> {
+    let map = [(name.to_owned(), value.clone())].into();
+    ModelSpec::from_map("model", map).ok()
 }

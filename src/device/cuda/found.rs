@@ -16,6 +16,7 @@ pub(super) struct Found {
     /// As `nvidia-smi -L` writes it.
     pub(super) uuid: String,
     pub(super) capability: (u32, u32),
+    pub(super) n_multiprocessors: usize,
 }
 
 impl Found {
@@ -45,6 +46,10 @@ impl Found {
                             CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
                         )?,
                     ),
+                    n_multiprocessors: attribute(
+                        handle,
+                        CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT,
+                    )? as usize,
                 })
             })
             .collect()

@@ -24,6 +24,7 @@ pub(crate) struct Gpu {
     name: String,
     uuid: String,
     capability: (u32, u32),
+    n_multiprocessors: usize,
     context: CUcontext,
     pub(super) server: DeviceHandle<Server>,
     /// Copies to the GPU run here, beside the computing.
@@ -70,6 +71,7 @@ impl Gpu {
             name: found.name.clone(),
             uuid: found.uuid.clone(),
             capability: found.capability,
+            n_multiprocessors: found.n_multiprocessors,
             context,
             server: DeviceHandle::new(CudaDevice::new(found.ordinal).to_id()),
             uploads: stream()?,
@@ -106,6 +108,11 @@ impl Gpu {
     /// Its compute capability, major and minor.
     pub(crate) fn capability(&self) -> (u32, u32) {
         self.capability
+    }
+
+    /// Its multiprocessors.
+    pub(crate) fn n_multiprocessors(&self) -> usize {
+        self.n_multiprocessors
     }
 
     /// Its name, for people.

@@ -118,6 +118,7 @@ mod tests {
             name: name.to_owned(),
             uuid: format!("GPU-{ordinal}"),
             capability: if name == T4 { (7, 5) } else { (9, 0) },
+            n_multiprocessors: 1,
         })
         .collect()
     }

@@ -1,6 +1,6 @@
 //! What can go wrong with a conversion.
 
-use crate::{file::FileError, hint::Hint, model::ModelError};
+use crate::{file::FileError, hint::Hint, job::Dtype, model::ModelError};
 use std::path::PathBuf;
 
 /// What can go wrong with a conversion.
@@ -36,6 +36,9 @@ pub enum ConvertError {
         /// The format.
         format: String,
     },
+    /// A format whose numbers need factors, for which files of weights have no place.
+    #[error("files of weights are in {}, not in {}", Dtype::FLOAT_NAMES.join(", "), .0.name())]
+    NotAFloat(Dtype),
     /// It was told to stop.
     #[error("the conversion was stopped; nothing was written")]
     Stopped,
@@ -58,6 +61,9 @@ impl Hint for ConvertError {
             Self::TooLarge { .. } => {
                 Some("use `--dtype bf16` or `f32`, which hold larger numbers".to_owned())
             }
+            Self::NotAFloat(_) => Some(
+                "int8 is made of any of them when the model is loaded: `dtype: \"int8\"`".to_owned(),
+            ),
             Self::Stopped => None,
         }
     }

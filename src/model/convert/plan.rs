@@ -171,6 +171,7 @@ impl From<Dtype> for NumberFormat {
             Dtype::F32 => Self::F32,
             Dtype::F16 => Self::F16,
             Dtype::Bf16 => Self::BF16,
+            Dtype::Int8 => Self::Other("I8".to_owned()),
         }
     }
 }

@@ -20,10 +20,14 @@ pub(super) struct KernelFile {
 pub(super) type Header = (&'static str, &'static str);
 
 /// The headers that kernels include.
-pub(super) const HEADERS: [Header; 3] = [
+pub(super) const HEADERS: [Header; 7] = [
+    ("bytes.cuh", include_str!("kernels/bytes.cuh")),
     ("common.cuh", include_str!("kernels/common.cuh")),
     ("contacts.cuh", include_str!("kernels/contacts.cuh")),
+    ("gemm_s8.cuh", include_str!("kernels/gemm_s8.cuh")),
     ("hopper.cuh", include_str!("kernels/hopper.cuh")),
+    ("layer_norm.cuh", include_str!("kernels/layer_norm.cuh")),
+    ("sm90.cuh", include_str!("kernels/sm90.cuh")),
 ];
 
 /// A kernel for one number format, with the constants that it is compiled with. Rust alone knows

@@ -1,6 +1,6 @@
 //! Kernels, loaded and launched.
 
-use super::{code::Instance, compile::compile};
+use super::{code::Instance, compile::compile, tensor_map::TensorMap};
 use crate::device::{
     DeviceError,
     cuda::{Doing, Gpu},
@@ -12,6 +12,7 @@ use cudarc::driver::{
 use std::{
     collections::HashMap,
     ffi::{CString, c_void},
+    ptr,
     sync::{LazyLock, Mutex},
 };
 
@@ -121,11 +122,26 @@ impl Kernel {
         grid: Grid,
         arguments: &[Argument],
     ) -> Result<(), DeviceError> {
+        // SAFETY: what the caller answers for.
+        unsafe { self.launch_on(stream, grid, &[], arguments) }
+    }
+
+    /// Enqueues a kernel that takes `maps`, by value, before the other arguments.
+    ///
+    /// # Safety
+    /// As [`launch`](Self::launch), also of the matrices that the maps describe.
+    pub(super) unsafe fn launch_on(
+        self,
+        stream: CUstream,
+        grid: Grid,
+        maps: &[TensorMap],
+        arguments: &[Argument],
+    ) -> Result<(), DeviceError> {
         // The driver reads as many bytes at each address as the parameter has.
-        let mut addresses: Vec<*mut c_void> = arguments
-            .iter()
-            .map(|argument| std::ptr::from_ref(argument).cast_mut().cast())
-            .collect();
+        let maps = maps.iter().map(|map| ptr::from_ref(map).cast());
+        let arguments = arguments.iter().map(|it| ptr::from_ref(it).cast());
+        let mut addresses: Vec<*mut c_void> =
+            maps.chain(arguments).map(<*const _>::cast_mut).collect();
         let (x, y) = grid.blocks;
         // SAFETY: the caller answers for the arguments, which live until the call returns.
         unsafe {

@@ -14,14 +14,18 @@ mod embedding;
 mod format;
 mod gelu;
 mod gemm;
+mod gemm_s8;
 mod kernel;
 mod layer_norm;
 mod linear;
 mod lost;
 mod operand;
 mod pool;
+mod quantise;
+mod quantised;
 mod random;
 mod select;
+mod tensor_map;
 #[cfg(test)]
 mod tests;
 mod token_dropout;
@@ -31,10 +35,12 @@ pub(super) use attention::attention;
 pub(super) use batch::{Batch, UploadStager};
 pub(super) use contacts::ContactMaps;
 pub(super) use embedding::embedding;
-pub(super) use layer_norm::layer_norm;
+pub(super) use layer_norm::{layer_norm, layer_norm_quantised};
 pub(super) use linear::linear;
 pub(super) use operand::is_cuda;
 pub(super) use pool::pool;
+pub(super) use quantise::quantise;
+pub(super) use quantised::{QuantisedRows, QuantisedWeights, quantised_expand, quantised_linear};
 pub(super) use select::{listed, narrowed, residues, tokens};
 
 use crate::{
@@ -42,7 +48,7 @@ use crate::{
         DeviceError,
         cuda::{Download, Gpu},
     },
-    job::Dtype,
+    job::{Dtype, Products},
 };
 use burn::tensor::Tensor;
 use code::Instance;
@@ -54,7 +60,10 @@ use operand::Operand;
 struct Shape {
     /// The compute capability of the GPU.
     capability: (u32, u32),
+    /// The number format of activations.
     dtype: Dtype,
+    /// What is of 8-bit numbers.
+    products: Products,
     hidden: usize,
     intermediate: usize,
     head_dim: usize,
@@ -65,13 +74,15 @@ type Kernels = fn(&Shape) -> Result<Vec<Instance>, DeviceError>;
 
 /// Every operation with kernels of its own. They are made ready when a model is loaded, and the tests
 /// compile them for every shape.
-const OPERATIONS: [Kernels; 9] = [
+const OPERATIONS: [Kernels; 11] = [
     attention::kernels,
     contacts::kernels,
     embedding::kernels,
     gelu::kernels,
+    gemm_s8::kernels,
     layer_norm::kernels,
     pool::kernels,
+    quantise::kernels,
     random::kernels,
     select::kernels,
     token_dropout::kernels,
@@ -97,11 +108,13 @@ pub(super) fn prepare(
     ordinal: usize,
     dtype: Dtype,
     (hidden, intermediate, head_dim): (usize, usize, usize),
+    products: Products,
 ) -> Result<(), DeviceError> {
     let gpu = Gpu::opened(ordinal);
     let shape = Shape {
         capability: gpu.capability(),
         dtype,
+        products,
         hidden,
         intermediate,
         head_dim,

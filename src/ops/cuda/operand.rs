@@ -92,6 +92,13 @@ impl Operand {
         self.cube.meta.num_elements() * self.cube.dtype.size()
     }
 
+    /// Its bytes, in main memory. Waits for them.
+    #[cfg(test)]
+    pub(super) fn read(&self) -> Vec<u8> {
+        let read = self.cube.client.read_one(self.cube.handle.clone());
+        read.expect("what was enqueued has run").to_vec()
+    }
+
     /// # Panics
     /// If its numbers are of no format that models compute in.
     pub(super) fn dtype(&self) -> Dtype {

@@ -12,7 +12,7 @@
 //! - `real`: equal to those of HF transformers for trained weights, where these are.
 //! - `finite`: finite, or the run ends.
 //! - `program`: models through the real program: what they may be called, what a device has room for.
-//! - `gpu`: all this on a GPU; `poison`: whole runs there; `lost`: runs that lose it. These tests are ignored, as most machines have none;
+//! - `gpu`: all this on a GPU; `int8`: in int8 there; `poison`: whole runs there; `lost`: runs that lose it. These tests are ignored, as most machines have none;
 //!   run them with `scripts/gpu/check.sh`.
 
 mod adapters;
@@ -25,6 +25,7 @@ mod finite;
 mod golden;
 mod gpu;
 mod hostile;
+mod int8;
 mod invariance;
 mod layouts;
 mod logits;

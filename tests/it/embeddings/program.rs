@@ -342,7 +342,7 @@ fn a_number_format_that_a_device_lacks_is_refused() {
     let job = Job::new();
     job.model("m");
     for (device, label) in [("cpu", "the CPU"), ("mock", "the mock device")] {
-        for dtype in ["bf16", "f16"] {
+        for dtype in ["bf16", "f16", "int8"] {
             if (device, dtype) == ("cpu", "bf16") && amx::lacking().is_none() {
                 continue;
             }
@@ -350,9 +350,13 @@ fn a_number_format_that_a_device_lacks_is_refused() {
             for command in ["exec", "check"] {
                 let done = job.run(command, &script);
                 assert_eq!(done.exit_code, MODEL, "{command} {script}: {done:?}");
+                let why = match dtype {
+                    "int8" => ": that takes a GPU of compute capability 9.0 (Hopper)",
+                    _ => "",
+                };
                 for part in [
                     format!("{label} computes in f32"),
-                    format!(", not in {dtype}"),
+                    format!(", not in {dtype}{why}"),
                 ] {
                     assert!(done.stderr.contains(&part), "{}", done.stderr);
                 }

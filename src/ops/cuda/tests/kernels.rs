@@ -54,7 +54,7 @@ fn attention_agrees_with_f64() {
         4096, 1022, 1, 2, 3, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 257, 700,
     ];
     let mut numbers = Numbers(1);
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::FLOATS {
         for head_dim in [16, 24, 32, 64, 128, 10] {
             const HEADS: usize = 2;
             let hidden = HEADS * head_dim;
@@ -112,7 +112,7 @@ fn erf_form(x: f64) -> f64 {
 }
 
 /// The error function by its Taylor series, to 1e-8.
-fn erf(x: f64) -> f64 {
+pub(super) fn erf(x: f64) -> f64 {
     if x.abs() > 4.2 {
         return x.signum();
     }
@@ -160,7 +160,7 @@ fn the_forms_of_gelu_are_told_apart() {
     ] {
         assert!((erf(x) - want).abs() < 1e-9, "erf({x})");
     }
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::FLOATS {
         let x = gelu_arguments(dtype);
         let exact: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
         let way = |form: fn(f64) -> f64| {
@@ -180,7 +180,7 @@ fn the_forms_of_gelu_are_told_apart() {
 #[ignore = "needs a GPU"]
 fn linear_agrees_with_f64() {
     let mut numbers = Numbers(2);
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::FLOATS {
         for (rows, n_in, n_out) in [(256, 64, 192), (512, 320, 1280), (256, 1280, 320)] {
             let x = numbers.vector(rows * n_in, 1.0, dtype);
             let weight = numbers.vector(n_out * n_in, 0.2, dtype);
@@ -234,7 +234,7 @@ fn linear_agrees_with_f64() {
 #[test]
 #[ignore = "needs a GPU"]
 fn each_gelu_is_its_own_form() {
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::FLOATS {
         // The identity passes on numbers that the format holds, so that GELU alone rounds.
         let mut identity = vec![0.0; GELU_WIDTH * GELU_WIDTH];
         identity
@@ -269,7 +269,7 @@ fn each_gelu_is_its_own_form() {
 #[ignore = "needs a GPU"]
 fn layer_norm_agrees_with_f64() {
     let mut numbers = Numbers(3);
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::FLOATS {
         for width in [64, 160, 320, 480, 640, 1280, 2560, 5120] {
             const ROWS: usize = 37;
             let x = numbers.vector(ROWS * width, 3.0, dtype);
@@ -305,7 +305,7 @@ fn layer_norm_agrees_with_f64() {
 #[ignore = "needs a GPU"]
 fn pooling_and_embedding_agree_with_f64() {
     let mut numbers = Numbers(4);
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::FLOATS {
         for width in [64, 160, 1280] {
             let tokens = tokens(&[3, 4, 35, 200, 1000, 5], dtype, 32);
             let table = numbers.vector(33 * width, 1.0, dtype);
@@ -335,7 +335,7 @@ fn pooling_and_embedding_agree_with_f64() {
 #[ignore = "needs a GPU"]
 fn token_dropout_agrees_with_f64() {
     let mut numbers = Numbers(5);
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::FLOATS {
         for width in [64, 1280] {
             // The third sequence is the first one with a mask, the fourth one has several; the others have none.
             let tokens = tokens(&[3, 20, 35, 1000, 3, 5], dtype, 32);
@@ -375,7 +375,7 @@ fn token_dropout_agrees_with_f64() {
 #[ignore = "needs a GPU"]
 fn every_kernel_runs() {
     let mut numbers = Numbers(6);
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::FLOATS {
         for head_dim in [16, 24, 32, 64, 128, 10] {
             let hidden = 8 * head_dim;
             let tokens = tokens(&[3, 200, 64, 65, 16, 130], dtype, head_dim);
@@ -419,7 +419,7 @@ fn every_kernel_runs() {
 fn every_product_runs() {
     let mut numbers = Numbers(7);
     let (rows, hidden) = (96, 160);
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::FLOATS {
         let x = on_gpu(
             &numbers.vector(rows * hidden, 1.0, dtype),
             [rows, hidden],

@@ -1,7 +1,9 @@
 //! Kernels against references in f64, and work lists against the batches that they are made of.
 
+mod gemm_s8;
 mod host;
 mod kernels;
+mod quantised;
 mod select;
 mod speed;
 
@@ -28,6 +30,7 @@ fn round(x: f32, dtype: Dtype) -> f32 {
         Dtype::F32 => x,
         Dtype::F16 => f16::from_f32(x).to_f32(),
         Dtype::Bf16 => bf16::from_f32(x).to_f32(),
+        Dtype::Int8 => x.round_ties_even(),
     }
 }
 
@@ -37,6 +40,7 @@ fn unit(dtype: Dtype) -> f64 {
         Dtype::F32 => 1.0 / f64::from(1 << 24),
         Dtype::F16 => 1.0 / 2048.0,
         Dtype::Bf16 => 1.0 / 256.0,
+        Dtype::Int8 => unreachable!("neighbours are one apart, however large they are"),
     }
 }
 
