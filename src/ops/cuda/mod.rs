@@ -23,6 +23,7 @@ mod operand;
 mod pool;
 mod quantise;
 mod quantised;
+mod quantised_linear;
 mod random;
 mod select;
 mod tensor_map;
@@ -40,7 +41,8 @@ pub(super) use linear::linear;
 pub(super) use operand::is_cuda;
 pub(super) use pool::pool;
 pub(super) use quantise::quantise;
-pub(super) use quantised::{QuantisedRows, QuantisedWeights, quantised_expand, quantised_linear};
+pub(super) use quantised::{QuantisedRows, QuantisedWeights};
+pub(super) use quantised_linear::{quantised_expand, quantised_linear};
 pub(super) use select::{listed, narrowed, residues, tokens};
 
 use crate::{

@@ -1,13 +1,9 @@
-//! Bytes on a GPU: rows of activations and weights, and products of them.
+//! Bytes on a GPU: rows of activations, and weights.
 //!
 //! They lie in memory of their own that CubeCL gives out, as tensors do, so that it is held and given back like theirs. No
 //! operation of burn knows them.
 
-use super::{
-    super::{Epilogue, quantised::Code},
-    Operand,
-    gemm_s8::{Out, product},
-};
+use super::{super::quantised::Code, Operand};
 use crate::job::Dtype;
 use burn::tensor::Tensor;
 use cubecl::server::Handle;
@@ -83,28 +79,4 @@ impl QuantisedWeights {
             bias: Operand::new(bias),
         }
     }
-}
-
-/// `x W^T + b`, then the epilogue: `[T, in]` to `[T, out]` in bf16.
-pub(in super::super) fn quantised_linear(
-    x: &QuantisedRows,
-    weights: &QuantisedWeights,
-    epilogue: Epilogue<'_>,
-) -> Tensor<2> {
-    let y = x
-        .bytes
-        .allocate([x.shape[0], weights.shape[0]], Dtype::Bf16);
-    product(x, weights, Out::Full(&y, epilogue));
-    y.tensor()
-}
-
-/// GELU of `x W^T + b`, in the erf form, as bytes in [`Code::Gelu`]: `[T, in]` to `[T, out]`.
-pub(in super::super) fn quantised_expand(
-    x: &QuantisedRows,
-    weights: &QuantisedWeights,
-) -> QuantisedRows {
-    let shape = [x.shape[0], weights.shape[0]];
-    let y = QuantisedRows::beside(&x.bytes, shape, Code::Gelu);
-    product(x, weights, Out::Gelu(&y));
-    y
 }
