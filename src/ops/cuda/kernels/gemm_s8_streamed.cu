@@ -28,8 +28,7 @@ template <typename Sum> struct Numbers {
     float rows[2];
     int column, n;  // the first one of the strip
     DEVICE Channels channels(int j) const {
-        // Bytes come in whole strips.
-        int at = (THEN == GELU_BYTES ? column + j * 8 : min(column + j * 8, n - 8)) + threadIdx.x % 4 * 2;
+        int at = min(column + j * 8, n - 8) + threadIdx.x % 4 * 2;
         float2 scale = make_float2(1, 1);
         if (!CHANNEL_BLOCKS) scale = *reinterpret_cast<const float2*>(scales + at);
         return {scale, *reinterpret_cast<const float2*>(biases + at)};
@@ -144,16 +143,12 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 
                         UNROLL for (int i = 0; i < 2 * STEP_K / 32; i++) {
                             int further = i / 4 * (STEP_BYTES / 16) + i % 4 * NEXT_K;
                             multiply(part, a + further, b + further + half * 2 * NEXT_ROWS, i != 0);
-                            if (i % 4 == 3) products_commit();
                         }
+                        products_commit();
                         warps_arrive(TURN + (group ^ 1), 256);
-                        if (half == 1) {
-                            products_wait<1>();
-                            if (thread < 2) barrier_arrive_in(thread, empty(step));
-                        }
                         products_wait<0>();
                         accumulated(part);
-                        if (half == 1 && thread < 2) barrier_arrive_in(thread, empty(step + 1));
+                        if (half == 1 && thread < 4) barrier_arrive_in(thread % 2, empty(step + thread / 2));
                         UNROLL for (int j = 0; j < PAIRS / 2; j++) {
                             float2 channel = make_float2(1, 1);
                             u32 at = scales(step) + half * (SCALE_BYTES / 2) + j * 32 + quad * 8;
