@@ -40,6 +40,8 @@ const TILE: usize = 128;
 const THREADS: usize = 3 * 128;
 /// Tiles in shared memory, beside resident weights.
 const STAGES: usize = 4;
+/// Blocks of scales of channels that are in shared memory.
+const SCALE_BLOCKS: usize = 4;
 /// Bytes of a barrier.
 const BARRIER: usize = 8;
 /// How many inputs resident weights have.
@@ -50,7 +52,8 @@ pub(super) enum Out<'a> {
     /// `[T, out]` in bf16, after the epilogue. Both forms of GELU are the erf form.
     Full(&'a Operand, Epilogue<'a>),
     /// `[T, out]`, GELU of it in the erf form, as bytes in [`Code::Gelu`]. It is computed in f16 and its bytes are at
-    /// most 0.8 of a step away from it, not half of one.
+    /// most 0.8 of a step away from it, not half of one. Products beyond 65,504 are infinite there, and their block of
+    /// columns is NaN.
     Gelu(&'a QuantisedRows),
 }
 
@@ -117,8 +120,16 @@ pub(super) fn kernels(shape: &Shape) -> Result<Vec<Instance>, DeviceError> {
 }
 
 /// Enqueues `x W^T + b`, then what `out` asks for: `[T, in]` to `[T, out]`.
+///
+/// # Panics
+/// If `x` has other rows than the weights are for, or what is added is not in bf16.
 pub(super) fn product(x: &QuantisedRows, weights: &QuantisedWeights, out: Out<'_>) {
     let ([n_rows, n_in], [n_out, _]) = (x.shape, weights.shape);
+    assert_eq!(
+        (n_in, x.code),
+        (weights.shape[1], weights.input),
+        "the layer's inputs"
+    );
     let (then, residual) = match &out {
         Out::Full(_, Epilogue::None) => (Then::Nothing, None),
         Out::Full(_, Epilogue::Gelu | Epilogue::GeluTanh) => (Then::Gelu, None),
@@ -127,6 +138,8 @@ pub(super) fn product(x: &QuantisedRows, weights: &QuantisedWeights, out: Out<'_
         }
         Out::Gelu(_) => (Then::GeluBytes, None),
     };
+    let is_added_right = |residual: &Operand| residual.dtype() == Dtype::Bf16;
+    assert!(residual.as_ref().is_none_or(is_added_right));
     let product = Product {
         n_out,
         n_in,
@@ -257,8 +270,6 @@ impl Product {
 
     fn streamed(&self) -> Instance {
         let step = (TILE + STRIP) * STEP_K;
-        /// Blocks of scales of channels that are in shared memory.
-        const SCALE_BLOCKS: usize = 4;
         let scales = if self.in_blocks {
             SCALE_BLOCKS * STRIP * size_of::<f32>()
         } else {

@@ -23,6 +23,8 @@ pub(in super::super) struct QuantisedRows {
 pub(in super::super) struct QuantisedWeights {
     /// Outputs and inputs.
     pub(super) shape: [usize; 2],
+    /// Which numbers the bytes of inputs stand for.
+    pub(super) input: Code,
     /// `[out, in]`, a byte a number.
     pub(super) bytes: Handle,
     /// `[blocks, out]`, in f32; one block is all inputs.
@@ -62,10 +64,10 @@ impl QuantisedRows {
 }
 
 impl QuantisedWeights {
-    /// From `bytes`, `[out, in]`, in main memory. `scales`, `[blocks * out]`, and the folded bias, `[out]`, are on the GPU.
+    /// From `bytes`, `[out, in]`, in main memory, for inputs of so many numbers a row. `scales`, `[blocks * out]`, and the folded bias, `[out]`, are on the GPU.
     pub(in super::super) fn new(
         bytes: &[i8],
-        n_in: usize,
+        (n_in, input): (usize, Code),
         scales: &Tensor<1>,
         bias: &Tensor<1>,
     ) -> Self {
@@ -74,6 +76,7 @@ impl QuantisedWeights {
         let [n_out] = bias.dims();
         Self {
             shape: [n_out, n_in],
+            input,
             bytes: scales.upload(&bytes),
             scales,
             bias: Operand::new(bias),

@@ -14,7 +14,7 @@ pub enum Code {
     Signed,
     /// A byte q from 0 to 255 is `scale * q - 0.17`, for what GELU makes, which is never less than −0.17. Each 256
     /// columns of a row have a scale, which is 0.17 over a whole number, as great as lets the greatest number of
-    /// the block fit: numbers beyond 43 are 43. Where one is NaN, so is the scale.
+    /// the block fit: numbers beyond 43 are 43. Where one is NaN or infinite, the scale is NaN.
     Gelu,
 }
 

@@ -43,7 +43,7 @@ impl QuantisedLinear {
                     let scales: Tensor<1> = tensor(scales, [n_scales], device, Dtype::F32);
                     Weights::Cuda(Box::new(cuda::QuantisedWeights::new(
                         &weights.bytes,
-                        weights.n_in,
+                        (weights.n_in, weights.input),
                         &scales,
                         &bias_there,
                     )))

@@ -23,7 +23,7 @@ pub(super) fn signed(numbers: &[f32], mut keep: impl FnMut(i16)) -> f32 {
 }
 
 /// Rounds numbers that share a scale to the bytes of [`super::Code::Gelu`], which `keep` gets in their order, and
-/// returns the scale. Where one is NaN, it is NaN.
+/// returns the scale. Where one is not finite, it is NaN.
 pub(super) fn gelu(numbers: &[f32], mut keep: impl FnMut(i16)) -> f32 {
     let greatest = numbers.iter().fold(0f32, |greatest, &number| {
         if number > greatest || number.is_nan() {
@@ -39,7 +39,7 @@ pub(super) fn gelu(numbers: &[f32], mut keep: impl FnMut(i16)) -> f32 {
     for &number in numbers {
         keep(nearest(number, factor, zero).clamp(0, 255));
     }
-    LEAST_GELU / zero
+    LEAST_GELU / zero + (greatest - greatest)
 }
 
 /// The whole number that is nearest to `number * factor + offset`, the even one of two.

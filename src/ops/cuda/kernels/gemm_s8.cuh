@@ -188,16 +188,17 @@ DEVICE __half2 gelu_pair(float x, float y) {
 // 0.17, and h = 0 is exact. The constant, -0.17 times the sum of a channel's weights, is in the bias of the product that
 // takes the bytes. Where a number is NaN, the scale is.
 struct Steps {
-    float zero;
+    float zero, greatest;
     __half2 inverse, offset;
-    DEVICE Steps(float greatest) {
+    DEVICE Steps(float greatest) : greatest(greatest) {
         zero = floorf(__fdiv_rn(255.f * 0.17f, greatest + 0.17f));
         zero = zero < 1.f ? 1.f : zero;
         inverse = __float2half2_rn(zero * (1.f / 0.17f));
         // From 1,024 to 2,047 the low bits of f16 are a whole number.
         offset = __float2half2_rn(1024.f + zero);
     }
-    DEVICE float scale() const { return __fdiv_rn(0.17f, zero); }
+    // NaN, where the greatest number is not finite.
+    DEVICE float scale() const { return __fdiv_rn(0.17f, zero) + (greatest - greatest); }
     // Two numbers to bytes 0 and 2.
     DEVICE u32 round(u32 pair) const {
         __half2 v = __hfma2(halves(pair), inverse, offset);

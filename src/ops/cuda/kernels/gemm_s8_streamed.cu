@@ -99,7 +99,10 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 
             if constexpr (THEN == RESIDUAL) {
                 int at = column + thread % 2 * (STRIP / 2);
                 const __nv_bfloat16* line = residual + (size_t)(tile + thread / 2) * n + at;
-                if (tile + thread / 2 < t && at < n) prefetch(line), prefetch(line + STRIP / 4);
+                if (tile + thread / 2 < t && at < n) {
+                    prefetch(line);
+                    if (at + STRIP / 4 < n) prefetch(line + STRIP / 4);
+                }
             }
             Output to{residual, y, y_scales, t, n};
             if constexpr (!BLOCKS) {

@@ -29,11 +29,11 @@ extern "C" __global__ void quantise_gelu(const NUMBER* x, unsigned char* y, floa
       }
     }
   }
-  // The byte of zero: how many steps there are below it. NaN stays NaN.
-  float zero = floorf(255.0f * LEAST / (warp_greatest(greatest) + LEAST));
+  // The byte of zero: how many steps there are below it.
+  float most = warp_greatest(greatest), zero = floorf(255.0f * LEAST / (most + LEAST));
   if (zero < 1) zero = 1;
   float factor = zero * (1 / LEAST);
-  if (lane == 0) scales[warp] = LEAST / zero;
+  if (lane == 0) scales[warp] = LEAST / zero + (most - most);  // NaN, where the greatest is not finite
 #pragma unroll
   for (int p = 0; p < PACKS; p++) {
     if (first + p * WARP < n_packs) {

@@ -132,7 +132,8 @@ fn what_is_not_finite_is_not_lost() {
                     );
                 }
             }
-            if odd.is_nan() {
+            // Minus infinity is nothing that GELU makes.
+            if odd != f32::NEG_INFINITY {
                 let (_, scales) = quantise(&there, Code::Gelu).read();
                 let lost = scales.iter().filter(|scale| scale.is_nan());
                 assert_eq!(lost.count(), 1, "one block of one row");
