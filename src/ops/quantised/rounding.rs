@@ -39,7 +39,11 @@ pub(super) fn gelu(numbers: &[f32], mut keep: impl FnMut(i16)) -> f32 {
     for &number in numbers {
         keep(nearest(number, factor, zero).clamp(0, 255));
     }
-    LEAST_GELU / zero + (greatest - greatest)
+    if greatest.is_finite() {
+        LEAST_GELU / zero
+    } else {
+        f32::NAN
+    }
 }
 
 /// The whole number that is nearest to `number * factor + offset`, the even one of two.
