@@ -55,6 +55,12 @@ impl ParityArgs {
                 Some(Dataset::new(sources.to_vec()).take(take)?)
             }
         };
+        if self.int8_products.is_some() && self.dtype != Some(Dtype::Int8) {
+            return Err(Problems::one(
+                "`--int8-products` is for int8, which is not asked for",
+                Some("add `--dtype int8`, or leave it out".to_owned()),
+            ));
+        }
         Ok(ParityPlan {
             model: ModelSpec {
                 dtype: self.dtype,

@@ -95,7 +95,8 @@ mod tests {
     };
 
     fn read(name: &str, value: OptionValue) -> Result<Int8, Problems> {
-        let map: OptionMap = [(name.to_owned(), value)].into();
+        let of_int8 = ("dtype".to_owned(), "int8".into());
+        let map: OptionMap = [(name.to_owned(), value), of_int8].into();
         ModelSpec::from_map("a/model", map).map(|spec| spec.int8)
     }
 
@@ -134,6 +135,24 @@ mod tests {
             "`int8_products` is \"fc3\", but must be one of",
         );
         check(OptionValue::Flag(true), "or an array of such names");
+    }
+
+    #[test]
+    fn options_of_int8_are_for_models_in_int8() {
+        let options = [
+            ("int8_products", "qkv".into()),
+            ("accept_accuracy", OptionValue::Decimal(0.99)),
+        ];
+        for (name, value) in options {
+            let map: OptionMap = [(name.to_owned(), value)].into();
+            let error = ModelSpec::from_map("a/model", map).unwrap_err();
+            assert_eq!(
+                error.in_full(),
+                format!(
+                    "`{name}` is for models in int8, and this one is not (add `dtype: \"int8\"`, or leave `{name}` out)"
+                )
+            );
+        }
     }
 
     #[test]

@@ -70,11 +70,15 @@ const OPTIONS: &[Row] = &[
         .doc("with `dtype: \"int8\"`, which products of a layer are of 8-bit numbers, while the others are in bf16: \
               `\"qkv\"`, queries, keys and values; `\"out\"`, what attention gives out; `\"fc1\"` and `\"fc2\"`, the \
               feed-forward layer before and behind GELU")
+        .flag_doc("in int8, which products of a layer are of 8-bit numbers, while the others are in bf16: `qkv`, `out`, \
+                   `fc1`, `fc2`")
         .effect(Effect::Values),
     Row::number("accept_accuracy", 0.0..=1.0, |to, cosine| to.int8.accept_accuracy = cosine,
         |of| of.int8.accept_accuracy.into())
         .doc("with `dtype: \"int8\"`, how accurate the model has to be. When it is loaded, it embeds proteins that come \
-              with the program in int8 and in bf16, and the least cosine of the pooled vectors of one must not be less"),
+              with the program in int8 and in bf16, and the least cosine of the pooled vectors of one must not be less")
+        .flag_doc("in int8, how accurate the model has to be when it is loaded: the least cosine, with bf16, of the \
+                   pooled vectors of proteins that come with the program"),
     Row::text("revision", "a branch, a tag or a commit", check_revision, |to, name| to.revision = Some(name),
         |of| of.revision.as_deref().map_or(OptionValue::Nothing, OptionValue::from))
         .otherwise("`\"main\"`")
@@ -121,10 +125,20 @@ impl ModelSpec {
                 ),
             ));
         }
+        let of_int8 = ["int8_products", "accept_accuracy"];
+        let of_int8 = of_int8.into_iter().find(|&name| map.contains_key(name));
         let spec = Self {
             source: source.to_owned(),
             ..Self::OPTIONS.read(map)?
         };
+        // Whoever names products believes that the model is in int8.
+        if let Some(name) = of_int8.filter(|_| spec.dtype != Some(Dtype::Int8)) {
+            return Err(Problems(vec![Problem {
+                message: format!("`{name}` is for models in int8, and this one is not"),
+                hint: Some(format!("add `dtype: \"int8\"`, or leave `{name}` out")),
+                option: Some(name.to_owned()),
+            }]));
+        }
         match (source.split_once('@'), &spec.revision) {
             (Some((id, named)), Some(revision)) if named != revision => {
                 Err(Problems(vec![Problem {

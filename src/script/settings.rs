@@ -130,5 +130,5 @@ impl RunSettings {
 /// What a model with this option would be.
 fn asked(name: &str, value: &OptionValue) -> Option<ModelSpec> {
     let map = [(name.to_owned(), value.clone())].into();
-    ModelSpec::from_map("model", map).ok()
+    ModelSpec::OPTIONS.read(map).ok()
 }

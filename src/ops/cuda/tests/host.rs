@@ -6,7 +6,7 @@ use super::super::{
 use crate::{
     device::cuda::parts,
     hint::Hint,
-    job::{Dtype, Pooling, Products},
+    job::{Dtype, Int8, Pooling, Products},
 };
 use rayon::prelude::*;
 use std::{
@@ -20,7 +20,8 @@ fn every_kernel(capability: (u32, u32)) -> Vec<Instance> {
     let mut all = HashMap::new();
     let formats = Dtype::FLOATS.map(|dtype| (dtype, Products::NONE));
     // Only Hopper multiplies bytes, between activations in bf16.
-    let hopper = (capability == (9, 0)).then_some((Dtype::Bf16, Products::ALL));
+    let hopper = [Products::ALL, Int8::default().products].map(|products| (Dtype::Bf16, products));
+    let hopper = hopper.into_iter().filter(|_| capability == (9, 0));
     for (dtype, products) in formats.into_iter().chain(hopper) {
         let shape = |hidden, head_dim| Shape {
             capability,
