@@ -22,6 +22,7 @@ mod flight;
 mod foreign;
 mod form;
 mod head;
+mod inaccurate;
 mod lacks;
 mod layer;
 mod layer_parts;
