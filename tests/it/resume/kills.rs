@@ -113,12 +113,11 @@ fn check_done_twice(job: &Job, content: &Content, record: &Record) {
     let on_their_way = BUDGETS_ON_THEIR_WAY * BUDGET * n_computed / n_tokens;
     let bound = n_rows / 20 + n_kills * (most_rows + on_their_way);
     // A process says that a batch came back before it tells of it here, unless it spoke within the last
-    // 50 microseconds: a kill just then is rare. What is told here in vain, as the process dies, is counted
-    // there all the same. Each core computes a batch, and those of all may come back together.
+    // 50 microseconds, which a busy machine makes long: a kill just then loses a batch in silence. What is told
+    // here in vain, as the process dies, is counted there all the same.
     let untold = twice.saturating_sub(told);
     let rows_of_a_batch = (BUDGET * n_computed).div_ceil(n_tokens);
-    let n_cores = thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let most_untold = rows_of_a_batch * n_cores * (1 + n_kills / 20);
+    let most_untold = rows_of_a_batch * n_kills;
     println!(
         "{n_kills} kills of {n_rows} rows: {twice} were computed twice ({told} by the output's own account); \
          5%, and of each kill a commit ({most_rows} rows at most) and what was on its way ({on_their_way} rows), are {bound}"
