@@ -6,7 +6,7 @@ use super::{
     contacts::{ask, check_trained},
     finite,
     golden::{Bounds, Closeness, OUTPUTS, check, check_outputs, references},
-    invariance::embed,
+    invariance::{check_bits, embed},
     logits, real,
 };
 use runner::{
@@ -90,23 +90,7 @@ fn a_sequence_has_the_same_bits_alone_and_anywhere_in_a_batch() {
     for folder in GOLDEN_MODELS {
         for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
             let model = load(folder, dtype);
-            let sequences = golden_sequences(folder);
-            let together = embed(&model, &sequences);
-            assert_eq!(together, embed(&model, &sequences), "{folder}: two runs");
-            // A batch of another size and order, with each sequence at another place.
-            let mut longer: Vec<String> = sequences.iter().rev().cloned().collect();
-            longer.extend((3..700).map(|n| "ACDEFGHIKLMNPQRSTVWY".repeat(40)[..n].to_owned()));
-            let elsewhere = embed(&model, &longer);
-            for (n, sequence) in sequences.iter().enumerate() {
-                let what = format!("{folder} {dtype:?}, {} residues", sequence.len());
-                let alone = embed(&model, std::slice::from_ref(sequence));
-                assert_eq!(alone[0], together[n], "{what}: alone");
-                assert_eq!(
-                    elsewhere[sequences.len() - 1 - n],
-                    together[n],
-                    "{what}: elsewhere"
-                );
-            }
+            check_bits(&format!("{folder} {dtype:?}"), &model, folder);
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::{
     common::{GOLDEN_MODELS, golden_sequences, one_batch, project},
     golden::{Closeness, references},
-    invariance::embed,
+    invariance::{check_bits, embed},
     program::Job,
     real,
 };
@@ -142,20 +142,7 @@ fn a_sequence_has_the_same_bits_alone_and_anywhere_in_a_batch() {
     for folder in MODELS {
         for products in RECIPES {
             let model = load(folder, products);
-            let sequences = golden_sequences(folder);
-            let together = embed(&model, &sequences);
-            assert_eq!(together, embed(&model, &sequences), "{folder}: two runs");
-            // A batch of another size and order, with each sequence at another place.
-            let mut longer: Vec<String> = sequences.iter().rev().cloned().collect();
-            longer.extend((3..700).map(|n| "ACDEFGHIKLMNPQRSTVWY".repeat(40)[..n].to_owned()));
-            let elsewhere = embed(&model, &longer);
-            for (n, sequence) in sequences.iter().enumerate() {
-                let what = format!("{folder} {products:?}, {} residues", sequence.len());
-                let alone = embed(&model, std::slice::from_ref(sequence));
-                assert_eq!(alone[0], together[n], "{what}: alone");
-                let elsewhere = &elsewhere[sequences.len() - 1 - n];
-                assert_eq!(*elsewhere, together[n], "{what}: elsewhere");
-            }
+            check_bits(&format!("{folder} {products:?}"), &model, folder);
         }
     }
 }

@@ -23,6 +23,24 @@ pub fn embed(model: &Model, sequences: &[String]) -> Vec<Vec<f32>> {
     by_index.into_iter().map(|(_, vector)| vector).collect()
 }
 
+/// Checks that a sequence of `golden` has the same bits alone, among others, and in a batch of another size and order.
+pub fn check_bits(what: &str, model: &Model, golden: &str) {
+    let sequences = golden_sequences(golden);
+    let together = embed(model, &sequences);
+    assert_eq!(together, embed(model, &sequences), "{what}: two runs");
+    // A batch of another size and order, with each sequence at another place.
+    let mut longer: Vec<String> = sequences.iter().rev().cloned().collect();
+    longer.extend((3..700).map(|n| "ACDEFGHIKLMNPQRSTVWY".repeat(40)[..n].to_owned()));
+    let elsewhere = embed(model, &longer);
+    for (n, sequence) in sequences.iter().enumerate() {
+        let what = format!("{what}, {} residues", sequence.len());
+        let alone = embed(model, std::slice::from_ref(sequence));
+        assert_eq!(alone[0], together[n], "{what}: alone");
+        let elsewhere = &elsewhere[sequences.len() - 1 - n];
+        assert_eq!(*elsewhere, together[n], "{what}: elsewhere");
+    }
+}
+
 #[test]
 fn a_sequence_alone_has_the_bits_that_it_has_in_a_batch() {
     for folder in GOLDEN_MODELS {
