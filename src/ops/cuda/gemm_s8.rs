@@ -78,8 +78,12 @@ struct Product {
     then: Then,
 }
 
-/// The kernels that a model may launch: those for weights with a scale a channel, and those behind GELU, for weights of
-/// both kinds.
+/// Whether a product with so many outputs writes GELU of them as bytes.
+pub(super) fn writes_bytes(n_out: usize) -> bool {
+    n_out.is_multiple_of(STRIP)
+}
+
+/// The kernels that a model may launch.
 ///
 /// # Errors
 /// If there is none for its GPU or its shape.
@@ -98,20 +102,20 @@ pub(super) fn kernels(shape: &Shape) -> Result<Vec<Instance>, DeviceError> {
         in_blocks: false,
         then,
     };
-    let behind_gelu = |in_blocks| Product {
+    let behind_gelu = Product {
         n_out: hidden,
         n_in: wide,
         code: Code::Gelu,
-        in_blocks,
+        in_blocks: true,
         then: Then::Residual,
     };
+    let is_fused = contract && writes_bytes(wide);
     let products = [
         (qkv, signed(3 * hidden, Then::Nothing)),
         (output, signed(hidden, Then::Residual)),
-        (expand && contract, signed(wide, Then::GeluBytes)),
-        (expand && !contract, signed(wide, Then::Gelu)),
-        (contract, behind_gelu(false)),
-        (contract, behind_gelu(true)),
+        (expand && is_fused, signed(wide, Then::GeluBytes)),
+        (expand && !is_fused, signed(wide, Then::Gelu)),
+        (contract, behind_gelu),
     ];
     let asked = products.into_iter().filter(|&(asked, _)| asked);
     asked
@@ -228,8 +232,8 @@ impl Product {
     /// # Errors
     /// If there is none for the GPU or the shape.
     fn instance(&self, capability: (u32, u32)) -> Result<Instance, DeviceError> {
-        /// What a lane stores at once, of each row.
-        const COLUMNS: usize = 64;
+        /// What a quad of lanes stores at once, of each row.
+        const COLUMNS: usize = 32;
         /// Numbers that tiles have to begin at.
         const ALIGNMENT: usize = 16;
         if capability != (9, 0) {

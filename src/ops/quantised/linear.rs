@@ -38,11 +38,11 @@ impl QuantisedLinear {
             weights: match Backend::of(&bias_there) {
                 #[cfg(feature = "cuda")]
                 Backend::Cuda => {
-                    let scales = weights.scales.clone();
-                    let n_scales = scales.len();
-                    let scales: Tensor<1> = tensor(scales, [n_scales], device, Dtype::F32);
+                    let n_scales = weights.scales.len();
+                    let scales: Tensor<1> =
+                        tensor(weights.scales, [n_scales], device, Dtype::F32);
                     Weights::Cuda(Box::new(cuda::QuantisedWeights::new(
-                        &weights.bytes,
+                        weights.bytes,
                         (weights.n_in, weights.input),
                         &scales,
                         &bias_there,

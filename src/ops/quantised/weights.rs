@@ -43,41 +43,47 @@ impl QuantisedWeights {
         assert_eq!(weights.len(), n_out * n_in);
         assert_eq!(bias.len(), n_out);
         let width = grain.width(n_in);
-        let rows = weights.par_chunks(n_in).map(|row| {
-            let mut bytes = Vec::with_capacity(n_in);
-            let scales: Vec<f32> = row
-                .chunks(width)
-                .map(|block| rounding::signed(block, |byte| bytes.push(byte as i8)))
-                .collect();
-            (bytes, scales)
+        let mut bytes = vec![0; weights.len()];
+        let rows = weights.par_chunks(n_in).zip(bytes.par_chunks_mut(n_in));
+        let scales = rows.map(|(row, bytes)| {
+            let blocks = row.chunks(width).zip(bytes.chunks_mut(width));
+            let scales = blocks.map(|(block, bytes)| {
+                let (scale, rounded) = rounding::signed(block);
+                let places = bytes.iter_mut().zip(rounded);
+                places.for_each(|(place, byte)| *place = byte as i8);
+                scale
+            });
+            scales.collect()
         });
-        let rows: Vec<(Vec<i8>, Vec<f32>)> = rows.collect();
+        let scales: Vec<Vec<f32>> = scales.collect();
         let n_blocks = n_in.div_ceil(width);
         Self {
             n_in,
             input,
             grain,
             scales: (0..n_blocks)
-                .flat_map(|block| rows.iter().map(move |(_, scales)| scales[block]))
+                .flat_map(|block| scales.iter().map(move |scales| scales[block]))
                 .collect(),
-            bytes: rows.into_iter().flat_map(|(bytes, _)| bytes).collect(),
+            bytes,
             bias,
         }
     }
 
-    /// The numbers that the bytes stand for, `[out, in]`.
-    pub fn dequantised(&self) -> Vec<f32> {
+    /// The numbers that the bytes of output `n` stand for, `[in]`.
+    pub fn row(&self, n: usize) -> impl Iterator<Item = f32> {
         let n_out = self.bias.len();
-        let width = self.grain.width(self.n_in);
-        let rows = self.bytes.par_chunks(self.n_in).enumerate();
-        rows.flat_map_iter(|(n, row)| {
-            let blocks = row.chunks(width).enumerate();
-            blocks.flat_map(move |(block, bytes)| {
-                let scale = self.scales[block * n_out + n];
-                bytes.iter().map(move |&byte| scale * f32::from(byte))
-            })
+        let row = &self.bytes[n * self.n_in..][..self.n_in];
+        let blocks = row.chunks(self.grain.width(self.n_in)).enumerate();
+        blocks.flat_map(move |(block, bytes)| {
+            let scale = self.scales[block * n_out + n];
+            bytes.iter().map(move |&byte| scale * f32::from(byte))
         })
-        .collect()
+    }
+
+    /// The numbers that the bytes stand for, `[out, in]`.
+    #[cfg(test)]
+    pub fn dequantised(&self) -> Vec<f32> {
+        (0..self.bias.len()).flat_map(|n| self.row(n)).collect()
     }
 
     /// The bias of the layer, `[out]`.
@@ -91,10 +97,9 @@ impl QuantisedWeights {
         match self.input {
             Code::Signed => self.bias.clone(),
             Code::Gelu => {
-                let weights = self.dequantised();
-                let rows = weights.par_chunks(self.n_in).zip(&self.bias);
-                rows.map(|(row, &bias)| {
-                    let sum: f64 = row.iter().map(|&weight| f64::from(weight)).sum();
+                let outputs = self.bias.par_iter().enumerate();
+                outputs.map(|(n, &bias)| {
+                    let sum: f64 = self.row(n).map(f64::from).sum();
                     (f64::from(bias) - f64::from(LEAST_GELU) * sum) as f32
                 })
                 .collect()
