@@ -2,7 +2,7 @@
 
 use crate::{
     job::Dtype,
-    ops::{Code, Grain, LayerNorm, Linear, Numbers, QuantisedWeights},
+    ops::{Code, LayerNorm, Linear, Numbers, QuantisedWeights},
 };
 use burn::tensor::Device;
 use rayon::prelude::*;
@@ -63,16 +63,14 @@ impl LinearWeights {
 
     /// The layer of 8-bit numbers.
     pub(super) fn quantised(self) -> LinearNumbers {
-        let (input, grain) = (Code::Signed, Grain::Channel);
-        let weights = QuantisedWeights::new(&self.weight, self.shape, self.bias, input, grain);
+        let weights = QuantisedWeights::new(&self.weight, self.shape, self.bias, Code::Signed);
         LinearNumbers::Quantised(weights)
     }
 
     /// The layer of 8-bit numbers behind GELU, whose bias makes up for what rounding the weights changes in the mean.
     /// `means` are those of its inputs, `[in]`.
     pub(super) fn quantised_behind_gelu(self, means: &[f64]) -> LinearNumbers {
-        let (input, grain) = (Code::Gelu, Grain::Blocks);
-        let mut weights = QuantisedWeights::new(&self.weight, self.shape, self.bias, input, grain);
+        let mut weights = QuantisedWeights::new(&self.weight, self.shape, self.bias, Code::Gelu);
         let n_in = means.len();
         let rows = self.weight.par_chunks(n_in).enumerate();
         let lost: Vec<f64> = rows
