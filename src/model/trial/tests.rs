@@ -122,7 +122,10 @@ fn the_proteins_of_means_belong_to_the_recipe() {
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(
         (INT8_RECIPE, digest.as_str()),
-        (1, "da63f148899dd4d80fd682e63054677904657d609c6fca149e2ddb850e7215ac"),
+        (
+            1,
+            "da63f148899dd4d80fd682e63054677904657d609c6fca149e2ddb850e7215ac"
+        ),
         "the means of activations are other ones, and so is every model in int8: raise `INT8_RECIPE`, put its number \
          and this digest here, and measure the accuracy in docs/int8.md and docs/speed.md anew"
     );
@@ -140,7 +143,10 @@ fn the_documentation_names_the_proteins() {
     let text = include_str!("../../../docs/int8.md");
     for (purpose, name) in [(Purpose::Means, "means"), (Purpose::Check, "the check")] {
         let row = format!("| {name} | {} |", accessions(purpose).join(" "));
-        assert!(text.lines().any(|line| line == row), "docs/int8.md lacks {row}");
+        assert!(
+            text.lines().any(|line| line == row),
+            "docs/int8.md lacks {row}"
+        );
     }
 }
 

@@ -285,6 +285,9 @@ fn parity_compares_it_with_f32_whatever_its_accuracy() {
     assert_eq!(done.status.code(), Some(0), "{stderr}");
     let found: Value = serde_json::from_slice(&done.stdout).expect("JSON");
     assert_eq!(found["dtype"], "int8");
+    assert_eq!(found["int8_products"], serde_json::json!(["qkv", "fc2"]));
+    let accuracy = found["int8_accuracy"].as_f64().expect("a cosine");
+    assert!((0.99..0.999_999_9).contains(&accuracy), "{accuracy}");
     for vectors in ["pooled", "centred", "per_residue"] {
         let norm = found[vectors]["relative_norm"].as_f64();
         assert!(norm.is_some_and(|norm| norm > 1e-4), "{vectors}: {found}");
