@@ -9,7 +9,7 @@ use super::{
     form::Form,
     head::LmHead,
     layer::Layer,
-    layer_weights::LayerWeights,
+    layer_weights::{LayerWeights, Means},
     layout::EMBEDDINGS,
     reader::Reader,
     trial::{Accuracy, Trial},
@@ -127,13 +127,11 @@ impl Esm2 {
         // Layer by layer, so that main memory never holds the whole model.
         for n in 0..config.n_layers {
             let weights = LayerWeights::read(config, &reader, &format!("encoder.layer.{n}"))?;
-            let numbers = match &mut trial {
-                None => weights.full(form),
-                Some(trial) => {
-                    let means = trial.means(weights.clone().full(form))?;
-                    weights.quantised(form, &means)
-                }
+            let means = match &mut trial {
+                None => Means::default(),
+                Some(trial) => trial.means(weights.full(form))?,
             };
+            let numbers = weights.numbers(form, &means);
             let layers = on_each(chosen, |device: &Device| numbers.on(device));
             if let (Some(trial), Some(layer)) = (&mut trial, layers.first()) {
                 trial.go_through(layer);

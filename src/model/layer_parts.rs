@@ -2,13 +2,12 @@
 
 use crate::{
     job::Dtype,
-    ops::{Code, Grain, LayerNorm, Linear, Numbers, QuantisedWeights},
+    ops::{Code, LayerNorm, Linear, Numbers, QuantisedWeights},
 };
 use burn::tensor::Device;
 use rayon::prelude::*;
 
 /// The weights of a linear layer in f32.
-#[derive(Clone)]
 pub(super) struct LinearWeights {
     /// `[out, in]`.
     pub(super) weight: Vec<f32>,
@@ -53,26 +52,37 @@ impl LinearWeights {
         )
     }
 
+    /// The same of a layer that is kept.
+    pub(super) fn copy_in_formats(&self, weights: Dtype, bias: Dtype) -> LinearNumbers {
+        let [n_out, _] = self.shape;
+        LinearNumbers::Full(
+            Numbers::new(&self.weight, self.shape, weights),
+            Numbers::new(&self.bias, [n_out], bias),
+        )
+    }
+
     /// The layer of 8-bit numbers.
     pub(super) fn quantised(self) -> LinearNumbers {
-        let (input, grain) = (Code::Signed, Grain::Channel);
-        let weights = QuantisedWeights::new(&self.weight, self.shape, self.bias, input, grain);
+        let weights = QuantisedWeights::new(&self.weight, self.shape, self.bias, Code::Signed);
         LinearNumbers::Quantised(weights)
     }
 
     /// The layer of 8-bit numbers behind GELU, whose bias makes up for what rounding the weights changes in the mean.
     /// `means` are those of its inputs, `[in]`.
     pub(super) fn quantised_behind_gelu(self, means: &[f64]) -> LinearNumbers {
-        let (input, grain) = (Code::Gelu, Grain::Blocks);
-        let mut weights = QuantisedWeights::new(&self.weight, self.shape, self.bias, input, grain);
-        let rounded = weights.dequantised();
-        let lost: Vec<f32> = self
-            .weight
-            .par_iter()
-            .zip(&rounded)
-            .map(|(weight, rounded)| weight - rounded)
+        let mut weights = QuantisedWeights::new(&self.weight, self.shape, self.bias, Code::Gelu);
+        let n_in = means.len();
+        let rows = self.weight.par_chunks(n_in).enumerate();
+        let lost: Vec<f64> = rows
+            .map(|(n, row)| {
+                let lost = row.iter().zip(weights.row(n));
+                let terms = lost.zip(means);
+                terms
+                    .map(|((weight, rounded), mean)| f64::from(weight - rounded) * mean)
+                    .sum()
+            })
             .collect();
-        add(weights.bias_mut(), &products(&lost, means));
+        add(weights.bias_mut(), &lost);
         LinearNumbers::Quantised(weights)
     }
 

@@ -9,7 +9,6 @@ use super::{
 };
 
 /// The weights of a layer in f32.
-#[derive(Clone)]
 pub(super) struct LayerWeights {
     attention_norm: NormWeights,
     /// Queries, keys and values, one below the other.
@@ -64,26 +63,26 @@ impl LayerWeights {
     }
 
     /// The layer without 8-bit numbers.
-    pub(super) fn full(self, form: Form) -> LayerNumbers {
-        let full = |linear: LinearWeights| linear.in_formats(form.weights, form.activations);
+    pub(super) fn full(&self, form: Form) -> LayerNumbers {
+        let full = |linear: &LinearWeights| linear.copy_in_formats(form.weights, form.activations);
         LayerNumbers {
-            attention_norm: self.attention_norm.numbers(),
-            qkv: full(self.qkv),
-            attention_output: full(self.attention_output),
-            feed_forward_norm: self.feed_forward_norm.numbers(),
-            expand: full(self.expand),
-            contract: full(self.contract),
+            attention_norm: self.attention_norm.clone().numbers(),
+            qkv: full(&self.qkv),
+            attention_output: full(&self.attention_output),
+            feed_forward_norm: self.feed_forward_norm.clone().numbers(),
+            expand: full(&self.expand),
+            contract: full(&self.contract),
         }
     }
 
-    /// The layer in which those products are of 8-bit numbers that `form` names.
+    /// The layer in which those products are of 8-bit numbers that `form` names. `means` are those of their inputs.
     ///
     /// Bytes of a row are whole multiples of its greatest number, so what all rows have in common costs precision. It is
     /// taken off in front of the product and added behind it, multiplied by the weights: that changes nothing but
     /// rounding. Layer norms shift by it, and what attention gives out does where values do, as probabilities add up
     /// to one. Behind GELU nothing can be taken off. There the mean error that rounded weights make is taken off the
     /// bias.
-    pub(super) fn quantised(mut self, form: Form, means: &Means) -> LayerNumbers {
+    pub(super) fn numbers(mut self, form: Form, means: &Means) -> LayerNumbers {
         let products = form.products;
         if products.qkv {
             self.attention_norm.shift(&means.qkv);

@@ -76,7 +76,7 @@ pub const NUMERICS: u32 = 1;
 
 /// The number of the way in which weights are made int8, proteins included that the means of activations are of.
 /// It is raised by every change after which some model has other weights in int8.
-pub const INT8_RECIPE: u32 = 1;
+pub const INT8_RECIPE: u32 = 2;
 
 /// A model, ready to embed: what it is, and a replica of it on each device that computes.
 pub struct Model {

@@ -7,6 +7,7 @@ use crate::{
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use half::{bf16, f16};
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// What this machine's CPU lacks to compute in `dtype`, for people.
 pub fn lacking(dtype: Dtype) -> Option<&'static str> {
@@ -53,10 +54,11 @@ impl<const D: usize> Numbers<D> {
     ///
     /// # Panics
     /// If that is int8, where numbers have scales beside them: see `QuantisedWeights`.
-    pub fn new(values: Vec<f32>, shape: [usize; D], dtype: Dtype) -> Self {
+    pub fn new<'a>(values: impl Into<Cow<'a, [f32]>>, shape: [usize; D], dtype: Dtype) -> Self {
+        let values = values.into();
         let n = values.len();
         let data = match dtype {
-            Dtype::F32 => TensorData::new(values, [n]),
+            Dtype::F32 => TensorData::new(values.into_owned(), [n]),
             Dtype::F16 => TensorData::new(rounded(&values, f16::from_f32), [n]),
             Dtype::Bf16 => TensorData::new(rounded(&values, bf16::from_f32), [n]),
             Dtype::Int8 => unreachable!("numbers of 8 bits are kept with their scales"),

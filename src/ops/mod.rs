@@ -44,7 +44,7 @@ pub use epilogue::Epilogue;
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, feed_forward, linear_plain};
 pub use pool::{pool, pool_sequence};
-pub use quantised::{Code, Grain, Quantised, QuantisedLinear, QuantisedWeights, quantise};
+pub use quantised::{Code, Quantised, QuantisedLinear, QuantisedWeights, quantise};
 pub use results::{Results, values};
 pub use rotary::RotaryTable;
 pub use segments::Segments;

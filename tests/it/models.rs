@@ -162,16 +162,22 @@ fn a_rehearsal_knows_unload() {
 /// Bytes of the weights of a large model.
 const LARGE_BYTES: f64 = 8.0 * 12.0 * 512.0 * 512.0 * 4.0;
 
-/// Writes a model of 12.5 MB a layer, all of whose weights are zero, so that its file takes no room on the disk.
+/// Writes a model of 12.5 MB a layer.
 pub fn large_model(folder: &Path, n_layers: usize) {
+    model_of_zeros(folder, n_layers, [512, 2048, 16]);
+}
+
+/// Writes a model of these hidden and intermediate sizes and heads, all of whose weights are zero, so that its file takes
+/// no room on the disk.
+pub fn model_of_zeros(folder: &Path, n_layers: usize, sizes: [usize; 3]) {
+    let [hidden, intermediate, n_heads] = sizes;
     let config = fs::read_to_string(format!("{DEMO}/config.json")).unwrap();
     let mut config: BTreeMap<String, serde_json::Value> = serde_json::from_str(&config).unwrap();
-    let (hidden, intermediate) = (512, 2048);
     for (key, value) in [
         ("hidden_size", hidden),
         ("intermediate_size", intermediate),
         ("num_hidden_layers", n_layers),
-        ("num_attention_heads", 16),
+        ("num_attention_heads", n_heads),
     ] {
         config.insert(key.to_owned(), value.into());
     }

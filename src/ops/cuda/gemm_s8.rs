@@ -40,8 +40,6 @@ const TILE: usize = 128;
 const THREADS: usize = 3 * 128;
 /// Tiles in shared memory, beside resident weights.
 const STAGES: usize = 4;
-/// Blocks of scales of channels that are in shared memory.
-const SCALE_BLOCKS: usize = 4;
 /// Bytes of a barrier.
 const BARRIER: usize = 8;
 /// How many inputs resident weights have.
@@ -73,13 +71,15 @@ struct Product {
     n_in: usize,
     /// Which numbers bytes of rows stand for.
     code: Code,
-    /// Whether weights have a scale for each channel and 256 inputs, and not for each channel.
-    in_blocks: bool,
     then: Then,
 }
 
-/// The kernels that a model may launch: those for weights with a scale a channel, and those behind GELU, for weights of
-/// both kinds.
+/// Whether a product with so many outputs writes GELU of them as bytes.
+pub(super) fn writes_bytes(n_out: usize) -> bool {
+    n_out.is_multiple_of(STRIP)
+}
+
+/// The kernels that a model may launch.
 ///
 /// # Errors
 /// If there is none for its GPU or its shape.
@@ -95,23 +95,21 @@ pub(super) fn kernels(shape: &Shape) -> Result<Vec<Instance>, DeviceError> {
         n_out,
         n_in: hidden,
         code: Code::Signed,
-        in_blocks: false,
         then,
     };
-    let behind_gelu = |in_blocks| Product {
+    let behind_gelu = Product {
         n_out: hidden,
         n_in: wide,
         code: Code::Gelu,
-        in_blocks,
         then: Then::Residual,
     };
+    let is_fused = contract && writes_bytes(wide);
     let products = [
         (qkv, signed(3 * hidden, Then::Nothing)),
         (output, signed(hidden, Then::Residual)),
-        (expand && contract, signed(wide, Then::GeluBytes)),
-        (expand && !contract, signed(wide, Then::Gelu)),
-        (contract, behind_gelu(false)),
-        (contract, behind_gelu(true)),
+        (expand && is_fused, signed(wide, Then::GeluBytes)),
+        (expand && !is_fused, signed(wide, Then::Gelu)),
+        (contract, behind_gelu),
     ];
     let asked = products.into_iter().filter(|&(asked, _)| asked);
     asked
@@ -144,7 +142,6 @@ pub(super) fn product(x: &QuantisedRows, weights: &QuantisedWeights, out: Out<'_
         n_out,
         n_in,
         code: x.code,
-        in_blocks: weights.scales.n_bytes() > n_out * size_of::<f32>(),
         then,
     };
     let gpu = x.bytes.gpu;
@@ -206,12 +203,11 @@ impl Product {
         self.n_in == RESIDENT_INPUTS
             && self.n_out.is_multiple_of(STRIP)
             && self.code == Code::Signed
-            && !self.in_blocks
     }
 
     /// Whether sums are whole numbers for 256 inputs only.
     fn adds_blocks(&self) -> bool {
-        self.code == Code::Gelu || self.in_blocks
+        self.code == Code::Gelu
     }
 
     /// Tiles along the inputs; those beyond the last input are zeros.
@@ -228,8 +224,8 @@ impl Product {
     /// # Errors
     /// If there is none for the GPU or the shape.
     fn instance(&self, capability: (u32, u32)) -> Result<Instance, DeviceError> {
-        /// What a lane stores at once, of each row.
-        const COLUMNS: usize = 64;
+        /// What a quad of lanes stores at once, of each row.
+        const COLUMNS: usize = 32;
         /// Numbers that tiles have to begin at.
         const ALIGNMENT: usize = 16;
         if capability != (9, 0) {
@@ -270,15 +266,9 @@ impl Product {
 
     fn streamed(&self) -> Instance {
         let step = (TILE + STRIP) * STEP_K;
-        let scales = if self.in_blocks {
-            SCALE_BLOCKS * STRIP * size_of::<f32>()
-        } else {
-            0
-        };
-        let shared_bytes = STAGES * (step + 2 * BARRIER) + scales;
+        let shared_bytes = STAGES * (step + 2 * BARRIER);
         self.common(&STREAMED, shared_bytes)
-            .with("ROW_BLOCKS", usize::from(self.code == Code::Gelu))
-            .with("CHANNEL_BLOCKS", usize::from(self.in_blocks))
+            .with("BLOCKS", usize::from(self.adds_blocks()))
     }
 
     fn common(&self, file: &'static KernelFile, shared_bytes: usize) -> Instance {

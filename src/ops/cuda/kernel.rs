@@ -9,6 +9,7 @@ use cudarc::driver::{
     result::{self, function, module},
     sys::{CUfunction, CUfunction_attribute, CUstream},
 };
+use rayon::prelude::*;
 use std::{
     collections::HashMap,
     ffi::{CString, c_void},
@@ -77,6 +78,16 @@ impl Kernel {
         let kernel = Self::load(gpu, instance)?;
         kernels.insert(instance.clone(), kernel);
         Ok(kernel)
+    }
+
+    /// Compiles those of `instances` that `gpu` will need, several at a time, so that [`get`](Self::get) only loads them.
+    ///
+    /// # Errors
+    /// If one does not compile.
+    pub(super) fn compile(gpu: &Gpu, instances: &[Instance]) -> Result<(), DeviceError> {
+        let architecture = architecture(gpu);
+        let compiled = instances.par_iter();
+        compiled.try_for_each(|instance| compile(instance, &architecture).map(drop))
     }
 
     /// Compiles and loads. The context of `gpu` must be current.

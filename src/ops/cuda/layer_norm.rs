@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     device::{DeviceError, cuda::enqueue},
-    job::{Dtype, Products},
+    job::Dtype,
 };
 use burn::tensor::Tensor;
 
@@ -35,7 +35,7 @@ static QUANTISED: KernelFile = KernelFile {
 /// If there is none for rows of its hidden size.
 pub(super) fn kernels(shape: &Shape) -> Result<Vec<Instance>, DeviceError> {
     let mut files = vec![&FULL];
-    if shape.products != Products::NONE {
+    if shape.products.qkv || shape.products.expand {
         files.push(&QUANTISED);
     }
     let files = files.into_iter();

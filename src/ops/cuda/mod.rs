@@ -121,10 +121,11 @@ pub(super) fn prepare(
         intermediate,
         head_dim,
     };
-    for instance in kernels(&shape)? {
-        Kernel::get(gpu, &instance)?;
-    }
-    Ok(())
+    let instances = kernels(&shape)?;
+    Kernel::compile(gpu, &instances)?;
+    instances
+        .iter()
+        .try_for_each(|instance| Kernel::get(gpu, instance).map(drop))
 }
 
 /// What the bits of results depend on, for a GPU of this name.

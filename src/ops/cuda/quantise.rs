@@ -4,6 +4,7 @@ use super::{
     super::quantised::{BLOCK, Code},
     Operand, Shape,
     code::{Instance, KernelFile},
+    gemm_s8::writes_bytes,
     int,
     kernel::{Grid, Kernel},
     layer_norm::packs_per_lane,
@@ -33,14 +34,21 @@ static GELU: KernelFile = KernelFile {
 /// # Errors
 /// If there is none for rows of its hidden size.
 pub(super) fn kernels(shape: &Shape) -> Result<Vec<Instance>, DeviceError> {
-    if shape.products == Products::NONE {
-        return Ok(Vec::new());
-    }
-    let instance = |code, width| instance(code, shape.dtype, width);
-    Ok(vec![
-        instance(Code::Signed, shape.hidden)?,
-        instance(Code::Gelu, shape.intermediate)?,
-    ])
+    let Products {
+        output,
+        expand,
+        contract,
+        ..
+    } = shape.products;
+    // Layer norms write bytes themselves, and so does a product in front of GELU.
+    let is_fused = expand && writes_bytes(shape.intermediate);
+    let rows = [
+        (output, Code::Signed, shape.hidden),
+        (contract && !is_fused, Code::Gelu, shape.intermediate),
+    ];
+    let rows = rows.into_iter().filter(|&(is_launched, ..)| is_launched);
+    rows.map(|(_, code, width)| instance(code, shape.dtype, width))
+        .collect()
 }
 
 /// The rows of `x`, `[T, width]`, rounded to bytes.

@@ -27,7 +27,7 @@ pub(in super::super) struct QuantisedWeights {
     pub(super) input: Code,
     /// `[out, in]`, a byte a number.
     pub(super) bytes: Handle,
-    /// `[blocks, out]`, in f32; one block is all inputs.
+    /// `[out]`, in f32.
     pub(super) scales: Operand,
     /// `[out]`, in f32, folded.
     pub(super) bias: Operand,
@@ -64,15 +64,17 @@ impl QuantisedRows {
 }
 
 impl QuantisedWeights {
-    /// From `bytes`, `[out, in]`, in main memory, for inputs of so many numbers a row. `scales`, `[blocks * out]`, and the folded bias, `[out]`, are on the GPU.
+    /// From `bytes`, `[out, in]`, in main memory, for inputs of so many numbers a row. `scales` and the folded
+    /// bias, `[out]` each, are on the GPU.
     pub(in super::super) fn new(
-        bytes: &[i8],
+        bytes: Vec<i8>,
         (n_in, input): (usize, Code),
         scales: &Tensor<1>,
         bias: &Tensor<1>,
     ) -> Self {
         let scales = Operand::new(scales);
-        let bytes: Vec<u8> = bytes.iter().map(|byte| byte.cast_unsigned()).collect();
+        // The same memory.
+        let bytes: Vec<u8> = bytes.into_iter().map(i8::cast_unsigned).collect();
         let [n_out] = bias.dims();
         Self {
             shape: [n_out, n_in],

@@ -2,7 +2,8 @@
 
 use super::{
     super::{Epilogue, quantised::Code},
-    gemm_s8::{Out, product},
+    gemm_s8::{Out, product, writes_bytes},
+    quantise::quantise,
     quantised::{QuantisedRows, QuantisedWeights},
 };
 use crate::job::Dtype;
@@ -26,7 +27,11 @@ pub(in super::super) fn quantised_expand(
     x: &QuantisedRows,
     weights: &QuantisedWeights,
 ) -> QuantisedRows {
-    let shape = [x.shape[0], weights.shape[0]];
+    let shape @ [_, n_out] = [x.shape[0], weights.shape[0]];
+    if !writes_bytes(n_out) {
+        let y = quantised_linear(x, weights, Epilogue::Gelu);
+        return quantise(&y, Code::Gelu);
+    }
     let y = QuantisedRows::beside(&x.bytes, shape, Code::Gelu);
     product(x, weights, Out::Gelu(&y));
     y

@@ -4,7 +4,7 @@ use super::{
     super::{Epilogue, backend::Backend, dtype::tensor},
     code::{BLOCK, Code},
     rows::{HostRows, Place, Quantised},
-    weights::{Grain, QuantisedWeights},
+    weights::QuantisedWeights,
 };
 use crate::job::Dtype;
 #[cfg(feature = "cuda")]
@@ -38,11 +38,10 @@ impl QuantisedLinear {
             weights: match Backend::of(&bias_there) {
                 #[cfg(feature = "cuda")]
                 Backend::Cuda => {
-                    let scales = weights.scales.clone();
-                    let n_scales = scales.len();
-                    let scales: Tensor<1> = tensor(scales, [n_scales], device, Dtype::F32);
+                    let n_scales = weights.scales.len();
+                    let scales: Tensor<1> = tensor(weights.scales, [n_scales], device, Dtype::F32);
                     Weights::Cuda(Box::new(cuda::QuantisedWeights::new(
-                        &weights.bytes,
+                        weights.bytes,
                         (weights.n_in, weights.input),
                         &scales,
                         &bias_there,
@@ -105,30 +104,26 @@ fn product_plain(
 ) -> Tensor<2> {
     assert_eq!((x.code, x.width), (weights.input, weights.n_in));
     let (n_in, n_out) = (weights.n_in, bias.len());
-    let width = match (x.code, weights.grain) {
-        (Code::Signed, Grain::Channel) => n_in,
-        _ => BLOCK,
+    let width = match x.code {
+        Code::Signed => n_in,
+        Code::Gelu => BLOCK,
     };
     let n_scales = x.code.n_scales(n_in);
     let rows = x.bytes.par_chunks(n_in).zip(x.scales.par_chunks(n_scales));
     let y = rows.flat_map_iter(|(bytes, scales)| {
         (0..n_out).map(move |n| {
             let channel = &weights.bytes[n * n_in..][..n_in];
-            let blocks = bytes.chunks(width).zip(channel.chunks(width)).enumerate();
+            let blocks = bytes.chunks(width).zip(channel.chunks(width));
             let sum: f64 = blocks
-                .map(|(block, (bytes, channel))| {
+                .zip(scales)
+                .map(|((bytes, channel), &scale)| {
                     let products = bytes.iter().zip(channel);
                     // 2^31 is the sum of 66,000 products of the largest bytes, and no row is so long. Sums that are
                     // asked at each step whether they overflow are no matter of vectors.
                     let sum = products.fold(0_i32, |sum, (&x, &w)| {
                         sum.wrapping_add(i32::from(x).wrapping_mul(i32::from(w)))
                     });
-                    let scale = scales[block.min(n_scales - 1)];
-                    let block = match weights.grain {
-                        Grain::Channel => 0,
-                        Grain::Blocks => block,
-                    };
-                    f64::from(sum) * f64::from(scale) * f64::from(weights.scales[block * n_out + n])
+                    f64::from(sum) * f64::from(scale) * f64::from(weights.scales[n])
                 })
                 .sum();
             (sum + f64::from(bias[n])) as f32

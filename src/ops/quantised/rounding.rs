@@ -5,9 +5,9 @@ use super::code::LEAST_GELU;
 /// Numbers of which none is greater than this are zero.
 const LEAST_GREATEST: f32 = 1e-30;
 
-/// Rounds numbers that share a scale to the bytes of [`super::Code::Signed`], which `keep` gets in their order, and
-/// returns the scale. Numbers that are not finite have a scale that is not.
-pub(super) fn signed(numbers: &[f32], mut keep: impl FnMut(i16)) -> f32 {
+/// The scale of numbers that share one, and these rounded to the bytes of [`super::Code::Signed`]. Numbers that are not
+/// finite have a scale that is not.
+pub(super) fn signed(numbers: &[f32]) -> (f32, impl Iterator<Item = i16>) {
     // The greatest bits are those of NaN, else of infinity, else of the greatest number.
     let bits = numbers.iter().map(|number| number.abs().to_bits());
     let greatest = f32::from_bits(bits.max().unwrap_or(0));
@@ -16,15 +16,14 @@ pub(super) fn signed(numbers: &[f32], mut keep: impl FnMut(i16)) -> f32 {
     } else {
         0.0
     };
-    numbers
-        .iter()
-        .for_each(|&number| keep(nearest(number, inverse, 0.0)));
-    greatest / 127.0
+    let bytes = numbers.iter();
+    let bytes = bytes.map(move |&number| nearest(number, inverse, 0.0));
+    (greatest / 127.0, bytes)
 }
 
-/// Rounds numbers that share a scale to the bytes of [`super::Code::Gelu`], which `keep` gets in their order, and
-/// returns the scale. Where one is not finite, it is NaN.
-pub(super) fn gelu(numbers: &[f32], mut keep: impl FnMut(i16)) -> f32 {
+/// The scale of numbers that share one, and these rounded to the bytes of [`super::Code::Gelu`]. Where one is not
+/// finite, the scale is NaN.
+pub(super) fn gelu(numbers: &[f32]) -> (f32, impl Iterator<Item = i16>) {
     let greatest = numbers.iter().fold(0f32, |greatest, &number| {
         if number > greatest || number.is_nan() {
             number
@@ -36,14 +35,14 @@ pub(super) fn gelu(numbers: &[f32], mut keep: impl FnMut(i16)) -> f32 {
     let zero = (255.0 * LEAST_GELU / (greatest + LEAST_GELU)).floor();
     let zero = if zero < 1.0 { 1.0 } else { zero };
     let factor = zero * (1.0 / LEAST_GELU);
-    for &number in numbers {
-        keep(nearest(number, factor, zero).clamp(0, 255));
-    }
-    if greatest.is_finite() {
+    let bytes = numbers.iter();
+    let bytes = bytes.map(move |&number| nearest(number, factor, zero).clamp(0, 255));
+    let scale = if greatest.is_finite() {
         LEAST_GELU / zero
     } else {
         f32::NAN
-    }
+    };
+    (scale, bytes)
 }
 
 /// The whole number that is nearest to `number * factor + offset`, the even one of two.

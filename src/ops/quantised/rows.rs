@@ -53,11 +53,18 @@ impl Quantised {
         let rows = numbers.par_chunks(width).map(|row| {
             let mut bytes = Vec::with_capacity(width);
             let scales: Vec<f32> = match code {
-                Code::Signed => vec![rounding::signed(row, |byte| bytes.push(byte))],
+                Code::Signed => {
+                    let (scale, rounded) = rounding::signed(row);
+                    bytes.extend(rounded);
+                    vec![scale]
+                }
                 Code::Gelu => {
-                    let blocks = row.chunks(BLOCK);
-                    let scale = |block| rounding::gelu(block, |byte| bytes.push(byte));
-                    blocks.map(scale).collect()
+                    let blocks = row.chunks(BLOCK).map(|block| {
+                        let (scale, rounded) = rounding::gelu(block);
+                        bytes.extend(rounded);
+                        scale
+                    });
+                    blocks.collect()
                 }
             };
             (bytes, scales)

@@ -56,15 +56,14 @@ fn product(x: &[f64], weights: &[f32], bias: &[f32], n_in: usize) -> Vec<f64> {
     y.collect()
 }
 
-fn rounded(round: impl Fn(&mut Vec<i16>) -> f32) -> (f32, Vec<i16>) {
-    let mut bytes = Vec::new();
-    (round(&mut bytes), bytes)
+fn rounded((scale, bytes): (f32, impl Iterator<Item = i16>)) -> (f32, Vec<i16>) {
+    (scale, bytes.collect())
 }
 
 #[test]
 fn signed_bytes_are_the_nearest_multiples_of_their_scale() {
     let check = |numbers: &[f32], scale: f32, expect: &[i16]| {
-        let got = rounded(|bytes| rounding::signed(numbers, |byte| bytes.push(byte)));
+        let got = rounded(rounding::signed(numbers));
         assert_eq!(got, (scale, expect.to_vec()), "{numbers:?}");
     };
     // Halves go to even numbers.
@@ -80,7 +79,7 @@ fn signed_bytes_are_the_nearest_multiples_of_their_scale() {
     check(&[1e-40, 0.0], 1e-40 / 127.0, &[0, 0]);
     check(&[], 0.0, &[]);
     for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -f32::NAN] {
-        let (scale, _) = rounded(|bytes| rounding::signed(&[1.0, odd, 2.0], |b| bytes.push(b)));
+        let (scale, _) = rounding::signed(&[1.0, odd, 2.0]);
         assert!(!scale.is_finite(), "{odd} is not lost");
     }
 }
@@ -88,7 +87,7 @@ fn signed_bytes_are_the_nearest_multiples_of_their_scale() {
 #[test]
 fn bytes_behind_gelu_have_an_exact_zero_and_hold_the_greatest_number() {
     let check = |numbers: &[f32], zero: f32, expect: &[i16]| {
-        let got = rounded(|bytes| rounding::gelu(numbers, |byte| bytes.push(byte)));
+        let got = rounded(rounding::gelu(numbers));
         assert_eq!(got, (0.17 / zero, expect.to_vec()), "{numbers:?}");
     };
     // 255 steps of 0.17 / 37 reach from −0.17 to 1.0016; 38 below zero would leave 0.97 above it.
@@ -102,7 +101,7 @@ fn bytes_behind_gelu_have_an_exact_zero_and_hold_the_greatest_number() {
     check(&[-0.17, -0.1], zero, &[0, 105]);
     check(&[], zero, &[]);
     for odd in [f32::NAN, f32::INFINITY] {
-        let (scale, _) = rounded(|bytes| rounding::gelu(&[1.0, odd, 2.0], |b| bytes.push(b)));
+        let (scale, _) = rounding::gelu(&[1.0, odd, 2.0]);
         assert!(scale.is_nan(), "{odd} is not lost");
     }
 }
@@ -134,28 +133,25 @@ fn rows_are_within_half_a_step() {
 }
 
 #[test]
-fn weights_are_within_half_a_step_of_their_own_block() {
+fn weights_are_within_half_a_step_of_their_own_output() {
     let (n_out, n_in) = (7, 600);
     let mut weights = values(&Numbers(32).tensor([n_out, n_in], 0.2));
-    // One block of one channel is much larger, and one is nothing.
-    weights[n_in + 256..n_in + 512]
-        .iter_mut()
-        .for_each(|x| *x *= 50.0);
-    weights[2 * n_in..2 * n_in + 256].fill(0.0);
-    for (grain, width) in [(Grain::Channel, n_in), (Grain::Blocks, BLOCK)] {
-        let bias = vec![0.0; n_out];
-        let quantised = QuantisedWeights::new(&weights, [n_out, n_in], bias, Code::Signed, grain);
+    // Those of one output are much larger, and those of one are nothing.
+    let (_, larger) = weights.split_at_mut(n_in);
+    larger[..n_in].iter_mut().for_each(|x| *x *= 50.0);
+    weights[2 * n_in..3 * n_in].fill(0.0);
+    for code in [Code::Signed, Code::Gelu] {
+        let quantised = QuantisedWeights::new(&weights, [n_out, n_in], vec![0.0; n_out], code);
         let got = quantised.dequantised();
-        for (n, (row, got)) in weights.chunks(n_in).zip(got.chunks(n_in)).enumerate() {
-            for (block, (want, got)) in row.chunks(width).zip(got.chunks(width)).enumerate() {
-                let greatest = want.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
-                assert_eq!(quantised.scales[block * n_out + n], greatest / 127.0);
-                for (want, got) in want.iter().zip(got) {
-                    assert!(
-                        (want - got).abs() <= greatest / 127.0 * 0.5001,
-                        "{want}: {got}"
-                    );
-                }
+        assert_eq!(got.len(), n_out * n_in);
+        for (n, (want, got)) in weights.chunks(n_in).zip(got.chunks(n_in)).enumerate() {
+            let greatest = want.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
+            assert_eq!(quantised.scales[n], greatest / 127.0);
+            for (want, got) in want.iter().zip(got) {
+                assert!(
+                    (want - got).abs() <= greatest / 127.0 * 0.5001,
+                    "{want}: {got}"
+                );
             }
         }
     }
@@ -180,30 +176,28 @@ fn products_are_those_of_the_numbers_that_bytes_stand_for() {
                 Code::Gelu => Epilogue::Gelu.plain(numbers.tensor([n_rows, n_in], 3.0)),
             };
             let x = quantise(&x, code);
-            for grain in [Grain::Channel, Grain::Blocks] {
-                let shape = [n_out, n_in];
-                let quantised = QuantisedWeights::new(&weights, shape, bias.clone(), code, grain);
-                let rounded = quantised.dequantised();
-                let linear = QuantisedLinear::new(quantised, &Device::flex());
-                let want = product(&dequantised(&x, code, n_in), &rounded, &bias, n_in);
-                let what = format!("{n_rows} x {n_in} x {n_out}, {code:?}, {grain:?}");
+            let shape = [n_out, n_in];
+            let quantised = QuantisedWeights::new(&weights, shape, bias.clone(), code);
+            let rounded = quantised.dequantised();
+            let linear = QuantisedLinear::new(quantised, &Device::flex());
+            let want = product(&dequantised(&x, code, n_in), &rounded, &bias, n_in);
+            let what = format!("{n_rows} x {n_in} x {n_out}, {code:?}");
 
-                let plain = values(&linear.forward(&x, Epilogue::None));
-                let error = relative_error(&plain, &want);
-                assert!(error < 1e-6, "{what}: {error:e}");
+            let plain = values(&linear.forward(&x, Epilogue::None));
+            let error = relative_error(&plain, &want);
+            assert!(error < 1e-6, "{what}: {error:e}");
 
-                let y = tensor(&plain, [n_rows, n_out]);
-                let added = linear.forward(&x, Epilogue::Residual(&residual));
-                assert_close(added, y.clone() + residual.clone(), 1e-5, &what);
-                // Both forms are the erf form.
-                for form in [Epilogue::Gelu, Epilogue::GeluTanh] {
-                    let gelu = linear.forward(&x, form);
-                    assert_close(gelu, Epilogue::Gelu.plain(y.clone()), 1e-6, &what);
-                }
-                let bytes = linear.forward_quantised(&x);
-                let expect = quantise(&Epilogue::Gelu.plain(y), Code::Gelu);
-                assert_eq!(bytes.read(), expect.read(), "{what}");
+            let y = tensor(&plain, [n_rows, n_out]);
+            let added = linear.forward(&x, Epilogue::Residual(&residual));
+            assert_close(added, y.clone() + residual.clone(), 1e-5, &what);
+            // Both forms are the erf form.
+            for form in [Epilogue::Gelu, Epilogue::GeluTanh] {
+                let gelu = linear.forward(&x, form);
+                assert_close(gelu, Epilogue::Gelu.plain(y.clone()), 1e-6, &what);
             }
+            let bytes = linear.forward_quantised(&x);
+            let expect = quantise(&Epilogue::Gelu.plain(y), Code::Gelu);
+            assert_eq!(bytes.read(), expect.read(), "{what}");
         }
     }
 }
@@ -213,13 +207,7 @@ fn products_are_those_of_the_numbers_that_bytes_stand_for() {
 fn products_are_in_the_format_of_activations() {
     let mut numbers = Numbers(34);
     let weights = values(&numbers.tensor([4, 16], 0.2));
-    let weights = QuantisedWeights::new(
-        &weights,
-        [4, 16],
-        vec![0.0; 4],
-        Code::Signed,
-        Grain::Channel,
-    );
+    let weights = QuantisedWeights::new(&weights, [4, 16], vec![0.0; 4], Code::Signed);
     let linear = Linear::quantised(weights, &Device::flex());
     let norm = LayerNorm::new(numbers.tensor([16], 1.0), numbers.tensor([16], 1.0), 1e-5);
     let x = numbers.tensor([3, 16], 1.0);
@@ -247,17 +235,16 @@ fn layers_of_bytes_are_near_those_that_they_stand_for() {
         numbers.tensor([hidden], 0.3),
         1e-5,
     );
-    let mut layer = |n_out, n_in: usize, code, grain| {
+    let mut layer = |n_out, n_in: usize, code| {
         let scale = 1.7 / (n_in as f32).sqrt();
         let weight = numbers.tensor([n_out, n_in], scale);
         let bias = numbers.tensor([n_out], 0.3);
-        let quantised =
-            QuantisedWeights::new(&values(&weight), [n_out, n_in], values(&bias), code, grain);
+        let quantised = QuantisedWeights::new(&values(&weight), [n_out, n_in], values(&bias), code);
         let quantised = Linear::quantised(quantised, &Device::flex());
         [Linear::new(weight, bias), quantised]
     };
-    let expand = layer(wide, hidden, Code::Signed, Grain::Channel);
-    let contract = layer(hidden, wide, Code::Gelu, Grain::Blocks);
+    let expand = layer(wide, hidden, Code::Signed);
+    let contract = layer(hidden, wide, Code::Gelu);
     let x = numbers.tensor([n_rows, hidden], 1.0);
     let forward = |expand, contract| {
         let y = feed_forward(&x, &norm, expand, contract, Epilogue::Gelu);
@@ -283,7 +270,7 @@ fn a_row_has_the_same_bits_among_any_rows_and_keeps_its_nan() {
     let mut layer = |n_out, n_in, code| {
         let weights = values(&numbers.tensor([n_out, n_in], 0.2));
         let bias = vec![0.1; n_out];
-        let weights = QuantisedWeights::new(&weights, [n_out, n_in], bias, code, Grain::Blocks);
+        let weights = QuantisedWeights::new(&weights, [n_out, n_in], bias, code);
         Linear::quantised(weights, &Device::flex())
     };
     let (expand, contract) = (

@@ -1,19 +1,10 @@
 //! The weights of a linear layer as bytes, in main memory.
 
 use super::{
-    code::{BLOCK, Code, LEAST_GELU},
+    code::{Code, LEAST_GELU},
     rounding,
 };
 use rayon::prelude::*;
-
-/// Which weights share a scale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Grain {
-    /// Those of a row: of one output.
-    Channel,
-    /// Each 256 of a row, which follow each other. The last ones may be fewer.
-    Blocks,
-}
 
 /// The weights of a linear layer as bytes in main memory, with its bias.
 #[derive(Clone, Debug)]
@@ -21,10 +12,9 @@ pub struct QuantisedWeights {
     pub(super) n_in: usize,
     /// Which numbers the layer's inputs stand for.
     pub(super) input: Code,
-    pub(super) grain: Grain,
     /// `[out, in]`, from −127 to 127.
     pub(super) bytes: Vec<i8>,
-    /// `[out]`, or `[blocks, out]`.
+    /// `[out]`.
     pub(super) scales: Vec<f32>,
     /// `[out]`.
     bias: Vec<f32>,
@@ -32,52 +22,37 @@ pub struct QuantisedWeights {
 
 impl QuantisedWeights {
     /// Rounds `weights`, `[out, in]`, to the nearest multiple of their scale, a 127th of the greatest absolute value of
-    /// those that share it. `bias` is `[out]`, and the layer's inputs will be bytes in `input`.
-    pub fn new(
-        weights: &[f32],
-        [n_out, n_in]: [usize; 2],
-        bias: Vec<f32>,
-        input: Code,
-        grain: Grain,
-    ) -> Self {
+    /// those of an output. `bias` is `[out]`, and the layer's inputs will be bytes in `input`.
+    pub fn new(weights: &[f32], [n_out, n_in]: [usize; 2], bias: Vec<f32>, input: Code) -> Self {
         assert_eq!(weights.len(), n_out * n_in);
         assert_eq!(bias.len(), n_out);
-        let width = grain.width(n_in);
-        let rows = weights.par_chunks(n_in).map(|row| {
-            let mut bytes = Vec::with_capacity(n_in);
-            let scales: Vec<f32> = row
-                .chunks(width)
-                .map(|block| rounding::signed(block, |byte| bytes.push(byte as i8)))
-                .collect();
-            (bytes, scales)
+        let mut bytes = vec![0; weights.len()];
+        let rows = weights.par_chunks(n_in).zip(bytes.par_chunks_mut(n_in));
+        let scales = rows.map(|(row, bytes)| {
+            let (scale, rounded) = rounding::signed(row);
+            let places = bytes.iter_mut().zip(rounded);
+            places.for_each(|(place, byte)| *place = byte as i8);
+            scale
         });
-        let rows: Vec<(Vec<i8>, Vec<f32>)> = rows.collect();
-        let n_blocks = n_in.div_ceil(width);
         Self {
             n_in,
             input,
-            grain,
-            scales: (0..n_blocks)
-                .flat_map(|block| rows.iter().map(move |(_, scales)| scales[block]))
-                .collect(),
-            bytes: rows.into_iter().flat_map(|(bytes, _)| bytes).collect(),
+            scales: scales.collect(),
+            bytes,
             bias,
         }
     }
 
+    /// The numbers that the bytes of output `n` stand for, `[in]`.
+    pub fn row(&self, n: usize) -> impl Iterator<Item = f32> {
+        let (scale, row) = (self.scales[n], &self.bytes[n * self.n_in..][..self.n_in]);
+        row.iter().map(move |&byte| scale * f32::from(byte))
+    }
+
     /// The numbers that the bytes stand for, `[out, in]`.
+    #[cfg(test)]
     pub fn dequantised(&self) -> Vec<f32> {
-        let n_out = self.bias.len();
-        let width = self.grain.width(self.n_in);
-        let rows = self.bytes.par_chunks(self.n_in).enumerate();
-        rows.flat_map_iter(|(n, row)| {
-            let blocks = row.chunks(width).enumerate();
-            blocks.flat_map(move |(block, bytes)| {
-                let scale = self.scales[block * n_out + n];
-                bytes.iter().map(move |&byte| scale * f32::from(byte))
-            })
-        })
-        .collect()
+        (0..self.bias.len()).flat_map(|n| self.row(n)).collect()
     }
 
     /// The bias of the layer, `[out]`.
@@ -91,24 +66,14 @@ impl QuantisedWeights {
         match self.input {
             Code::Signed => self.bias.clone(),
             Code::Gelu => {
-                let weights = self.dequantised();
-                let rows = weights.par_chunks(self.n_in).zip(&self.bias);
-                rows.map(|(row, &bias)| {
-                    let sum: f64 = row.iter().map(|&weight| f64::from(weight)).sum();
-                    (f64::from(bias) - f64::from(LEAST_GELU) * sum) as f32
-                })
-                .collect()
+                let outputs = self.bias.par_iter().enumerate();
+                outputs
+                    .map(|(n, &bias)| {
+                        let sum: f64 = self.row(n).map(f64::from).sum();
+                        (f64::from(bias) - f64::from(LEAST_GELU) * sum) as f32
+                    })
+                    .collect()
             }
-        }
-    }
-}
-
-impl Grain {
-    /// Weights that share a scale, in rows of so many.
-    pub(super) fn width(self, n_in: usize) -> usize {
-        match self {
-            Self::Channel => n_in,
-            Self::Blocks => BLOCK,
         }
     }
 }

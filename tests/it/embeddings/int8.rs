@@ -8,12 +8,12 @@ use super::{
     program::Job,
     real,
 };
-use crate::RUNNER;
+use crate::{RUNNER, models::model_of_zeros};
 use runner::{
     device::choose,
     hint::Hint,
     job::{CpuShare, DeviceChoice, Dtype, Int8, ModelSpec, Pooling, Products},
-    model::{Model, ModelError},
+    model::{INT8_RECIPE, Model, ModelError},
 };
 use serde_json::Value;
 use std::process::Command;
@@ -37,14 +37,8 @@ const RECIPES: [&[&str]; 3] = [
     &["out", "fc2"],
 ];
 
-/// Models with reference outputs whose layers have sizes that the kernels take.
-const MODELS: [&str; 3] = [
-    "tests/golden/hd16",
-    "tests/golden/hd32",
-    "tests/golden/hd64",
-];
-/// The largest of them.
-const LARGEST: &str = MODELS[2];
+/// A model with reference outputs.
+const MODEL: &str = GOLDEN_MODELS[3];
 
 /// The shortest of the sequences that cosines are asked of. Of shorter ones one residue is much.
 const LEAST_RESIDUES: usize = 25;
@@ -100,10 +94,10 @@ fn int8_agrees_with_hf_transformers() {
         return;
     }
     for products in RECIPES {
-        let model = load(LARGEST, products);
+        let model = load(MODEL, products);
         assert_eq!(model.dtype(), Dtype::Int8);
-        let what = format!("{LARGEST} {products:?}");
-        check(&what, &model, LARGEST, 0.999);
+        let what = format!("{MODEL} {products:?}");
+        check(&what, &model, MODEL, 0.999);
     }
 }
 
@@ -145,7 +139,7 @@ fn a_sequence_has_the_same_bits_alone_and_anywhere_in_a_batch() {
     if !is_there() {
         return;
     }
-    for folder in MODELS {
+    for folder in GOLDEN_MODELS {
         for products in RECIPES {
             let model = load(folder, products);
             check_bits(&format!("{folder} {products:?}"), &model, folder);
@@ -159,7 +153,7 @@ fn rows_of_padding_change_no_bit() {
     if !is_there() {
         return;
     }
-    let folder = LARGEST;
+    let folder = MODEL;
     for products in RECIPES {
         let model = load(folder, products);
         let batch = one_batch(&golden_sequences(folder));
@@ -177,7 +171,7 @@ fn a_model_is_made_int8_in_the_same_way_whenever_it_is_loaded() {
     if !is_there() {
         return;
     }
-    let folder = LARGEST;
+    let folder = MODEL;
     let sequences = golden_sequences(folder);
     for products in RECIPES {
         let (first, second) = (load(folder, products), load(folder, products));
@@ -193,7 +187,7 @@ fn a_model_that_is_not_accurate_enough_is_refused() {
     if !is_there() {
         return;
     }
-    let error = Model::load(&spec(LARGEST, RECIPES[0], 1.0)).err();
+    let error = Model::load(&spec(MODEL, RECIPES[0], 1.0)).err();
     let error = error.expect("none is as accurate as that");
     assert!(
         matches!(&error, ModelError::Inaccurate { cosine, .. } if *cosine > 0.999),
@@ -210,11 +204,14 @@ fn a_model_whose_sizes_no_kernel_takes_is_refused() {
     if !is_there() {
         return;
     }
-    let error = Model::load(&spec(GOLDEN_MODELS[4], RECIPES[0], 0.0)).err();
-    let error = error.expect("its hidden size is 160").in_full();
+    let place = Job::new();
+    model_of_zeros(&place.at("odd"), 2, [48, 192, 3]);
+    let folder = place.at("odd").to_string_lossy().into_owned();
+    let error = Model::load(&spec(&folder, RECIPES[0], 0.0)).err();
+    let error = error.expect("its hidden size is 48").in_full();
     for part in [
-        "the model `esm2_t6_2M_demo` cannot be computed in int8: ",
-        " 160 inputs ",
+        "the model `odd` cannot be computed in int8: ",
+        " 48 inputs ",
         "(leave `dtype` out)",
     ] {
         assert!(error.contains(part), "{error}");
@@ -233,7 +230,7 @@ fn an_output_says_how_its_model_was_made_int8() {
             "let m = esm2({:?}, #{{ device: \"cuda\", dtype: \"int8\", int8_products: [{products}] }});\n\
              let run = embed(m, fasta(\"in.fa\"), #{{ output: \"out.parquet\" }});\n\
              print(run.accuracy);",
-            project(LARGEST)
+            project(MODEL)
         )
     };
     let done = job.run("exec", &script("\"qkv\", \"fc1\""));
@@ -245,7 +242,7 @@ fn an_output_says_how_its_model_was_made_int8() {
     for part in [
         "\"dtype\":\"int8\"".to_owned(),
         "\"int8_products\":\"qkv,fc1\"".to_owned(),
-        "\"int8_recipe\":\"1\"".to_owned(),
+        format!("\"int8_recipe\":\"{INT8_RECIPE}\""),
         format!("{accuracy:.6}"),
     ] {
         assert!(text.contains(&part), "{part}");
@@ -266,7 +263,7 @@ fn parity_compares_it_with_f32_whatever_its_accuracy() {
         return;
     }
     let mut command = Command::new("timeout");
-    let model = project(LARGEST);
+    let model = project(MODEL);
     command.args(["200", RUNNER, "parity"]).arg(model).args([
         "--device",
         "cuda",

@@ -2,21 +2,17 @@
 // y and 256 rows, half of them each; each block brings half of W's tile to both. The first warpgroup of a block loads;
 // the other two have 64 rows each, and all columns.
 //
-// With ROW_BLOCKS, x has a scale for each 256 of k, [t, n_steps / 2], and not one a row, [t]; with CHANNEL_BLOCKS, W
-// has [n_steps / 2, n] of them, and not [n]. Then whole numbers are added up over 256 of k only, which stay under 2^24,
-// and these sums as f32, in the order of k. So the bits of a row depend on nothing else.
-// W is [n, k], y as Output says; n is a multiple of 64. Beyond k both are zero, up to n_steps * STEP_K.
+// With BLOCKS, x has a scale for each 256 of k, [t, n_steps / 2], and not one a row, [t]. Then whole numbers are added
+// up over 256 of k only, which stay under 2^24, and these sums as f32, in the order of k. So the bits of a row depend on
+// nothing else. W is [n, k] with a scale and a bias a channel, y as Output says; n is a multiple of 32. Beyond k both
+// are zero, up to n_steps * STEP_K.
 //
-// From Rust: what gemm_s8.cuh names, ROW_BLOCKS, CHANNEL_BLOCKS, N_STAGES of the ring, and SHARED_BYTES.
+// From Rust: what gemm_s8.cuh names, BLOCKS, N_STAGES of the ring, and SHARED_BYTES.
 #include "gemm_s8.cuh"
 
-constexpr bool BLOCKS = ROW_BLOCKS || CHANNEL_BLOCKS;
 constexpr int TILE = 128, PAIRS = STRIP / 8;
 constexpr u32 X_BYTES = TILE * STEP_K, W_BYTES = STRIP * STEP_K, STEP_BYTES = X_BYTES + W_BYTES;
-// A block of scales is rewritten with that four further on, which is loaded when the stages of that two further on are
-// free again: by then all warps have begun with the one after it.
-constexpr u32 SCALE_BLOCKS = 4, SCALE_BYTES = CHANNEL_BLOCKS ? STRIP * 4 : 0;
-constexpr u32 SCALES = N_STAGES * STEP_BYTES, FULL = SCALES + SCALE_BLOCKS * SCALE_BYTES, EMPTY = FULL + N_STAGES * 8;
+constexpr u32 FULL = N_STAGES * STEP_BYTES, EMPTY = FULL + N_STAGES * 8;
 static_assert(EMPTY + N_STAGES * 8 == SHARED_BYTES, "the launch brings as much shared memory as is used");
 static_assert(N_STAGES == 4, "two blocks of 256 of k");
 enum { TURN = 1 };  // barriers of warps, one for each warpgroup
@@ -29,13 +25,11 @@ template <typename Sum> struct Numbers {
     int column, n;  // the first one of the strip
     DEVICE Channels channels(int j) const {
         int at = min(column + j * 8, n - 8) + threadIdx.x % 4 * 2;
-        float2 scale = make_float2(1, 1);
-        if (!CHANNEL_BLOCKS) scale = *reinterpret_cast<const float2*>(scales + at);
-        return {scale, *reinterpret_cast<const float2*>(biases + at)};
+        return {*reinterpret_cast<const float2*>(scales + at), *reinterpret_cast<const float2*>(biases + at)};
     }
     DEVICE float2 operator()(int r, int j, const Channels& c) const {
         float x = (float)sums[j * 4 + r * 2], y = (float)sums[j * 4 + r * 2 + 1];
-        if (!ROW_BLOCKS) x *= rows[r], y *= rows[r];
+        if (!BLOCKS) x *= rows[r], y *= rows[r];
         return make_float2(fmaf(x, c.scale.x, c.bias.x), fmaf(y, c.scale.y, c.bias.y));
     }
 };
@@ -58,7 +52,6 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 
     auto empty = [&](u32 step) { return base + EMPTY + step % N_STAGES * 8; };
     auto stage = [&](u32 step) { return base + step % N_STAGES * STEP_BYTES; };
     auto parity = [](u32 step) { return step / N_STAGES % 2; };
-    auto scales = [&](u32 step) { return base + SCALES + step / 2 % SCALE_BLOCKS * SCALE_BYTES; };
     if (threadIdx.x == 0) {
         for (int i = 0; i < N_STAGES; i++) barrier_init(full(i), 1), barrier_init(empty(i), 4);
         barriers_are_made();
@@ -73,17 +66,13 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 
             for (int unit = work.begin; unit < work.end; unit++) {
                 int row = (work.row(unit) * 2 + (int)block) * TILE, column = work.strip(unit) * STRIP;
                 for (int k = 0; k < n_steps; k++, step++) {
-                    u32 n_scales = CHANNEL_BLOCKS && k % 2 == 0 ? min(STRIP, n - column) : 0;
                     barrier_wait(empty(step), parity(step) ^ 1);
-                    barrier_expect(full(step), STEP_BYTES + n_scales * 4);
+                    barrier_expect(full(step), STEP_BYTES);
                     u32 to = stage(step);
                     load_tile(to, &x, full(step), k * STEP_K, row);
                     load_tile(to + X_BYTES / 2, &x, full(step), k * STEP_K, row + TILE / 2);
                     load_tile_in_both(to + X_BYTES + block * (W_BYTES / 2), &w, full(step), k * STEP_K,
                                       column + (int)block * (STRIP / 2));
-                    if (CHANNEL_BLOCKS && n_scales > 0)
-                        load_bytes(scales(step), channel_scales + (size_t)(k / 2) * n + column, n_scales * 4,
-                                   full(step));
                 }
             }
         }
@@ -91,7 +80,7 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 
         set_registers_up<240>();
         group--;
         u32 step = 0;
-        int lane = threadIdx.x % 32, quad = lane % 4;
+        int lane = threadIdx.x % 32;
         if (BLOCKS && group == 1) warps_arrive(TURN, 256);
         for (int unit = work.begin; unit < work.end; unit++) {
             int tile = (work.row(unit) * 2 + (int)block) * TILE + group * 64, column = work.strip(unit) * STRIP;
@@ -129,10 +118,10 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 
                 float sums[STRIP / 2], next[2];
                 int part[STRIP / 4], n_blocks = n_steps / 2;
                 UNROLL for (int i = 0; i < STRIP / 2; i++) sums[i] = 0;
-                UNROLL for (int r = 0; r < 2; r++) next[r] = row_scales[ROW_BLOCKS ? rows[r] * n_blocks : rows[r]];
+                UNROLL for (int r = 0; r < 2; r++) next[r] = row_scales[rows[r] * n_blocks];
                 for (int k = 0; k < n_blocks; k++, step += 2) {
                     float scale[2] = {next[0], next[1]};
-                    if (ROW_BLOCKS && k + 1 < n_blocks) {
+                    if (k + 1 < n_blocks) {
                         UNROLL for (int r = 0; r < 2; r++) next[r] = row_scales[rows[r] * n_blocks + k + 1];
                     }
                     u64 a = descriptor(stage(step)) + group * NEXT_ROWS, b = descriptor(stage(step) + X_BYTES);
@@ -152,20 +141,13 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 
                         products_wait<0>();
                         accumulated(part);
                         if (half == 1 && thread < 4) barrier_arrive_in(thread % 2, empty(step + thread / 2));
-                        UNROLL for (int j = 0; j < PAIRS / 2; j++) {
-                            float2 channel = make_float2(1, 1);
-                            u32 at = scales(step) + half * (SCALE_BYTES / 2) + j * 32 + quad * 8;
-                            if (CHANNEL_BLOCKS) channel = load_pair(at);
-                            UNROLL for (int i = 0; i < 4; i++) {
-                                float& sum = sums[half * (STRIP / 4) + j * 4 + i];
-                                float v = (float)part[j * 4 + i], c = i % 2 == 0 ? channel.x : channel.y;
-                                if (!ROW_BLOCKS) sum = fmaf(v, c, sum);
-                                else sum = fmaf(CHANNEL_BLOCKS ? v * c : v, scale[i / 2], sum);
-                            }
+                        UNROLL for (int i = 0; i < STRIP / 4; i++) {
+                            float& sum = sums[half * (STRIP / 4) + i];
+                            sum = fmaf((float)part[i], scale[i % 4 / 2], sum);
                         }
                     }
                 }
-                store(Numbers<float>{sums, channel_scales, bias, {next[0], next[1]}, column, n}, to, row);
+                store(Numbers<float>{sums, channel_scales, bias, {}, column, n}, to, row);
             }
         }
         if (BLOCKS && group == 0) warps_sync(TURN, 256);

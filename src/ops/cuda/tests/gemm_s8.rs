@@ -23,12 +23,12 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(numbers: &mut Numbers, shape: [usize; 2], code: Code, grain: Grain) -> Self {
+    fn new(numbers: &mut Numbers, shape: [usize; 2], code: Code) -> Self {
         let [n_out, n_in] = shape;
         let scale = 2.0 / (n_in as f32).sqrt();
         let weights = numbers.vector(n_out * n_in, scale, Dtype::F32);
         let bias = numbers.vector(n_out, 0.5, Dtype::F32);
-        let bytes = QuantisedWeights::new(&weights, shape, bias.clone(), code, grain);
+        let bytes = QuantisedWeights::new(&weights, shape, bias.clone(), code);
         Self {
             shape,
             code,
@@ -74,7 +74,7 @@ impl Layer {
     }
 }
 
-/// Shapes of weights of models, `[out, in]`: 650M, 3B and 8M, and one with few columns.
+/// Shapes of weights of models, `[out, in]`: 650M, 3B, 8M, 35M and the demo, and one with few columns.
 fn shapes() -> Vec<([usize; 2], Code)> {
     let of_model = |hidden| {
         [
@@ -84,8 +84,8 @@ fn shapes() -> Vec<([usize; 2], Code)> {
             ([hidden, 4 * hidden], Code::Gelu),
         ]
     };
-    let models = [1280, 2560, 320].into_iter().flat_map(of_model);
-    models.chain([([64, 320], Code::Signed)]).collect()
+    let models = [1280, 2560, 320, 480, 160].into_iter().flat_map(of_model);
+    models.chain([([32, 320], Code::Signed)]).collect()
 }
 
 fn gelu(x: f64) -> f64 {
@@ -97,35 +97,33 @@ fn gelu(x: f64) -> f64 {
 fn products_of_bytes_agree_with_f64() {
     let mut numbers = Numbers(61);
     for (shape @ [n_out, _], code) in shapes() {
-        for grain in [Grain::Channel, Grain::Blocks] {
-            let layer = Layer::new(&mut numbers, shape, code, grain);
-            for (n_rows, compared) in ROWS {
-                let x = layer.quantised(&layer.inputs(&mut numbers, n_rows));
-                let residual = numbers.vector(n_rows * n_out, 1.0, Dtype::Bf16);
-                let there = on_gpu(&residual, [n_rows, n_out], Dtype::Bf16);
-                let [plain, gelus, added] =
-                    [Epilogue::None, Epilogue::Gelu, Epilogue::Residual(&there)].map(|epilogue| {
-                        let y = values(layer.linear.forward(&x, epilogue));
-                        y.expect("a product").to_f32()
-                    });
-                let bytes = x.read();
-                for &row in compared {
-                    let product = layer.product(&bytes, row);
-                    for (column, product) in product.into_iter().enumerate() {
-                        let at = row * n_out + column;
-                        for (what, got, want) in [
-                            ("plain", plain[at], product),
-                            ("GELU", gelus[at], gelu(product)),
-                            ("added", added[at], product + f64::from(residual[at])),
-                        ] {
-                            // Rounded once, to half a unit in the last place. Before that, sums in f32 are off by some
-                            // units of the greatest of them, and GELU by 1e-6.
-                            let most = want.abs() * unit(Dtype::Bf16) + 1e-5;
-                            assert!(
-                                (f64::from(got) - want).abs() <= most,
-                                "{shape:?}, {grain:?}, {n_rows} rows, {what}, {row} {column}: {got}, not {want}"
-                            );
-                        }
+        let layer = Layer::new(&mut numbers, shape, code);
+        for (n_rows, compared) in ROWS {
+            let x = layer.quantised(&layer.inputs(&mut numbers, n_rows));
+            let residual = numbers.vector(n_rows * n_out, 1.0, Dtype::Bf16);
+            let there = on_gpu(&residual, [n_rows, n_out], Dtype::Bf16);
+            let [plain, gelus, added] =
+                [Epilogue::None, Epilogue::Gelu, Epilogue::Residual(&there)].map(|epilogue| {
+                    let y = values(layer.linear.forward(&x, epilogue));
+                    y.expect("a product").to_f32()
+                });
+            let bytes = x.read();
+            for &row in compared {
+                let product = layer.product(&bytes, row);
+                for (column, product) in product.into_iter().enumerate() {
+                    let at = row * n_out + column;
+                    for (what, got, want) in [
+                        ("plain", plain[at], product),
+                        ("GELU", gelus[at], gelu(product)),
+                        ("added", added[at], product + f64::from(residual[at])),
+                    ] {
+                        // Rounded once, to half a unit in the last place. Before that, sums in f32 are off by some
+                        // units of the greatest of them, and GELU by 1e-6.
+                        let most = want.abs() * unit(Dtype::Bf16) + 1e-5;
+                        assert!(
+                            (f64::from(got) - want).abs() <= most,
+                            "{shape:?}, {n_rows} rows, {what}, {row} {column}: {got}, not {want}"
+                        );
                     }
                 }
             }
@@ -139,7 +137,7 @@ fn bytes_behind_gelu_agree_with_f64() {
     let mut numbers = Numbers(62);
     for hidden in [1280, 2560, 320] {
         let shape @ [n_out, _] = [4 * hidden, hidden];
-        let layer = Layer::new(&mut numbers, shape, Code::Signed, Grain::Channel);
+        let layer = Layer::new(&mut numbers, shape, Code::Signed);
         for (n_rows, compared) in ROWS {
             let x = layer.quantised(&layer.inputs(&mut numbers, n_rows));
             let (bytes, scales) = layer.linear.forward_quantised(&x).read();
@@ -181,10 +179,10 @@ fn a_row_that_is_not_finite_is_not_lost_in_products() {
     const N_ROWS: usize = 200;
     const ODD: usize = 77;
     let mut numbers = Numbers(63);
-    for hidden in [1280, 320] {
+    for hidden in [1280, 320, 480] {
         let wide = 4 * hidden;
-        let expand = Layer::new(&mut numbers, [wide, hidden], Code::Signed, Grain::Channel);
-        let contract = Layer::new(&mut numbers, [hidden, wide], Code::Gelu, Grain::Blocks);
+        let expand = Layer::new(&mut numbers, [wide, hidden], Code::Signed);
+        let contract = Layer::new(&mut numbers, [hidden, wide], Code::Gelu);
         let mut x = expand.inputs(&mut numbers, N_ROWS);
         x[ODD * hidden] = f32::NAN;
         let between = expand.linear.forward_quantised(&expand.quantised(&x));
@@ -192,7 +190,7 @@ fn a_row_that_is_not_finite_is_not_lost_in_products() {
         for (n, scale) in scales.iter().enumerate() {
             assert_eq!(
                 scale.is_nan(),
-                n / (wide / BLOCK) == ODD,
+                n / wide.div_ceil(BLOCK) == ODD,
                 "{hidden}, scale {n}"
             );
         }
@@ -210,42 +208,29 @@ fn rows_of_products_have_the_same_bits_anywhere() {
     const PARTS: [Range<usize>; 6] = [0..1, 77..78, 64..191, 300..600, 1..2999, 2871..3000];
     let mut numbers = Numbers(64);
     for (shape @ [n_out, n_in], code) in shapes() {
-        for grain in [Grain::Channel, Grain::Blocks] {
-            let layer = Layer::new(&mut numbers, shape, code, grain);
-            let x = layer.inputs(&mut numbers, N_ROWS);
-            let residual = numbers.vector(N_ROWS * n_out, 1.0, Dtype::Bf16);
-            let forward = |rows: Range<usize>| {
-                let n_rows = rows.len();
-                let x = layer.quantised(&x[rows.start * n_in..rows.end * n_in]);
-                let residual = &residual[rows.start * n_out..rows.end * n_out];
-                let residual = on_gpu(residual, [n_rows, n_out], Dtype::Bf16);
-                let y = values(layer.linear.forward(&x, Epilogue::Residual(&residual)));
-                let y: Vec<f32> = y.expect("a product").to_f32();
-                // Only models whose hidden size is a multiple of 64 have bytes behind GELU.
-                let (bytes, scales) = if n_out % BLOCK == 0 {
-                    layer.linear.forward_quantised(&x).read()
-                } else {
-                    Default::default()
-                };
-                (y, bytes, scales)
-            };
-            let (all, all_bytes, all_scales) = forward(0..N_ROWS);
-            for rows in PARTS {
-                let (y, bytes, scales) = forward(rows.clone());
-                let what = format!("{shape:?}, {grain:?}, {rows:?}");
-                assert!(y == all[rows.start * n_out..rows.end * n_out], "{what}");
-                if n_out % BLOCK == 0 {
-                    let width = n_out / BLOCK;
-                    assert!(
-                        bytes == all_bytes[rows.start * n_out..rows.end * n_out],
-                        "{what}"
-                    );
-                    assert!(
-                        scales == all_scales[rows.start * width..rows.end * width],
-                        "{what}"
-                    );
-                }
-            }
+        let layer = Layer::new(&mut numbers, shape, code);
+        let x = layer.inputs(&mut numbers, N_ROWS);
+        let residual = numbers.vector(N_ROWS * n_out, 1.0, Dtype::Bf16);
+        let forward = |rows: Range<usize>| {
+            let n_rows = rows.len();
+            let x = layer.quantised(&x[rows.start * n_in..rows.end * n_in]);
+            let residual = &residual[rows.start * n_out..rows.end * n_out];
+            let residual = on_gpu(residual, [n_rows, n_out], Dtype::Bf16);
+            let y = values(layer.linear.forward(&x, Epilogue::Residual(&residual)));
+            let y: Vec<f32> = y.expect("a product").to_f32();
+            let (bytes, scales) = layer.linear.forward_quantised(&x).read();
+            (y, bytes, scales)
+        };
+        let (all, all_bytes, all_scales) = forward(0..N_ROWS);
+        for rows in PARTS {
+            let (y, bytes, scales) = forward(rows.clone());
+            let what = format!("{shape:?}, {rows:?}");
+            assert!(y == all[rows.start * n_out..rows.end * n_out], "{what}");
+            let bytes_there = &all_bytes[rows.start * n_out..rows.end * n_out];
+            assert!(bytes == bytes_there, "{what}");
+            let width = n_out.div_ceil(BLOCK);
+            let scales_there = &all_scales[rows.start * width..rows.end * width];
+            assert!(scales == scales_there, "{what}");
         }
     }
 }

@@ -149,13 +149,13 @@ fn what_overflows_is_not_lost_in_a_layer() {
     const ROWS: usize = 256;
     const HIDDEN: usize = 1280;
     let mut numbers = Numbers(49);
-    let mut linear = |shape @ [n_out, n_in]: [usize; 2], code, grain| {
+    let mut linear = |shape @ [n_out, n_in]: [usize; 2], code| {
         let weights = numbers.vector(n_out * n_in, 0.05, Dtype::F32);
-        let weights = QuantisedWeights::new(&weights, shape, vec![0.0; n_out], code, grain);
+        let weights = QuantisedWeights::new(&weights, shape, vec![0.0; n_out], code);
         Linear::quantised(weights, &gpu().device)
     };
-    let expand = linear([4 * HIDDEN, HIDDEN], Code::Signed, Grain::Channel);
-    let contract = linear([HIDDEN, 4 * HIDDEN], Code::Gelu, Grain::Blocks);
+    let expand = linear([4 * HIDDEN, HIDDEN], Code::Signed);
+    let contract = linear([HIDDEN, 4 * HIDDEN], Code::Gelu);
     let ones = on_gpu(&vec![1.0; HIDDEN], [HIDDEN], Dtype::F32);
     let norm = LayerNorm::new(ones.clone(), ones, 1e-5);
     let mut x = numbers.vector(ROWS * HIDDEN, 1.0, Dtype::Bf16);
@@ -176,17 +176,17 @@ fn what_overflows_is_not_lost_in_a_layer() {
 fn a_row_of_bytes_has_the_same_bits_in_any_batch() {
     const HIDDEN: usize = 1280;
     let mut numbers = Numbers(46);
-    let mut linear = |shape @ [n_out, n_in]: [usize; 2], code, grain| {
+    let mut linear = |shape @ [n_out, n_in]: [usize; 2], code| {
         let scale = 2.0 / (n_in as f32).sqrt();
         let weights = numbers.vector(n_out * n_in, scale, Dtype::F32);
         let bias = numbers.vector(n_out, 0.5, Dtype::F32);
-        let weights = QuantisedWeights::new(&weights, shape, bias, code, grain);
+        let weights = QuantisedWeights::new(&weights, shape, bias, code);
         Linear::quantised(weights, &gpu().device)
     };
-    let qkv = linear([3 * HIDDEN, HIDDEN], Code::Signed, Grain::Channel);
-    let output = linear([HIDDEN, HIDDEN], Code::Signed, Grain::Channel);
-    let expand = linear([4 * HIDDEN, HIDDEN], Code::Signed, Grain::Channel);
-    let contract = linear([HIDDEN, 4 * HIDDEN], Code::Gelu, Grain::Blocks);
+    let qkv = linear([3 * HIDDEN, HIDDEN], Code::Signed);
+    let output = linear([HIDDEN, HIDDEN], Code::Signed);
+    let expand = linear([4 * HIDDEN, HIDDEN], Code::Signed);
+    let contract = linear([HIDDEN, 4 * HIDDEN], Code::Gelu);
     let ones = on_gpu(&vec![1.0; HIDDEN], [HIDDEN], Dtype::F32);
     let norm = LayerNorm::new(ones.clone(), ones, 1e-5);
     const ROWS: usize = 4096;
@@ -220,11 +220,11 @@ fn feed_forward_of_bytes_agrees_with_the_plain_version() {
         let x = numbers.vector(ROWS * hidden, 1.0, Dtype::Bf16);
         let gamma = numbers.vector(hidden, 1.0, Dtype::F32);
         let beta = numbers.vector(hidden, 0.3, Dtype::F32);
-        let mut layer = |shape @ [n_out, n_in]: [usize; 2], code, grain| {
+        let mut layer = |shape @ [n_out, n_in]: [usize; 2], code| {
             let scale = 2.0 / (n_in as f32).sqrt();
             let weights = numbers.vector(n_out * n_in, scale, Dtype::Bf16);
             let bias = numbers.vector(n_out, 0.3, Dtype::Bf16);
-            let bytes = QuantisedWeights::new(&weights, shape, bias.clone(), code, grain);
+            let bytes = QuantisedWeights::new(&weights, shape, bias.clone(), code);
             [false, true].map(|quantised| {
                 if quantised {
                     [gpu().device, Device::flex()].map(|at| Linear::quantised(bytes.clone(), &at))
@@ -239,8 +239,8 @@ fn feed_forward_of_bytes_agrees_with_the_plain_version() {
                 }
             })
         };
-        let expand = layer([wide, hidden], Code::Signed, Grain::Channel);
-        let contract = layer([hidden, wide], Code::Gelu, Grain::Blocks);
+        let expand = layer([wide, hidden], Code::Signed);
+        let contract = layer([hidden, wide], Code::Gelu);
         let norms = [
             LayerNorm::new(
                 on_gpu(&gamma, [hidden], Dtype::F32),
