@@ -175,7 +175,8 @@ pub(super) fn no_thread(global: &Global, console: &Console, reason: &str) -> u8 
 }
 
 /// Whether a panic says that a thread could not be started: the standard library and rayon say it in no other way.
-fn lacks_threads(reason: &str) -> bool {
+pub(super) fn lacks_threads(panic: &dyn Any) -> bool {
+    let reason = reason(panic);
     ["failed to spawn thread", "ThreadPoolBuildError"]
         .iter()
         .any(|words| reason.contains(words))
@@ -183,8 +184,8 @@ fn lacks_threads(reason: &str) -> bool {
 
 /// Reports a panic, which is a bug unless there are too few threads, and returns the exit code for it.
 pub(super) fn panicked(global: &Global, console: &Console, panic: &dyn Any) -> u8 {
-    if lacks_threads(reason(panic)) {
-        return no_thread(global, console, reason(panic));
+    if lacks_threads(panic) {
+        return no_thread(global, console, said_by_system(reason(panic)));
     }
     let diagnostic = Diagnostic::of_the_program(
         format!(
@@ -195,6 +196,13 @@ pub(super) fn panicked(global: &Global, console: &Console, panic: &dyn Any) -> u
         exit_code::BUG,
     );
     failed(global, console, &diagnostic)
+}
+
+/// What the system said, out of a panic that has it as programmers see it.
+fn said_by_system(reason: &str) -> &str {
+    let message = reason.split_once("message: \"").map(|(_, rest)| rest);
+    let message = message.and_then(|rest| rest.split_once('"'));
+    message.map_or(reason, |(message, _)| message)
 }
 
 /// What a panic says.
@@ -253,12 +261,14 @@ mod tests {
     #[test]
     fn a_lack_of_threads_is_no_bug() {
         let of_std = "failed to spawn thread: Os { code: 11, kind: WouldBlock, message: \"Resource temporarily unavailable\" }";
-        let of_rayon = "The global thread pool has not been initialized.: ThreadPoolBuildError { kind: IOError(Os { code: 11 }) }";
+        let of_rayon = "The global thread pool has not been initialized.: ThreadPoolBuildError { kind: IOError(Os { code: 11, kind: WouldBlock, message: \"Resource temporarily unavailable\" }) }";
         let cli = Cli::try_parse_from(["runner", "exec", "a.rhai"]).expect("it is right");
         for text in [of_std, of_rayon] {
             let code = panicked(&cli.global, &Console::default(), &text.to_owned());
             assert_eq!(code, exit_code::UNEXPECTED);
+            assert_eq!(said_by_system(text), "Resource temporarily unavailable");
         }
+        assert_eq!(said_by_system("no words of it"), "no words of it");
     }
 
     #[test]

@@ -102,10 +102,16 @@ pub fn run() -> ExitCode {
     let console = Console::default();
     cli.global.colors().write_global();
     start_log(&console, cli.global.log_filter());
-    if cli.global.is_json() {
-        // Standard error is for programs. What becomes of a panic is a line of its own.
-        panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
-    }
+    let is_json = cli.global.is_json();
+    let shown = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        // In JSON standard error is for programs, and a lack of threads is no bug: what becomes of either panic is
+        // said at the end.
+        match is_json || ending::lacks_threads(panic.payload()) {
+            true => tracing::debug!("{panic}"),
+            false => shown(panic),
+        }
+    }));
     let command = || match &cli.command {
         Command::New(args) => new::new(&cli.global, &console, args),
         Command::Exec(script) => stack::with_room(&cli.global, &console, || {

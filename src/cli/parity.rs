@@ -120,6 +120,7 @@ fn shown(parity: &Parity, wanted: f64) -> String {
     let Parity {
         model,
         dtype,
+        int8,
         device,
         reference_device,
         layer,
@@ -132,6 +133,17 @@ fn shown(parity: &Parity, wanted: f64) -> String {
     let place = match device == reference_device {
         true => "there, too",
         false => reference_device,
+    };
+    let (products, accuracy) = match int8 {
+        None => (String::new(), String::new()),
+        Some(int8) => (
+            format!(" ({})", int8.products.join(", ")),
+            format!(
+                "\nwhen it was loaded, the least cosine with bf16 was {}, of {}",
+                cosine(int8.accuracy),
+                int8.accuracy_id
+            ),
+        ),
     };
     let proteins = counted(*sequences as u64, "protein", "proteins");
     let residues = counted(*residues as u64, "residue", "residues");
@@ -164,7 +176,7 @@ fn shown(parity: &Parity, wanted: f64) -> String {
         .map(|(name, reason)| format!("\n\nno {name}: {reason}"))
         .collect();
     format!(
-        "{model}, layer {layer} of {layers}: {dtype} on {device}, against f32 {place}\n\
+        "{model}, layer {layer} of {layers}: {dtype}{products} on {device}, against f32 {place}{accuracy}\n\
          {proteins}{left_out}, {residues}: {inputs}\n\n{vectors}{answers}{missing}\n\n{}",
         verdict(parity, wanted)
     )
@@ -264,6 +276,7 @@ fn verdict(parity: &Parity, wanted: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::InInt8;
 
     fn logits() -> Difference {
         Difference {
@@ -291,6 +304,7 @@ mod tests {
         Parity {
             model: "esm2".to_owned(),
             dtype: "bf16".to_owned(),
+            int8: None,
             device: "GPU".to_owned(),
             reference_device: "GPU".to_owned(),
             layer: 6,
@@ -331,6 +345,31 @@ mod tests {
                  ESM-2 3B in bf16)",
             ]
         );
+    }
+
+    #[test]
+    fn int8_is_told_with_its_products_and_its_accuracy() {
+        let in_int8 = Parity {
+            dtype: "int8".to_owned(),
+            int8: Some(InInt8 {
+                products: vec!["qkv", "fc1"],
+                accuracy: 0.99942,
+                accuracy_id: "sp|P1|A".to_owned(),
+            }),
+            ..parity(0.9987)
+        };
+        let text = shown(&in_int8, USUAL_LEAST);
+        let expect = "esm2, layer 6 of 6: int8 (qkv, fc1) on GPU, against f32 there, too\n\
+                      when it was loaded, the least cosine with bf16 was 0.999420, of sp|P1|A\n\
+                      2 proteins, ";
+        assert!(text.starts_with(expect), "{text}");
+        let found = serde_json::to_value(&in_int8).unwrap();
+        assert_eq!(found["int8_products"], json!(["qkv", "fc1"]));
+        assert_eq!(found["int8_accuracy"], 0.99942);
+        assert_eq!(found["int8_accuracy_id"], "sp|P1|A");
+        let found = serde_json::to_value(parity(0.9987)).unwrap();
+        let names = found.as_object().unwrap().keys();
+        assert!(!names.into_iter().any(|name| name.starts_with("int8")));
     }
 
     #[test]

@@ -67,9 +67,12 @@ impl Cores {
     /// The threads of a share: [`usual_threads`] if it does not say how many.
     ///
     /// # Errors
-    /// If the system gives no more threads.
+    /// If the system gives no more threads, or a variable says how many in words that are no number.
     pub fn new(share: CpuShare) -> Result<Self, DeviceError> {
-        let n_threads = (share.threads).map_or_else(usual_threads, NonZeroUsize::get);
+        let n_threads = match share.threads {
+            Some(threads) => threads.get(),
+            None => usual_threads()?,
+        };
         let pool = ThreadPoolBuilder::new()
             .num_threads(n_threads)
             .thread_name(|n| format!("core {n}"))
@@ -185,13 +188,32 @@ impl Inner {
 
 /// The threads that suit this process: as many as there are cores that it may use, by its affinity and its control
 /// group, and no more than Slurm gave the task, or `RAYON_NUM_THREADS` says.
-pub fn usual_threads() -> usize {
-    let told = ["SLURM_CPUS_PER_TASK", "RAYON_NUM_THREADS"]
-        .into_iter()
-        .filter_map(|name| env::var(name).ok()?.trim().parse().ok())
-        .filter(|&n: &usize| n > 0);
-    let here = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    told.fold(here, usize::min)
+///
+/// # Errors
+/// What one of them says is no number.
+pub fn usual_threads() -> Result<usize, DeviceError> {
+    let mut n_threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    for name in ["SLURM_CPUS_PER_TASK", "RAYON_NUM_THREADS"] {
+        let value = env::var_os(name).unwrap_or_default();
+        if let Some(told) = told(name, &value.to_string_lossy())? {
+            n_threads = n_threads.min(told.get());
+        }
+    }
+    Ok(n_threads)
+}
+
+/// How many threads the variable `name` allows. One that is empty says nothing, and neither does 0, as rayon has it.
+fn told(name: &'static str, value: &str) -> Result<Option<NonZeroUsize>, DeviceError> {
+    match value.trim() {
+        "" => Ok(None),
+        number => match number.parse() {
+            Ok(n) => Ok(NonZeroUsize::new(n)),
+            Err(_) => Err(DeviceError::NoNumberOfThreads {
+                name,
+                value: value.to_owned(),
+            }),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -248,6 +270,24 @@ mod tests {
                 most_at_once(&cores(threads, batches), 8, expected),
                 expected
             );
+        }
+    }
+
+    #[test]
+    fn variables_say_how_many_threads_there_are() {
+        let name = "SLURM_CPUS_PER_TASK";
+        let check = |value, expect| {
+            let told = told(name, value).unwrap();
+            assert_eq!(told.map(NonZeroUsize::get), expect, "{value}");
+        };
+        check("8", Some(8));
+        check(" 8 ", Some(8));
+        check("", None);
+        check("0", None);
+        for value in ["x", "-1", "2.5", "8(x2)"] {
+            let error = told(name, value).unwrap_err().to_string();
+            let expect = format!("{name} is {value:?}, which is no number of threads");
+            assert_eq!(error, expect);
         }
     }
 

@@ -15,6 +15,14 @@ pub enum DeviceError {
     /// The system gives no threads for the CPU: why.
     #[error("no threads to compute with: {0}")]
     NoThreads(String),
+    /// A variable of the environment that says how many threads to compute with says none.
+    #[error("{name} is {value:?}, which is no number of threads")]
+    NoNumberOfThreads {
+        /// The variable.
+        name: &'static str,
+        /// What it is.
+        value: String,
+    },
     /// There is no NVIDIA driver.
     #[error("no NVIDIA driver on this machine: libcuda.so.1 is not found")]
     NoDriver,
@@ -150,6 +158,9 @@ impl Hint for DeviceError {
             }
             Self::NoThreads(_) => {
                 "give `threads` a smaller number, or raise the limit (`ulimit -u`)"
+            }
+            Self::NoNumberOfThreads { .. } => {
+                "unset it, set it to a whole number, or give `threads`"
             }
             Self::BrokenDriver(_) => {
                 "install the driver anew, or leave its folder out of LD_LIBRARY_PATH; or set `device` to \"cpu\""

@@ -32,7 +32,7 @@ pub use forecast::{Forecast, Rate};
 pub use handle::{ModelHandle, ModelInfo};
 pub use live::LiveHost;
 pub use models::model_files;
-pub use parity::{Agreement, Difference, Parity, ParityPlan, Reference, SameComputation};
+pub use parity::{Agreement, Difference, InInt8, Parity, ParityPlan, Reference, SameComputation};
 pub use recording::Recording;
 pub use rehearsal::{Forecasting, Rehearsal, Seen, ToDownload};
 pub use scored::Scored;

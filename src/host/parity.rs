@@ -59,6 +59,9 @@ pub struct Parity {
     pub model: String,
     /// Its number format.
     pub dtype: String,
+    /// What it is in int8, if it is.
+    #[serde(flatten)]
+    pub int8: Option<InInt8>,
     /// Where it ran, for people.
     pub device: String,
     /// Where f32 was computed, for people.
@@ -88,6 +91,20 @@ pub struct Parity {
     pub answers: BTreeMap<&'static str, Difference>,
     /// Why figures are missing, by their names.
     pub not_compared: BTreeMap<&'static str, String>,
+}
+
+/// What a model is in int8.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct InInt8 {
+    /// The names of the products that are of 8-bit numbers.
+    #[serde(rename = "int8_products")]
+    pub products: Vec<&'static str>,
+    /// The least cosine with bf16 of the check at load.
+    #[serde(rename = "int8_accuracy")]
+    pub accuracy: f64,
+    /// The protein that it is of, by its id.
+    #[serde(rename = "int8_accuracy_id")]
+    pub accuracy_id: String,
 }
 
 /// Why there is nothing to compare: both models would be the same computation.
@@ -172,11 +189,16 @@ impl Parity {
             let mut asking = Asking::new(model, cancel, &mut on_step);
             let vectors = Vectors::of(&mut asking, records, layer)?;
             let answers = Answers::to(&questions, &mut asking)?;
-            let place = (model.device().to_owned(), model.dtype());
+            let int8 = model.accuracy().map(|accuracy| InInt8 {
+                products: spec.int8.products.names().collect(),
+                accuracy: accuracy.least,
+                accuracy_id: accuracy.least_id.clone(),
+            });
+            let place = (model.device().to_owned(), model.dtype(), int8);
             models.unload(&handle);
             Ok(((vectors, answers), layer, handle.info().clone(), place))
         };
-        let ((got, got_answers), layer, info, (device, dtype)) = ask(&plan.model)?;
+        let ((got, got_answers), layer, info, (device, dtype, int8)) = ask(&plan.model)?;
         let reference = ModelSpec {
             dtype: Some(Dtype::F32),
             device: match plan.reference {
@@ -186,13 +208,14 @@ impl Parity {
             },
             ..plan.model.clone()
         };
-        let ((want, want_answers), _, _, (reference_device, _)) = ask(&reference)?;
+        let ((want, want_answers), _, _, (reference_device, ..)) = ask(&reference)?;
         let (answers, not_compared) = questions.compare(&got_answers, &want_answers);
         let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
         let compared = "there is a protein, and none is empty";
         Ok(Self {
             model: info.name,
             dtype: dtype.name().to_owned(),
+            int8,
             device,
             reference_device,
             layer,

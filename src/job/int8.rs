@@ -1,6 +1,6 @@
 //! How a model computes in int8, and how near it has to come to bf16.
 
-use super::{OptionValue, Problem, Products};
+use super::{OptionMap, OptionValue, Problems, Products};
 
 /// How a model computes in int8, and how near it has to come to bf16.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -10,17 +10,6 @@ pub struct Int8 {
     /// The least cosine of the pooled vectors of a protein in int8 and in bf16 with which the model is used.
     pub accept_accuracy: f64,
 }
-
-/// The products of a layer, as scripts and the literature call them, in the order in which they are computed.
-const PRODUCTS: [Product; 4] = [
-    ("qkv", |of| &mut of.qkv),
-    ("out", |of| &mut of.output),
-    ("fc1", |of| &mut of.expand),
-    ("fc2", |of| &mut of.contract),
-];
-
-/// A product's name in scripts, and where it is said whether it is of 8-bit numbers.
-type Product = (&'static str, fn(&mut Products) -> &mut bool);
 
 impl Default for Int8 {
     fn default() -> Self {
@@ -37,104 +26,38 @@ impl Default for Int8 {
 impl Int8 {
     /// The least cosine that is accepted unless a script says otherwise.
     pub const USUAL_ACCURACY: f64 = 0.999;
-}
 
-impl Products {
-    /// The name of each product in scripts.
-    pub const NAMES: [&str; PRODUCTS.len()] = {
-        let mut names = [""; PRODUCTS.len()];
-        let mut n = 0;
-        while n < names.len() {
-            names[n] = PRODUCTS[n].0;
-            n += 1;
-        }
-        names
-    };
-
-    /// The products of these names, each of which is one of [`NAMES`](Self::NAMES).
+    /// Checks that options have none that is for models in int8 alone, as those of any other model.
     ///
     /// # Errors
-    /// A name that stands twice.
-    pub fn from_names(names: &[&str]) -> Result<Self, Problem> {
-        let mut products = Self::NONE;
-        for (name, place) in PRODUCTS {
-            match names.iter().filter(|given| **given == name).count() {
-                0 => {}
-                1 => *place(&mut products) = true,
-                _ => {
-                    return Err(Problem {
-                        message: format!("`int8_products` names \"{name}\" twice"),
-                        hint: Some("name each product once".to_owned()),
-                        option: None,
-                    });
-                }
+    /// Every one that says something.
+    pub fn refuse_options(options: &OptionMap) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        for name in ["int8_products", "accept_accuracy"] {
+            if options
+                .get(name)
+                .is_some_and(|value| *value != OptionValue::Nothing)
+            {
+                problems.add_option(
+                    name,
+                    format!("`{name}` is for models in int8, and this one is not"),
+                    Some(format!("add `dtype: \"int8\"`, or leave `{name}` out")),
+                );
             }
         }
-        Ok(products)
-    }
-
-    /// The names of those that are of 8-bit numbers.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let mut products = self;
-        let names = PRODUCTS.into_iter();
-        names.filter_map(move |(name, place)| place(&mut products).then_some(name))
-    }
-
-    /// As a script would write them.
-    pub fn value(self) -> OptionValue {
-        OptionValue::List(self.names().map(OptionValue::from).collect())
+        problems.none_or(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        hint::Hint,
-        job::{ModelSpec, OptionMap, Problems},
-    };
+    use crate::{hint::Hint, job::ModelSpec};
 
     fn read(name: &str, value: OptionValue) -> Result<Int8, Problems> {
         let of_int8 = ("dtype".to_owned(), "int8".into());
         let map: OptionMap = [(name.to_owned(), value), of_int8].into();
         ModelSpec::from_map("a/model", map).map(|spec| spec.int8)
-    }
-
-    #[test]
-    fn products_are_a_name_or_an_array_of_names() {
-        let list = |names: &[&str]| {
-            let names = names.iter().map(|&name| name.into());
-            OptionValue::List(names.collect())
-        };
-        let names = |value| {
-            let products = read("int8_products", value).map(|int8| int8.products);
-            products.map(|products| products.names().collect::<Vec<_>>())
-        };
-        assert_eq!(names("fc1".into()).unwrap(), ["fc1"]);
-        let found = names(list(&["fc2", "qkv"]));
-        assert_eq!(found.unwrap(), ["qkv", "fc2"], "in the order of a layer");
-        assert_eq!(names(list(&Products::NAMES)).unwrap(), Products::NAMES);
-        let usual = Int8::default().products;
-        assert_eq!(
-            usual.names().collect::<Vec<_>>(),
-            ["qkv", "out", "fc1"],
-            "fc2 costs the most accuracy"
-        );
-        assert_eq!(usual.value(), list(&["qkv", "out", "fc1"]));
-        let check = |value, expect: &str| {
-            let text = names(value).unwrap_err().in_full();
-            assert!(text.contains(expect), "{text}");
-        };
-        check(list(&["qkv", "qkv"]), "names \"qkv\" twice");
-        check(
-            list(&[]),
-            "must be one of \"qkv\", \"out\", \"fc1\", \"fc2\"",
-        );
-        check(
-            "fc3".into(),
-            "`int8_products` is \"fc3\", but must be one of",
-        );
-        check(OptionValue::Flag(true), "or an array of such names");
     }
 
     #[test]
@@ -152,6 +75,8 @@ mod tests {
                     "`{name}` is for models in int8, and this one is not (add `dtype: \"int8\"`, or leave `{name}` out)"
                 )
             );
+            let nothing: OptionMap = [(name.to_owned(), OptionValue::Nothing)].into();
+            ModelSpec::from_map("a/model", nothing).expect("nothing is no option");
         }
     }
 

@@ -64,7 +64,7 @@ const OPTIONS: &[Row] = &[
         .doc("how GELU is computed: `\"auto\"`, the tanh form in bf16 and f16, which is faster and differs by less than \
               rounding does, the erf form in f32, and in int8 behind an `fc1` of 8-bit numbers; `\"exact\"`, the erf form")
         .effect(Effect::Values),
-    Row::choices("int8_products", &Products::NAMES, |name| Products::NAMES.contains(&name), |_| None,
+    Row::choices("int8_products", &Products::NAMES, |name| Products::NAMES.contains(&name), Products::hint,
         |to, names| Products::from_names(names).map(|products| to.int8.products = products),
         |of| of.int8.products.value())
         .doc("with `dtype: \"int8\"`, which products of a layer are of 8-bit numbers, while the others are in bf16: \
@@ -125,19 +125,14 @@ impl ModelSpec {
                 ),
             ));
         }
-        let of_int8 = ["int8_products", "accept_accuracy"];
-        let of_int8 = of_int8.into_iter().find(|&name| map.contains_key(name));
+        let without_int8 = Int8::refuse_options(&map);
         let spec = Self {
             source: source.to_owned(),
             ..Self::OPTIONS.read(map)?
         };
         // Whoever names products believes that the model is in int8.
-        if let Some(name) = of_int8.filter(|_| spec.dtype != Some(Dtype::Int8)) {
-            return Err(Problems(vec![Problem {
-                message: format!("`{name}` is for models in int8, and this one is not"),
-                hint: Some(format!("add `dtype: \"int8\"`, or leave `{name}` out")),
-                option: Some(name.to_owned()),
-            }]));
+        if spec.dtype != Some(Dtype::Int8) {
+            without_int8?;
         }
         match (source.split_once('@'), &spec.revision) {
             (Some((id, named)), Some(revision)) if named != revision => {

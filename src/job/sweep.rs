@@ -1,7 +1,7 @@
 //! What a parameter sweep is called, and how its points are measured.
 
 use super::{
-    OptionMap, OptionTable, OptionValue, Problems, Shard, check_name,
+    Dtype, Int8, OptionMap, OptionTable, OptionValue, Problems, Shard, check_name,
     row::{OptionRow, non_zero},
 };
 use std::{
@@ -107,7 +107,7 @@ impl SweepPlan {
     /// The parameters of a point, without those that say nothing.
     ///
     /// # Errors
-    /// Every parameter that cannot be written into a table.
+    /// Every parameter that cannot be written into a table, and options of int8 beside another number format.
     pub fn params(map: OptionMap) -> Result<OptionMap, Problems> {
         let mut problems = Problems::default();
         let mut params = OptionMap::new();
@@ -121,6 +121,13 @@ impl SweepPlan {
             } else if value != OptionValue::Nothing {
                 params.insert(name, value);
             }
+        }
+        if params
+            .get("dtype")
+            .is_some_and(|dtype| *dtype != Dtype::Int8.name().into())
+            && let Err(mut of_int8) = Int8::refuse_options(&params)
+        {
+            problems.0.append(&mut of_int8.0);
         }
         problems.none_or(params)
     }
@@ -194,5 +201,22 @@ mod tests {
         let wrong = map(&[("f", List(vec![Other("Fn".to_owned())]))]);
         let problems = SweepPlan::params(wrong).unwrap_err();
         assert!(problems.in_full().contains("of type Fn"), "{problems}");
+    }
+
+    #[test]
+    fn products_in_int8_are_parameters_of_points_in_int8() {
+        let params = |dtype: OptionValue| {
+            SweepPlan::params(map(&[
+                ("dtype", dtype),
+                ("int8_products", Text("qkv".to_owned())),
+            ]))
+        };
+        assert!(params(Text("int8".to_owned())).is_ok());
+        // Whether the model is in int8 is known once the point has run.
+        assert!(params(Nothing).is_ok());
+        let refused = params(Text("bf16".to_owned())).unwrap_err().in_full();
+        let expect = "`int8_products` is for models in int8, and this one is not (add `dtype: \"int8\"`, or leave \
+                      `int8_products` out)";
+        assert_eq!(refused, expect);
     }
 }

@@ -67,26 +67,20 @@ impl Model {
                     config.intermediate_size,
                     config.head_dim(),
                 );
-                let mut devices = chosen.iter();
-                devices
-                    .try_for_each(|chosen| ops::prepare(chosen, format, sizes, products))
-                    .map_err(|error| match error {
-                        DeviceError::Shape(reason) if products != Products::NONE => {
-                            ModelError::SizesInInt8 {
-                                name: name.clone(),
-                                reason,
-                            }
-                        }
-                        error => error.into(),
-                    })?;
+                prepare(&name, products, |products| {
+                    let mut devices = chosen.iter();
+                    devices.try_for_each(|chosen| ops::prepare(chosen, format, sizes, products))
+                })?;
                 let fingerprint = Fingerprint::start(&folder, &weights)?;
                 let loaded = Esm2::load(&config, &weights, &chosen, form).and_then(|loaded| {
                     check_accuracy(loaded.accuracy.as_ref(), &name, spec.int8)?;
                     Ok(loaded)
                 });
-                // The next model needs the memory that this one has taken so far.
-                let loaded =
-                    loaded.inspect_err(|_| chosen.iter().for_each(device::release_unused))?;
+                // Batches, or the next model, need the memory that a trial or half a model has had.
+                if loaded.is_err() || products != Products::NONE {
+                    chosen.iter().for_each(device::release_unused);
+                }
+                let loaded = loaded?;
                 accuracy = loaded.accuracy;
                 let budgets = chosen
                     .iter()
@@ -131,6 +125,28 @@ impl Model {
     }
 }
 
+/// Makes ready what a model is computed with, by `on_devices`, of which these products are of 8-bit numbers.
+///
+/// # Errors
+/// A device fails, or has nothing for sizes of the model: in int8, where it has something for them without.
+fn prepare(
+    name: &str,
+    products: Products,
+    on_devices: impl Fn(Products) -> Result<(), DeviceError>,
+) -> Result<(), ModelError> {
+    match on_devices(products) {
+        Err(DeviceError::Shape(reason)) if products != Products::NONE => {
+            // Where the model cannot be computed either way, another number format is no help.
+            on_devices(Products::NONE)?;
+            Err(ModelError::SizesInInt8 {
+                name: name.to_owned(),
+                reason,
+            })
+        }
+        prepared => Ok(prepared?),
+    }
+}
+
 /// Checks that a model is as accurate in int8 as it has to be.
 pub(super) fn check_accuracy(
     accuracy: Option<&Accuracy>,
@@ -150,5 +166,32 @@ pub(super) fn check_accuracy(
             accept: accept_accuracy,
         }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hint::Hint;
+
+    #[test]
+    fn int8_is_blamed_for_sizes_that_it_alone_refuses() {
+        let check = |products, in_bf16: Option<&str>, expect: Result<(), &str>| {
+            let prepared = prepare("esm2", products, |products| {
+                let reason = match products == Products::NONE {
+                    true => in_bf16,
+                    false => Some("160 inputs"),
+                };
+                reason.map_or(Ok(()), |reason| Err(DeviceError::Shape(reason.to_owned())))
+            });
+            let prepared = prepared.map_err(|error| error.in_full());
+            assert_eq!(prepared, expect.map_err(str::to_owned));
+        };
+        let in_int8 = "the model `esm2` cannot be computed in int8: 160 inputs (leave `dtype` out)";
+        let heads = "a head of 300 (set `device` to \"cpu\")";
+        check(Products::ALL, None, Err(in_int8));
+        check(Products::ALL, Some("a head of 300"), Err(heads));
+        check(Products::NONE, Some("a head of 300"), Err(heads));
+        check(Products::NONE, None, Ok(()));
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     job::{
-        DeviceChoice, EmbedOptions, Gelu, GpuChoice, ModelSpec, OptionMap, OptionValue, Problems,
-        Products,
+        DeviceChoice, Dtype, EmbedOptions, GpuChoice, Int8, ModelSpec, OptionMap, OptionValue,
+        Problems,
     },
     report::RunSummary,
 };
@@ -12,11 +12,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct RunSettings {
     options: EmbedOptions,
-    device: DeviceChoice,
+    model: ModelSpec,
     has_gpu: bool,
     dtype: String,
-    gelu: Gelu,
-    products: Products,
     n_layers: usize,
     token_budget: usize,
 }
@@ -31,11 +29,9 @@ impl RunSettings {
     ) -> Self {
         Self {
             options,
-            device: spec.device.clone(),
+            model: spec.clone(),
             has_gpu: summary.gpu.is_some(),
             dtype: summary.dtype.clone(),
-            gelu: spec.gelu,
-            products: spec.int8.products,
             n_layers,
             token_budget: summary.token_budget,
         }
@@ -47,7 +43,10 @@ impl RunSettings {
     /// # Errors
     /// Every parameter that differs.
     pub(super) fn check(&self, params: &OptionMap) -> Result<(), Problems> {
-        let mut problems = Problems::default();
+        let mut problems = match self.is_in_int8() {
+            true => Problems::default(),
+            false => Int8::refuse_options(params).err().unwrap_or_default(),
+        };
         for (name, value) in params {
             let Some(used) = self.used(name) else {
                 continue;
@@ -74,10 +73,11 @@ impl RunSettings {
     /// What the run used for the option `name`, if it is one.
     fn used(&self, name: &str) -> Option<OptionValue> {
         match name {
-            "device" => Some(self.device.value()),
             "dtype" => Some(OptionValue::Text(self.dtype.clone())),
-            "gelu" => Some(self.gelu.name().into()),
-            "int8_products" => Some(self.products.value()),
+            "int8_products" | "accept_accuracy" if !self.is_in_int8() => None,
+            "device" | "gelu" | "int8_products" | "accept_accuracy" => {
+                ModelSpec::OPTIONS.value(&self.model, name)
+            }
             "token_budget" if self.options.token_budget.is_none() => {
                 Some(OptionValue::Whole(self.token_budget as i64))
             }
@@ -87,17 +87,11 @@ impl RunSettings {
 
     /// Whether `value` stands for what the run used for the option `name`.
     fn is_used(&self, name: &str, value: &OptionValue) -> bool {
-        let text = match value {
-            OptionValue::Text(text) => text.as_str(),
-            _ => "",
-        };
         match name {
             "device" => asked(name, value).is_some_and(|spec| self.is_on(&spec.device)),
-            "int8_products" => {
-                asked(name, value).is_some_and(|spec| spec.int8.products == self.products)
-            }
-            "dtype" => text == self.dtype,
-            "gelu" => Gelu::from_name(text) == Some(self.gelu),
+            "gelu" | "int8_products" | "accept_accuracy" => asked(name, value)
+                .is_some_and(|spec| ModelSpec::OPTIONS.value(&spec, name) == self.used(name)),
+            "dtype" => *value == self.dtype.as_str().into(),
             name => {
                 let map = [(name.to_owned(), value.clone())].into();
                 let Ok(wanted) = EmbedOptions::from_map(map) else {
@@ -123,7 +117,12 @@ impl RunSettings {
             }
             _ => false,
         };
-        *device == self.device || (self.device == DeviceChoice::Auto && is_found())
+        let chosen = &self.model.device;
+        device == chosen || (*chosen == DeviceChoice::Auto && is_found())
+    }
+
+    fn is_in_int8(&self) -> bool {
+        self.model.dtype == Some(Dtype::Int8)
     }
 }
 

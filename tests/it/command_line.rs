@@ -125,16 +125,25 @@ fn a_system_without_room_for_a_thread_is_no_bug() {
     let folder = folder();
     let at = folder.path();
     fs::write(at.join("job.rhai"), "print(1);").unwrap();
-    // Less than the stack of a script.
-    let limited = "ulimit -v 262144; exec \"$0\" exec job.rhai";
-    let mut command = Command::new("sh");
-    let output = finish(command.args(["-c", limited, RUNNER]).current_dir(at), b"");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
-    for part in ["no room for another thread", "ulimit -u"] {
-        assert!(stderr.contains(part), "{stderr}");
+    let load = format!("esm2({DEMO:?}, #{{ device: \"cpu\", threads: 1 }});");
+    fs::write(at.join("load.rhai"), load).unwrap();
+    for limited in [
+        // Less than the stack of a script.
+        "ulimit -v 262144; exec \"$0\" exec job.rhai",
+        // Less than the stacks of the threads that read weights.
+        "ulimit -v 2097152; RUST_MIN_STACK=134217728 RAYON_NUM_THREADS=64 exec \"$0\" exec load.rhai",
+    ] {
+        let mut command = Command::new("sh");
+        let output = finish(command.args(["-c", limited, RUNNER]).current_dir(at), b"");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{limited}: {stderr}");
+        for part in ["no room for another thread: ", "ulimit -u"] {
+            assert!(stderr.contains(part), "{limited}: {stderr}");
+        }
+        for part in ["panicked", "ThreadPoolBuildError"] {
+            assert!(!stderr.contains(part), "{limited}: {stderr}");
+        }
     }
-    assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
 #[test]

@@ -138,6 +138,25 @@ fn there_are_as_many_threads_as_the_process_is_given_cores() {
 }
 
 #[test]
+fn a_variable_that_says_no_number_is_told() {
+    let place = Place::new(1);
+    for name in ["SLURM_CPUS_PER_TASK", "RAYON_NUM_THREADS"] {
+        let variables = [(name, "many")];
+        let done = place.run(&[], &variables, &model(""));
+        assert_ne!(done.code, Some(0), "{name}");
+        for part in [
+            format!("{name} is \"many\", which is no number of threads"),
+            "unset it, set it to a whole number, or give `threads`".to_owned(),
+        ] {
+            assert!(done.stderr.contains(&part), "{part}: {}", done.stderr);
+        }
+        // Who says how many asks no variable.
+        let done = place.run(&[], &variables, &model("threads: 1"));
+        assert_eq!(done.code, Some(0), "{name}: {}", done.stderr);
+    }
+}
+
+#[test]
 fn there_is_one_thread_at_least() {
     let place = Place::new(1);
     let done = place.run(&[], &[], &model("threads: 0, cpu_lanes: \"x\""));

@@ -377,6 +377,14 @@ fn rows_say_what_their_runs_had() {
     let devices = differs("device", "[\"cuda:0\", \"cuda:1\"]", "\"mock\"");
     let several = point("device: [\"cuda:0\", \"cuda:1\"]", "");
     check(&several, Some(&devices));
+    for name in ["int8_products: \"qkv\"", "accept_accuracy: 0.9"] {
+        let expect = "is for models in int8, and this one is not";
+        check(&point(name, ""), Some(expect));
+        check(&point(&format!("dtype: \"f32\", {name}"), ""), Some(expect));
+    }
+    check(&point("gelu: \"auto\"", ""), None);
+    let gelu = differs("gelu", "\"exact\"", "\"auto\"");
+    check(&point("gelu: \"exact\"", ""), Some(&gelu));
     let added = "table.add(#{ readers: 3 }, embed(model, proteins));";
     check(added, Some(&differs("readers", "3", "2")));
     // Closures that are run when their variable has gone on.

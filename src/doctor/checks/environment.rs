@@ -18,7 +18,7 @@ const BEGINNINGS: [&str; 6] = [
     "RAYON_",
 ];
 /// The names of others, in capitals.
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 27] = [
     "NVIDIA_VISIBLE_DEVICES",
     "NVIDIA_DRIVER_CAPABILITIES",
     "NVIDIA_TF32_OVERRIDE",
@@ -41,6 +41,7 @@ const NAMES: [&str; 26] = [
     "SLURM_ARRAY_TASK_MIN",
     "SLURM_ARRAY_TASK_STEP",
     "SLURM_ARRAY_TASK_COUNT",
+    "SLURM_CPUS_PER_TASK",
     "SLURM_PROCID",
     "SLURM_NTASKS",
     "SLURM_STEP_ID",

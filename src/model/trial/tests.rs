@@ -6,7 +6,7 @@ use crate::{
     device::choose,
     job::{CpuShare, DeviceChoice, Dtype, GeluForm, ModelSpec, Products, Question},
     model::{
-        Config, Encoder,
+        Config, Encoder, INT8_RECIPE,
         esm2::{Esm2, Loaded},
         files::Files,
         layer_weights::LayerWeights,
@@ -111,6 +111,41 @@ fn the_proteins_are_as_they_are_said_to_be() {
     let sequences: BTreeSet<_> = all.iter().map(|protein| &protein.sequence).collect();
     assert_eq!(sequences.len(), all.len(), "none is measured with itself");
     assert!(held_out().iter().all(|(_, held)| !sequences.contains(held)));
+}
+
+#[test]
+fn the_proteins_of_means_belong_to_the_recipe() {
+    let of_means = proteins().filter(|protein| protein.purpose == Purpose::Means);
+    let sequences: Vec<_> = of_means.map(|protein| protein.sequence).collect();
+    let digest = blake3::hash(&sequences.join(&b'\n')).to_hex();
+    assert_eq!(
+        (INT8_RECIPE, digest.as_str()),
+        (
+            1,
+            "78836549ac63abf47b4671bea6bf64c099351532f681cdf1b5babe6bb0adddc0"
+        ),
+        "the means of activations are other ones, and so is every model in int8: raise `INT8_RECIPE`, put its number \
+         and this digest here, and measure the accuracy in docs/int8.md and docs/speed.md anew"
+    );
+}
+
+/// The accessions of proteins, which stand in their ids.
+fn accessions(purpose: Purpose) -> Vec<&'static str> {
+    let of = proteins().filter(|protein| protein.purpose == purpose);
+    of.map(|protein| protein.id.split('|').nth(1).expect("sp|accession|name"))
+        .collect()
+}
+
+#[test]
+fn the_documentation_names_the_proteins() {
+    let text = include_str!("../../../docs/int8.md");
+    for (purpose, name) in [(Purpose::Means, "means"), (Purpose::Check, "the check")] {
+        let row = format!("| {name} | {} |", accessions(purpose).join(" "));
+        assert!(
+            text.lines().any(|line| line == row),
+            "docs/int8.md lacks {row}"
+        );
+    }
 }
 
 #[test]

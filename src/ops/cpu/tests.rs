@@ -317,7 +317,7 @@ impl MultiplyAdds {
 fn speed_of_multiply_adds() {
     const FLOPS_OF_A_THREAD: usize = 20_000_000_000;
     let arch = Arch::new();
-    let n_threads = usual_threads();
+    let n_threads = usual_threads().unwrap();
     let pool = pool_of(n_threads);
     let seconds = (0..5).map(|_| {
         let start = Instant::now();

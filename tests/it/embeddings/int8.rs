@@ -104,6 +104,9 @@ fn int8_agrees_with_hf_transformers() {
 #[test]
 #[ignore = "scripts/gpu/real.sh runs it"]
 fn trained_weights_agree_with_hf_transformers_in_int8() {
+    if !is_there() {
+        return;
+    }
     let folder = real::folder().expect("scripts/gpu/real.sh names the weights");
     for products in RECIPES {
         let model = load(&folder, products);
@@ -120,6 +123,9 @@ fn trained_weights_agree_with_hf_transformers_in_int8() {
 #[test]
 #[ignore = "scripts/gpu/parity.sh runs it"]
 fn a_large_model_agrees_with_hf_transformers_in_int8() {
+    if !is_there() {
+        return;
+    }
     let folder = std::env::var("RUNNER_GOLDEN").expect("scripts/gpu/parity.sh names the model");
     for products in RECIPES {
         let model = load(&folder, products);
@@ -276,6 +282,9 @@ fn parity_compares_it_with_f32_whatever_its_accuracy() {
     assert_eq!(done.status.code(), Some(0), "{stderr}");
     let found: Value = serde_json::from_slice(&done.stdout).expect("JSON");
     assert_eq!(found["dtype"], "int8");
+    assert_eq!(found["int8_products"], serde_json::json!(["qkv", "fc2"]));
+    let accuracy = found["int8_accuracy"].as_f64().expect("a cosine");
+    assert!((0.99..0.999_999_9).contains(&accuracy), "{accuracy}");
     for vectors in ["pooled", "centred", "per_residue"] {
         let norm = found[vectors]["relative_norm"].as_f64();
         assert!(norm.is_some_and(|norm| norm > 1e-4), "{vectors}: {found}");
