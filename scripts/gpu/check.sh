@@ -28,7 +28,7 @@ failed=0
 "$work/it_tests" --ignored --test-threads 1 --skip a_large_model --skip trained_weights || failed=1
 if [ "${SANITIZER:-1}" = 1 ] && command -v compute-sanitizer >/dev/null; then
     # cuBLASLt is not ours: racecheck reports its kernels, and initcheck does not see what they store.
-    for pair in memcheck:every_kernel memcheck:every_product racecheck:every_kernel initcheck:every_kernel; do
+    for pair in memcheck:every_kernel memcheck:every_product racecheck:every_kernel initcheck:every_kernel synccheck:every_kernel; do
         compute-sanitizer --tool "${pair%:*}" --error-exitcode 1 --print-limit 10 \
             "$work/runner_tests" --ignored --test-threads 1 "${pair#*:}" || failed=1
     done

@@ -95,6 +95,9 @@ fn gelu(x: f64) -> f64 {
 #[test]
 #[ignore = "needs a Hopper GPU"]
 fn products_of_bytes_agree_with_f64() {
+    if !multiplies_bytes() {
+        return;
+    }
     let mut numbers = Numbers(61);
     for (shape @ [n_out, _], code) in shapes() {
         let layer = Layer::new(&mut numbers, shape, code);
@@ -134,6 +137,9 @@ fn products_of_bytes_agree_with_f64() {
 #[test]
 #[ignore = "needs a Hopper GPU"]
 fn bytes_behind_gelu_agree_with_f64() {
+    if !multiplies_bytes() {
+        return;
+    }
     let mut numbers = Numbers(62);
     for hidden in [1280, 2560, 320] {
         let shape @ [n_out, _] = [4 * hidden, hidden];
@@ -176,6 +182,9 @@ fn bytes_behind_gelu_agree_with_f64() {
 #[test]
 #[ignore = "needs a Hopper GPU"]
 fn a_row_that_is_not_finite_is_not_lost_in_products() {
+    if !multiplies_bytes() {
+        return;
+    }
     const N_ROWS: usize = 200;
     const ODD: usize = 77;
     let mut numbers = Numbers(63);
@@ -204,6 +213,9 @@ fn a_row_that_is_not_finite_is_not_lost_in_products() {
 #[test]
 #[ignore = "needs a Hopper GPU"]
 fn rows_of_products_have_the_same_bits_anywhere() {
+    if !multiplies_bytes() {
+        return;
+    }
     const N_ROWS: usize = 3000;
     const PARTS: [Range<usize>; 6] = [0..1, 77..78, 64..191, 300..600, 1..2999, 2871..3000];
     let mut numbers = Numbers(64);
@@ -231,6 +243,41 @@ fn rows_of_products_have_the_same_bits_anywhere() {
             let width = n_out.div_ceil(BLOCK);
             let scales_there = &all_scales[rows.start * width..rows.end * width];
             assert!(scales == scales_there, "{what}");
+        }
+    }
+}
+
+/// Every kernel for bytes on small inputs, for compute-sanitizer.
+#[test]
+#[ignore = "needs a Hopper GPU"]
+fn every_kernel_for_bytes_runs() {
+    if !multiplies_bytes() {
+        return;
+    }
+    const N_ROWS: usize = 300;
+    let mut numbers = Numbers(65);
+    // With a strip of weights in shared memory, without, and with GELU whose bytes another kernel makes.
+    for hidden in [1280, 320, 160] {
+        let wide = 4 * hidden;
+        let x = numbers.vector(N_ROWS * hidden, 1.0, Dtype::Bf16);
+        let x = on_gpu(&x, [N_ROWS, hidden], Dtype::Bf16);
+        let ones = on_gpu(&vec![1.0; hidden], [hidden], Dtype::F32);
+        let norm = LayerNorm::new(ones.clone(), ones, 1e-5);
+        let expand = Layer::new(&mut numbers, [wide, hidden], Code::Signed).linear;
+        let output = Layer::new(&mut numbers, [hidden, hidden], Code::Signed).linear;
+        let contract = Layer::new(&mut numbers, [hidden, wide], Code::Gelu).linear;
+        let normal = norm.forward_quantised(&x);
+        let bytes = quantise(&x, Code::Signed);
+        let expanded = expand.forward(&bytes, Epilogue::Gelu);
+        let products = [
+            expand.forward(&normal, Epilogue::None),
+            output.forward(&bytes, Epilogue::Residual(&x)),
+            contract.forward(&expand.forward_quantised(&normal), Epilogue::Residual(&x)),
+            contract.forward(&quantise(&expanded, Code::Gelu), Epilogue::None),
+        ];
+        for y in products {
+            let y = values(y).expect("a product").to_f32();
+            assert!(y.iter().all(|y| y.is_finite()), "{hidden}");
         }
     }
 }

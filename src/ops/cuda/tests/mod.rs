@@ -49,6 +49,16 @@ fn gpu() -> Chosen {
     chosen.remove(0)
 }
 
+/// Whether the GPU multiplies bytes; where it does not, the test that asks says so.
+fn multiplies_bytes() -> bool {
+    let gpu = gpu().gpu.expect("it is a GPU");
+    let lack = gpu_lacks(&gpu, Dtype::Int8);
+    if let Some(lack) = lack {
+        eprintln!("skipped: {lack}");
+    }
+    lack.is_none()
+}
+
 fn on_gpu<const D: usize>(values: &[f32], shape: [usize; D], dtype: Dtype) -> Tensor<D> {
     tensor(values.to_vec(), shape, &gpu().device, dtype)
 }

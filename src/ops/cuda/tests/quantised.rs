@@ -146,6 +146,9 @@ fn what_is_not_finite_is_not_lost() {
 #[test]
 #[ignore = "needs a Hopper GPU"]
 fn what_overflows_is_not_lost_in_a_layer() {
+    if !multiplies_bytes() {
+        return;
+    }
     const ROWS: usize = 256;
     const HIDDEN: usize = 1280;
     let mut numbers = Numbers(49);
@@ -174,6 +177,9 @@ fn what_overflows_is_not_lost_in_a_layer() {
 #[test]
 #[ignore = "needs a Hopper GPU"]
 fn a_row_of_bytes_has_the_same_bits_in_any_batch() {
+    if !multiplies_bytes() {
+        return;
+    }
     const HIDDEN: usize = 1280;
     let mut numbers = Numbers(46);
     let mut linear = |shape @ [n_out, n_in]: [usize; 2], code| {
@@ -213,6 +219,9 @@ fn a_row_of_bytes_has_the_same_bits_in_any_batch() {
 #[test]
 #[ignore = "needs a Hopper GPU"]
 fn feed_forward_of_bytes_agrees_with_the_plain_version() {
+    if !multiplies_bytes() {
+        return;
+    }
     const ROWS: usize = 256;
     let mut numbers = Numbers(48);
     for hidden in [1280, 320] {
