@@ -34,11 +34,7 @@ impl Format {
                 cublas: cudaDataType_t::CUDA_R_16BF,
                 has_fast_attention: true,
             },
-            Dtype::Int8 => Self {
-                number: "signed char",
-                cublas: cudaDataType_t::CUDA_R_8I,
-                has_fast_attention: false,
-            },
+            Dtype::Int8 => unreachable!("bytes are kept with their scales"),
         }
     }
 }

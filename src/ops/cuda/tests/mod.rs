@@ -50,6 +50,7 @@ fn gpu() -> Chosen {
 }
 
 /// Whether the GPU multiplies bytes; where it does not, the test that asks says so.
+#[expect(clippy::print_stderr, reason = "it is for people")]
 fn multiplies_bytes() -> bool {
     let gpu = gpu().gpu.expect("it is a GPU");
     let lack = gpu_lacks(&gpu, Dtype::Int8);
