@@ -408,7 +408,7 @@ impl Hint for ModelError {
             Self::SizesInInt8 { .. }
             | Self::Dtype {
                 asked: Dtype::Int8, ..
-            } => Some("leave `dtype` out".to_owned()),
+            } => Some("leave `dtype` out, and options of int8 with it".to_owned()),
             Self::Dtype { .. } => {
                 Some("leave `dtype` out, set it to \"f32\", or use a GPU".to_owned())
             }

@@ -187,7 +187,8 @@ mod tests {
             let prepared = prepared.map_err(|error| error.in_full());
             assert_eq!(prepared, expect.map_err(str::to_owned));
         };
-        let in_int8 = "the model `esm2` cannot be computed in int8: 160 inputs (leave `dtype` out)";
+        let in_int8 = "the model `esm2` cannot be computed in int8: 160 inputs (leave `dtype` out, and options of \
+                       int8 with it)";
         let heads = "a head of 300 (set `device` to \"cpu\")";
         check(Products::ALL, None, Err(in_int8));
         check(Products::ALL, Some("a head of 300"), Err(heads));

@@ -138,7 +138,7 @@ mod tests {
             assert_eq!(
                 error.in_full(),
                 "NVIDIA GPU (cuda:0) computes in bf16, f16 and f32, not in int8: that takes a GPU of compute \
-                 capability 9.0 (Hopper), such as an H100 or an H200 (leave `dtype` out)"
+                 capability 9.0 (Hopper), such as an H100 or an H200 (leave `dtype` out, and options of int8 with it)"
             );
         }
         let spec = ModelSpec {

@@ -169,7 +169,10 @@ fn verdict(
 
 /// What is worth knowing about how full batches were, if anything is.
 pub(super) fn fill_remark(fill: f64, batches: u64, facts: &RunFacts) -> Option<String> {
-    let is_worth_it = batches >= LEAST_BATCHES_FOR_FILL && fill < facts.thresholds.fill;
+    // Fuller batches of packed sequences gain something on a GPU only; padding costs time everywhere.
+    let would_help = !facts.is_packed || facts.lanes.iter().any(|lane| lane.gpu.is_some());
+    let is_worth_it =
+        would_help && batches >= LEAST_BATCHES_FOR_FILL && fill < facts.thresholds.fill;
     is_worth_it.then(|| words::fill(fill, facts))
 }
 

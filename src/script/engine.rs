@@ -49,7 +49,7 @@ pub(super) fn build(setup: Setup) -> Engine {
         .set_max_array_size(MAX_ARRAY_ITEMS)
         .set_max_map_size(MAX_MAP_ENTRIES)
         .set_default_tag(Dynamic::from(session));
-    let_export_be_a_name(&mut engine);
+    let_words_be_names(&mut engine);
     api::register(&mut engine);
 
     // Functions and modules do not see the script's scope; they do see global constants.
@@ -95,14 +95,15 @@ pub(super) fn build(setup: Setup) -> Engine {
 }
 
 /// Rhai has `export` as a word of its own, for variables of modules; their functions are seen without it. Here it is
-/// the name of a function.
+/// the name of a function. `thread` it keeps for later; here it is an option that is misspelt, which has a better hint.
 #[expect(
     deprecated,
     reason = "it is not, but may change with a version of Rhai: a test of `export` would tell"
 )]
-fn let_export_be_a_name(engine: &mut Engine) {
+fn let_words_be_names(engine: &mut Engine) {
     engine.on_parse_token(|token, _, _| match token {
         Token::Export => Token::Identifier(Box::new("export".into())),
+        Token::Reserved(word) if *word == "thread" => Token::Identifier(word),
         other => other,
     });
 }

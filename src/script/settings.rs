@@ -78,6 +78,10 @@ impl RunSettings {
             "device" | "gelu" | "int8_products" | "accept_accuracy" => {
                 ModelSpec::OPTIONS.value(&self.model, name)
             }
+            // How many there are by default is a matter of the machine.
+            "threads" | "cpu_lanes" => ModelSpec::OPTIONS
+                .value(&self.model, name)
+                .filter(|value| *value != OptionValue::Nothing),
             "token_budget" if self.options.token_budget.is_none() => {
                 Some(OptionValue::Whole(self.token_budget as i64))
             }
@@ -89,8 +93,10 @@ impl RunSettings {
     fn is_used(&self, name: &str, value: &OptionValue) -> bool {
         match name {
             "device" => asked(name, value).is_some_and(|spec| self.is_on(&spec.device)),
-            "gelu" | "int8_products" | "accept_accuracy" => asked(name, value)
-                .is_some_and(|spec| ModelSpec::OPTIONS.value(&spec, name) == self.used(name)),
+            "gelu" | "int8_products" | "accept_accuracy" | "threads" | "cpu_lanes" => {
+                asked(name, value)
+                    .is_some_and(|spec| ModelSpec::OPTIONS.value(&spec, name) == self.used(name))
+            }
             "dtype" => *value == self.dtype.as_str().into(),
             name => {
                 let map = [(name.to_owned(), value.clone())].into();

@@ -201,3 +201,27 @@ fn each_lane_has_memory_for_its_batch_and_no_more() {
         assert!(found < most, "{options}: {found} bytes, at most {most}");
     }
 }
+
+#[test]
+fn the_doctor_counts_the_cores_that_models_take() {
+    let doctor = |told: &str| {
+        let mut command = Command::new(RUNNER);
+        command.arg("doctor").env("SLURM_CPUS_PER_TASK", told);
+        let output = finish(&mut command, b"");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let line = |text: &str| {
+        let mut lines = text.lines();
+        let line = lines.find(|line| line.contains(" cores "));
+        line.unwrap_or_else(|| panic!("no cores: {text}"))
+            .to_owned()
+    };
+    let one = line(&doctor("1"));
+    assert!(
+        one.contains(" 1 core of ") || one.contains(" 1 of "),
+        "{one}"
+    );
+    let rubbish = line(&doctor("4(x2)"));
+    let expect = "SLURM_CPUS_PER_TASK is \"4(x2)\", which is no number of threads";
+    assert!(rubbish.contains(expect), "{rubbish}");
+}

@@ -382,6 +382,14 @@ fn rows_say_what_their_runs_had() {
         check(&point(name, ""), Some(expect));
         check(&point(&format!("dtype: \"f32\", {name}"), ""), Some(expect));
     }
+    let threads = |row: &str| {
+        format!(
+            "let one = esm2(args[0] + \"/examples/models/esm2_t6_2M_demo\", #{{ device: \"mock\", threads: 1 }});
+             table.run(#{{ threads: {row} }}, || embed(one, proteins));"
+        )
+    };
+    check(&threads("1"), None);
+    check(&threads("2"), Some(&differs("threads", "2", "1")));
     check(&point("gelu: \"auto\"", ""), None);
     let gelu = differs("gelu", "\"exact\"", "\"auto\"");
     check(&point("gelu: \"exact\"", ""), Some(&gelu));

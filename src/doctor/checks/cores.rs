@@ -1,10 +1,15 @@
 //! The cores that the program may use, and what they can do.
 
 use crate::{
-    doctor::{check::Tell, finding::Finding, machine::Machine},
+    device::usual_threads,
+    doctor::{
+        check::Tell,
+        finding::{Finding, State},
+        machine::Machine,
+    },
     text::in_number,
 };
-use std::{fs, thread};
+use std::fs;
 
 /// Vector units that the program has code for, or the libraries that it computes with, as the kernel calls them.
 const VECTOR_UNITS: [(&str, &str); 7] = [
@@ -25,8 +30,13 @@ pub(super) fn look(_: &Machine, tell: Tell) {
         .filter(|line| line.starts_with("processor"))
         .count();
     let model = field(&info, "model name").unwrap_or("processor of unknown name");
-    // The kernel's affinity and the quota of a container are in it.
-    let n_allowed = thread::available_parallelism().map_or(1, usize::from);
+    let n_allowed = match usual_threads() {
+        Ok(n_allowed) => n_allowed,
+        Err(error) => {
+            tell(Finding::of_error(State::Failure, "cores", &error));
+            return;
+        }
+    };
     let flags = field(&info, "flags").or_else(|| field(&info, "Features"));
     let flags: Vec<&str> = flags.unwrap_or_default().split_whitespace().collect();
     let units = VECTOR_UNITS.iter().filter(|(flag, _)| flags.contains(flag));
@@ -46,7 +56,8 @@ pub(super) fn look(_: &Machine, tell: Tell) {
         );
     } else if n_allowed < n_there {
         let text = format!("{n_allowed} of {n_there} cores of {model}; {shown}");
-        let remedy = "affinity or the quota of a container or job keeps the others: ask for more if models run on the CPU";
+        let remedy = "affinity, the quota of a container or job, SLURM_CPUS_PER_TASK or RAYON_NUM_THREADS keeps the others: \
+                      ask for more if models run on the CPU";
         finding = Finding::warning("cores", text, remedy);
     }
     let finding = finding

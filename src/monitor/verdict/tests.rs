@@ -355,6 +355,16 @@ fn batches_with_room_are_worth_a_remark() {
         "batches are 50.0% full, below 85.0%: raise `token_budget`, so that more sequences fit \
          into a batch beside long ones"
     );
+    // On a CPU full batches gain nothing, but padding costs something.
+    let mut on_cpu = facts;
+    on_cpu.lanes[0].gpu = None;
+    assert_eq!(fill_remark(0.5, 100, &on_cpu), None);
+    on_cpu.is_packed = false;
+    let remark = fill_remark(0.5, 100, &on_cpu).expect("a remark");
+    assert!(
+        remark.ends_with("take `packing: true`, which leaves no padding"),
+        "{remark}"
+    );
 }
 
 #[test]

@@ -247,8 +247,8 @@ pub(super) mod sweep_api {
     /// means of its figures. `point` is a closure that gives a run. What it throws does not end the
     /// sweep: the row then holds the error. `score` and `perplexity` give no runs, and are no part of a point. A point
     /// that an earlier run has finished is not run. A
-    /// parameter with the name of an option of `embed`, or of `device`, `dtype`, `gelu`, `int8_products`
-    /// or `accept_accuracy`, must be what the run had.
+    /// parameter with the name of an option of `embed`, or of `device`, `dtype`, `gelu`, `threads`, `cpu_lanes`,
+    /// `int8_products` or `accept_accuracy`, must be what the run had.
     ///
     /// # Example
     ///

@@ -1,7 +1,7 @@
 //! Finds in a script's text what an error is about.
 
 use rhai::Position;
-use std::ops::Range;
+use std::{iter, ops::Range};
 
 /// The bytes of what stands at `position`: a word, a string, or a single character.
 pub(super) fn at(text: &str, position: Position) -> Option<Range<usize>> {
@@ -36,12 +36,24 @@ pub(super) fn option(text: &str, position: Position, name: &str) -> Option<Range
     None
 }
 
-/// The words of a text, without its comments and numbers.
+/// The words of a text, without its comments, strings and numbers.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
-        .map(|line| line.split("//").next().unwrap_or_default())
-        .flat_map(|line| line.split(|c| !is_word(c)))
+        .flat_map(code)
+        .flat_map(|part| part.split(|c| !is_word(c)))
         .filter(|word| word.starts_with(|c: char| c.is_alphabetic() || c == '_'))
+}
+
+/// The parts of a line that are neither in quotes nor in a comment behind them.
+fn code(line: &str) -> impl Iterator<Item = &str> {
+    let mut parts = line.split('"').step_by(2);
+    let mut is_over = false;
+    iter::from_fn(move || {
+        let part = if is_over { None } else { parts.next() }?;
+        let code = part.split("//").next().unwrap_or_default();
+        is_over = code.len() < part.len();
+        Some(code)
+    })
 }
 
 fn is_word(c: char) -> bool {
@@ -121,8 +133,8 @@ mod tests {
 
     #[test]
     fn words_of_a_text() {
-        let text = "let a1 = 5x; // b\nfn _c(d) { \"e\" }";
+        let text = "let a1 = 5x; // b \"c\" d\nfn _e(f) { \"http://g/h\" + i } // \"j\"";
         let words: Vec<_> = words(text).collect();
-        assert_eq!(words, ["let", "a1", "fn", "_c", "d", "e"]);
+        assert_eq!(words, ["let", "a1", "fn", "_e", "f", "i"]);
     }
 }

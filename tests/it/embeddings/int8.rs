@@ -212,7 +212,7 @@ fn a_model_whose_sizes_no_kernel_takes_is_refused() {
     for part in [
         "the model `odd` cannot be computed in int8: ",
         " 48 inputs ",
-        "(leave `dtype` out)",
+        "(leave `dtype` out, and options of int8 with it)",
     ] {
         assert!(error.contains(part), "{error}");
     }
