@@ -174,7 +174,7 @@ pub(super) fn no_thread(global: &Global, console: &Console, reason: &str) -> u8 
     failed(global, console, &diagnostic)
 }
 
-/// Whether a panic says that a thread could not be started: the standard library and rayon say it in no other way.
+/// Whether a panic says that a thread could not be started, in the words of the standard library or of rayon.
 pub(super) fn lacks_threads(panic: &dyn Any) -> bool {
     let reason = reason(panic);
     ["failed to spawn thread", "ThreadPoolBuildError"]

@@ -52,6 +52,7 @@ use std::{
     io::{self, Write},
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
+    thread,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -105,9 +106,10 @@ pub fn run() -> ExitCode {
     let is_json = cli.global.is_json();
     let shown = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
-        // In JSON standard error is for programs, and a lack of threads is no bug: what becomes of either panic is
-        // said at the end.
-        match is_json || ending::lacks_threads(panic.payload()) {
+        // In JSON standard error is for programs, and a lack of threads is no bug: what becomes of a panic is said at
+        // the end, of a lack of threads at least where these two see it.
+        let is_told = || matches!(thread::current().name(), Some("main" | stack::NAME));
+        match is_json || (is_told() && ending::lacks_threads(panic.payload())) {
             true => tracing::debug!("{panic}"),
             false => shown(panic),
         }

@@ -58,7 +58,7 @@ impl ParityArgs {
         if self.int8_products.is_some() && self.dtype != Some(Dtype::Int8) {
             return Err(Problems::one(
                 "`--int8-products` is for int8, which is not asked for",
-                Some("add `--dtype int8`, or leave it out".to_owned()),
+                Some("add `--dtype int8`, or leave `--int8-products` out".to_owned()),
             ));
         }
         Ok(ParityPlan {

@@ -8,6 +8,9 @@ use std::{panic, thread};
 /// as deep as its arrays may be long, and are copied, compared and dropped by recursion.
 const STACK_BYTES: usize = 256 << 20;
 
+/// The name of the thread that scripts run on.
+pub(super) const NAME: &str = "script";
+
 /// Does `work` with a stack that is large enough for everything that scripts are allowed, and returns its exit code,
 /// or that of the lack of such a stack.
 pub(super) fn with_room(
@@ -17,7 +20,7 @@ pub(super) fn with_room(
 ) -> u8 {
     thread::scope(|scope| {
         let worker = thread::Builder::new()
-            .name("script".to_owned())
+            .name(NAME.to_owned())
             .stack_size(STACK_BYTES)
             .spawn_scoped(scope, work);
         match worker {

@@ -170,10 +170,7 @@ impl OptionReader {
         };
         let mut unknown = texts.iter().filter(|text| !is_name(text)).peekable();
         if unknown.peek().is_some() {
-            unknown.for_each(|text| {
-                let hint = hint(&[OptionValue::Text((*text).to_owned())]);
-                self.refuse_name(name, verb, text, names, hint);
-            });
+            unknown.for_each(|text| self.refuse_name(name, verb, text, names, hint(items)));
         } else if let Err(problem) = read(&texts) {
             self.problems.0.push(Problem {
                 option: Some(name.to_owned()),

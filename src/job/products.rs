@@ -90,10 +90,13 @@ impl Products {
 
     /// How to mend what a script gave in place of names: several of them in one string, as command lines have them.
     pub(super) fn hint(given: &[OptionValue]) -> Option<String> {
-        let [OptionValue::Text(text)] = given else {
-            return None;
-        };
-        let names: Vec<&str> = text.split(',').map(str::trim).collect();
+        let texts = given.iter().map(|item| match item {
+            OptionValue::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        let texts: Vec<&str> = texts.collect::<Option<_>>()?;
+        let names = texts.iter().flat_map(|text| text.split(','));
+        let names: Vec<&str> = names.map(str::trim).collect();
         let are_names = names.iter().all(|name| Self::NAMES.contains(name));
         let products = Self::from_names(&names).ok().filter(|_| are_names)?;
         Some(format!(
@@ -131,7 +134,7 @@ mod tests {
         assert_eq!(
             usual.names().collect::<Vec<_>>(),
             ["qkv", "out", "fc1"],
-            "fc2 costs the most accuracy"
+            "fc2 costs more accuracy than another"
         );
         assert_eq!(usual.value(), list(&["qkv", "out", "fc1"]));
         let check = |value, expect: &str| {
@@ -151,6 +154,10 @@ mod tests {
         let array = "(write `int8_products: [\"qkv\", \"out\"]`)";
         check("qkv,out".into(), array);
         check(list(&["qkv, out"]), array);
+        check(
+            list(&["qkv", "out, fc1"]),
+            "write `int8_products: [\"qkv\", \"out\", \"fc1\"]`",
+        );
         // What is no name even then gets the nearest one, or none.
         for other in ["qkv,fc3", "qkv,qkv", "fc3"] {
             let text = names(other.into()).unwrap_err().in_full();

@@ -6,6 +6,7 @@ use crate::{
 };
 use burn::tensor::Device;
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// The weights of a linear layer in f32.
 pub(super) struct LinearWeights {
@@ -45,20 +46,12 @@ pub(super) struct NormNumbers {
 impl LinearWeights {
     /// The layer with weights and bias in these formats.
     pub(super) fn in_formats(self, weights: Dtype, bias: Dtype) -> LinearNumbers {
-        let [n_out, _] = self.shape;
-        LinearNumbers::Full(
-            Numbers::new(self.weight, self.shape, weights),
-            Numbers::new(self.bias, [n_out], bias),
-        )
+        full(self.shape, (self.weight, weights), (self.bias, bias))
     }
 
     /// The same of a layer that is kept.
     pub(super) fn copy_in_formats(&self, weights: Dtype, bias: Dtype) -> LinearNumbers {
-        let [n_out, _] = self.shape;
-        LinearNumbers::Full(
-            Numbers::new(&self.weight, self.shape, weights),
-            Numbers::new(&self.bias, [n_out], bias),
-        )
+        full(self.shape, (&self.weight, weights), (&self.bias, bias))
     }
 
     /// The layer of 8-bit numbers.
@@ -129,6 +122,18 @@ impl NormNumbers {
     pub(super) fn on(self, device: &Device) -> LayerNorm {
         LayerNorm::new(self.weight.on(device), self.bias.on(device), self.epsilon)
     }
+}
+
+/// A linear layer whose weights and bias are in these formats.
+fn full<'a, T: Into<Cow<'a, [f32]>>>(
+    shape @ [n_out, _]: [usize; 2],
+    (weight, weights): (T, Dtype),
+    (bias, biases): (T, Dtype),
+) -> LinearNumbers {
+    LinearNumbers::Full(
+        Numbers::new(weight, shape, weights),
+        Numbers::new(bias, [n_out], biases),
+    )
 }
 
 /// What a matrix, `[out, in]`, makes of inputs, `[in]`.

@@ -75,13 +75,9 @@ impl RunSettings {
         match name {
             "dtype" => Some(OptionValue::Text(self.dtype.clone())),
             "int8_products" | "accept_accuracy" if !self.is_in_int8() => None,
-            "device" | "gelu" | "int8_products" | "accept_accuracy" => {
+            "device" | "gelu" | "int8_products" | "accept_accuracy" | "threads" | "cpu_lanes" => {
                 ModelSpec::OPTIONS.value(&self.model, name)
             }
-            // How many there are by default is a matter of the machine.
-            "threads" | "cpu_lanes" => ModelSpec::OPTIONS
-                .value(&self.model, name)
-                .filter(|value| *value != OptionValue::Nothing),
             "token_budget" if self.options.token_budget.is_none() => {
                 Some(OptionValue::Whole(self.token_budget as i64))
             }

@@ -390,6 +390,8 @@ fn rows_say_what_their_runs_had() {
     };
     check(&threads("1"), None);
     check(&threads("2"), Some(&differs("threads", "2", "1")));
+    let forgotten = differs("cpu_lanes", "2", "nothing");
+    check(&point("cpu_lanes: 2", ""), Some(&forgotten));
     check(&point("gelu: \"auto\"", ""), None);
     let gelu = differs("gelu", "\"exact\"", "\"auto\"");
     check(&point("gelu: \"exact\"", ""), Some(&gelu));

@@ -205,17 +205,12 @@ impl Product {
             && self.code == Code::Signed
     }
 
-    /// Whether sums are whole numbers for 256 inputs only.
-    fn adds_blocks(&self) -> bool {
-        self.code == Code::Gelu
-    }
-
     /// Tiles along the inputs; those beyond the last input are zeros.
     fn n_steps(&self) -> usize {
-        if self.adds_blocks() {
-            self.n_in.div_ceil(BLOCK) * (BLOCK / STEP_K)
-        } else {
-            self.n_in.div_ceil(STEP_K)
+        match self.code {
+            Code::Signed => self.n_in.div_ceil(STEP_K),
+            // Sums are whole numbers for so many inputs only.
+            Code::Gelu => self.n_in.div_ceil(BLOCK) * (BLOCK / STEP_K),
         }
     }
 
@@ -268,7 +263,6 @@ impl Product {
         let step = (TILE + STRIP) * STEP_K;
         let shared_bytes = STAGES * (step + 2 * BARRIER);
         self.common(&STREAMED, shared_bytes)
-            .with("BLOCKS", usize::from(self.adds_blocks()))
     }
 
     fn common(&self, file: &'static KernelFile, shared_bytes: usize) -> Instance {

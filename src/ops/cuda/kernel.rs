@@ -80,7 +80,7 @@ impl Kernel {
         Ok(kernel)
     }
 
-    /// Compiles those of `instances` that `gpu` will need, several at a time, so that [`get`](Self::get) only loads them.
+    /// Compiles `instances` for `gpu`, several at a time, so that [`get`](Self::get) only loads them.
     ///
     /// # Errors
     /// If one does not compile.

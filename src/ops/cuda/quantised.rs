@@ -73,7 +73,7 @@ impl QuantisedWeights {
         bias: &Tensor<1>,
     ) -> Self {
         let scales = Operand::new(scales);
-        // The same memory.
+        // Collecting uses the memory of a vector again.
         let bytes: Vec<u8> = bytes.into_iter().map(i8::cast_unsigned).collect();
         let [n_out] = bias.dims();
         Self {

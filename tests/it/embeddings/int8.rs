@@ -142,6 +142,9 @@ fn a_sequence_has_the_same_bits_alone_and_anywhere_in_a_batch() {
     for folder in GOLDEN_MODELS {
         for products in RECIPES {
             let model = load(folder, products);
+            let accuracy = model.accuracy().expect("it was tried when it was loaded");
+            println!("{folder} {products:?}: {:.6}", accuracy.least);
+            assert!(accuracy.least > 0.998, "{folder} {products:?}");
             check_bits(&format!("{folder} {products:?}"), &model, folder);
         }
     }

@@ -2,14 +2,15 @@
 // y and 256 rows, half of them each; each block brings half of W's tile to both. The first warpgroup of a block loads;
 // the other two have 64 rows each, and all columns.
 //
-// With BLOCKS, x has a scale for each 256 of k, [t, n_steps / 2], and not one a row, [t]. Then whole numbers are added
+// Where bytes of x have no sign, x has a scale for each 256 of k, [t, n_steps / 2], and not one a row, [t]. Then whole numbers are added
 // up over 256 of k only, which stay under 2^24, and these sums as f32, in the order of k. So the bits of a row depend on
 // nothing else. W is [n, k] with a scale and a bias a channel, y as Output says; n is a multiple of 32. Beyond k both
 // are zero, up to n_steps * STEP_K.
 //
-// From Rust: what gemm_s8.cuh names, BLOCKS, N_STAGES of the ring, and SHARED_BYTES.
+// From Rust: what gemm_s8.cuh names, N_STAGES of the ring, and SHARED_BYTES.
 #include "gemm_s8.cuh"
 
+constexpr bool BLOCKS = !ROWS_SIGNED;
 constexpr int TILE = 128, PAIRS = STRIP / 8;
 constexpr u32 X_BYTES = TILE * STEP_K, W_BYTES = STRIP * STEP_K, STEP_BYTES = X_BYTES + W_BYTES;
 constexpr u32 FULL = N_STAGES * STEP_BYTES, EMPTY = FULL + N_STAGES * 8;

@@ -140,3 +140,76 @@ fn work_lists_hold_each_row_once() {
     assert!(Variant::choose((9, 0), Dtype::Bf16, 7).is_err());
     assert!(Variant::choose((9, 0), Dtype::Bf16, 300).is_err());
 }
+
+/// The kernels that a model of 650M or of 35M with some products of bytes may launch, beside those that it has without.
+#[test]
+fn kernels_for_bytes_are_those_of_the_products() {
+    let of = |hidden, products| -> Vec<String> {
+        let shape = Shape {
+            capability: (9, 0),
+            dtype: Dtype::Bf16,
+            products,
+            hidden,
+            intermediate: 4 * hidden,
+            head_dim: 64,
+        };
+        let mut names: Vec<String> = kernels(&shape)
+            .expect("a shape that kernels take")
+            .iter()
+            .map(|instance| {
+                let then = instance.defines().find_map(|define| {
+                    let then = define.strip_prefix("--define-macro=THEN=")?;
+                    Some(format!(" {then}"))
+                });
+                format!("{}{}", instance.file().kernel, then.unwrap_or_default())
+            })
+            .collect();
+        names.sort();
+        names
+    };
+    let check = |hidden, names: &[&str], expect: &[&str]| {
+        let products = Products::from_names(names).expect("each is named once");
+        let mut all = of(hidden, Products::NONE);
+        all.extend(expect.iter().map(|&name| name.to_owned()));
+        all.sort();
+        assert_eq!(of(hidden, products), all, "{hidden} {names:?}");
+    };
+    const NORM: &str = "layer_norm_quantised";
+    check(1280, &["qkv"], &[NORM, "gemm_s8_resident NOTHING"]);
+    check(1280, &["out"], &["quantise", "gemm_s8_resident RESIDUAL"]);
+    check(1280, &["fc1"], &[NORM, "gemm_s8_resident GELU"]);
+    check(
+        1280,
+        &["fc2"],
+        &["quantise_gelu", "gemm_s8_streamed RESIDUAL"],
+    );
+    check(
+        1280,
+        &["fc1", "fc2"],
+        &[
+            NORM,
+            "gemm_s8_resident GELU_BYTES",
+            "gemm_s8_streamed RESIDUAL",
+        ],
+    );
+    check(
+        480,
+        &["fc1", "fc2"],
+        &[
+            NORM,
+            "gemm_s8_streamed GELU",
+            "quantise_gelu",
+            "gemm_s8_streamed RESIDUAL",
+        ],
+    );
+    check(
+        480,
+        &["qkv", "out"],
+        &[
+            NORM,
+            "gemm_s8_streamed NOTHING",
+            "quantise",
+            "gemm_s8_streamed RESIDUAL",
+        ],
+    );
+}
