@@ -11,7 +11,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 pub struct NotHere {
     /// Its id, and the revision that was asked for.
     pub repository: Repository,
-    /// Whether the name could as well have been that of a folder.
+    /// Whether the name could as well have been that of a folder: it is none of Meta's.
     pub may_be_folder: bool,
     /// The folder where it was looked for.
     pub cache: PathBuf,
@@ -51,6 +51,9 @@ impl fmt::Display for NotHere {
             ("the", " not")
         };
         let cache = cache.display();
+        if self.may_be_folder && !self.is_begun && self.revisions.is_empty() {
+            write!(f, "there is no folder `{}` here, and ", repository.id)?;
+        }
         write!(
             f,
             "{all} files of the model `{repository}` are{not} on this machine, in the cache `{cache}`"

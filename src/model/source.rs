@@ -155,9 +155,9 @@ pub(super) fn locate(
         }),
         (false, Some(reason)) => no_folder(reason),
         (false, None) => Ok(Place::Absent(Absent {
+            may_be_folder: !published::is_metas(&repository.id),
             repository,
             need,
-            may_be_folder: true,
         })),
     }
 }

@@ -21,6 +21,11 @@ pub(super) fn owned(name: &str) -> Option<String> {
         .then(|| format!("{OWNER}/{name}"))
 }
 
+/// Whether an id is one of Meta's, published or not.
+pub(super) fn is_metas(id: &str) -> bool {
+    id.split_once('/').is_some_and(|(owner, _)| owner == OWNER)
+}
+
 /// Whether Meta has published a model of this name.
 pub(super) fn is_published(name: &str) -> bool {
     PUBLISHED.contains(&name)

@@ -80,6 +80,10 @@ fn offline_means_that_nobody_is_asked() {
         let done = place.run(command, &job(ID));
         done.check(MODEL, &[ID, "are not on this machine", "`HF_HUB_OFFLINE`"]);
     }
+    let no_folder = "there is no folder `somebody/other` here, and the files of the model `somebody/other` are not";
+    place
+        .run("exec", &job("somebody/other"))
+        .check(MODEL, &[no_folder, "`HF_HUB_OFFLINE`"]);
     place
         .runner(&["download", ID])
         .check(MODEL, &["`HF_HUB_OFFLINE`"]);
