@@ -106,8 +106,8 @@ pub fn run() -> ExitCode {
     let is_json = cli.global.is_json();
     let shown = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
-        // In JSON standard error is for programs, and a lack of threads is no bug: what becomes of a panic is said at
-        // the end, of a lack of threads at least where these two see it.
+        // In JSON standard error is for programs: what becomes of a panic is a line of its own. A lack of threads is no
+        // bug, and is told at the end where it ends one of these two threads.
         let is_told = || matches!(thread::current().name(), Some("main" | stack::NAME));
         match is_json || (is_told() && ending::lacks_threads(panic.payload())) {
             true => tracing::debug!("{panic}"),

@@ -8,6 +8,15 @@ use crate::{
     report::RunSummary,
 };
 
+/// Options of `esm2` whose value says what a run had. Which device and number format it had is known once it has run.
+const OF_MODEL: [&str; 5] = [
+    "gelu",
+    "threads",
+    "cpu_lanes",
+    "int8_products",
+    "accept_accuracy",
+];
+
 /// What a run was made with.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct RunSettings {
@@ -75,7 +84,7 @@ impl RunSettings {
         match name {
             "dtype" => Some(OptionValue::Text(self.dtype.clone())),
             "int8_products" | "accept_accuracy" if !self.is_in_int8() => None,
-            "device" | "gelu" | "int8_products" | "accept_accuracy" | "threads" | "cpu_lanes" => {
+            name if name == "device" || OF_MODEL.contains(&name) => {
                 ModelSpec::OPTIONS.value(&self.model, name)
             }
             "token_budget" if self.options.token_budget.is_none() => {
@@ -89,11 +98,9 @@ impl RunSettings {
     fn is_used(&self, name: &str, value: &OptionValue) -> bool {
         match name {
             "device" => asked(name, value).is_some_and(|spec| self.is_on(&spec.device)),
-            "gelu" | "int8_products" | "accept_accuracy" | "threads" | "cpu_lanes" => {
-                asked(name, value)
-                    .is_some_and(|spec| ModelSpec::OPTIONS.value(&spec, name) == self.used(name))
-            }
             "dtype" => *value == self.dtype.as_str().into(),
+            name if OF_MODEL.contains(&name) => asked(name, value)
+                .is_some_and(|spec| ModelSpec::OPTIONS.value(&spec, name) == self.used(name)),
             name => {
                 let map = [(name.to_owned(), value.clone())].into();
                 let Ok(wanted) = EmbedOptions::from_map(map) else {
